@@ -1,7 +1,7 @@
 """Bundle the pad's scripts into one ES module, because a notebook widget cannot import a second file.
 
-The sources in ``static/js`` are ES modules with imports at the top and one list of exports at the bottom.
-Bundling removes those lines and puts each module after its imports. All modules share one scope: a name that
+The sources in ``static/js`` are ES modules with imports at the top and ``export`` before declarations.
+Bundling removes both and puts each module after its imports. All modules share one scope: a name that
 is declared twice is a syntax error.
 """
 
@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 _IMPORT = re.compile(r'^import\s[^;]*?from\s+"\./(\w+)\.js";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export\s*\{[^}]*\};\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async function|function|class|const)\b)", re.MULTILINE)
 
 
 @cache

@@ -63,7 +63,7 @@ function layersOfAreas(pad) {
 }
 
 /** @type {import("./layers.js").LayerKind} */
-const AREA_LAYERS = { list: "areas", layersOf: layersOfAreas, createDetails: createAreaDetails };
+export const AREA_LAYERS = { list: "areas", layersOf: layersOfAreas, createDetails: createAreaDetails };
 
 /** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
 function createLightnessCheck(pad) {
@@ -77,5 +77,3 @@ function createLightnessCheck(pad) {
   };
   return { el, update };
 }
-
-export { AREA_LAYERS };

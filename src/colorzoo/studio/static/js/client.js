@@ -16,10 +16,10 @@ class RequestError extends Error {
 }
 
 /** @param {any} error @returns {boolean} whether the server has dropped the photo */
-const isExpired = (error) => error.code === "expired" || error.code === "no_photo";
+export const isExpired = (error) => error.code === "expired" || error.code === "no_photo";
 
 /** Numbers requests and resolves them with their answers. */
-class Client {
+export class Client {
   /** @param {import("./transport.js").Transport} transport */
   constructor(transport) {
     this.transport = transport;
@@ -94,7 +94,7 @@ class Client {
  * Decides when to color the photo: during a drag at most one request is open, and the newest document follows; a finished change is
  * requested at once, full size after a pause. If the pointer rests during a drag, the final picture is requested early.
  */
-class ColorQueue {
+export class ColorQueue {
   /**
    * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves with its answer
    * @param {{fullDelay: number, wantsFull: () => boolean, doc: () => object, onEarlyUsed: () => void}} options
@@ -169,5 +169,3 @@ class ColorQueue {
     clearTimeout(this.timer);
   }
 }
-
-export { Client, ColorQueue, isExpired };

@@ -5,7 +5,7 @@
  * @typedef {[number, number]} Ab
  */
 
-const XYZ_TO_RGB = [
+export const XYZ_TO_RGB = [
   [3.0799803023, -1.5371515163, -0.542821308],
   [-0.9212477523, 1.8759900015, 0.0452473395],
   [0.0528904611, -0.2040413384, 1.151232012],
@@ -44,7 +44,7 @@ const fromCone = (t) => (t > 0.2068966 ? t ** 3 : (t - 16 / 116) / 7.787);
 const toCone = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
 const encode = (v) => (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055);
 const decode = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
+export const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
 
 /** @param {Triple} lab @returns {Triple} linear RGB, outside of [0, 1] if not in sRGB */
 function labToLinear([lightness, a, b]) {
@@ -62,7 +62,7 @@ function linearToLab(linear) {
 }
 
 /** @param {Triple} rgb levels from 0 to 255 @returns {Triple} */
-function rgbToLab(rgb) {
+export function rgbToLab(rgb) {
   const [r, g, b] = rgb.map((level) => decode(level / 255));
   return linearToLab([r, g, b]);
 }
@@ -73,7 +73,7 @@ const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 
  * Draw the ab plane at a lightness; colors outside of sRGB are clipped by channel.
  * @param {number} lightness @param {number} range of a and b @param {number} side @returns {Uint8ClampedArray} RGBA, a to the right, b up
  */
-function planePixels(lightness, range, side) {
+export function planePixels(lightness, range, side) {
   const pixels = new Uint8ClampedArray(side * side * 4).fill(255);
   const fy = (lightness + 16) / 116;
   const y = fromCone(fy);
@@ -129,7 +129,7 @@ function farthestAb(linear, y, fits, end) {
 const luminance = (lightness) => fromCone((lightness + 16) / 116);
 
 /** Reduce the chroma until the color is in sRGB. @param {number} lightness @param {Ab} ab @returns {Ab} */
-function reduceChroma(lightness, ab) {
+export function reduceChroma(lightness, ab) {
   const linear = labToLinear([lightness, ...ab]);
   if (inSrgb(linear, TOLERANCE)) return ab;
   if (lightness < 0 || lightness > 100) return [0, 0];
@@ -137,7 +137,7 @@ function reduceChroma(lightness, ab) {
 }
 
 /** Move a color to another lightness; hue and, as far as sRGB allows, chroma stay. @param {Triple} lab @param {number} lightness @returns {Ab} */
-function atLightness([own, a, b], lightness) {
+export function atLightness([own, a, b], lightness) {
   const linear = labToLinear([own, a, b]);
   const y = luminance(clamp(lightness, 0, 100));
   const factor = y / Math.max(1e-6, luminanceOf(linear));
@@ -148,7 +148,7 @@ function atLightness([own, a, b], lightness) {
 }
 
 /** Return a color under less light: its linear RGB is darker as a whole. @param {Triple} lab @param {number} lightness below its own @returns {Ab} */
-function dimmed(lab, lightness) {
+export function dimmed(lab, lightness) {
   const light = luminance(lightness) / luminance(lab[0]);
   const [r, g, blue] = labToLinear(lab).map((v) => v * light);
   return linearToAb([r, g, blue]);
@@ -162,20 +162,16 @@ function labToRgb([lightness, a, b]) {
 }
 
 /** @param {Triple} rgb @returns {string} #rrggbb */
-function rgbToHex(rgb) {
-  return `#${rgb.map((v) => clamp(Math.round(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
-}
+export const rgbToHex = (rgb) => `#${rgb.map((v) => clamp(Math.round(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
 
 /** @param {number} lightness @param {Ab} ab @returns {string} #rrggbb */
-function labHex(lightness, ab) {
-  return rgbToHex(labToRgb([lightness, ...ab]));
-}
+export const labHex = (lightness, ab) => rgbToHex(labToRgb([lightness, ...ab]));
 
 /**
  * Parse a color: #rgb, #rrggbb with or without #, "192, 64, 32", "rgb(192 64 32)".
  * @param {string} text @returns {Triple | null}
  */
-function parseColor(text) {
+export function parseColor(text) {
   const word = text.trim().toLowerCase();
   const hex = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/.exec(word);
   if (hex) {
@@ -190,18 +186,16 @@ function parseColor(text) {
 }
 
 /** @param {string} hex #rrggbb @returns {Triple} */
-function hexToRgb(hex) {
-  return parseColor(hex) ?? [128, 128, 128];
-}
+export const hexToRgb = (hex) => parseColor(hex) ?? [128, 128, 128];
 
 /** @param {Triple} rgb @returns {Ab} */
-function rgbToAb(rgb) {
+export function rgbToAb(rgb) {
   const [, a, b] = rgbToLab(rgb);
   return [a, b];
 }
 
 /** @param {Ab} one @param {Ab} other @returns {number} distance in CIE units */
-const abDistance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
+export const abDistance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
 
 /** @type {[number, string][]} */
 const HUES = [
@@ -217,7 +211,7 @@ const GRAYS = { // of little chroma, by hue; the others are warm
  * Describe a color for users who cannot see it.
  * @param {number} lightness @param {Ab} ab @returns {string} such as "dark muted blue"
  */
-function colorName(lightness, ab) {
+export function colorName(lightness, ab) {
   const chroma = Math.hypot(...ab);
   const tone = lightness < 30 ? "dark " : lightness > 75 ? "light " : "";
   if (chroma < 6) return lightness < 12 ? "black" : lightness > 95 ? "white" : `${tone}gray`;
@@ -236,8 +230,3 @@ function colorName(lightness, ab) {
   if (hue === "blue" && lightness < 25) return "navy";
   return `${tone}${chroma < 22 ? "muted " : chroma > 62 ? "vivid " : ""}${hue}`;
 }
-
-export {
-  FROM_CONES, FROM_OKLAB, TO_CONES, TO_OKLAB, XYZ_TO_RGB, abDistance, atLightness, clamp, colorName, dimmed, hexToRgb, labHex, linearToLab,
-  parseColor, planePixels, reduceChroma, rgbToAb, rgbToHex, rgbToLab,
-};

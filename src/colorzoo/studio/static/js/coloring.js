@@ -12,7 +12,7 @@ const SUGGESTIONS = 9;
  * Return the recipe of the current document. Models that need boxes but do not detect objects get an empty list.
  * @param {import("./document.js").Doc} [doc] an earlier document @returns {Record<string, any>}
  */
-function currentRecipe(pad, doc = pad.doc) {
+export function currentRecipe(pad, doc = pad.doc) {
   const { photo } = pad;
   const whole = pad.accepts("boxes") && !pad.model().detects;
   return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
@@ -32,7 +32,7 @@ function markTime(name, id, more = {}, startTime) {
 }
 
 /** @param {"drag" | "final" | "full"} quality @returns {Promise<void>} */
-async function requestColor(pad, quality) {
+export async function requestColor(pad, quality) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
@@ -64,16 +64,13 @@ function markInput(pad) {
 }
 
 /** The picture requested early, before the drag ended, is the final one. */
-function reuseEarlyRequest(pad) {
+export function reuseEarlyRequest(pad) {
   markInput(pad);
 }
 
 function handleFailure(pad, error, quality) {
   if (error.code === "offline") return; // the request is repeated after the reconnection
-  if (isExpired(error)) {
-    pad.restoreAndColor();
-    return;
-  }
+  if (isExpired(error)) return pad.restoreAndColor();
   if (quality !== "final") return;
   change(pad.ui, { failure: error.message });
   pad.announce(error.message);
@@ -84,10 +81,7 @@ async function showColored(pad, photo, id, { active, paint, healing }, { message
   change(photo, { shown: id });
   const layer = await decodeLayer(buffers[0], message.mime);
   markTime("pad:decoded", id);
-  if (pad.photo !== photo || photo.shown !== id) {
-    layer.bitmap.close();
-    return;
-  }
+  if (pad.photo !== photo || photo.shown !== id) return layer.bitmap.close();
   photo.result?.bitmap.close();
   change(pad.session, { colored: true });
   change(photo, { result: layer, exact: message.quality === "full" });
@@ -106,7 +100,7 @@ async function showColored(pad, photo, id, { active, paint, healing }, { message
 }
 
 /** Request suggestions alone, after another point was selected. */
-async function requestSuggestions(pad) {
+export async function requestSuggestions(pad) {
   const place = suggestionPlace(pad);
   if (!place || pad.ui.link !== "open") return;
   const { id, answer } = pad.client.send({ type: "suggest", recipe: currentRecipe(pad), ...place });
@@ -115,7 +109,7 @@ async function requestSuggestions(pad) {
 }
 
 /** Show the reach of the selected point as an overlay. */
-async function requestExtent(pad) {
+export async function requestExtent(pad) {
   const point = pad.selectedPoint();
   if (!point || pad.ui.link !== "open") return;
   const reach = reachOf(point);
@@ -130,22 +124,19 @@ async function requestExtent(pad) {
 }
 
 /** Show the place where a color would help most. @returns {Promise<void>} */
-async function requestNext(pad) {
+export async function requestNext(pad) {
   const { photo } = pad;
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
   if (!reply || pad.photo !== photo || pad.ui.opening) return;
   const { x, y } = reply.message;
-  if (x === null || x === undefined) {
-    pad.toast(t("This model cannot suggest a spot."));
-    return;
-  }
+  if (x === null || x === undefined) return pad.toast(t("This model cannot suggest a spot."));
   pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
   pad.revealPlace(x, y);
   pad.announce(t("Least certain here. Press Enter to add a point."));
 }
 
 /** Request the regions that the model proposes to color, in its order. */
-async function requestRegions(pad) {
+export async function requestRegions(pad) {
   const { divisions } = pad.doc;
   const reply = await pad.ask({ type: "propose", recipe: currentRecipe(pad) });
   if (!reply) return;
@@ -170,13 +161,13 @@ async function refreshSuggested(pad, photo) {
 const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
 
 /** @returns {number | null} the first region without a color that was not skipped */
-function firstOpenRegion(pad) {
+export function firstOpenRegion(pad) {
   const open = pad.ui.regions?.items.find(({ index }) => !(index in pad.doc.regions) && !pad.doc.skipped.includes(index));
   return open ? open.index : null;
 }
 
 /** @param {number | null} index @param {boolean} [more] add to or remove from the selected regions */
-function pickRegion(pad, index, more = false) {
+export function pickRegion(pad, index, more = false) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
   const group = index === null ? [] : (pad.doc.merged.find((joined) => joined.includes(index)) ?? [index]);
@@ -189,13 +180,13 @@ function pickRegion(pad, index, more = false) {
  * @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height
  * @returns {number | null} null outside
  */
-function labelAt({ labels, width, height }, u, v) {
+export function labelAt({ labels, width, height }, u, v) {
   const [column, row] = [Math.floor(u * width), Math.floor(v * height)];
   return column < 0 || row < 0 || column >= width || row >= height ? null : labels[row * width + column];
 }
 
 /** @param {number} x @param {number} y in the photo @returns {number | null} */
-function regionAt(pad, x, y) {
+export function regionAt(pad, x, y) {
   const { regions } = pad.ui;
   if (!regions) return null;
   const label = labelAt(regions, x / pad.photo.width, y / pad.photo.height);
@@ -203,7 +194,7 @@ function regionAt(pad, x, y) {
 }
 
 /** Request the classes of photo and reference. */
-async function requestClasses(pad) {
+export async function requestClasses(pad) {
   const { model } = pad.doc;
   const reply = await pad.ask({ type: "classes", recipe: currentRecipe(pad) });
   if (!reply) return;
@@ -218,7 +209,7 @@ function classMap({ items, width, height }, bytes) {
 }
 
 /** Request the classes if they are used but not known, or belong to another model. */
-function updateClasses(pad) {
+export function updateClasses(pad) {
   const { ui, doc } = pad;
   if (ui.classes && ui.classes.model !== doc.model) pad.set({ classes: null });
   const used = ui.tool === "lasso" || ui.showClasses || doc.painted.length > 0;
@@ -226,28 +217,20 @@ function updateClasses(pad) {
 }
 
 /** Find the place of the reference that colored a place of the photo. @param {number} x @param {number} y */
-async function requestMatch(pad, x, y) {
+export async function requestMatch(pad, x, y) {
   if (!pad.ui.exemplar || pad.ui.link !== "open") return;
   const reply = await pad.client.ask({ type: "match", recipe: currentRecipe(pad), x, y }).catch(() => null);
   if (reply) pad.set({ matched: reply.message.x === null ? null : [reply.message.x, reply.message.y] });
 }
 
 /** Show or hide the colors without one edge scribble, around it. @param {number} index */
-async function toggleScribblePreview(pad, index) {
+export async function toggleScribblePreview(pad, index) {
   const { scribblePreview: preview } = pad.ui;
   const stroke = pad.doc.scribbles[index];
-  if (preview?.stroke === stroke) {
-    pad.set({ scribblePreview: null });
-    return;
-  }
+  if (preview?.stroke === stroke) return pad.set({ scribblePreview: null });
   const recipe = currentRecipe(pad);
   const message = { type: "color", recipe: { ...recipe, scribbles: recipe.scribbles.toSpliced(index, 1) }, quality: "final" };
   const reply = await pad.ask(message);
   if (!reply || !pad.doc.scribbles.includes(stroke)) return;
   pad.set({ scribblePreview: { stroke, layer: await decodeLayer(reply.buffers[0], reply.message.mime) } });
 }
-
-export {
-  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
-  requestRegions, requestSuggestions, reuseEarlyRequest, toggleScribblePreview, updateClasses,
-};

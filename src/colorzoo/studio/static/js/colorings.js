@@ -36,7 +36,7 @@ function beginColoring(pad, found, index) {
 }
 
 /** @returns {import("./dom.js").Part} */
-function createColoringsPanel(pad) {
+export function createColoringsPanel(pad) {
   const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("Likely colors of the whole photo, most likely first") });
   const el = section(t("Likely colors"), grid);
   let asked = "";
@@ -71,5 +71,3 @@ function createColoringsPanel(pad) {
   };
   return { el, update };
 }
-
-export { createColoringsPanel };

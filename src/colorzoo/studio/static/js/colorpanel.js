@@ -13,7 +13,7 @@ import { canVary, requestVariants } from "./variants.js";
 
 const SAME_DISTANCE = 1.5;
 
-function createColorPanel(pad) {
+export function createColorPanel(pad) {
   const gamut = createGamut({ onPick: (ab, done) => setColor(pad, ab, done) });
   const numbers = createNumbers(pad);
   const lightness = createLightness(pad);
@@ -136,10 +136,7 @@ function listenToField(pad, input) {
 function applyText(pad, input) {
   const rgb = parseColor(input.value);
   setAttr(input, "aria-invalid", rgb ? null : "true");
-  if (!rgb) {
-    pad.toast(t("“{text}” is not a color. Write #c04020 or 192, 64, 32.", { text: input.value }), "error");
-    return;
-  }
+  if (!rgb) return pad.toast(t("“{text}” is not a color. Write #c04020 or 192, 64, 32.", { text: input.value }), "error");
   applyColor(pad, rgbToHex(rgb), input);
 }
 
@@ -398,10 +395,7 @@ function addToPalette(pad, select) {
   const hex = labHex(lightness, ab);
   const palettes = palettesOf(pad);
   const shown = palettes.find(({ name, own }) => own && name === select.value);
-  if (!shown) {
-    createPaletteWith(pad, palettes, [hex]);
-    return;
-  }
+  if (!shown) return createPaletteWith(pad, palettes, [hex]);
   if (!shown.colors.includes(hex)) shown.colors = [...shown.colors, hex];
   savePalettes(pad, palettes);
   pad.announce(t("{hex} added to the palette", { hex }));
@@ -416,5 +410,3 @@ function createPaletteWith(pad, palettes, colors) {
   pad.setSetting("palette", name);
   pad.announce(t("{name} created", { name }));
 }
-
-export { createColorPanel };

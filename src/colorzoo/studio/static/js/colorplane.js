@@ -33,7 +33,7 @@ function paintPlane(lightness, range) {
  *
  * @typedef {{lightness: number, ab: [number, number], suggestions: {ab: [number, number], share: number}[], enabled: boolean}} PlaneState
  */
-function createGamut({ onPick }) {
+export function createGamut({ onPick }) {
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
     class: "cz-gamut-canvas", tabindex: "0", role: "slider", "aria-roledescription": t("color plane"),
     "aria-label": t("Color at this brightness"), "aria-valuemin": "0", "aria-valuemax": "150",
@@ -187,5 +187,3 @@ function line(context, from, to, ratio) {
   context.strokeStyle = "#888";
   context.stroke();
 }
-
-export { createGamut };

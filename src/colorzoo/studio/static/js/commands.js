@@ -25,7 +25,7 @@ const COMPARE = ["result", "split", "side", "gray"];
  */
 
 /** @type {Command[]} */
-const COMMANDS = [
+export const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
   { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
   { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
@@ -72,10 +72,7 @@ function changeSize(pad, step) {
 }
 
 function stepHistory(pad, direction) {
-  if (direction === "undo" && pad.ui.cropping) {
-    dropCropping(pad);
-    return;
-  }
+  if (direction === "undo" && pad.ui.cropping) return dropCropping(pad);
   const label = pad.step(direction);
   if (!label) return;
   showStep(pad, direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
@@ -88,7 +85,7 @@ function dropCropping(pad) {
 }
 
 /** Undo or redo until a number of steps is done. @param {number} count */
-function jumpTo(pad, count) {
+export function jumpTo(pad, count) {
   const done = () => pad.history.past.length;
   if (done() === count) return;
   while (done() > count) pad.step("undo");
@@ -133,7 +130,7 @@ function whereNext(pad) {
   else requestNext(pad);
 }
 
-function setCompare(pad, compare) {
+export function setCompare(pad, compare) {
   const sideChanges = (compare === "side") !== (pad.ui.compare === "side");
   pad.set({ compare });
   if (sideChanges && pad.photo) pad.fit();
@@ -168,10 +165,10 @@ function clearAll(pad) {
   pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
 }
 
-const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));
+export const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));
 
 /** @param {string} keys such as "shift+mod+z" @returns {string} for display */
-function keyLabel(keys) {
+export function keyLabel(keys) {
   const mac = /mac/i.test(navigator.platform ?? "");
   const names = { mod: mac ? "⌘" : "Ctrl", shift: "Shift", delete: "Del", backspace: "Backspace", enter: "Enter", escape: "Esc", space: "Space" };
   const order = keys === "+" ? ["+"] : keys.split("+").sort((one, other) => Number(other === "mod") - Number(one === "mod"));
@@ -192,7 +189,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 const isTyping = (el) => el?.matches?.("input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 
-function listenToKeyboard(pad, signal) {
+export function listenToKeyboard(pad, signal) {
   const target = pad.options.notebook ? pad.root : document;
   target.addEventListener("keydown", (event) => keyDown(pad, event), { signal });
   target.addEventListener("keyup", (event) => keyUp(pad, event), { signal });
@@ -245,13 +242,13 @@ function holdKey(pad, event, chord, onStage, focus) {
   return false;
 }
 
-function runCommand(pad, id, event) {
+export function runCommand(pad, id, event) {
   const command = COMMAND_BY_ID[id];
   if (!isAvailable(pad, id)) return;
   pad.during(event, () => command.run(pad, event));
 }
 
-function isAvailable(pad, id) {
+export function isAvailable(pad, id) {
   const command = COMMAND_BY_ID[id];
   if (command.needs === null) return true;
   if (!pad.photo) return false;
@@ -265,12 +262,10 @@ function isAvailable(pad, id) {
 }
 
 /** @returns {boolean} whether the chosen model can do what a command does */
-function suitsModel(pad, { id }) {
+export function suitsModel(pad, { id }) {
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
   if (id === "skip" || id === "accept") return pad.accepts("regions");
   if (id === "next") return pad.accepts("points") || pad.accepts("regions");
   return !["suggestion", "lock", "mute", "following", "previous"].includes(id) || pad.accepts("points");
 }
-
-export { COMMANDS, COMMAND_BY_ID, isAvailable, jumpTo, keyLabel, listenToKeyboard, runCommand, setCompare, suitsModel };

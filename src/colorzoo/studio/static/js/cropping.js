@@ -29,14 +29,10 @@ function fromSheet({ x, y, angle }, place) {
 }
 
 /** @param {Sheet} sheet @param {Place} place in the photo @returns {Place} from its center, along its sides */
-function toSheet({ x, y, angle }, [left, top]) {
-  return turned([left - x, top - y], -angle);
-}
+const toSheet = ({ x, y, angle }, [left, top]) => turned([left - x, top - y], -angle);
 
 /** @param {Sheet} sheet @returns {Place[]} its corners in the photo, clockwise from its top left */
-function sheetCorners({ x, y, width, height, angle }) {
-  return turnedCorners({ x: x - width / 2, y: y - height / 2, width, height }, angle);
-}
+const sheetCorners = ({ x, y, width, height, angle }) => turnedCorners({ x: x - width / 2, y: y - height / 2, width, height }, angle);
 
 /** @returns {boolean} whether all corners lie in the photo */
 const isSheetInside = (sheet, { width, height }) => sheetCorners(sheet).every(([x, y]) => (
@@ -88,7 +84,7 @@ function turnCrop(pad, angle) {
 }
 
 /** Turn the rectangle by a few steps. @param {number} step */
-function stepCropAngle(pad, step) {
+export function stepCropAngle(pad, step) {
   turnCrop(pad, shownSheet(pad).angle + step / TURN_STEPS);
   pad.announce(t("Rotated by {n}°", { n: shownSheet(pad).angle }), true);
 }
@@ -103,7 +99,7 @@ function movedSheet(sheet, dx, dy, { width, height }) {
 }
 
 /** Move the rectangle. @param {number} dx @param {number} dy pixels of the photo */
-function moveCrop(pad, dx, dy) {
+export function moveCrop(pad, dx, dy) {
   pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
 }
 
@@ -154,13 +150,13 @@ function drawnSheet(one, other, photo) {
 }
 
 /** @param {Place} place @param {number} reach pixels of the photo @returns {import("./shapes.js").Grip | null} sides of the rectangle near a place */
-function cropGripAt(pad, place, reach) {
+export function cropGripAt(pad, place, reach) {
   const sheet = shownSheet(pad);
   return gripAt({ x: -sheet.width / 2, y: -sheet.height / 2, width: sheet.width, height: sheet.height }, toSheet(sheet, place), reach);
 }
 
 /** Take hold of sides, of all of the rectangle inside of it, or turn it outside; where it is the whole photo, its inside draws a new one. @param {any} drag @param {Place} place @param {number} reach pixels of the photo */
-function startCrop(pad, drag, place, reach) {
+export function startCrop(pad, drag, place, reach) {
   const sheet = shownSheet(pad);
   const cropGrip = cropGripAt(pad, place, reach);
   const [across, down] = toSheet(sheet, place);
@@ -170,7 +166,7 @@ function startCrop(pad, drag, place, reach) {
 }
 
 /** @param {any} drag @param {Place} place */
-function dragCrop(pad, drag, place) {
+export function dragCrop(pad, drag, place) {
   const { cropSheet: sheet, cropGrip, cropHow, began } = drag;
   const { photo } = pad;
   const direction = ([x, y]) => (Math.atan2(y - sheet.y, x - sheet.x) * 180) / Math.PI;
@@ -188,7 +184,7 @@ function dragCrop(pad, drag, place) {
 }
 
 /** Keep what was dragged until it is confirmed. */
-function endCrop(pad) {
+export function endCrop(pad) {
   const { cropDrag } = pad.ui;
   if (cropDrag) pad.set({ cropping: cropDrag, cropDrag: null });
 }
@@ -201,12 +197,12 @@ function setCrop(pad, crop, label) {
 }
 
 /** Crop the saved picture to the rectangle, if it was changed. */
-function confirmCrop(pad) {
+export function confirmCrop(pad) {
   if (pad.ui.cropping) setCrop(pad, cropOf(pad.ui.cropping, pad.photo), t("crop"));
 }
 
 /** Draw what the crop keeps: the rest of the photo is dimmed; its tool also shows lines, and handles. @param {CanvasRenderingContext2D} context @param {any} pad @param {(x: number, y: number) => Place} toStage */
-function drawCrop(context, pad, toStage) {
+export function drawCrop(context, pad, toStage) {
   const { ui, doc, photo } = pad;
   const held = ui.tool === "crop";
   if (!held && !doc.crop) return;
@@ -253,7 +249,7 @@ function drawCropHandles(context, corners) {
 }
 
 /** @returns {import("./dom.js").Part} */
-function createCropPanel(pad, createSlider) {
+export function createCropPanel(pad, createSlider) {
   const words = h("p", { class: "cz-hint" }, t("Drag corners and sides to crop. Drag outside to rotate; [ and ] rotate a little. The dimmed part is not exported."));
   const most = MOST_TURNED * TURN_STEPS;
   const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
@@ -285,11 +281,9 @@ function createCropPanel(pad, createSlider) {
 }
 
 /** @param {any} value @returns {Crop | null} @throws {Error} with a message for the user */
-function readCrop(value) {
+export function readCrop(value) {
   if (value === undefined || value === null) return null;
   const ok = ["x", "y", "width", "height"].every((name) => Number.isInteger(value[name])) && Number.isFinite(value.angle ?? 0);
   if (!ok) throw new Error("The crop of this recipe needs x, y, width and height in whole pixels, and may have an angle.");
   return value;
 }
-
-export { confirmCrop, createCropPanel, cropGripAt, dragCrop, drawCrop, endCrop, moveCrop, readCrop, startCrop, stepCropAngle };

@@ -35,9 +35,7 @@ function createHelp(pad) {
 }
 
 /** @param {string} title @param {string} text @returns {HTMLElement} */
-function helpText(title, text) {
-  return h("section", { class: "cz-help-text" }, h("h3", {}, title), h("p", { class: "cz-hint" }, text));
-}
+const helpText = (title, text) => h("section", { class: "cz-help-text" }, h("h3", {}, title), h("p", { class: "cz-hint" }, text));
 
 function keyRow({ keys, label }) {
   const shown = keys.length > 3 ? [keys[0], keys.at(-1)] : keys.slice(0, 2);
@@ -78,16 +76,13 @@ function createExport(pad) {
 }
 
 /** @returns {{els: HTMLElement[], help: () => void, exportPicture: () => void}} */
-function createDialogs(pad) {
+export function createDialogs(pad) {
   const help = createHelp(pad);
   const exporting = createExport(pad);
   return {
     els: [help.el, exporting.el],
     help: () => {
-      if (help.el.open) {
-        help.el.close();
-        return;
-      }
+      if (help.el.open) return help.el.close();
       help.prepare();
       help.el.showModal();
     },
@@ -104,7 +99,7 @@ const MAX_TOASTS = 3;
 /** @typedef {{label: string, run: () => void}} Action */
 
 /** @returns {{el: HTMLElement, add: (text: string, kind?: "info" | "error", action?: Action | null) => void, clear: () => void}} */
-function createToasts() {
+export function createToasts() {
   const el = h("div", { class: "cz-toasts" });
   const add = (text, kind = "info", action = null) => {
     for (const old of [...el.children]) if (old.querySelector("p").textContent === text) old.remove(); // a repeated message replaces the older one
@@ -131,5 +126,3 @@ function removeAfter(toast, time) {
     else toast.remove();
   }, time);
 }
-
-export { createDialogs, createToasts };

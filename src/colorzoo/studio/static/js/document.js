@@ -24,53 +24,51 @@ import { readFrame } from "./frames.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
-function strokePoints(doc, point) {
-  return point.stroke ? doc.points.filter(({ stroke }) => stroke === point.stroke) : [point];
-}
+export const strokePoints = (doc, point) => point.stroke ? doc.points.filter(({ stroke }) => stroke === point.stroke) : [point];
 
 /** @param {Doc} doc @returns {Point[]} entries of the list of hints: single points, and the first point of each stroke */
-function listedHints(doc) {
+export function listedHints(doc) {
   const seen = new Set();
   return doc.points.filter(({ stroke }) => !stroke || (!seen.has(stroke) && seen.add(stroke)));
 }
 
 /** @param {Doc} doc @param {Point} point @returns {Point} its entry in the list of hints */
-const listedHint = (doc, point) => strokePoints(doc, point)[0];
+export const listedHint = (doc, point) => strokePoints(doc, point)[0];
 
 /** @param {Doc} doc @param {Point} point @returns {number} its number in the list of hints, from 1 */
-const hintNumber = (doc, point) => listedHints(doc).indexOf(listedHint(doc, point)) + 1;
+export const hintNumber = (doc, point) => listedHints(doc).indexOf(listedHint(doc, point)) + 1;
 
 /** @param {Doc} doc @param {Point} point @returns {boolean} whether it belongs to a brush stroke */
-const isStroke = (doc, point) => strokePoints(doc, point).length > 1;
+export const isStroke = (doc, point) => strokePoints(doc, point).length > 1;
 
 /** The dab of a stroke with the most chroma, because shade takes chroma from the color of the brush. @param {Doc} doc @param {Point} point @returns {Point} */
-function colorOfStroke(doc, point) {
+export function colorOfStroke(doc, point) {
   const chroma = ({ ab }) => Math.hypot(...ab);
   return strokePoints(doc, point).reduce((most, dab) => (chroma(dab) > chroma(most) ? dab : most));
 }
 
 /** @param {Doc} doc @returns {number} an unused stroke number */
-const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
+export const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
 
 /**
  * Limit a shift so that all points stay inside of the photo.
  * @param {Point[]} points @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {[number, number]}
  */
-function clampShift(points, dx, dy, { width, height }) {
+export function clampShift(points, dx, dy, { width, height }) {
   const within = (way, places, most) => Math.min(Math.max(way, -Math.min(...places)), most - Math.max(...places));
   return [within(dx, points.map(({ x }) => x), width), within(dy, points.map(({ y }) => y), height)];
 }
 
 const RECIPE_VERSION = 2;
 /** Layers above the network's colors, the lowest first, with the values of fields that a recipe may leave out. */
-const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
+export const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
   "divisions", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
 ];
 
 /** @param {string} model @returns {Doc} */
-function emptyDoc(model = "") {
+export function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
     classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], frame: "automatic", crop: null, statistics: null, strength: 1, extra: {},
@@ -78,7 +76,7 @@ function emptyDoc(model = "") {
 }
 
 /** @param {Doc} doc @returns {boolean} whether it contains any work */
-function hasWork(doc) {
+export function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
@@ -89,7 +87,7 @@ function hasWork(doc) {
  * Undo and redo without limit. A drag is many calls of `preview` and one of `commit`.
  * @template S
  */
-class History {
+export class History {
   /** @param {S} start @param {{state: S, label: string}[]} [past] @param {{state: S, label: string}[]} [future] */
   constructor(start, past = [], future = []) {
     this.past = past;
@@ -152,16 +150,14 @@ class History {
 const round = (value, digits) => Math.round(value * 10 ** digits) / 10 ** digits;
 
 /** @param {Point} point @param {number} perNetworkPixel photo pixels in one pixel of the network */
-function pointRadius(point, perNetworkPixel) {
-  return point.radius ?? (point.size / 2) * perNetworkPixel;
-}
+export const pointRadius = (point, perNetworkPixel) => point.radius ?? (point.size / 2) * perNetworkPixel;
 
 /**
  * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
  * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture
  * @returns {Record<string, any>}
  */
-function toRecipe(doc, picture) {
+export function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
   const { frame } = doc;
   /** @type {Record<string, any>} */
@@ -194,7 +190,7 @@ function toRecipe(doc, picture) {
 }
 
 /** @param {Doc} doc @returns {Point[]} the points of its recipe */
-const activePoints = (doc) => doc.points.filter(({ muted, untouched }) => !muted && !untouched);
+export const activePoints = (doc) => doc.points.filter(({ muted, untouched }) => !muted && !untouched);
 
 /** Read the reference of a recipe; its other fields are kept. @param {any} exemplar */
 function readExemplar(exemplar) {
@@ -211,10 +207,10 @@ function pointEntry(point, perNetworkPixel) {
 }
 
 /** @param {Point} point @returns {number} */
-const strengthOf = (point) => point.strength ?? 1;
+export const strengthOf = (point) => point.strength ?? 1;
 
 /** @param {Point} point @returns {Reach} */
-const reachOf = (point) => point.reach ?? "automatic";
+export const reachOf = (point) => point.reach ?? "automatic";
 
 /** @param {{version?: number}} recipe @returns {Reach} of its points without one */
 const defaultReach = (recipe) => (recipe.version === 1 ? "everywhere" : "automatic");
@@ -227,7 +223,7 @@ const defaultReach = (recipe) => (recipe.version === 1 ? "everywhere" : "automat
  * @returns {Doc}
  * @throws {Error} with a message for the user
  */
-function fromRecipe(recipe, picture, abOf) {
+export function fromRecipe(recipe, picture, abOf) {
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file is not a recipe: a JSON object was expected.");
   if ((recipe.version ?? RECIPE_VERSION) > RECIPE_VERSION) throw new Error(`This recipe (version ${recipe.version}) comes from a newer colorzoo.`);
   checkSize(recipe.image ?? {}, picture);
@@ -307,10 +303,10 @@ function readPaint(entry, index) {
 }
 
 /** @param {Point[]} points @returns {number} an unused id */
-const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
+export const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
 /** Change a point; all points of its stroke change and move with it. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
-function changePoint(doc, id, change) {
+export function changePoint(doc, id, change) {
   const one = doc.points.find((point) => point.id === id);
   const points = one ? strokePoints(doc, one) : [];
   const { x = one?.x, y = one?.y, ...rest } = change;
@@ -319,13 +315,8 @@ function changePoint(doc, id, change) {
 }
 
 /** @param {Doc} doc @param {number} id @returns {Doc} */
-function withoutPoint(doc, id) {
+export function withoutPoint(doc, id) {
   const one = doc.points.find((point) => point.id === id);
   const points = one ? strokePoints(doc, one) : [];
   return { ...doc, points: doc.points.filter((point) => !points.includes(point)) };
 }
-
-export {
-  History, OVERLAYS, activePoints, changePoint, clampShift, colorOfStroke, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
-  reachOf, strengthOf, strokePoints, toRecipe, withoutPoint,
-};

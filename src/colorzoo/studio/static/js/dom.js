@@ -7,24 +7,20 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Translations by the English text. @type {Record<string, string>} */
-const translations = {};
+export const translations = {};
 
 /** Translate a text. @param {string} text English, with {names} @param {Record<string, unknown>} [values] @returns {string} */
-function t(text, values = {}) {
-  return (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-}
+export const t = (text, values = {}) => (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 
 /** Translate a text that begins with "Click"; who has no mouse reads "Tap". @param {string} text English @returns {string} */
-function clickOrTap(text) {
-  return t(matchMedia("(pointer: coarse)").matches ? text.replace(/^Click\b/, "Tap") : text);
-}
+export const clickOrTap = (text) => t(matchMedia("(pointer: coarse)").matches ? text.replace(/^Click\b/, "Tap") : text);
 
 /**
  * Create an element. `on` are listeners, `data` data attributes; all other keys are attributes, which false, null and undefined leave out.
  * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children
  * @returns {any} the element; its kind depends on the tag
  */
-function h(tag, props = {}, ...children) {
+export function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) setProp(el, name, value);
   el.append(...children.filter((child) => child !== null && child !== undefined));
@@ -38,16 +34,16 @@ function setProp(el, name, value) {
 }
 
 /** Set an attribute if it changes; false, null and undefined remove it. */
-function setAttr(el, name, value) {
+export function setAttr(el, name, value) {
   if (value === false || value === null || value === undefined) el.removeAttribute(name);
   else if (el.getAttribute(name) !== String(value === true ? "" : value)) el.setAttribute(name, value === true ? "" : value);
 }
 
-function setText(el, text) {
+export function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
-function show(el, shown) {
+export function show(el, shown) {
   if (el.hidden === shown) el.hidden = !shown;
 }
 
@@ -97,12 +93,10 @@ const ICONS = {
 };
 
 /** Create a canvas that is not shown. */
-function createCanvas(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height });
-}
+export const createCanvas = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
 
 /** @param {keyof typeof ICONS} name @returns {SVGElement} a 24 px icon, without a label */
-function icon(name) {
+export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
   for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", class: "cz-icon", "aria-hidden": "true" })) svg.setAttribute(key, value);
@@ -116,7 +110,7 @@ function icon(name) {
  * @param {{icon?: string, text?: string, caption?: string, label: string, key?: string, className?: string, onClick: (e: Event) => void}} spec
  * @returns {HTMLButtonElement}
  */
-function button(spec) {
+export function button(spec) {
   const hint = spec.key ? `${spec.label} (${spec.key})` : spec.label;
   const props = { type: "button", class: `cz-btn ${spec.className ?? ""}`, title: hint, on: { click: spec.onClick } };
   if (!spec.text) props["aria-label"] = spec.label;
@@ -126,7 +120,7 @@ function button(spec) {
 }
 
 /** @param {string} title @param {...Node} children @returns {HTMLElement} */
-function section(title, ...children) {
+export function section(title, ...children) {
   const heading = h("h2", { class: "cz-heading" }, title);
   return h("section", { class: "cz-section", "aria-label": title }, heading, ...children);
 }
@@ -136,14 +130,14 @@ function section(title, ...children) {
  * @param {HTMLElement} parent @param {number} count @param {(index: number) => HTMLElement} make
  * @param {(el: HTMLElement, index: number) => void} update
  */
-function syncList(parent, count, make, update) {
+export function syncList(parent, count, make, update) {
   while (parent.children.length > count) parent.lastElementChild.remove();
   while (parent.children.length < count) parent.append(make(parent.children.length));
   for (let index = 0; index < count; index += 1) update(/** @type {HTMLElement} */ (parent.children[index]), index);
 }
 
 /** Call at most once per frame. @param {() => void} callback @returns {() => void} */
-function oncePerFrame(callback) {
+export function oncePerFrame(callback) {
   let waiting = 0;
   return () => {
     if (waiting) return;
@@ -153,5 +147,3 @@ function oncePerFrame(callback) {
     });
   };
 }
-
-export { button, clickOrTap, createCanvas, h, icon, oncePerFrame, section, setAttr, setText, show, syncList, t, translations };

@@ -22,7 +22,7 @@ const GRAYISH = 6; // units of chroma; less looks gray
  * Return what the color controls change: the selected point, area or regions, or the color of the next point.
  * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
-function colorTarget(pad) {
+export function colorTarget(pad) {
   const point = pad.selectedPoint();
   if (point) return { kind: "point", lightness: pad.lightnessAround(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
   const area = areaTarget(pad);
@@ -43,12 +43,9 @@ function colorTarget(pad) {
  * @param {[number, number]} ab @param {boolean} [done] false during a drag
  * @param {number} [lightness] used for regions and areas with their own lightness @param {string} [wanted] color that a point cannot show at its place
  */
-function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
+export function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
   const target = colorTarget(pad);
-  if (target.locked) {
-    pad.toast(t("This point is locked. Unlock it under Hints to change its color."));
-    return;
-  }
+  if (target.locked) return pad.toast(t("This point is locked. Unlock it under Hints to change its color."));
   if (target.kind === "none") {
     const paints = ["brush", "paint"].includes(pad.ui.tool);
     pad.set({ ab, lightness, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
@@ -71,7 +68,7 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
 }
 
 /** Give the selected point a suggested color. @param {number} number of the suggestion, from 0 */
-function takeSuggestion(pad, number) {
+export function takeSuggestion(pad, number) {
   const item = pad.ui.suggestions?.items[number];
   if (item && pad.selectedPoint()) setColor(pad, item.ab);
 }
@@ -94,7 +91,7 @@ function isPaler(lab, there, ab) {
 }
 
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
-function setHex(pad, hex) {
+export function setHex(pad, hex) {
   const lab = rgbToLab(hexToRgb(hex));
   const [lightness, a, b] = lab;
   const target = colorTarget(pad);
@@ -111,7 +108,7 @@ function setHex(pad, hex) {
 const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
 
 /** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken; a point keeps it until it gets another color */
-function unavailableColor(pad) {
+export function unavailableColor(pad) {
   const { lightness, ab } = colorTarget(pad);
   const { unavailableColor: found } = pad.ui;
   const hex = pad.selectedPoint()?.wanted ?? (found?.of === targetName(pad) ? found.hex : null);
@@ -126,12 +123,10 @@ function addRecentColor(pad, lightness, ab) {
 }
 
 /** @returns {[number, number]} color of the result at a place */
-function shownAb(pad, x, y) {
-  return pad.photo.result ? rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height)) : [0, 0];
-}
+const shownAb = (pad, x, y) => pad.photo.result ? rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height)) : [0, 0];
 
 /** Create a point in the chosen color, or in the color that is there, which then changes nothing. @returns {import("./document.js").Point} */
-function newPoint(pad, x, y) {
+export function newPoint(pad, x, y) {
   const chosen = pad.ui.sticky || pad.ui.colorForNext;
   change(pad.ui, { colorForNext: false });
   if (chosen) return pointIn(pad, x, y, pad.paintAb(x, y));
@@ -139,23 +134,21 @@ function newPoint(pad, x, y) {
 }
 
 /** @param {number} x @param {number} y @param {[number, number]} ab @returns {import("./document.js").Point} */
-function pointIn(pad, x, y, ab) {
+export function pointIn(pad, x, y, ab) {
   const [left, top] = insidePhoto(pad, x, y);
   return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAround(left, top), ab), reach: pad.ui.reach };
 }
 
 /** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest place of the photo */
-function insidePhoto(pad, x, y) {
-  return [clamp(x, 0, pad.photo.width), clamp(y, 0, pad.photo.height)];
-}
+export const insidePhoto = (pad, x, y) => [clamp(x, 0, pad.photo.width), clamp(y, 0, pad.photo.height)];
 
-function addPointAt(pad, x, y) {
+export function addPointAt(pad, x, y) {
   const point = newPoint(pad, x, y);
   pad.set({ selected: point.id, regionPick: [], nextPlace: null, shape: null, area: null });
   pad.edit({ ...pad.doc, points: [...pad.doc.points, point] }, t("add point"));
 }
 
-function selectPoint(pad, id) {
+export function selectPoint(pad, id) {
   if (pad.ui.selected === id) return;
   pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, area: null });
   if (id === null) return;
@@ -165,7 +158,7 @@ function selectPoint(pad, id) {
   requestSuggestions(pad);
 }
 
-function movePoint(pad, id, x, y, done) {
+export function movePoint(pad, id, x, y, done) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point || point.locked) return;
   const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
@@ -175,19 +168,16 @@ function movePoint(pad, id, x, y, done) {
   pad.applyChange(changePoint(pad.doc, id, { x: left, y: top, ...color }), done, t("move point"));
 }
 
-function deletePoint(pad, id) {
+export function deletePoint(pad, id) {
   const index = pad.doc.points.findIndex((point) => point.id === id);
   if (index < 0) return;
-  if (pad.doc.points[index].locked) {
-    pad.toast(t("This point is locked. Unlock it under Hints to delete it."));
-    return;
-  }
+  if (pad.doc.points[index].locked) return pad.toast(t("This point is locked. Unlock it under Hints to delete it."));
   if (pad.ui.selected === id) pad.set({ selected: null, suggestions: null });
   pad.edit(withoutPoint(pad.doc, id), t("delete point"));
 }
 
 /** Delete what is selected. */
-function deleteSelected(pad) {
+export function deleteSelected(pad) {
   if (pad.ui.selected !== null) deletePoint(pad, pad.ui.selected);
   else if (pad.ui.regionPick.length) {
     const regions = Object.fromEntries(Object.entries(pad.doc.regions).filter(([index]) => !pad.ui.regionPick.includes(Number(index))));
@@ -202,7 +192,7 @@ function deleteSelected(pad) {
   }
 }
 
-function toggleFlag(pad, flag, id = pad.ui.selected) {
+export function toggleFlag(pad, flag, id = pad.ui.selected) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point) return;
   const names = { locked: [t("lock point"), t("unlock point")], muted: [t("turn point off"), t("turn point on")] };
@@ -210,7 +200,7 @@ function toggleFlag(pad, flag, id = pad.ui.selected) {
 }
 
 /** @param {number} size 1 to 9, pixels of the network */
-function setSize(pad, size) {
+export function setSize(pad, size) {
   const next = clamp(Math.round(size), 1, 9);
   pad.set({ size: next });
   const point = pad.selectedPoint();
@@ -218,7 +208,7 @@ function setSize(pad, size) {
 }
 
 /** Set the reach of the selected point, or of new points if none is selected. @param {import("./document.js").Reach} reach @param {boolean} done */
-function setReach(pad, reach, done) {
+export function setReach(pad, reach, done) {
   const point = pad.selectedPoint();
   if (!point) pad.set({ reach });
   if (!point || point.locked) return;
@@ -229,28 +219,28 @@ function setReach(pad, reach, done) {
  * Let a new point in a small thing begin with a small reach. It has no color yet, so that this is no step of undo.
  * @param {number} id @param {number} reach
  */
-function startSmall(pad, id, reach) {
+export function startSmall(pad, id, reach) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point?.untouched || point.reach !== "automatic" || pad.ui.reach !== "automatic" || pad.ui.drag) return;
   pad.amend(changePoint(pad.doc, id, { reach }));
 }
 
 /** Set the strength of the selected point, or of all points of its stroke. @param {number} strength from 0 to 1 @param {boolean} done */
-function setStrength(pad, strength, done) {
+export function setStrength(pad, strength, done) {
   const point = pad.selectedPoint();
   if (!point || point.locked) return;
   pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("strength"));
 }
 
 /** Set the selected point or regions, or the next point, to gray. */
-function keepGray(pad) {
+export function keepGray(pad) {
   const { kind, lightness } = colorTarget(pad);
   setColor(pad, [0, 0], true, lightness);
   pad.announce(kind === "none" ? t("The next point stays gray") : t("Left gray"));
 }
 
 /** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point, else of a stroke there */
-function pointNear(pad, x, y, slack) {
+export function pointNear(pad, x, y, slack) {
   const nearest = { point: null, stroke: null };
   const least = { point: slack / pad.ui.view.scale, stroke: slack / pad.ui.view.scale };
   for (const hint of listedHints(pad.doc)) {
@@ -264,7 +254,7 @@ function pointNear(pad, x, y, slack) {
 }
 
 /** @param {number} x @param {number} y @returns {any} the document without the hints under the eraser */
-function erasedAt(pad, x, y) {
+export function erasedAt(pad, x, y) {
   const reach = (pad.ui.size / 2) * pad.perNetworkPixel();
   const near = (px, py, more) => Math.hypot(px - x, py - y) <= reach + more;
   const spare = (point) => point.locked || !near(point.x, point.y, pointRadius(point, pad.perNetworkPixel()));
@@ -275,7 +265,7 @@ function erasedAt(pad, x, y) {
 }
 
 /** Skip the selected regions and select the next one without a color. */
-function skipRegion(pad) {
+export function skipRegion(pad) {
   const pick = pad.ui.regionPick;
   if (!pick.length) return;
   const regions = Object.fromEntries(Object.entries(pad.doc.regions).filter(([index]) => !pick.includes(Number(index))));
@@ -284,13 +274,13 @@ function skipRegion(pad) {
 }
 
 /** @returns {string | null} color of the selected region in the current result */
-function suggestedColor(pad) {
+export function suggestedColor(pad) {
   const [first] = pad.ui.regionPick;
   return pad.ui.regions?.items.find(({ index }) => index === first)?.suggested ?? null;
 }
 
 /** Use the suggested color for the selected region and select the next one. */
-function acceptSuggested(pad) {
+export function acceptSuggested(pad) {
   const hex = suggestedColor(pad);
   if (!hex) return;
   setHex(pad, hex);
@@ -298,21 +288,21 @@ function acceptSuggested(pad) {
 }
 
 /** Use the color shown at a place. @param {number} x @param {number} y in the photo */
-async function pickColorAt(pad, x, y) {
+export async function pickColorAt(pad, x, y) {
   const shown = pad.ui.hold || pad.ui.compare === "gray";
   const layer = shown ? pad.photo.source : pad.photo.result ?? pad.photo.source;
   useColor(pad, rgbToHex(pixelAt(layer, x / pad.photo.width, y / pad.photo.height)));
 }
 
 /** @param {string} hex from the eyedropper */
-function useColor(pad, hex) {
+export function useColor(pad, hex) {
   setHex(pad, hex);
   pad.setTool(pad.ui.toolBefore ?? "point");
   pad.announce(t("Color {hex} taken", { hex }));
 }
 
 /** Select the next or previous point. @param {number} step */
-function cyclePoint(pad, step) {
+export function cyclePoint(pad, step) {
   const points = listedHints(pad.doc);
   if (!points.length) return;
   const index = points.findIndex((point) => point.id === pad.ui.selected);
@@ -326,7 +316,7 @@ const MIN_LOOP = 60; // CSS pixels, smallest length of a loop
 const CORNER_SPACING = 2; // CSS pixels between corners
 
 /** Draw a cut: a line divides the region that it crosses, a loop makes its inside a region. @param {any} drag @param {[number, number]} place */
-function continueCut(pad, drag, place) {
+export function continueCut(pad, drag, place) {
   if (!drag.moved || !pad.ui.regions) return;
   const { path, width } = pad.ui.stroke ?? { path: [insidePhoto(pad, drag.began[0], drag.began[1])], width: pad.perNetworkPixel() };
   const [x, y] = path.at(-1);
@@ -335,7 +325,7 @@ function continueCut(pad, drag, place) {
 }
 
 /** Add the drawn cut to the document. */
-function endCut(pad) {
+export function endCut(pad) {
   const { stroke } = pad.ui;
   change(pad.ui, { stroke: null });
   if (!stroke || stroke.path.length < 2) return;
@@ -351,7 +341,7 @@ function isLoop(path, scale) {
 }
 
 /** Join the selected regions: they are selected and colored as one. */
-function joinRegions(pad) {
+export function joinRegions(pad) {
   const pick = pad.ui.regionPick;
   if (pick.length < 2) return;
   const others = pad.doc.merged.filter((group) => !group.some((index) => pick.includes(index)));
@@ -361,17 +351,11 @@ function joinRegions(pad) {
 }
 
 /** Split the selected joined regions. */
-function splitRegions(pad) {
+export function splitRegions(pad) {
   const [first] = pad.ui.regionPick;
   pad.edit({ ...pad.doc, merged: pad.doc.merged.filter((group) => !group.includes(first)) }, t("separate regions"));
   pickRegion(pad, first ?? null);
 }
 
 /** @returns {boolean} whether the selected regions are joined */
-const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.regionPick[0]));
-
-export {
-  acceptSuggested, addPointAt, colorTarget, continueCut, cyclePoint, deletePoint, deleteSelected, endCut, erasedAt, insidePhoto, isJoined,
-  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, setStrength, startSmall, skipRegion, splitRegions,
-  suggestedColor, takeSuggestion, toggleFlag, unavailableColor, useColor,
-};
+export const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.regionPick[0]));

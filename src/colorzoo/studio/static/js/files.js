@@ -37,7 +37,7 @@ function chooseFile(accept) {
 
 const PICTURES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
 
-async function openDialog(pad) {
+export async function openDialog(pad) {
   const file = await chooseFile(PICTURES);
   if (file) await openFile(pad, file);
 }
@@ -46,7 +46,7 @@ async function openDialog(pad) {
  * @param {Blob & {name?: string}} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
  * @returns {Promise<boolean>} whether the photo was opened
  */
-async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
+export async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
   await autosave(pad);
   return openWith(pad, { name, file, ...work }, async (signal) => {
     checkFile(pad, file, name);
@@ -98,7 +98,7 @@ async function openWith(pad, wish, send) {
 }
 
 /** Show the offered photo in gray while the models are loading. */
-async function showGlimpse(pad) {
+export async function showGlimpse(pad) {
   const blob = await pad.transport.glimpse?.();
   if (!blob || pad.session.greeted || pad.ui.opening) return;
   change(pad.session, { glimpse: URL.createObjectURL(blob) });
@@ -106,7 +106,7 @@ async function showGlimpse(pad) {
 }
 
 /** @returns {string | null} address of a picture of the photo that is being opened */
-const previewOf = (pad) => pad.ui.opening?.preview ?? pad.session.glimpse;
+export const previewOf = (pad) => pad.ui.opening?.preview ?? pad.session.glimpse;
 
 /** Cancel opening; the present photo stays. */
 function cancelOpening(pad, opening, stop) {
@@ -117,7 +117,7 @@ function cancelOpening(pad, opening, stop) {
 }
 
 /** Show the progress of opening or exporting a large photo. @param {{re: number, share: number}} message @param {Uint8Array[]} buffers with the photo in gray, or none */
-function showProgress(pad, message, buffers) {
+export function showProgress(pad, message, buffers) {
   const { re, share } = message;
   const [preview] = buffers;
   const { opening, exporting } = pad.ui;
@@ -165,9 +165,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
 }
 
 /** @returns {Promise<import("./storage.js").Work[]>} saved works, newest first; none in a notebook, which saves its own */
-async function savedWorks(pad) {
-  return pad.options.notebook ? [] : listWorks();
-}
+const savedWorks = async (pad) => pad.options.notebook ? [] : listWorks();
 
 /** @param {{versions?: string[], version?: string}} [work] @returns {string[]} names of the states of saved work that this work follows */
 const versionsOf = ({ versions, version } = {}) => versions ?? (version ? [version] : []);
@@ -220,14 +218,14 @@ function* keysFor(sha256, best, used) {
 }
 
 /** @param {any} recipe @returns {import("./document.js").Doc} */
-function toDocument(pad, recipe) {
+export function toDocument(pad, recipe) {
   const doc = fromRecipe(recipe, { ...pad.photo, perNetworkPixel: pad.perNetworkPixel() }, (hex) => rgbToAb(hexToRgb(hex)));
   const known = doc.model && pad.session.models.some(({ name }) => name === doc.model);
   return known ? doc : { ...doc, model: pad.doc.model };
 }
 
 /** Upload photo and reference again after the server has dropped them. @returns {Promise<boolean>} */
-async function resendPhoto(pad) {
+export async function resendPhoto(pad) {
   const { photo, session: { start } } = pad;
   const offered = isOffered(start, photo?.image.sha256) ? start : null;
   if (!photo?.file && !offered) return false;
@@ -244,7 +242,7 @@ async function sendReference(pad, slot, file, name) {
 }
 
 /** @param {"exemplar" | "statistics"} slot @param {File | null} file null opens a file dialog */
-async function attach(pad, slot, file = null) {
+export async function attach(pad, slot, file = null) {
   const chosen = file ?? (await chooseFile(PICTURES));
   if (!chosen) return;
   const name = chosen.name || t("Pasted picture");
@@ -268,11 +266,8 @@ async function attach(pad, slot, file = null) {
   }
 }
 
-async function detach(pad, slot) {
-  if (slot === "statistics") {
-    pad.edit({ ...pad.doc, statistics: null }, t("remove color mood"));
-    return;
-  }
+export async function detach(pad, slot) {
+  if (slot === "statistics") return pad.edit({ ...pad.doc, statistics: null }, t("remove color mood"));
   await useReference(pad, null);
   pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
   pad.modelChanged();
@@ -295,21 +290,21 @@ async function useReference(pad, known) {
 }
 
 /** Use the reference of the document, which undo and redo change. @returns {Promise<void> | null} null if it is in use already */
-function followReference(pad) {
+export function followReference(pad) {
   const known = pad.session.references.get(pad.doc.exemplar?.name) ?? null;
   return pad.ui.exemplar === (known?.picture ?? null) ? null : useReference(pad, known);
 }
 
 const baseName = (name) => name.replace(/\.[^.]+$/, "");
 
-function saveRecipe(pad) {
+export function saveRecipe(pad) {
   const text = `${JSON.stringify(currentRecipe(pad), null, 1)}\n`;
   saveBlob([text], "application/json", `${baseName(pad.photo.name)}.recipe.json`);
   pad.announce(t("Recipe saved"));
 }
 
 /** @param {File | null} [file] null opens a file dialog */
-async function loadRecipe(pad, file = null) {
+export async function loadRecipe(pad, file = null) {
   const chosen = file ?? (await chooseFile(".json,application/json"));
   if (!chosen) return;
   try {
@@ -329,7 +324,7 @@ function parseJson(text, name) {
 }
 
 /** @param {any} recipe @param {string} label @throws {Error} with a message for the user; nothing has changed then */
-async function replaceDoc(pad, recipe, label) {
+export async function replaceDoc(pad, recipe, label) {
   let checked = recipe;
   if (pad.ui.link === "open") {
     const reply = await pad.client.ask({ type: "check", recipe });
@@ -345,7 +340,7 @@ async function replaceDoc(pad, recipe, label) {
 }
 
 /** @param {any} pad @param {{format: string, quality: number}} wish */
-async function exportPicture(pad, { format, quality }) {
+export async function exportPicture(pad, { format, quality }) {
   const { photo } = pad;
   const exporting = readOnly({ id: 0, share: 0 });
   pad.set({ exporting });
@@ -366,7 +361,7 @@ async function exportPicture(pad, { format, quality }) {
 }
 
 /** Close the photo; the work on it stays saved in the browser. */
-async function closePhoto(pad) {
+export async function closePhoto(pad) {
   await autosave(pad);
   const works = await savedWorks(pad); // first, so that the list is up to date when it is shown
   pad.client.notify({ type: "close" });
@@ -381,7 +376,7 @@ async function closePhoto(pad) {
 }
 
 /** Save the work after a pause, or soon if there is none. */
-function scheduleAutosave(pad) {
+export function scheduleAutosave(pad) {
   const { saveTimer, unsavedSince } = pad.session;
   clearTimeout(saveTimer);
   const now = performance.now();
@@ -390,7 +385,7 @@ function scheduleAutosave(pad) {
 }
 
 /** Save the work in the browser and on the server, one save after the other. */
-function autosave(pad) {
+export function autosave(pad) {
   clearTimeout(pad.session.saveTimer);
   change(pad.session, { unsavedSince: null });
   const { photo } = pad;
@@ -402,7 +397,7 @@ function autosave(pad) {
 }
 
 /** Save an act on the server at once, so that a crash loses no other; the browser, which stores the whole photo each time, waits for a pause. */
-async function saveAct(pad) {
+export async function saveAct(pad) {
   scheduleAutosave(pad);
   const { photo } = pad;
   if (!photo || !pad.session.saves || pad.options.notebook) return;
@@ -479,7 +474,7 @@ async function saveHere(pad, photo, work, remote) {
 const asJson = (work) => new TextEncoder().encode(JSON.stringify(work));
 
 /** Delete saved work. @param {string} key */
-async function deleteWork(pad, key) {
+export async function deleteWork(pad, key) {
   if (pad.session.saves) pad.client.send({ type: "save", key, forget: true }).answer.catch(() => {});
   await forgetWork(key);
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
@@ -505,7 +500,7 @@ function savedSteps(pad) {
 const isOffered = (start, sha256) => Boolean(start && sha256) && start.sha256 === sha256;
 
 /** @returns {any[]} saved works that can be opened here, and the offered photo */
-function worksToOffer(pad) {
+export function worksToOffer(pad) {
   const { session: { start }, ui } = pad;
   const ofOffered = (work) => isOffered(start, work.key.split("#")[0]);
   const kept = (ui.works ?? []).filter((work) => work.file || ofOffered(work));
@@ -513,12 +508,12 @@ function worksToOffer(pad) {
 }
 
 /** Open saved work; it is read again, since another tab may have changed it. @param {any} pad @param {import("./storage.js").Work} work */
-function openWork(pad, { key, file, name }) {
+export function openWork(pad, { key, file, name }) {
   return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.session.start, { key });
 }
 
 /** Open the photo that this tab had open, the offered photo, or the last work of today, after the first connection. @param {any} hello */
-async function openInitial(pad, hello) {
+export async function openInitial(pad, hello) {
   const works = await savedWorks(pad);
   pad.set({ works });
   const before = worksToOffer(pad).find(({ key }) => key === rememberedWork());
@@ -528,7 +523,7 @@ async function openInitial(pad, hello) {
 }
 
 /** @param {DataTransfer | null} transfer @param {"exemplar" | "statistics" | null} [slot] panel on which it was dropped */
-async function takeDropped(pad, transfer, slot = null) {
+export async function takeDropped(pad, transfer, slot = null) {
   const files = [...(transfer?.files ?? [])];
   if (!files.length) return false;
   const [file] = files;
@@ -539,8 +534,3 @@ async function takeDropped(pad, transfer, slot = null) {
   else await openFile(pad, file);
   return true;
 }
-
-export {
-  attach, autosave, closePhoto, deleteWork, detach, exportPicture, followReference, loadRecipe, openDialog, openFile, openInitial, openWork, previewOf, replaceDoc, resendPhoto,
-  saveAct, saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
-};

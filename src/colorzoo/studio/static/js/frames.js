@@ -15,14 +15,14 @@ const MOST_TILT = 45; // degrees
 const GRABS = ["point", "frame"]; // tools that can drag the line
 
 /** @param {any} value @returns {Frame} @throws {Error} with a message for the user */
-function readFrame(value) {
+export function readFrame(value) {
   const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger) && Number.isFinite(value[4] ?? 0) && Math.abs(value[4] ?? 0) <= MOST_TILT;
   if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The frame of this recipe must be "automatic", "none" or a list of x, y, width, height and tilt.');
   return value;
 }
 
 /** @returns {Inside | null} the part that is colored; null if that is the whole photo */
-function insideOf(pad) {
+export function insideOf(pad) {
   const { photo, ui, doc } = pad;
   if (!photo || pad.model()?.input === "sketch") return null;
   const found = ui.framing ?? (doc.frame === "automatic" ? photo.frame : doc.frame);
@@ -32,7 +32,7 @@ function insideOf(pad) {
 }
 
 /** @returns {boolean} whether a place lies on the frame, which stays gray */
-function isOnFrame(pad, x, y) {
+export function isOnFrame(pad, x, y) {
   const inside = insideOf(pad);
   if (!inside) return false;
   const [across, down] = turnedPlace(inside, [x, y], -inside.tilt);
@@ -40,7 +40,7 @@ function isOnFrame(pad, x, y) {
 }
 
 /** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
-function frameGripAt(pad, place, reach) {
+export function frameGripAt(pad, place, reach) {
   const inside = GRABS.includes(pad.ui.tool) ? insideOf(pad) : null;
   if (!inside) return null;
   const straight = turnedPlace(inside, place, -inside.tilt);
@@ -52,7 +52,7 @@ function frameGripAt(pad, place, reach) {
 }
 
 /** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
-function dragFrame(pad, drag, place) {
+export function dragFrame(pad, drag, place) {
   const { photo } = pad;
   const { frameBox, frameGrip } = drag;
   const tilt = frameGrip ? frameBox.tilt : 0;
@@ -67,7 +67,7 @@ function dragFrame(pad, drag, place) {
 }
 
 /** Color within the line that was dragged. */
-function endFrame(pad) {
+export function endFrame(pad) {
   const { framing } = pad.ui;
   if (!framing) return;
   change(pad.ui, { framing: null });
@@ -82,7 +82,7 @@ function setFrame(pad, frame, label) {
 }
 
 /** @returns {import("./dom.js").Part} */
-function createFramePanel(pad) {
+export function createFramePanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const off = button({ text: t("Color the whole scan"), label: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no scan border")) });
   const found = button({ text: t("Use the detected border"), label: t("Use the detected border"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("detected border")) });
@@ -101,5 +101,3 @@ function createFramePanel(pad) {
   };
   return { el, update };
 }
-
-export { createFramePanel, dragFrame, endFrame, frameGripAt, insideOf, isOnFrame, readFrame };

@@ -22,23 +22,23 @@ const HEALING_LINE = 2; // CSS pixels; thin, as the healed place is to be seen
 const widestHealing = ({ width, height }) => Math.max(HEALING_RANGE[0] + 1, HEALING_RANGE[1] * Math.min(width, height));
 
 /** @returns {number} width of the brush in pixels of the photo */
-function healingWidth(pad) {
+export function healingWidth(pad) {
   const { width, height } = pad.photo;
   return clamp(pad.ui.healingWidth ?? USUAL_HEALING * Math.min(width, height), HEALING_RANGE[0], widestHealing(pad.photo));
 }
 
 /** Make the brush larger or smaller. @param {number} step */
-function stepHealingWidth(pad, step) {
+export function stepHealingWidth(pad, step) {
   pad.set({ healingWidth: healingWidth(pad) * HEALING_STEP ** step });
 }
 
 /** @param {Place} place */
-function startHealing(pad, place) {
+export function startHealing(pad, place) {
   pad.set({ healing: { path: [place], width: Math.round(healingWidth(pad) * 10) / 10 } });
 }
 
 /** @param {Place} place */
-function continueHealing(pad, place) {
+export function continueHealing(pad, place) {
   const { healing } = pad.ui;
   if (!healing) return;
   const [x, y] = healing.path.at(-1);
@@ -47,7 +47,7 @@ function continueHealing(pad, place) {
 }
 
 /** Add the drawn stroke to the document; it is marked until the picture is healed there. */
-function endHealing(pad) {
+export function endHealing(pad) {
   const { healing } = pad.ui;
   change(pad.ui, { healing: null });
   if (!healing) return;
@@ -63,7 +63,7 @@ function healingAt(pad, place, slack = 0) {
 }
 
 /** Take the healing at a place back. @param {Place} place @param {number} slack pixels of the photo */
-function eraseHealing(pad, place, slack) {
+export function eraseHealing(pad, place, slack) {
   const index = healingAt(pad, place, slack);
   if (index < 0) return;
   pad.edit({ ...pad.doc, healing: pad.doc.healing.toSpliced(index, 1) }, t("undo healing"));
@@ -71,7 +71,7 @@ function eraseHealing(pad, place, slack) {
 }
 
 /** Mark the strokes that the picture does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
-function drawHealing(context, pad, toStage) {
+export function drawHealing(context, pad, toStage) {
   const { healing, healed, cursor, tool, drag, view } = pad.ui;
   const fresh = [...pad.doc.healing.filter((stroke) => !healed.includes(stroke)), ...(healing ? [healing] : [])];
   const near = tool === "heal" && cursor && !drag ? pad.doc.healing[healingAt(pad, cursor)] : null;
@@ -89,7 +89,7 @@ function drawHealing(context, pad, toStage) {
 }
 
 /** @returns {import("./dom.js").Part} */
-function createHealingPanel(pad, createSlider) {
+export function createHealingPanel(pad, createSlider) {
   const range = () => Math.log(widestHealing(pad.photo) / HEALING_RANGE[0]);
   const size = createSlider(t("Size"), 0, HEALING_STEPS, (value) => pad.set({ healingWidth: HEALING_RANGE[0] * Math.exp((range() * value) / HEALING_STEPS) }));
   const words = h("p", { class: "cz-hint" }, t("Paint over dust or scratches to remove them. Right-click or long-press a stroke to undo it."));
@@ -104,5 +104,3 @@ function createHealingPanel(pad, createSlider) {
   };
   return { el, update };
 }
-
-export { continueHealing, createHealingPanel, drawHealing, endHealing, eraseHealing, healingWidth, startHealing, stepHealingWidth };

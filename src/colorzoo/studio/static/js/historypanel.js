@@ -3,7 +3,7 @@
 import { jumpTo } from "./commands.js";
 import { h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 
-function createHistoryPanel(pad) {
+export function createHistoryPanel(pad) {
   const rows = h("ol", { class: "cz-steps" });
   const details = h("details", {}, h("summary", {}, t("Steps, newest last")), rows);
   const el = section(t("History"), details);
@@ -23,5 +23,3 @@ function createHistoryPanel(pad) {
   };
   return { el, update };
 }
-
-export { createHistoryPanel };

@@ -23,7 +23,7 @@ const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, t
 const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
 
 /** @returns {import("./dom.js").Part} */
-function createLayersPanel(pad) {
+export function createLayersPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, the top one first") });
   const details = createLayerDetails(pad);
@@ -107,5 +107,3 @@ function createLayerDetails(pad) {
     },
   };
 }
-
-export { createLayersPanel };

@@ -20,7 +20,7 @@ function commandButton(pad, id, spec = {}) {
   return { el, update };
 }
 
-function createTopBar(pad) {
+export function createTopBar(pad) {
   const make = (id, spec) => commandButton(pad, id, spec);
   const open = make("open", { icon: "open", text: t("Open"), caption: t("Open"), className: "cz-ghost" });
   const undo = make("undo", { icon: "undo", caption: t("Undo"), className: "cz-ghost" });
@@ -83,7 +83,7 @@ function createMenu(pad) {
 }
 
 /** @param {string} name of a Boolean setting @param {string} label @returns {import("./dom.js").Part} */
-function settingCheck(pad, name, label) {
+export function settingCheck(pad, name, label) {
   const box = h("input", { type: "checkbox" });
   box.addEventListener("change", () => pad.setSetting(name, box.checked));
   const update = () => {
@@ -92,7 +92,7 @@ function settingCheck(pad, name, label) {
   return { el: h("label", { class: "cz-check" }, box, h("span", {}, label)), update };
 }
 
-function createRail(pad) {
+export function createRail(pad) {
   const tools = TOOLS.map((tool) => ({ tool, ...toolButton(pad, tool) }));
   const size = h("input", { type: "range", min: 1, max: 9, step: 1, class: "cz-size", "aria-label": t("Size of brush and points"), title: `${t("Size")} ([ ])` });
   const value = h("output", { class: "cz-size-value" });
@@ -127,7 +127,7 @@ function toolButton(pad, tool) {
 }
 
 /** @returns {import("./dom.js").Part} buttons for comparing, zooming, and the next place to color */
-function createStageBar(pad) {
+export function createStageBar(pad) {
   const choices = [["result", t("Result")], ["split", t("Split")], ["side", t("Side by side")], ["gray", t("Before")]];
   const segments = choices.map(([value, text]) => compareButton(pad, value, text));
   const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare") }, ...segments.map(({ el }) => el));
@@ -167,7 +167,7 @@ function createHoldButton(pad) {
 }
 
 /** @returns {import("./dom.js").Part} the slider between before and after */
-function createSplitHandle(pad) {
+export function createSplitHandle(pad) {
   const el = h("div", { class: "cz-split", role: "slider", tabindex: "0", "aria-label": t("Divider between before and after"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("span", { class: "cz-split-knob" }));
   const move = (share) => pad.set({ split: Math.min(0.98, Math.max(0.02, share)) });
   el.addEventListener("pointerdown", (event) => {
@@ -198,7 +198,7 @@ const STATE_LABELS = {
 };
 
 /** @returns {import("./dom.js").Part} status, errors with a retry button, announcements for screen readers */
-function createStatus(pad) {
+export function createStatus(pad) {
   const words = h("span", { class: "cz-status-words" });
   const pill = h("div", { class: "cz-status" }, h("span", { class: "cz-status-dot" }), words);
   const retry = button({ icon: "retry", text: t("Retry"), label: t("Retry"), className: "cz-small", onClick: () => pad.retry() });
@@ -237,7 +237,7 @@ function bannerText(pad, state) {
 }
 
 /** @returns {import("./dom.js").Part} shown while no photo is open */
-function createStartScreen(pad) {
+export function createStartScreen(pad) {
   const choose = button({ icon: "open", text: t("Choose a photo"), label: t("Choose a photo"), className: "cz-primary cz-large", onClick: (event) => runCommand(pad, "open", event) });
   const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Continue with") });
   const worksTitle = h("h3", { class: "cz-heading" }, t("Continue with"));
@@ -302,7 +302,7 @@ function fillWork(pad, tile, work, urls) {
 }
 
 /** Open files dropped or pasted anywhere on the pad. @param {AbortSignal} signal */
-function listenToDrops(pad, signal) {
+export function listenToDrops(pad, signal) {
   const { root } = pad;
   const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   root.addEventListener("dragover", (event) => {
@@ -324,5 +324,3 @@ function listenToDrops(pad, signal) {
   };
   document.addEventListener("paste", paste, { signal });
 }
-
-export { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops, settingCheck };

@@ -23,7 +23,7 @@ const PURPOSES = [
 ];
 
 /** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, use: string, model: any}[]} */
-function purposes(pad) {
+export function purposes(pad) {
   const usable = pad.session.models.filter(({ usable }) => usable !== false);
   const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
   const best = (purpose) => {
@@ -34,14 +34,14 @@ function purposes(pad) {
 }
 
 /** @returns {{title: string, use: string}} purpose of the chosen model, or its name */
-function purposeOf(pad) {
+export function purposeOf(pad) {
   const model = pad.model();
   const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);
   return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.name ?? "", use: "" };
 }
 
 /** Color the photo small by each model of the menu that is on this machine, one after the other. */
-async function requestSamples(pad) {
+export async function requestSamples(pad) {
   const { photo } = pad;
   if (!photo || photo.sampling) return;
   change(photo, { sampling: true });
@@ -60,26 +60,24 @@ function addSample(photo, name, picture) {
 }
 
 /** Return the groups of the menu with the usable models, and the chosen one in any case. */
-function modelGroups(pad) {
+export function modelGroups(pad) {
   const offered = pad.session.models.filter(({ name, usable }) => usable !== false || name === pad.doc.model);
   const groups = GROUPS.map(([group, title]) => ({ title: t(title), models: offered.filter((model) => (model.group ?? "hints") === group) }));
   return groups.filter(({ models }) => models.length > 0);
 }
 
 /** @returns {any} the model to propose for a sketch if the chosen one is for photos */
-function proposedModel(pad) {
+export function proposedModel(pad) {
   const { photo } = pad;
   const proposed = pad.session.models.find(({ name }) => name === photo?.proposed);
   return photo?.kind === "sketch" && proposed && pad.model()?.input !== "sketch" ? proposed : null;
 }
 
 /** Propose a model for sketches in a toast. */
-function proposeModel(pad) {
+export function proposeModel(pad) {
   const proposed = proposedModel(pad);
   if (!proposed) return;
   pad.toast(t("This looks like a drawing. A model for drawings suits it better."), "info", {
     label: t("Color as a drawing"), run: () => pad.setModel(proposed.name),
   });
 }
-
-export { modelGroups, proposeModel, proposedModel, purposeOf, purposes, requestSamples };

@@ -5,7 +5,7 @@
  * @param {{labels: Uint16Array, width: number, height: number}} map @param {number[]} picked
  * @returns {{thin: Path2D, bold: Path2D}} bold: around the selected regions
  */
-function regionLines(map, picked) {
+export function regionLines(map, picked) {
   const lines = { thin: new Path2D(), bold: new Path2D() };
   for (const [label, bounds] of boundsOfLabels(map)) traceRegion(map, label, bounds, picked.includes(label) ? lines.bold : lines.thin);
   return lines;
@@ -72,5 +72,3 @@ function blurred(values, length, lines, step, stride) {
   }
   return out;
 }
-
-export { regionLines };

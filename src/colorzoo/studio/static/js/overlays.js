@@ -12,11 +12,11 @@ import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
 import { areaCenter, areaPicture, strokePath, tracePolygon, turnedCorners } from "./shapes.js";
 
-const DARK = "rgba(0, 0, 0, .75)";
-const LIGHT = "rgba(255, 255, 255, .95)";
+export const DARK = "rgba(0, 0, 0, .75)";
+export const LIGHT = "rgba(255, 255, 255, .95)";
 
 /** Draw the line within which the photo is colored. */
-function drawFrame(context, pad, toStage) {
+export function drawFrame(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
   const corners = turnedCorners(inside, inside.tilt).map(([x, y]) => toStage(x, y));
@@ -61,7 +61,7 @@ function outlinedText(context, text, x, y) {
 }
 
 /** Draw a text on a dark background. @param {CanvasRenderingContext2D} context @param {number} left @param {number} middle @param {string} text */
-function drawLabel(context, left, middle, text) {
+export function drawLabel(context, left, middle, text) {
   context.font = "600 11px system-ui, sans-serif";
   const width = context.measureText(text).width + 10;
   context.fillStyle = "rgba(20, 20, 20, .85)";
@@ -73,7 +73,7 @@ function drawLabel(context, left, middle, text) {
 }
 
 /** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} at */
-function drawRegions(context, pad, at) {
+export function drawRegions(context, pad, at) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
   if (pad.settings.outlines !== false) drawLines(context, pad, linesOf(regions, regionPick), at);
@@ -140,7 +140,7 @@ function drawNumber(context, pad, item, number, at) {
 
 const HANDLE = 7;
 
-function drawShapes(context, pad, toStage) {
+export function drawShapes(context, pad, toStage) {
   if (usesShapes(pad, "painted")) shapesOf(pad, "painted").forEach((area, index) => drawPainted(context, pad, area, index, toStage));
   if (usesShapes(pad, "box")) shapesOf(pad, "box").forEach((box, index) => drawBox(context, pad, box, index, toStage));
   if (pad.ui.shaping) drawShaping(context, pad, toStage);
@@ -211,7 +211,7 @@ function strokeOutline(context, strokes) {
 const FAINT = 0.55;
 
 /** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
-function drawAreas(context, pad, toStage) {
+export function drawAreas(context, pad, toStage) {
   const { ui, doc } = pad;
   const picked = pickedArea(pad);
   const active = ui.tool === "area";
@@ -263,7 +263,7 @@ function drawOutlinePath(context, path, toStage) {
 const BAND_WIDTH = 6; // relative to the width of the scribble
 
 /** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
-function drawScribblePreview(context, pad, toStage) {
+export function drawScribblePreview(context, pad, toStage) {
   const { scribblePreview: preview, view } = pad.ui;
   if (!preview || !pad.doc.scribbles.includes(preview.stroke)) return;
   const [left, top] = toStage(0, 0);
@@ -279,5 +279,3 @@ function drawScribblePreview(context, pad, toStage) {
   inside.drawImage(preview.layer.bitmap, left, top, right - left, bottom - top);
   context.drawImage(canvas, 0, 0, canvas.width, canvas.height);
 }
-
-export { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes };

@@ -528,9 +528,7 @@ function watchSize(pad, main) {
   return observer;
 }
 
-function paneSizeOf(pad, stage) {
-  return pad.ui.compare === "side" ? { width: Math.floor(stage.width / 2), height: stage.height } : stage;
-}
+const paneSizeOf = (pad, stage) => pad.ui.compare === "side" ? { width: Math.floor(stage.width / 2), height: stage.height } : stage;
 
 /**
  * Create a pad inside of an element.
@@ -602,6 +600,6 @@ function render({ model, el, signal }) {
 /** @type {HTMLElement | null} */
 const place = typeof document === "undefined" ? null : document.querySelector("[data-colorzoo-pad]");
 if (place) mountPad(place, webTransport());
+export default { render };
 
 export { webTransport };
-export default { render };

@@ -15,23 +15,23 @@ const PAINT_APART = 1.5; // CSS pixels between corners of a stroke
 const shorterSide = ({ width, height }) => Math.min(width, height);
 
 /** @returns {number} diameter of the brush in pixels of the photo */
-function brushSize(pad) {
+export function brushSize(pad) {
   const side = shorterSide(pad.photo);
   return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
 }
 
 /** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, blend: import("./paintstrokes.js").Blend}>} change */
-function changeBrush(pad, change) {
+export function changeBrush(pad, change) {
   pad.set({ brush: { ...pad.ui.brush, ...change } });
 }
 
 /** Make the brush larger or smaller. @param {number} step */
-function stepBrush(pad, step) {
+export function stepBrush(pad, step) {
   changeBrush(pad, { size: brushSize(pad) * BRUSH_STEP ** step });
 }
 
 /** @param {[number, number]} place @param {boolean} erases */
-function startPaint(pad, place, erases) {
+export function startPaint(pad, place, erases) {
   const { hardness, opacity, keeps, blend } = pad.ui.brush;
   const how = { ...(blend === "color" ? {} : { blend }), ...(keeps ? { reach: EDGE_REACH } : {}) };
   const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab), ...how };
@@ -41,7 +41,7 @@ function startPaint(pad, place, erases) {
 }
 
 /** @param {[number, number]} place */
-function continuePaint(pad, place) {
+export function continuePaint(pad, place) {
   const { painting } = pad.ui;
   if (!painting) return;
   const [x, y] = painting.path.at(-1);
@@ -51,7 +51,7 @@ function continuePaint(pad, place) {
 }
 
 /** Add the drawn stroke to the document; it is shown over the picture until the answer has it. */
-function endPaint(pad) {
+export function endPaint(pad) {
   const { painting } = pad.ui;
   change(pad.ui, { painting: null, coat: null });
   if (!painting) return;
@@ -64,7 +64,7 @@ function endPaint(pad) {
  * Draw the strokes that the picture does not show yet.
  * @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage
  */
-function drawFreshPaint(context, pad, toStage) {
+export function drawFreshPaint(context, pad, toStage) {
   const { painting, freshPaint } = pad.ui;
   const strokes = [...freshPaint.filter((stroke) => pad.doc.paint.includes(stroke)), ...(painting ? [painting] : [])];
   for (const stroke of strokes) drawPaint(context, pad, stroke, toStage);
@@ -104,7 +104,7 @@ function createBrushSize(pad, createSlider) {
 const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Subtract"]];
 
 /** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
-function createAreaBrush(pad, createSlider) {
+export function createAreaBrush(pad, createSlider) {
   const choose = (how) => () => pad.set({ areaBrush: how, outline: null });
   const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: clickOrTap(text), label: clickOrTap(text), className: "cz-segment", onClick: choose(how) }) }));
   const size = createBrushSize(pad, createSlider);
@@ -122,10 +122,10 @@ function createAreaBrush(pad, createSlider) {
   return { el, update };
 }
 
-const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation" };
+export const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation" };
 
 /** @param {(blend: import("./paintstrokes.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
-function createBlendChoice(use) {
+export function createBlendChoice(use) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Blend mode"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
   const el = h("label", { class: "cz-field" }, h("span", {}, t("Blend mode")), h("span"), select);
   return {
@@ -137,7 +137,7 @@ function createBlendChoice(use) {
 }
 
 /** @returns {import("./dom.js").Part} what the brush does, and how */
-function createPaintPanel(pad, createSlider) {
+export function createPaintPanel(pad, createSlider) {
   const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
@@ -165,5 +165,3 @@ function createPaintPanel(pad, createSlider) {
   };
   return { el, update };
 }
-
-export { BLEND_NAMES, brushSize, changeBrush, continuePaint, createAreaBrush, createBlendChoice, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };

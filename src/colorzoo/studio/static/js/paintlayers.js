@@ -49,7 +49,7 @@ function withMovedCoat(paint, index, to) {
 }
 
 /** @returns {{coat: Coat, index: number} | null} the selected coat, if it still exists and nothing else is selected */
-function pickedCoat(pad) {
+export function pickedCoat(pad) {
   const { coat: index, area, selected, tool } = pad.ui;
   const coat = index === null || area !== null || selected !== null || tool === "replace" ? null : coatsIn(pad.doc.paint)[index];
   return coat ? { coat, index } : null;
@@ -61,7 +61,7 @@ function pickCoat(pad, index) {
   pad.announce(t("Paint {n} selected", { n: index + 1 }));
 }
 
-function deleteCoat(pad, index) {
+export function deleteCoat(pad, index) {
   const { first, strokes } = coatsIn(pad.doc.paint)[index];
   pad.set({ coat: null });
   pad.edit({ ...pad.doc, paint: pad.doc.paint.toSpliced(first, strokes.length) }, t("delete paint"));
@@ -109,6 +109,4 @@ function createPaintDetails(pad) {
 }
 
 /** @type {import("./layers.js").LayerKind} */
-const PAINT_LAYERS = { list: "paint", layersOf: layersOfPaint, createDetails: createPaintDetails };
-
-export { PAINT_LAYERS, deleteCoat, pickedCoat };
+export const PAINT_LAYERS = { list: "paint", layersOf: layersOfPaint, createDetails: createPaintDetails };

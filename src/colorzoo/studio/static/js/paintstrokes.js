@@ -7,15 +7,15 @@
  *   a stroke with a limited reach ends at edges; consecutive strokes of a layer are one coat, with the opacity of the first
  */
 
-const BLENDS = ["color", "hue", "saturation"];
+export const BLENDS = ["color", "hue", "saturation"];
 
 /** @param {Partial<PaintStroke>} stroke @returns {Blend} */
-const blendOf = ({ blend = "color" }) => blend;
+export const blendOf = ({ blend = "color" }) => blend;
 
 const THIN = 0.03; // of the diameter of the brush, by which a simplified path may miss the drawn one
 
 /** @param {PaintStroke} stroke as drawn @returns {PaintStroke} with as few corners as its shape needs, in the precision of a recipe */
-function finishedPaint({ path, ...rest }) {
+export function finishedPaint({ path, ...rest }) {
   const kept = path.map((_, index) => index === 0 || index === path.length - 1);
   const parts = [[0, path.length - 1]];
   while (parts.length) {
@@ -34,11 +34,9 @@ function finishedPaint({ path, ...rest }) {
 }
 
 /** @returns {number} distance of a place from a line */
-function paintDistance([x, y], [x0, y0], [x1, y1]) {
+export function paintDistance([x, y], [x0, y0], [x1, y1]) {
   const [dx, dy] = [x1 - x0, y1 - y0];
   const length = dx * dx + dy * dy;
   const along = length ? Math.min(Math.max(((x - x0) * dx + (y - y0) * dy) / length, 0), 1) : 0;
   return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
 }
-
-export { BLENDS, blendOf, finishedPaint, paintDistance };

@@ -12,7 +12,7 @@ import { pixelAt } from "./pixels.js";
 import { useClass, usesObjects } from "./shapeedits.js";
 import { LONE_TOOLS } from "./tools.js";
 
-function createModelPanel(pad) {
+export function createModelPanel(pad) {
   const chosen = h("canvas", { class: "cz-model-picture", width: 80, height: 80, "aria-hidden": "true" });
   const title = h("b", {});
   const name = h("small", {});
@@ -126,7 +126,7 @@ function unusedHintsText(pad) {
   return words.length ? t("Not used by this model: {words}.", { words: words.join(", ") }) : "";
 }
 
-function createSlider(label, min, max, onChange) {
+export function createSlider(label, min, max, onChange) {
   const input = h("input", { type: "range", min, max, step: 1, "aria-label": label });
   const output = h("output", { class: "cz-value" });
   const el = h("label", { class: "cz-field" }, h("span", {}, label), output, input);
@@ -141,7 +141,7 @@ function createSlider(label, min, max, onChange) {
   return { el, update };
 }
 
-function createHintsPanel(pad) {
+export function createHintsPanel(pad) {
   const rows = h("ol", { class: "cz-hints" });
   const empty = h("p", { class: "cz-hint" });
   const el = section(t("Hints"), rows, empty);
@@ -200,7 +200,7 @@ function hintDetail(point, info) {
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
-function flagButton(el, on, whenOn, whenOff, run) {
+export function flagButton(el, on, whenOn, whenOff, run) {
   const [name, label] = on ? whenOn : whenOff;
   if (el.dataset.icon !== name) el.replaceChildren(icon(name));
   el.dataset.icon = name;
@@ -225,7 +225,7 @@ function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbl
   flagButton(remove, false, null, ["trash", t("Delete edge stroke {n}", { n: index + 1 })], erase);
 }
 
-function createRegionsPanel(pad) {
+export function createRegionsPanel(pad) {
   const ask = button({ text: t("Find regions"), label: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
@@ -314,7 +314,7 @@ function drawReference(pad, canvas, picture, slot) {
   }
 }
 
-function createReferencePanel(pad) {
+export function createReferencePanel(pad) {
   const slot = createPictureSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
@@ -356,7 +356,7 @@ function takeFromReference(pad, u, v) {
   if (label !== null) useClass(pad, label);
 }
 
-function createStatisticsPanel(pad) {
+export function createStatisticsPanel(pad) {
   const slot = createPictureSlot(pad, "statistics", t("Match the palette of another image"));
   const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
@@ -378,5 +378,3 @@ function resetSaturation(pad) {
   const { saturation: _, ...rest } = pad.doc.statistics ?? {};
   pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
 }
-
-export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, flagButton };

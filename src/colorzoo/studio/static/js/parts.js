@@ -14,7 +14,7 @@ function selectPart(pad, part) {
 }
 
 /** @returns {import("./dom.js").Part} a button for each part that is in the photo */
-function createPartsPanel(pad) {
+export function createPartsPanel(pad) {
   const row = h("div", { class: "cz-row", role: "group", "aria-label": t("Parts of the photo") });
   const el = section(t("Parts"), row);
   let asked = null;
@@ -46,5 +46,3 @@ function createPartsPanel(pad) {
   };
   return { el, update };
 }
-
-export { createPartsPanel };

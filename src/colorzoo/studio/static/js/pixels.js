@@ -11,7 +11,7 @@ import { lightnessAround } from "./surroundings.js";
 const LIGHTNESS_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
 
 /** @param {Uint8Array} bytes @param {string} [mime] @returns {Promise<Layer>} */
-async function decodeLayer(bytes, mime = "image/jpeg") {
+export async function decodeLayer(bytes, mime = "image/jpeg") {
   const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (bytes)], { type: mime }));
   return { bitmap, width: bitmap.width, height: bitmap.height };
 }
@@ -19,7 +19,7 @@ async function decodeLayer(bytes, mime = "image/jpeg") {
 const CHECK = 8; // pixels of the preview
 
 /** Create a checkerboard that covers the transparent parts of a picture. @param {Layer} alpha its opacity as levels of gray */
-function checkerboard(alpha) {
+export function checkerboard(alpha) {
   const cover = createCanvas(alpha.width, alpha.height);
   const context = cover.getContext("2d");
   context.drawImage(alpha.bitmap, 0, 0);
@@ -34,7 +34,7 @@ function checkerboard(alpha) {
 }
 
 /** Lightness of the photo, read from its gray preview. */
-class LightnessMap {
+export class LightnessMap {
   /** @param {Layer} layer */
   constructor(layer) {
     const context = createCanvas(layer.width, layer.height).getContext("2d", { willReadFrequently: true });
@@ -72,7 +72,7 @@ class LightnessMap {
 const probeCanvas = createCanvas(3, 3);
 
 /** @param {Layer} layer @param {number} u @param {number} v @returns {[number, number, number]} mean of 3 x 3 pixels */
-function pixelAt(layer, u, v) {
+export function pixelAt(layer, u, v) {
   const context = probeCanvas.getContext("2d", { willReadFrequently: true });
   const x = clamp(Math.floor(u * layer.width) - 1, 0, Math.max(0, layer.width - 3));
   const y = clamp(Math.floor(v * layer.height) - 1, 0, Math.max(0, layer.height - 3));
@@ -88,7 +88,7 @@ function pixelAt(layer, u, v) {
 }
 
 /** @param {Layer} layer @param {number} side @returns {Promise<Blob | null>} a small JPEG */
-async function thumbnailOf(layer, side = 160) {
+export async function thumbnailOf(layer, side = 160) {
   const scale = Math.min(1, side / Math.max(layer.width, layer.height));
   const canvas = createCanvas(Math.max(1, Math.round(layer.width * scale)), Math.max(1, Math.round(layer.height * scale)));
   canvas.getContext("2d").drawImage(layer.bitmap, 0, 0, canvas.width, canvas.height);
@@ -98,7 +98,7 @@ async function thumbnailOf(layer, side = 160) {
 const CLASS_HUES = 24;
 
 /** @param {number} number of a class @returns {string} a color that differs from those of adjacent numbers */
-function classColor(number) {
+export function classColor(number) {
   const index = number % CLASS_HUES;
   return `hsl(${((index * 137.5) % 360).toFixed(0)} 65% ${index % 2 ? 62 : 46}%)`;
 }
@@ -107,7 +107,7 @@ function classColor(number) {
  * Draw classes as transparent colors.
  * @param {Uint16Array} labels @param {number} width @param {number} height @returns {HTMLCanvasElement}
  */
-function classCanvas(labels, width, height) {
+export function classCanvas(labels, width, height) {
   const canvas = createCanvas(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
@@ -123,5 +123,3 @@ function cssRgb(color) {
   context.fillRect(0, 0, 1, 1);
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
-
-export { LightnessMap, checkerboard, classCanvas, classColor, decodeLayer, pixelAt, thumbnailOf };

@@ -15,7 +15,7 @@ const NEAR_TOUCH = 22;
  *
  * @typedef {{x: number, y: number, event: PointerEvent, touch: boolean}} Spot  CSS pixels on the stage
  */
-function listenToStage(el, to, signal) {
+export function listenToStage(el, to, signal) {
   const hand = { fingers: new Map(), mode: "idle", start: null, timer: 0, most: 0, began: 0, moved: false };
   const spot = (event) => {
     const box = el.getBoundingClientRect();
@@ -51,7 +51,7 @@ function onDown(el, hand, to, at) {
 }
 
 /** @param {{touch: boolean}} at @returns {number} tolerance in CSS pixels */
-const nearBy = (at) => (at.touch ? NEAR_TOUCH : NEAR_MOUSE);
+export const nearBy = (at) => (at.touch ? NEAR_TOUCH : NEAR_MOUSE);
 
 const isMac = () => /mac/i.test(navigator.platform ?? "");
 
@@ -119,5 +119,3 @@ function onWheel(event, to, at) {
   const speed = event.ctrlKey ? 0.01 : 0.0015;
   return to.zoom(Math.exp(-event.deltaY * unit * speed), [at.x, at.y]);
 }
-
-export { listenToStage, nearBy };

@@ -14,13 +14,13 @@ const MOST_HUES = 90;
 const LEAST_CHROMA = 4; // CIE units of a color that has a hue
 
 /** @returns {{replacement: Replacement, index: number} | null} the selected one, while the tool is in use */
-function pickedReplacement(pad) {
+export function pickedReplacement(pad) {
   const index = Math.min(pad.ui.replacing ?? Infinity, pad.doc.replacements.length - 1);
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
 }
 
 /** Replace the color that the picture has at a place, in pixels of the photo; it stays the same until another one is chosen. */
-function replaceColorAt(pad, [x, y]) {
+export function replaceColorAt(pad, [x, y]) {
   const { photo } = pad;
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;
   const rgb = pixelAt(photo.result, x / photo.width, y / photo.height);
@@ -35,7 +35,7 @@ function replaceColorAt(pad, [x, y]) {
 }
 
 /** Change the selected replacement. @param {Partial<Replacement>} change @param {boolean} done false during a drag */
-function changeReplacement(pad, change, done) {
+export function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
   // its first new color is one step with it: undone, no rule stays that changes nothing
@@ -95,6 +95,4 @@ function layersOfReplacements(pad) {
 }
 
 /** @type {import("./layers.js").LayerKind} */
-const REPLACEMENT_LAYERS = { list: "replacements", layersOf: layersOfReplacements, createDetails: createHueSliders };
-
-export { REPLACEMENT_LAYERS, changeReplacement, pickedReplacement, replaceColorAt };
+export const REPLACEMENT_LAYERS = { list: "replacements", layersOf: layersOfReplacements, createDetails: createHueSliders };

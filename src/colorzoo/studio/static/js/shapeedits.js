@@ -11,49 +11,44 @@ const DOC_FIELDS = { painted: "painted", box: "boxes" };
 const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
 
 /** @param {"painted" | "box"} kind @returns {any[]} */
-const shapesOf = (pad, kind) => pad.doc[DOC_FIELDS[kind]] ?? [];
+export const shapesOf = (pad, kind) => pad.doc[DOC_FIELDS[kind]] ?? [];
 
 /** @param {"painted" | "box"} kind @returns {boolean} whether the model uses them */
-const usesShapes = (pad, kind) => pad.accepts(GUIDANCE_KINDS[kind]);
+export const usesShapes = (pad, kind) => pad.accepts(GUIDANCE_KINDS[kind]);
 
 /** @returns {import("./shapes.js").ShapePick | null} the selected shape, if it still exists */
-function pickedShape(pad) {
+export function pickedShape(pad) {
   const { shape } = pad.ui;
   return shape && usesShapes(pad, shape.kind) && shape.index < shapesOf(pad, shape.kind).length ? shape : null;
 }
 
-function isPicked(pad, kind, index) {
+export function isPicked(pad, kind, index) {
   const shape = pickedShape(pad);
   return shape?.kind === kind && shape.index === index;
 }
 
 /** @param {"painted" | "box"} kind @param {number} index below 0 selects nothing */
-function pickShape(pad, kind, index) {
-  if (index < 0) {
-    pad.set({ shape: null });
-    return;
-  }
+export function pickShape(pad, kind, index) {
+  if (index < 0) return pad.set({ shape: null });
   pad.set({ shape: { kind, index }, selected: null, regionPick: [], suggestions: null });
   pad.announce(t("{name} selected", { name: shapeName(pad, kind, index) }));
 }
 
 /** @param {"painted" | "box"} kind @param {number} index @returns {string} for display */
-function shapeName(pad, kind, index) {
+export function shapeName(pad, kind, index) {
   const n = index + 1;
   return kind === "box" ? t("Box {n}", { n }) : t("Area {n}, {name}", { n, name: className(pad, shapesOf(pad, kind)[index].class) });
 }
 
-function withShapes(pad, kind, list) {
-  return { ...pad.doc, [DOC_FIELDS[kind]]: list };
-}
+const withShapes = (pad, kind, list) => ({ ...pad.doc, [DOC_FIELDS[kind]]: list });
 
-function addShape(pad, kind, shape) {
+export function addShape(pad, kind, shape) {
   pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint a kind"), box: t("draw a box") }[kind]);
   pad.announce(t("{name} drawn", { name: shapeName(pad, kind, shapesOf(pad, kind).length - 1) }));
 }
 
 /** Change a shape during a drag. @param {"painted" | "box"} kind @param {number} index @param {object} shape */
-function previewShape(pad, kind, index, shape) {
+export function previewShape(pad, kind, index, shape) {
   pad.preview(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)));
 }
 
@@ -61,7 +56,7 @@ function changeShape(pad, kind, index, shape, label) {
   pad.edit(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)), label);
 }
 
-function deleteShape(pad, kind, index) {
+export function deleteShape(pad, kind, index) {
   const name = shapeName(pad, kind, index);
   pad.set({ shape: null });
   pad.edit(withShapes(pad, kind, shapesOf(pad, kind).toSpliced(index, 1)), { painted: t("delete area"), box: t("delete box") }[kind]);
@@ -69,14 +64,14 @@ function deleteShape(pad, kind, index) {
 }
 
 /** Move the selected shape. @param {number} dx @param {number} dy pixels of the photo */
-function moveShape(pad, dx, dy) {
+export function moveShape(pad, dx, dy) {
   const { kind, index } = pickedShape(pad);
   const moved = { painted: movedPainted, box: movedBox }[kind];
   changeShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo), { painted: t("move area"), box: t("move box") }[kind]);
 }
 
 /** @param {number} index of the painted class @param {number} number of its new class */
-function setPaintedClass(pad, index, number) {
+export function setPaintedClass(pad, index, number) {
   changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("kind of an area"));
 }
 
@@ -89,19 +84,19 @@ function classesInView(pad) {
 }
 
 /** @param {number} id @returns {string} classes learned without labels have only a number */
-function className(pad, id) {
+export function className(pad, id) {
   const name = classesInView(pad).find((item) => item.id === id)?.name ?? String(id);
   return /^\d+$/.test(name) ? t("kind {n}", { n: name }) : name;
 }
 
 /** @returns {number[]} classes that can be painted: those of photo and reference and those already painted */
-function paintableClasses(pad) {
+export function paintableClasses(pad) {
   const all = new Set([...classesInView(pad).map(({ id }) => id), ...pad.doc.painted.map((area) => area.class)]);
   return [...all].sort((one, other) => one - other);
 }
 
 /** @returns {number | null} class that the lasso paints; null while none is known */
-function paintClass(pad) {
+export function paintClass(pad) {
   const { paintClass: chosen, classes } = pad.ui;
   const known = paintableClasses(pad);
   if (known.includes(chosen)) return chosen;
@@ -109,36 +104,31 @@ function paintClass(pad) {
 }
 
 /** Use a class for the selected painted class and for new ones. @param {number} number */
-function useClass(pad, number) {
+export function useClass(pad, number) {
   const shape = pickedShape(pad);
   pad.set({ paintClass: number });
   if (shape?.kind === "painted" && pad.doc.painted[shape.index].class !== number) setPaintedClass(pad, shape.index, number);
   pad.announce(t("{name} taken", { name: className(pad, number) }));
 }
 
-const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
+export const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
 
 /** @returns {{area: import("./shapes.js").Area, index: number} | null} the selected area, if it still exists */
-function pickedArea(pad) {
+export function pickedArea(pad) {
   const index = pad.ui.area;
   const area = index === null ? null : pad.doc.areas[index];
   return area ? { area, index } : null;
 }
 
 /** @param {number} index below 0 selects nothing */
-function pickArea(pad, index) {
-  if (index < 0) {
-    pad.set({ area: null });
-    return;
-  }
+export function pickArea(pad, index) {
+  if (index < 0) return pad.set({ area: null });
   pad.set({ area: index, selected: null, shape: null, regionPick: [], suggestions: null, selection: null, judging: false });
   pad.announce(t("{name} selected", { name: areaName(pad, index) }));
 }
 
 /** @param {number} index @returns {string} for display */
-function areaName(pad, index) {
-  return t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
-}
+export const areaName = (pad, index) => t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
 
 /** @param {import("./shapes.js").Area} area @returns {string} its action for display */
 function actionText({ action, color }) {
@@ -151,7 +141,7 @@ function actionText({ action, color }) {
  * @param {"new" | "more" | "less"} [how] more and less change the selection or the selected area @param {number} [size] one of {@link SELECTION_SIZES}, for a place
  * @returns {Promise<boolean>} whether there is a selection now
  */
-async function selectObject(pad, where, how = "new", size = 1) {
+export async function selectObject(pad, where, how = "new", size = 1) {
   const { photo } = pad;
   const before = how === "new" ? null : pad.ui.selection;
   const picked = how === "new" || before ? null : pickedArea(pad);
@@ -175,7 +165,7 @@ async function selectObject(pad, where, how = "new", size = 1) {
  * Add what a brush has covered to the selection or to the selected area, or take it away.
  * @param {[number, number][]} path @param {number} size diameter of the brush in pixels of the photo @param {boolean} less
  */
-async function brushArea(pad, path, size, less) {
+export async function brushArea(pad, path, size, less) {
   const { selection } = pad.ui;
   const picked = selection ? null : pickedArea(pad);
   const before = selection?.mask ?? (picked && areaMask(picked.area, pad.photo));
@@ -191,10 +181,7 @@ async function brushArea(pad, path, size, less) {
 
 /** @param {any} pad @param {{area: import("./shapes.js").Area, index: number}} picked @param {import("./shapes.js").AreaMask} mask its new border */
 async function changeBorder(pad, { area, index }, mask) {
-  if (isEmptyMask(mask)) {
-    pad.toast(t("This would leave the area empty. Delete it instead."));
-    return;
-  }
+  if (isEmptyMask(mask)) return pad.toast(t("This would leave the area empty. Delete it instead."));
   const { path: _, ...rest } = area;
   const { action, color } = area;
   const changed = await areaWithAction(pad, { ...rest, mask, made: { by: "several" } }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});
@@ -202,7 +189,7 @@ async function changeBorder(pad, { area, index }, mask) {
 }
 
 /** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */
-async function resizeSelection(pad, step) {
+export async function resizeSelection(pad, step) {
   const { by: _by, size, ...where } = pad.ui.selection?.made ?? {};
   if (!size) return false;
   const index = clamp(SELECTION_SIZES.indexOf(size) + step, 0, SELECTION_SIZES.length - 1);
@@ -210,13 +197,13 @@ async function resizeSelection(pad, step) {
 }
 
 /** Select what was drawn around as it was drawn, or the thing in it. @returns {Promise<boolean>} */
-async function keepOutline(pad) {
+export async function keepOutline(pad) {
   const { path, exact } = pad.ui.selection?.made ?? {};
   return path ? selectObject(pad, exact ? { path } : { path, exact: true }) : false;
 }
 
 /** Turn the selection into an area. @param {import("./shapes.js").Area["action"]} action @param {object} [more] */
-async function addArea(pad, action, more = {}) {
+export async function addArea(pad, action, more = {}) {
   const { selection } = pad.ui;
   if (!selection) return;
   const area = await areaWithAction(pad, selection, action, more);
@@ -242,21 +229,21 @@ function addObject(pad, boxes, area, label) {
 }
 
 /** Replace a box by the area of the object in it. @param {number} index */
-async function followEdges(pad, index) {
+export async function followEdges(pad, index) {
   const box = pad.doc.boxes[index];
   const area = await objectInBox(pad, box);
   if (area && pad.doc.boxes?.[index] === box) addObject(pad, pad.doc.boxes.toSpliced(index, 1), area, t("outline an object"));
 }
 
 /** Add the object in a drawn box as an area. @param {import("./shapes.js").Box} box */
-async function addObjectInBox(pad, box) {
+export async function addObjectInBox(pad, box) {
   pad.announce(t("Finding the outline of the object in the box."));
   const area = await objectInBox(pad, box);
   if (area) addObject(pad, pad.doc.boxes ?? [], area, t("outline an object"));
 }
 
 /** Return whether the model uses areas with the action "thing". @returns {boolean} */
-const usesObjects = (pad) => pad.accepts("boxes") || pad.accepts("scribbles");
+export const usesObjects = (pad) => pad.accepts("boxes") || pad.accepts("scribbles");
 
 /** @param {any} place with its mask or path @param {string} action @param {object} [more] @returns {Promise<any>} null after an error */
 async function areaWithAction(pad, place, action, more = {}) {
@@ -276,23 +263,23 @@ function initialAreaColor(pad, area) {
   return labHex(lightness, ab);
 }
 
-function changeArea(pad, index, area, label, done = true) {
+export function changeArea(pad, index, area, label, done = true) {
   pad.applyChange({ ...pad.doc, areas: pad.doc.areas.with(index, area) }, done, label);
 }
 
-async function setAreaAction(pad, index, action) {
+export async function setAreaAction(pad, index, action) {
   const area = pad.doc.areas[index];
   const changed = await areaWithAction(pad, area, action, area.color ? { color: area.color } : {});
   if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area action"));
 }
 
-function setAreaColor(pad, color, done) {
+export function setAreaColor(pad, color, done) {
   const { area, index } = pickedArea(pad);
   pad.set({ judging: true });
   changeArea(pad, index, { ...area, color }, t("color"), done);
 }
 
-function setAreaLightness(pad, follows) {
+export function setAreaLightness(pad, follows) {
   const { area, index } = pickedArea(pad);
   const { lightness: _, ...rest } = area;
   changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area brightness"));
@@ -302,14 +289,11 @@ function setAreaLightness(pad, follows) {
  * Let the lightness follow a color that cannot be shown, in the selected area or in a new one around the selected point.
  * @param {string} color
  */
-async function followColorThere(pad, color) {
+export async function followColorThere(pad, color) {
   const picked = pickedArea(pad);
   const wanted = { color, lightness: "color" };
   pad.set({ unavailableColor: null });
-  if (picked) {
-    changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area brightness"));
-    return;
-  }
+  if (picked) return changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area brightness"));
   const point = pad.selectedPoint();
   if (!point || !(await selectObject(pad, { at: [point.x, point.y] }))) return;
   const area = { ...pad.ui.selection, action: "color", ...wanted };
@@ -318,7 +302,7 @@ async function followColorThere(pad, color) {
   pickArea(pad, pad.doc.areas.length - 1);
 }
 
-function deleteArea(pad, index) {
+export function deleteArea(pad, index) {
   const name = areaName(pad, index);
   pad.set({ area: null });
   pad.edit({ ...pad.doc, areas: pad.doc.areas.toSpliced(index, 1) }, t("delete area"));
@@ -326,7 +310,7 @@ function deleteArea(pad, index) {
 }
 
 /** Return the color of the selected area for the color controls. @returns {{lightness: number, ab: [number, number], free: boolean} | null} */
-function areaTarget(pad) {
+export function areaTarget(pad) {
   const { area } = pickedArea(pad) ?? {};
   if (area?.action !== "color") return null;
   const lab = rgbToLab(hexToRgb(area.color));
@@ -334,9 +318,3 @@ function areaTarget(pad) {
   const lightness = areaLightness(area, pad.photo);
   return { lightness, ab: atLightness(lab, lightness), free: false };
 }
-
-export {
-  SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, brushArea, changeArea, className, deleteArea, deleteShape, followColorThere, followEdges,
-  isPicked, keepOutline, moveShape, paintClass, paintableClasses, pickArea, pickShape, pickedArea, pickedShape, previewShape, resizeSelection, selectObject,
-  setAreaAction, setAreaColor, setAreaLightness, setPaintedClass, shapeName, shapesOf, useClass, usesObjects, usesShapes,
-};

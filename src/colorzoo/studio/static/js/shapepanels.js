@@ -12,7 +12,7 @@ import {
 } from "./shapeedits.js";
 import { AREA_ACTIONS } from "./shapes.js";
 
-function createClassesPanel(pad) {
+export function createClassesPanel(pad) {
   const find = button({ text: t("Show object types"), label: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
   const painting = createPaintedList(pad);
@@ -124,7 +124,7 @@ function fillPainted(pad, row, index) {
   select.value = String(area.class);
 }
 
-function createBoxesPanel(pad) {
+export function createBoxesPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Boxes") });
   const draw = button({ text: t("Draw a box"), label: t("Draw a box around an object"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
@@ -175,7 +175,7 @@ function fillBox(pad, row, index) {
 const ACTION_LABELS = { color: "Color it", lock: "Protect", gray: "Leave gray", only: "Limit edits to this", thing: "Color as a separate object" };
 
 /** Actions for the selected object. @returns {import("./dom.js").Part} */
-function createSelectionPanel(pad) {
+export function createSelectionPanel(pad) {
   const choose = (action) => button({ text: t(ACTION_LABELS[action]), label: t(ACTION_LABELS[action]), className: "cz-wide", onClick: () => addArea(pad, action) });
   const actions = AREA_ACTIONS.map((action) => {
     const made = choose(action);
@@ -209,5 +209,3 @@ function objectText(pad) {
   const words = { boxes: t("A separate object is also colored on its own."), scribbles: t("No color bleeds across its outline.") };
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }
-
-export { createBoxesPanel, createClassesPanel, createSelectionPanel };

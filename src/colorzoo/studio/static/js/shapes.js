@@ -23,26 +23,26 @@ const GROWTH = 1.25;
 const roundToTenth = (value) => Math.round(value * 10) / 10;
 
 /** @param {Place[]} path @returns {Place[]} with the precision of a recipe */
-const roundedPath = (path) => path.map(([x, y]) => [roundToTenth(x), roundToTenth(y)]);
+export const roundedPath = (path) => path.map(([x, y]) => [roundToTenth(x), roundToTenth(y)]);
 
 /** @param {Place[]} path @returns {Box} */
-function boundsOf(path) {
+export function boundsOf(path) {
   const [xs, ys] = [0, 1].map((axis) => path.map((place) => place[axis]));
   const [x, y] = [Math.min(...xs), Math.min(...ys)];
   return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
 /** @param {Place} one @param {Place} other @returns {Box} in whole pixels, so that rounding never puts a side outside of the photo */
-const boxBetween = (one, other) => boundsOf([one, other].map(([x, y]) => /** @type {Place} */ ([Math.round(x), Math.round(y)])));
+export const boxBetween = (one, other) => boundsOf([one, other].map(([x, y]) => /** @type {Place} */ ([Math.round(x), Math.round(y)])));
 
 /** @param {Box} box @returns {boolean} whether it is large enough to be intended */
-const isLargeEnough = ({ width, height }) => width >= MIN_SIDE && height >= MIN_SIDE;
+export const isLargeEnough = ({ width, height }) => width >= MIN_SIDE && height >= MIN_SIDE;
 
 /**
  * Simplify an outline: corners are at least `apart` from each other, and at most 200 remain.
  * @param {Place[]} path @param {number} apart pixels of the photo @returns {Place[]}
  */
-function simplified(path, apart) {
+export function simplified(path, apart) {
   const kept = [path[0]];
   for (const place of path) if (distance(place, kept.at(-1)) >= apart) kept.push(place);
   if (kept.length > 3 && distance(kept[0], kept.at(-1)) < apart) kept.pop();
@@ -50,7 +50,7 @@ function simplified(path, apart) {
 }
 
 /** @param {Place} one @param {Place} other @returns {number} */
-const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
+export const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
 
 /** @param {Place[]} path @param {Place} place @returns {boolean} by the even-odd rule */
 function encloses(path, [x, y]) {
@@ -63,10 +63,10 @@ function encloses(path, [x, y]) {
 }
 
 /** @param {PaintedClass[]} painted @param {Place} place @returns {number} index of the topmost one, or -1 */
-const paintedAt = (painted, place) => painted.findLastIndex(({ path }) => encloses(path, place));
+export const paintedAt = (painted, place) => painted.findLastIndex(({ path }) => encloses(path, place));
 
 /** @param {Box[]} boxes @param {Place} place @returns {number} index of the smallest one around the place, or -1 */
-function boxAt(boxes, [x, y]) {
+export function boxAt(boxes, [x, y]) {
   let best = -1;
   boxes.forEach((box, index) => {
     const around = x >= box.x && y >= box.y && x <= box.x + box.width && y <= box.y + box.height;
@@ -83,7 +83,7 @@ function heldSides(value, low, high, reach) {
 }
 
 /** @param {Box} box @param {Place} place @param {number} reach pixels of the photo @returns {Grip | null} sides near the place */
-function gripAt(box, [x, y], reach) {
+export function gripAt(box, [x, y], reach) {
   const [right, bottom] = [box.x + box.width, box.y + box.height];
   if (x < box.x - reach || x > right + reach || y < box.y - reach || y > bottom + reach) return null;
   const [holdsLeft, holdsRight] = heldSides(x, box.x, right, reach);
@@ -93,7 +93,7 @@ function gripAt(box, [x, y], reach) {
 }
 
 /** @param {Box} box @param {Grip} grip @param {Place} place new place of the dragged sides @returns {Box} */
-function resized(box, grip, [x, y]) {
+export function resized(box, grip, [x, y]) {
   const [left, top] = [grip.left ? x : box.x, grip.top ? y : box.y];
   const [right, bottom] = [grip.right ? x : box.x + box.width, grip.bottom ? y : box.y + box.height];
   return { ...box, ...boxBetween([left, top], [right, bottom]) };
@@ -105,20 +105,20 @@ function allowedShift({ x, y, width, height }, dx, dy, photo) {
 }
 
 /** @param {Box} box @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {Box} */
-function movedBox(box, dx, dy, photo) {
+export function movedBox(box, dx, dy, photo) {
   const [right, down] = allowedShift(box, dx, dy, photo);
   const [x, y] = [box.x + right, box.y + down];
   return { ...box, ...boxBetween([x, y], [x + box.width, y + box.height]) };
 }
 
 /** @param {PaintedClass} area @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {PaintedClass} */
-function movedPainted(area, dx, dy, photo) {
+export function movedPainted(area, dx, dy, photo) {
   const [right, down] = allowedShift(boundsOf(area.path), dx, dy, photo);
   return { ...area, path: roundedPath(area.path.map(([x, y]) => [x + right, y + down])) };
 }
 
 /** @param {any} entry @param {number} index @returns {PaintedClass} @throws {Error} with a message for the user */
-function readPainted(entry, index) {
+export function readPainted(entry, index) {
   const { path } = entry ?? {};
   const ok = Number.isInteger(entry?.class) && Array.isArray(path) && path.length >= 3 && path.every((at) => at.length === 2 && at.every(Number.isFinite));
   if (!ok) throw new Error(`Painted area ${index + 1} of this recipe needs a class and a path of at least three [x, y] pairs.`);
@@ -126,13 +126,13 @@ function readPainted(entry, index) {
 }
 
 /** @param {any} entry @param {number} index @returns {Box} @throws {Error} with a message for the user */
-function readBox(entry, index) {
+export function readBox(entry, index) {
   const ok = ["x", "y", "width", "height"].every((name) => Number.isFinite(entry?.[name]));
   if (!ok) throw new Error(`Box ${index + 1} of this recipe needs x, y, width and height.`);
   return entry;
 }
 
-const AREA_ACTIONS = ["color", "lock", "gray", "only", "thing"];
+export const AREA_ACTIONS = ["color", "lock", "gray", "only", "thing"];
 const OUTLINE_SIDE = 256; // pixels of the shorter side at which outlines are rasterized
 const bitsCache = new WeakMap();
 const pictureCache = new WeakMap();
@@ -169,7 +169,7 @@ function encodeMask({ width, height, bits }) {
  * @param {Place[]} path @param {number} size diameter in pixels of the photo @param {{width: number, height: number}} photo
  * @param {{width: number, height: number}} like size of the mask @returns {AreaMask}
  */
-function strokeMask(path, size, photo, { width, height }) {
+export function strokeMask(path, size, photo, { width, height }) {
   const context = createCanvas(width, height).getContext("2d");
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, (size * width) / photo.width) });
   context.beginPath();
@@ -185,20 +185,20 @@ function opaqueBits(context, width, height) {
 }
 
 /** @param {{width: number, height: number}} photo @returns {{width: number, height: number}} size of a mask that is drawn here */
-function drawnMaskSize(photo) {
+export function drawnMaskSize(photo) {
   const scale = Math.min(1, OUTLINE_SIDE / Math.min(photo.width, photo.height));
   const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * scale)));
   return { width, height };
 }
 
 /** @param {Area} area @param {{width: number, height: number}} photo @returns {AreaMask} */
-const areaMask = (area, photo) => area.mask ?? encodeMask(areaBits(area, photo));
+export const areaMask = (area, photo) => area.mask ?? encodeMask(areaBits(area, photo));
 
 /** @param {AreaMask} mask @returns {boolean} */
-const isEmptyMask = (mask) => !mask.runs.includes(" ");
+export const isEmptyMask = (mask) => !mask.runs.includes(" ");
 
 /** @param {AreaMask} one @param {AreaMask} other @param {boolean} less subtract the other mask @returns {AreaMask} */
-function combinedMasks(one, other, less) {
+export function combinedMasks(one, other, less) {
   const [mine, theirs] = [decodeMask(one), decodeMask(other)];
   const [across, down] = [theirs.width / mine.width, theirs.height / mine.height]; // another size after the frame has moved
   const bits = mine.bits.map((bit, index) => {
@@ -229,7 +229,7 @@ function pathBits(path, photo) {
 }
 
 /** @param {Area[]} areas @param {{width: number, height: number}} photo @param {Place} place @returns {number} index of the topmost area there, or -1 */
-function areaAt(areas, photo, [x, y]) {
+export function areaAt(areas, photo, [x, y]) {
   return areas.findLastIndex((area) => {
     const { width, height, bits } = areaBits(area, photo);
     const [column, row] = [Math.floor((x / photo.width) * width), Math.floor((y / photo.height) * height)];
@@ -241,7 +241,7 @@ function areaAt(areas, photo, [x, y]) {
  * Return a place inside of an area near its center of mass, for its label and its initial color.
  * @param {Area} area @param {{width: number, height: number}} photo @returns {Place}
  */
-function areaCenter(area, photo) {
+export function areaCenter(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
   let [sumX, sumY, count] = [0, 0, 0];
   bits.forEach((bit, index) => {
@@ -261,7 +261,7 @@ function areaCenter(area, photo) {
 }
 
 /** @param {Area} area @param {{width: number, height: number}} photo @returns {[number, number, number, number]} left, top, right and bottom of an area */
-function areaBounds(area, photo) {
+export function areaBounds(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
   let [left, top, right, bottom] = [width, height, 0, 0];
   bits.forEach((bit, index) => {
@@ -274,7 +274,7 @@ function areaBounds(area, photo) {
 }
 
 /** @param {Area} area @param {any} photo @returns {number} median lightness of the photo inside */
-function areaLightness(area, photo) {
+export function areaLightness(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
   const found = [];
   bits.forEach((bit, index) => {
@@ -284,13 +284,13 @@ function areaLightness(area, photo) {
 }
 
 /** @param {Area} area @returns {boolean} whether its lightness follows its color */
-const followsColor = (area) => area.lightness === "color";
+export const followsColor = (area) => area.lightness === "color";
 
 /**
  * Draw outline and tint of an area, to be stretched over the photo.
  * @param {Area} area @param {{width: number, height: number}} photo @returns {{outline: HTMLCanvasElement, tint: HTMLCanvasElement}}
  */
-function areaPicture(area, photo) {
+export function areaPicture(area, photo) {
   let found = pictureCache.get(area);
   if (!found) {
     const drawn = areaBits(area, photo);
@@ -316,7 +316,7 @@ function bitsCanvas({ width, height, bits }, wanted, rgba) {
 }
 
 /** @param {any} entry @param {number} index @returns {Area} @throws {Error} with a message for the user */
-function readArea(entry, index) {
+export function readArea(entry, index) {
   const { mask, path } = entry ?? {};
   const placed = Array.isArray(path) ? path.length >= 3 && path.every((at) => at.length === 2 && at.every(Number.isFinite)) : isMask(mask);
   if (!AREA_ACTIONS.includes(entry?.action) || !placed) throw new Error(`Area ${index + 1} of this recipe needs an action, and a mask or a path.`);
@@ -330,14 +330,14 @@ function isMask(mask) {
 }
 
 /** Turn a place about the origin. @param {Place} place @param {number} degrees clockwise @returns {Place} */
-function turned([x, y], degrees) {
+export function turned([x, y], degrees) {
   if (!degrees) return [x, y];
   const [sine, cosine] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
   return [x * cosine - y * sine, x * sine + y * cosine];
 }
 
 /** Turn a place about the center of a box. @param {Box} box @param {Place} place @param {number} degrees clockwise @returns {Place} */
-function turnedPlace(box, [x, y], degrees) {
+export function turnedPlace(box, [x, y], degrees) {
   if (!degrees) return [x, y];
   const [middle, center] = [box.x + box.width / 2, box.y + box.height / 2];
   const [right, below] = turned([x - middle, y - center], degrees);
@@ -345,28 +345,23 @@ function turnedPlace(box, [x, y], degrees) {
 }
 
 /** @param {Box} box @param {number} degrees clockwise @returns {Place[]} its corners once it is turned about its center, from the upper left one clockwise */
-function turnedCorners(box, degrees) {
+export function turnedCorners(box, degrees) {
   const { x, y, width, height } = box;
   const corners = /** @type {Place[]} */ ([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
   return corners.map((corner) => turnedPlace(box, corner, degrees));
 }
 
 /** Add a polygon to the current path. @param {Place[]} corners on the stage */
-function tracePolygon(context, corners) {
+export function tracePolygon(context, corners) {
   corners.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
   context.closePath();
 }
 
 /** Stroke the current path several times. @param {[string, number][]} strokes colors and widths, from bottom to top */
-function strokePath(context, strokes) {
+export function strokePath(context, strokes) {
   for (const [style, width] of strokes) {
     context.lineWidth = width;
     context.strokeStyle = style;
     context.stroke();
   }
 }
-
-export {
-  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
-  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned, turnedCorners, turnedPlace,
-};

@@ -30,20 +30,20 @@ function panes(pad) {
 }
 
 /** @returns {{width: number, height: number}} size for zooming and fitting */
-function paneSize(pad) {
+export function paneSize(pad) {
   const { width, height } = panes(pad)[0];
   return { width, height };
 }
 
 /** @param {number} x @param {number} y on the stage @returns {[number, number]} in the photo */
-function stageToPhoto(pad, x, y) {
+export function stageToPhoto(pad, x, y) {
   const all = panes(pad);
   const pane = all.findLast((candidate) => x >= candidate.left) ?? all[0];
   return toPhoto(pad.ui.view, pane, x - pane.left, y);
 }
 
 /** @param {number} x @param {number} y in the photo @returns {[number, number]} on the stage, in the part with the result */
-function photoToStage(pad, x, y) {
+export function photoToStage(pad, x, y) {
   const pane = panes(pad).at(-1);
   const [left, top] = toStage(pad.ui.view, pane, x, y);
   return [left + pane.left, top];
@@ -59,7 +59,7 @@ function sizeCanvas(canvas, stage) {
   return context;
 }
 
-function drawPhoto(pad, canvas) {
+export function drawPhoto(pad, canvas) {
   const { ui, photo } = pad;
   const context = sizeCanvas(canvas, ui.stage);
   if (!photo || !ui.view) return;
@@ -102,7 +102,7 @@ function paintOver(context, pad, pane) {
   context.restore();
 }
 
-function drawMarks(pad, canvas) {
+export function drawMarks(pad, canvas) {
   const { ui, photo } = pad;
   const context = sizeCanvas(canvas, ui.stage);
   if (!photo || !ui.view) return;
@@ -293,5 +293,3 @@ function drawNextPlace(context, pad, place) {
   }
   drawLabel(context, x + 30 > pad.ui.stage.width - 160 ? x - 180 : x + 30, y, t("Least certain here"));
 }
-
-export { drawMarks, drawPhoto, paneSize, photoToStage, stageToPhoto };

@@ -12,19 +12,19 @@ const originals = new WeakMap();
 const refuse = () => false; // makes an assignment throw
 
 /** @template {object} T @param {T} original @returns {Readonly<T>} a view of it, which follows its changes and throws when it is assigned to */
-function readOnly(original) {
+export function readOnly(original) {
   const view = new Proxy(original, { set: refuse, defineProperty: refuse, deleteProperty: refuse });
   originals.set(view, original);
   return view;
 }
 
 /** Change what a view shows. @template {object} T @param {Readonly<T>} view @param {Partial<T>} patch */
-function change(view, patch) {
+export function change(view, patch) {
   Object.assign(originals.get(view), patch);
 }
 
 /** @param {Record<string, any>} settings @returns state of the user interface, which is not part of the document */
-function initialUi(settings) {
+export function initialUi(settings) {
   return {
     // connection and files
     link: "connecting", linkWords: "", loading: null, opening: null, exporting: null, failure: null, works: [], dropping: false, announcement: "",
@@ -56,10 +56,10 @@ function initialUi(settings) {
 }
 
 /** What an interrupted or finished drag leaves behind. */
-const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, cropDrag: null, framing: null, areaStroke: null };
+export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, cropDrag: null, framing: null, areaStroke: null };
 
 /** @returns what a pad knows of its backend and its photo, and what it is about to do */
-function initialSession() {
+export function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
     models: [], limits: {}, saves: false, start: null, offered: null, greeted: false,
@@ -73,5 +73,3 @@ function initialSession() {
     unsavedSince: null, saveTimer: 0, saving: Promise.resolve(), warnedOfSaving: false,
   };
 }
-
-export { NO_DRAG, change, initialSession, initialUi, readOnly };

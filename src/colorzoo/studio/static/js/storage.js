@@ -36,7 +36,7 @@ async function withStore(mode, work) {
 }
 
 /** @param {Work} work @returns {Promise<boolean>} false if the browser refuses or has no space */
-async function saveWork(work) {
+export async function saveWork(work) {
   try {
     await withStore("readwrite", (store) => store.put(work));
     const works = await listWorks();
@@ -48,7 +48,7 @@ async function saveWork(work) {
 }
 
 /** @returns {Promise<Work[]>} newest first; empty if the browser stores nothing */
-async function listWorks() {
+export async function listWorks() {
   try {
     const works = await withStore("readonly", (store) => store.getAll());
     return works.sort((one, other) => other.time - one.time);
@@ -57,11 +57,11 @@ async function listWorks() {
   }
 }
 
-async function forgetWork(key) {
+export async function forgetWork(key) {
   await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
 }
 
-function loadSettings() {
+export function loadSettings() {
   try {
     return JSON.parse(localStorage.getItem(SETTINGS) ?? "{}");
   } catch {
@@ -69,7 +69,7 @@ function loadSettings() {
   }
 }
 
-function saveSettings(settings) {
+export function saveSettings(settings) {
   try {
     localStorage.setItem(SETTINGS, JSON.stringify(settings));
   } catch {
@@ -80,7 +80,7 @@ function saveSettings(settings) {
 const OPEN_WORK = "colorzoo-pad-open";
 
 /** Remember the open work of this tab until the tab is closed. @param {string | null} key */
-function rememberOpenWork(key) {
+export function rememberOpenWork(key) {
   try {
     if (key === null) sessionStorage.removeItem(OPEN_WORK);
     else sessionStorage.setItem(OPEN_WORK, key);
@@ -90,7 +90,7 @@ function rememberOpenWork(key) {
 }
 
 /** @returns {string | null} key of the work that this tab had open before it was reloaded */
-function rememberedWork() {
+export function rememberedWork() {
   try {
     return sessionStorage.getItem(OPEN_WORK);
   } catch {
@@ -101,7 +101,7 @@ function rememberedWork() {
 const CHANNEL = "colorzoo-pad";
 
 /** Lock of a tab on the key under which it saves its work. Browsers have locks at secure addresses only; elsewhere every tab gets the first key. */
-class TabLocks {
+export class TabLocks {
   /** @param {() => void} onShared called when another tab has found this one's key taken */
   constructor(onShared) {
     /** @type {() => void} */
@@ -152,5 +152,3 @@ class TabLocks {
     });
   }
 }
-
-export { TabLocks, forgetWork, listWorks, loadSettings, rememberOpenWork, rememberedWork, saveSettings, saveWork };

@@ -12,7 +12,7 @@ const median = (values) => values.sort((one, other) => one - other)[(values.leng
  * @param {(index: number) => number} lightnessOf of a pixel by its index @param {[number, number]} size height and width
  * @param {number} row @param {number} column @returns {number}
  */
-function lightnessAround(lightnessOf, [height, width], row, column) {
+export function lightnessAround(lightnessOf, [height, width], row, column) {
   const near = Math.max(1, Math.floor(Math.min(height, width) / NETWORK + 0.5));
   const window = (reach) => {
     const found = [];
@@ -24,5 +24,3 @@ function lightnessAround(lightnessOf, [height, width], row, column) {
   const middle = median(window(near));
   return median(window(8 * near).filter((lightness) => Math.abs(lightness - middle) <= SAME_THING));
 }
-
-export { lightnessAround };

@@ -38,7 +38,7 @@ import { panBy, zoomAt } from "./view.js";
 const DRAG_DISTANCE = 3;
 
 /** Tools and the guidance that they need; null: always available. needs: what the backend must offer. manual: never selected automatically. layers: what it makes in the list of layers. */
-const TOOLS = [
+export const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
   { id: "brush", icon: "brush", name: "Hint brush", label: "Hint brush", key: "B", kind: "points" },
   { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
@@ -57,15 +57,15 @@ const TOOLS = [
 ];
 
 /** Tools that neither set points nor select areas: their panels come first. */
-const LONE_TOOLS = ["paint", "replace", "frame", "heal", "crop"];
+export const LONE_TOOLS = ["paint", "replace", "frame", "heal", "crop"];
 
 /** @param {string[]} guidance of the model @param {Record<string, any>} offers of the backend, by name @returns {typeof TOOLS} */
-function toolsFor(guidance, offers) {
+export function toolsFor(guidance, offers) {
   return TOOLS.filter(({ kind, needs }) => (!needs || offers[needs]) && (kind === null || kind.split(" ").some((name) => guidance.includes(name))));
 }
 
 /** @returns {Parameters<typeof import("./pointer.js").listenToStage>[1]} */
-function stageGestures(pad) {
+export function stageGestures(pad) {
   const place = (at) => stageToPhoto(pad, at.x, at.y);
   return {
     down: (at) => pad.photo && startTool(pad, at, place(at)),
@@ -136,7 +136,7 @@ function startPoint(pad, at, place, drag) {
 const cropReach = (pad, at) => nearBy(at) / pad.ui.view.scale;
 
 /** Confirm the crop, and go on with the tool before. */
-function leaveCrop(pad) {
+export function leaveCrop(pad) {
   confirmCrop(pad);
   const { toolBefore } = pad.ui;
   const offered = pad.tools();
@@ -242,18 +242,9 @@ function cancelTool(pad) {
 /** @param {any} pad @param {Spot} at @param {Place} place */
 function eraseAt(pad, at, place) {
   if (pad.ui.tool === "crop") return;
-  if (pad.ui.tool === "area") {
-    eraseArea(pad, place);
-    return;
-  }
-  if (pad.ui.tool === "heal") {
-    eraseHealing(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-    return;
-  }
-  if (pad.ui.tool in DRAWS) {
-    eraseShape(pad, place, nearBy(at));
-    return;
-  }
+  if (pad.ui.tool === "area") return eraseArea(pad, place);
+  if (pad.ui.tool === "heal") return eraseHealing(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  if (pad.ui.tool in DRAWS) return eraseShape(pad, place, nearBy(at));
   const near = pointNear(pad, ...place, nearBy(at));
   if (near !== null) deletePoint(pad, near);
 }
@@ -275,13 +266,10 @@ function hoverAt(pad, at, place) {
 }
 
 /** Arrow keys move the cross, else the selected point or shape, else the view. @param {number} dx @param {number} dy @param {boolean} far */
-function arrow(pad, dx, dy, far) {
+export function arrow(pad, dx, dy, far) {
   const { ui } = pad;
   const factor = far ? 10 : 1;
-  if (ui.tool === "crop" && ui.cropping) {
-    moveCrop(pad, dx * factor, dy * factor);
-    return;
-  }
+  if (ui.tool === "crop" && ui.cropping) return moveCrop(pad, dx * factor, dy * factor);
   const point = pad.selectedPoint();
   if (ui.cross) {
     const step = Math.max(1, Math.round(2 / ui.view.scale)) * factor;
@@ -297,19 +285,13 @@ function arrow(pad, dx, dy, far) {
 }
 
 /** Enter sets a point or corner at the cross, or selects the region there. */
-function placeAtCross(pad) {
+export function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
   if (tool === "crop") leaveCrop(pad);
   if (!cross) return;
   const [x, y] = cross;
-  if (tool in DRAWS) {
-    placeCorner(pad);
-    return;
-  }
-  if (tool === "area") {
-    selectAtCursor(pad);
-    return;
-  }
+  if (tool in DRAWS) return placeCorner(pad);
+  if (tool === "area") return selectAtCursor(pad);
   if (tool === "paint") {
     startPaint(pad, cross, false);
     endPaint(pad);
@@ -335,7 +317,7 @@ const APART = 2;
 const SAME_PLACE = 3;
 
 /** Shapes that a tool draws. @type {Record<string, "painted" | "box">} */
-const DRAWS = { lasso: "painted", box: "box" };
+export const DRAWS = { lasso: "painted", box: "box" };
 
 /** @param {number} stage CSS pixels @returns {number} pixels of the photo */
 const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
@@ -402,9 +384,7 @@ function endShape(pad, drag, place) {
 }
 
 /** @param {"painted" | "box"} kind @param {[number, number]} place @returns {number} or -1 */
-function shapeAt(pad, kind, place) {
-  return { painted: paintedAt, box: boxAt }[kind](shapesOf(pad, kind), place);
-}
+const shapeAt = (pad, kind, place) => ({ painted: paintedAt, box: boxAt }[kind](shapesOf(pad, kind), place));
 
 /** @param {any} pad @param {{tool: string, path: Place[]}} shaping @returns {boolean} whether it was large enough */
 function finish(pad, { tool, path }) {
@@ -513,5 +493,3 @@ async function selectAtCursor(pad) {
   if (!(await selectObject(pad, { at }))) return;
   requestAnimationFrame(() => pad.root.querySelector("[data-area-action]")?.focus()); // it is shown in this frame
 }
-
-export { DRAWS, LONE_TOOLS, TOOLS, arrow, leaveCrop, placeAtCross, stageGestures, toolsFor };

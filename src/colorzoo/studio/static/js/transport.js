@@ -41,7 +41,7 @@ function unpackFrame(frame) {
 }
 
 /** @param {Location} [location] @returns {Transport} */
-function webTransport(location = window.location) {
+export function webTransport(location = window.location) {
   const asked = new URLSearchParams(location.search);
   const link = { socket: null, session: null, photo: asked.get("photo"), wait: FIRST_WAIT, timer: 0, closed: false };
   const address = (path, withSession = true) => {
@@ -134,12 +134,12 @@ function saveAs(href, name, revoke = false) {
 }
 
 /** @param {BlobPart[]} parts @param {string} mime @param {string} name */
-function saveBlob(parts, mime, name) {
+export function saveBlob(parts, mime, name) {
   saveAs(URL.createObjectURL(new Blob(parts, { type: mime })), name, true);
 }
 
 /** @param {any} model of anywidget @returns {Transport} whose files are part of the messages */
-function widgetTransport(model) {
+export function widgetTransport(model) {
   const bytesOf = (buffer) => (buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength));
   const receive = (message, buffers = []) => transport.onmessage(message, (buffers ?? []).map(bytesOf));
   const transport = {
@@ -161,5 +161,3 @@ function widgetTransport(model) {
   queueMicrotask(transport.reconnect);
   return transport;
 }
-
-export { saveBlob, webTransport, widgetTransport };

@@ -39,7 +39,7 @@ function variantTarget(pad) {
 }
 
 /** Color the photo with each likely color, one after the other; a new edit stops it. */
-async function requestVariants(pad) {
+export async function requestVariants(pad) {
   const target = variantTarget(pad);
   if (!target) return;
   const { photo } = pad;
@@ -63,7 +63,7 @@ async function requestVariants(pad) {
  * @param {{colored: (item: any) => any, around: number[], ask: (message: object) => Promise<any>}} target document with a color, what to show of the photo, and how to ask for it
  * @param {Variants["items"]} made takes each color with its picture @param {() => boolean} goesOn whether they are still wanted
  */
-async function colorVariants(pad, items, target, made, goesOn) {
+export async function colorVariants(pad, items, target, made, goesOn) {
   const { colored, around, ask } = target;
   const { photo } = pad;
   for (const item of items) {
@@ -92,7 +92,7 @@ function variantPicture(layer, around, photo) {
 }
 
 /** @returns {import("./dom.js").Part} */
-function createVariantsPanel(pad) {
+export function createVariantsPanel(pad) {
   const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("The result with other colors, most likely first") });
   const el = section(t("Other colors"), grid);
   const make = (index) => {
@@ -117,9 +117,9 @@ function createVariantsPanel(pad) {
 }
 
 /** @param {string} role @param {() => void} use */
-const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
+export const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
 
-function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
+export function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
   const [frame, words] = tile.children;
   if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
   const name = colorName(lightness, ab);
@@ -129,6 +129,4 @@ function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
 }
 
 /** @returns {boolean} whether there is a point or an area whose other colors can be shown, and none are being made */
-const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;
-
-export { canVary, colorVariants, createTile, createVariantsPanel, fillVariant, requestVariants };
+export const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;

@@ -19,13 +19,13 @@ function fitScale(photo, stage) {
 }
 
 /** @param {Size} photo @param {Size} stage @returns {View} */
-function fitView(photo, stage) {
+export function fitView(photo, stage) {
   const scale = fitScale(photo, stage);
   return { scale, x: photo.width / 2, y: photo.height / 2 + Math.min(BAR_HEIGHT / 2 / scale, photo.height / 2) };
 }
 
 /** Return the first view of a photo: all of it, or the middle of a long one. @param {Size} photo @param {Size} stage @returns {View} */
-function firstView(photo, stage) {
+export function firstView(photo, stage) {
   const view = fitView(photo, stage);
   const thin = (side, room) => Math.min((room * LEAST_SHARE) / side, 1);
   const scale = Math.max(view.scale, photo.width > photo.height ? thin(photo.height, stage.height - BAR_HEIGHT) : thin(photo.width, stage.width));
@@ -33,17 +33,13 @@ function firstView(photo, stage) {
 }
 
 /** @param {View} view @param {Size} stage @param {number} x @param {number} y @returns {[number, number]} on the stage */
-function toStage(view, stage, x, y) {
-  return [stage.width / 2 + (x - view.x) * view.scale, stage.height / 2 + (y - view.y) * view.scale];
-}
+export const toStage = (view, stage, x, y) => [stage.width / 2 + (x - view.x) * view.scale, stage.height / 2 + (y - view.y) * view.scale];
 
 /** @param {View} view @param {Size} stage @param {number} x @param {number} y @returns {[number, number]} in the photo */
-function toPhoto(view, stage, x, y) {
-  return [view.x + (x - stage.width / 2) / view.scale, view.y + (y - stage.height / 2) / view.scale];
-}
+export const toPhoto = (view, stage, x, y) => [view.x + (x - stage.width / 2) / view.scale, view.y + (y - stage.height / 2) / view.scale];
 
 /** Limit zoom and position. @returns {View} */
-function limitView(view, photo, stage) {
+export function limitView(view, photo, stage) {
   const least = Math.min(fitScale(photo, stage), 1) / 2;
   const scale = clamp(view.scale, least, MAX_ZOOM);
   return { scale, x: clamp(view.x, 0, photo.width), y: clamp(view.y, 0, photo.height) };
@@ -54,7 +50,7 @@ function limitView(view, photo, stage) {
  * @param {View} view @param {Size} photo @param {Size} stage @param {number} factor @param {[number, number]} at on the stage
  * @returns {View}
  */
-function zoomAt(view, photo, stage, factor, at) {
+export function zoomAt(view, photo, stage, factor, at) {
   const [x, y] = toPhoto(view, stage, ...at);
   const { scale } = limitView({ ...view, scale: view.scale * factor }, photo, stage);
   const moved = { scale, x: x - (at[0] - stage.width / 2) / scale, y: y - (at[1] - stage.height / 2) / scale };
@@ -62,16 +58,14 @@ function zoomAt(view, photo, stage, factor, at) {
 }
 
 /** @returns {View} */
-function panBy(view, photo, stage, dx, dy) {
+export function panBy(view, photo, stage, dx, dy) {
   return limitView({ ...view, x: view.x - dx / view.scale, y: view.y - dy / view.scale }, photo, stage);
 }
 
 /** Move as little as necessary to show a place of the photo. @returns {View} */
-function reveal(view, photo, stage, x, y) {
+export function reveal(view, photo, stage, x, y) {
   const [left, top] = toStage(view, stage, x, y);
   const dx = clamp(left, 30, Math.max(30, stage.width - 30)) - left;
   const dy = clamp(top, 30, Math.max(30, stage.height - 30)) - top;
   return dx || dy ? panBy(view, photo, stage, dx, dy) : view;
 }
-
-export { firstView, fitView, limitView, panBy, reveal, toPhoto, toStage, zoomAt };
