@@ -35,10 +35,6 @@ _PAPER = 97.0  # lightness above which hardly any color can be shown
 _PALE = 1.5  # mean chroma of a result, in CIE units
 
 
-def _tell_nobody(path: Path, done: int, count: int) -> None:
-    del path, done, count
-
-
 @dataclass(frozen=True)
 class FileOptions:
     """Options for reading and writing picture files.
@@ -49,14 +45,12 @@ class FileOptions:
         quality: Quality of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Replace an existing result, though never the source.
         max_pixels: Refuse larger pictures.
-        on_frame: Called after each frame of several, with the file, the number of frames done and of all.
     """
 
     frames: Literal["all", "first", "required"] = "all"
     quality: int = 95
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
-    on_frame: Callable[[Path, int, int], None] = _tell_nobody
 
 
 @dataclass(frozen=True)
@@ -216,8 +210,7 @@ def _color_frames(
 
     def all_colored(first_like: Picture) -> Iterator[ColoredFrame]:
         yield colored(opened.first, first_like)
-        for number, frame in enumerate(opened.others, 2):
-            options.on_frame(target, number, frames.count)
+        for frame in opened.others:
             yield colored(frame, frame.picture)
 
     def save(marked: Picture) -> Path:

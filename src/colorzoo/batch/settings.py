@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from colorzoo.environment import core_count
 from colorzoo.settings import (
     COLORS,
     FILES,
     MODEL,
     REFERENCES,
+    RUN,
     Engine,
     Precision,
     Range,
@@ -78,6 +80,131 @@ class ColorSettings(ModelSettings):
         """Return the arguments of `Colorizer` that these settings determine."""
         names = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
         return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceOptions(ColorSettings):
+    """Options that decide the colors of an image."""
+
+    point: list[str] = option(
+        [],
+        "color (#rrggbb, #rgb or a name) of a pixel of the image, with radius R; may be repeated",
+        metavar="X,Y[,R]=COLOR[@REACH]",
+    )
+    recipe: str | None = option(None, "color points and settings as JSON", metavar="R.json")
+    reference: list[str] = option(
+        [], "image whose colors to use (default: that of the recipe); may be repeated", metavar="IMG"
+    )
+    reach: str | None = option(
+        None,
+        "how far the colors of --point spread: automatic (over the object; default), everywhere (as far as "
+        "the network takes them), or a factor on the automatic reach, 0 to 10",
+        COLORS,
+    )
+    box: list[str] = option(
+        [],
+        "bounding box of an object, for models that color objects separately; may be repeated; none: the "
+        "image contains no object",
+        COLORS,
+        metavar="X,Y,WIDTH,HEIGHT",
+    )
+    histogram_of: str | None = option(
+        None, "image whose color histogram the result should match", COLORS, metavar="IMG"
+    )
+    saturation: Share | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
+    frame: str | None = option(
+        None,
+        "part of the image to color: automatic (default; film rebates, print margins and mounts of scans "
+        "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT[,TILT]",
+        COLORS,
+    )
+    crop: str | None = option(
+        None,
+        "part of the image that results keep; an angle in degrees turns the part clockwise",
+        COLORS,
+        metavar="X,Y,WIDTH,HEIGHT[,ANGLE]",
+    )
+    classes: str | None = option(
+        None,
+        "image with the class number of each pixel, for models that transfer colors within classes",
+        REFERENCES,
+        metavar="LABELS",
+    )
+    reference_classes: str | None = option(
+        None, "image with the class number of each pixel of the reference", REFERENCES, metavar="LABELS"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Options that choose a model."""
+
+    model: str | None = option(None, "registered name (default: the best one on this machine)", MODEL)
+    fast: bool = option(False, "without --model: use a small model that ships with colorzoo", MODEL)
+    weights: str = option("default", "default, published, or the path of a file", MODEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorizeOptions(ModelOptions, GuidanceOptions):
+    """Options of ``colorzoo colorize``."""
+
+    pictures: list[str] = argument(
+        "files, folders (searched recursively) or globs; - reads one image from standard input",
+        "IMAGE",
+        default=[],
+        nargs="*",
+    )
+    output: str | None = option(
+        None, "a file for one image, a folder, or - for standard output", "", "-o", "--output", metavar="OUT"
+    )
+    overwrite: bool = option(False, "replace existing results", FILES)
+    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
+        None, "format of results (default: that of the image, or of -o); png and tif are lossless", FILES
+    )
+    max_pixels: float = option(
+        200,
+        "refuse images with more million pixels, because memory grows with them (default: 200)",
+        FILES,
+        metavar="MILLIONS",
+    )
+    skip_colored: bool = option(False, "skip images that have colors", FILES)
+    provenance: Literal["embed", "none"] = option(
+        "embed", "record image, model, weights and recipe in results (default: embed), or nothing", FILES
+    )
+    from_list: str | None = option(
+        None,
+        "file with one image name per line, or separated by zero bytes; - is standard input",
+        RUN,
+        "--from",
+        metavar="LIST",
+    )
+    failed: str | None = option(
+        None, "write the names of images that failed to a file that --from reads", RUN, metavar="LIST"
+    )
+    report: list[str] = option(
+        [],
+        "write a page (.html) or table (.csv) of the results, the most uncertain first; may be repeated",
+        RUN,
+        metavar="FILE",
+    )
+    sign: str | None = option(
+        None, "sign results (C2PA) with the certificates and key of a PEM file", RUN, metavar="PEM"
+    )
+    recipe_folder: str | None = option(
+        None,
+        "folder of recipes in the same tree as the images: a/b.json belongs to a/b.jpg",
+        RUN,
+        metavar="DIR",
+    )
+    jobs: Annotated[int, Range(1, 64)] = option(
+        min(core_count(), 8),
+        "threads that read and write files beside the network (default: one per core, at most 8)",
+        RUN,
+        metavar="N",
+    )
+    explain: bool = option(False, "print the stages that colored each image, with their times", RUN)
+    dry_run: bool = option(False, "only print what would be written where", RUN)
+    json: bool = option(False, "print a report as JSON on standard output", RUN)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,13 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from c2pa import Builder, C2paError, C2paSignerInfo, Reader, Signer
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image
 
 from colorzoo import __version__
@@ -16,9 +21,6 @@ from colorzoo.errors import ColorzooError
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.provenance import SOURCE_TYPES, PictureProvenance, read_provenance
 from colorzoo.pictures.write import write_whole
-
-if TYPE_CHECKING:
-    from c2pa import Signer
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _TRIAL = {"action": "c2pa.created", "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
@@ -29,12 +31,8 @@ def load_signer(path: Path) -> Signer:
     """Return what signs with the certificates and the key of a PEM file, once it has signed a picture.
 
     Raises:
-        ColorzooError: The extra is missing, or the file cannot be used.
+        ColorzooError: The file cannot be used.
     """
-    try:
-        from c2pa import C2paError, C2paSignerInfo, Signer
-    except ImportError as error:
-        raise ColorzooError(f"--sign needs {error.name}: python -m pip install 'colorzoo[sign]'") from error
     try:
         pem = path.read_bytes()
         certificates = pem[pem.index(b"-----BEGIN CERTIFICATE") : pem.rindex(_END.encode()) + len(_END)]
@@ -67,8 +65,6 @@ def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callab
     Raises:
         ColorzooError: A file cannot be read or written.
     """
-    from c2pa import Builder
-
     known, left = Builder.get_supported_mime_types(), []
     for result in results:
         if result.finished:
@@ -85,8 +81,6 @@ def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callab
 
 def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer) -> None:
     """Sign a file, unless it is signed."""
-    from c2pa import C2paError, Reader
-
     try:
         content = io.BytesIO(path.read_bytes())
         if Reader.try_create(kind, content) is None:
@@ -96,10 +90,6 @@ def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer)
 
 
 def _algorithm(key: bytes) -> str:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         private = load_pem_private_key(key, None)
@@ -113,7 +103,6 @@ def _algorithm(key: bytes) -> str:
 
 
 def _signed(content: io.BytesIO, kind: str, manifest: dict[str, Any], signer: Signer) -> bytes:
-    from c2pa import Builder
 
     content.seek(0)
     target = io.BytesIO()

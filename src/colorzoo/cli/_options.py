@@ -10,17 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import jsonargparse
 
-from colorzoo.card import Use
-from colorzoo.cli._output import printed_warnings
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import MODEL, option, out_of_range
-
-if TYPE_CHECKING:
-    from colorzoo.weights.choice import ModelChoice
+from colorzoo.settings import out_of_range
 
 _NEGATIVE = re.compile(r"-\.?\d")
 _WRONG_TYPE = re.compile(r'Parser key "(\w+)":\s*Expected a <class \'(?:\w+\.)*(\w+)\'>\. Got value: (.*)')
@@ -145,30 +140,6 @@ def _joined_values(words: Iterable[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Options that choose a model."""
-
-    model: str | None = option(None, "registered name (default: the best one on this machine)", MODEL)
-    fast: bool = option(False, "without --model: use a small model that ships with colorzoo", MODEL)
-    weights: str = option("default", "default, published, or the path of a file", MODEL)
-
-    def choose(self, use: Use, able: type | None) -> ModelChoice:
-        """Choose the model, printing warnings about files that do not fit.
-
-        Args:
-            use: Use of the model.
-            able: Protocol that a default model must implement.
-
-        Raises:
-            ColorzooError: No model can be chosen.
-        """
-        from colorzoo.weights.choice import choose_model
-
-        with printed_warnings():
-            return choose_model(self.model, use, self.weights, fast=self.fast, able=able)
 
 
 def file_identity(path: str | Path) -> tuple[int, int] | None:

@@ -3,80 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from colorzoo.batch.settings import ColorSettings
+from PIL import ImageColor
+
+from colorzoo.batch.settings import GuidanceOptions
 from colorzoo.errors import GuidanceError
-from colorzoo.settings import COLORS, REFERENCES, Share, option
-
-if TYPE_CHECKING:
-    from colorzoo.guidance import BoxHint, PointHint, Recipe
-    from colorzoo.pictures.find import FoundPicture
+from colorzoo.guidance import BoxHint, PointHint, Recipe
+from colorzoo.guidance.crop import parse_crop_text
+from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
+from colorzoo.guidance.frame import parse_frame
+from colorzoo.inference.references import describe_statistics, require_color
+from colorzoo.pictures.find import FoundPicture
+from colorzoo.pictures.read import read_picture
 
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
 )
 _ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecipeOptions:
-    """Options that make a recipe, or add to one."""
-
-    point: list[str] = option(
-        [],
-        "color (#rrggbb, #rgb or a name) of a pixel of the image, with radius R; may be repeated",
-        metavar="X,Y[,R]=COLOR[@REACH]",
-    )
-    recipe: str | None = option(None, "color points and settings as JSON", metavar="R.json")
-    reference: list[str] = option(
-        [], "image whose colors to use (default: that of the recipe); may be repeated", metavar="IMG"
-    )
-    reach: str | None = option(
-        None,
-        "how far the colors of --point spread: automatic (over the object; default), everywhere (as far as "
-        "the network takes them), or a factor on the automatic reach, 0 to 10",
-        COLORS,
-    )
-    box: list[str] = option(
-        [],
-        "bounding box of an object, for models that color objects separately; may be repeated; none: the "
-        "image contains no object",
-        COLORS,
-        metavar="X,Y,WIDTH,HEIGHT",
-    )
-    histogram_of: str | None = option(
-        None, "image whose color histogram the result should match", COLORS, metavar="IMG"
-    )
-    saturation: Share | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
-    frame: str | None = option(
-        None,
-        "part of the image to color: automatic (default; film rebates, print margins and mounts of scans "
-        "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT[,TILT]",
-        COLORS,
-    )
-    crop: str | None = option(
-        None,
-        "part of the image that results keep; an angle in degrees turns the part clockwise",
-        COLORS,
-        metavar="X,Y,WIDTH,HEIGHT[,ANGLE]",
-    )
-    classes: str | None = option(
-        None,
-        "image with the class number of each pixel, for models that transfer colors within classes",
-        REFERENCES,
-        metavar="LABELS",
-    )
-    reference_classes: str | None = option(
-        None, "image with the class number of each pixel of the reference", REFERENCES, metavar="LABELS"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuidanceOptions(RecipeOptions, ColorSettings):
-    """Options that decide the colors of an image."""
 
 
 def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
@@ -89,10 +34,6 @@ def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
     Raises:
         GuidanceError: The file is not a recipe, or an option is malformed.
     """
-    from colorzoo.guidance import Recipe
-    from colorzoo.guidance.crop import parse_crop_text
-    from colorzoo.guidance.frame import parse_frame
-
     if file is None and args.recipe:
         file = Path(args.recipe)
     recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
@@ -129,11 +70,6 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
     Raises:
         GuidanceError: It is malformed.
     """
-    from PIL import ImageColor
-
-    from colorzoo.guidance import PointHint
-    from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
-
     match = _POINT.fullmatch(text)
     own = match["reach"] if match else None
     given = own or reach
@@ -154,7 +90,6 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
 
 
 def _parse_box(text: str) -> BoxHint:
-    from colorzoo.guidance import BoxHint
 
     try:
         x, y, width, height = (float(part) for part in text.split(","))
@@ -172,9 +107,6 @@ def _statistics(args: GuidanceOptions) -> dict[str, object]:
     """Return histogram and saturation of the command line, in the form of a recipe."""
     found: dict[str, object] = {}
     if args.histogram_of:
-        from colorzoo.inference.references import describe_statistics, require_color
-        from colorzoo.pictures.read import read_picture
-
         picture = read_picture(Path(args.histogram_of))
         require_color(picture, args.histogram_of)
         found["histogram"] = describe_statistics(picture)["histogram"]

@@ -18,9 +18,9 @@ from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_result
 from colorzoo.batch.report import check_report
 from colorzoo.batch.settings import VideoOptions
 from colorzoo.card import Use
+from colorzoo.cli._colorize import write_reports
 from colorzoo.cli._options import check_output
 from colorzoo.cli._output import print_line, printed_warnings
-from colorzoo.cli.colorize import write_reports
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import parse_frame

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from colorzoo.cli._options import Command, ModelOptions, check_output
+from colorzoo.batch.settings import ModelOptions
+from colorzoo.cli._options import Command, check_output
+from colorzoo.cli._output import printed_warnings
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Range, Share, argument, option
+from colorzoo.weights.choice import choose_model
 
 HELP = "give a picture in color the colors of another one, like a photograph"
 EXAMPLE = """
@@ -60,7 +63,8 @@ def run(args: StylizeOptions) -> int:
     from colorzoo.pictures.read import read_picture
     from colorzoo.pictures.write import write_notes, write_picture
 
-    choice = args.choose("exemplar", Stylizes)
+    with printed_warnings():  # about weights that do not fit
+        choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=Stylizes)
     source = args.content
     out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
     check_output(out, source, args.style, *(args.labels or ()))
