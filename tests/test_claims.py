@@ -1,8 +1,6 @@
 """Claims: verdicts, intervals, records, counted looks and older weights."""
 
-import csv
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,13 +13,6 @@ from benchmarks.claims._claim import (
     make_claim,
     no_harm_verdict,
     p_value_of,
-)
-from benchmarks.claims._experiment import (
-    LOOKS,
-    Experiment,
-    Item,
-    Setup,
-    run,
 )
 
 from colorzoo.evaluation.statistics import Estimate
@@ -79,61 +70,6 @@ def test_one_of_many_rows_may_be_chance() -> None:
     assert "among 3 tests" in found[0].reason
     assert p_value_of(Estimate(-0.1, -0.2, 0.0), -0.5) < 1e-6  # no harm beyond the margin
     assert math.isnan(p_value_of(Estimate(1.0), 0.0))
-
-
-def looks(setup: Setup) -> list[int]:
-    """Return the numbers of pictures in the list of looks."""
-    lines = (setup.out / LOOKS).read_text(encoding="utf-8").splitlines()[1:]
-    return [int(row[2]) for row in csv.reader(lines)]
-
-
-class Bench:
-    """An experiment over files that counts how often each was measured."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.measured, self.begun = folder, [], 0
-        folder.mkdir()
-        for name in "abc":
-            (folder / name).write_text(name)
-
-    def items(self, setup: Setup) -> list[Item]:
-        return [Item(path.name, (path,)) for path in sorted(self.folder.iterdir())]
-
-    def begin(self, setup: Setup):
-        self.begun += 1
-        return self.measure
-
-    def measure(self, item: Item) -> Mapping[str, float]:
-        if item.name == "stop":
-            raise KeyboardInterrupt
-        self.measured.append(item.name)
-        return {"value": float(len(self.measured))}
-
-    def experiment(self, settings: str = "") -> Experiment:
-        return Experiment("paper-test", (MODEL,), "a set", self.items, self.begin, settings)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path / "pictures")
-
-
-@pytest.fixture
-def setup(tmp_path: Path) -> Setup:
-    return Setup(tmp_path, tmp_path / "out")
-
-
-def test_recorded_items_are_not_measured_again(bench, setup) -> None:
-    run(bench.experiment(), setup)
-    run(bench.experiment(), setup)
-    assert (bench.measured, bench.begun) == (["a", "b", "c"], 1)
-    (bench.folder / "b").write_text("another picture")
-    (bench.folder / "d").write_text("d")
-    run(bench.experiment(), setup)
-    assert bench.measured == ["a", "b", "c", "b", "d"]
-    assert looks(setup) == [3, 2]
-    run(bench.experiment("other settings"), setup)
-    assert bench.measured[5:] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.nightly

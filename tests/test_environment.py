@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from colorzoo import environment
-from colorzoo.environment import git_state
 
 _FAULTS = """
 import resource
@@ -49,22 +48,6 @@ def test_freed_memory_is_kept_unless_the_user_decides(
         [sys.executable, "-c", _FAULTS, *words], stdout=subprocess.PIPE, text=True, check=True
     )
     assert (int(run.stdout) < 50) == is_kept  # pages that came from the system
-
-
-def test_the_commit_of_a_checkout_and_whether_files_differ_from_it(tmp_path: Path) -> None:
-    def git(*words: str) -> str:
-        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
-        return subprocess.check_output(["git", "-C", str(tmp_path), *who, *words], text=True).strip()
-
-    assert git_state(tmp_path) is None
-    git("init", "-q")
-    (tmp_path / "kept").touch()
-    git("add", "kept")
-    git("commit", "-q", "-m", "x")
-    (tmp_path / "new").touch()  # no part of the source
-    assert git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "changed": False}
-    (tmp_path / "kept").write_text("more")
-    assert git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "changed": True}
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from colorzoo.batch.overlap import Steps, overlapped
 
@@ -82,33 +77,6 @@ def test_the_network_gets_the_threads_that_are_left(available: int, threads: int
         assert torch.get_num_threads() == available
     finally:
         torch.set_num_threads(before)
-
-
-WATCH = """
-import os, sys
-
-class Watch:
-    def find_spec(self, name, *_):
-        if name == "torch":
-            print(os.environ.get("GOMP_SPINCOUNT"), file=sys.stderr)
-            sys.exit(0)
-
-sys.meta_path.insert(0, Watch())
-from colorzoo.cli.main import main
-main(["colorize", sys.argv[1]])
-"""
-
-
-@pytest.mark.nightly  # it starts processes
-@pytest.mark.parametrize(("given", "found"), [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
-def test_idle_threads_of_torch_leave_the_cores_to_others(
-    given: dict[str, str], found: str, tmp_path: Path
-) -> None:
-    Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP", "OMP_WAIT"))}
-    words = [sys.executable, "-c", WATCH, str(tmp_path / "a.png")]
-    done = subprocess.run(words, env=kept | given, capture_output=True, text=True, check=True)
-    assert done.stderr.split() == [found]  # what torch reads when it is imported
 
 
 def test_room_limits_the_items_at_work_and_a_large_one_is_alone() -> None:

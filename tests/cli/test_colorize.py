@@ -156,25 +156,6 @@ def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     Image.open(out / "a.png").load()
 
 
-def test_two_boxes_of_scans_with_the_same_names_are_both_colored(run: Run, tmp_path: Path) -> None:
-    """A second folder with the same names must not be taken for the first."""
-    for box, height in (("s1", 30), ("s2", 34)):
-        for name in ("001.png", "002.png"):
-            photo(tmp_path / box / name, height=height + int(name[2]))
-    out = tmp_path / "out"
-    assert run(tmp_path / "s1", "-o", out)[0] == 0
-    first = (out / "001.png").read_bytes()
-    code, said, _ = run(tmp_path / "s2", "-o", out)
-    assert (code, tree(out)) == (0, ["001-2.png", "001.png", "002-2.png", "002.png"])
-    assert said.splitlines()[0] == f"{out / '001-2.png'} (001.png is of another picture)"
-    assert [Image.open(out / name).height for name in ("001.png", "001-2.png")] == [31, 35]
-    assert (out / "001.png").read_bytes() == first
-    for box in ("s1", "s2"):  # and each is known again
-        code, said, _ = run(tmp_path / box, "-o", out)
-        assert (code, said.count("of the same picture with the same settings")) == (0, 2)
-    assert len(tree(out)) == 4
-
-
 def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
@@ -353,21 +334,3 @@ def test_statistics_options_become_part_of_the_recipe(tmp_path: Path) -> None:
 def test_points_are_parsed(text: str, point: PointHint) -> None:
     assert parse_point(text) == point
     assert parse_point(text, "2") == (point if "@" in text else replace(point, reach=2.0))
-
-
-def test_a_folder_run_names_the_files_that_it_passes_over(run: Run, tmp_path: Path) -> None:
-    photo(tmp_path / "in" / "a.png")
-    photo(tmp_path / "in" / "b.png").rename(tmp_path / "in" / "b")
-    (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    (tmp_path / "in" / "site.ico").write_bytes(b"\0\0\1\0\1\0")
-    code, out, err = run(tmp_path / "in", "-o", tmp_path / "out")
-    assert (code, len(out.splitlines())) == (0, 1)
-    (line,) = (line for line in err.splitlines() if "skipped:" in line)
-    assert "3 files skipped: " in line
-    assert all(name in line for name in ("b (a PNG", "gone.png (a link", "site.ico (an icon"))
-    code, out, err = run(tmp_path / "in", "-o", tmp_path / "out", "--json")
-    report = {Path(row["source"]).name: row for row in json.loads(out)}
-    assert code == 0
-    assert {name: row["status"] for name, row in report.items()} == dict.fromkeys(
-        ("a.png", "b", "gone.png", "site.ico"), "skipped"
-    )

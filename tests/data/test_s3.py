@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -200,45 +196,3 @@ def keys(store: Any, prefix: str) -> set[str]:
 def content(store: Any, key: str) -> bytes:
     data: bytes = store.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     return data
-
-
-@pytest.mark.nightly
-@pytest.mark.timeout(280)
-def test_a_killed_process_loses_nothing_and_repeats_nothing(bucket, environment, tmp_path):
-    pytest.importorskip("s3fs")
-    root = tmp_path / "album"
-    root.mkdir()
-    for number in range(24):
-        Image.fromarray(gray_picture(30 + number, 40)).save(root / f"{number}.png")
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    start += ["-m", "colorzoo", *words(root), "--trainer.devices=2", "--trainer.strategy=ddp"]
-    start += ["--output=s3://pictures/killed"]
-    options: dict[str, Any] = {"env": {**os.environ, **environment, "OMP_NUM_THREADS": "1"}, "cwd": tmp_path}
-
-    def made() -> dict[str, object]:
-        found = bucket.list_objects_v2(Bucket=BUCKET, Prefix="killed/").get("Contents", [])
-        return {item["Key"]: item["LastModified"] for item in found if "probe" not in item["Key"]}
-
-    Proxy.delay = 0.5
-    process = subprocess.Popen(start, stderr=subprocess.PIPE, text=True, **options)
-    while len(made()) < 5 and process.poll() is None:
-        time.sleep(0.05)
-    (killed, *_) = children(process.pid)
-    os.kill(killed, signal.SIGKILL)
-    assert process.wait(60) != 0
-    before = made()
-    assert 5 <= len(before) < 24
-    Proxy.delay, Proxy.stored = 0.0, []
-    done = subprocess.run(start, capture_output=True, text=True, timeout=150, check=False, **options)
-    assert done.returncode == 0, done.stderr[-2000:]
-    after = made()
-    assert after.keys() == {f"killed/{number}.png" for number in range(24)}
-    assert {name: after[name] for name in before} == before
-    assert f"{24 - len(before)} colored, {len(before)} done before, 0 failed" in done.stderr
-    sent = [name for name in Proxy.stored if "probe" not in name]
-    assert sorted(sent) == sorted(f"/pictures/{name}" for name in after.keys() - before.keys())
-
-
-def children(process: int) -> list[int]:
-    text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8")
-    return [int(number) for number in text.split()]

@@ -119,28 +119,6 @@ def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.Monk
         Colorizer(Brush(), engine="onnxruntime")
 
 
-def test_a_failed_export_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    tries = []
-
-    def fail(*_: object) -> None:
-        tries.append(1)
-        raise ColorzooError("no graph: no such operation")
-
-    monkeypatch.setattr(engines, "write_graph", fail)
-    model = OnnxModel(Brush(), "never_seen")
-    guidance = sample_guidance(["points"], (20, 24))
-    for _ in range(2):
-        with pytest.raises(
-            ColorzooError, match="never_seen with points runs on torch only: no graph: no such"
-        ):
-            model(sample_input("gray", (20, 24)), guidance)
-    assert len(tries) == 1
-    (tmp_path / "home").touch()
-    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
-    with pytest.raises(ColorzooError, match=r"home/graphs: .*kept there \(Not a directory\); COLORZOO_HOME"):
-        OnnxModel(Brush(), "nowhere")(sample_input("gray", (20, 24)), Guidance())
-
-
 @pytest.mark.parametrize("difference", [engines.TOLERANCE, 1.2 * engines.TOLERANCE])
 def test_a_graph_that_differs_from_the_model_at_other_sizes_is_not_cached(
     difference: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

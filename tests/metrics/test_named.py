@@ -16,7 +16,7 @@ from colorzoo import metrics
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, list_metrics, named_measure
 from colorzoo.evaluation.pictures import Truth
-from colorzoo.metrics.named import abbreviations, all_metrics, inputs_of, named_metric
+from colorzoo.metrics.named import abbreviations, all_metrics, named_metric
 from colorzoo.simulation import ColoredPicture
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import PICTURES
@@ -138,18 +138,3 @@ def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:
     model.float().measures.update("a", given)
     assert float(model.measures.compute()["val/lpips_a"]) > 0
     assert pickle.loads(pickle.dumps(model.measures)).names == model.measures.names
-
-
-@pytest.mark.parametrize("name", sorted(set(PLAIN) & set(list_metrics())))
-def test_moments_of_pictures_add_up_to_those_of_the_batch(name: str) -> None:
-    metric, given = named_metric(name), {**PICTURES[2], "reference_ab": PICTURES[2]["target_ab"]}
-
-    def moments(pictures: slice) -> list[np.ndarray]:
-        inputs = {key: given[key][pictures] for key in inputs_of(metric) if key in given}
-        # of a curve only the 152 counts; its last moments count pictures
-        return [np.array(values)[:152] for values in metric.picture_moments(inputs)]
-
-    rows = [moments(slice(index, index + 1)) for index in range(3)]
-    for *parts, whole in zip(*rows, moments(slice(None)), strict=True):
-        np.testing.assert_allclose(np.sum(parts, axis=0), whole, rtol=1e-6)
-    np.testing.assert_equal(moments(slice(0, 1)), rows[0])  # independent of earlier measurements

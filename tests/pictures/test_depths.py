@@ -52,24 +52,6 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize("kind", ["uint16", "float32", "float16"])
-def test_deep_tiff_of_any_layout(tmp_path, kind, channels, layout):
-    stored = NOISE16[..., :channels] if kind == "uint16" else (NOISE16[..., :channels] / 65535).astype(kind)
-    rows = np.moveaxis(stored, -1, 0) if layout == "one plane a channel" else stored
-    alpha = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
-    imwrite(tmp_path / "x.tif", rows, photometric="rgb", metadata=None, **alpha, **LAYOUTS[layout])
-    picture = read_picture(tmp_path / "x.tif")
-    expected = stored / (65535 if kind == "uint16" else 1)
-    tiles = ["its tiles are not kept: results are stored in one strip"] * (layout == "tiles")
-    floats = [f"its floats of {kind[5:]} bits become integers of at most 16 bits"] * (kind != "uint16")
-    assert (picture.bit_depth, picture.notes) == (16, ("; ".join(tiles + floats),) * bool(tiles + floats))
-    np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-7)
-    if channels == 4:
-        np.testing.assert_array_equal(picture.alpha, np.round(expected[..., 3].astype(np.float64) * 65535))
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_float_tiff_is_turned_upright(tmp_path, orientation):
     stored = RNG.integers(0, 256, (4, 6, 3)).astype(np.uint8)

@@ -129,28 +129,3 @@ def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.
     assert [row["origin"] and row["origin"]["model"] for row in told] == ["zhang2016", None]
     assert main(["info", str(tmp_path / "gone.jpg")]) == 2
     assert "no such file" in capsys.readouterr().err
-
-
-def test_info_lists_a_folder_as_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "box" / "sub").mkdir(parents=True)
-    written(tmp_path / "box" / "source.color.png", ORIGIN)  # beside its source
-    written(tmp_path / "box" / "sub" / "b.jpg", replace(ORIGIN, model="su2020"))
-    assert main(["info", str(tmp_path / "box")]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("box: 2 of 4 files have a record")
-    assert [line.split("  of ")[0].rstrip() for line in lines[1:]] == [
-        f"  source.color.png  zhang2016, {ORIGIN.date}, of {'ab' * 6}",
-        "  source.png  no record",
-        "  sub/",
-        f"    b.jpg  su2020, {ORIGIN.date}, of {'ab' * 6}",
-        "    source.png  no record",
-    ]
-    assert main(["info", str(tmp_path / "box"), "--json"]) == 0
-    assert [row["origin"] is not None for row in json.loads(capsys.readouterr().out)] == [
-        True,
-        False,
-        True,
-        False,
-    ]
-    (tmp_path / "empty").mkdir()
-    assert main(["info", str(tmp_path / "empty")]) == 1

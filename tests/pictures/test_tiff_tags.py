@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from colorzoo.cli.main import main
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.tags import exif_block, read_tags, shorts
+from colorzoo.pictures.tags import read_tags
 from colorzoo.pictures.write import write_notes, write_picture
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (6, 8), dtype=np.uint8)
@@ -114,89 +112,3 @@ def test_a_damaged_tag_costs_no_other(tmp_path):
         tags, _ = read_tags(file)
     assert tags[270].value == UTF8
     assert 65001 not in tags
-
-
-FORMS = {
-    1: "B",
-    2: "B",
-    3: "H",
-    4: "L",
-    5: "LL",
-    6: "b",
-    7: "B",
-    8: "h",
-    9: "l",
-    10: "ll",
-    11: "f",
-    12: "d",
-    13: "L",
-}
-WIDE = {16: "Q", 17: "q", 18: "Q"}  # of BigTIFF
-
-
-def directory(order: str, big: bool, entries: list[tuple[int, int, int, bytes]]) -> bytes:
-    """Return a file of one directory of (tag, type, number of values, values), as the specification says."""
-    place, size = (16 + 8 + 20 * len(entries) + 8, 8) if big else (8 + 2 + 12 * len(entries) + 4, 4)
-    table, rest = b"", b""
-    for tag, kind, count, values in entries:
-        far = struct.pack(order + "LQ"[big], place + len(rest))
-        table += struct.pack(order + ("HHQ" if big else "HHL"), tag, kind, count)
-        table += values.ljust(size, b"\0") if len(values) <= size else far
-        rest += values if len(values) > size else b""
-    mark = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
-    head = struct.pack(order + ("HHQQ" if big else "LH"), *((8, 0, 16) if big else (8,)), len(entries))
-    return mark + head + table + bytes(size) + rest
-
-
-@pytest.mark.parametrize("big", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_values_of_every_type_keep_their_bytes(order: str, big: bool) -> None:
-    entries, expected, narrow = [], {}, {16: 4, 17: 9, 18: 13}
-    for number, (kind, form) in enumerate((FORMS | (WIDE if big else {})).items()):
-        for count in (1, 2, 5):
-            tag = 60000 + 10 * number + count
-            values = [
-                -7 * k if form in "bhlqlld" and kind != 5 else 7 * k for k in range(1, 1 + count * len(form))
-            ]
-            entries.append((tag, kind, count, struct.pack(f"{order}{len(values)}{form[0]}", *values)))
-            short = {"Q": "L", "q": "l"}.get(form[0], form[0])
-            expected[tag] = (narrow.get(kind, kind), struct.pack(f"<{len(values)}{short}", *values))
-    told = "Żółw".encode("utf-16-le" if order == "<" else "utf-16-be")
-    entries.append((37510, 7, 8 + len(told), b"UNICODE\0" + told))
-    expected[37510] = (7, b"UNICODE\0" + "Żółw".encode("utf-16-le"))
-    tags, complete = read_tags(io.BytesIO(directory(order, big, entries)))
-    assert complete
-    assert {tag: (found.kind, found.value) for tag, found in tags.items()} == expected
-    assert {tag: found.count for tag, found in tags.items()} == {tag: count for tag, _, count, _ in entries}
-    assert read_tags(io.BytesIO(exif_block(tags) or b"")) == (tags, True)
-
-
-@pytest.mark.parametrize(
-    ("big", "entry"),
-    [
-        (False, (60000, 14, 1, b"")),
-        (False, (60000, 3, 2**24, b"12345")),
-        (True, (60000, 16, 1, struct.pack("<Q", 2**32))),
-        (True, (60000, 17, 1, struct.pack("<q", 2**31))),
-    ],
-)
-def test_a_tag_that_cannot_be_kept_is_no_silent_loss(big: bool, entry: tuple[int, int, int, bytes]) -> None:
-    """An unknown type, a value beyond the file, and numbers that only BigTIFF holds."""
-    kept = (60001, 3, 1, b"\1\0")
-    tags, complete = read_tags(io.BytesIO(directory("<", big, [entry, kept])))
-    assert (tags, complete) == ({60001: shorts(1)}, False)
-    assert read_tags(io.BytesIO(directory("<", big, [entry, kept])[:12])) == ({}, False)
-
-
-def test_no_warning_of_a_library_reaches_the_user(tmp_path, capsys):
-    source = write_source(tmp_path / "x.tif")
-    with tifffile.TiffFile(source) as tiff:
-        place = tiff.pages[0].tags[65000].offset
-    data = bytearray(source.read_bytes())
-    struct.pack_into("<HL", data, place + 2, 3, 2**20)
-    source.write_bytes(data)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        main(["info", str(source)])
-    assert not caught
-    assert "Warning" not in capsys.readouterr().err

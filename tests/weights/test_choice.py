@@ -203,26 +203,3 @@ def test_verbs_pad_and_python_choose_the_same_model(
         if present:
             _put(card, authors_file.read_bytes())
         assert ask() == (FULL if present else SMALL), ask.__name__
-
-
-@pytest.fixture
-def remark(narrow_zoo, photo: Path, capsys):
-    """Color once; return the output on standard error."""
-    narrow_zoo()
-
-    def call(*words: str) -> str:
-        code, _, err = _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)
-        assert code == 0
-        return err
-
-    return call
-
-
-def test_the_remark_about_better_weights_is_shown_once(remark) -> None:
-    for silent in (("--json",), ("--fast",), ("--model", SMALL)):
-        assert "said once" not in remark(*silent)
-    said = remark()
-    assert said.count("\n") == 1
-    for part in (SMALL, "zhang2017_local is better", "`colorzoo weights fetch automatic`", "MB; said once"):
-        assert part in said
-    assert remark() == ""

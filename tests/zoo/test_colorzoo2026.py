@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,12 +12,11 @@ from torch import Tensor
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
 
@@ -137,19 +135,6 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor)
     singly = [model.likeness(lightness, points(click).points.mask, memory)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
-
-
-@pytest.mark.nightly  # a minute on an idle core
-def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_path: Path) -> None:
-    """Their number is not fixed, and a panorama has more cells than enter the linear system."""
-    sizes = {0: (64, 96), 1: (37, 53), 10: (80, 160), 100: (61, 91), 9000: (64, 512)}
-    others = [(sample_input("gray", size), scattered(count, size)) for count, size in sizes.items()]
-    traced = sample_input("gray", (61, 91), batch=2)
-    none = Guidance(points=Points.none(traced))
-    made = write_graph(model, (traced.contiguous(), none), others, tmp_path / "small.onnx", {})
-    assert made.inputs == ("lightness", "points_ab", "points_mask")
-    assert made.outputs == ("ab", "logits")
-    assert max(made.differences.values()) < TOLERANCE
 
 
 def scattered(count: int, size: tuple[int, int]) -> Guidance:

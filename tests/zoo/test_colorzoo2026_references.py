@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,12 +11,9 @@ from torch import Tensor
 from colorzoo import Guidance
 from colorzoo.capabilities import GivesLooks, MixesLooks
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Points
-from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 
 SIZE = (64, 96)
@@ -120,16 +116,3 @@ def test_colors_travel_within_classes_only(model: Colorzoo2026, lightness: Tenso
     assert (free - plain)[..., inside].norm(dim=1).mean() > 5
     assert warmth(found.ab[..., SIZE[1] // 2 + 16 :]) > 8
     assert found.extras["match"][..., : found.extras["match"].shape[-1] // 2 - 1].isnan().all()
-
-
-@pytest.mark.nightly  # half a minute on an idle core
-def test_a_reference_enters_a_graph_as_it_enters_the_model(tmp_path: Path) -> None:
-    def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
-        rgb = sample_image((48, 80), batch=batch)
-        return sample_input("gray", size, batch=batch), Guidance(exemplar=Exemplar(rgb))
-
-    small = smoke_model(model_card("colorzoo2026")).model
-    others = [sample((37, 53), 1), sample((64, 96), 3)]
-    made = write_graph(small, sample((61, 91), 2), others, tmp_path / "small.onnx", {})
-    assert made.inputs == ("lightness", "exemplar_rgb")
-    assert max(made.differences.values()) < TOLERANCE

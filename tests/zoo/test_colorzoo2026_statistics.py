@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +10,9 @@ from torch import Tensor
 
 from colorzoo import Guidance
 from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
-from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Points, mean_saturation, statistics_of
-from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.colorzoo2026.statistics import condition, match_histogram, match_saturation
 
 CELLS = 200
@@ -109,16 +105,3 @@ def test_points_lie_above_statistics_and_edits_run_no_network(
     assert torch.equal(found.ab, want.ab)
     assert torch.allclose(found.extras["logits"], want.extras["logits"])
     assert torch.equal(model.edit(lightness, Guidance(points=other), memory).ab, first)
-
-
-@pytest.mark.nightly  # a minute on an idle core
-def test_statistics_enter_a_graph_as_they_enter_the_model(tmp_path: Path) -> None:
-    def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
-        known = statistics_of(sample_image(size, batch=batch, seed=batch))
-        return sample_input("gray", size, batch=batch), Guidance(statistics=known)
-
-    small = smoke_model(model_card("colorzoo2026")).model
-    others = [sample((37, 53), 1), sample((64, 96), 3)]
-    made = write_graph(small, sample((61, 91), 2), others, tmp_path / "small.onnx", {})
-    assert made.inputs == ("lightness", "statistics_histogram", "statistics_saturation")
-    assert max(made.differences.values()) < TOLERANCE

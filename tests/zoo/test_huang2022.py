@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.registry import model_card
@@ -147,16 +147,6 @@ def test_the_authors_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
         assert torch.equal(loaded.state_dict()[name], value), name
 
 
-def test_a_copy_that_differs_is_refused(tmp_path: Path) -> None:
-    made = model()
-    state = torch.load(published_file(tmp_path, made, ("chroma_vqgan", "hybrid_tran")))["state_dict"]
-    with pytest.raises(WeightsError, match=r"1 unexpected \(loss\.weight\)"):
-        made.load_published_state_dict({**state, "loss.weight": torch.zeros(1)})
-    state["chroma_vqgan.decoder.conv_out.bias"] += 1
-    with pytest.raises(WeightsError, match=r"decoder\.conv_out\.bias differs"):
-        made.load_published_state_dict(state)
-
-
 @pytest.mark.parametrize(
     ("part", "message"),
     [
@@ -180,13 +170,3 @@ def test_an_exemplar_needs_the_weights_of_the_matcher() -> None:
     made = model(matcher="zhang2019")
     with pytest.raises(WeightsError, match="matcher='zhang2019'"):
         made(torch.rand(1, 1, 64, 64), Guidance(exemplar=Exemplar(sample_image((64, 64)))))
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"channels": 40}, {"multipliers": (1, 2)}, {"heads": 5}, {"matched_size": (64, 128)}],
-    ids=lambda wrong: next(iter(wrong)),
-)
-def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ColorzooError, match=next(iter(wrong))):
-        model(**wrong)
