@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -16,11 +14,6 @@ from colorzoo.pictures.write import write_picture
 
 RNG = np.random.default_rng(7)
 NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)
-
-
-def saved(path: Path, image: Image.Image, **options) -> Path:
-    image.save(path, **options)
-    return path
 
 
 def same_bytes(picture: Picture, expected: np.ndarray, full: int = 255) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 
 import pytest
 import torch
@@ -135,18 +134,6 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor)
     singly = [model.likeness(lightness, points(click).points.mask, memory)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
-
-
-def scattered(count: int, size: tuple[int, int]) -> Guidance:
-    """Return a number of clicks at random places in colors that have nothing to do with each other."""
-    draw = random.Random(count)
-    return points(
-        *(
-            (draw.randrange(size[0]), draw.randrange(size[1]), draw.uniform(-40, 40), draw.uniform(-40, 40))
-            for _ in range(count)
-        ),
-        size=size,
-    )
 
 
 def test_cells_average_their_points_and_pad_pictures_with_fewer() -> None:
