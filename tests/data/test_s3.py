@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,14 +34,12 @@ class Proxy(BaseHTTPRequestHandler):
         cuts: Answers that break off in the middle, by the end of their path.
         asked: Paths of the whole pictures and lists that were sent.
         stored: Keys that were written.
-        delay: Seconds before each file is stored.
     """
 
     server_port = 0
     cuts: dict[str, int]
     asked: list[str]
     stored: list[str]
-    delay = 0.0
 
     def do_GET(self) -> None:
         self._pass_on()
@@ -65,7 +62,6 @@ class Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         name = self.path.rpartition("/")[2]
         if self.command == "PUT":
-            time.sleep(self.delay)
             self.stored.append(self.path.partition("?")[0])
         if self.command == "GET":
             self.asked.append(name)
@@ -115,7 +111,7 @@ def bucket(shards: Path, environment: dict[str, str]) -> Any:
 @pytest.fixture(autouse=True)
 def _through_the_proxy(bucket: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
-    Proxy.cuts, Proxy.asked, Proxy.stored, Proxy.delay = {}, [], [], 0.0
+    Proxy.cuts, Proxy.asked, Proxy.stored = {}, [], []
 
 
 def records(reader: ShardReader) -> list[tuple[bytes, int, str]]:
