@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke
 
-_TABLE_1 = "1,000 ImageNet photos, 256 x 256, without points"
+_TABLE_1 = "1,000 ImageNet images, 256 x 256, without points"
 
 CARDS = (
     ModelCard(
@@ -12,7 +12,7 @@ CARDS = (
         title="Learning Representations for Automatic Colorization",
         paper="https://arxiv.org/abs/1603.06668",
         year=2016,
-        summary="Colors a photo by itself, from histograms of hue and chroma, or like another's histograms.",
+        summary="Colorizes an image by predicted hue and chroma histograms, or by a reference's histograms.",
         task="colorzoo.zoo.larsson2016.task:Larsson2016",
         model="colorzoo.zoo.larsson2016.model:HypercolumnColorization",
         parameters=147_041_024,
@@ -26,9 +26,9 @@ CARDS = (
                 "Ahead of zhang2017_local in Zhang et al. 2017.",
                 stated=(Score("PSNR [dB]", 24.93, "higher", _TABLE_1, "Zhang et al. 2017, Table 1"),),
             ),
-            Quality("exemplar", 30, "Full network; takes how much of each color, not where."),
+            Quality("exemplar", 30, "Full network; matches color histograms, not positions."),
         ),
-        # the median jumps from bin to bin
+        # the median is discontinuous between bins
         smoke=Smoke(
             hparams={
                 "width": 0.0625,

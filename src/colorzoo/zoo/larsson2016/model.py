@@ -1,7 +1,9 @@
 """Learning Representations for Automatic Colorization (Larsson, Maire and Shakhnarovich, ECCV 2016).
 
-A network predicts for each position how likely each hue and each chroma is; a rule reads a color from them.
-https://arxiv.org/abs/1603.06668
+A network predicts histograms of hue and chroma at each position. A decoding rule converts the histograms to a
+color. https:
+
+arxiv.org/abs/1603.06668
 """
 
 from __future__ import annotations
@@ -36,22 +38,23 @@ from colorzoo.zoo.larsson2016.network import (
 )
 from colorzoo.zoo.larsson2016.published import convert_published
 
-_MARGIN = 6  # pixels of zeros around an image at least: the outermost histograms do not sum to 1
+_MARGIN = 6  # minimum zero padding in pixels; the outermost histograms do not sum to 1
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the network, and of how colors are read from histograms.
+    """Settings of the network and of the histogram decoding.
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        mean: Gray level that the network's input lacks: 0 of the released network, 0.4488 in training.
-        normalization: Batch normalization after every layer of the trunk, as in training; the released
-            network has none.
-        dropout: Fraction of values that training drops after the last layers.
-        chroma: How the chroma is read: ``median``, ``expectation``, ``mode`` or ``q75``, the third quartile.
-        hue: How the hue is read: ``expectation-cf`` fades where it is uncertain; ``expectation``, ``median``
-            and ``mode`` do not.
+        mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
+        normalization: Use BatchNorm after every layer of the trunk, as in training; the released network has
+            none.
+        dropout: Dropout probability after the last layers.
+        chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
+            quartile).
+        hue: Decoding rule of the hue: ``expectation``, ``median``, ``mode``, or ``expectation-cf``, which
+            reduces the chroma where the hue is uncertain.
         boost: Factor on the saturation.
     """
 
@@ -65,10 +68,10 @@ class Architecture:
 
 
 class HypercolumnColorization(ColoringModel):
-    """Colors an image by itself, or with as much of each hue and chroma as another image has.
+    """Colorize an image automatically or to the hue and chroma histograms of a reference.
 
     Args:
-        architecture: The network, and how colors are read.
+        architecture: Settings of the network and of the decoding.
     """
 
     accepts = frozenset({"exemplar"})
@@ -93,13 +96,13 @@ class HypercolumnColorization(ColoringModel):
             dropout=architecture.dropout,
         )
         super().__init__(network, architecture=architecture)
-        if architecture.normalization:  # torch's batch statistics are a hundred times less exact otherwise
+        if architecture.normalization:  # batch statistics lose accuracy in channels_last
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch.
+        """Colorize a batch.
 
-        ``alpha`` of an exemplar goes from the image's own histograms (0) to those of the exemplar (1).
+        ``alpha`` of an exemplar interpolates between the image's own histograms (0) and the exemplar's (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -118,7 +121,7 @@ class HypercolumnColorization(ColoringModel):
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
 
     def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
-        """Give the histograms those of the exemplar; hues count by their chroma."""
+        """Match the histograms to the exemplar's; hues are weighted by chroma."""
         look = exemplar.look_by(self.look)
         chroma = transfer(found.chroma, look[:, 1], inside, exemplar.alpha)
         weight = inside * chroma_of(chroma, "expectation")[:, None]
@@ -129,7 +132,7 @@ class HypercolumnColorization(ColoringModel):
         return histograms_of(rgb.float())
 
     def look_key(self) -> str:
-        """Return the name of the histograms, which no weight changes."""
+        """Return the name of the histograms, which do not depend on weights."""
         return f"larsson2016-hue-chroma-{BINS}"
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
-"""Network of Larsson et al. 2016: VGG-16 on gray, hypercolumns, histograms of hue and chroma.
+"""Network and histogram decoding of Larsson et al. 2016.
 
-Hue and chroma of Larsson et al. 2016: a bicone around the gray axis, and histograms over 32 bins of each.
-
-The gray level is the mean of red, green and blue, the chroma their range, the hue that of HSV.
+VGG-16 on gray input, hypercolumns, and histograms of hue and chroma with 32 bins each. Hue and chroma
+describe a bicone around the gray axis: the gray level is the mean of red, green and blue, the chroma is their
+range, and the hue is the HSV hue.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from torch.nn import functional as F
 from colorzoo.networks.running_norm import RunningNorm
 
 BINS = 32
-"""Bins of hue, and of chroma."""
+"""Number of bins of the hue histogram and of the chroma histogram."""
 
 ChromaRule = Literal["median", "expectation", "mode", "q75"]
 HueRule = Literal["expectation-cf", "expectation", "median", "mode"]
 
-_FADED_BELOW = 0.03  # of the mean direction of all bins, 1 / 32 of that of their sum
+_FADED_BELOW = 0.03  # length of the mean hue vector below which chroma fades
 _STEPS, _SMOOTHING = 20, 0.01
-_GRAY = 0.01  # mean chroma below which the hues of an image count less
+_GRAY = 0.01  # mean chroma of an image below which its hues have less weight
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Return hue in [0, 1), 0 of gray, and chroma in [0, 1], ``(B, H, W)``, of RGB ``(B, 3, H, W)``."""
+    """Return hue in [0, 1) (0 for gray) and chroma in [0, 1], ``(B, H, W)``, of RGB ``(B, 3, H, W)``."""
     red, green, blue = rgb.unbind(1)
     most, chroma = rgb.amax(1), rgb.amax(1) - rgb.amin(1)
     safe = torch.where(chroma > 0, chroma, 1.0)
@@ -44,24 +44,24 @@ def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bins_of(values: Tensor) -> Tensor:
-    """Return the bins, int64, of hues or chromas in [0, 1]."""
+    """Return the int64 bin indices of hues or chromas in [0, 1]."""
     return (BINS * values).long().clamp(max=BINS - 1)
 
 
 def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
     """Return the chroma ``(B, H, W)`` of histograms ``(B, 32, H, W)``."""
     if rule == "mode":
-        return shares.argmax(1).to(shares) / BINS  # the lower border of the bin, unlike that of hue
+        return shares.argmax(1).to(shares) / BINS  # lower edge of the bin; hues use its center
     if rule == "expectation":
         return (shares * _centers(shares)).sum(1)
     return _quantile(shares, 0.5 if rule == "median" else 0.75)
 
 
 def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
-    """Return the hue ``(B, H, W)`` in [0, 1) of histograms ``(B, 32, H, W)``, and a factor on the chroma.
+    """Return the hue ``(B, H, W)`` in [0, 1) of histograms ``(B, 32, H, W)``, and a chroma factor.
 
-    The factor of ``expectation-cf`` (chromatic fading) is below 1 where the histogram has no clear direction;
-    that of the others is 1.
+    The factor of ``expectation-cf`` (chromatic fading) is below 1 where the histogram has no clear direction.
+    The factor of the other rules is 1.
     """
     if rule in ("mode", "median"):
         hue = (shares.argmax(1).to(shares) + 0.5) / BINS if rule == "mode" else _quantile(shares, 0.5)
@@ -83,14 +83,14 @@ def to_rgb(
     chroma: ChromaRule = "median",
     boost: float = 1.0,
 ) -> Tensor:
-    """Return the colors of histograms, whose mean may differ from the gray level; see `keep_gray`.
+    """Decode histograms to RGB; the mean of RGB may differ from the gray level, see `keep_gray`.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
         hue_shares: ``(B, 32, H, W)``.
         chroma_shares: ``(B, 32, H, W)``.
-        hue: How a hue is read from a histogram.
-        chroma: How a chroma is read.
+        hue: Decoding rule of the hue.
+        chroma: Decoding rule of the chroma.
         boost: Factor on the saturation.
 
     Returns:
@@ -99,13 +99,13 @@ def to_rgb(
     level, angle_and_fade = gray[:, 0], hue_of(hue_shares, hue)
     angle, fade = angle_and_fade
     ring = chroma_of(chroma_shares, chroma) * fade
-    total = 2 * level + ring  # 0 only of black without chroma
+    total = 2 * level + ring  # 0 only for black without chroma
     saturation = (2 * ring / torch.where(total > 0, total, 1.0) * boost).clamp(0, 1)
     return hsv_to_rgb(angle, saturation, (level + ring / 2).clamp(0, 1))
 
 
 def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Shift every pixel so that its mean is the gray level again, and clip."""
+    """Shift each pixel so that its mean equals the gray level, and clip to [0, 1]."""
     return (rgb + (gray - rgb.mean(1, keepdim=True))).clamp(0, 1)
 
 
@@ -124,8 +124,8 @@ def histograms_of(rgb: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B, 2, 32)``: hue, each pixel by its chroma, and chroma. Each sums to 1, that of the hue of a gray
-        image to nearly 0.
+        ``(B, 2, 32)``: the hue histogram, weighted by chroma, and the chroma histogram. Each sums to 1; the
+        hue histogram of a gray image sums to about 0.
     """
     hue, chroma = hue_and_chroma(rgb)
     number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
@@ -135,15 +135,15 @@ def histograms_of(rgb: Tensor) -> Tensor:
 
 
 def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
-    """Give histograms a global one: the same factor on a bin everywhere, so that their mean becomes it.
+    """Reweight histograms by one factor per bin so that their mean becomes a target histogram.
 
-    The factors are those of a bias on the logits of each bin, found by proportional steps.
+    The factors act as a bias on the logits and are found by proportional fitting.
 
     Args:
         shares: ``(B, 32, H, W)``.
-        target: ``(B, 32)``; one that sums to 0 changes nothing.
-        weight: ``(B, 1, H, W)``, how much each position counts in the mean.
-        alpha: Power of the factors: 0 changes nothing, 1 goes all the way.
+        target: ``(B, 32)`` global histogram; all zeros leaves the histograms unchanged.
+        weight: ``(B, 1, H, W)``, weight of each position in the mean.
+        alpha: Exponent of the factors: 0 changes nothing, 1 matches the target.
 
     Returns:
         ``(B, 32, H, W)``.
@@ -154,7 +154,7 @@ def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0)
         return (each * weight).sum((2, 3), keepdim=True)
 
     before = mean(shares)
-    wanted = target[:, :, None, None] + _SMOOTHING * before  # a bin without any would be lost
+    wanted = target[:, :, None, None] + _SMOOTHING * before  # keep a minimum in empty bins
     wanted = wanted / wanted.sum(1, keepdim=True)
     factors = torch.ones_like(before)
     for _ in range(_STEPS):
@@ -175,7 +175,7 @@ def _centers(like: Tensor) -> Tensor:
 
 
 STRIDE = 32
-"""Sides of the network's input are multiples of this many pixels."""
+"""Height and width of the network input must be multiples of this number of pixels."""
 
 QUARTER = 4
 """Stride of hypercolumns and histograms in pixels."""
@@ -188,10 +188,10 @@ BLOCKS = (
     (("conv5_1", 512), ("conv5_2", 512), ("conv5_3", 512)),
     (("fc6", 4096), ("fc7", 4096)),
 )
-"""Layers and their channels; every block but the first begins at half the size of the one before it."""
+"""Layers and their channels; every block except the first starts with 2 x 2 pooling."""
 
 SCALES = (1, *(2**index for index, block in enumerate(BLOCKS) for _ in block))
-"""Strides of the maps of a hypercolumn: the data and each layer."""
+"""Strides of the hypercolumn maps: the input and each layer."""
 
 _HIDDEN = 1024
 _KERNELS = {"fc6": 7, "fc7": 1}
@@ -210,14 +210,14 @@ class Histograms(NamedTuple):
 
 
 class HypercolumnNetwork(nn.Module):
-    """VGG-16 with convolutions for its linear layers, and a head over the values of all layers at a position.
+    """Fully convolutional VGG-16 with a head on the hypercolumn of all layers.
 
     Args:
-        width: Multiplier of every channel count but that of the bins; 1.0 is the published network.
-        mean: Gray level that is subtracted.
-        normalization: Normalize after every layer of the trunk, as in training. The released network has
-            these layers folded into the others.
-        dropout: Fraction of values dropped after the last two layers of the trunk and in the head.
+        width: Multiplier of every channel count except the bins; 1.0 is the published network.
+        mean: Gray level subtracted from the input.
+        normalization: Use BatchNorm after every layer of the trunk, as in training. The released network has
+            it folded into the convolutions.
+        dropout: Dropout probability after the last two layers of the trunk and in the head.
     """
 
     def __init__(
@@ -250,16 +250,16 @@ class HypercolumnNetwork(nn.Module):
         nn.init.normal_(self.hidden.weight, std=1e-4)
 
     def forward(self, gray: Tensor) -> Histograms:
-        """Return histograms at a quarter of the size.
+        """Return histograms at a quarter of the image size.
 
         Args:
-            gray: ``(B, 1, H, W)`` without its mean; sides are multiples of 32.
+            gray: ``(B, 1, H, W)`` minus the mean; height and width are multiples of 32.
         """
         hidden = self.hidden_map(self.features(gray))
         return Histograms(self.hue(hidden).float().softmax(1), self.chroma(hidden).float().softmax(1))
 
     def features(self, gray: Tensor) -> list[Tensor]:
-        """Return the maps of a hypercolumn, at strides `SCALES`: the input and all layers."""
+        """Return the hypercolumn maps (input and all layers) at strides `SCALES`."""
         maps, x = [gray], gray
         for index, block in enumerate(BLOCKS):
             if index:
@@ -270,10 +270,10 @@ class HypercolumnNetwork(nn.Module):
         return maps
 
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return the head's first layer ``(B, 1024w, H/4, W/4)`` over dense hypercolumns.
+        """Return the first head layer ``(B, 1024w, H/4, W/4)`` on dense hypercolumns.
 
-        The layer is linear, so that coarse maps go through it before they are enlarged, and the 12,417
-        channels of the hypercolumns never exist.
+        The layer is linear, so it is applied to coarse maps before upsampling, and the 12,417 channels of the
+        hypercolumns are never materialized.
         """
         total, start = None, 0
         for scale in (QUARTER, *sorted({each for each in SCALES if each > QUARTER})):
@@ -287,10 +287,10 @@ class HypercolumnNetwork(nn.Module):
         return cast(Tensor, total).relu()
 
     def logits_at(self, gray: Tensor, places: Tensor) -> Histograms:
-        """Return the logits ``(B P, 32)`` at some positions, for training.
+        """Return the logits ``(B P, 32)`` at sampled positions, for training.
 
         Args:
-            gray: As of `forward`.
+            gray: See `forward`.
             places: ``(B, P, 2)``, row and column in pixels.
         """
         return self.logits_of(columns(self.features(gray), places, SCALES, [(s - 1) / 2 for s in SCALES]))
@@ -303,19 +303,19 @@ class HypercolumnNetwork(nn.Module):
 
 
 def at_quarter(maps: Tensor, scale: int) -> Tensor:
-    """Average maps of a stride below 4 down to it; others stay."""
+    """Average-pool maps with a stride below 4 to stride 4; other maps are unchanged."""
     return F.avg_pool2d(maps, QUARTER // scale) if scale < QUARTER else maps
 
 
 def enlarge(maps: Tensor, factor: int) -> Tensor:
-    """Enlarge maps by bilinear interpolation with zeros around them, as Caffe's deconvolution does.
+    """Upsample bilinearly with zero padding, as Caffe's deconvolution does.
 
     Args:
         maps: ``(B, C, H, W)``.
-        factor: A whole number.
+        factor: Integer upsampling factor.
 
     Returns:
-        ``(B, C, factor H, factor W)``; the outer ``factor / 2`` rows and columns are darker.
+        ``(B, C, factor H, factor W)``; the outer ``factor / 2`` rows and columns are attenuated.
     """
     large = F.interpolate(F.pad(maps, (1, 1, 1, 1)), scale_factor=factor, mode="bilinear")
     return large[:, :, factor:-factor, factor:-factor]
@@ -324,13 +324,13 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
 def columns(
     maps: Sequence[Tensor], places: Tensor, scales: Sequence[int], offsets: Sequence[float]
 ) -> Tensor:
-    """Return the hypercolumns at some positions, interpolated between the values of each map.
+    """Return the hypercolumns at sampled positions, interpolated bilinearly in each map.
 
     Args:
         maps: ``(B, C, H / scale, W / scale)`` each.
-        places: ``(B, P, 2)``, row and column in pixels; those outside are moved to the border.
+        places: ``(B, P, 2)``, row and column in pixels; positions outside are clamped to the border.
         scales: Stride of each map.
-        offsets: Distance of the first value of each map from the first pixel.
+        offsets: Offset in pixels of the first element of each map.
 
     Returns:
         ``(B P, sum of C)``.
@@ -343,7 +343,7 @@ def columns(
 
 
 def sample(maps: Tensor, places: Tensor) -> Tensor:
-    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` in their pixels."""
+    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` in map pixels."""
     most = places.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
     places = places.clamp(min=0).minimum(most)
     first = places.long()
@@ -361,7 +361,7 @@ def sample(maps: Tensor, places: Tensor) -> Tensor:
 
 
 def _initialize(layer: nn.Module) -> None:
-    """Draw weights as Caffe's "xavier" does."""
+    """Initialize weights like Caffe's "xavier" filler."""
     if isinstance(layer, nn.Conv2d):
         reach = (3 / layer.weight[0].numel()) ** 0.5
         nn.init.uniform_(layer.weight, -reach, reach)

@@ -1,7 +1,8 @@
-"""Names of the authors' Caffe file ``autocolorize.caffemodel.h5`` and ours.
+"""Conversion of the authors' Caffe file ``autocolorize.caffemodel.h5``.
 
-``data/LAYER/0`` is the weight of a layer, ``data/LAYER/1`` its bias. Some layers of the training network have
-other names. The bilinear kernels of the deconvolutions (``..._full_reshaped``) are computed here.
+``data/LAYER/0`` is the weight of a layer and ``data/LAYER/1`` its bias. Some layers have different names in
+the training network. The bilinear deconvolution kernels (``..._full_reshaped``) are computed instead of
+loaded.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ _KERNELS = re.compile(r"data/\w+_full_reshaped/0")
 
 
 def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' tensors; unknown names stay, so that a strict load reports them.
+    """Rename the authors' tensors; unknown names stay, so a strict load reports them.
 
     Args:
         state_dict: Tensors by their path in the file.
-        own: The state dict of the model, for the shapes: training has matrices for 1 x 1 convolutions.
+        own: State dict of the model, for its shapes: the training network stores 1 x 1 convolutions as
+            matrices.
     """
     ours = {}
     for path, value in state_dict.items():

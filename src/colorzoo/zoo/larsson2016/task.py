@@ -1,7 +1,9 @@
-"""Training of Learning Representations for Automatic Colorization, as the authors' files have it.
+"""Training of Larsson et al. 2016 as in the authors' files.
 
-At 128 positions of each image the network's hypercolumn predicts the histograms of hue and chroma around it.
-https://arxiv.org/abs/1603.06668
+The hypercolumns at 128 positions of each image predict the histograms of hue and chroma of the surrounding
+window. https:
+
+arxiv.org/abs/1603.06668
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from colorzoo.training.optimization import Optimization, parameter_groups
 from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import BINS, STRIDE, Histograms, bins_of, hue_and_chroma, sample
 
-_THIRD = 0.33333  # as their file has it
+_THIRD = 0.33333  # value of the authors' file
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        places: Places in an image.
-        margin: Pixels around the image without positions.
-        window: Side in pixels of the square around a position whose colors are its target.
-        hue_weight: Weight of the hue against the chroma.
+        places: Number of positions per image.
+        margin: Border in pixels without sampled positions.
+        window: Side in pixels of the square window that provides the target histogram of a position.
+        hue_weight: Weight of the hue loss relative to the chroma loss.
     """
 
     places: Natural = 128
@@ -43,12 +45,12 @@ class Objective:
 
 
 class Target(NamedTuple):
-    """Truth at the positions of a batch.
+    """Ground truth at the sampled positions of a batch.
 
     Attributes:
         shares: Histograms ``(N, 32)``.
-        hue_weight: ``(N, 1)``, the chroma at the position.
-        chroma_weight: ``(N, 1)``, less of dark and bright positions.
+        hue_weight: ``(N, 1)``, loss weight: the chroma at the position.
+        chroma_weight: ``(N, 1)``, loss weight, lower for dark and bright positions.
     """
 
     shares: Histograms
@@ -57,7 +59,7 @@ class Target(NamedTuple):
 
 
 class Larsson2016(SingleOptimizerModule):
-    """Task of `HypercolumnColorization`.
+    """Lightning module of `HypercolumnColorization`.
 
     Args:
         architecture: The network.
@@ -77,23 +79,23 @@ class Larsson2016(SingleOptimizerModule):
         super().__init__(HypercolumnColorization(architecture), **optimization)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return weights, and biases with twice the rate and without decay."""
+        """Return parameter groups: weights, and biases with twice the learning rate and no weight decay."""
         rate = self.make_optimizer(parameter_groups(self)).param_groups[0]["lr"]
         weights, biases = parameter_groups(self)
         return [weights, {**biases, "lr": 2 * rate}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the histograms at random positions with the truth."""
+        """Compare the predicted histograms at random positions with the ground truth."""
         losses = self.losses(batch["rgb"], self.places_of(batch))
         self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
 
     def losses(self, rgb: Tensor, places: Tensor) -> dict[str, Tensor]:
-        """Return the losses of hue and chroma, and their weighted sum ``loss``.
+        """Return the hue and chroma losses and their weighted sum ``loss``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            places: ``(B, P, 2)``, row and column in whole pixels.
+            places: ``(B, P, 2)``, integer row and column.
         """
         target = target_of(rgb, places, self.objective.window)
         found = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
@@ -102,19 +104,18 @@ class Larsson2016(SingleOptimizerModule):
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
-        """Draw the positions ``(B, P, 2)`` of each image by its seed.
+        """Sample the positions ``(B, P, 2)`` of each image from its seed.
 
         Raises:
-            DataError: The images are too small, or have another shape than the network takes.
+            DataError: The images are too small or their shape does not fit the network.
         """
         height, width = batch["rgb"].shape[-2:]
         margin, count = self.objective.margin, self.objective.places
         least = max(2 * STRIDE, 2 * margin + 1)
         if height % STRIDE or width % STRIDE or min(height, width) < least:
             raise DataError(
-                f"larsson2016 trains with crops whose side is a multiple of {STRIDE} and, with its margin of "
-                f"{margin}, at least {least} pixels, not {height} x {width}; set --data.crop 352 or a "
-                "smaller margin."
+                f"data.crop must be a multiple of {STRIDE} and at least {least} pixels with margin {margin}, "
+                f"got {height} x {width}. Set --data.crop 352 or a smaller margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
         drawn = [torch.rand(count, 2, generator=each) for each in picture_generators(batch["seed"], "places")]
@@ -122,12 +123,12 @@ class Larsson2016(SingleOptimizerModule):
 
 
 def network_input(rgb: Tensor, mean: float) -> Tensor:
-    """Return the network's input ``(B, 1, H, W)`` of RGB in [0, 1], without its mean gray level."""
+    """Return the mean-subtracted gray level ``(B, 1, H, W)`` of RGB in [0, 1]."""
     return _THIRD * (rgb - mean).sum(1, keepdim=True)
 
 
 def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
-    """Return the truth at positions ``(B, P, 2)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
+    """Return the ground truth at positions ``(B, P, 2)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
     hue, chroma = hue_and_chroma(rgb)
     gray = sample(_THIRD * rgb.sum(1, keepdim=True), places).flatten(0, 1)
     return Target(
@@ -138,12 +139,12 @@ def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
 
 
 def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
-    """Return the fraction of each bin in a square around each position.
+    """Return the histogram of the square window around each position.
 
     Args:
         bins: ``(B, H, W)`` int64.
-        places: ``(B, P, 2)``, whole numbers.
-        window: Side of the square in pixels; what is outside the image does not count.
+        places: ``(B, P, 2)``, integer row and column.
+        window: Side of the window in pixels; pixels outside the image are ignored.
 
     Returns:
         ``(B P, 32)`` float32.
@@ -161,7 +162,7 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
 
 
 def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted Kullback-Leibler divergence of histograms, divided by their number.
+    """Return the weighted Kullback-Leibler divergence, divided by the number of histograms.
 
     Args:
         logits: ``(N, 32)``.

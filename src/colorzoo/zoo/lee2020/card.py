@@ -10,7 +10,7 @@ FULL = ModelCard(
     "Correspondence",
     paper="https://arxiv.org/abs/2005.05207",
     year=2020,
-    summary="Colors a sketch like a reference, by attention between them. SCFT; to be trained.",
+    summary="Colorizes a sketch from a reference by attention (SCFT). No weights; train it first.",
     task="colorzoo.zoo.lee2020.task:Lee2020",
     model="colorzoo.zoo.lee2020.model:ReferencePainter",
     parameters=82_926_195,
@@ -19,8 +19,8 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="lee2020/paper.yaml",
-    quality=(Quality("sketch", 40, "Needs a reference; no number in a table with others at hand."),),
-    # the other losses need a VGG-19 that is not here
+    quality=(Quality("sketch", 40, "Requires a reference; no published comparison available."),),
+    # the other losses require VGG-19 weights, which are not in the package
     smoke=Smoke(
         hparams={
             "width": 0.125,

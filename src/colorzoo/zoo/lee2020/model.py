@@ -1,7 +1,8 @@
 """SCFT: Reference-Based Sketch Image Colorization (Lee et al., CVPR 2020).
 
-A sketch is painted in the colors of a reference: attention brings each place of the sketch the features of
-the positions of the reference that fit. https://arxiv.org/abs/2005.05207
+Attention transfers the features of matching reference positions to each position of a sketch. https:
+
+arxiv.org/abs/2005.05207
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of the generator's channel counts; 1.0 is the paper's.
-        discriminator_width: The same for the discriminator.
+        width: Multiplier of the generator's channel counts; 1.0 is the paper's network.
+        discriminator_width: Multiplier of the discriminator's channel counts.
     """
 
     width: Width = 1.0
@@ -35,7 +36,7 @@ class Architecture:
 
 
 class ReferencePainter(ColoringModel):
-    """Paints a sketch in the colors of a reference.
+    """Colorize a sketch with the colors of a reference.
 
     Args:
         architecture: The networks.
@@ -49,15 +50,15 @@ class ReferencePainter(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         super().__init__(SCFTNetwork(architecture.width), architecture=architecture)
-        # torch's batch statistics are a hundred times less exact otherwise
+        # channels_last makes torch's batch statistics about 100 times less accurate
         self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]; without an exemplar each is its own reference."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch itself."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
         return RgbPrediction(rgb=(self.network(lightness, reference).picture + 1) / 2)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a checkpoint of the re-implementation, its generator, its discriminator or both."""
+        """Rename a checkpoint of the re-implementation: generator, discriminator or both."""
         return convert_published(state_dict)

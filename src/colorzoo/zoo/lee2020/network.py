@@ -1,7 +1,7 @@
-"""Networks of SCFT (Lee et al., CVPR 2020): two encoders, attention between them, a decoder, a discriminator.
+"""Networks of SCFT (Lee et al., CVPR 2020): two encoders, attention, decoder and discriminator.
 
-No code of the authors is public. The layers are those of the re-implementation in kunkun0w0/SGA, which agrees
-with a second reading of the paper but for norms and biases. Inside, images and sketches are in [-1, 1].
+The authors published no code. The layers follow the re-implementation kunkun0w0/SGA, which agrees with the
+paper except for norms and biases. Network inputs and outputs are in [-1, 1].
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.discriminators import SpectralConv
 
 STRIDE = 16
-"""Pixels per place of the attention, each way."""
+"""Stride of the attention map in pixels."""
 
 _SLOPE = 0.2
 _ENCODER = (16, 16, 32, 32, 64, 64, 128, 128, 256, 256)
-_HALVING = (2, 4, 6, 8)  # numbers of the layers with stride 2
+_HALVING = (2, 4, 6, 8)  # indices of the layers with stride 2
 _DISCRIMINATOR = (16, 32, 64, 128)
 _BLOCKS = 4
 
 
 class Encoder(nn.Module):
-    """Ten convolutions, four of stride 2, whose maps are pooled to one size and joined.
+    """Ten convolutions, four with stride 2; all outputs are pooled to 1/16 and concatenated.
 
     Args:
         in_channels: 1 for sketches, 3 for references.
-        width: Multiplier of every channel count; 1.0 is the paper's.
+        width: Multiplier of every channel count; 1.0 is the paper's network.
     """
 
     def __init__(self, in_channels: int, width: float = 1.0) -> None:
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return all maps at 1/16 as one ``(B, 992w, H/16, W/16)``, and the ten maps, the largest first."""
+        """Return the concatenated maps ``(B, 992w, H/16, W/16)`` and the ten maps, the largest first."""
         maps: list[Tensor] = []
         for layer in self.layers:
             x = layer(x)
@@ -55,13 +55,13 @@ class Encoder(nn.Module):
 
 
 class Attended(NamedTuple):
-    """Result of the attention.
+    """Output of the attention.
 
     Attributes:
-        features: ``(B, C, h, w)``, the sketch's features plus those of the reference that fit.
-        query: ``(B, N, C)`` of the positions of the sketch.
-        key: ``(B, M, C)`` of the positions of the reference.
-        weights: ``(B, N, M)``, each row sums to 1.
+        features: ``(B, C, h, w)``, sketch features plus attended reference features.
+        query: ``(B, N, C)``, queries of the sketch positions.
+        key: ``(B, M, C)``, keys of the reference positions.
+        weights: ``(B, N, M)`` attention weights; each row sums to 1.
     """
 
     features: Tensor
@@ -82,7 +82,7 @@ class SpatiallyCorrespondingTransfer(nn.Module):
         self.w_q, self.w_k, self.w_v = (nn.Linear(channels, channels) for _ in range(3))
 
     def forward(self, sketch: Tensor, reference: Tensor) -> Attended:
-        """Add features of the reference ``(B, C, h', w')`` to those of the sketch ``(B, C, h, w)``."""
+        """Add attended reference features ``(B, C, h', w')`` to sketch features ``(B, C, h, w)``."""
         places, given = sketch.flatten(2).mT, reference.flatten(2).mT
         query, key = self.w_q(places), self.w_k(given)
         weights = torch.softmax(query @ key.mT / math.sqrt(places.shape[-1]), dim=2)
@@ -91,7 +91,7 @@ class SpatiallyCorrespondingTransfer(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two normalized 3 x 3 convolutions around a shortcut, without an activation after the sum.
+    """Two normalized 3 x 3 convolutions with a residual connection and no final activation.
 
     Args:
         channels: Channels of input and output.
@@ -108,16 +108,16 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, channels, h, w)`` for the same."""
+        """Return a map of the same shape."""
         added: Tensor = x + self.layers(x)
         return added
 
 
 class Decoder(nn.Module):
-    """Ten convolutions back to the size of the image, each but the first with a map of the sketch encoder.
+    """Ten convolutions up to the image size; all but the first receive a sketch encoder map as skip.
 
     Args:
-        features: Channels of the attended features, which enter twice: as they are and refined.
+        features: Channels of the attended features, which are passed twice: unchanged and refined.
         channels: Channels of the encoder's ten maps, the largest map first.
     """
 
@@ -138,7 +138,7 @@ class Decoder(nn.Module):
         x = self.layers[0](x)
         for index, (layer, skip) in enumerate(zip(self.layers[1:], maps[-2::-1], strict=True)):
             joined = [x, skip]
-            if index % 2:  # a map of twice the size, which comes first
+            if index % 2:  # the skip has twice the size, so upsample first
                 joined = [skip, F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)]
             x = layer(torch.cat(joined, dim=1))
         painted = self.last(x)
@@ -146,11 +146,11 @@ class Decoder(nn.Module):
 
 
 class Painted(NamedTuple):
-    """Result of the generator.
+    """Output of the generator.
 
     Attributes:
         picture: ``(B, 3, H, W)`` in [-1, 1].
-        attended: Result of the attention.
+        attended: Output of the attention.
     """
 
     picture: Tensor
@@ -158,13 +158,13 @@ class Painted(NamedTuple):
 
 
 class SCFTNetwork(nn.Module):
-    """The generator, for sketches and references of any size.
+    """Generator for sketches and references of any size.
 
-    The paper's images have 256 x 256 pixels, where all maps are pooled to 16 x 16; here they are pooled to
-    a sixteenth of any size.
+    The paper's images have 256 x 256 pixels, and all maps are pooled to 16 x 16. Here they are pooled to 1/16
+    of any size.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the paper's.
+        width: Multiplier of every channel count; 1.0 is the paper's network.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -177,7 +177,7 @@ class SCFTNetwork(nn.Module):
         self.decoder = Decoder(features, channels)
 
     def forward(self, sketch: Tensor, reference: Tensor) -> Painted:
-        """Paint sketches ``(B, 1, H, W)`` in the colors of references ``(B, 3, H', W')``, both in [0, 1]."""
+        """Colorize sketches ``(B, 1, H, W)`` from references ``(B, 3, H', W')``, both in [0, 1]."""
         height, width = sketch.shape[-2:]
         lines, maps = self.encoder_sketch(2 * pad_to_multiple(sketch, STRIDE) - 1)
         colors, _ = self.encoder_reference(2 * pad_to_multiple(reference, STRIDE) - 1)
@@ -188,10 +188,10 @@ class SCFTNetwork(nn.Module):
 
 
 class SketchDiscriminator(nn.Module):
-    """Discriminator of an image beside its sketch: spectral norm and BatchNorm, one score per patch.
+    """PatchGAN on an image and its sketch, with spectral normalization and BatchNorm.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the paper's.
+        width: Multiplier of every channel count; 1.0 is the paper's network.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -210,7 +210,7 @@ class SketchDiscriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return unbounded scores ``(B, 1, H/16, W/16)`` of ``(B, 4, H, W)``."""
+        """Return unbounded patch scores ``(B, 1, H/16, W/16)`` of ``(B, 4, H, W)``."""
         scores: Tensor = self.layers(x)
         return scores
 

@@ -1,4 +1,4 @@
-"""Names of the re-implementation's checkpoint (kunkun0w0/SGA) and ours."""
+"""Conversion of checkpoints of the re-implementation kunkun0w0/SGA."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-_DECODER = 10  # number of the decoder's first layer: theirs count down
+_DECODER = 10  # index of the decoder's first layer; SGA counts down
 _RENAMING = (
     (r"scft\.", "network.transfer."),
     (r"res_model\.main\.(\d)\.main\.", r"network.refine.\1.layers."),

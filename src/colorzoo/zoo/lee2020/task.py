@@ -1,7 +1,7 @@
 """Training of SCFT (Lee et al., CVPR 2020): references are warped copies of the images themselves.
 
-The colors of an image are changed, and a thin plate spline makes a reference of the result, so that the
-network must fetch colors from the reference, at positions that the spline tells.
+The reference is the image with changed colors, warped by a thin plate spline. The network must transfer
+colors from the reference, and the spline defines the true correspondence.
 """
 
 from __future__ import annotations
@@ -57,25 +57,25 @@ class Objective:
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the references.
+    """Settings of the generated references.
 
     Attributes:
-        color_shift: Largest shift of each channel of an image before its reference is made, which hides the
-            colors that objects usually have. The value is ours.
+        color_shift: Maximum shift of each channel of an image before its reference is generated, so the
+            network cannot rely on typical object colors. The value is our choice.
     """
 
     color_shift: Share = 0.2
 
 
 class MadeReference(NamedTuple):
-    """An image with changed colors, its reference, and how positions correspond.
+    """An image with changed colors, its generated reference, and their correspondence.
 
     Attributes:
         target: ``(B, 3, H, W)`` in [0, 1].
         reference: ``(B, 3, H, W)`` in [0, 1].
-        positive: ``(B, N)`` int64, the place of the reference where each place of the image went.
-        negative: ``(B, N)`` int64, another place of the reference.
-        present: ``(B, N)`` in {0, 1}, 0 for positions that the spline moved out of the reference.
+        positive: ``(B, N)`` int64, reference position that corresponds to each image position.
+        negative: ``(B, N)`` int64, another reference position.
+        present: ``(B, N)`` in {0, 1}, 0 for positions that the spline moved outside the reference.
     """
 
     target: Tensor
@@ -86,12 +86,12 @@ class MadeReference(NamedTuple):
 
 
 class Lee2020(DiscriminatorFirst[RgbPrediction]):
-    """Task of `ReferencePainter`.
+    """Lightning module of `ReferencePainter`.
 
     Args:
         architecture: The networks.
         objective: The losses.
-        users: The references.
+        users: Settings of the generated references.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -111,29 +111,29 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         super().__init__(ReferencePainter(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, which sees an image beside its sketch."""
+        """Build the discriminator, which receives an image and its sketch."""
         self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
 
     def compares_features(self) -> bool:
-        """Return whether a loss needs VGG-19."""
+        """Return whether a loss requires VGG-19."""
         return self.objective.perceptual_weight > 0 or self.objective.style_weight > 0
 
     def setup(self, stage: str) -> None:
-        """Begin training: load the VGG-19 of the losses.
+        """Load the VGG-19 of the losses before training.
 
         Raises:
-            WeightsError: It is not available.
+            WeightsError: The VGG-19 weights are not available.
         """
         super().setup(stage)
         if stage == "fit" and self.compares_features():
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def paint(self, batch: Batch) -> RgbPrediction:
-        """Paint the sketches of a batch by references made of its images.
+        """Colorize the sketches of a batch with references generated from its images.
 
         Returns:
-            The images; extras hold ``target`` and, in the triplet loss's order, ``query``, ``positive``,
-            ``negative`` and ``present``.
+            The images; ``extras`` contains ``target`` and the arguments of the triplet loss: ``query``,
+            ``positive``, ``negative`` and ``present``.
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
         painted = self.model.network(sketches_of(batch), made.reference)
@@ -149,18 +149,18 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         return RgbPrediction(rgb=(painted.picture + 1) / 2, extras=extras)
 
     def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
-        """Paint anew for the discriminator, so that BatchNorm counts each batch twice, as in SGA."""
+        """Generate again for the discriminator, so BatchNorm counts each batch twice, as in SGA."""
         with torch.no_grad():
             return self.paint(batch)
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the losses, and log each."""
+        """Return the weighted sum of the losses and log each loss."""
         terms = self.generator_terms(sketches_of(batch), painted)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
-        """Return the losses of the generator that have a weight, unweighted.
+        """Return the unweighted generator losses with nonzero weight.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
@@ -184,17 +184,17 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         return torch.stack(self.discriminator_terms(batch, painted)).sum()
 
     def discriminator_terms(self, batch: Batch, painted: RgbPrediction) -> tuple[Tensor, Tensor]:
-        """Return the least-squares losses of the true and of the generated images."""
+        """Return the least-squares losses of the real and of the generated images."""
         sketch = sketches_of(batch)
         real = least_squares_loss(self._scores(sketch, painted.extras["target"]))
         return real, self._scores(sketch, painted.rgb.detach()).square().mean()
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the image itself."""
+        """Return the settings: no reference, and a reference generated from the image."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
+        """Generate the reference of a setting."""
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(make_reference(lab_to_rgb(lab), seeds, 0.0).reference))
@@ -205,13 +205,13 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
 
 
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
-    """Return the sums over the maps of the L1 distances of features and of Gram matrices.
+    """Return the L1 distances of features and of Gram matrices, summed over the maps.
 
-    The re-implementation forms one Gram matrix of all images of a batch; here each image has its own.
+    The re-implementation computes one Gram matrix over a batch; here each image has its own.
 
     Args:
         found: ``(B, C, h, w)`` each, of the generated images.
-        wanted: Of the true ones.
+        wanted: Maps of the real images.
     """
     pairs = list(zip(found, wanted, strict=True))
     features = torch.stack([(a - b).abs().mean() for a, b in pairs])
@@ -220,12 +220,12 @@ def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor
 
 
 def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeReference:
-    """Change the colors of images, and make references of them (section 3.2).
+    """Change the colors of images and generate references from them (section 3.2).
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         seeds: ``(B,)``, seeds of the images.
-        color_shift: Largest shift of each channel.
+        color_shift: Maximum shift of each channel.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
     generators = picture_generators(seeds, "referen")
@@ -242,14 +242,15 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
 
 
 def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
-    """Find where each place of an image lies in its warped copy.
+    """Return the position in the warped copy that corresponds to each image position.
 
     Args:
-        sources: ``(B, 2, h, w)``, x and y of the source of each place of the copy, as fractions of the sides.
+        sources: ``(B, 2, h, w)``, x and y of the source of each position of the copy, as fractions of the
+            sides.
 
     Returns:
-        The nearest place of the copy ``(B, N)`` int64, and ``(B, N)`` float32: 0 where even that came from
-        a position or more away, because the spline moved it out of the copy.
+        The nearest position of the copy ``(B, N)`` int64, and a mask ``(B, N)`` float32 that is 0 where the
+        nearest source is one position or more away because the spline moved it outside the copy.
     """
     batch, _, rows, columns = sources.shape
     sides = sources.new_tensor([columns, rows]).view(2, 1)

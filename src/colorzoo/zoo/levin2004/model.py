@@ -1,7 +1,9 @@
 """Colorization using Optimization (Levin, Lischinski and Weiss, SIGGRAPH 2004).
 
-Neighbors of similar lightness get similar colors: a sparse linear system spreads the points of a user, in
-which each free pixel is the weighted mean of its neighbors. https://doi.org/10.1145/1015706.1015780
+Neighbors of similar lightness get similar colors. A sparse linear system propagates the user's points; each
+free pixel is the weighted mean of its neighbors. https:
+
+doi.org/10.1145/1015706.1015780
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from colorzoo.prediction import AbPrediction
 
 
 class EditPropagation(nn.Module):
-    """Solver for ab on the CPU in float64, one image at a time.
+    """Sparse solver for ab on the CPU in float64, one image at a time.
 
     Args:
-        variance_share: Variance of the Gaussian weights as a fraction of the variance of a 3 x 3 window;
-            smaller values give sharper borders between two colors.
+        variance_share: Variance of the Gaussian weights as a fraction of the variance in a 3 x 3 window;
+            smaller values give sharper borders between colors.
     """
 
     def __init__(self, variance_share: float) -> None:
@@ -30,14 +32,14 @@ class EditPropagation(nn.Module):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
-        """Spread the points.
+        """Propagate the points.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Colors at some pixels of the image.
 
         Returns:
-            ``(B, 2, H, W)`` float32 in CIE units: exact at the points, zero without any.
+            ``(B, 2, H, W)`` float32 in CIE units: exact at the points, zero without points.
         """
         answers = [
             propagate(
@@ -52,7 +54,7 @@ class EditPropagation(nn.Module):
 
 
 class ColorizationByOptimization(ColoringModel):
-    """Edit propagation.
+    """Colorize an image by propagating color points.
 
     Args:
         variance_share: See `EditPropagation`.
@@ -65,7 +67,7 @@ class ColorizationByOptimization(ColoringModel):
         super().__init__(EditPropagation(variance_share), variance_share=variance_share)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch: exact at the points, gray without any."""
+        """Colorize a batch: exact at the points, gray without points."""
         points = guidance.points if guidance is not None else None
         return AbPrediction(
             ab=self.network(lightness, points if points is not None else Points.none(lightness))

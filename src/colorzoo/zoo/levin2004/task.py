@@ -1,4 +1,4 @@
-"""Measurement of edit propagation (Levin, Lischinski and Weiss, SIGGRAPH 2004)."""
+"""Lightning module of edit propagation (Levin, Lischinski and Weiss, SIGGRAPH 2004), for evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from colorzoo.zoo.levin2004.model import ColorizationByOptimization
 
 
 class Levin2004(TrainingFreeModule):
-    """Holds `ColorizationByOptimization`, which needs no training.
+    """Lightning module of `ColorizationByOptimization`, which needs no training.
 
     Args:
         variance_share: See `EditPropagation`.

@@ -1,7 +1,9 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018), known as PhotoWCT.
 
-An image in color gets the feature statistics of another one, and is then made as smooth as it was before.
-https://arxiv.org/abs/1802.06474
+The content image gets the feature statistics of the style image and is then smoothed to the content's
+structure. https:
+
+arxiv.org/abs/1802.06474
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ Smoothing = Literal["closed_form", "guided", "none"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the network and of what follows it.
+    """Settings of the network and of the smoothing.
 
     Attributes:
         width: Multiplier of the channel counts; 1.0 is the published network.
-        smoothing: ``closed_form`` as in the paper, ``guided``, the authors' fast filter, or ``none``.
-        last_filter: Whether the authors' last filter follows.
+        smoothing: ``closed_form`` as in the paper, ``guided`` (the authors' fast filter), or ``none``.
+        last_filter: Whether to apply the authors' last filter.
     """
 
     width: Width = 1.0
@@ -45,10 +47,10 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Gives an image in color the colors of another one; colors a gray one like a reference (ours).
+    """Transfer the colors of one image to another; colorize gray images from a reference (ours).
 
     Args:
-        architecture: The network and its smoothing.
+        architecture: Settings of the network and of the smoothing.
     """
 
     accepts = frozenset({"exemplar", "classes"})
@@ -70,7 +72,7 @@ class ClosedFormStylization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of an image to another one; see `Stylizes`.
+        """Transfer the colors of a style image to a content image; see `Stylizes`.
 
         ``alpha`` blends the result with the content (ours).
 
@@ -78,15 +80,13 @@ class ClosedFormStylization(ColoringModel):
             ColorzooError: The transform is not ``wct``.
         """
         if transform != "wct":
-            raise ColorzooError(
-                "li2018 matches covariances and knows no other transform: give --transform wct."
-            )
+            raise ColorzooError("transform must be wct for li2018. Set --transform wct.")
         rgb = self._restyled(content, style, None if labels is None else ([labels[0]], [labels[1]]))
         return alpha * rgb + (1 - alpha) * content
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch like the exemplars, with the given lightness; gray without an exemplar."""
+        """Colorize a batch from the exemplars; keep the lightness; gray without an exemplar."""
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
             return AbPrediction.gray(lightness)
@@ -98,7 +98,7 @@ class ClosedFormStylization(ColoringModel):
 
     def _restyled(self, content: Tensor, style: Tensor, labels: Labels | None) -> Tensor:
         """Return the content ``(B, 3, H, W)`` in [0, 1] in the colors of the style."""
-        with torch.autocast(content.device.type, enabled=False):  # pooling positions and eigenvectors
+        with torch.autocast(content.device.type, enabled=False):  # for pooling indices and eigenvectors
             height, width = content.shape[-2:]
             guide = _at_least(content.float(), SMALLEST)
             pictures = self.network(guide, _at_least(style.float(), SMALLEST), labels)
@@ -106,7 +106,7 @@ class ClosedFormStylization(ColoringModel):
         return found[:, :, :height, :width].clamp(0, 1)
 
     def _smoothed(self, picture: Tensor, guide: Tensor) -> Tensor:
-        """Return an image ``(3, H, W)``, smoothed by its content."""
+        """Smooth an image ``(3, H, W)``, guided by its content."""
         picture = picture.clamp(0, 1)
         if self.architecture.smoothing != "none":
             planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (picture, guide)]
@@ -123,12 +123,12 @@ class ClosedFormStylization(ColoringModel):
         return encoded.taps
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 80 keys of ``photo_wct.pth``; of torchvision's VGG-19 the encoders, decoders stay."""
+        """Rename the 80 keys of ``photo_wct.pth``, or load the encoders from torchvision's VGG-19."""
         ours = convert_published(state_dict)
         return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}
 
 
 def _at_least(rgb: Tensor, side: int) -> Tensor:
-    """Repeat the last row and column until both sides have a length."""
+    """Replicate the last row and column up to a minimum side."""
     height, width = rgb.shape[-2:]
     return F.pad(rgb, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")

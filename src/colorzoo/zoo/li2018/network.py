@@ -1,8 +1,7 @@
-"""PhotoWCT of Li et al. 2018 (section 3.1): four autoencoders of VGG-19, a transform between their halves.
+"""PhotoWCT of Li et al. 2018 (section 3.1): four VGG-19 autoencoders with whitening and coloring.
 
-Unpooling puts values back to the positions that pooling took them from, which keeps edges where they are.
-
-Whitening and coloring (section 3.1), inside labels too.
+Unpooling restores values at the positions of the pooling maxima, which preserves edges. Whitening and
+coloring can be restricted to equal labels.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
 Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
-"""Integer label maps ``(H, W)`` of each content and of each style, at any size larger than the features."""
+"""Integer label maps ``(H, W)`` of each content and each style, larger than the feature maps."""
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
-    """Give features the mean and the covariance of other features.
+    """Match the mean and covariance of content features to style features.
 
     Args:
         content: ``(B, C, h, w)``.
         style: ``(B, C, h', w')``.
-        labels: With label maps each usable label is transformed alone; other positions keep their features.
+        labels: Label maps; each usable label is transformed separately, and other positions stay.
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
@@ -37,9 +36,9 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
 
 
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
-    """Return ``(B, C, N)`` with the mean and the covariance of ``(B, C, M)``.
+    """Return ``(B, C, N)`` features with the mean and covariance of ``(B, C, M)`` features.
 
-    The identity is added to the covariance of the content, as published, and not to that of the style.
+    As published, the identity is added to the covariance of the content only.
     """
     centered, _, covariance = covariance_of(content)
     _, mean, wanted = covariance_of(style)
@@ -50,7 +49,7 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
 
 LEVELS = (1, 2, 3, 4)
 SMALLEST = 16
-"""Least side of an image: the deepest map then has two positions, which reflection needs."""
+"""Minimum side of an image in pixels; reflection padding needs two positions in the deepest map."""
 
 _POOL = "pool"
 _STEPS = (
@@ -61,10 +60,10 @@ _BASES = {"1": 64, "2": 128, "3": 256, "4": 512}
 
 
 class Pooled(NamedTuple):
-    """Places of a pooling.
+    """Indices of a max pooling layer, for unpooling.
 
     Attributes:
-        places: ``(B, C, h, w)`` int64, row times width plus column of each maximum before pooling.
+        places: ``(B, C, h, w)`` int64, flat index (row * width + column) of each maximum before pooling.
         size: Height and width before pooling.
     """
 
@@ -76,8 +75,8 @@ class Encoded(NamedTuple):
     """Output of an encoder.
 
     Attributes:
-        taps: relu1_1, relu2_1 ... to the level of the encoder.
-        pools: Its poolings, in order.
+        taps: relu1_1, relu2_1 ... up to the level of the encoder.
+        pools: Pooling indices, in order.
     """
 
     taps: tuple[Tensor, ...]
@@ -85,7 +84,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """VGG-19 to the first convolution of a level, on RGB in [0, 1]; pooling drops an odd row or column.
+    """VGG-19 up to the first convolution of a level, for RGB in [0, 1]; pooling drops an odd row or column.
 
     Args:
         level: 1 to 4.
@@ -115,7 +114,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Mirror image of an `Encoder`, without its first layer.
+    """Mirror of an `Encoder`, without its first layer.
 
     Args:
         level: 1 to 4.
@@ -129,7 +128,7 @@ class Decoder(nn.Module):
             self.add_module(name, _reflect_conv(fan_out, fan_in))
 
     def forward(self, features: Tensor, pools: tuple[Pooled, ...]) -> Tensor:
-        """Return RGB ``(B, 3, H, W)``, not clipped, from features of the level and the encoder's pools."""
+        """Return unclipped RGB ``(B, 3, H, W)`` from features and the encoder's pooling indices."""
         x, left = features, list(pools)
         for name in self.steps:
             if name == _POOL:
@@ -142,7 +141,7 @@ class Decoder(nn.Module):
 
 
 class PhotoWCT(nn.Module):
-    """Four autoencoders, coarse to fine; each decoded image is the input of the next.
+    """Four autoencoders from coarse to fine; each decoded image is the input of the next.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -156,15 +155,15 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Give an image the covariances of another one at four depths.
+        """Match the covariances of an image to a style image at four depths.
 
         Args:
-            content: ``(B, 3, H, W)`` in [0, 1], at least 16 pixels each way.
-            style: ``(B, 3, H', W')`` in [0, 1], likewise.
-            labels: Label maps of both; see `recolor`.
+            content: ``(B, 3, H, W)`` in [0, 1], sides of at least 16 pixels.
+            style: ``(B, 3, H', W')`` in [0, 1], sides of at least 16 pixels.
+            labels: Label maps of content and style; see `recolor`.
 
         Returns:
-            The image after the levels 4, 3, 2 and 1, the last one the result; none of them is clipped.
+            The unclipped images after levels 4, 3, 2 and 1; the last image is the result.
         """
         taps, pictures = self.encoders[-1](style).taps, [content]
         for level in reversed(LEVELS):
@@ -179,7 +178,7 @@ def _steps_to(level: int) -> tuple[str, ...]:
 
 
 def _convolutions(steps: tuple[str, ...], width: float) -> list[tuple[str, int, int]]:
-    """Return name, input and output channels of the convolutions of an encoder."""
+    """Return name, input channels and output channels of the convolutions of an encoder."""
     found, fan_in = [], 3
     for name in steps:
         if name != _POOL:
@@ -194,7 +193,7 @@ def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
 
 
 def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
-    """Put each value back where it was the largest; ``F.max_unpool2d`` has no deterministic form."""
+    """Write each value to the position of its maximum; ``F.max_unpool2d`` is not deterministic."""
     height, width = pooled.size
     whole = maps.new_zeros(*maps.shape[:2], height * width)
     filled = whole.scatter_(2, pooled.places.flatten(2), maps.flatten(2))

@@ -1,4 +1,4 @@
-"""Names of the authors' file and ours, and the encoders from torchvision's VGG-19."""
+"""Conversion of the authors' weights and of torchvision's VGG-19."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorzoo.zoo.li2018.network import LEVELS
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' 80 keys, ``e1.`` to ``e4.`` and ``d1.`` to ``d4.``; unknown names stay.
 
-    Of torchvision's VGG-19 the layers of the encoders are taken, with its normalization as their first layer.
+    From torchvision's VGG-19 only the encoders are loaded; its input normalization becomes their first layer.
     """
     if "features.0.weight" in state_dict:
         return _from_vgg19(state_dict)

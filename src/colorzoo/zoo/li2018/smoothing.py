@@ -1,6 +1,6 @@
-"""Smoothing of a stylized image by its content: closed form (section 3.2), guided filter, last filter.
+"""Smoothing guided by the content: closed form (section 3.2), guided filter, and last filter.
 
-Images are ``(H, W, 3)`` float64 in RGB, in [0, 1] unless a function says otherwise.
+Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from torch.nn import functional as F
 Picture = NDArray[np.float64]
 
 BETA, AFFINITY_EPSILON = 0.9999, 1e-7
-GUIDED_RADIUS, GUIDED_EPSILON = 35, 0.001  # the latter of levels of 255
+GUIDED_RADIUS, GUIDED_EPSILON = 35, 0.001  # epsilon for values in [0, 255]
 FILTER_RADIUS, FILTER_EDGE = 15, 0.1
 
 _WINDOW = tuple(product(range(3), range(3)))
-_RESIDUAL = 1e-7  # of the solver, relative
+_RESIDUAL = 1e-7  # relative tolerance of the solver
 _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 
 
 def smooth_closed_form(
     stylized: Picture, content: Picture, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
 ) -> Picture:
-    """Solve for the image that is near the stylized one and as smooth as the content.
+    """Solve for an image close to the stylized image and as smooth as the content.
 
-    It is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content. The matrix
-    is symmetric and positive, so that conjugate gradients solve it, without a factorization.
+    The solution is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content.
+    The matrix is symmetric positive definite, so conjugate gradients solve the system without a
+    factorization.
 
     Args:
         stylized: The image y.
-        content: Of the same size, at least 3 pixels each way.
-        beta: Fraction of the smoothness.
+        content: Image of equal size, sides of at least 3 pixels.
+        beta: Weight of the smoothness in [0, 1).
         epsilon: See `affinities`.
     """
     weights = affinities(content, epsilon)
@@ -54,12 +55,12 @@ def smooth_closed_form(
 def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array:
     """Return the matting affinities ``(H W, H W)`` of an image (Levin et al. 2008).
 
-    Each 3 x 3 window inside the image adds, for every pair of its pixels, a ninth of one plus the product
-    of their colors about the mean of the window, by the inverse covariance.
+    Each 3 x 3 window adds, for every pair of its pixels, 1/9 of one plus the product of their mean-centered
+    colors with the inverse covariance of the window.
 
     Args:
         content: The image.
-        epsilon: Regularization of the covariance, times nine.
+        epsilon: Regularization of the covariance, multiplied by nine.
     """
     height, width = content.shape[:2]
     rows, columns = height - 2, width - 2
@@ -86,12 +87,12 @@ def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array
 def smooth_guided(
     stylized: Picture, content: Picture, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> Picture:
-    """Filter an image by local linear models of its content (He et al. 2010): the fast smoothing.
+    """Filter an image by local linear models of its content (guided filter, He et al. 2010).
 
     Args:
-        stylized: In levels of 0 to 255, as `epsilon` counts.
-        content: Likewise, of the same size.
-        radius: Of the square windows; the border is mirrored.
+        stylized: Image with values in [0, 255], the range for which `epsilon` is defined.
+        content: Content with values in [0, 255], of equal size.
+        radius: Radius of the square windows in pixels; the border is mirrored.
         epsilon: Added to the variances of the content.
     """
 
@@ -118,26 +119,26 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Describe an image by local affine models of its content, averaged over similar positions.
+    """Approximate an image by local affine models of its content, averaged over similar positions.
 
     Args:
         stylized: ``(3, H, W)`` float32 in [0, 1].
-        content: Likewise, of the same size.
+        content: ``(3, H, W)`` float32 in [0, 1], of equal size.
         radius: See `averaged_models`.
         edge: See `averaged_models`.
 
     Returns:
-        ``(3, H, W)``, not clipped.
+        ``(3, H, W)``, unclipped.
     """
     models = averaged_models(affine_models(stylized, content), content, radius=radius, edge=edge)
     return apply_models(models, content)
 
 
 def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
-    """Fit an affine map from the colors of the content to those of the image in each 3 x 3 window.
+    """Fit an affine map from content colors to image colors in each 3 x 3 window.
 
     Returns:
-        ``(3, 4, H, W)`` float32: for each color of the image the factors of R, G and B, and a constant.
+        ``(3, 4, H, W)`` float32: for each output channel the coefficients of R, G and B, and a constant.
     """
     ones = torch.ones_like(content[:1])
     terms = torch.cat([content, ones])
@@ -150,20 +151,20 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
 
 
 def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float) -> Tensor:
-    """Average affine models ``(3, 4, H, W)`` over the positions around each pixel.
+    """Average affine models ``(3, 4, H, W)`` over a window with bilateral weights.
 
     Args:
         models: The models.
-        content: ``(3, H, W)``; positions of a similar color count more.
-        radius: Of the square window; a Gaussian of a third of it weights distances.
-        edge: Standard deviation of differences of the color, as a fraction of white.
+        content: ``(3, H, W)``; positions of similar color have a higher weight.
+        radius: Radius of the window in pixels; the spatial Gaussian has a deviation of a third of it.
+        edge: Standard deviation of the color difference, for colors in [0, 1].
     """
     height, width = content.shape[-2:]
     flat = models.flatten(0, 1)
     total, weights = flat.clone(), torch.ones_like(content[0])
     for dy, dx in product(range(radius + 1), range(-radius, radius + 1)):
         if (dy == 0 and dx <= 0) or dy >= height or abs(dx) >= width:
-            continue  # each pair of positions counts once, for both
+            continue  # symmetric pairs are processed once
         here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
         there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
         apart = (content[here] - content[there]).square().mean(dim=0)
@@ -177,10 +178,10 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
 
 def apply_models(models: Tensor, content: Tensor) -> Tensor:
-    """Return ``(3, H, W)``, the colors of an image by its affine models ``(3, 4, H, W)``."""
+    """Return the image ``(3, H, W)`` of affine models ``(3, 4, H, W)`` applied to the content."""
     return (models[:, :3] * content).sum(dim=1) + models[:, 3]
 
 
 def _window_sums(maps: Tensor) -> Tensor:
-    """Return sums in float64 of ``(N, M, H, W)`` over 3 x 3 windows, inside the image only."""
+    """Return 3 x 3 window sums of ``(N, M, H, W)`` in float64, without padding."""
     return F.avg_pool2d(maps.double(), 3, stride=1, padding=1, divisor_override=1)

@@ -1,4 +1,4 @@
-"""Training of the decoders of PhotoWCT (Li et al., ECCV 2018): images come back from their own features."""
+"""Training of the PhotoWCT decoders (Li et al., ECCV 2018) by image reconstruction."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Objective:
     """Settings of the loss of each level.
 
     Attributes:
-        feature_weight: Weight of the squared difference of features beside that of pixels.
+        feature_weight: Weight of the squared feature error relative to the pixel error.
     """
 
     feature_weight: Weight = 1.0
 
 
 class Li2018(SingleOptimizerModule):
-    """Task of `ClosedFormStylization`: its four decoders, over encoders that stay as they are.
+    """Lightning module of `ClosedFormStylization`; trains its four decoders over frozen encoders.
 
     Args:
-        architecture: The network and its smoothing.
+        architecture: Settings of the network and of the smoothing.
         objective: The losses.
         **optimization: See `Optimization`.
     """
@@ -53,13 +53,13 @@ class Li2018(SingleOptimizerModule):
         super().__init__(ClosedFormStylization(architecture), **optimization)
 
     def setup(self, stage: str) -> None:
-        """Begin training.
+        """Check the encoders before training.
 
         Raises:
             WeightsError: The encoders have random weights, and `allow_untrained` is false.
         """
         super().setup(stage)
-        full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
+        full = self.model.architecture.width == 1.0  # narrower encoders have no published weights
         if stage == "fit" and full and not self.allow_untrained:
             require_frozen(self.trained, "Li2018 trains decoders for a VGG-19", "li2018 VGG19.pth")
 
@@ -72,7 +72,7 @@ class Li2018(SingleOptimizerModule):
         return loss
 
     def _rebuilding(self, network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
-        """Return the squared error of a rebuilt image and that of its features."""
+        """Return the squared errors of a reconstructed image and of its features."""
         encoder = network.encoders[level - 1]
         wanted = encoder(rgb)
         found = network.decoders[level - 1](wanted.taps[-1], wanted.pools)
@@ -80,10 +80,10 @@ class Li2018(SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only setting: a reference made from the image itself."""
+        """Return the only setting: a reference generated from the image itself."""
         return ("self",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference."""
+        """Generate the reference."""
         made = crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
         return Guidance(exemplar=Exemplar(made))

@@ -152,7 +152,7 @@ class Zhang2019(ExemplarGANModule):
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return the previous frames of a batch: each image shifted by up to a twentieth, or zeros.
+    """Return the previous frames of a batch: images shifted by up to 5 % of their side, or zeros.
 
     Args:
         lab: ``(B, 3, H, W)``.
