@@ -11,16 +11,16 @@ FULL = ModelCard(
     title="Gray2ColorNet: Transfer More Colors from Reference Image",
     paper="https://doi.org/10.1145/3394171.3413594",
     year=2020,
-    summary="Colors a photo like a reference: matched colors where a gate trusts them, else its histogram.",
+    summary="Colorizes an image from a reference by gated matching, with its histogram as fallback.",
     task="colorzoo.zoo.lu2020.task:Lu2020",
     model="colorzoo.zoo.lu2020.model:GatedTransfer",
     parameters=53_057_711,
     aliases=("gray2colornet",),
     guidance=("exemplar",),
     config="lu2020/paper.yaml",
-    quality=(Quality("exemplar", 56, "Just behind blanch2021 in Chen et al. 2023.", stated=(_FID,)),),
+    quality=(Quality("exemplar", 56, "Slightly behind blanch2021 in Chen et al. 2023.", stated=(_FID,)),),
     smoke=Smoke(
-        # at 0.01 random features match by chance: a rounding picks another position
+        # at 0.01 rounding error changes the matches of random features
         {
             "width": 0.125,
             "reference_side": 32,

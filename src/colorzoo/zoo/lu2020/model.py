@@ -1,9 +1,9 @@
 """Gray2ColorNet: Transfer More Colors from Reference Image (Lu et al., ACM MM 2020).
 
-Places of an image take colors from matching positions of a reference as far as a learned gate trusts them,
-and from the reference's histogram otherwise. https://doi.org/10.1145/3394171.3413594
+Each position of an image takes the colors of matching reference positions as far as a learned gate trusts the
+match, and colors from the reference's histogram otherwise. https:
 
-Names of the authors' file ``latest_net_G.pth`` and ours.
+doi.org/10.1145/3394171.3413594
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet
 
 
 class GatedTransfer(PaintsByGate, ColoringModel):
-    """Colors an image with matched colors and the histogram of a reference.
+    """Colorize an image with matched colors and the histogram of a reference.
 
     Args:
         architecture: The network.
 
     Raises:
-        ColorzooError: ``reference_side`` is no multiple of 8.
+        ColorzooError: ``reference_side`` is not a multiple of 8.
     """
 
     stride = STRIDE
@@ -43,11 +43,11 @@ class GatedTransfer(PaintsByGate, ColoringModel):
         self.require_side()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference nothing is mixed in."""
+        """Colorize a batch; without a reference the blending is skipped."""
         return AbPrediction(ab=self.colors(lightness, guidance))
 
     def read(self, rgb: Tensor) -> Reference:
-        """Return references ``(B, 3, H, W)`` in [0, 1] as the network reads them."""
+        """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
         lab = scaled_lab(self.squared(rgb))
         return Reference(lab[:, :1], lab[:, 1:], soft_histogram(lab[:, 1:]).flatten(1))
 
@@ -74,5 +74,5 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights; unknown names stay, so that a strict load reports them."""
+    """Rename the authors' weights; unknown names stay, so a strict load reports them."""
     return rename_keys(state_dict, _NAMES)

@@ -1,4 +1,4 @@
-"""Gray2ColorNet (Lu et al. 2020): a network that mixes matched colors with those of the histogram."""
+"""Gray2ColorNet (Lu et al. 2020): gated blending of matched colors and histogram colors."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Architecture:
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        reference_side: Side in pixels of the square that references are resized to, a multiple of 8. The gate
-            reads a value for each of its positions.
+        reference_side: Side in pixels of the square that references are resized to, a multiple of 8. The
+            number of gate inputs depends on it.
         classes: Number of classes of the classifier.
-        tau: Temperature of the match.
+        tau: Softmax temperature of the matching.
     """
 
     width: Width = 1.0
@@ -46,10 +46,10 @@ class Architecture:
 
 
 class Gray2ColorNet(GatedNetwork):
-    """The network; sides of the image are multiples of 8.
+    """The network; height and width of the image must be multiples of 8.
 
     Args:
-        architecture: Its settings.
+        architecture: Settings of the network.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -70,11 +70,11 @@ class Gray2ColorNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six maps ``(B, C, h, w)`` of an image, the first of its size."""
+        """Return the six encoder maps ``(B, C, h, w)`` of an image, the first at full size."""
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match an image, by its maps, with a reference."""
+        """Match the encoder maps of an image with a reference."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -88,10 +88,10 @@ class Gray2ColorNet(GatedNetwork):
 
 
 class HistogramVectors(nn.Module):
-    """Vectors of a histogram for the levels of the decoder, the "global network".
+    """Histogram encoder ("global network") that returns one vector per decoder level.
 
     Args:
-        channels: Channels of the hidden layers and of the three vectors.
+        channels: Channels of the hidden layers and of the three output vectors.
     """
 
     def __init__(self, channels: tuple[int, int, int, int]) -> None:
@@ -105,6 +105,6 @@ class HistogramVectors(nn.Module):
         self.of_level = nn.ModuleList(nn.Conv2d(hidden, each, 1) for each in outs)
 
     def forward(self, histogram: Tensor) -> list[Tensor]:
-        """Return ``(B, C, 1, 1)`` for each level, the coarsest first, for ``(B, 441)``."""
+        """Return ``(B, C, 1, 1)`` per level, the coarsest first, for a histogram ``(B, 441)``."""
         shared = self.shared(histogram[:, :, None, None])
         return [F.relu(layer(shared)) for layer in self.of_level]

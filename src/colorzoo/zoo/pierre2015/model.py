@@ -1,11 +1,10 @@
 """Luminance-Chrominance Model for Image Colorization (Pierre, Aujol, Bugeau, Papadakis and Ta, SIIMS 2015).
 
-Patches of a reference give each pixel eight candidates; a total variation that couples the edges of
-chrominance to those of luminance chooses among them. https://hal.science/hal-01051308
+Patches of a reference provide eight candidate colors per pixel. A total variation that couples chrominance
+edges to luminance edges selects among them. Luminance and chrominance are Y, U and V of BT.601 in [0, 255].
+https:
 
-Candidates of Pierre et al. 2015 by patches, and the choice among them with coupled total variation.
-
-Luminance and chrominance are Y, U and V of BT.601 in levels of 255.
+hal.science/hal-01051308
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ from colorzoo.settings import Count, Natural, Positive, Weight
 DEVIATION_WINDOWS, FREQUENCY_WINDOWS, HISTOGRAM_WINDOWS = (7, 9), (7, 9, 11), (7, 9, 11)
 MOST_U, MOST_V = 0.436 * 255, 0.615 * 255
 _YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
-_CHUNK = 4096  # patches compared at once
-_LEAST = 1e-3  # levels
+_CHUNK = 4096  # patches per matrix product
+_LEAST = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
-    """Return Y in [0, 255], U and V, ``(B, 3, H, W)``, of RGB in [0, 1]."""
+    """Convert RGB in [0, 1] to Y in [0, 255], U and V, ``(B, 3, H, W)``."""
     return 255 * torch.einsum("ij,bjhw->bihw", rgb.new_tensor(_YUV), rgb)
 
 
 def yuv_to_rgb(yuv: Tensor) -> Tensor:
-    """Return RGB, not clipped, of Y, U and V ``(B, 3, H, W)``."""
+    """Convert YUV ``(B, 3, H, W)`` to unclipped RGB."""
     return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(yuv.new_tensor(_YUV)), yuv / 255)
 
 
 def into_gamut(yuv: Tensor) -> Tensor:
-    """Move U and V toward gray until RGB is in [0, 1]; Y ``(B, 1, H, W)`` of `yuv` stays."""
+    """Scale U and V towards gray until RGB is in [0, 1]; Y is unchanged."""
     gray = yuv[:, :1] / 255
     away = yuv_to_rgb(F.pad(yuv[:, 1:], (0, 0, 0, 0, 1, 0)))
     room = torch.where(away > 0, 1 - gray, gray).clamp(min=0)
@@ -52,18 +51,19 @@ def into_gamut(yuv: Tensor) -> Tensor:
 
 
 def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
-    """Return eight colors for each pixel, those of the most similar patches of a reference.
+    """Return eight candidate colors per pixel from the most similar patches of a reference.
 
-    Patches are compared by their deviation, the amplitudes of their Fourier transform, and their cumulative
-    histogram, in windows of several sizes. Of equal ones the first wins.
+    Patches are compared by standard deviation, Fourier amplitudes and cumulative histogram, in windows of
+    several sizes. Ties select the first patch.
 
     Args:
         luminance: ``(1, 1, H, W)`` in [0, 255].
-        reference: Y, U and V ``(1, 3, H', W')``; its luminance gets mean and deviation of the image's.
-        step: Pixels between the centers of the patches of the reference.
+        reference: Y, U and V ``(1, 3, H', W')``; its luminance is matched to the mean and deviation of the
+            image.
+        step: Distance in pixels between patch centers in the reference.
 
     Returns:
-        ``(8, 2, H, W)``, U and V.
+        ``(8, 2, H, W)``, U and V of the candidates.
     """
     own = reference[:, :1]
     spread = luminance.std(correction=0) / own.std(correction=0).clamp(min=_LEAST)
@@ -79,27 +79,28 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 
 
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
-    """Yield the eight descriptions of the patches around pixels, ``(N, D)`` each; borders are mirrored.
+    """Yield the eight patch descriptors around pixels, ``(N, D)`` each; borders are mirrored.
 
-    The L1 distance of cumulative histograms of equally many values is that of the sorted values.
+    The L1 distance of cumulative histograms equals the L1 distance of the sorted values, because all patches
+    have the same number of values.
 
     Args:
         luminance: ``(1, 1, H, W)``.
-        step: Pixels between the centers.
+        step: Distance in pixels between patch centers.
     """
     for window in DEVIATION_WINDOWS:
         yield patches(luminance, window, step).std(dim=1, correction=0)[:, None]
     for window in FREQUENCY_WINDOWS:
         square = torch.unflatten(patches(luminance, window, step), 1, (window, window))
         amplitude = torch.fft.rfft2(square).abs()
-        amplitude[..., 1:] *= 2  # the other half of the frequencies has the same amplitudes
+        amplitude[..., 1:] *= 2  # the conjugate half has equal amplitudes
         yield amplitude.flatten(1)
     for window in HISTOGRAM_WINDOWS:
         yield patches(luminance, window, step).sort(dim=1).values / window**2
 
 
 def patches(luminance: Tensor, window: int, step: int) -> Tensor:
-    """Return the windows around every ``step``-th pixel of ``(1, 1, H, W)``, ``(N, window^2)``."""
+    """Return windows ``(N, window^2)`` around every ``step``-th pixel of ``(1, 1, H, W)``."""
     height, width = luminance.shape[-2:]
     rows, columns = (_mirrored(side, window // 2, luminance.device) for side in (height, width))
     padded = luminance[:, :, rows][..., columns]
@@ -109,20 +110,20 @@ def patches(luminance: Tensor, window: int, step: int) -> Tensor:
 
 
 def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
-    """Return the pixel at each position from ``-reach`` on, the border's own pixel repeated."""
+    """Return mirrored pixel indices for positions from ``-reach`` to ``side + reach``."""
     place = torch.arange(-reach, side + reach, device=device) % (2 * side)
     return torch.where(place < side, place, 2 * side - 1 - place)
 
 
 def gradient(maps: Tensor) -> Tensor:
-    """Return forward differences ``(2, C, H, W)``, 0 in the last row and column, of ``(C, H, W)``."""
+    """Return forward differences ``(2, C, H, W)`` of ``(C, H, W)``, 0 in the last row and column."""
     down = F.pad(maps.diff(dim=1), (0, 0, 0, 1))
     right = F.pad(maps.diff(dim=2), (0, 1))
     return torch.stack([down, right])
 
 
 def divergence(field: Tensor) -> Tensor:
-    """Return ``(C, H, W)``, the negative adjoint of `gradient`, of ``(2, C, H, W)``."""
+    """Return the divergence ``(C, H, W)`` of ``(2, C, H, W)``, the negative adjoint of `gradient`."""
     down, right = field[0, :, :-1], field[1, :, :, :-1]
     first = F.pad(down, (0, 0, 0, 1)) - F.pad(down, (0, 0, 1, 0))
     return first + F.pad(right, (0, 1)) - F.pad(right, (1, 0))
@@ -139,20 +140,20 @@ def choose(
     tau: float = 5.0,
     rho: float = 1000.0,
 ) -> Tensor:
-    """Choose a candidate for each pixel and smooth the choice, by a primal-dual algorithm.
+    """Select and regularize one candidate per pixel by a primal-dual algorithm.
 
     Args:
         luminance: ``(1, H, W)`` in [0, 255].
         colors: ``(C, 2, H, W)``, U and V of the candidates.
-        fidelity: Weight of the squared distance from the candidate (lambda).
-        coupling: Weight of the edges of the luminance in the total variation (gamma).
+        fidelity: Weight of the squared distance to the candidate (lambda).
+        coupling: Weight of the luminance edges in the total variation (gamma).
         iterations: Number of iterations.
-        sigma: Step of the dual variable; ``8 sigma tau`` must not exceed 1.
-        tau: Step of the colors.
-        rho: Step of the weights of the candidates.
+        sigma: Step size of the dual variable; ``8 sigma tau`` must not exceed 1.
+        tau: Step size of the colors.
+        rho: Step size of the candidate weights.
 
     Returns:
-        ``(2, H, W)``.
+        U and V, ``(2, H, W)``.
     """
     edges = math.sqrt(coupling) * luminance
     most = colors.new_tensor([MOST_U, MOST_V]).view(2, 1, 1)
@@ -174,12 +175,12 @@ def choose(
 
 
 class CoupledChoice(nn.Module):
-    """The method, one image at a time.
+    """Candidate search and selection, one image at a time.
 
     Args:
-        step: Pixels between the patches of the reference.
-        fidelity: Weight of the distance from the chosen candidate.
-        coupling: Weight of the edges of the luminance.
+        step: Distance in pixels between reference patches.
+        fidelity: Weight of the squared distance to the selected candidate (lambda).
+        coupling: Weight of the luminance edges in the total variation (gamma).
         iterations: Number of iterations.
     """
 
@@ -189,8 +190,8 @@ class CoupledChoice(nn.Module):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ab of ``(B, 1, H, W)`` in [0, 100] like exemplars ``(B, 3, H', W')`` in [0, 1]."""
-        with torch.autocast(lightness.device.type, enabled=False):  # patches differ little
+        """Return ab of lightness ``(B, 1, H, W)`` in [0, 100] from exemplars ``(B, 3, H', W')`` in [0, 1]."""
+        with torch.autocast(lightness.device.type, enabled=False):  # patch distances are small
             gray, other = lightness_to_rgb(lightness.float()), rgb_to_yuv(exemplar.float())
             pairs = zip(torch.split(255 * gray[:, :1], 1), torch.split(other, 1), strict=True)
             yuv = torch.cat([self._color(*pair) for pair in pairs])
@@ -209,13 +210,13 @@ class CoupledChoice(nn.Module):
 
 
 class CoupledVariation(ColoringModel):
-    """Colors an image by candidates of a reference and coupled total variation.
+    """Colorize an image from reference candidates with coupled total variation.
 
     Args:
-        step: Pixels between the patches of the reference.
-        fidelity: Weight of the squared distance from the chosen candidate (lambda).
-        coupling: Weight of the edges of the luminance in the total variation (gamma).
-        iterations: Iterations of the primal-dual algorithm.
+        step: Distance in pixels between reference patches.
+        fidelity: Weight of the squared distance to the selected candidate (lambda).
+        coupling: Weight of the luminance edges in the total variation (gamma).
+        iterations: Number of iterations of the primal-dual algorithm.
     """
 
     accepts = frozenset({"exemplar"})
@@ -232,13 +233,15 @@ class CoupledVariation(ColoringModel):
         super().__init__(network, step=step, fidelity=fidelity, coupling=coupling, iterations=iterations)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; gray without an exemplar.
+        """Colorize a batch; gray without an exemplar.
 
         Raises:
-            ColorzooError: A graph is exported.
+            ColorzooError: The model is being exported.
         """
         if is_exported():
-            raise ColorzooError("pierre2015 is not exported: a graph of its iterations takes long to trace.")
+            raise ColorzooError(
+                "pierre2015 does not support export, because tracing its iterations takes too long."
+            )
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))

@@ -1,4 +1,4 @@
-"""Measurement of colorization by coupled total variation (Pierre et al., SIAM J. Imaging Sciences 2015)."""
+"""Lightning module of coupled total variation (Pierre et al. 2015), for evaluation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from colorzoo.zoo.pierre2015.model import CoupledVariation
 
 
 class Pierre2015(TrainingFreeModule):
-    """Holds `CoupledVariation`, which needs no training.
+    """Lightning module of `CoupledVariation`, which needs no training.
 
     Args:
-        step: Pixels between the patches of the reference.
-        fidelity: Weight of the squared distance from the chosen candidate.
-        coupling: Weight of the edges of the luminance in the total variation.
-        iterations: Iterations of the primal-dual algorithm.
+        step: Distance in pixels between reference patches.
+        fidelity: Weight of the squared distance to the selected candidate (lambda).
+        coupling: Weight of the luminance edges in the total variation (gamma).
+        iterations: Number of iterations of the primal-dual algorithm.
     """
 
     def __init__(

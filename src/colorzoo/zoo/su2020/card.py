@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-_COCO = "44 pictures of COCO at 192 pixels, their three largest boxes, against the same model without"
+_COCO = "44 COCO images at 192 pixels, three largest boxes, gain over the same model without boxes"
 
 FULL = ModelCard(
     name="su2020",
     title="Instance-aware Image Colorization",
     paper="https://arxiv.org/abs/2005.10825",
     year=2020,
-    summary="Colors a photo, and each thing in it by itself, from boxes around them. The paper's networks.",
+    summary="Colorizes an image and each object in its bounding box. The paper's networks.",
     task="colorzoo.zoo.su2020.task:Su2020",
     model="colorzoo.zoo.su2020.model:InstanceColorization",
     parameters=103_639_347,
@@ -24,7 +24,7 @@ FULL = ModelCard(
         Quality(
             "boxes",
             50,
-            "Full networks of the paper that brought boxes; its weights are files to convert.",
+            "Full networks of the paper that introduced boxes; the weights must be converted.",
             stated=(
                 Score(
                     "FID",
@@ -37,13 +37,13 @@ FULL = ModelCard(
         ),
     ),
     smoke=Smoke(hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}),
-    limits=("export",),  # how many boxes an image has, and how large they are, decides which sizes arise
+    limits=("export",),  # tensor shapes depend on the number and size of boxes
 )
 
 SMALL = replace(
     FULL,
     name="su2020_small",
-    summary="Colors a photo, and each thing in a box by itself. A quarter as wide; ships inside the package.",
+    summary="Colorizes an image and each object in its bounding box. Quarter width; weights included.",
     parameters=13_635_753,
     aliases=(),
     hparams={
@@ -60,7 +60,7 @@ SMALL = replace(
             size=1_329_664,
             license="Apache-2.0",
             file="su2020_small.safetensors",
-            trained_on="Random boxes of photos, 24,000 and 4,800 crops on two CPU cores; see the page.",
+            trained_on="Random boxes of images, 24,000 and 4,800 crops; see the page.",
         )
     },
     config="su2020/small_fusion.yaml",
@@ -68,7 +68,7 @@ SMALL = replace(
         Quality(
             "boxes",
             20,
-            "Boxes do no harm and hardly anything else; the only one with boxes whose weights ship.",
+            "Boxes have little effect; the only model with boxes and included weights.",
             measured=(Score("PSNR gained [dB]", 0.09, "higher", _COCO, "docs/claims/index.md"),),
         ),
     ),

@@ -1,9 +1,9 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
-One network colors the whole image, one each object in its box, and a third blends the features of both.
-https://arxiv.org/abs/2005.10825
+One network colorizes the whole image, one network colorizes each object in its box, and a third network fuses
+the features of both. https:
 
-Additions to Su et al. 2020 in `su2020_small`; all off in the paper's model.
+arxiv.org/abs/2005.10825
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ if TYPE_CHECKING:
 
 _ENCODER = (*(f"block{index}." for index in range(1, 8)), "scene.")
 _HEAD = "class_head."
-_FUSED_END = ("block10.", "ab_head.")  # trained by the third stage beside the fusion layers
+_FUSED_END = ("block10.", "ab_head.")  # trained in the third stage together with the fusion layers
 
 
 @dataclass(frozen=True)
 class InstanceExtensions:
-    """Additions to Su et al. 2020.
+    """Extensions of Su et al. 2020 for `su2020_small`; all are off in the paper's model.
 
     Attributes:
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
-        trunk: Registered Local Hints model whose layers the networks use; requires `keep_trunk`.
-        keep_trunk: Use the trunk's layers as the full-image network and as the encoders of the other two;
-            they are neither trained nor stored in weight files.
-        random_boxes: Number of random boxes of a training image without boxes; with 0 the whole image is
-            one.
-        colorfulness: Weight the loss by 1 + c * chroma / 20 of the true color, so that an uncertain network
-            does not return gray.
+        trunk: Registered Local Hints model whose layers the networks share; requires `keep_trunk`.
+        keep_trunk: Use the trunk as the full-image network and as the encoders of the other two networks. Its
+            layers are neither trained nor stored in weight files.
+        random_boxes: Number of random boxes for a training image without boxes; 0 uses the whole image as one
+            box.
+        colorfulness: c of the loss weight 1 + c * chroma / 20 (true chroma), which counteracts desaturated
+            predictions.
         hints: Fraction of the training images with color points.
     """
 
@@ -65,7 +65,7 @@ class InstanceExtensions:
     hints: Share = 0.0
 
     def __post_init__(self) -> None:
-        """Check `trunk` and `keep_trunk`.
+        """Validate `trunk` and `keep_trunk`.
 
         Raises:
             ColorzooError: Only one of them is set.
@@ -82,7 +82,7 @@ def keep_trunk(network: InstanceNetworks) -> None:
 
 
 def _own(key: str) -> bool:
-    """Return whether a weight is not the trunk's: those of the instance decoder and the fusion."""
+    """Return whether a weight belongs to the instance decoder or the fusion instead of the trunk."""
     part, _, name = key.partition(".")
     own = {
         "full": False,
@@ -94,7 +94,7 @@ def _own(key: str) -> bool:
 
 
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Draw the points of a training batch from the seeds of its images."""
+    """Sample the points of a training batch from the seeds of its images."""
     simulation = PointSimulation(none=1 - extensions.hints)
     return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
 
@@ -103,7 +103,7 @@ LEAST_SCORE, MOST = 0.7, 8
 _LEAST_SIDE = 2.0  # pixels
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps lightness, ``(3, H, W)`` equal channels in [0, 1], to ``(K, 4)`` boxes and ``(K,)`` scores."""
+"""Maps grayscale RGB ``(3, H, W)`` in [0, 1] to boxes ``(K, 4)`` and scores ``(K,)``."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class InstanceArchitecture:
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Subtracted from the hint mask; 0.5 in the published weights.
-        init_std: Standard deviation of the initial weights; None takes He's.
+        mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
     width: Width = 1.0
@@ -123,23 +123,23 @@ class InstanceArchitecture:
 
 @dataclass(frozen=True)
 class TorchvisionDetector:
-    """The default detector: torchvision's Faster R-CNN (the masks of the paper's Mask R-CNN are not used).
+    """Default detector: torchvision's Faster R-CNN (the paper uses the boxes of Mask R-CNN).
 
     Attributes:
-        model: The network, in evaluation mode.
+        model: The network in eval mode.
     """
 
     model: Any
 
     @classmethod
     def load(cls, path: str) -> TorchvisionDetector:
-        """Build the detector with the weights of a file.
+        """Build the detector and load its weights from a file.
 
         Args:
-            path: State dict of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
+            path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
 
         Raises:
-            WeightsError: The file is missing or of another network.
+            WeightsError: The file is missing or belongs to another network.
         """
         from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
@@ -161,15 +161,15 @@ class TorchvisionDetector:
 
 
 class InstanceColorization(ColoringModel):
-    """Colors an image with the help of boxes around its objects, and of color points.
+    """Colorize an image with bounding boxes of its objects, and with color points.
 
     Attributes:
-        detector: Detects boxes if none are given; may be any `Detector`.
+        detector: Any `Detector`; used if no boxes are given.
         detector_file: File from which the detector is loaded on first use.
 
     Args:
         architecture: The networks.
-        extensions: Additions to the paper.
+        extensions: Extensions of the paper.
         detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if none are
             given.
     """
@@ -213,34 +213,34 @@ class InstanceColorization(ColoringModel):
         self.detector: Detector | None = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         out = self.network(lightness, *_points_and_boxes(lightness, guidance))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def detects(self) -> bool:
-        """True if there is a detector."""
+        """Whether the model has a detector."""
         return self.detector is not None or self.detector_file is not None
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Detect the objects of the images; ``model.detector`` may be any `Detector`.
+        """Detect the objects of the images; ``model.detector`` can be any `Detector`.
 
         Raises:
-            GuidanceError: There is no detector.
+            GuidanceError: The model has no detector.
         """
         if self.detector is None and self.detector_file is not None:
             self.detector = TorchvisionDetector.load(self.detector_file)
         if self.detector is None:
             raise GuidanceError(
-                "su2020 needs the boxes of the objects in the picture: give boxes (--box X,Y,WIDTH,HEIGHT, "
-                "or boxes in the recipe), a detector (the argument detector of the model, see its page), "
-                "or --box none to color the picture as a whole."
+                "su2020 requires bounding boxes. Give boxes (--box X,Y,WIDTH,HEIGHT, or boxes in the recipe) "
+                "or a detector (the model argument detector, see its page), or set --box none to use the "
+                "full-image network only."
             )
         return detect(lightness, self.detector)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine, after their fusion."""
+        """Fused activation maps that an add-on can refine."""
         return self.network.full.taps
 
     def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
@@ -248,11 +248,11 @@ class InstanceColorization(ColoringModel):
         return self.network.before_taps(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
+        """Run the rest of the model from its first tap; see `TappedModel`."""
         return self.network.after_taps(cast(PartsState, state), visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' three checkpoints, their keys below ``netGComp.``, ``netG.`` and ``netGF.``."""
+        """Rename the authors' three checkpoints, below ``netGComp.``, ``netG.`` and ``netGF.``."""
         missing = [name for name in NETWORKS if not any(key.startswith(f"{name}.") for key in state_dict)]
         if missing:
             raise KeyError(
@@ -262,10 +262,10 @@ class InstanceColorization(ColoringModel):
 
 
 def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:
-    """Copy a Local Hints network into all three networks.
+    """Copy the weights of a Local Hints network to all three networks.
 
     Raises:
-        ColorzooError: It is of another family or shape, or reads another input.
+        ColorzooError: The source has another family, shape or input scale.
     """
     state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
     for unet in (network.full, network.instance, network.fusion):
@@ -273,7 +273,7 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
 
 
 def detect(lightness: Tensor, detector: Detector) -> Boxes:
-    """Detect up to `MOST` objects of each image with a score of at least `LEAST_SCORE`, the best first.
+    """Detect up to `MOST` objects per image with scores of at least `LEAST_SCORE`, the best first.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].

@@ -16,7 +16,7 @@ from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, pad_with_z
 from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, hint_input
 from colorzoo.networks.taps import TapState, Visit, unchanged
 
-# Every map that is fused: name, channels at full width, pixels per cell.
+# Fused maps: name, channels at width 1, stride.
 FUSED: tuple[tuple[str, int, int], ...] = (
     ("1_2", 64, 1),
     ("2_2", 128, 2),
@@ -33,15 +33,15 @@ FUSED: tuple[tuple[str, int, int], ...] = (
     ("10_2", 128, 1),
 )
 _STRIDES = {name: stride for name, _, stride in FUSED}
-_BOXES_AT_A_TIME = 4  # whose maps are in memory at once, except in training
+_BOXES_AT_A_TIME = 4  # boxes per forward pass in inference, to limit memory
 
 HIDDEN = 16
-OUTSIDE = 1e5  # added to the background's score outside of all boxes
-_ROUNDING = 1e-4  # cells; corners as fractions of a side are not exact
+OUTSIDE = 1e5  # added to the background score outside all boxes
+_ROUNDING = 1e-4  # tolerance in cells, because fractional corners are inexact
 
 
 class Rectangle(NamedTuple):
-    """A rectangle of at least one cell of a map."""
+    """A rectangle in cells of a map, at least one cell large."""
 
     left: int
     top: int
@@ -50,13 +50,13 @@ class Rectangle(NamedTuple):
 
 
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
-    """Round boxes to whole cells of a map, as the authors' code does.
+    """Round boxes to whole map cells as in the authors' code.
 
-    Corners are truncated to whole cells. A side of zero cells becomes one cell: the next one if two are left,
-    else the one before.
+    Corners are truncated to whole cells. A side of zero cells becomes one cell: the next cell if at least two
+    are left, otherwise the previous cell.
 
     Args:
-        corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image's sides.
+        corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image sides.
         size: Height and width of the image in pixels.
         stride: Pixels per cell.
     """
@@ -77,12 +77,12 @@ def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, in
 
 
 def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear") -> Tensor:
-    """Crop rectangles of one image and resize all to one size.
+    """Crop rectangles from one image and resize all crops to one size.
 
     Args:
         image: ``(1, C, H, W)``.
         places: N rectangles.
-        size: Height and width of the crops; the aspect is not kept, as in the paper.
+        size: Height and width of the crops; the aspect ratio is not kept, as in the paper.
         mode: Mode of `torch.nn.functional.interpolate`.
 
     Returns:
@@ -93,27 +93,27 @@ def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: 
 
 
 def cut_points(points: Points, places: list[Rectangle], size: tuple[int, int]) -> Points:
-    """Crop the hints of one image as `cut` does, without mixing neighbors."""
+    """Crop the hints of one image like `cut`, without interpolation between pixels."""
     return Points(
         cut(points.ab, places, size, mode="nearest"), cut(points.mask, places, size, mode="nearest")
     )
 
 
 def paste(crop: Tensor, place: Rectangle, size: tuple[int, int]) -> Tensor:
-    """Resize a ``(1, C, h, w)`` map to its rectangle on an empty map of ``size``."""
+    """Resize a map ``(1, C, h, w)`` to its rectangle on a zero map of ``size``."""
     inside = F.interpolate(crop, (place.height, place.width), mode="bilinear")
     right, bottom = size[1] - place.left - place.width, size[0] - place.top - place.height
     return F.pad(inside, (place.left, right, place.top, bottom))
 
 
 class InstanceSums(NamedTuple):
-    """Softmax over the scores of instances, summed one instance after the other.
+    """Running softmax sums over instances.
 
     Attributes:
         largest: ``(1, 1, h, w)``, largest score.
-        total: ``(1, 1, h, w)``, sum of the exponentials of scores less ``largest``.
-        features: ``(1, C, h, w)``, sum of the features with these weights.
-        inside: ``(1, 1, h, w)``, true inside of any box.
+        total: ``(1, 1, h, w)``, sum of exp(score - ``largest``).
+        features: ``(1, C, h, w)``, features summed with these weights.
+        inside: ``(1, 1, h, w)``, true inside any box.
     """
 
     largest: Tensor
@@ -123,9 +123,9 @@ class InstanceSums(NamedTuple):
 
 
 class FusionLayer(nn.Module):
-    """Fusion of the features of instances and the whole image, by a softmax over scores at each pixel.
+    """Fuse instance features and full-image features by a softmax over scores at each pixel.
 
-    The softmax includes features of zero outside an instance's box, as in the authors' code.
+    Outside its box an instance contributes zero features to the softmax, as in the authors' code.
 
     Args:
         channels: Channels of the features.
@@ -139,10 +139,10 @@ class FusionLayer(nn.Module):
     def add(
         self, sums: InstanceSums | None, instance: Tensor, place: Rectangle, size: tuple[int, int]
     ) -> InstanceSums:
-        """Add an instance to the sums of an image, so that its features need not be kept.
+        """Add an instance to the running sums, so its features need not be stored.
 
         Args:
-            sums: Sums of the instances before; None for the first.
+            sums: Sums of the previous instances; None for the first instance.
             instance: ``(1, C, h', w')``, features of the crop.
             place: Rectangle of the crop, in cells of the map.
             size: Height and width of the map.
@@ -159,7 +159,7 @@ class FusionLayer(nn.Module):
         return InstanceSums(largest, total, features, sums.inside | inside)
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
-        """Return the fused features ``(1, C, h, w)`` of an image: ``whole`` itself outside of all boxes."""
+        """Return the fused features ``(1, C, h, w)``; outside all boxes they equal ``whole``."""
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
         instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
@@ -168,7 +168,7 @@ class FusionLayer(nn.Module):
 
 
 def _scores(channels: int) -> nn.Sequential:
-    """Return three convolutions to one nonnegative channel."""
+    """Return three convolutions that predict one nonnegative score channel."""
     return nn.Sequential(
         conv3x3(channels, HIDDEN),
         nn.ReLU(),
@@ -184,7 +184,7 @@ class InstanceOutput(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` of the whole image over the ab grid.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid, for the whole image.
     """
 
     ab: Tensor
@@ -193,13 +193,13 @@ class InstanceOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The images of a batch that one network colors.
+    """The images of a batch that one network colorizes.
 
     Attributes:
-        rows: Their indices in the batch.
-        unet: The network.
+        rows: Indices of the images in the batch.
+        unet: U-Net that colorizes the images.
         encoded: Input of its decoder.
-        sums: What the instances of each image add to each map; empty without boxes.
+        sums: Instance sums of each image for each map; empty without boxes.
     """
 
     rows: Tensor
@@ -210,17 +210,17 @@ class Part:
 
 @dataclass(frozen=True)
 class PartsState(TapState):
-    """A `TapState` of up to two networks: with boxes and without."""
+    """A `TapState` with one part for images with boxes and one for images without boxes."""
 
     parts: tuple[Part, ...]
 
 
 class InstanceNetworks(nn.Module):
-    """Full-image, instance and fusion network; images of any size, any number of boxes in each.
+    """Full-image, instance and fusion networks, for any image size and number of boxes.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Subtracted from the hint mask; 0.5 in the published weights.
+        mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
     """
@@ -242,12 +242,12 @@ class InstanceNetworks(nn.Module):
         )
 
     def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> InstanceOutput:
-        """Color images: those with boxes by the fusion network, others by the full-image network.
+        """Colorize images with boxes by the fusion network and other images by the full-image network.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
-            boxes: Boxes of the objects in each image.
+            points: Hints at the size of ``lightness``.
+            boxes: Object boxes of each image.
         """
         state = self.before_taps(lightness, points, boxes)
         rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
@@ -256,7 +256,7 @@ class InstanceNetworks(nn.Module):
         return InstanceOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_taps(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
-        """Compute everything before the map 8_3 of the networks that color whole images."""
+        """Run the full-image and fusion networks up to the map 8_3."""
         size = (lightness.shape[-2], lightness.shape[-1])
         corners = _corners(boxes, len(lightness))
         alone = [row for row, each in enumerate(corners) if not len(each)]
@@ -286,7 +286,7 @@ class InstanceNetworks(nn.Module):
         return _gathered(answers)[:, :, :height, :width].float() * AB_SCALE
 
     def _visit_part(self, part: Part, visit: Visit, batch: int, name: str, activation: Tensor) -> Tensor:
-        """Fuse a map of a part, then let a visit replace it that expects maps of the whole batch."""
+        """Fuse a map of a part and call ``visit``, which expects maps of the whole batch."""
         fused = self._fused(part.sums, name, activation)
         if visit is unchanged or len(part.rows) == batch:
             return visit(name, fused)
@@ -294,12 +294,12 @@ class InstanceNetworks(nn.Module):
         return visit(name, whole).index_select(0, part.rows)
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
-        """Color images, or crops, by one of the networks alone: ``(B, 2, H, W)`` ab in CIE units.
+        """Return ab ``(B, 2, H, W)`` in CIE units of one network, for images or crops.
 
         Args:
             name: ``"full"`` or ``"instance"``.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
+            points: Hints at the size of ``lightness``.
         """
         unet: HintUNet = getattr(self, name)
         height, width = lightness.shape[-2:]
@@ -309,8 +309,8 @@ class InstanceNetworks(nn.Module):
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
         """Return the maps of the instance network that are fused, by name.
 
-        Sums "up" are kept after their ReLU, while the fusion network fuses its own before it: the authors'
-        activation works in place, and their weights are trained that way.
+        "up" maps are taken after their ReLU, while the fusion network fuses its own "up" maps before the
+        ReLU. The authors' in-place activation has this effect, and their weights are trained with it.
 
         Args:
             lightness: ``(N, 1, h, w)`` lightness of the crops in [0, 100].
@@ -328,7 +328,7 @@ class InstanceNetworks(nn.Module):
     def _instance_sums(
         self, lightness: Tensor, points: Points, corners: Sequence[Tensor]
     ) -> list[dict[str, InstanceSums]]:
-        """Run the instance network on all crops, and sum its maps for each image."""
+        """Run the instance network on all crops and accumulate its maps per image."""
         size = (lightness.shape[-2], lightness.shape[-1])
         gray, hints = pad_to_multiple(lightness, STRIDE), _padded(points)
         crop = (gray.shape[-2], gray.shape[-1])
@@ -352,7 +352,7 @@ class InstanceNetworks(nn.Module):
         return sums
 
     def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:
-        """Return a map ``(B, C, h, w)``, fused with the sums of each image; unchanged without any."""
+        """Return a map ``(B, C, h, w)`` fused with the instance sums; unchanged without boxes."""
         if not sums:
             return activation
         layer = cast(FusionLayer, self.layers[name])
@@ -360,7 +360,7 @@ class InstanceNetworks(nn.Module):
 
 
 def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
-    """Return the ``(K, 4)`` corners of the boxes that each image has."""
+    """Return the box corners ``(K, 4)`` of each image."""
     if boxes is None:
         return [torch.empty(0, 4)] * batch
     return [corners[given > 0] for corners, given in zip(boxes.corners, boxes.given, strict=True)]
@@ -371,7 +371,7 @@ def _padded(points: Points) -> Points:
 
 
 def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Join the parts of a batch in the order of its rows."""
+    """Concatenate the parts of a batch in batch order."""
     if len(parts) == 1:
         return parts[0][1]
     order = torch.cat([rows for rows, _ in parts]).argsort()

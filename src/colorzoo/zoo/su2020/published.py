@@ -1,7 +1,7 @@
-"""Names of the authors' three checkpoints and ours.
+"""Conversion of the authors' three checkpoints.
 
-The authors publish one file for each network. Keys have no prefix in two of them and ``module.`` in that of
-the fusion network (from training on several GPUs), which a loose load would skip (their issue 6).
+The authors publish one file per network. The keys of the fusion network have the prefix ``module.`` (from
+multi-GPU training), which a non-strict load would ignore (issue 6 of their repository).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorzoo.networks.hint_unet import rename_hint_unet_key
 
-# The authors' name of a network in code, in its file, and ours.
+# Name of a network in the authors' code, in its file, and in colorzoo.
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
 _PREFIX = "module."
 LAYERS = {
@@ -30,15 +30,15 @@ LAYERS = {
     "weight_layer10_1": "10_up",
     "weight_layer10_2": "10_2",
 }
-_UNUSED = "weight_layerout"  # in the file, but not in any computation
+_UNUSED = "weight_layerout"  # in the file but unused
 _SCORES = {"simple_instance_conv": "instance", "simple_bg_conv": "background"}
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of the three networks; unknown keys stay, so that a strict load reports them.
+    """Rename the keys of the three networks; unknown keys stay, so a strict load reports them.
 
     Args:
-        state_dict: The three files in one, below ``netGComp.``, ``netG.`` and ``netGF.``.
+        state_dict: The three state dicts in one, below ``netGComp.``, ``netG.`` and ``netGF.``.
     """
     ours = {}
     parallel = {file: _is_parallel(state_dict, file) for file in NETWORKS}
@@ -51,12 +51,12 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_parallel(state_dict: Mapping[str, Tensor], file: str) -> bool:
-    """Return whether every key of a network's file has the prefix."""
+    """Return whether every key of a network's file has the prefix ``module.``."""
     return all(key.startswith(f"{file}.{_PREFIX}") for key in state_dict if key.startswith(f"{file}."))
 
 
 def _rename(file: str, name: str) -> str | None:
-    """Return our name of one of the authors' keys; None for an unused weight."""
+    """Return the new name of a published key; None for an unused weight."""
     layer, _, rest = name.partition(".")
     if file == "netGF" and layer == _UNUSED:
         return None

@@ -28,11 +28,11 @@ from colorzoo.zoo.su2020.model import (
 )
 from colorzoo.zoo.su2020.network import InstanceOutput, cut, to_rectangles
 
-LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 10
+LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
-_SIDES = (0.25, 0.7)  # of random boxes, shares of the image's sides
+_SIDES = (0.25, 0.7)  # range of random box sides, as fractions of the image sides
 
-# The head over the ab grid gets no gradient: no loss of the paper reads it.
+# The classification head has no gradient, because no loss of the paper uses it.
 STAGES: Mapping[str, Stage] = {
     "full": Stage(trains=("model.network.full.*",), leaves=("*.class_head.*",)),
     "instance": Stage(trains=("model.network.instance.*",), leaves=("*.class_head.*",)),
@@ -41,8 +41,8 @@ STAGES: Mapping[str, Stage] = {
     ),
 }
 
-# As in the authors' training script, the full-image network is copied between two stages to the networks that
-# are not trained yet. Keys: the stage that weights were trained in, the stage that begins.
+# As in the authors' training script, untrained networks are initialized from the full-image network between
+# stages. Keys: the previous stage and the new stage.
 COPIES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("full", "instance"): ("instance",),
     ("full", "fusion"): ("instance", "fusion"),
@@ -51,16 +51,17 @@ COPIES: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 class Su2020(SingleOptimizerModule):
-    """Task of `InstanceColorization`.
+    """Lightning module of `InstanceColorization`.
 
     Args:
         architecture: The networks.
-        extensions: Additions to the paper.
-        stage: ``"full"`` trains the full-image network on whole images, then ``"instance"`` that of the
-            boxes, then ``"fusion"`` the fusion layers and the end of the fusion network.
-        start: A Local Hints model of the same shape for all three networks, or a model of this class; its
-            weights are then used as those of ``--init_from``, see `continue_from`.
-        most_boxes: Largest number of boxes of a training image, the first ones.
+        extensions: Extensions of the paper.
+        stage: Trained part: ``"full"`` the full-image network on whole images, then ``"instance"`` the
+            instance network on boxes, then ``"fusion"`` the fusion layers and the last layers of the fusion
+            network.
+        start: A Local Hints model of equal shape for all three networks, or a model of this class, whose
+            weights are then used like ``--init_from``; see `continue_from`.
+        most_boxes: Maximum number of boxes per training image; the first boxes are used.
         delta: Distance in CIE units above which the loss is linear; 1 in the paper.
         detector: See `InstanceColorization`.
         **optimization: See `Optimization`.
@@ -86,30 +87,30 @@ class Su2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy a Local Hints model into all networks, or continue with another model of this class.
+        """Copy the weights of a Local Hints model, or of another model of this class.
 
         Raises:
-            ColorzooError: The source is of another family, shape or input, or the networks have a trunk.
+            ColorzooError: The source has another family, shape or input scale, or the networks have a trunk.
         """
         if isinstance(source, Su2020):
             copy_everything(source.model, self.model)
             self.continue_from(source.provenance.stage)
         elif self.extensions.keep_trunk:
-            raise ColorzooError("start does not fit: with keep_trunk the networks start from their trunk.")
+            raise ColorzooError("start does not fit: keep_trunk defines the initial weights already.")
         else:
             copy_trunk(source.model.network, self.model.network, "start")
 
     def continue_from(self, stage: str | None) -> None:
-        """Copy the full-image network to networks that are not trained yet, as between the paper's stages.
+        """Initialize untrained networks from the full-image network, as between the paper's stages.
 
-        Weights of an unknown stage stay as they are.
+        Weights of an unknown stage are unchanged.
         """
         network = self.model.network
         for name in COPIES.get((stage or "", self.stage or ""), ()):
             getattr(network, name).load_state_dict(network.full.state_dict())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color whole images, or the objects in them, and compare with the truth."""
+        """Colorize images, or the objects in them, and compare with the ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         boxes = self.boxes_of(batch)
         if self.stage == "instance":
@@ -122,7 +123,7 @@ class Su2020(SingleOptimizerModule):
         return loss
 
     def _colored(self, lightness: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
-        """Return the ab of the networks of this stage."""
+        """Return the ab predicted by the networks of this stage."""
         if self.stage == "fusion":
             fused: InstanceOutput = self.model.network(
                 lightness, points, Boxes.of(boxes).to(lightness.device)
@@ -131,7 +132,7 @@ class Su2020(SingleOptimizerModule):
         return self.model.network.color(cast(str, self.stage), lightness, points)
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
-        """Return the ``(K, 4)`` boxes of each image in shares, K from 1 to ``most_boxes``."""
+        """Return the boxes ``(K, 4)`` of each image as fractions, K from 1 to ``most_boxes``."""
         generators = picture_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
@@ -139,7 +140,7 @@ class Su2020(SingleOptimizerModule):
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: without and with boxes."""
+        """Return the settings: without boxes and with boxes."""
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
@@ -149,10 +150,10 @@ class Su2020(SingleOptimizerModule):
 
 
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
-    """Return the paper's loss; nearly grayscale images have weight 0.
+    """Return the paper's loss; nearly gray images have weight 0.
 
-    The mean is over all images, so that the gradient of a batch is the mean of those of its parts in
-    several processes.
+    The mean is taken over all images, so the batch gradient equals the mean gradient of its parts in several
+    processes.
 
     Args:
         errors: ``(B, 1, H, W)`` smooth-l1 distances in CIE units.
@@ -163,7 +164,7 @@ def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
 
 
 def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tensor:
-    """Crop one random box of each ``(B, 3, H, W)`` image and resize it to the image's size."""
+    """Crop one random box of each image ``(B, 3, H, W)`` and resize it to the image size."""
     size = (lab.shape[-2], lab.shape[-1])
     crops = []
     for row, generator in enumerate(picture_generators(batch["seed"], "instance")):
@@ -174,7 +175,7 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
 
 
 def color_range(ab: Tensor) -> Tensor:
-    """Return the range of a plus that of b for each image: ``(B,)`` in CIE units."""
+    """Return the range of a plus the range of b of each image, ``(B,)`` in CIE units."""
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
 
@@ -183,19 +184,19 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
     """Copy all weights of another model of the same class.
 
     Raises:
-        ColorzooError: A setting that changes what weights mean differs.
+        ColorzooError: A setting that affects the meaning of the weights differs.
     """
     theirs, ours = (flatten_arguments(type(each), each.hparams) for each in (source, model))
     for name in model.recorded_hparams:
         if theirs[name] != ours[name]:
             raise ColorzooError(
-                f"start does not fit: its {name} is {theirs[name]!r}, here it is {ours[name]!r}."
+                f"start does not fit: its {name} must be {ours[name]!r}, got {theirs[name]!r}."
             )
     model.network.load_state_dict(source.network.state_dict())
 
 
 def shares(batch: Batch) -> list[Tensor]:
-    """Return the ``(K, 4)`` boxes of each image of a batch as fractions of its sides, on the CPU."""
+    """Return the boxes ``(K, 4)`` of each image as fractions of its sides, on the CPU."""
     height, width = batch["rgb"].shape[-2:]
     scale = torch.tensor([width, height, width, height], device="cpu")
     if "boxes" not in batch:
@@ -204,7 +205,7 @@ def shares(batch: Batch) -> list[Tensor]:
 
 
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Return ``(count, 4)`` random boxes as fractions of the sides; for 0 one box, the whole image."""
+    """Return random boxes ``(count, 4)`` as fractions of the sides; 0 returns the whole image."""
     if count == 0:
         return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
     draws = torch.rand(count, 4, generator=generator)

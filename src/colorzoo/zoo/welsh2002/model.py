@@ -1,7 +1,9 @@
 """Transferring Color to Greyscale Images (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002).
 
-Each pixel takes the color of the sample of an exemplar that is most similar in lightness and in the deviation
-of lightness around it. https://doi.org/10.1145/566570.566576
+Each pixel takes the color of the exemplar sample with the most similar lightness and local standard deviation
+of lightness. https:
+
+doi.org/10.1145/566570.566576
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 
 _WINDOW = 5
-_LEAST_DEVIATION = 1e-3  # units of L, for a flat exemplar
+_LEAST_DEVIATION = 1e-3  # minimum deviation in L units, for constant exemplars
 
 
 class SampleMatching(nn.Module):
-    """Matching of lightness and its local deviation against samples of an exemplar.
+    """Match lightness and its local standard deviation against samples of an exemplar.
 
     Args:
-        samples: Approximate number of samples, on a jittered square grid.
+        samples: Approximate number of samples on a jittered square grid.
         seed: Seed of the jitter.
     """
 
@@ -40,34 +42,34 @@ class SampleMatching(nn.Module):
         self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
 
     def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Color a batch.
+        """Colorize a batch.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             exemplar: ``(B, 3, H', W')`` RGB in [0, 1].
 
         Returns:
-            ``(B, 2, H, W)`` in CIE units; all colors occur in the exemplar.
+            ``(B, 2, H, W)`` in CIE units; every color occurs in the exemplar.
         """
-        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+        with torch.autocast(lightness.device.type, enabled=False):  # for exact matching
             lab = rgb_to_lab(exemplar.float())
             source = remap(lab[:, :1], lightness.float())
             features = torch.cat([source, window_deviation(source)], dim=1)
             return self._match(lightness.float(), self._sample(features), self._sample(lab[:, 1:]))
 
     def _sample(self, maps: Tensor) -> Tensor:
-        """Return the values ``(B, C, N)`` of maps at the samples."""
+        """Return the values ``(B, C, N)`` of maps at the sample positions."""
         height, width = maps.shape[-2:]
         rows = (self.places[:, 0] * height).long().clamp(max=height - 1)
         columns = (self.places[:, 1] * width).long().clamp(max=width - 1)
         return maps[:, :, rows, columns]
 
     def _match(self, lightness: Tensor, features: Tensor, ab: Tensor) -> Tensor:
-        """Return for each pixel the ab ``(B, 2, N)`` whose features ``(B, 2, N)`` are nearest to its own."""
+        """Return the ab ``(B, 2, N)`` of the sample with the nearest features ``(B, 2, N)`` per pixel."""
         target = torch.cat([lightness, window_deviation(lightness)], dim=1)
         best = torch.full_like(lightness, torch.inf)
         answer = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
-        for index in range(len(self.places)):  # not at once, which would need gigabytes
+        for index in range(len(self.places)):  # loop over samples; a full distance matrix needs gigabytes
             place = slice(index, index + 1)
             distance = (target - features[..., place, None]).abs().sum(dim=1, keepdim=True)
             nearer = distance < best
@@ -77,11 +79,11 @@ class SampleMatching(nn.Module):
 
 
 class ColorTransfer(ColoringModel):
-    """Color transfer from an exemplar by samples.
+    """Colorize an image by color transfer from samples of an exemplar.
 
     Args:
         samples: Approximate number of samples of the exemplar.
-        seed: Seed of their positions.
+        seed: Seed of the sample positions.
     """
 
     accepts = frozenset({"exemplar"})
@@ -91,14 +93,14 @@ class ColorTransfer(ColoringModel):
         super().__init__(SampleMatching(samples, seed), samples=samples, seed=seed)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; gray without an exemplar."""
+        """Colorize a batch; gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:
-    """Shift and scale lightness ``(B, 1, H', W')`` to the mean and deviation of the target."""
+    """Shift and scale lightness ``(B, 1, H', W')`` to the mean and standard deviation of the target."""
     dims = (1, 2, 3)
     spread = source.std(dim=dims, keepdim=True, correction=0).clamp(min=_LEAST_DEVIATION)
     scale = target.std(dim=dims, keepdim=True, correction=0) / spread
@@ -106,11 +108,11 @@ def remap(source: Tensor, target: Tensor) -> Tensor:
 
 
 def window_deviation(lightness: Tensor) -> Tensor:
-    """Return the deviation in the 5 x 5 window around each pixel of ``(B, 1, H, W)``; borders repeat."""
+    """Return the standard deviation in 5 x 5 windows of ``(B, 1, H, W)``; borders are replicated."""
     height, width = lightness.shape[-2:]
     padded = F.pad(lightness, 4 * [_WINDOW // 2], mode="replicate")
     mean = F.avg_pool2d(padded, _WINDOW, stride=1)
-    total = torch.zeros_like(lightness)  # E[x^2] - E[x]^2 would lose it to rounding
+    total = torch.zeros_like(lightness)  # E[x^2] - E[x]^2 loses precision
     for row, column in product(range(_WINDOW), range(_WINDOW)):
         total = total + (padded[..., row : row + height, column : column + width] - mean) ** 2
     return (total / _WINDOW**2).sqrt()

@@ -1,4 +1,4 @@
-"""Measurement of color transfer by samples (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002)."""
+"""Lightning module of color transfer (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002), for evaluation."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from colorzoo.zoo.welsh2002.model import ColorTransfer
 
 
 class Welsh2002(TrainingFreeModule):
-    """Holds `ColorTransfer`, which needs no training.
+    """Lightning module of `ColorTransfer`, which needs no training.
 
     Args:
         samples: Approximate number of samples of the exemplar.
-        seed: Seed of their positions.
+        seed: Seed of the sample positions.
     """
 
     def __init__(self, samples: int = 200, seed: int = 0) -> None:
