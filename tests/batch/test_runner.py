@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from PIL import Image
 
 from colorzoo.atomic import part_of
 from colorzoo.batch import runner
-from colorzoo.batch.overlap import Steps
 from colorzoo.batch.runner import BatchResult, PictureJob
 from colorzoo.pictures.provenance import read_provenance
 from tiny_model import Run, gray_picture
@@ -51,10 +51,12 @@ def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: 
     (source / "c.jpg").write_bytes(b"no picture")
     overlapped = runner.overlapped
 
-    def spied(items: Iterator[PictureJob], steps: Steps, **limits: int) -> Iterator[BatchResult]:
+    def spied(
+        items: Iterator[PictureJob], open_job: Any, size_of: Any, **limits: int
+    ) -> Iterator[BatchResult]:
         jobs = list(items)
-        told.extend([*map(steps.size, jobs), limits["room"]])
-        yield from overlapped(jobs, steps, **limits)
+        told.extend([*map(size_of, jobs), limits["room"]])
+        yield from overlapped(jobs, open_job, size_of, **limits)
 
     monkeypatch.setattr(runner, "overlapped", spied)
     run(source, "-o", tmp_path / "out", "--jobs", "2")

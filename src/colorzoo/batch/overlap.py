@@ -5,44 +5,34 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import torch
 
 Item = TypeVar("Item")
-Opened = TypeVar("Opened")
-Made = TypeVar("Made")
 Result = TypeVar("Result")
 
-
-@dataclass(frozen=True)
-class Steps(Generic[Item, Opened, Made, Result]):
-    """The steps that each item goes through.
-
-    Attributes:
-        open: First step, in any thread.
-        make: Second step, in the caller's thread, one item at a time and in order.
-        finish: Third step, in any thread.
-        size: Size of an item, such as its number of pixels.
-    """
-
-    open: Callable[[Item], Opened]
-    make: Callable[[Item, Opened], Made]
-    finish: Callable[[Item, Made], Result]
-    size: Callable[[Item], int]
+Open = Callable[[Item], Callable[[], Callable[[], Result]]]
+"""Opens an item and returns its next step, which returns its last step, which returns the result."""
 
 
 def overlapped(
-    items: Iterable[Item], steps: Steps[Item, Opened, Made, Result], *, threads: int, room: int
+    items: Iterable[Item],
+    open_item: Open[Item, Result],
+    size_of: Callable[[Item], int],
+    *,
+    threads: int,
+    room: int,
 ) -> Generator[Result, None, None]:
-    """Yield the results, in the order of the items whatever the number of threads.
+    """Yield the results in the order of the items, whatever the number of threads.
 
     Args:
         items: Items to work on, consumed a few ahead.
-        steps: The steps.
-        threads: Threads for the first and the last step; at most so many items wait before and after the
-            second one.
+        open_item: First step, in any thread. The second step runs in the caller's thread, one item at a time
+            and in order. The third step runs in any thread.
+        size_of: Returns the size of an item, such as its number of pixels.
+        threads: Threads for the first and the last step, and largest number of items that are queued before
+            and after the second step.
         room: Limit on the sizes of all items at work; a larger item is worked on alone.
     """
     torch_threads = torch.get_num_threads()
@@ -51,7 +41,7 @@ def overlapped(
     torch.set_num_threads(max(1, torch_threads - threads))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield from _results(items, steps, pool, threads, room)
+        yield from _results(items, open_item, size_of, pool, threads, room)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # files that are being written are completed
         torch.set_num_threads(torch_threads)
@@ -59,14 +49,15 @@ def overlapped(
 
 def _results(
     items: Iterable[Item],
-    steps: Steps[Item, Opened, Made, Result],
+    open_item: Open[Item, Result],
+    size_of: Callable[[Item], int],
     pool: ThreadPoolExecutor,
     threads: int,
     room: int,
 ) -> Generator[Result, None, None]:
-    waiting = ((item, steps.size(item)) for item in items)
+    waiting = ((item, size_of(item)) for item in items)
     head = next(waiting, None)
-    opening: deque[tuple[Item, int, Future[Opened]]] = deque()
+    opening: deque[tuple[int, Future[Callable[[], Callable[[], Result]]]]] = deque()
     finishing: deque[tuple[int, Future[Result]]] = deque()
     used = 0
 
@@ -77,17 +68,16 @@ def _results(
             if used and used + size > room:
                 return
             used += size
-            opening.append((item, size, pool.submit(steps.open, item)))
+            opening.append((size, pool.submit(open_item, item)))
             head = next(waiting, None)
 
     open_more()
     while opening or finishing:
         if opening:
-            item, size, opened = opening.popleft()
-            result = opened.result()
+            size, opened = opening.popleft()
+            make = opened.result()
             open_more()
-            made = steps.make(item, result)
-            finishing.append((size, pool.submit(steps.finish, item, made)))
+            finishing.append((size, pool.submit(make())))
         while finishing and (finishing[0][1].done() or len(finishing) > threads or not opening):
             size, finished = finishing.popleft()
             yield finished.result()

@@ -24,6 +24,10 @@ from colorzoo.weights.files import digest_of
 _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
+Prepared = tuple[Callable[[Picture], Job], PictureProvenance | None]
+"""Function that returns the job of an image, and the provenance of results without their source, if any."""
+
+
 @dataclass(frozen=True)
 class Request:
     """Everything that decides the colors of pictures, by name and file; it becomes a `Job` for each picture.
@@ -104,19 +108,6 @@ class Request:
         return replace(recipe, model=self.choice.name, strength=strength)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A request whose model and references are loaded.
-
-    Attributes:
-        job: Returns the job of a picture; raises `GuidanceError` if the guidance does not fit it.
-        origin: Provenance of the results, still without their source; None for results that hold none.
-    """
-
-    job: Callable[[Picture], Job]
-    origin: PictureProvenance | None
-
-
 class LoadedModels:
     """The models of a run: one, or the last ones if recipes name several.
 
@@ -156,13 +147,13 @@ class LoadedModels:
         )
         exemplar = colorizer.exemplar(references) if references else None
         job = partial(colorizer.job, guidance=request.recipe, strength=settings.strength, reference=exemplar)
-        return colorizer, Prepared(job, request.origin_by(colorizer) if self._embed_origin else None)
+        return colorizer, (job, request.origin_by(colorizer) if self._embed_origin else None)
 
 
 def prepared_alone(colorizer: Colorizer) -> Prepared:
     """Prepare a loaded model without guidance; its weights may have no file."""
     job = partial(colorizer.job, guidance=Recipe())
-    return Prepared(job, origin_of_model(colorizer.model, colorizer.size))
+    return job, origin_of_model(colorizer.model, colorizer.size)
 
 
 def request_of(

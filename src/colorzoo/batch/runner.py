@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.bucket import ResultBucket
-from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
+from colorzoo.batch.file import ColoredFile, FileOptions, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
-from colorzoo.batch.overlap import Steps, overlapped
+from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.request import Prepared
 from colorzoo.errors import DiskFullError, PictureError, failure
-from colorzoo.inference.job import Job
 from colorzoo.inference.stages import Ran
 from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note
+from colorzoo.pictures.picture import IN_COLOR, chroma_note
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance, result_state
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
@@ -146,31 +146,16 @@ def color_pictures(
     """
     share = range(rank, len(jobs), world_size)[:limit]
     run = _Run(options, skip_colored, skip_done, bucket)
-    opening, coloring, writing = run.guarded(run.open), run.guarded(run.color), run.guarded(run.write)
     if threads > 1 and len(share) > 1:
-        steps = Steps(opening, coloring, writing, _pixels)
-        yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
+        waiting = (jobs[number] for number in share)
+        yield from overlapped(waiting, run.open, _pixels, threads=threads, room=_ROOM)
         return
     for number in share:
-        job = jobs[number]
-        yield writing(job, coloring(job, opening(job)))
-
-
-@dataclass(frozen=True)
-class _Opened:
-    file: OpenedFile
-    job: Job
-    job_of: Callable[[Picture], Job]  # of its other frames
-    origin: PictureProvenance | None
-    notes: tuple[str, ...]
-    lost: tuple[str, ...]  # of the source, what the format of the result cannot hold
-
-
-_Write = tuple[_Opened, Callable[[], ColoredFile]]
+        yield run.open(jobs[number])()()
 
 
 class _Run:
-    """The steps of a run."""
+    """Steps of a run, each of which returns the next step."""
 
     def __init__(
         self, options: FileOptions, skip_colored: bool, skip_done: bool, bucket: ResultBucket | None
@@ -180,46 +165,50 @@ class _Run:
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()
 
-    def guarded(self, step: Callable[..., Outcome]) -> Callable[..., Outcome | BatchResult]:
-        """Return a step that turns errors into results; a result goes on through the later steps.
+    def open(self, job: PictureJob) -> Callable[[], Callable[[], BatchResult]]:
+        """Read an image, in any thread; return the step that colors it, which returns the step that writes.
 
-        Nothing is tried once the disk is full.
+        An error becomes the result, which the later steps pass on.
         """
+        opened = self._guarded(job, partial(self._open, job))
 
-        def run(job: PictureJob, *before: Any) -> Outcome | BatchResult:
-            if before and isinstance(before[0], BatchResult):
-                return before[0]
-            failed = BatchResult(job.name, str(job.target), "failed")
-            if self._disk_full.is_set():
+        def color() -> Callable[[], BatchResult]:
+            colored = opened if isinstance(opened, BatchResult) else self._guarded(job, opened)
+            return lambda: colored if isinstance(colored, BatchResult) else self._guarded(job, colored)
+
+        return color
+
+    def _guarded(self, job: PictureJob, step: Callable[[], Outcome]) -> Outcome | BatchResult:
+        """Run a step and turn errors into results; nothing is tried once the disk is full."""
+        failed = BatchResult(job.name, str(job.target), "failed")
+        if self._disk_full.is_set():
+            return replace(failed, notes=(NOT_TRIED,))
+        try:
+            return step()
+        except DiskFullError as error:  # every other picture would fail too
+            with self._lock:
+                is_first = not self._disk_full.is_set()
+                self._disk_full.set()
+            if not is_first:
                 return replace(failed, notes=(NOT_TRIED,))
-            try:
-                return step(job, *before)
-            except DiskFullError as error:  # every other picture would fail too
-                with self._lock:
-                    is_first = not self._disk_full.is_set()
-                    self._disk_full.set()
-                if not is_first:
-                    return replace(failed, notes=(NOT_TRIED,))
-                return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
-            except Exception as error:  # one odd picture must not end a run of thousands
-                return replace(failed, notes=(failure(error, job.name, str(job.target)),))
+            return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
+        except Exception as error:  # one odd picture must not end a run of thousands
+            return replace(failed, notes=(failure(error, job.name, str(job.target)),))
 
-        return run
-
-    def open(self, job: PictureJob) -> _Opened | BatchResult:
-        """Read a picture; in any thread."""
-        prepared = job.prepare()
+    def _open(self, job: PictureJob) -> BatchResult | Callable[[], Callable[[], BatchResult]]:
+        job_of, shared_origin = job.prepare()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
             name = Path(job.name).name
-            origin = prepared.origin and origin_of_result(prepared.origin, digest_of(source), name)
+            origin = shared_origin and origin_of_result(shared_origin, digest_of(source), name)
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
         if job.target.parent not in self._folders:
             self._folders.add(job.target.parent)
             remove_leftovers(job.target.parent)
+        done = BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         if origin is not None and self._is_done(job.target, origin):
-            return BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
+            return done
         file = open_file(source, job.target, self._options)
         picture = file.first.picture
         note = chroma_note(picture)
@@ -227,38 +216,33 @@ class _Run:
             if self._skip_colored:
                 return BatchResult(job.name, "", "skipped", (f"{IN_COLOR}, left alone",))
             note = f"input was {IN_COLOR}, which is not used"
-        lost = write_notes(
-            job.target, picture
-        )  # before the work, as it refuses formats that cannot be written
-        notes = (*job.notes, *([note] if note else ()))
-        return _Opened(file, prepared.job(picture), prepared.job, origin, notes, lost)
+        # before the work, as it refuses formats that cannot be written
+        lost = write_notes(job.target, picture)
+        first = job_of(picture)
+
+        def color() -> Callable[[], BatchResult]:
+            return partial(finish, color_file(file, job_of, job.target, origin, self._options, first))
+
+        def finish(write: Callable[[], ColoredFile]) -> BatchResult:
+            try:
+                written = write()
+            except PictureError:
+                if self._options.overwrite or origin is None:
+                    raise
+                if result_state(read_provenance(job.target), origin) != "done":
+                    raise
+                return done  # another run on the same pictures was faster
+            if self._bucket is not None:
+                self._bucket.add(job.target)
+            notes = (*job.notes, *([note] if note else ()), *written.notes, *lost)
+            return BatchResult(job.name, str(job.target), "colored", notes, written.model, written.steps)
+
+        return color
 
     def _is_done(self, target: Path, origin: PictureProvenance) -> bool:
         if self._bucket is not None:
             return self._bucket.is_done(target, origin)
         return self._skip_done and result_state(read_provenance(target), origin) == "done"
-
-    def color(self, job: PictureJob, opened: _Opened) -> _Write:
-        """Color a picture at the size of the network."""
-        rest = color_file(opened.file, opened.job_of, job.target, opened.origin, self._options, opened.job)
-        return opened, rest
-
-    def write(self, job: PictureJob, rest: _Write) -> BatchResult:
-        """Finish a picture at full size and write it; in any thread."""
-        opened, write = rest
-        try:
-            written = write()
-        except PictureError:
-            if self._options.overwrite or opened.origin is None:
-                raise
-            if result_state(read_provenance(job.target), opened.origin) != "done":
-                raise
-            # another run on the same pictures was faster
-            return BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
-        if self._bucket is not None:
-            self._bucket.add(job.target)
-        notes = (*opened.notes, *written.notes, *opened.lost)
-        return BatchResult(job.name, str(job.target), "colored", notes, written.model, written.steps)
 
 
 def _pixels(job: PictureJob) -> int:
