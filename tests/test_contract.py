@@ -6,14 +6,13 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Smoke
 from colorzoo.engines.export import TOLERANCE, graph_samples, write_graph
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
@@ -109,23 +108,6 @@ def test_a_file_of_torch_export_holds_the_model(paper: ModelCard, tmp_path: Path
     assert made.inputs == ("lightness", "points_ab", "points_mask")
     assert len(made.differences) == 2
     assert max(made.differences.values()) < TOLERANCE
-
-
-def test_a_graph_that_takes_only_the_traced_batch_is_found_out(
-    paper: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = load_model_class(paper)
-    forward = model.forward
-
-    def picture_by_picture(self: ColoringModel, *inputs: Any) -> Prediction:
-        prediction = forward(self, *inputs)
-        return prediction.with_colors(torch.stack(list(prediction.colors)))
-
-    monkeypatch.setattr(model, "forward", picture_by_picture)
-    for name in ("export", "onnx"):
-        with pytest.raises(ContractError, match=r"honest2032: .* does not take [13] x") as caught:
-            CHECKS[name](paper)
-        assert "\n" not in str(caught.value)
 
 
 @pytest.fixture
@@ -275,23 +257,3 @@ def test_a_card_that_lies_or_a_faulty_model_is_found_out(
     torch.manual_seed(2)
     with pytest.raises(ContractError, match=said):
         {str(each): each for each in contract_checks(tmp_path / "configs")}[check](replace(paper, **lies))
-
-
-def test_an_algorithm_without_weights_must_refuse_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    card = model_card("gray")
-    CHECKS["gradients"](card)
-    with pytest.raises(ContractError, match="cannot be trained, but its card has weights"):
-        CHECKS["gradients"](replace(card, weights={"default": Weights("0" * 64, 1, "MIT", file="x")}))
-    silent = SimpleNamespace(fit=lambda *_: None)
-    monkeypatch.setattr("colorzoo.testing.training.quiet_trainer", lambda *_, **__: silent)
-    with pytest.raises(ContractError, match="cannot be trained, but does not refuse a Trainer"):
-        CHECKS["gradients"](card)
-    monkeypatch.setattr("colorzoo.testing.training.smoke_model", lambda _: smoke_untrained(card))
-    with pytest.raises(ContractError, match="needs no training, but is marked as untrained"):
-        CHECKS["gradients"](card)
-
-
-def smoke_untrained(card: ModelCard) -> ColorizationModule:
-    task = smoke_model(card)
-    task.trained = False
-    return task

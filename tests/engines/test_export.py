@@ -12,11 +12,9 @@ import pytest
 import torch
 
 from colorzoo.cli.main import main
-from colorzoo.engines.export import TOLERANCE, compare_traced, export_model, write_graph
+from colorzoo.engines.export import TOLERANCE, export_model, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
-from colorzoo.model import ColoringModel
-from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.samples import sample_image
@@ -93,39 +91,6 @@ def test_models_that_cannot_be_exported_are_refused_in_one_line(
     ):
         export_model(model_card("zhang2017_local"), tmp_path / "a.pt2", width=0.125)
     assert list(tmp_path.iterdir()) == []
-
-
-class Shifted(ColoringModel):
-    """A model whose graph differs from it, in the colors or in the distribution."""
-
-    def __init__(self, kind: str, colors: float, level: float, logits: float) -> None:
-        super().__init__(torch.nn.Identity())
-        self.output_kind, self.colors, self.level, self.logits = kind, colors, level, logits
-
-    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> Prediction:
-        traced = float(torch.compiler.is_compiling())
-        rgb = lightness.expand(-1, 3, -1, -1) / 100 + traced * self.colors
-        logits = lightness[:, :, ::4, ::4].expand(-1, 313, -1, -1) * 0 + self.level + traced * self.logits
-        if self.output_kind == "rgb":
-            return RgbPrediction(rgb=rgb)
-        return AbPrediction(ab=rgb[:, 1:], extras={"logits": logits})
-
-
-@pytest.mark.parametrize(
-    ("kind", "shifts", "share"),
-    [
-        *(("ab", (3.0, 50.0, 1.0), 0.03), ("ab", (-3.0, 50.0, 5.0), 0.1), ("ab", (0.0, 0.5, 0.25), 0.25)),
-        ("rgb", (0.25, 0.0, 0.0), 0.25),
-    ],
-)
-def test_differences_are_shares_of_the_full_scale(kind: str, shifts: tuple[float, ...], share: float) -> None:
-    def sample(size: tuple[int, int], batch: int) -> tuple[torch.Tensor, Guidance]:
-        return sample_input("gray", size, batch=batch).contiguous(), Guidance()
-
-    found = compare_traced(
-        Shifted(kind, *shifts), sample((64, 96), 2), [sample((96, 64), 1), sample((64, 160), 3)]
-    )
-    assert found == pytest.approx({(96, 64): share, (64, 160): share}, abs=1e-5)
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,14 +107,6 @@ def test_a_killed_evaluation_resumes_where_it_stopped(
     assert not list(plan.output.rglob("*.tmp"))
 
 
-@pytest.mark.nightly
-def test_metrics_and_interactions_can_be_added_later(run: Run, plan: Plan) -> None:
-    run(metrics=("psnr",), interactions=(0, 1))
-    run(metrics=("psnr", "cdr", "cf"), interactions=(0, 1, 3))
-    run(output=plan.output.parent / "fresh", interactions=(0, 1, 3))
-    assert contents(plan.output) == contents(plan.output.parent / "fresh")
-
-
 def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
     name = "zhang2017_local_small"
     write_picture(plan.data.parent / "one" / "0.png", 0, size=(256, 256))

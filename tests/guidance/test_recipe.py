@@ -16,13 +16,10 @@ from colorzoo.cli._recipes import parse_point
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Area,
-    ColorReplacement,
     Guidance,
     Mask,
-    PaintStroke,
     PointHint,
     Recipe,
-    Stroke,
 )
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import read_guidance
@@ -247,30 +244,6 @@ def test_a_list_may_be_as_long_as_the_schema_says(name: str, limit: str, item: o
         else:
             with pytest.raises(GuidanceError, match=f"has {count:,} entries; at most {most:,} are allowed"):
                 Recipe.from_json(value)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "least", "made"),
-    [
-        ("points", "point", POINT, PointHint(1, 2, color="#102030")),
-        ("scribbles", "stroke", {"path": [[1, 2]]}, Stroke(((1, 2),))),
-        ("paint", "paint", {"path": [[1, 2]], "erase": True}, PaintStroke(((1, 2),), None)),
-        (
-            "replacements",
-            "replacement",
-            {"old": "#c04020", "new": "#2050c0"},
-            ColorReplacement("#c04020", "#2050c0"),
-        ),
-    ],
-)
-def test_what_is_left_out_is_as_the_schema_says(
-    name: str, kind: str, least: dict[str, Any], made: Any
-) -> None:
-    properties = SCHEMA["$defs"][kind]["properties"]
-    defaults = {key: each["default"] for key, each in properties.items() if "default" in each}
-    assert defaults
-    short, long = (getattr(Recipe.from_json({name: [item]}), name) for item in (least, defaults | least))
-    assert short == long == (made,)
 
 
 @pytest.mark.parametrize("missing", ["x", "y", "color"])

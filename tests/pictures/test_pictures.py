@@ -93,17 +93,6 @@ def test_gif_keeps_its_transparent_pixels(tmp_path):
     assert np.abs(again.rgb - picture.rgb)[alpha == 255].mean() < 0.03
 
 
-@pytest.mark.parametrize("compression", ["tiff_lzw", "raw"])
-def test_tiff_of_either_compression_round_trips(tmp_path, compression):
-    path = saved(tmp_path / "x.tif", Image.fromarray(NOISE), compression=compression, dpi=(300, 300))
-    picture = read_picture(path)
-    written = write_picture(tmp_path / "y.tif", picture.rgb, picture)
-    with Image.open(written) as image:
-        assert (image.info["compression"] == "raw") == (compression == "raw")
-        assert image.info["dpi"] == (300, 300)
-        np.testing.assert_array_equal(np.asarray(image), NOISE)
-
-
 def test_lab_tiff_becomes_srgb(tmp_path):
     to_lab = ImageCms.buildTransform(
         ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"

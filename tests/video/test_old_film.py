@@ -116,11 +116,6 @@ def test_the_aspect_of_a_pixel_is_kept(tmp_path, codec, extension):
     assert len(read_frames(out)) == len(PICTURES)
 
 
-def test_the_transparency_of_vp9_is_named(tmp_path):
-    film = write_video(tmp_path / "in.webm", PICTURES, codec="libvpx-vp9", alpha=True)
-    assert "transparency is dropped" in convert(film, tmp_path / "out.mkv").issues.lines()
-
-
 def make_tracks(path: Path) -> Path:
     """Write a film with two languages, a forced subtitle, a font and a cover; all are titled and flagged."""
     flags, cover = av.stream.Disposition, io.BytesIO()
@@ -225,12 +220,3 @@ def test_hdr_metadata_is_kept_or_named(tmp_path, codec, extension):
     notes = "; ".join(convert(film, out, codec).issues.lines())
     assert light_of(out) == ({} if codec == "ffv1" else expected)
     assert ("MASTERING_DISPLAY_METADATA" in notes) == ("CONTENT_LIGHT_LEVEL" in notes) == (codec == "ffv1")
-
-
-def test_side_data_of_an_unknown_type_is_passed_over(tmp_path):
-    """A TIFF has EXIF data, whose type PyAV 18 does not know."""
-    film = write_video(tmp_path / "in.mov", PICTURES[:2], codec="tiff", pixels="gray", tags={})
-    with pytest.raises(ValueError, match="is not a valid Type"):
-        _ = read_frames(film)[0].side_data
-    convert(film, tmp_path / "out.mkv", "ffv1")
-    assert len(read_frames(tmp_path / "out.mkv")) == 2

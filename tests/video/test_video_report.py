@@ -14,13 +14,13 @@ from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
 from colorzoo.cli.main import main
-from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.guidance.frame import FrameSetting
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.report import shot_entries
-from colorzoo.video.run import PartsFolder, Shot, color_video, find_shots
+from colorzoo.video.run import PartsFolder, Shot, color_video
 from colorzoo.weights.files import digest_of
 from tiny_model import Refused, write_tiny_weights
 from tiny_video import StubColorer, scene, write_video
@@ -96,27 +96,6 @@ def test_a_resumed_run_tells_all_shots(tmp_path: Path) -> None:
         told.append(color(source, out, colorer))
     assert told[0] == told[1]
     assert [shot.doubt for shot in told[1]] == [2.0, 4.0, 6.0]
-
-
-def test_broken_frames_and_the_border_of_a_shot_are_told(tmp_path: Path) -> None:
-    out = tmp_path / "out.mkv"
-    barred = [np.pad(picture, ((8, 8), (0, 0)), constant_values=16) for picture in SHOTS[:8]]
-    path = write_video(
-        tmp_path / "in.mkv", barred, spoil=lambda n, b: b"\0\0\0\1" + bytes(60) if n == 7 else b
-    )
-    source = opened(path, out)
-    shots = color(source, out, StubColorer(15), Rectangle(0, 8, 64, 48))
-    entries = shot_entries(source, out, shots, ORIGIN)
-    assert [entry.frame for entry in entries] == ["0,8,64,48"] * 2
-    assert [entry.chroma for entry in entries] == pytest.approx([21, 21], abs=3)
-    assert entries[0].notes == ""
-    assert entries[1].notes == "1 broken frame with the colors of the previous frame, at 0:00:00.280"
-    ticks: list[int] = []
-    found = find_shots(opened(path, out), lambda: ticks.append(0))
-    assert len(ticks) == 8
-    assert [(shot.first, shot.count, shot.start, shot.end, shot.broken) for shot in found] == [
-        (shot.first, shot.count, shot.start, shot.end, shot.broken) for shot in shots
-    ]
 
 
 def test_the_command_line_writes_pages_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

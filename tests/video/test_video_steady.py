@@ -62,15 +62,6 @@ def test_what_no_chosen_frame_reaches_is_asked_for_up_to_one_in_twenty() -> None
         assert all(third <= number < 2 * third for number in asked.numbers[2:])
 
 
-def test_a_new_corner_of_a_twelfth_is_asked_for_and_less_is_not() -> None:
-    for columns, wanted in ((42, 2), (44, 3)):  # of 96, and twelve rows of 64
-        asked = Asked(flat(*[5] * 60))
-        changed = texture(0).clone()
-        changed[..., :12, :columns] = texture(1)[..., :12, :columns]
-        hold([texture(0)] * 20 + [changed] * 20 + [texture(0)] * 20, asked)
-        assert len(asked.numbers) == wanted
-
-
 def test_later_windows_keep_the_colors_of_the_first_and_ask_for_nothing_known() -> None:
     asked = Asked(flat(*range(100)))
     steady = hold([texture(0)] * 100, asked, window=20)
@@ -122,15 +113,6 @@ def test_a_share_is_held_where_a_frame_has_colors_of_its_own(strength: float, he
         wanted.append(held * wanted[-1] + (1 - held) * mean)
     # a place of full confidence gets a twentieth of its color from those around it, which is the same
     assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
-
-
-def test_frames_come_by_windows() -> None:
-    colors = SteadyColors(0.5, 24)
-    frames = [torch.zeros(1, 2, 8, 8)] * 60
-    assert [len(colors.add(torch.zeros(1, 1, 8, 8), lambda ab=ab: ab)) for ab in frames] == [
-        24 * (number in (24, 48)) for number in range(1, 61)
-    ]
-    assert len(colors.flush()) == 12
 
 
 def test_a_new_shot_owes_nothing_to_the_one_before() -> None:
@@ -218,14 +200,6 @@ def test_colors_are_moved_as_far_as_they_are_trusted_and_seven_tenths_are_all() 
     values = np.repeat(np.float32([[10.0, 20.0, 30.0, 40.0]])[..., None], 3, axis=2)
     found = Motion(flow, trust).moved(values)
     np.testing.assert_allclose(found[0, :, 0], [10, 10, 0, 20], atol=0.01)
-
-
-def test_motion_of_half_the_size_moves_colors_of_the_whole() -> None:
-    flow = np.zeros((8, 12, 2), np.float32)
-    flow[..., 0] = 2.0
-    values = np.repeat(np.arange(24, dtype=np.float32)[None, :, None].repeat(16, axis=0), 3, axis=2)
-    found = Motion(flow, np.ones((8, 12), np.float32)).moved(values)
-    np.testing.assert_allclose(found[:, :20], values[:, 4:])
 
 
 def test_pictures_smaller_than_a_patch_have_no_motion() -> None:

@@ -231,15 +231,6 @@ def test_wrappers_are_removed(tmp_path: Path, content: dict[str, Any]) -> None:
     assert _same(load_state_dict_file(_saved(tmp_path / "a.pth", content)), STATE)
 
 
-def test_arguments_beside_the_weights_are_ignored(tmp_path: Path) -> None:
-    arguments = argparse.Namespace(lr=5e-4, hints=[0, 128], nested=argparse.Namespace(a=1))
-    content = {"model": STATE, "epoch": 24, "args": arguments}
-    path = _saved(tmp_path / "a.pth", content)
-    assert _same(load_state_dict_file(path), STATE)
-    with pytest.raises(Exception, match=r"argparse\.Namespace"):
-        torch.load(path, weights_only=True)  # nothing stays allowed
-
-
 def test_several_networks_in_a_file_keep_their_names(tmp_path: Path) -> None:
     content = {
         "colorEncoder": STATE,

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import read_squares
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
@@ -21,10 +20,9 @@ from colorzoo.networks.clusters import classify, merge_clusters
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_image, write_sample_pictures
-from colorzoo.zoo.chen2023.find_clusters import collect, find_clusters
-from colorzoo.zoo.chen2023.find_clusters import main as find_clusters_main
-from colorzoo.zoo.chen2023.model import Extensions, borrowed_trunk, hide_from_matching
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.chen2023.find_clusters import find_clusters
+from colorzoo.zoo.chen2023.model import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.network import (
     ClusterSegmenter,
     StegoEncoder,
@@ -142,34 +140,6 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
         torch.testing.assert_close(
             codes.T.cov(correction=0), torch.diag(spread ** (1 - share)), atol=1e-3, rtol=1e-3
         )
-
-
-@pytest.mark.nightly
-def test_clusters_of_a_folder_are_found_at_96_places_of_each_photo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_sample_pictures(tmp_path / "photos", count=18)
-    trunk, photos = borrowed_trunk("zhang2016_small"), list(read_squares(tmp_path / "photos", 160, 9))
-    found = collect(trunk, photos)
-    assert found.shape == (9 * 96, trunk.deep_channels)
-    maps = trunk.of_lightness(rgb_to_lab(photos[8][None])[:, :1]).deep.flatten(2)[0].T
-    places = torch.cdist(found[-96:], maps).argmin(dim=1)
-    assert len(set(places.tolist())) == 96
-    torch.testing.assert_close(maps[places], found[-96:], atol=1e-3, rtol=0)
-    out = tmp_path / "clusters.safetensors"
-    monkeypatch.setattr("sys.argv", ["", str(tmp_path / "photos"), "-o", str(out), "--limit", "9"])
-    find_clusters_main()
-    wanted = find_clusters(found)
-    assert {key: value.shape for key, value in wanted.items()}["centers"] == (27, 48)
-    assert all(torch.equal(value, wanted[key]) for key, value in load_file(out).items())
-
-
-def test_arguments_that_do_not_go_together(card: ModelCard) -> None:
-    arguments = {**card.hparams, **card.smoke.hparams}
-    with pytest.raises(ColorzooError, match="segmenter='clusters'"):
-        build_model(load_task_class(card), {**arguments, "features": "vgg19"})
-    with pytest.raises(ColorzooError, match="zhang2016 family"):
-        build_model(load_task_class(card), {**arguments, "features": "zhang2017_local_small"})
 
 
 def test_hiding_draws_for_a_picture_for_its_whole_reference_and_for_each_class() -> None:
