@@ -1,4 +1,4 @@
-"""Training of colorzoo2026."""
+"""Training task of colorzoo2026."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, take_cells
 
 _MOST_POINTS = 64
-_QUERIES = 48  # cells of a crop at which the variance is trained
+_QUERIES = 48  # cells per crop for the variance loss
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Objective:
     """Weights of the losses.
 
     Attributes:
-        classes: Of the cross-entropy of the distribution.
-        colors: Of smooth-l1 between mean and true color, both ab / 50.
-        points: Of the same after points.
-        variance: Of the negative log-likelihood of what the answer misses, before and after points.
-        labels: Of the cross-entropy of the picture's class, where the data have classes.
-        delta: Distance in ab / 50 above which smooth-l1 is linear.
+        classes: Weight of the cross-entropy of the distribution.
+        colors: Weight of the smooth L1 loss between mean and true color, in units of ab / 50.
+        points: Weight of the smooth L1 loss after conditioning on points.
+        variance: Weight of the negative log-likelihood of the residual, before and after points.
+        labels: Weight of the image classification loss, for data sets with classes.
+        delta: Transition of the smooth L1 loss from quadratic to linear, in units of ab / 50.
     """
 
     classes: Weight = 1.0
@@ -49,12 +49,12 @@ class Objective:
 
 
 class Colorzoo2026Task(SingleOptimizerModule):
-    """Task of `Colorzoo2026`.
+    """Training task of `Colorzoo2026`.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
         objective: Weights of the losses.
-        label_count: Classes of the data set whose prediction is a further task; 0 for none.
+        label_count: Number of classes for the auxiliary image classification; 0 disables it.
         **optimization: See `Optimization`.
     """
 
@@ -76,11 +76,11 @@ class Colorzoo2026Task(SingleOptimizerModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes that the head of labels tells apart."""
+        """Number of classes of the auxiliary classifier."""
         return 0 if self.label_head is None else self.label_head.out_features
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return the hidden layers' matrices for Muon, and all other parameters for AdamW."""
+        """Return parameter groups: Muon for matrices of hidden layers, AdamW for all other parameters."""
         first_and_last = ("network.stem_half", "network.mean", "network.classes", "label_head")
         return muon_groups(self, excluded=(*first_and_last, "position", "covariance"))
 
@@ -90,7 +90,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Limit the gradients of what AdamW trains to a norm (or each to a value)."""
+        """Clip the gradients of AdamW parameters by norm or by value."""
         if gradient_clip_val is None:
             return
         by_value = gradient_clip_algorithm == "value"
@@ -98,7 +98,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         clip(clipped_parameters(optimizer), gradient_clip_val)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color without and with points, and compare with the truth."""
+        """Colorize without and with points and return the weighted loss."""
         del batch_idx
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
@@ -119,7 +119,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         return loss
 
     def _point_losses(self, analysis: Analysis, target: Tensor, seeds: Tensor) -> dict[str, Tensor]:
-        """Return the losses on colors and variance after random points."""
+        """Return the losses on colors and variance after conditioning on random points."""
         target = target.flatten(1, 2)
         index, given = random_cells(seeds, target.shape[1])
         missing = target - analysis.mean
@@ -140,16 +140,16 @@ class Colorzoo2026Task(SingleOptimizerModule):
 def random_cells(
     seeds: Tensor, cells: int, most: int = _MOST_POINTS, purpose: str = "points"
 ) -> tuple[Tensor, Tensor]:
-    """Draw different cells of each picture, 1 to ``most`` of them, uniform in the logarithm of the number.
+    """Draw 1 to ``most`` distinct cells per image; the logarithm of the number is uniform.
 
     Args:
-        seeds: ``(B,)`` seeds of the pictures.
-        cells: Cells of a picture.
-        most: Greatest number.
+        seeds: ``(B,)``, per-image seeds.
+        cells: Number of cells of an image.
+        most: Maximum number of drawn cells.
         purpose: Name of the random stream.
 
     Returns:
-        ``(B, most)`` cells, and ``(B, most)`` with 1 for those that count.
+        Cell indices ``(B, most)``, and a mask ``(B, most)`` with 1 for valid indices.
     """
     most = min(most, cells)
     draws = draw_uniform(picture_generators(seeds, purpose), len(seeds), cells + 1, seeds.device)

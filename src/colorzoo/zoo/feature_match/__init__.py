@@ -1,1 +1,1 @@
-"""Global match by features, a baseline of exemplar colorization."""
+"""Global feature matching, a baseline for exemplar colorization."""

@@ -1,4 +1,4 @@
-"""Card of the global match by features."""
+"""Model card of global feature matching."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MATCH = ModelCard(
     title="Global match by features",
     paper="https://arxiv.org/abs/1807.06587",
     year=2018,
-    summary="Gives each place the color of the exemplar's place with the nearest features; a baseline.",
+    summary="Gives each cell the color of the reference cell with the most similar features. A baseline.",
     task="colorzoo.zoo.feature_match.task:FeatureMatch",
     model="colorzoo.zoo.feature_match.model:FeatureMatching",
     parameters=0,

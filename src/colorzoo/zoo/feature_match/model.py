@@ -1,7 +1,7 @@
-"""Global match by features: the baseline of Xu et al. 2020 for exemplar colorization without a global style.
+"""Global feature matching: the baseline of Xu et al. 2020 without global style.
 
-Each position of the picture takes the color of the exemplar's position with the nearest features, as in the
-matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587), without the network that follows there.
+Each cell of the image takes the color of the exemplar cell with the most similar features. This is the
+matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587) without the network that follows.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 
 CELL = 4
-"""Side of a position in pixels."""
+"""Side of a cell in pixels."""
 
-# positions that are compared at once, so that memory grows with the picture, not its square
+# cells that are compared at once, so that memory grows linearly with the image size
 _CHUNK = 1024
 
 
 class NearestFeatures(nn.Module):
-    """Color of the exemplar's position with the nearest features, for each position.
+    """Return the color of the exemplar cell with the most similar features, for each cell.
 
-    The encoder belongs to another model and is not part of the state; it is created on first use.
+    The encoder belongs to another model and is not part of the state dict; it is created at the first use.
 
     Args:
-        encoder: Registered model whose encoder gives the features; None compares windows of lightness.
+        encoder: Registered model whose encoder computes the features; None compares lightness patches.
     """
 
     def __init__(self, encoder: str | None) -> None:
@@ -41,9 +41,9 @@ class NearestFeatures(nn.Module):
         self._lender: tuple[ColoringModel, ...] = ()
 
     def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab for lightness ``(B, 1, H, W)`` and an exemplar ``(B, 3, H', W')``."""
+        """Return ab ``(B, 2, H, W)`` for lightness ``(B, 1, H, W)`` and an exemplar ``(B, 3, H', W')``."""
         height, width = lightness.shape[-2:]
-        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+        with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             lab = rgb_to_lab(pad_to_multiple(exemplar.float(), 2 * CELL))
             target = self._features(pad_to_multiple(lightness.float(), 2 * CELL))
             found = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
@@ -51,7 +51,7 @@ class NearestFeatures(nn.Module):
         return ab[:, :, :height, :width]
 
     def _features(self, lightness: Tensor) -> Tensor:
-        """Return the features ``(B, C, H/4, W/4)`` of a lightness, as a gray picture."""
+        """Return features ``(B, C, H/4, W/4)`` of a lightness map, converted to gray RGB."""
         if self.encoder is None:
             return window_features(lightness)
         if not self._lender:
@@ -62,7 +62,7 @@ class NearestFeatures(nn.Module):
 
 
 class FeatureMatching(ColoringModel):
-    """Color transfer by nearest features.
+    """Color transfer by the most similar features.
 
     Args:
         encoder: See `NearestFeatures`.
@@ -75,24 +75,24 @@ class FeatureMatching(ColoringModel):
         super().__init__(NearestFeatures(encoder), encoder=encoder)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; gray without an exemplar."""
+        """Colorize a batch; the result is gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def window_features(gray: Tensor) -> Tensor:
-    """Return the pixels of each position as its features, ``(B, 16, H/4, W/4)``."""
+    """Return the pixels of each cell as its features, ``(B, 16, H/4, W/4)``."""
     return F.pixel_unshuffle(gray, CELL)
 
 
 def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
-    """Return the color of the position with the nearest features, by their angle.
+    """Return the color of the source cell with the highest cosine similarity.
 
     Args:
-        target: ``(B, C, h, w)`` features of the picture.
-        source: ``(B, C, h', w')`` features of the exemplar.
-        ab: ``(B, 2, h', w')`` colors of the exemplar.
+        target: Features ``(B, C, h, w)`` of the image.
+        source: Features ``(B, C, h', w')`` of the exemplar.
+        ab: Colors ``(B, 2, h', w')`` of the exemplar.
 
     Returns:
         ``(B, 2, h, w)``.
@@ -107,6 +107,6 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Return ``(B, N, C)`` of length 1, each channel centered over the positions."""
+    """Center each channel over the cells and normalize features to length 1; returns ``(B, N, C)``."""
     flat = features.flatten(2).float()
     return F.normalize(flat - flat.mean(dim=2, keepdim=True), dim=1).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Measurement of the global match by features."""
+"""Evaluation task of global feature matching."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from colorzoo.zoo.feature_match.model import FeatureMatching
 
 
 class FeatureMatch(TrainingFreeModule):
-    """Holds `FeatureMatching`, which needs no training.
+    """Evaluation task of `FeatureMatching`, which needs no training.
 
     Args:
         encoder: See `NearestFeatures`.

@@ -1,4 +1,4 @@
-"""Card of the gray baseline."""
+"""Model card of the gray baseline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GRAY = ModelCard(
     title="The baseline of Colorful Image Colorization that predicts gray",
     paper="https://arxiv.org/abs/1603.08511",
     year=2016,
-    summary="Leaves the picture gray: the baseline of every table.",
+    summary="Predicts gray: the baseline of every table.",
     task="colorzoo.zoo.gray.task:Gray",
     model="colorzoo.zoo.gray.model:GrayModel",
     parameters=0,

@@ -10,7 +10,7 @@ from colorzoo.prediction import AbPrediction
 
 
 class GrayModel(ColoringModel):
-    """Returns gray for any input."""
+    """Baseline that predicts gray for any input."""
 
     def __init__(self) -> None:
         super().__init__(nn.Identity())

@@ -1,4 +1,4 @@
-"""Measurement of the gray baseline."""
+"""Evaluation task of the gray baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from colorzoo.zoo.gray.model import GrayModel
 
 
 class Gray(TrainingFreeModule):
-    """Holds `GrayModel`, which needs no training."""
+    """Evaluation task of `GrayModel`, which needs no training."""
 
     def __init__(self) -> None:
         super().__init__(GrayModel())

@@ -1,4 +1,4 @@
-"""Card of Gupta et al. 2012."""
+"""Model card of Gupta et al. 2012."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GUPTA = ModelCard(
     title="Image Colorization Using Similar Images",
     paper="https://doi.org/10.1145/2393347.2393402",
     year=2012,
-    summary="Matches superpixels with a reference by texture (DAISY for SURF) and spreads their colors.",
+    summary="Matches superpixels with a reference by texture features and propagates their colors.",
     task="colorzoo.zoo.gupta2012.task:Gupta2012",
     model="colorzoo.zoo.gupta2012.model:SuperpixelColorization",
     parameters=0,

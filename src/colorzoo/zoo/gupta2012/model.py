@@ -1,10 +1,8 @@
 """Image Colorization Using Similar Images (Gupta, Chia, Rajan, Ng and Zhiyong, ACM Multimedia 2012).
 
-Superpixels of the photo are matched with those of a reference by a cascade of features; confident matches
-give small scribbles of color, a vote within larger segments corrects them, and an optimization spreads them.
-https://doi.org/10.1145/2393347.2393402
-
-Superpixels of Gupta et al. 2012 and their 172 features, in four blocks.
+A cascade of 172 features in four blocks matches superpixels of the image with superpixels of a reference.
+Confident matches give small color scribbles, a vote within larger segments corrects them, and an optimization
+propagates them. https://doi.org/10.1145/2393347.2393402
 """
 
 from __future__ import annotations
@@ -34,20 +32,20 @@ Labels = NDArray[np.int64]
 
 _ORIENTATIONS = 8
 _PERIODS = (5.0, 10.0, 15.0, 20.0, 25.0)  # pixels
-_OCTAVE = 1 / (3 * math.sqrt(2 * math.log(2)))  # deviation that halves the answer a third of a frequency away
+_OCTAVE = 1 / (3 * math.sqrt(2 * math.log(2)))  # half response at a third of the frequency: one octave
 _WINDOW = 5
-_COMPACTNESS = 1.0  # of SLIC, for lightness in [0, 1]; with less, strong texture joins into one superpixel
-_DAISY_REACH = 15  # of DAISY, in pixels
+_COMPACTNESS = 1.0  # SLIC compactness for lightness in [0, 1]; lower values merge strong texture
+_DAISY_REACH = 15  # DAISY radius in pixels
 
 
 class Superpixels(NamedTuple):
-    """Superpixels of a picture.
+    """Superpixels of an image.
 
     Attributes:
         labels: ``(H, W)``, 0 to N - 1.
-        means: Matrix ``(N, H W)`` that averages pixels.
-        neighbors: Matrix ``(N, N)`` that averages the superpixels with a common border; a row of zeros for
-            one without.
+        means: Sparse matrix ``(N, H W)`` that averages pixels.
+        neighbors: Sparse matrix ``(N, N)`` that averages adjacent superpixels; zero rows for superpixels
+            without neighbors.
     """
 
     labels: Labels
@@ -56,8 +54,8 @@ class Superpixels(NamedTuple):
 
 
 def superpixels(gray: Array, pixels: int) -> Superpixels:
-    """Cut a picture ``(H, W)`` in [0, 1] into superpixels of about a number of pixels, by SLIC."""
-    from skimage.segmentation import slic  # takes a second
+    """Divide an image ``(H, W)`` in [0, 1] into superpixels of about ``pixels`` pixels by SLIC."""
+    from skimage.segmentation import slic  # slow import
 
     found = slic(
         gray,
@@ -70,7 +68,7 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
 
 
 def of_labels(labels: Labels) -> Superpixels:
-    """Return the matrices of superpixels that are numbered from 0."""
+    """Build the averaging matrices of superpixels with labels from 0."""
     count, flat = int(labels.max()) + 1, labels.ravel()
     ones = coo_array((np.ones(flat.size), (flat, np.arange(flat.size))), shape=(count, flat.size))
     pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
@@ -78,7 +76,7 @@ def of_labels(labels: Labels) -> Superpixels:
     apart = rows != columns
     rows, columns = np.r_[rows[apart], columns[apart]], np.r_[columns[apart], rows[apart]]
     touching = csr_array((np.ones(rows.size), (rows, columns)), shape=(count, count))
-    touching.data[:] = 1  # however long the border is
+    touching.data[:] = 1  # independent of the border length
     return Superpixels(labels, _averaging(ones.tocsr()), _averaging(touching))
 
 
@@ -92,10 +90,10 @@ class Features(NamedTuple):
     """Features of superpixels.
 
     Attributes:
-        gabor: ``(N, 40)``, strength of five periods in eight directions.
-        descriptor: ``(N, 128)``, DAISY in place of the paper's SURF.
-        intensity: ``(N, 2)``, own mean, and mean of the neighbors'.
-        deviation: ``(N, 2)``, the same of the deviation in 5 x 5 pixels.
+        gabor: ``(N, 40)``, responses at five periods and eight orientations.
+        descriptor: ``(N, 128)``, DAISY instead of the paper's SURF.
+        intensity: ``(N, 2)``, mean of the superpixel and mean of its neighbors.
+        deviation: ``(N, 2)``, standard deviation in 5 x 5 pixels, averaged as for ``intensity``.
     """
 
     gabor: Array
@@ -105,7 +103,7 @@ class Features(NamedTuple):
 
 
 def features(gray: Array, cells: Superpixels) -> Features:
-    """Return the features of superpixels of a picture ``(H, W)`` in [0, 1]; borders are mirrored."""
+    """Compute the features of superpixels of an image ``(H, W)`` in [0, 1], with mirrored borders."""
 
     def mean(maps: Array) -> Array:
         averaged: Array = cells.means @ maps.reshape(-1, gray.size).T
@@ -126,7 +124,7 @@ def features(gray: Array, cells: Superpixels) -> Features:
 
 
 def gabor(gray: Array) -> Array:
-    """Return the magnitude of 40 Gabor filters of one octave, ``(40, H, W)``, of ``(H, W)``."""
+    """Return the magnitudes ``(40, H, W)`` of 40 Gabor filters with a bandwidth of one octave."""
     reach = round(_PERIODS[-1])
     padded = np.pad(gray, reach, mode="symmetric")
     shape = [fft.next_fast_len(side) for side in padded.shape]
@@ -144,7 +142,7 @@ def gabor(gray: Array) -> Array:
 
 
 def descriptors(gray: Array) -> Array:
-    """Return the DAISY descriptor of each pixel, ``(128, H, W)``, of ``(H, W)``: 3 rings of 5 histograms."""
+    """Return DAISY descriptors ``(128, H, W)`` of an image ``(H, W)``: 3 rings of 5 histograms."""
     from skimage.feature import daisy
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
@@ -153,17 +151,17 @@ def descriptors(gray: Array) -> Array:
     return maps
 
 
-_SHARES = (0.2, 0.5, 0.2, 0.1)  # of Gabor, descriptor, intensity and deviation in the cost
-_SEGMENT = 20  # superpixels
+_SHARES = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation
+_SEGMENT = 20  # minimum superpixels of a segment
 _REACH = 1  # pixels of a scribble around its center
 
 
 class SuperpixelMatching(nn.Module):
-    """The method, one picture at a time on the CPU.
+    """The method of Gupta et al. 2012, applied to one image at a time on the CPU.
 
     Args:
-        pixels: Pixels of a superpixel, about.
-        confident: Share of the superpixels whose matches are used.
+        pixels: Approximate number of pixels of a superpixel.
+        confident: Fraction of the superpixels whose matches are used.
     """
 
     def __init__(self, pixels: int, confident: float) -> None:
@@ -172,19 +170,19 @@ class SuperpixelMatching(nn.Module):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ab of ``(B, 1, H, W)`` in [0, 100] like exemplars ``(B, 3, H', W')`` in [0, 1]."""
+        """Return ab of lightness ``(B, 1, H, W)`` in [0, 100] for exemplars ``(B, 3, H', W')`` in [0, 1]."""
         lab = rgb_to_lab(exemplar).cpu().double().numpy()
         grays = lightness[:, 0].cpu().double().numpy()
         found = [self.color(gray, one[0], one[1:]) for gray, one in zip(grays, lab, strict=True)]
         return torch.from_numpy(np.stack(found)).float().to(lightness.device)
 
     def color(self, gray: Array, other: Array, ab: Array) -> Array:
-        """Color one picture.
+        """Colorize one image.
 
         Args:
-            gray: ``(H, W)`` in [0, 100].
-            other: Lightness of the reference, ``(H', W')``.
-            ab: Its colors, ``(2, H', W')``.
+            gray: Lightness ``(H, W)`` in [0, 100].
+            other: Lightness ``(H', W')`` of the reference.
+            ab: Colors ``(2, H', W')`` of the reference.
 
         Returns:
             ``(2, H, W)`` in CIE units.
@@ -193,18 +191,18 @@ class SuperpixelMatching(nn.Module):
         matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
         colors = (theirs.means @ ab.reshape(2, -1).T)[matches]
         colors = vote(colors, segments_of(gray / 100, ours, self.pixels))
-        sure = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # all of equal cost
+        sure = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
         given, scribbled = scribbles(ours, colors, sure)
         return propagate(gray, scribbled, given)
 
 
 class SuperpixelColorization(ColoringModel):
-    """Colors a photo by superpixels of a reference that look alike.
+    """Exemplar colorization by matching superpixels.
 
     Args:
-        pixels: Pixels of a superpixel, about.
-        confident: Share of the superpixels whose matches are used; the others take the colors of their
-            neighbors.
+        pixels: Approximate number of pixels of a superpixel.
+        confident: Fraction of the superpixels whose matches are used; other superpixels get propagated
+            colors.
     """
 
     accepts = frozenset({"exemplar"})
@@ -214,16 +212,16 @@ class SuperpixelColorization(ColoringModel):
         super().__init__(SuperpixelMatching(pixels, confident), pixels=pixels, confident=confident)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; gray without an exemplar."""
+        """Colorize a batch; the result is gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
-    """Return the best superpixel of the reference for each of the picture, and its cost, ``(N,)`` each.
+    """Match each superpixel of the image with the reference; return indices and costs, ``(N,)`` each.
 
-    A block of features after the other halves the candidates; the least weighted sum of distances wins.
+    Each block of features halves the candidates; the smallest weighted sum of distances wins.
     """
     total = np.zeros((len(ours.gabor), len(theirs.gabor)))
     alive = np.ones(total.shape, dtype=bool)
@@ -241,7 +239,7 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
-    """Return the segment ``(N,)`` of each superpixel, at least twenty of them, by graph cuts."""
+    """Return the segment ``(N,)`` of each superpixel, with at least 20 superpixels per segment."""
     from skimage.segmentation import felzenszwalb
 
     segments = felzenszwalb(gray, scale=100, sigma=0.8, min_size=_SEGMENT * pixels, channel_axis=None)
@@ -251,11 +249,11 @@ def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
 
 
 def vote(colors: Array, segments: Labels) -> Array:
-    """Give superpixels outside of the larger of two groups of colors in their segment the mean of that group.
+    """Replace minority colors of each segment by the mean of the majority group (2-means clustering).
 
     Args:
-        colors: ``(N, 2)``.
-        segments: ``(N,)``.
+        colors: ``(N, 2)``, colors of superpixels.
+        segments: ``(N,)``, segments of superpixels.
     """
     voted = colors.copy()
     for segment in np.unique(segments):
@@ -278,12 +276,12 @@ def scribbles(
     """Draw the colors of superpixels around their centers.
 
     Args:
-        cells: The superpixels.
-        colors: ``(N, 2)``.
-        chosen: Numbers of those to draw.
+        cells: Superpixels.
+        colors: ``(N, 2)``, colors of superpixels.
+        chosen: Indices of the superpixels to draw.
 
     Returns:
-        The drawn pixels ``(H, W)``, and ab ``(2, H, W)``, 0 elsewhere.
+        Mask ``(H, W)`` of drawn pixels, and ab ``(2, H, W)``, 0 elsewhere.
     """
     height, width = cells.labels.shape
     given, ab = np.zeros((height, width), dtype=bool), np.zeros((2, height, width))

@@ -1,4 +1,4 @@
-"""Measurement of colorization by superpixels (Gupta et al., ACM Multimedia 2012)."""
+"""Evaluation task of superpixel colorization (Gupta et al., ACM Multimedia 2012)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from colorzoo.zoo.gupta2012.model import SuperpixelColorization
 
 
 class Gupta2012(TrainingFreeModule):
-    """Holds `SuperpixelColorization`, which needs no training.
+    """Evaluation task of `SuperpixelColorization`, which needs no training.
 
     Args:
-        pixels: Pixels of a superpixel, about.
-        confident: Share of the superpixels whose matches are used.
+        pixels: Approximate number of pixels of a superpixel.
+        confident: Fraction of the superpixels whose matches are used.
     """
 
     def __init__(self, pixels: Natural = 40, confident: Probability = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""Card of He et al. 2018."""
+"""Model card of He et al. 2018."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ FULL = ModelCard(
     title="Deep Exemplar-based Colorization",
     paper="https://arxiv.org/abs/1807.06587",
     year=2018,
-    summary="Colors a photo like a reference where both agree; our matches, not Deep Image Analogy.",
+    summary="Colorizes an image with a reference by dense matching (not Deep Image Analogy).",
     task="colorzoo.zoo.he2018.task:He2018",
     model="colorzoo.zoo.he2018.model:ExemplarColorization",
     parameters=47_010_632,
     guidance=("exemplar",),
     config="he2018/paper.yaml",
-    quality=(Quality("exemplar", 45, "Full networks; no number for colors at hand, slower than xu2020."),),
+    quality=(Quality("exemplar", 45, "Full networks; no published color metric, slower than xu2020."),),
     smoke=Smoke(
         {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
-        # inputs are up to 100, and random features match by chance: a rounding picks another place
+        # inputs are up to 100, and random features match by chance: rounding error changes matches
         scales={"model.network.block1.0.weight": 0.025, "model.network.ab.weight": 0.02},
     ),
     limits=("export",),

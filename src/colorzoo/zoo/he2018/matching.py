@@ -1,7 +1,7 @@
-"""Dense matches of two pictures, colors that follow them, and how well the matched places agree.
+"""Dense matching of two images, warping of colors, and feature distances of matched positions.
 
-A map of matches is ``(B, 2, H, W)`` int64: x and y in the other picture for each pixel of this one. Any dense
-method may supply it. `dense_matches` stands in for the authors' Deep Image Analogy (Liao et al. 2017).
+A match map is ``(B, 2, H, W)`` int64: x and y in the other image for each pixel. Any dense matching method
+may supply it. `dense_matches` replaces the authors' Deep Image Analogy (Liao et al. 2017).
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from colorzoo.zoo.he2018.network import SCALES
 Size = tuple[int, int]
 
 _VOTERS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-_MATCHED = SCALES[:-1]  # as in Deep Image Analogy, relu1_1 is not matched
-_BEST_ONLY = 1e-10  # temperature
-_TINY = 1e-8  # least length of a feature vector
-_CHANNELS = 16  # that are compared at once
+_MATCHED = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
+_BEST_ONLY = 1e-10  # softmax temperature that selects the best match
+_TINY = 1e-8  # minimum norm of a feature vector
+_CHANNELS = 16  # channels compared at once, which bounds memory
 
 
 def pixel_grid(size: Size, device: torch.device) -> Tensor:
-    """Return x and y of the pixels of a picture, ``(1, 2, H, W)`` int64."""
+    """Return x and y of all pixels of an image, ``(1, 2, H, W)`` int64."""
     y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in size), indexing="ij")
     return torch.stack([x, y])[None]
 
 
 def inside(matches: Tensor, size: Size) -> Tensor:
-    """Return ``(B, 1, H, W)`` bool: True where a match lies in the other picture."""
+    """Return ``(B, 1, H, W)`` bool, True where a match lies inside the other image."""
     x, y = matches[:, :1], matches[:, 1:]
     return (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
 
 
 def read_at(maps: Tensor, matches: Tensor) -> Tensor:
-    """Return the values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at their matches; 0 outside."""
+    """Sample maps ``(B, C, h, w)`` at matches ``(B, 2, H, W)``; 0 outside."""
     size = (maps.shape[2], maps.shape[3])
     return _gather(maps, _rows_of(matches, size)) * inside(matches, size).to(maps.dtype)
 
 
 def warp(picture: Tensor, matches: Tensor) -> Tensor:
-    """Carry a picture over to its matches; overlapping patches of 3 x 3 pixels vote.
+    """Warp an image along matches by voting of overlapping 3 x 3 patches.
 
     Args:
-        picture: ``(B, C, h, w)``.
-        matches: ``(B, 2, H, W)`` into it.
+        picture: ``(B, C, h, w)``, source image.
+        matches: ``(B, 2, H, W)``, positions in the source image.
 
     Returns:
-        ``(B, C, H, W)``: at each pixel the mean of what the matches of the 3 x 3 pixels around it show there;
-        0 if all of it lies outside.
+        ``(B, C, H, W)``: mean of the values that the matches of the 3 x 3 neighborhood assign to a pixel; 0
+        if all of them lie outside.
     """
     size = (picture.shape[2], picture.shape[3])
-    nowhere = -2 - max(size)  # a match of pixels beyond the border, outside for every shift
+    nowhere = -2 - max(size)  # match of padding pixels, outside of the image for every shift
     padded = F.pad(matches, (1, 1, 1, 1), value=nowhere)
     height, width = matches.shape[-2:]
     total = picture.new_zeros(len(matches), picture.shape[1], height, width)
@@ -69,11 +69,11 @@ def warp(picture: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Return where pixels of the first picture arrive that go to the second and back, ``(B, 2, H, W)``.
+    """Compose matches to the second image and back; returns positions ``(B, 2, H, W)`` in the first image.
 
     Args:
-        there: ``(B, 2, H, W)`` matches in the second picture; pixels with one outside stay.
-        back: ``(B, 2, h, w)`` matches of the second picture in the first.
+        there: ``(B, 2, H, W)``, matches in the second image; a pixel with a match outside maps to itself.
+        back: ``(B, 2, h, w)``, matches of the second image in the first image.
     """
     stay = pixel_grid((there.shape[2], there.shape[3]), there.device)
     return torch.where(inside(there, (back.shape[2], back.shape[3])), read_at(back, there), stay)
@@ -82,17 +82,17 @@ def round_trip(there: Tensor, back: Tensor) -> Tensor:
 def distances(
     ours: Sequence[Tensor], theirs: Sequence[Tensor], there: Tensor, back: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return how far matched places differ, in both directions and at all levels (section 3.1).
+    """Return feature distances of matched positions in both directions and at all levels (section 3.1).
 
     Args:
-        ours: Features of the first picture at the levels of `SCALES`, ``(B, C, ceil(H/s), ceil(W/s))``.
-        theirs: Those of the second picture.
-        there: ``(B, 2, H, W)`` matches of the first picture in the second.
-        back: ``(B, 2, h, w)`` matches of the second in the first.
+        ours: Features of the first image at the levels of `SCALES`, ``(B, C, ceil(H/s), ceil(W/s))``.
+        theirs: Features of the second image at these levels.
+        there: ``(B, 2, H, W)``, matches of the first image in the second image.
+        back: ``(B, 2, h, w)``, matches of the second image in the first image.
 
     Returns:
-        Two maps ``(B, 5, H, W)`` of negative cosines, 0 where a match lies outside: of each pixel and its
-        match, and of the match and the place that it matches itself.
+        Two maps ``(B, 5, H, W)`` of negative cosine similarity, 0 where a match lies outside. The first map
+        compares each pixel with its match, the second map compares the match with its own match.
     """
     levels = zip(ours, theirs, SCALES, strict=True)
     pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
@@ -103,21 +103,21 @@ def distances(
 
 
 def errors_of(distance: Tensor) -> Tensor:
-    """Return errors in [0, 255] of negative cosines: 0 for one direction, 255 for a right angle or more."""
+    """Map negative cosine similarity to errors in [0, 255]: 0 for -1, 255 for 0 or more."""
     return 255 * (distance + 1).clamp(0, 1)
 
 
 def feature_distances(
     ours: Tensor, theirs: Tensor, there: Tensor, back: Tensor, scale: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the negative cosines of the features of pixels and of their matches, in both directions.
+    """Return negative cosine similarities of pixels and their matches in both directions.
 
     Args:
-        ours: ``(B, C, ceil(H/scale), ceil(W/scale))``.
-        theirs: Likewise of the other picture.
-        there: ``(B, 2, H, W)``; a match outside counts as the nearest pixel inside.
-        back: ``(B, 2, h, w)``, likewise.
-        scale: Pixels per place, each way.
+        ours: Features ``(B, C, ceil(H/scale), ceil(W/scale))`` of the first image.
+        theirs: Features of the second image.
+        there: ``(B, 2, H, W)``, matches; positions outside are clamped to the border.
+        back: ``(B, 2, h, w)``, matches of the second image, clamped likewise.
+        scale: Stride of the features in pixels.
 
     Returns:
         ``(B, 1, H, W)`` and ``(B, 1, h, w)``.
@@ -137,31 +137,31 @@ def feature_distances(
 
 
 def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
-    """Interpolate maps ``(B, C, ceil(H/scale), ceil(W/scale))`` at the pixels of a picture.
+    """Upsample features ``(B, C, ceil(H/scale), ceil(W/scale))`` to the pixels of an image.
 
-    As published, the value of pixel x is that at (x + scale/2) / scale, up to half a place further.
+    As in the published code, pixel x samples position (x + scale/2) / scale, a shift of up to half a cell.
     """
     if scale == 1:
         return maps
-    padded = F.pad(maps, (0, 2, 0, 2), mode="replicate")  # beyond the border its values go on
-    fine = [(side - 1) * scale + 1 for side in padded.shape[-2:]]  # with corners aligned, x becomes x / scale
+    padded = F.pad(maps, (0, 2, 0, 2), mode="replicate")  # extrapolate beyond the border
+    fine = [(side - 1) * scale + 1 for side in padded.shape[-2:]]  # aligned corners map x to x / scale
     dense = F.interpolate(padded, size=fine, mode="bilinear", align_corners=True)
     first = scale // 2
     return dense[:, :, first : first + size[0], first : first + size[1]]
 
 
 def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, other: Size) -> Tensor:
-    """Match every pixel of one picture with the most similar place of another one, coarse to fine (ours).
+    """Match every pixel of an image with the most similar position of another image, coarse to fine.
 
-    Places are compared by the cosine of their features about the mean of each picture, averaged over 3 x 3
-    places: with the whole picture at relu5_1, then around the match of the coarser level, down to relu2_1.
-    Every match lies inside.
+    Features are centered over each image, and cosine similarities are averaged over 3 x 3 positions. The
+    search covers the whole image at relu5_1 and a window around the coarser match down to relu2_1. Every
+    match lies inside the other image. The method is not part of the paper.
 
     Args:
-        ours: Features at the levels of `SCALES` of the picture that gets matches.
-        theirs: Features of the other picture.
-        size: Height and width of the first picture.
-        other: Height and width of the second picture.
+        ours: Features of the first image at the levels of `SCALES`.
+        theirs: Features of the second image.
+        size: Height and width of the first image.
+        other: Height and width of the second image.
     """
     matches = _best_of_all(_directions(ours[0]), _directions(theirs[0]))
     for index, scale in enumerate(_MATCHED[1:], start=1):
@@ -172,12 +172,12 @@ def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, 
 
 
 def _rows_of(matches: Tensor, size: Size) -> Tensor:
-    """Return the number ``(B, H, W)`` of the pixel of a match, row by row; of the nearest one inside."""
+    """Return row-major indices ``(B, H, W)`` of matches, clamped to the image."""
     return matches[:, 1].clamp(0, size[0] - 1) * size[1] + matches[:, 0].clamp(0, size[1] - 1)
 
 
 def _gather(maps: Tensor, rows: Tensor) -> Tensor:
-    """Return the values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at the pixels `_rows_of` ``(B, H, W)``."""
+    """Gather values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at row-major indices ``(B, H, W)``."""
     places = rows.flatten(1)[:, None].expand(-1, maps.shape[1], -1)
     return maps.flatten(2).gather(2, places).view(*maps.shape[:2], *rows.shape[1:])
 
@@ -189,12 +189,12 @@ def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) -> Tensor:
-    """Replace each match by the best place up to ``reach`` away."""
+    """Replace each match by the most similar position within ``reach``."""
     rows, other = _rows(ours), _rows(theirs)
     height, width = theirs.shape[-2:]
     shifts = sorted((dx * dx + dy * dy, dx, dy) for dx in _around(reach) for dy in _around(reach))
     best, found = None, matches
-    for _, dx, dy in shifts:  # the nearest first, which then wins a tie
+    for _, dx, dy in shifts:  # nearest first, so that the nearest position wins a tie
         x = (matches[:, :1] + dx).clamp(0, width - 1)
         y = (matches[:, 1:] + dy).clamp(0, height - 1)
         candidate = torch.cat([x, y], dim=1)
@@ -210,7 +210,7 @@ def _around(reach: int) -> range:
 
 
 def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
-    """Bring matches to a grid that is ``times`` finer; the places inside a former one keep their order."""
+    """Upsample matches to a grid that is ``times`` finer; the offset within a coarse cell is kept."""
     fine = pixel_grid(size, matches.device)
     coarse = fine // times
     found = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
@@ -219,17 +219,17 @@ def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Return features of length 1, averaged over 3 x 3 places, about their mean over the picture."""
+    """Average features over 3 x 3 positions, center them over the image and normalize them to length 1."""
     local = F.avg_pool2d(F.normalize(features, dim=1), 3, stride=1, padding=1, count_include_pad=False)
     return F.normalize(local - local.mean(dim=(2, 3), keepdim=True), dim=1)
 
 
 def _rows(maps: Tensor) -> Tensor:
-    """Return ``(B, H W, C)``, contiguous."""
+    """Reshape ``(B, C, H, W)`` to contiguous ``(B, H W, C)``."""
     return maps.flatten(2).transpose(1, 2).contiguous()
 
 
 def _take(rows: Tensor, places: Tensor) -> Tensor:
-    """Return the rows ``(B, N, C)`` of ``(B, M, C)`` at places ``(B, N)``."""
+    """Select rows ``(B, N, C)`` of ``(B, M, C)`` at indices ``(B, N)``."""
     first = torch.arange(len(rows), device=rows.device)[:, None] * rows.shape[1]
     return rows.flatten(0, 1).index_select(0, (places + first).flatten()).view(*places.shape, -1)

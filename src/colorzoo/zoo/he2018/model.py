@@ -1,7 +1,7 @@
-"""Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
+"""Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018), https://arxiv.org/abs/1807.06587.
 
-The colors of a reference follow dense matches of both pictures; a network is told how well the matched places
-agree at five depths, and keeps, mends or replaces the colors. https://arxiv.org/abs/1807.06587
+The colors of a reference are warped along dense matches. A network reads the feature distances of the matches
+at five depths, and keeps, corrects or replaces the warped colors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from colorzoo.weights.readers.caffe import CaffeLayers
 
 STRIDE = 8
-_MIDDLE = 127.0  # of errors; the network reads half of the difference
+_MIDDLE = 127.0  # center of the errors; the network input is half of the difference
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Architecture:
     """Settings of the networks (section 3).
 
     Attributes:
-        width: Multiplier of the channel counts of the gray VGG-19; 1.0 is the published one.
-        color_width: Multiplier of those of the colorization sub-net.
+        width: Multiplier of the channel counts of the gray VGG-19; 1.0 matches the published network.
+        color_width: Multiplier of the channel counts of the colorization sub-net.
     """
 
     width: Width = 1.0
@@ -45,13 +45,13 @@ class Architecture:
 
 
 class Aligned(NamedTuple):
-    """A reference that is aligned with a picture.
+    """Reference aligned with an image.
 
     Attributes:
         there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
-        back: ``(B, 2, h, w)`` int64, match of each pixel of the reference in the picture.
-        errors: ``(B, 10, H, W)`` in [0, 255], from the picture to the reference at five levels, coarse
-            first, then from the matches back.
+        back: ``(B, 2, h, w)`` int64, match of each reference pixel in the image.
+        errors: ``(B, 10, H, W)`` in [0, 255]: five levels from image to reference, coarse first, then five
+            levels from the matches back.
     """
 
     there: Tensor
@@ -60,13 +60,13 @@ class Aligned(NamedTuple):
 
 
 class ExemplarColorization(ColoringModel):
-    """Colors a photo with the colors of matching places of a reference.
+    """Exemplar colorization with dense matches.
 
     Attributes:
-        features: The frozen gray VGG-19.
+        features: Frozen gray VGG-19.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
     """
 
     accepts = frozenset({"exemplar"})
@@ -83,10 +83,10 @@ class ExemplarColorization(ColoringModel):
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference nothing matches, and the network is left to itself.
+        """Colorize a batch; without a reference, the network predicts colors alone.
 
-        ``extras`` hold ``"warped_ab"``, the aligned colors, and ``"similarity"`` in [0, 1], both of a call
-        with a reference.
+        With a reference, ``extras`` contain ``"warped_ab"``, the aligned colors, and ``"similarity"`` in
+        [0, 1].
         """
         if guidance is None or guidance.exemplar is None:
             errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(
@@ -104,18 +104,18 @@ class ExemplarColorization(ColoringModel):
 
     @torch.no_grad()
     def align(self, lightness: Tensor, reference: Tensor) -> Aligned:
-        """Match a picture with a reference in both directions, and compare the matched places.
+        """Match an image with a reference in both directions and compute the matching errors.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             reference: ``(B, 3, h, w)`` in [0, 1].
 
         Raises:
-            ColorzooError: A graph is exported.
+            ColorzooError: The model is being exported.
         """
         if is_exported():
-            raise ColorzooError("he2018 is not exported: a graph of its matching takes very long to trace.")
-        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+            raise ColorzooError("he2018 cannot be exported, because tracing its matching takes too long.")
+        with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             other = rgb_to_lab(reference)[:, :1]
             ours, theirs = self.features(lightness.float()), self.features(other)
             sizes = (lightness.shape[2], lightness.shape[3]), (other.shape[2], other.shape[3])
@@ -124,44 +124,44 @@ class ExemplarColorization(ColoringModel):
         return Aligned(there, back, errors)
 
     def paint(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` from aligned colors ``(B, 2, H, W)`` and errors ``(B, 10, H, W)``."""
+        """Predict ab ``(B, 2, H, W)`` from aligned colors ``(B, 2, H, W)`` and errors ``(B, 10, H, W)``."""
         height, width = lightness.shape[-2:]
         found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
         return found[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' two files; of the gray VGG-19 alone the colorization sub-net stays as it is."""
+        """Rename the authors' weights; a file without the colorization sub-net keeps the current sub-net."""
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the gray VGG-19 of its Caffe model; see `ColoringModel.convert_caffe`."""
+        """Return the gray VGG-19 weights of a Caffe model; see `ColoringModel.convert_caffe`."""
         named = {f"vgg.{name}.{i}": blob for name, blobs in layers.items() for i, blob in enumerate(blobs)}
         return {key: torch.from_numpy(blob) for key, blob in named.items()}, {}
 
 
 def network_input(lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
-    """Return the 13 channels ``(B, 13, H, W)`` of the colorization sub-net.
+    """Return the input ``(B, 13, H, W)`` of the colorization sub-net.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        ab: ``(B, 2, H, W)`` aligned colors in CIE units.
+        ab: ``(B, 2, H, W)``, aligned colors in CIE units.
         errors: ``(B, 10, H, W)`` in [0, 255].
     """
     return torch.cat([lightness - 50, ab, (errors - _MIDDLE) / 2], dim=1)
 
 
 def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` of a reference ``(B, 3, h, w)`` in [0, 1] at the matches of a picture."""
+    """Warp the ab of a reference ``(B, 3, h, w)`` in [0, 1] to the image, ``(B, 2, H, W)``."""
     return rgb_to_lab(warp(reference.float(), aligned.there))[:, 1:]
 
 
 def aligned_truth(rgb: Tensor, aligned: Aligned) -> Tensor:
-    """Return a picture's own ab ``(B, 2, H, W)``, taken to the reference and back along the matches.
+    """Warp an image's own ab ``(B, 2, H, W)`` to the reference and back.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        aligned: The aligned reference.
+        aligned: Aligned reference.
     """
     return rgb_to_lab(warp(rgb.float(), round_trip(aligned.there, aligned.back)))[:, 1:]

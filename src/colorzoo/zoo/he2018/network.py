@@ -1,4 +1,4 @@
-"""The gray VGG-19 of the similarity sub-net and the colorization sub-net of He et al. 2018 (section 3)."""
+"""Networks of He et al. 2018 (section 3): gray VGG-19 of the similarity sub-net, colorization sub-net."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width, upc
 from colorzoo.networks.hint_unet import initialize
 
 SCALES = (16, 8, 4, 2, 1)
-"""Pixels per place of each tap, each way, in the order of `GrayTaps`."""
+"""Strides in pixels of the feature maps, in the order of `GrayTaps`."""
 
 INPUTS = 13
-"""Channels of the colorization sub-net: L, two of aligned colors, five errors in each direction."""
+"""Input channels of the colorization sub-net: L, two of aligned ab, five errors for each direction."""
 
 _CHANNELS = (64, 128, 256, 512, 512)
-_CONVOLUTIONS = (2, 2, 4, 4, 1)  # of VGG-19 up to its last tap
+_CONVOLUTIONS = (2, 2, 4, 4, 1)  # convolutions per block of VGG-19 up to relu5_1
 _AB_RANGE = 100.0  # CIE units
-_LEVELS = 2.55  # of 8 bits per unit of L
+_LEVELS = 2.55  # 8-bit levels per unit of L
 
 
 class GrayTaps(NamedTuple):
-    """Features of a picture, coarse first; sides are rounded up.
+    """Feature maps of an image, coarse first; sizes are rounded up.
 
     Attributes:
         relu5_1: ``(B, 512, H/16, W/16)``.
@@ -43,10 +43,10 @@ class GrayTaps(NamedTuple):
 
 
 class GrayVGG(nn.Module):
-    """VGG-19 with batch normalization, trained by the authors on gray pictures; frozen.
+    """Frozen VGG-19 with batch normalization, trained by the authors on gray images.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier of every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float) -> None:
@@ -63,15 +63,15 @@ class GrayVGG(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, with the stored statistics."""
+        """Keep evaluation mode, so that stored batch statistics are used."""
         return super().train(False)
 
     def forward(self, lightness: Tensor) -> GrayTaps:
-        """Return the taps of lightness ``(B, 1, H, W)`` in [0, 100]."""
+        """Return the feature maps of lightness ``(B, 1, H, W)`` in [0, 100]."""
         return self.of_levels(_LEVELS * lightness)
 
     def of_levels(self, levels: Tensor) -> GrayTaps:
-        """Return the taps of lightness ``(B, 1, H, W)`` in levels of 8 bits, 0 to 255."""
+        """Return the feature maps of lightness ``(B, 1, H, W)`` in 8-bit levels, 0 to 255."""
         x, taps = self.scale(levels.expand(-1, 3, -1, -1)), []
         for number, block in enumerate(self.blocks):
             if number:
@@ -84,10 +84,10 @@ class GrayVGG(nn.Module):
 
 
 class ColorNet(nn.Module):
-    """Colorization sub-net: ten blocks with three additive skips; sides of the input are multiples of 8.
+    """Colorization sub-net: ten blocks with three additive skip connections.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier of every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -107,7 +107,7 @@ class ColorNet(nn.Module):
         self.ab = nn.Conv2d(c128, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in [-100, 100] CIE units for ``(B, 13, H, W)``."""
+        """Return ab ``(B, 2, H, W)`` in [-100, 100] for ``(B, 13, H, W)``; H and W are multiples of 8."""
         map1 = self.block1(x)
         map2 = self.block2(self.down1(map1))
         map3 = self.block3(self.down2(map2))
@@ -124,12 +124,12 @@ def _normalized(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 def _block(*channels: int, dilation: int = 1) -> nn.Sequential:
-    """Return convolutions, each with ReLU, and one normalization without weights after the last."""
+    """Build convolutions with ReLU, and batch normalization without affine weights after the last one."""
     return nn.Sequential(
         *conv_relu_stack(channels, dilation=dilation), nn.BatchNorm2d(channels[-1], affine=False)
     )
 
 
 def _halve(channels: int) -> nn.Conv2d:
-    """Return a layer that takes every second pixel, each channel times a weight."""
+    """Build strided subsampling by 2 with a learned weight per channel."""
     return nn.Conv2d(channels, channels, 1, stride=2, groups=channels, bias=False)

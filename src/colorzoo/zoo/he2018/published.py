@@ -1,4 +1,4 @@
-"""Names of the authors' files and ours: the Caffe model of the gray VGG-19, and the colorization sub-net."""
+"""Map parameter names of the authors' gray VGG-19 (Caffe) and colorization sub-net to this implementation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 
 FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
-"""The authors' files, and the prefix of the names of each."""
+"""The authors' files and the key prefix of each file."""
 
-_COUNTER = "num_batches_tracked"  # missing in files of before 2018
-_LAST = {1: 6, 2: 4, 3: 6, 4: 6, 5: 6, 6: 6, 7: 6, 8: 4, 9: 2}  # number of the normalization in its block
-_FIRST = {1: 0, 8: 2, 9: 2}  # number of the first convolution in a block; that of others is 1
+_COUNTER = "num_batches_tracked"  # absent in files written before 2018
+_LAST = {1: 6, 2: 4, 3: 6, 4: 6, 5: 6, 6: 6, 7: 6, 8: 4, 9: 2}  # index of the normalization in its block
+_FIRST = {1: 0, 8: 2, 9: 2}  # number of the first convolution in a block; 1 for other blocks
 _COLOR_NET: tuple[Pattern, ...] = (
     (r"conv1_1\.([02])\.", r"block1.\1."),
     (r"conv(1_2|2_2|3_3)norm_ss\.", lambda m: f"down{m[1][0]}."),
@@ -29,11 +29,11 @@ _COLOR_NET: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of both files.
+    """Rename the weights of the authors' files.
 
     Args:
-        state_dict: Those of the Caffe model below ``vgg.``, of the colorization sub-net below ``colornet.``;
-            unknown names stay, so that a strict load reports them.
+        state_dict: Tensors of the Caffe model with the prefix ``vgg.``, of the colorization sub-net with
+            ``colornet.``. Unknown names are kept so that strict loading reports them.
     """
     parts: dict[str, dict[str, Tensor]] = {"vgg": {}, "colornet": {}, "": {}}
     for key, value in state_dict.items():
@@ -52,7 +52,7 @@ def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the gray VGG-19: Caffe's layers with ``weight``, ``bias``, ``running_mean``, ``running_var``."""
+    """Rename the gray VGG-19: Caffe layers with ``weight``, ``bias``, ``running_mean``, ``running_var``."""
     ours = {}
     for key, value in state_dict.items():
         layer, _, parameter = key.rpartition(".")
@@ -60,7 +60,7 @@ def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
             ours[f"scale.{parameter}"] = value
         elif found := re.fullmatch(r"conv(\d)_(\d)(/bn)?", layer):
             block, number = int(found[1]), int(found[2])
-            if (block, number) <= (5, 1):  # the features end there
+            if (block, number) <= (5, 1):  # later layers are not used
                 part = 1 if found[3] else 0
                 ours[f"blocks.{block - 1}.{number - 1}.{part}.{parameter}"] = value
         elif not re.match(r"fc\d|prob", layer):
@@ -69,7 +69,7 @@ def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_counters(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Add the counters of normalizations, which no answer depends on."""
+    """Add the batch counters of normalization layers, which do not affect the output."""
     means = [key for key in state_dict if key.endswith(".running_mean")]
     counters = {key.replace("running_mean", _COUNTER): torch.tensor(0) for key in means}
     return {**counters, **state_dict}

@@ -1,8 +1,8 @@
 """Training of Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018, section 4).
 
-Each picture is in one of two branches that share the network. The chrominance branch gives the picture its
-own colors, taken to the reference and back, and teaches which matches to trust; the perceptual branch gives
-the reference's colors, and teaches a likely color where they do not fit.
+Two branches share the network, and each image belongs to one of them. The chrominance branch uses the image's
+own colors, warped to the reference and back, and learns which matches to trust. The perceptual branch uses
+the colors of the reference and learns likely colors where they do not fit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import require_frozen
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligned_colors, aligned_truth
 
-_RELU5_1 = 30  # layers of torchvision's VGG-19 up to it
+_RELU5_1 = 30  # number of torchvision's VGG-19 layers up to relu5_1
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,8 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        perceptual_weight: Weight of the squared difference of relu5_1 of VGG-19 from that of the truth; 0
-            needs no VGG-19.
-        perceptual_share: Share of the pictures in the perceptual branch.
+        perceptual_weight: Weight of the mean squared error of relu5_1 features of VGG-19; 0 disables VGG-19.
+        perceptual_share: Fraction of the images in the perceptual branch.
     """
 
     perceptual_weight: Weight = 0.005
@@ -45,11 +44,11 @@ class Objective:
 
 
 class He2018(SelfReferenced, SingleOptimizerModule):
-    """Task of `ExemplarColorization`; the gray VGG-19 stays as the authors trained it.
+    """Training task of `ExemplarColorization`; the gray VGG-19 is frozen.
 
     Args:
-        architecture: The networks.
-        objective: The losses.
+        architecture: Settings of the networks.
+        objective: Settings of the losses.
         **optimization: See `Optimization`.
     """
 
@@ -66,24 +65,24 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         super().__init__(ExemplarColorization(architecture), **optimization)
 
     def setup(self, stage: str) -> None:
-        """Begin training: load the VGG-19 of the perceptual loss.
+        """Load the VGG-19 of the perceptual loss at the start of ``fit``.
 
         Raises:
-            WeightsError: It is not available, or the gray VGG-19 has random weights; `allow_untrained` allows
-                both.
+            WeightsError: VGG-19 is not available, or the gray VGG-19 has random weights; `allow_untrained`
+                accepts both cases.
         """
         super().setup(stage)
         if stage != "fit":
             return
-        full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
+        full = self.model.architecture.width == 1.0  # narrow networks have no published weights
         if full and not self.allow_untrained:
-            use = "He2018 compares pictures by the authors' gray VGG-19"
+            use = "He2018 compares images by the authors' gray VGG-19"
             require_frozen(self.trained, use, "he2018 FILE.caffemodel")
         if self.objective.perceptual_weight:
             self.vgg = frozen_vgg(VGG19Maps(_RELU5_1), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean over the pictures, each of the loss of its branch."""
+        """Return the loss of each image's branch, averaged over images."""
         rgb, weigh = batch["rgb"], self.objective
         lab = rgb_to_lab(rgb)
         reference, _ = references_of(batch)
@@ -93,7 +92,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         colors = aligned_colors(reference.rgb, aligned), aligned_truth(rgb, aligned)
         given = torch.where(perceptual[:, None, None, None], *colors)
         ab = self.model.paint(lab[:, :1], given, aligned.errors)
-        chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # of a and b
+        chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # mean over a and b
         likeness = torch.zeros_like(chrominance)
         if weigh.perceptual_weight:
             likeness = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
@@ -103,7 +102,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         return losses.mean()
 
     def _feature_distance(self, lab: Tensor, truth: Tensor) -> Tensor:
-        """Return the mean squared difference ``(B,)`` of relu5_1."""
+        """Return the mean squared error ``(B,)`` of relu5_1 features."""
         with torch.no_grad():
             wanted = self.vgg(truth).float()
         found = self.vgg(lab_to_rgb(lab)).float()

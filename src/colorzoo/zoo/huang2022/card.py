@@ -1,4 +1,4 @@
-"""Card of Huang et al. 2022."""
+"""Model card of Huang et al. 2022."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _FILES = "https://huggingface.co/luckyhzt/unicolor-pretrained-model/resolve/main"
 _NONE = "none stated: all rights reserved; ask the authors"
-_BYTES = 1_204_337_688  # of our tensors, of which Chroma-VQGAN's are there twice; the files hold more
+_BYTES = 1_204_337_688  # size of the loaded tensors, with Chroma-VQGAN twice; the files contain more
 
 _TABLE_I = "Chen et al. 2023, Table I (Huang)"
-_REFERENCES = "ImageNet, 10,000 pictures with references of He 2018"
+_REFERENCES = "ImageNet, 10,000 images with references of He 2018"
 
 
 def _published(name: str, trained_on: str) -> Weights:
@@ -29,30 +29,32 @@ UNICOLOR = ModelCard(
     title="UniColor: A Unified Framework for Multi-Modal Colorization with Transformer",
     paper="https://arxiv.org/abs/2209.11223",
     year=2022,
-    summary="Colors a photo by itself, by points or like a reference, in as many ways as it is asked. Slow.",
+    summary="Colorizes an image automatically, by points or with an exemplar, with diverse results. Slow.",
     task="colorzoo.zoo.huang2022.task:Huang2022",
     model="colorzoo.zoo.huang2022.model:UniColor",
     parameters=190_732_419,
     aliases=("unicolor",),
     guidance=("points", "exemplar"),
-    weights={  # none by default: without a license they are fetched only by their names
+    weights={  # no default: weights without a license are fetched only by name
         "imagenet": _published("imagenet_step142124.ckpt", "ImageNet, 142,124 steps, by the authors."),
         "coco": _published("mscoco_step259999.ckpt", "COCO train2017, 259,999 steps, by the authors."),
     },
     config="huang2022/imagenet.yaml",
     quality=(
-        Quality("automatic", 52, "No number in a table with the others at hand; minutes a picture on a CPU."),
-        Quality("points", 55, "No number in a table with the others at hand; minutes a picture on a CPU."),
+        Quality(
+            "automatic", 52, "No published comparison with other models here; minutes per image on a CPU."
+        ),
+        Quality("points", 55, "No published comparison with other models here; minutes per image on a CPU."),
         Quality(
             "exemplar",
             70,
-            "Second to chen2023 in that paper's table; minutes a picture on a CPU.",
+            "Second to chen2023 in that paper's table; minutes per image on a CPU.",
             stated=(Score("FID", 3.79, "lower", _REFERENCES, _TABLE_I),),
         ),
     ),
     smoke=Smoke(
         {
-            "channels": 128,  # fewer amplify rounding: a normalization has 32 groups
+            "channels": 128,  # GroupNorm has 32 groups; fewer channels amplify rounding error
             "multipliers": (1, 1, 1, 1, 1),
             "blocks": 1,
             "embedding": 32,
