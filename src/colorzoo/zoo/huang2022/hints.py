@@ -1,12 +1,10 @@
-"""Hints as colors of cells: those of points and strokes, and those that an exemplar gives.
+"""Hints as cell colors, from points and strokes or from an exemplar; simulated hints for training.
 
-A cell is a square of 16 x 16 pixels of the network's picture. Colors are RGB in [0, 255] here, as published.
+A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
+code.
 
-Hints of an exemplar: the matching of Zhang et al. 2019, unchanged, at the authors' size.
-
-Picture and exemplar are squashed to 432 x 768, of which half the size is matched.
-
-Simulated users of the transformer's training: masked cells, and colors of some of them as hints.
+Exemplars are matched as in Zhang et al. 2019, at the authors' size: image and exemplar are resized to
+432 x 768, and matching runs at half of this size.
 """
 
 from __future__ import annotations
@@ -35,16 +33,16 @@ Cell = tuple[int, int]
 Color = tuple[float, float, float]
 Pixels = NDArray[np.uint8]
 
-_SURE, _AT_LEAST = 0.23, 5  # similarity of an exemplar that is sure enough, and cells that get hints anyway
+_SURE, _AT_LEAST = 0.23, 5  # similarity threshold for exemplar hints, and minimum number of hinted cells
 
 
 @dataclass(frozen=True)
 class CellColor:
-    """The hint of a cell.
+    """Color hint of a cell.
 
     Attributes:
         cell: Row and column.
-        rgb: Its color, 0 to 255.
+        rgb: Color, 0 to 255.
     """
 
     cell: Cell
@@ -52,7 +50,7 @@ class CellColor:
 
 
 def to_hints(found: Sequence[CellColor]) -> Hints:
-    """Return the hints of a picture as the transformer reads them."""
+    """Convert cell colors of one image to transformer input."""
     if not found:
         return Hints.none()
     cells = torch.from_numpy(np.array([(0, *each.cell) for each in found]))
@@ -61,11 +59,11 @@ def to_hints(found: Sequence[CellColor]) -> Hints:
 
 
 def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -> list[CellColor]:
-    """Return the hints of an exemplar: the mean colors of the cells that it resembles.
+    """Return exemplar hints: mean warped colors of the cells with high similarity.
 
     Args:
-        warped: ``(H, W, 3)``, the exemplar's colors at the places of the network's picture.
-        similarity: ``(h, w)`` cosines of the match.
+        warped: ``(H, W, 3)``, exemplar colors warped to the network input.
+        similarity: ``(h, w)``, cosine similarity of the matches.
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     small = shrink_similarity(similarity, (rows, columns))
@@ -79,42 +77,42 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
-    """Return the similarity of rows and columns of cells, bilinear without antialiasing, as published."""
+    """Resize similarities to the cell grid, bilinear without antialiasing, as published."""
     large = similarity.repeat(4, axis=0).repeat(4, axis=1)
     shrunk = cv2.resize(large, (cells[1], cells[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shrunk, dtype=np.float32)
 
 
 def to_levels(rgb: Tensor) -> Pixels:
-    """Return levels ``(H, W, 3)`` of a network's picture ``(3, H, W)``; they are cut, not rounded."""
+    """Convert a network image ``(3, H, W)`` in [-1, 1] to 8-bit levels ``(H, W, 3)``, truncated."""
     shown = ((rgb.detach().float().clamp(-1, 1) + 1) / 2 * 255).permute(1, 2, 0)
     return shown.cpu().numpy().astype(np.uint8)
 
 
 def resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """Return a picture at another height and width, bicubic."""
+    """Resize an image to a height and width, bicubic."""
     return np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
 def frequent_color(patch: NDArray[np.uint8]) -> Color:
-    """Return the most frequent color of ``(h, w, 3)``; among equally frequent ones the smallest."""
+    """Return the most frequent color of ``(h, w, 3)``; ties select the smallest color."""
     colors, counts = np.unique(patch.reshape(-1, 3), axis=0, return_counts=True)
     red, green, blue = colors[counts.argmax()].tolist()
     return red, green, blue
 
 
 _TAU = 0.01
-_BOOST = 1.25  # of the warped ab
+_BOOST = 1.25  # factor on the warped ab
 _HALF = 2
 
 
 class WarpedExemplar(NamedTuple):
-    """An exemplar at the places of a picture.
+    """Exemplar warped to an image.
 
     Attributes:
-        lab: ``(B, 3, h, w)``, a place for eight pixels of the squashed picture.
-        similarity: ``(B, 1, h, w)`` cosines.
-        lightness: ``(B, 1, H, W)``, the lightness of the squashed picture.
+        lab: ``(B, 3, h, w)``, at 1/8 of the resized image.
+        similarity: ``(B, 1, h, w)``, cosine similarities.
+        lightness: ``(B, 1, H, W)``, lightness of the resized image.
     """
 
     lab: Tensor
@@ -122,7 +120,7 @@ class WarpedExemplar(NamedTuple):
     lightness: Tensor
 
     def picture(self) -> Tensor:
-        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the picture in the warped colors, which are raised."""
+        """Return RGB ``(B, 3, H, W)`` in [0, 1]: the image with amplified warped colors."""
         # as published: nearest to half the size, then bilinear
         ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE)
         ab = F.interpolate(ab, scale_factor=_HALF, mode="bilinear")
@@ -130,11 +128,11 @@ class WarpedExemplar(NamedTuple):
 
 
 class Matcher(nn.Module):
-    """The frozen matching of Zhang et al. 2019.
+    """Frozen matching network of Zhang et al. 2019.
 
     Args:
-        features: Its trunk.
-        correspondence: Makes the maps that are matched from the trunk's.
+        features: Feature network.
+        correspondence: Network that maps features to the maps that are matched.
     """
 
     def __init__(self, features: Trunk, correspondence: WarpNet) -> None:
@@ -142,7 +140,7 @@ class Matcher(nn.Module):
         self.features, self.correspondence = features, correspondence
 
     def forward(self, lightness: Tensor, exemplar: Tensor) -> WarpedExemplar:
-        """Warp an exemplar.
+        """Warp an exemplar to an image.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100], sides multiples of 16.
@@ -159,22 +157,22 @@ class Matcher(nn.Module):
 
 
 SEEN, MASKED, CANDIDATE = 1, 0, -1
-"""A cell whose code is known, one that is masked, and a masked one that may get a hint."""
+"""Cell states: known code, masked, and masked with a possible hint."""
 
-_REGION = 10  # side of a superpixel in pixels, OpenCV's default
+_REGION = 10  # superpixel side in pixels, the default of OpenCV
 _ITERATIONS = 5
 _CELLS_PER_HINT = 8
 
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated users.
+    """Settings of the simulated hints.
 
     Attributes:
-        everything: Share of the training pictures all of whose cells are masked.
-        fewest: Smallest number of masked cells of the others; the number is uniform.
-        strokes: Largest number of cells that may get hints.
-        hinted: Share of the training pictures with hints.
+        everything: Fraction of the training images with all cells masked.
+        fewest: Minimum number of masked cells of other images; the number is uniform.
+        strokes: Maximum number of cells that may get hints.
+        hinted: Fraction of the training images with hints.
     """
 
     everything: Share = 0.05
@@ -184,28 +182,28 @@ class Users:
 
 
 class Draws(Protocol):
-    """Random numbers of a picture, as numpy's `RandomState` draws them."""
+    """Random draws of an image with the interface of numpy's `RandomState`."""
 
     def random(self) -> float:
         """Return a number in [0, 1)."""
 
     def randint(self, low: int, high: int) -> int:
-        """Return a whole number in [low, high)."""
+        """Return an integer in [low, high)."""
 
     def permutation(self, length: int) -> Any:
-        """Return the numbers below a length in random order."""
+        """Return a random permutation of the integers below ``length``."""
 
 
 def draw_mask(
     modes: random.Random, numbers: np.random.RandomState, shape: tuple[int, int], users: Users
 ) -> NDArray[np.int8]:
-    """Draw which cells of a training picture are masked, in the authors' order of draws.
+    """Draw the masked cells of a training image, in the authors' order of draws.
 
     Args:
-        modes: Draws the kind of the mask.
-        numbers: Draws the cells.
+        modes: Generator of the mask type.
+        numbers: Generator of the cells.
         shape: Rows and columns.
-        users: The simulated users.
+        users: Settings of the simulated hints.
 
     Returns:
         ``(rows, columns)`` of `SEEN`, `MASKED` and `CANDIDATE`.
@@ -224,9 +222,9 @@ def draw_mask(
 
 
 def choose_candidates(mask: NDArray[np.int8], draws: Draws, users: Users) -> list[int]:
-    """Return which candidates of a mask get hints, counted row by row.
+    """Return row-major indices of the candidates that get hints.
 
-    Of a mask with few cells only the first candidates are among them, as published.
+    If few cells are masked, only the first candidates can be drawn, as published.
     """
     if draws.random() > users.hinted:
         return []
@@ -236,12 +234,12 @@ def choose_candidates(mask: NDArray[np.int8], draws: Draws, users: Users) -> lis
 
 
 def most_hints(mask: NDArray[np.int8], users: Users) -> int:
-    """Return the largest number of hints of a mask."""
+    """Return the maximum number of hints of a mask."""
     return max(1, min(users.strokes, int((mask != SEEN).sum()) // _CELLS_PER_HINT))
 
 
 def candidate_cells(mask: NDArray[np.int8]) -> list[tuple[int, int]]:
-    """Return row and column of the candidates, row by row."""
+    """Return row and column of all candidates in row-major order."""
     return [(int(row), int(column)) for row, column in np.argwhere(mask == CANDIDATE)]
 
 
@@ -253,9 +251,9 @@ def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArra
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture ``(H, W, 3)`` whose superpixels have their mean colors, cut to whole levels.
+    """Fill superpixels of an image ``(H, W, 3)`` with their mean colors, truncated to integers.
 
-    The authors take them from OpenCV's contributed modules; these are scikit-image's, by the same algorithm.
+    The authors use OpenCV's contributed modules; this function uses the equal algorithm of scikit-image.
     """
     from skimage.segmentation import slic
 
@@ -274,16 +272,16 @@ def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: Users) -> tuple[Tensor, Hints]:
-    """Draw masks and hints of a training batch.
+    """Draw masks and hints for a training batch.
 
     Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1], cells of 16 pixels.
-        seeds: The pictures' own seeds.
+        rgb: ``(B, 3, H, W)`` in [0, 1], with cells of 16 pixels.
+        seeds: Per-image seeds.
         shape: Rows and columns.
-        users: The simulated users.
+        users: Settings of the simulated hints.
 
     Returns:
-        Masks ``(B, rows, columns)`` and hints, on the device of the pictures.
+        Masks ``(B, rows, columns)`` and hints on the device of the images.
     """
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -1,8 +1,7 @@
 """UniColor: A Unified Framework for Multi-Modal Colorization with Transformer (Huang et al. 2022).
 
-All guidance becomes colors of cells of 16 x 16 pixels. A transformer draws a code of each cell's colors, one
-cell after the other, and Chroma-VQGAN turns codes and the gray picture into colors.
-https://arxiv.org/abs/2209.11223
+All guidance becomes colors of cells of 16 x 16 pixels. A transformer samples a code for each cell, one after
+the other, and Chroma-VQGAN decodes the codes and the gray image to colors. https://arxiv.org/abs/2209.11223
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, s
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
-_LEAST_MATCHED = 128  # pixels, of which VGG's last map has four
-_LEAST_PIXELS = 12  # of a cell's 256 that strokes must cover, as published
+_LEAST_MATCHED = 128  # pixels; VGG's last map then has a side of four
+_LEAST_PIXELS = 12  # of a cell's 256 pixels that strokes must cover, as published
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Settings of the drawing of codes.
+    """Settings of code sampling.
 
     Attributes:
-        top_k: The most probable codes, of which one is drawn; the authors use 100.
-        seed: Seed of the draws; another one gives other colors.
-        passes: ``published`` runs the whole transformer for each cell; ``cached`` reuses keys and values
-            where the draw is clear, and draws the same codes several times faster.
+        top_k: Number of most probable codes to sample from; 100 in the authors' code.
+        seed: Random seed; another seed gives other colors.
+        passes: ``published`` runs the whole transformer for each cell. ``cached`` reuses keys and values
+            where the sampled code is clear; it samples equal codes several times faster.
     """
 
     top_k: Natural = 100
@@ -53,13 +52,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Matching:
-    """Settings of the exemplar's matching.
+    """Settings of exemplar matching.
 
     Attributes:
-        matcher: Registered model of the zhang2019 family whose features are matched; it is loaded with the
-            first exemplar.
-        matcher_weights: Its weights: a tag of its card, or a file.
-        matched_size: Height and width to which picture and exemplar are squashed, multiples of 16 from
+        matcher: Registered model of the zhang2019 family for matching, loaded at the first exemplar.
+        matcher_weights: Weights of the matcher: a tag of its model card, or a file.
+        matched_size: Height and width to which image and exemplar are resized; multiples of 16, at least
             128.
     """
 
@@ -72,8 +70,8 @@ class UniColorNetwork(nn.Module):
     """Chroma-VQGAN and Hybrid-Transformer.
 
     Args:
-        vqgan: Sizes of the first.
-        transformer: Sizes of the second.
+        vqgan: Sizes of Chroma-VQGAN.
+        transformer: Sizes of the Hybrid-Transformer.
     """
 
     def __init__(self, vqgan: VQGANSizes, transformer: TransformerSizes) -> None:
@@ -83,16 +81,16 @@ class UniColorNetwork(nn.Module):
 
 
 class UniColor(ColoringModel):
-    """Colors a photo by itself, by points, or like an exemplar; another seed gives other colors.
+    """Colorization without guidance, by points, or with an exemplar; the result depends on a seed.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the Hybrid-Transformer.
-        sampling: The drawing of codes.
-        matching: The exemplar's matching.
+        sampling: Settings of code sampling.
+        matching: Settings of exemplar matching.
 
     Raises:
-        ColorzooError: A channel count or a size is no multiple of what the networks need.
+        ColorzooError: A channel count or size is not a multiple of the required number.
     """
 
     accepts = frozenset({"points", "exemplar"})
@@ -128,13 +126,13 @@ class UniColor(ColoringModel):
         self.matcher = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["codes"]`` has the code of each cell."""
+        """Colorize a batch; ``extras["codes"]`` contains the code of each cell."""
         nothing = torch.full(self.cells, self.network.transformer.mask_token, device=lightness.device)
         everything = range(nothing.numel())
         return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps of the encoder of gray pictures, and the features that the decoder reads."""
+        """Return the feature maps of the gray encoder, the last of which the decoder reads."""
         encoder = self.network.vqgan.gray_encoder
         layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
         gray = 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
@@ -144,13 +142,13 @@ class UniColor(ColoringModel):
     def recolor(
         self, lightness: Tensor, rgb: Tensor, region: Tensor, guidance: Guidance | None = None
     ) -> AbPrediction:
-        """Color a part of colored pictures again.
+        """Colorize a region of colored images again.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            rgb: ``(B, 3, H, W)`` in [0, 1], the colored pictures.
-            region: ``(B, 1, H, W)``, 1 in the part; all cells that it touches are drawn.
-            guidance: As for a plain call.
+            rgb: ``(B, 3, H, W)`` in [0, 1], colored images.
+            region: ``(B, 1, H, W)``, 1 inside the region; all cells that intersect it are sampled.
+            guidance: Guidance as in `forward`.
         """
         codes = self.network.vqgan.encode(2 * self._squash(rgb) - 1)
         touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
@@ -166,9 +164,9 @@ class UniColor(ColoringModel):
         codes: Sequence[Tensor],
         cells: Sequence[Sequence[int]],
     ) -> AbPrediction:
-        """Draw the codes of some cells of each picture, and color it.
+        """Sample the codes of some cells of each image and decode them.
 
-        Pictures are colored one by one: rounding that depends on the batch could draw other codes.
+        Images are processed one by one, because batch-dependent rounding error could change sampled codes.
         """
         guidance = guidance or Guidance()
         found = [
@@ -183,9 +181,9 @@ class UniColor(ColoringModel):
     def _color_one(
         self, lightness: Tensor, guidance: Guidance, codes: Tensor, cells: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
-        """Return ab ``(1, 2, H, W)`` and the codes ``(1, 1, rows, columns)`` of a picture."""
+        """Return ab ``(1, 2, H, W)`` and codes ``(1, 1, rows, columns)`` of an image."""
         vqgan = self.network.vqgan
-        with torch.autocast(lightness.device.type, enabled=False):  # a rounding may draw another code
+        with torch.autocast(lightness.device.type, enabled=False):  # rounding error may change a code
             features = vqgan.gray_features(2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1)
             drawn = self._draw(features, codes, cells, self.hints(lightness, guidance))[None]
             rgb = vqgan.decode_codes(drawn, features).clamp(-1, 1)
@@ -194,25 +192,25 @@ class UniColor(ColoringModel):
         return ab, drawn[None]
 
     def hints(self, lightness: Tensor, guidance: Guidance) -> Hints:
-        """Return the colors of cells that guidance means; where sources meet, points win.
+        """Convert guidance to cell colors; points override exemplar hints.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: Of the same picture.
+            guidance: Guidance of this image.
         """
         found = Hints.none(lightness.device)
         if guidance.exemplar is not None:
             found = self._exemplar_hints(lightness, guidance.exemplar)
-        if guidance.points is not None:  # the last hint of a cell counts
+        if guidance.points is not None:  # the last hint of a cell takes effect
             given = point_hints(lightness, guidance.points, self.cells)
             found = Hints(torch.cat([found.cells, given.cells]), torch.cat([found.rgb, given.rgb]))
         return found
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename one of the authors' checkpoints.
+        """Rename the keys of an authors' checkpoint.
 
         Raises:
-            WeightsError: It is another model, or its codes are others in number or width.
+            WeightsError: The file belongs to another model, or its codebook has another size.
         """
         ours = convert_published(state_dict)
         codes = ours.get("network.vqgan.quantize.embedding.weight")
@@ -220,13 +218,13 @@ class UniColor(ColoringModel):
         if codes is not None and codes.shape != own.shape:
             count, width = codes.shape
             raise WeightsError(
-                f"it has {count} codes of {width} numbers, and this model has {len(own)} of {own.shape[1]}: "
-                f"set codes to {count} and code_width to {width}."
+                f"codes must be {count} and code_width {width} for this checkpoint, got {len(own)} and "
+                f"{own.shape[1]}."
             )
         return ours
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
-        """Return the codes of a picture; every picture gets the same random numbers."""
+        """Sample the codes of an image; every image uses equal random numbers."""
         transformer, top_k = self.network.transformer, self.sampling.top_k
         generator = torch.Generator().manual_seed(self.sampling.seed)
         noise = gumbel_noise(generator, codes.numel(), transformer.mask_token).to(codes.device)
@@ -246,10 +244,10 @@ class UniColor(ColoringModel):
         return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(lightness.device)
 
     def _loaded_matcher(self, device: torch.device) -> Matcher:
-        """Return the matcher, which is loaded once.
+        """Return the matcher, loading it at the first call.
 
         Raises:
-            WeightsError: It has no trained weights on this machine.
+            WeightsError: No trained weights of the matcher are available on this machine.
         """
         if self.matcher is None:
             with torch.inference_mode(False):
@@ -262,12 +260,12 @@ class UniColor(ColoringModel):
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Return the hints of points: cells that they cover enough, or for small points the one they cover most.
+    """Convert points to cell hints: sufficiently covered cells, or the most covered cell of a small point.
 
     Args:
-        lightness: ``(B, 1, H, W)`` in [0, 100]; the lightness of colors without one of their own.
-        points: Of the same size.
-        cells: Rows and columns of the map of cells.
+        lightness: ``(B, 1, H, W)`` in [0, 100], used for points without their own lightness.
+        points: Points of the image size.
+        cells: Rows and columns of the cell grid.
     """
     chosen = lightness if points.lightness is None else points.lightness
     lab = torch.cat([chosen, points.ab], dim=1).float() * points.mask
@@ -284,22 +282,22 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
 
 
 def _check_sizes(vqgan: VQGANSizes, transformer: TransformerSizes, matching: Matching) -> None:
-    """Check what the networks need of numbers of the user's.
+    """Validate sizes that the user sets.
 
     Raises:
-        ColorzooError: A number does not fit.
+        ColorzooError: A size is invalid.
     """
     if vqgan.channels % 32:
-        raise ColorzooError(f"channels must be a multiple of 32, not {vqgan.channels}.")
+        raise ColorzooError(f"channels must be a multiple of 32, got {vqgan.channels}.")
     if len(vqgan.multipliers) != 5:
         raise ColorzooError(
-            f"multipliers must be five numbers, of cells of 16 pixels; got {vqgan.multipliers}."
+            f"multipliers must be five numbers (cells of 16 pixels), got {vqgan.multipliers}."
         )
     if transformer.embedding % transformer.heads:
         raise ColorzooError(
-            f"embedding must be a multiple of heads ({transformer.heads}), not {transformer.embedding}."
+            f"embedding must be a multiple of heads ({transformer.heads}), got {transformer.embedding}."
         )
     if any(side < _LEAST_MATCHED or side % 16 for side in matching.matched_size):
         raise ColorzooError(
-            f"matched_size must be two multiples of 16 from {_LEAST_MATCHED}, not {matching.matched_size}."
+            f"matched_size must be two multiples of 16 from {_LEAST_MATCHED}, got {matching.matched_size}."
         )

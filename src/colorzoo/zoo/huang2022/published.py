@@ -1,4 +1,4 @@
-"""Names of the authors' checkpoints and ours."""
+"""Map parameter names of the authors' checkpoints to this implementation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _COPIES = re.compile(
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a checkpoint, and drop the copies that it holds of Chroma-VQGAN's tensors.
+    """Rename the keys of a checkpoint and drop its second copy of Chroma-VQGAN.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
 
     Raises:
         WeightsError: A copy differs from its original, or a network is missing.
@@ -30,15 +30,15 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, prefix in (("Chroma-VQGAN", _VQGAN), ("the transformer", _TRANSFORMER)):
         if not any(key.startswith(prefix) for key in theirs):
             raise WeightsError(
-                f"no checkpoint of UniColor: it has nothing of {name}, whose names begin with {prefix}; its "
-                f"names begin with {', '.join(sorted({key.partition('.')[0] for key in theirs})[:3])}."
+                f"the file must be a UniColor checkpoint, but {name} (prefix {prefix}) is missing; its keys "
+                f"start with {', '.join(sorted({key.partition('.')[0] for key in theirs})[:3])}."
             )
     ours = {}
     for key, value in theirs.items():
         original = _COPIES.sub(_VQGAN, key)
         if original != key and original in theirs:
             if not torch.equal(theirs[original], value):
-                raise WeightsError(f"{key} differs from {original}, of which it should be a copy.")
+                raise WeightsError(f"{key} must be a copy of {original}, but the tensors differ.")
             continue
         ours[_renamed(key)] = value
     return ours

@@ -1,11 +1,10 @@
-"""Sampling of the codes, one cell after the other: as published, and from remembered keys and values.
+"""Sampling of codes, one cell after the other: as published, and with cached keys and values.
 
-Gumbel noise draws from a distribution: the largest sum of logit and noise wins. A small error of the logits
-then rarely changes the draw, and shows when it might.
+Gumbel noise samples from a distribution: the largest sum of logit and noise wins. A small error of the logits
+rarely changes the sample, and the margin shows when it could.
 
-The second pass over a larger picture: windows of the transformer's size, which repaint their middles.
-
-It is in the authors' code and off in their demo.
+`repaint` is the authors' second pass for larger images, which their demo disables: windows of the
+transformer's size sample their centers again.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from torch import Tensor
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 
 Draw = Callable[[Tensor, int], int]
-"""Draws a code from logits ``(codes,)``; the number of the step tells which random numbers to take."""
+"""Function that samples a code from logits ``(codes,)``; the step selects the random numbers."""
 
-_CAUTION = 1.25  # factor on the last errors
-_MEASURED = 4  # errors that are measured before any is predicted, and that predict it
-_REACH = 1  # cells around the drawn one whose tokens are computed anew
-_WITNESSES = 8  # tokens from everywhere, others at every step, that stand for all
+_CAUTION = 1.25  # safety factor on recent errors
+_MEASURED = 4  # number of recent errors that predict the next error
+_REACH = 1  # cells around the sampled cell whose tokens are recomputed
+_WITNESSES = 8  # evenly spaced tokens, different at every step, that estimate the change of all tokens
 
 
 def sample(
@@ -35,15 +34,15 @@ def sample(
     hints: Hints,
     draw: Draw,
 ) -> Tensor:
-    """Draw the codes of cells in turn with a whole pass of the transformer for each, as published.
+    """Sample codes cell by cell with a full transformer pass for each cell, as published.
 
     Args:
-        transformer: The transformer.
-        gray: Gray features ``(1, rows * columns, G)``, row by row.
-        codes: ``(rows, columns)`` at the start; the mask token where nothing is known.
-        cells: Numbers of the cells to draw, counted row by row; those with a hint too.
-        hints: Colors of cells of picture 0.
-        draw: Draws one code.
+        transformer: Transformer.
+        gray: Gray features ``(1, rows * columns, G)``, row-major.
+        codes: Initial codes ``(rows, columns)``; the mask token where a code is unknown.
+        cells: Row-major indices of the cells to sample, including hinted cells.
+        hints: Cell colors of image 0.
+        draw: Function that samples a code.
 
     Returns:
         ``(rows, columns)``.
@@ -64,13 +63,13 @@ def sample_cached(
     noise: Tensor,
     top_k: int,
 ) -> Tensor:
-    """Draw the same codes as `sample` with `gumbel_draw`, mostly from remembered keys and values.
+    """Sample the codes of `sample` with `gumbel_draw`, mostly from cached keys and values.
 
-    A code that was just drawn changes all tokens a little. Here only those at and around the drawn cell are
-    computed anew, and a few others whose mean change is added to the rest. Where the error of that could
-    change the draw, the whole transformer runs, remembers all keys and values, and shows how large the error
-    was. The next errors are expected to grow with the number of steps, as those before: equal codes are very
-    likely, but not proven.
+    A new code changes all tokens slightly. This function recomputes only the tokens at and around the
+    sampled cell and a few witness tokens, whose mean change is added to the other tokens. Where the error of
+    this approximation could change the sample, the whole transformer runs, updates the cache, and measures
+    the error. The next errors are predicted to grow linearly with the number of steps. Equal codes are very
+    likely, but not guaranteed.
 
     Args:
         transformer: See `sample`.
@@ -83,7 +82,7 @@ def sample_cached(
     """
     codes, memory = codes.clone(), Memory(transformer, gray, hints)
     rates: list[float] = []
-    age = 0  # steps since the last whole pass
+    age = 0  # steps since the last full pass
     for step, cell in enumerate(cells):
         code, guess = None, None
         if age:
@@ -103,15 +102,15 @@ def sample_cached(
 
 
 class Memory:
-    """Keys and values of all tokens of a picture.
+    """Cache of the keys and values of all tokens of an image.
 
     Attributes:
-        passes: Number of whole passes.
+        passes: Number of full passes.
 
     Args:
-        transformer: The transformer.
+        transformer: Transformer.
         gray: Gray features ``(1, rows * columns, G)``.
-        hints: Colors of cells of picture 0.
+        hints: Cell colors of image 0.
     """
 
     def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
@@ -121,7 +120,7 @@ class Memory:
         self._kept: list[tuple[Tensor, Tensor]] = []
 
     def refresh(self, codes: Tensor, cell: int) -> Tensor:
-        """Compute all tokens, remember keys and values, and return the logits ``(codes,)`` of a cell."""
+        """Compute all tokens, cache keys and values, and return the logits ``(codes,)`` of a cell."""
         self.passes += 1
         self._kept.clear()
         x = self.transformer.embed(self.gray, codes[None], self.hints)
@@ -130,21 +129,21 @@ class Memory:
             seen = block.ln1(x)
             kept = block.attn.keys_and_values(seen)
             self._kept.append(kept)
-            if len(self._kept) == len(self.transformer.blocks):  # of the last one a single token is read
+            if len(self._kept) == len(self.transformer.blocks):  # only one token of the last block is read
                 x, seen = x[:, row : row + 1], seen[:, row : row + 1]
             x = block.finish(x, seen, *kept)
         return self.transformer.logits(x[0, 0])
 
     def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
-        """Compute the tokens of some cells and a few witnesses, and remember theirs.
+        """Compute the tokens of some cells and witnesses, and update the cache.
 
         Args:
             codes: ``(rows, columns)``.
-            cells: Numbers of the cells.
-            step: Decides which tokens are witnesses.
+            cells: Indices of the cells.
+            step: Step number, which selects the witness tokens.
 
         Returns:
-            The logits ``(codes,)`` of the first cell.
+            Logits ``(codes,)`` of the first cell.
         """
         x = self.transformer.embed(self.gray, codes[None], self.hints)
         count, offset = x.shape[1], self.gray.shape[1]
@@ -169,32 +168,32 @@ def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
 
 
 def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
-    """Return a draw among the most probable codes by given noise.
+    """Return a sampling function with fixed noise among the most probable codes.
 
     Args:
         noise: Gumbel noise ``(steps, codes)``.
-        top_k: Number of codes that can be drawn; 1 always takes the most probable one.
+        top_k: Number of codes to sample from; 1 always selects the most probable code.
     """
     return lambda logits, step: winner(logits, noise[step], top_k)
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
-    """Return logits ``(codes,)`` with minus infinity for all but the ``top_k`` largest; ties stay."""
+    """Mask all but the ``top_k`` largest logits ``(codes,)`` with minus infinity; ties are kept."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
     return logits.masked_fill(logits < least, -torch.inf)
 
 
 def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
-    """Return the code of the largest sum of logit and noise among the most probable codes."""
+    """Return the code with the largest sum of logit and noise among the most probable codes."""
     return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
 
 
 def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int | None:
-    """Return the `winner` if it is the same whatever logits change by up to an error, else None."""
+    """Return the `winner` if logit errors of up to ``error`` cannot change it, else None."""
     best = winner(logits, noise, top_k)
     ranked = logits.topk(min(top_k + 1, len(logits))).values
     if len(ranked) > top_k and logits[best] - error <= ranked[top_k] + error:
-        return None  # it might not be among the most probable ones
+        return None  # it might not be among the most probable codes
     possible = logits + error >= ranked[:top_k][-1] - error
     sums = (logits + noise.to(logits)).masked_fill(~possible, -torch.inf)
     first = sums[best].clone()
@@ -203,14 +202,14 @@ def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int
 
 
 def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
-    """Return the largest error of the logits that count; a common shift changes no draw."""
+    """Return the largest error of the relevant logits, without a common shift, which changes no sample."""
     counting = logits.topk(min(2 * top_k, len(logits))).indices
     missed = (guess - logits)[counting]
     return float(missed.max() - missed.min()) / 2
 
 
 def _neighbors(cell: int, rows: int, columns: int) -> list[int]:
-    """Return the numbers of the cells around a cell."""
+    """Return the indices of the adjacent cells."""
     row, column = divmod(cell, columns)
     return [
         r * columns + c
@@ -225,13 +224,13 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Area:
-    """A rectangle of cells.
+    """Rectangle of cells.
 
     Attributes:
         top: First row.
         left: First column.
-        bottom: Row behind the last.
-        right: Column behind the last.
+        bottom: Row after the last row.
+        right: Column after the last column.
     """
 
     top: int
@@ -240,24 +239,24 @@ class Area:
     right: int
 
     def within(self, other: Area) -> Area:
-        """Return the same rectangle, counted from the corner of another one."""
+        """Return this rectangle relative to the corner of another rectangle."""
         top, left = other.top, other.left
         return Area(self.top - top, self.left - left, self.bottom - top, self.right - left)
 
     def of(self, cells: Tensor) -> Tensor:
-        """Return the part of ``(..., rows, columns)``."""
+        """Crop ``(..., rows, columns)`` to this rectangle."""
         return cells[..., self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True)
 class Window:
-    """One step of the pass.
+    """Window of the second pass.
 
     Attributes:
         center: Row and column.
-        seen: What the transformer sees.
-        masked: Cells whose codes are forgotten.
-        drawn: Cells whose codes are drawn.
+        seen: Cells that the transformer reads.
+        masked: Cells whose codes are masked.
+        drawn: Cells whose codes are sampled.
     """
 
     center: Size
@@ -266,7 +265,7 @@ class Window:
     drawn: Area
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the drawn cells within what is seen, row by row."""
+        """Return row-major indices of the sampled cells within ``seen``."""
         inside, columns = self.drawn.within(self.seen), self.seen.right - self.seen.left
         return [
             row * columns + column
@@ -276,13 +275,13 @@ class Window:
 
 
 def windows(cells: Size, shape: Size, patch: Size, mask: Size) -> Iterator[Window]:
-    """Yield the windows of a map, row by row.
+    """Yield the windows of a cell grid in row-major order.
 
     Args:
-        cells: Rows and columns of the map, at least as many as of ``shape``.
-        shape: Rows and columns that the transformer sees.
-        patch: Of the drawn cells, and from window to window.
-        mask: Of the forgotten cells.
+        cells: Rows and columns of the grid, at least ``shape``.
+        shape: Rows and columns that the transformer reads.
+        patch: Rows and columns of the sampled cells, also the stride of the windows.
+        mask: Rows and columns of the masked cells.
     """
     for row in _centers(cells[0], patch[0]):
         for column in _centers(cells[1], patch[1]):
@@ -308,12 +307,12 @@ def repaint(
     patch: Size,
     mask: Size,
 ) -> Tensor:
-    """Draw the codes of a whole map anew, window by window; later windows see earlier results.
+    """Sample the codes of a whole grid again, window by window; later windows read earlier results.
 
     Args:
-        transformer: The transformer.
+        transformer: Transformer.
         gray: Gray features ``(1, G, rows, columns)``.
-        codes: ``(rows, columns)`` of a colored picture.
+        codes: ``(rows, columns)``, codes of a colored image.
         draw: See `sample`; steps are counted within a window.
         shape: See `windows`.
         patch: See `windows`.
@@ -334,7 +333,7 @@ def _centers(length: int, patch: int) -> list[int]:
 
 
 def _around(center: Size, size: Size, cells: Size) -> Area:
-    """Return an area around a cell, cut to the map."""
+    """Return a rectangle around a cell, clipped to the grid."""
     starts = [middle - side // 2 for middle, side in zip(center, size, strict=True)]
     ends = [start + side for start, side in zip(starts, size, strict=True)]
     top, left = (max(start, 0) for start in starts)

@@ -1,8 +1,6 @@
-"""Training of the Hybrid-Transformer over a trained Chroma-VQGAN (Huang, Zhao and Liao, 2022).
+"""Training of UniColor (Huang, Zhao and Liao, 2022): Chroma-VQGAN, then the Hybrid-Transformer.
 
-Training of Chroma-VQGAN, the first part of UniColor's (Huang, Zhao and Liao, 2022).
-
-Losses of Chroma-VQGAN: distances of pixels and of features, codes, and a patch discriminator.
+Losses of Chroma-VQGAN: pixel distance, LPIPS, codebook loss, and a patch discriminator.
 """
 
 from __future__ import annotations
@@ -37,15 +35,15 @@ from colorzoo.zoo.huang2022.vqgan import CELL, VQGANSizes, gray_of
 
 
 class Huang2022(SingleOptimizerModule):
-    """Task of the transformer of `UniColor`; Chroma-VQGAN stays as it is.
+    """Training task of the transformer of `UniColor`; Chroma-VQGAN is frozen.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the transformer.
-        sampling: The drawing of codes, in validation.
-        matching: The exemplar's matching, which training does not use.
-        users: The simulated users.
-        codes_of: ``trained`` needs the weights of Chroma-VQGAN, ``random`` is for tests.
+        sampling: Settings of code sampling in validation.
+        matching: Settings of exemplar matching; not used in training.
+        users: Settings of the simulated hints.
+        codes_of: ``trained`` requires weights of Chroma-VQGAN, ``random`` is for tests.
         **optimization: See `Optimization`.
     """
 
@@ -68,7 +66,7 @@ class Huang2022(SingleOptimizerModule):
         super().__init__(model, **optimization)
 
     def setup(self, stage: str) -> None:
-        """Begin training.
+        """Require a trained Chroma-VQGAN at the start of ``fit``.
 
         Raises:
             WeightsError: Chroma-VQGAN has random weights.
@@ -77,16 +75,16 @@ class Huang2022(SingleOptimizerModule):
         loaded = self.trained or self.allow_untrained or self.codes_of == "random"
         if stage == "fit" and not loaded:
             raise WeightsError(
-                "the transformer learns the codes of a trained Chroma-VQGAN; give the checkpoint of "
-                "huang2022/vqgan_imagenet.yaml as --init_from FILE."
+                "--init_from must be a checkpoint of huang2022/vqgan_imagenet.yaml, because the transformer "
+                "learns the codes of a trained Chroma-VQGAN."
             )
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return two groups: weights of linear layers, which decay, and all others."""
+        """Return two parameter groups: weights of linear layers with weight decay, and all others without."""
         return transformer_groups(self.model.network.transformer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mask the codes of pictures, give some hints, and compare the prediction with the codes."""
+        """Mask codes of images, simulate hints, and return the cross-entropy of the predicted codes."""
         rgb, network = batch["rgb"], self.model.network
         with torch.no_grad():
             target = network.vqgan.encode(2 * rgb - 1)
@@ -100,17 +98,17 @@ class Huang2022(SingleOptimizerModule):
 
 
 def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
-    """Return the codes ``(B, rows, columns)`` that the transformer reads.
+    """Mask the codes ``(B, rows, columns)`` for the transformer.
 
-    Candidates without a hint keep their true codes although the loss counts them, as published.
+    Candidates without a hint keep their true codes although the loss includes them, as published.
     """
     return codes.masked_fill(mask == MASKED, mask_token)
 
 
 def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean cross-entropy over all cells that are not seen, with or without a hint.
+    """Return the mean cross-entropy over all masked cells, with or without a hint.
 
-    The mean is over the cells of all processes, however they share the pictures.
+    The mean is taken over the cells of all processes.
 
     Args:
         logits: ``(B, rows * columns, codes)``.
@@ -125,7 +123,7 @@ def masked_cross_entropy(logits: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
 
 
 def transformer_groups(transformer: HybridTransformer) -> list[dict[str, Any]]:
-    """Return the parameter groups of the transformer: embeddings, biases and normalizations do not decay."""
+    """Return parameter groups: embeddings, biases and normalization layers have no weight decay."""
     decaying = {module.weight for module in transformer.modules() if isinstance(module, nn.Linear)}
     others = [p for p in transformer.parameters() if p.requires_grad and p not in decaying]
     weights = [p for p in transformer.parameters() if p.requires_grad and p in decaying]
@@ -133,7 +131,7 @@ def transformer_groups(transformer: HybridTransformer) -> list[dict[str, Any]]:
 
 
 _TAPS = {3: 64, 8: 128, 15: 256, 22: 512, 29: 512}
-"""Channels after the last ReLU of each block of VGG-16, by the number of the layer."""
+"""Channels of relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG-16, by layer index."""
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _TINY = 1e-6
@@ -142,14 +140,13 @@ _DEVIATION = 0.02
 
 @dataclass(frozen=True)
 class VQGANObjective:
-    """Settings of the loss of Chroma-VQGAN; the L1 distance has weight 1.
+    """Settings of the Chroma-VQGAN loss; the L1 distance has weight 1.
 
     Attributes:
-        perceptual_weight: Weight of LPIPS; 0 needs no VGG-16.
-        codebook_weight: Weight of the distance of codes and features.
-        adversarial_weight: Weight of the discriminator's judgment.
-        disc_start: Steps after which the discriminator counts and is trained: 6001 for ImageNet, 5001 for
-            COCO.
+        perceptual_weight: Weight of LPIPS; 0 disables VGG-16.
+        codebook_weight: Weight of the codebook loss.
+        adversarial_weight: Weight of the adversarial loss.
+        disc_start: Steps before the discriminator is used and trained: 6001 for ImageNet, 5001 for COCO.
     """
 
     perceptual_weight: Weight = 1.0
@@ -159,7 +156,7 @@ class VQGANObjective:
 
 
 class LPIPS(nn.Module):
-    """LPIPS over VGG-16 as in taming-transformers; a root of a sum keeps the length of features from 0."""
+    """LPIPS with VGG-16 as in taming-transformers; a small constant keeps feature norms above 0."""
 
     shift: Tensor
     scale: Tensor
@@ -172,24 +169,24 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1))
 
     def forward(self, rgb: Tensor, target: Tensor) -> Tensor:
-        """Return the terms ``(B, 5)`` of the distance of pictures ``(B, 3, H, W)`` in [-1, 1]."""
+        """Return the five LPIPS terms ``(B, 5)`` for images ``(B, 3, H, W)`` in [-1, 1]."""
         pairs = zip(self.linear, self.taps(rgb), self.taps(target), strict=True)
         terms = [linear((_unit(a) - _unit(b)).square()).mean(dim=(1, 2, 3)) for linear, a, b in pairs]
         return torch.stack(terms, dim=1)
 
     def normalized(self, rgb: Tensor) -> Tensor:
-        """Return the input of VGG-16."""
+        """Normalize RGB in [-1, 1] for VGG-16."""
         return (rgb - self.shift) / self.scale
 
     def taps(self, rgb: Tensor) -> list[Tensor]:
-        """Return five maps of pictures in [-1, 1]."""
+        """Return five feature maps of images in [-1, 1]."""
         return outputs_of(self.features, self.normalized(rgb), _TAPS)
 
     def load(self, vgg: Mapping[str, Tensor], linear: Mapping[str, Tensor]) -> None:
         """Load torchvision's VGG-16 and the linear layers of LPIPS.
 
         Raises:
-            WeightsError: A name is missing, or a shape does not fit.
+            WeightsError: A key is missing, or a shape does not match.
         """
         names = {key: f"features.{key}" for key in self.features.state_dict()}
         load_by_name(self.features, names, vgg, "the VGG-16 of LPIPS")
@@ -198,10 +195,10 @@ class LPIPS(nn.Module):
 
 
 def published_lpips() -> LPIPS:
-    """Return LPIPS with torchvision's VGG-16, fetched once, and the linear layers that torchmetrics ships.
+    """Return LPIPS with torchvision's VGG-16, downloaded once, and the linear layers of torchmetrics.
 
     Raises:
-        WeightsError: They are not available.
+        WeightsError: The weights are not available.
     """
     network = LPIPS()
     shipped = Path(torchmetrics_lpips.__file__).parent / "lpips_models" / "vgg.pth"
@@ -210,10 +207,10 @@ def published_lpips() -> LPIPS:
 
 
 def patch_discriminator(width: float = 1.0) -> PatchDiscriminator:
-    """Return the discriminator as it is before training.
+    """Build the discriminator with the authors' initialization.
 
     Args:
-        width: Multiplier of its channel counts; 1.0 is published.
+        width: Multiplier of the channel counts; 1.0 matches the published discriminator.
     """
     discriminator = PatchDiscriminator(3, width)
     for module in discriminator.modules():
@@ -231,10 +228,10 @@ def generator_terms(
 
     Args:
         rgb: Reconstruction ``(B, 3, H, W)``.
-        target: Truth in [-1, 1].
-        codebook: Loss of the codes.
-        lpips: `LPIPS`; None leaves it out.
-        discriminator: Scores patches.
+        target: Ground truth in [-1, 1].
+        codebook: Codebook loss.
+        lpips: `LPIPS`, or None to omit it.
+        discriminator: Patch discriminator.
     """
     terms = {"pixel": F.l1_loss(rgb, target), "codebook": codebook}
     if lpips is not None:
@@ -244,7 +241,7 @@ def generator_terms(
 
 
 def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step: int) -> Tensor:
-    """Return the weighted sum of `generator_terms` at a step of the training."""
+    """Return the weighted sum of `generator_terms` at a training step."""
     total = terms["pixel"] + objective.codebook_weight * terms["codebook"]
     if "perceptual" in terms:
         total = total + objective.perceptual_weight * terms["perceptual"]
@@ -252,12 +249,12 @@ def generator_total(terms: Mapping[str, Tensor], objective: VQGANObjective, step
 
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the loss of the discriminator from its scores of true pictures and of reconstructions."""
+    """Return the hinge loss of the discriminator from scores of real images and reconstructions."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def judged(objective: VQGANObjective, step: int) -> float:
-    """Return 1 if the discriminator counts at a step, else 0."""
+    """Return 1 if the discriminator is active at a step, else 0."""
     return float(step >= objective.disc_start)
 
 
@@ -267,15 +264,15 @@ def _unit(features: Tensor) -> Tensor:
 
 
 class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
-    """Task of the Chroma-VQGAN of `UniColor`; the transformer stays as it is.
+    """Training task of the Chroma-VQGAN of `UniColor`; the transformer is frozen.
 
     Args:
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the transformer.
-        sampling: The drawing of codes, which training does not use.
-        matching: The exemplar's matching, which training does not use.
-        objective: The loss.
-        adversary: The discriminator.
+        sampling: Settings of code sampling; not used in training.
+        matching: Settings of exemplar matching; not used in training.
+        objective: Settings of the loss.
+        adversary: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -304,11 +301,11 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         self.discriminator = patch_discriminator(self.adversary.discriminator_width)
 
     def configure_losses(self) -> None:
-        """Leave LPIPS out, which `setup` loads."""
+        """Defer loading of LPIPS to `setup`."""
         self.lpips = None
 
     def setup(self, stage: str) -> None:
-        """Begin training: load LPIPS.
+        """Load LPIPS at the start of ``fit``.
 
         Raises:
             WeightsError: VGG-16 is not available.
@@ -318,32 +315,32 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
             self.lpips = FrozenNetwork(LPIPS() if self.allow_untrained else published_lpips())
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return one group."""
+        """Return the parameters of Chroma-VQGAN as a single group."""
         return [{"params": list(self.model.network.vqgan.parameters())}]
 
     def paint(self, batch: Batch) -> RgbPrediction:
-        """Reconstruct a training batch, with gradients; the picture is not limited to [0, 1]."""
+        """Reconstruct a training batch with gradients; RGB is not clipped to [0, 1]."""
         found = self.model.network.vqgan(2 * batch["rgb"] - 1)
         extras = {"codebook": found.quantized.loss, "perplexity": found.quantized.perplexity}
         return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the losses, and log each."""
+        """Return the weighted sum of the losses and log each loss."""
         rgb, target = 2 * painted.rgb - 1, 2 * batch["rgb"] - 1
         terms = generator_terms(rgb, target, painted.extras["codebook"], self.lpips, self.discriminator)
         self.log_losses({**terms, "perplexity": painted.extras["perplexity"]}, len(rgb))
         return generator_total(terms, self.objective, self.current_step())
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the hinge loss, 0 before the discriminator counts."""
+        """Return the hinge loss, 0 before the discriminator is active."""
         real, fake = (self.discriminator(2 * rgb - 1) for rgb in (batch["rgb"], painted.rgb))
         return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure reconstructions, as nothing is colored yet."""
+        """Log the L1 distance of reconstructions, because the VQGAN alone does not colorize."""
         distance = F.l1_loss(self.paint(batch).rgb, batch["rgb"])
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 
     def current_step(self) -> int:
-        """Return the steps so far."""
+        """Return the number of completed steps."""
         return self.trainer.global_step

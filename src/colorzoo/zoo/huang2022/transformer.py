@@ -1,6 +1,6 @@
-"""Hybrid-Transformer: the distribution of the code of each cell, from gray features, known codes and hints.
+"""Hybrid-Transformer: predicts the code of each cell from gray features, known codes and hints.
 
-Gray tokens come first, then color tokens, both row by row. Layers have the authors' names.
+Gray tokens precede color tokens; both are in row-major order. Layer names match the authors' code.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _DEVIATION = 0.02
 
 @dataclass(frozen=True)
 class Hints:
-    """Colors of cells, for a batch of pictures.
+    """Cell colors for a batch of images.
 
     Attributes:
-        cells: ``(n, 3)`` int64: picture, row and column. The last of several hints of one cell counts.
+        cells: ``(n, 3)`` int64: image, row and column. The last hint of a cell takes effect.
         rgb: ``(n, 3)`` in [-1, 1].
     """
 
@@ -32,7 +32,7 @@ class Hints:
 
     @classmethod
     def none(cls, device: torch.device | None = None) -> Hints:
-        """Return no hints."""
+        """Return an empty set of hints."""
         rgb = torch.zeros(0, 3, dtype=torch.float32, device=device)
         return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), rgb)
 
@@ -47,10 +47,10 @@ class TransformerSizes:
 
     Attributes:
         embedding: Channels of a token.
-        heads: Heads of attention.
-        layers: Blocks.
-        rows: Rows of the largest map of cells.
-        columns: Its columns.
+        heads: Number of attention heads.
+        layers: Number of blocks.
+        rows: Maximum rows of the cell grid.
+        columns: Maximum columns of the cell grid.
     """
 
     embedding: Natural = 512
@@ -64,7 +64,7 @@ class HybridTransformer(nn.Module):
     """Transformer with full attention over gray and color tokens.
 
     Args:
-        sizes: Its sizes.
+        sizes: Sizes of the transformer.
         gray_width: Channels of the gray features.
         codes: Number of codes.
     """
@@ -91,10 +91,10 @@ class HybridTransformer(nn.Module):
         """Return the logits of all cells.
 
         Args:
-            gray: Gray features ``(B, rows * columns, G)``, row by row.
-            codes: ``(B, rows, columns)``; `mask_token` where a code is not known. A smaller map than that of
-                training uses the first positions.
-            hints: Colors of cells, which replace their codes.
+            gray: Gray features ``(B, rows * columns, G)``, row-major.
+            codes: ``(B, rows, columns)``; `mask_token` where a code is unknown. A smaller grid uses the
+                first position embeddings.
+            hints: Cell colors, which replace codes.
 
         Returns:
             ``(B, rows * columns, codes)``.
@@ -105,13 +105,13 @@ class HybridTransformer(nn.Module):
         return self.logits(x[:, gray.shape[1] :])
 
     def embed(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
-        """Return the tokens ``(B, 2 * rows * columns, C)``; arguments as of a call."""
+        """Return the tokens ``(B, 2 * rows * columns, C)``; see `forward` for the arguments."""
         x = torch.cat([self.gray_input(gray), self.embed_colors(codes, hints)], dim=1)
         embedded: Tensor = x + self.pos_emb[:, : x.shape[1]]
         return embedded
 
     def embed_colors(self, codes: Tensor, hints: Hints) -> Tensor:
-        """Return the color tokens ``(B, rows * columns, C)`` without their positions."""
+        """Return the color tokens ``(B, rows * columns, C)`` without position embeddings."""
         tokens: Tensor = self.tok_emb(codes.flatten(1))
         _, rows, columns = codes.shape
         picture, row, column = hints.cells.unbind(dim=1)
@@ -120,13 +120,13 @@ class HybridTransformer(nn.Module):
         nothing = torch.full((codes.numel(),), -1, device=place.device)
         latest = nothing.scatter_reduce(0, place, order, "amax")
         hinted = (self.cond_input(hints.rgb) + self.cond_emb).to(tokens.dtype)
-        # the row for cells without a hint keeps the layers in the graph if no cell has one
+        # the extra row for unhinted cells keeps the hint layers in the graph if there is no hint
         chosen = torch.cat([hinted, tokens.new_zeros(1, tokens.shape[-1])])[latest]
         return torch.where((latest >= 0).view(*tokens.shape[:2], 1), chosen.view_as(tokens), tokens)
 
     @property
     def layers(self) -> list[Block]:
-        """The blocks."""
+        """Blocks as a typed list."""
         return cast(list[Block], list(self.blocks))
 
     def logits(self, x: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class HybridTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a perceptron, each after a normalization."""
+    """Pre-normalized transformer block of attention and an MLP."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -145,18 +145,18 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the tokens ``(B, N, C)`` after the block."""
+        """Return the output tokens ``(B, N, C)``."""
         seen = self.ln1(x)
         return self.finish(x, seen, *self.attn.keys_and_values(seen))
 
     def finish(self, x: Tensor, seen: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return the tokens after the block from given keys and values.
+        """Return the output tokens for precomputed keys and values.
 
         Args:
-            x: ``(B, n, C)``, any of the tokens.
-            seen: The same after the first normalization.
+            x: ``(B, n, C)``, a subset of the tokens.
+            seen: ``(B, n, C)``, these tokens after the first normalization.
             key: ``(B, heads, N, c)`` of all tokens.
-            value: The same size.
+            value: ``(B, heads, N, c)`` of all tokens.
         """
         x = x + self.attn(seen, key, value)
         finished: Tensor = x + self.mlp(self.ln2(x))
@@ -164,11 +164,11 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention of several heads.
+    """Multi-head attention.
 
     Args:
         width: Channels of a token.
-        heads: Heads.
+        heads: Number of heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -181,11 +181,11 @@ class Attention(nn.Module):
         return self.split(self.key(seen)), self.split(self.value(seen))
 
     def forward(self, seen: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return what tokens ``(B, n, C)`` take from the tokens of these keys and values."""
+        """Attend from tokens ``(B, n, C)`` to keys and values."""
         taken = F.scaled_dot_product_attention(self.split(self.query(seen)), key, value)
         mixed: Tensor = self.proj(taken.transpose(1, 2).flatten(2))
         return mixed
 
     def split(self, x: Tensor) -> Tensor:
-        """Return ``(B, heads, n, c)`` of ``(B, n, C)``."""
+        """Split ``(B, n, C)`` into heads, ``(B, heads, n, c)``."""
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

@@ -1,7 +1,7 @@
-"""Chroma-VQGAN: a picture as codes of its colors and continuous features of its gray copy.
+"""Chroma-VQGAN: encodes an image as color codes and continuous features of its gray version.
 
-Pictures are RGB in [-1, 1], with sides that are multiples of 16; a code stands for a cell of 16 x 16 pixels.
-Layers have the authors' names.
+Images are RGB in [-1, 1] with sides that are multiples of 16. One code represents a cell of 16 x 16 pixels.
+Layer names match the authors' code.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from colorzoo.networks.blocks import conv3x3
 from colorzoo.settings import Natural
 
 CELL = 16
-"""Pixels along each side of a cell."""
+"""Side of a cell in pixels."""
 
 _GROUPS = 32
 _EPSILON = 1e-4
-_BETA = 0.25  # of the codes' own term; the encoder's has weight 1, the reverse of other VQ papers
+_BETA = 0.25  # weight of the codebook term; the encoder term has weight 1, the reverse of other VQ papers
 _GRAY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class VQGANSizes:
-    """Sizes of Chroma-VQGAN, the authors' ``ddconfig``.
+    """Sizes of Chroma-VQGAN (``ddconfig`` in the authors' code).
 
     Attributes:
         channels: Channels of the first level.
-        multipliers: Channels of the levels as multiples of it; each level but the last halves the sides.
-        attention: Levels with attention.
-        blocks: Residual blocks of a level of the encoders; those of the decoder have one more.
-        latent: Channels at the end of the color encoder.
-        code_width: Channels of codes and of gray features.
+        multipliers: Channel multiplier of each level; each level but the last downsamples by 2.
+        attention: Indices of the levels with attention.
+        blocks: Residual blocks per encoder level; decoder levels have one more.
+        latent: Output channels of the color encoder.
+        code_width: Channels of code vectors and gray features.
         codes: Number of codes.
     """
 
@@ -49,13 +49,13 @@ class VQGANSizes:
 
 
 class Quantized(NamedTuple):
-    """Codes of a batch of color features.
+    """Quantized color features of a batch.
 
     Attributes:
-        vectors: ``(B, C, h, w)``, the vectors of the codes; their gradient goes to the features.
+        vectors: ``(B, C, h, w)``, code vectors with a straight-through gradient for the features.
         codes: ``(B, h, w)`` int64.
-        loss: Scalar that moves codes and features towards each other.
-        perplexity: Scalar, the effective number of codes in the batch.
+        loss: Codebook loss, a scalar.
+        perplexity: Effective number of codes in the batch, a scalar.
     """
 
     vectors: Tensor
@@ -65,11 +65,11 @@ class Quantized(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """A picture that went through Chroma-VQGAN.
+    """Reconstruction of an image.
 
     Attributes:
-        rgb: ``(B, 3, H, W)``, not limited to [-1, 1].
-        quantized: Its codes.
+        rgb: ``(B, 3, H, W)``, not clipped to [-1, 1].
+        quantized: Quantized color features.
     """
 
     rgb: Tensor
@@ -77,10 +77,10 @@ class Reconstruction(NamedTuple):
 
 
 class ChromaVQGAN(nn.Module):
-    """Encoders of color and of gray, codes, and a decoder.
+    """Color encoder, gray encoder, codebook and decoder.
 
     Args:
-        sizes: Its sizes.
+        sizes: Sizes of the networks.
     """
 
     def __init__(self, sizes: VQGANSizes) -> None:
@@ -93,17 +93,17 @@ class ChromaVQGAN(nn.Module):
         self.decoder = Decoder(2 * sizes.latent, sizes)
 
     def forward(self, rgb: Tensor) -> Reconstruction:
-        """Reconstruct a batch from its codes and its gray copy."""
+        """Reconstruct a batch from its codes and its gray version."""
         quantized = self.quantize(self.color_features(rgb))
         return Reconstruction(self.decode(quantized.vectors, self.gray_encoder(gray_of(rgb))), quantized)
 
     def color_features(self, rgb: Tensor) -> Tensor:
-        """Return what is quantized, ``(B, C, h, w)``."""
+        """Return the color features ``(B, C, h, w)`` before quantization."""
         features: Tensor = self.quant_conv(self.encoder(rgb))
         return features
 
     def gray_features(self, gray: Tensor) -> Tensor:
-        """Return the features ``(B, C, h, w)`` of gray ``(B, 1, H, W)`` in [-1, 1]."""
+        """Return the features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
         features: Tensor = self.gray_encoder(gray)
         return features
 
@@ -112,21 +112,21 @@ class ChromaVQGAN(nn.Module):
         return self.quantize.nearest(self.color_features(rgb))
 
     def decode_codes(self, codes: Tensor, gray_features: Tensor) -> Tensor:
-        """Return the picture of codes ``(B, h, w)``; see `decode`."""
+        """Decode codes ``(B, h, w)`` to RGB; see `decode`."""
         return self.decode(self.quantize.vectors(codes), gray_features)
 
     def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
-        """Return the picture ``(B, 3, H, W)`` of code vectors and gray features, both ``(B, C, h, w)``."""
+        """Decode code vectors and gray features, both ``(B, C, h, w)``, to RGB ``(B, 3, H, W)``."""
         rgb: Tensor = self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
         return rgb
 
 
 class Quantizer(nn.Module):
-    """Codes and their vectors.
+    """Codebook.
 
     Args:
         codes: Number of codes.
-        width: Channels of a vector.
+        width: Channels of a code vector.
     """
 
     def __init__(self, codes: int, width: int) -> None:
@@ -135,7 +135,7 @@ class Quantizer(nn.Module):
         nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
 
     def forward(self, features: Tensor) -> Quantized:
-        """Replace each place of ``(B, C, h, w)`` by the vector of its code."""
+        """Replace each position of ``(B, C, h, w)`` by its nearest code vector."""
         codes = self.nearest(features)
         vectors = self.vectors(codes)
         loss = F.mse_loss(vectors.detach(), features) + _BETA * F.mse_loss(vectors, features.detach())
@@ -144,8 +144,8 @@ class Quantizer(nn.Module):
         return Quantized(features + (vectors - features).detach(), codes, loss, perplexity)
 
     def nearest(self, features: Tensor) -> Tensor:
-        """Return the codes ``(B, h, w)`` whose vectors are nearest to ``(B, C, h, w)``."""
-        with torch.autocast(features.device.type, enabled=False):  # distances are differences of squares
+        """Return the nearest codes ``(B, h, w)`` of features ``(B, C, h, w)``."""
+        with torch.autocast(features.device.type, enabled=False):  # squared distances need float32
             batch, width, *size = features.shape
             rows = features.float().permute(0, 2, 3, 1).reshape(-1, width)
             known = self.embedding.weight.float()
@@ -153,18 +153,18 @@ class Quantizer(nn.Module):
             return (squares - 2 * rows @ known.T).argmin(dim=1).view(batch, *size)
 
     def vectors(self, codes: Tensor) -> Tensor:
-        """Return the vectors ``(B, C, h, w)`` of codes ``(B, h, w)``."""
+        """Return the code vectors ``(B, C, h, w)`` of codes ``(B, h, w)``."""
         found: Tensor = self.embedding(codes)
         return found.permute(0, 3, 1, 2)
 
 
 class Encoder(nn.Module):
-    """Residual blocks at five sizes, with attention at the smallest.
+    """Encoder of residual blocks at five scales.
 
     Args:
-        fan_in: Channels of the picture.
-        fan_out: Channels of the features.
-        sizes: Of the blocks.
+        fan_in: Input channels.
+        fan_out: Output channels.
+        sizes: Sizes of the blocks.
     """
 
     def __init__(self, fan_in: int, fan_out: int, sizes: VQGANSizes) -> None:
@@ -192,11 +192,11 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The mirror of `Encoder`.
+    """Decoder that mirrors `Encoder`.
 
     Args:
-        fan_in: Channels of the joined features.
-        sizes: Of the blocks.
+        fan_in: Channels of the concatenated features.
+        sizes: Sizes of the blocks.
     """
 
     def __init__(self, fan_in: int, sizes: VQGANSizes) -> None:
@@ -217,7 +217,7 @@ class Decoder(nn.Module):
         self.conv_out = conv3x3(before, 3)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return RGB ``(B, 3, 16 h, 16 w)`` of ``(B, fan_in, h, w)``."""
+        """Return RGB ``(B, 3, 16 h, 16 w)`` for features ``(B, fan_in, h, w)``."""
         x = self.mid(self.conv_in(features))
         for level in reversed(self.up):
             x = level(x)
@@ -226,7 +226,7 @@ class Decoder(nn.Module):
 
 
 class _Level(nn.Module):
-    """Residual blocks of one size, attention after each where the map is small, and a change of size."""
+    """Residual blocks of one scale, optional attention after each block, and optional resampling."""
 
     def __init__(
         self,
@@ -287,7 +287,7 @@ class _ResidualBlock(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Attention of one head over all places."""
+    """Single-head self-attention over all positions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -303,7 +303,7 @@ class _Attention(nn.Module):
 
 
 class _Downsample(nn.Module):
-    """Convolution of stride 2 with padding at the right and the bottom alone."""
+    """Convolution of stride 2 with padding only at the right and bottom."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -325,7 +325,7 @@ class _Upsample(nn.Module):
 
 
 def gray_of(rgb: Tensor) -> Tensor:
-    """Return the gray copy ``(B, 1, H, W)`` of ``(B, 3, H, W)``, both in [-1, 1]."""
+    """Convert RGB ``(B, 3, H, W)`` to gray ``(B, 1, H, W)``, both in [-1, 1]."""
     return (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
 
 

@@ -1,7 +1,7 @@
 """Let there be Color! (Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2016).
 
-A path of local features colors a picture of any size, told by one vector of the whole scene, which a second
-path makes of a small square of it. https://doi.org/10.1145/2897824.2925974
+Local features of an image of any size are fused with a global vector of the scene, which a second branch
+computes from a small square version of the image. https://doi.org/10.1145/2897824.2925974
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        scene_side: Side in pixels of the square that the scene's vector is made of; a multiple of 32.
-        normalization: Batch normalization after every layer but the last, as in training; the released
+        width: Multiplier of every channel count; 1.0 matches the published network.
+        scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
+        normalization: Whether every layer but the last has batch normalization, as in training. The released
             network has none.
     """
 
@@ -41,13 +41,13 @@ class Architecture:
 
 
 class LetThereBeColor(ColoringModel):
-    """Colors a photo by itself, or in the mood of another photo.
+    """Colorization without guidance, or with the mood of a reference.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
 
     Raises:
-        ColorzooError: ``scene_side`` is no multiple of 32.
+        ColorzooError: ``scene_side`` is not a multiple of 32.
     """
 
     accepts = frozenset({"exemplar"})
@@ -65,14 +65,14 @@ class LetThereBeColor(ColoringModel):
             architecture.width, scene_side=side, normalization=architecture.normalization
         )
         super().__init__(network, architecture=architecture)
-        if architecture.normalization:  # torch's batch statistics are a hundred times less exact otherwise
+        if architecture.normalization:  # channels-last batch statistics are much less precise in torch
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch.
+        """Colorize a batch.
 
-        The scene's vector is that of the exemplar, if there is one, whose colors do not matter; its ``alpha``
-        goes from the picture's own vector (0) to that of the exemplar (1).
+        With an exemplar, its global vector replaces the image's own vector; its colors are not used.
+        ``alpha`` interpolates between the image's own vector (0) and the exemplar's vector (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]
@@ -82,14 +82,14 @@ class LetThereBeColor(ColoringModel):
         return AbPrediction(ab=self.network(gray, style, exemplar.alpha))
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 256w)``."""
+        """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256w)``."""
         return self.network.style_of(gray_of(rgb)).unsqueeze(1)
 
     def look_key(self) -> str:
-        """Return a hash of the weights and settings that the vector depends on."""
+        """Return a hash of the weights and settings that determine the global vector."""
         parts = fingerprint(self.network.low), fingerprint(self.network.scene)
         return "-".join((*parts, fingerprint(self.network.style), str(self.network.scene_side)))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the layers of the authors' Torch7 file; see `convert_published`."""
+        """Rename the layers of the authors' Torch7 file."""
         return convert_published(state_dict, self.state_dict())

@@ -1,6 +1,6 @@
-"""Network of Iizuka et al. 2016: local features and one vector of the whole scene, joined for a decoder.
+"""Network of Iizuka et al. 2016: local features, fused with a global vector, and a decoder.
 
-Color formulas of Torch7's image package, which the network was trained with.
+The color conversions match Torch7's image package, which the authors used for training.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.01933
 
 
 def gray_of(rgb: Tensor) -> Tensor:
-    """Return Y ``(B, 1, H, W)`` of RGB ``(B, 3, H, W)``."""
+    """Return luma Y ``(B, 1, H, W)`` of RGB ``(B, 3, H, W)``."""
     return multiply(YUV[:1], rgb)
 
 
 def torch7_lab(rgb: Tensor) -> Tensor:
-    """Return Lab of RGB ``(B, 3, H, W)``, which may leave [0, 1]."""
+    """Convert RGB ``(B, 3, H, W)`` to Lab; RGB may exceed [0, 1]."""
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     xyz = multiply(_XYZ, linear) / torch7_white(rgb)
     cubic = torch.where(xyz > EPSILON, xyz.clamp(min=EPSILON) ** (1 / 3), (KAPPA * xyz + 16) / 116)
@@ -35,12 +35,12 @@ def torch7_lab(rgb: Tensor) -> Tensor:
 
 
 def torch7_white(like: Tensor) -> Tensor:
-    """Return XYZ ``(3, 1, 1)`` of torch7_white, of the type and device of a tensor."""
+    """Return the white point XYZ ``(3, 1, 1)`` with the dtype and device of a tensor."""
     return torch.tensor(WHITE, dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
 def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    """Return a matrix times the channels of ``(B, 3, H, W)``; autocast would round a matrix product."""
+    """Multiply a matrix with the channels of ``(B, 3, H, W)``, unaffected by autocast."""
     first, second, third = maps.unbind(1)
     return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)
 
@@ -48,21 +48,20 @@ def multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
 STRIDE = 8
 """Stride of the local features in pixels."""
 
-_MEAN = 0.44505388568813414  # of the gray levels of Places, as the authors' file has it
+_MEAN = 0.44505388568813414  # mean gray level of Places, from the authors' file
 
 
 class JointPriorNetwork(nn.Module):
-    """Local and global features of one gray picture, joined to colors at half its size (section 3).
+    """Network that fuses local and global features and predicts ab at half the size (section 3).
 
-    Convolutions are called by the authors' names: ``low`` is shared, ``mid`` is local, ``scene`` and
-    ``style`` end in the vector of the whole scene, which the first layer of ``color`` sees at every place.
+    Convolutions have the authors' names: ``low`` is shared, ``mid`` is local, ``scene`` and ``style`` compute
+    the global vector, which the first layer of ``color`` reads at every position.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        scene_side: Side in pixels of the square to which a picture is squashed for the vector; a multiple of
-            32.
-        normalization: Normalize after every layer but the last, as in training. The released network has
-            these layers folded into the others.
+        width: Multiplier of every channel count; 1.0 matches the published network.
+        scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
+        normalization: Whether every layer but the last has batch normalization, as in training. The released
+            network has these layers folded into the convolutions.
     """
 
     mean: Tensor
@@ -97,12 +96,12 @@ class JointPriorNetwork(nn.Module):
         )
 
     def forward(self, gray: Tensor, style: Tensor | None = None, alpha: float = 1.0) -> Tensor:
-        """Color a picture of any size.
+        """Colorize images of any size.
 
         Args:
             gray: ``(B, 1, H, W)`` in [0, 1].
-            style: ``(B, 256w)`` of another picture; None takes the picture's own.
-            alpha: Share of ``style`` against the picture's own vector.
+            style: Global vector ``(B, 256w)`` of another image; None uses the image's own vector.
+            alpha: Weight of ``style`` against the image's own vector.
 
         Returns:
             ``(B, 2, H, W)`` float32, ab in CIE units.
@@ -117,39 +116,39 @@ class JointPriorNetwork(nn.Module):
         return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
 
     def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the losses read: ab maps in (0, 1) at half the size, and the scene ``(B, 512w)``."""
+        """Return ab maps in (0, 1) at half the size and scene features ``(B, 512w)`` for the losses."""
         local = self.local_input(gray)
         low = self.low(local)
         scene = self.scene(self._scene_input(local, low))
         return self.fuse(self.mid(low), self.style(scene)), scene
 
     def style_of(self, gray: Tensor) -> Tensor:
-        """Return the vectors ``(B, 256w)`` of gray pictures ``(B, 1, H, W)`` in [0, 1]."""
+        """Return the global vectors ``(B, 256w)`` of gray images ``(B, 1, H, W)`` in [0, 1]."""
         return self._style(self.local_input(gray), None)
 
     def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
-        """Return ab maps ``(B, 2, 4h, 4w)`` in (0, 1) of local features ``(B, 256w, h, w)`` and a vector."""
+        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features ``(B, 256w, h, w)`` and a vector."""
         everywhere = style[:, :, None, None].expand(-1, -1, mid.shape[-2], mid.shape[-1])
         maps: Tensor = self.color(torch.cat([mid, everywhere.to(mid.dtype)], dim=1))
         return maps.float()
 
     def local_input(self, gray: Tensor) -> Tensor:
-        """Return a picture at the nearest size in multiples of 8, without the mean gray level."""
+        """Resize an image to the nearest multiples of 8 and subtract the mean gray level."""
         return scale(gray, whole_cells(gray.shape[-2], gray.shape[-1])) - self.mean
 
     def scene_input(self, local: Tensor) -> Tensor:
-        """Return a local input squashed to the square of the vector's path."""
+        """Resize a local input to the square input of the global branch."""
         return scale(local, (self.scene_side, self.scene_side))
 
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Return the vector, in float32: its large weights are used once, and casting them costs more."""
+        """Return the global vector in float32: a cast of its large weights would cost more than it saves."""
         features = self._scene_input(local, low)
         with torch.autocast(features.device.type, enabled=False):
             style: Tensor = self.style(self.scene(features.float()))
         return style
 
     def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Return the low-level features of the square; those of the picture if it is such a square."""
+        """Return low-level features of the square input, reusing those of an image of equal size."""
         if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
             return low
         features: Tensor = self.low(self.scene_input(local))
@@ -157,7 +156,7 @@ class JointPriorNetwork(nn.Module):
 
 
 def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:
-    """Return a linear layer and a ReLU by name, with a normalization between them if wanted."""
+    """Build a named linear layer with ReLU and optional batch normalization."""
     layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(fan_in, fan_out)})
     if normalization:
         layers[f"norm_{name}"] = nn.BatchNorm1d(fan_out)
@@ -168,12 +167,12 @@ def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> Ordered
 def convolutions(
     channels: Sequence[int], strides: Sequence[int], normalization: bool, first: int = 1
 ) -> OrderedDict[str, nn.Module]:
-    """Return 3x3 convolutions and ReLUs by name, with normalizations between them if wanted.
+    """Build named 3 x 3 convolutions with ReLU and optional batch normalization.
 
     Args:
-        channels: Input width followed by the width of each convolution.
-        strides: Stride of each.
-        normalization: Whether there are normalizations.
+        channels: Input channels, followed by the output channels of each convolution.
+        strides: Stride of each convolution.
+        normalization: Whether to add batch normalization.
         first: Number of the first convolution in its name.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -186,34 +185,34 @@ def convolutions(
 
 
 def to_ab(maps: Tensor) -> Tensor:
-    """Return ab in CIE units of maps in (0, 1)."""
+    """Convert maps in (0, 1) to ab in CIE units."""
     return 200 * maps - 100
 
 
 def from_ab(ab: Tensor) -> Tensor:
-    """Return maps in [0, 1] of ab in CIE units, the inverse of `to_ab`."""
+    """Convert ab in CIE units to maps in [0, 1], the inverse of `to_ab`."""
     return (ab / 100 + 1) / 2
 
 
 def whole_cells(height: int, width: int) -> tuple[int, int]:
-    """Return the nearest size in multiples of 8, halves up and 8 at least."""
+    """Return the nearest size in multiples of 8, at least 8; halves are rounded up."""
     return STRIDE * _at_least_one(height), STRIDE * _at_least_one(width)
 
 
 def _at_least_one(side: int) -> int:
     cells = (side + STRIDE // 2) // STRIDE
-    return cells if is_traced() else max(1, cells)  # a graph is of larger pictures
+    return cells if is_traced() else max(1, cells)  # exported graphs require larger images
 
 
 def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps as ``image.scale`` of Torch7 does, each axis alone.
+    """Resize maps as ``image.scale`` of Torch7 does, separately for each axis.
 
-    An axis that grows is interpolated between its first and last sample; one that shrinks is averaged over
-    areas, whose fractions count.
+    Upsampling interpolates linearly between the first and last sample; downsampling averages areas, including
+    fractional pixels.
 
     Args:
         maps: ``(B, C, H, W)``.
-        size: Height and width of the result.
+        size: Output height and width.
 
     Returns:
         ``(B, C, *size)`` float32.
@@ -228,16 +227,16 @@ def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _weights(old: int, new: int, like: Tensor) -> Tensor:
-    """Return ``(new, old)``: the share of each old sample in each new one.
+    """Return the resampling matrix ``(new, old)``.
 
-    Sizes are read from tensors, so that a graph takes any.
+    Sizes are computed from tensors, so that an exported graph supports any size.
     """
     column = torch.arange(old, device=like.device, dtype=like.dtype)
     row = torch.arange(new, device=like.device, dtype=like.dtype)[:, None]
-    before, after = column[-1:] + 1, row[-1:] + 1  # the old and the new size
+    before, after = column[-1:] + 1, row[-1:] + 1  # old and new size
     step = before / after
     start, end = row * step, (row + 1) * step
     area = (torch.minimum(end, column + 1) - torch.maximum(start, column)).clamp(min=0) / step
-    place = row * ((before - 1) / (after - 1))  # without a meaning for a single sample, which is a mean
+    place = row * ((before - 1) / (after - 1))  # undefined for a single sample, which is averaged instead
     between = (1 - (place - column).abs()).clamp(min=0)
     return torch.where(step > 1, area, between)

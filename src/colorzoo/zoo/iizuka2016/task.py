@@ -1,6 +1,7 @@
-"""Training of Let there be Color! (Iizuka et al., SIGGRAPH 2016): colors and the class of the scene together.
+"""Training of Let there be Color! (Iizuka et al., SIGGRAPH 2016): colors and scene classification.
 
-The authors publish no training code; this follows the paper's text. https://doi.org/10.1145/2897824.2925974
+The authors publish no training code, so this module follows the paper.
+https://doi.org/10.1145/2897824.2925974
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Objective:
     """Settings of the joint loss.
 
     Attributes:
-        classes: Number of scene classes: 205 of Places, 1,000 of ImageNet; 0 trains colors alone.
-        class_weight: Weight of the cross-entropy (alpha).
+        classes: Number of scene classes: 205 for Places, 1,000 for ImageNet; 0 disables the classification.
+        class_weight: Weight of the classification cross-entropy (alpha in the paper).
     """
 
     classes: Count = 205
@@ -35,14 +36,14 @@ class Objective:
 
 
 class Iizuka2016(SingleOptimizerModule):
-    """Task of `LetThereBeColor`.
+    """Training task of `LetThereBeColor`.
 
     Attributes:
-        classifier: Predicts the class from the scene; None without classes.
+        classifier: Scene classifier; None without classes.
 
     Args:
-        architecture: The network.
-        objective: The losses.
+        architecture: Settings of the network.
+        objective: Settings of the losses.
         **optimization: See `Optimization`.
     """
 
@@ -59,7 +60,7 @@ class Iizuka2016(SingleOptimizerModule):
         super().__init__(LetThereBeColor(architecture), **optimization)
 
     def configure_losses(self) -> None:
-        """Build the classifier, two layers over the scene's features."""
+        """Build the classifier, two linear layers on the scene features."""
         self.classifier: nn.Sequential | None = None
         if self.objective.classes:
             network = self.model.network
@@ -73,7 +74,7 @@ class Iizuka2016(SingleOptimizerModule):
         return self.objective.classes
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare colors, and the class of the scene, with the truth."""
+        """Return the loss of colors and scene classification."""
         rgb = batch["rgb"]
         gray = lightness_to_rgb(rgb_to_lab(rgb)[:, :1])[:, :1]
         maps, scene = self.model.network.maps_and_scene(gray)
@@ -84,8 +85,8 @@ class Iizuka2016(SingleOptimizerModule):
             losses = self.losses(maps, target, self.classifier(scene), batch["label"])
         else:
             raise DataError(
-                "iizuka2016 learns the class of each scene and the pictures have none; give data with labels "
-                "(--data.labels true), or set --model.objective.classes 0."
+                "--model.objective.classes must be 0 for data without labels. Or load labels with "
+                "--data.labels true."
             )
         self.log_losses(losses, len(rgb))
         return losses["loss"]
@@ -96,8 +97,8 @@ class Iizuka2016(SingleOptimizerModule):
         """Return the mean squared error of colors, the cross-entropy of classes, and the joint ``loss``.
 
         Args:
-            maps: Predicted maps in (0, 1), ``(B, 2, h, w)``.
-            target: True ones.
+            maps: Predicted maps ``(B, 2, h, w)`` in (0, 1).
+            target: True maps.
             logits: ``(B, classes)``; None without classes.
             label: ``(B,)`` int64.
         """
@@ -109,5 +110,5 @@ class Iizuka2016(SingleOptimizerModule):
 
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the true maps in [0, 1] of RGB ``(B, 3, H, W)``, averaged down to a height and width."""
+    """Return the target maps in [0, 1] of RGB ``(B, 3, H, W)``, downsampled to a height and width."""
     return scale(from_ab(torch7_lab(rgb)[:, 1:]), size)

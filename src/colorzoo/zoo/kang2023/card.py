@@ -1,4 +1,4 @@
-"""Cards of Kang et al. 2023."""
+"""Model cards of Kang et al. 2023."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import replace
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _HUB = "https://huggingface.co/piddnad"
-_IMAGENET = "ImageNet, 400,000 steps of 16 pictures of 256 pixels, by the authors: the paper's model."
-# of 64 pixels: the discriminator needs them
+_IMAGENET = "ImageNet, 400,000 steps of 16 images of 256 pixels, by the authors: the paper's model."
+# 64 pixels, because the discriminator requires them
 _NARROW = {"width": 0.125, "depth": 0.3, "discriminator_width": 0.125}
 _TRIAL = {**_NARROW, "queries": 8, "layers": 3, "perceptual_weight": 0.0}
-_WITHOUT_GRADIENT = ("discriminator.layers.2.2.*.weight_orig",)  # the attention begins with a factor of 0
+_WITHOUT_GRADIENT = ("discriminator.layers.2.2.*.weight_orig",)  # the attention is scaled by 0 at first
 
 
-_VAL5K = "ImageNet val5k, 256 x 256, without help; the authors' own FID"
+_VAL5K = "ImageNet val5k, 256 x 256, no guidance; the authors' own FID"
 _TABLE_1 = "Kang et al. 2023, Table 1"
-_SIXTY = "60 validation photos each, central squares at 256 pixels, without help"
+_SIXTY = "60 validation images each, central squares at 256 pixels, no guidance"
 
 
 def _stated(rank: int, why: str, fid: float, psnr: float) -> tuple[Quality, ...]:
@@ -28,7 +28,7 @@ def _stated(rank: int, why: str, fid: float, psnr: float) -> tuple[Quality, ...]
 
 
 def _published(name: str, size: int, trained_on: str) -> Weights:
-    """Return a file of the authors; they state neither size nor hash, so the size is that of its tensors."""
+    """Return a published file; its size is computed from the tensors because the authors state none."""
     return Weights(
         sha256=None,
         size=size,
@@ -50,30 +50,30 @@ LARGE = ModelCard(
     title="DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders",
     paper="https://arxiv.org/abs/2212.11613",
     year=2023,
-    summary="Colors a photo by itself, from learned colors over a ConvNeXt-L. The paper's large network.",
+    summary="Colorizes an image with learned color queries over a ConvNeXt-L. The paper's large network.",
     task="colorzoo.zoo.kang2023.task:Kang2023",
     model="colorzoo.zoo.kang2023.model:DDColor",
     parameters=227_866_256,
     aliases=("ddcolor",),
     hparams={"size": "large"},
     weights={
-        # what the authors' own code takes, since photos of users are not ImageNet
+        # the default of the authors' code, because user photos differ from ImageNet
         "published": _published(
             "ddcolor_modelscope",
             _LARGE_BYTES,
-            "ImageNet, cleaned, by the authors (ddcolor_modelscope): best on photos from elsewhere.",
+            "ImageNet, cleaned, by the authors (ddcolor_modelscope): best on other photos.",
         ),
         "paper": _published("ddcolor_paper", _LARGE_BYTES, _IMAGENET),
         "artistic": _published(
             "ddcolor_artistic",
             _LARGE_BYTES,
-            "ImageNet and artistic pictures that are not public, without colorfulness loss, by the authors: "
-            "fewer blobs of color.",
+            "ImageNet and private artistic images, without colorfulness loss, by the authors: fewer blobs "
+            "of color.",
         ),
     },
     config="kang2023/paper.yaml",
     quality=_stated(
-        90, "Best FID of all in its own table; the numbers are those of the paper's file.", 3.92, 23.85
+        90, "Best FID in the paper's own table; the scores belong to the `paper` weights.", 3.92, 23.85
     ),
     smoke=Smoke(hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_WITHOUT_GRADIENT),
 )
@@ -81,19 +81,19 @@ LARGE = ModelCard(
 TINY = replace(
     LARGE,
     name="kang2023_tiny",
-    summary="Colors a photo by itself, from learned colors over a ConvNeXt-T. The paper's tiny network.",
+    summary="Colorizes an image with learned color queries over a ConvNeXt-T. The paper's tiny network.",
     parameters=55_005_104,
     aliases=("ddcolor_tiny",),
     hparams={"size": "tiny"},
     weights={"published": _published("ddcolor_paper_tiny", _TINY_BYTES, _IMAGENET)},
     config="kang2023/tiny.yaml",
-    quality=_stated(80, "Second in the same table, at a quarter of the size.", 4.38, 23.54),
+    quality=_stated(80, "Second in the same table, with a quarter of the parameters.", 4.38, 23.54),
 )
 
 SMALL = replace(
     LARGE,
     name="kang2023_small",
-    summary="Colors a photo by itself, from learned colors. Narrow; ships inside the package.",
+    summary="Colorizes an image with learned color queries. Narrow; ships inside the package.",
     parameters=5_531_757,
     aliases=(),
     hparams={
@@ -109,7 +109,7 @@ SMALL = replace(
             size=2_224_402,
             license="Apache-2.0",
             file="kang2023_small.safetensors",
-            trained_on="15,762 photos, 103,992 crops on one CPU core; see the model's page.",
+            trained_on="15,762 photos, 103,992 crops on a CPU; see the model page.",
         )
     },
     config="kang2023/small.yaml",
@@ -117,8 +117,8 @@ SMALL = replace(
         Quality(
             "automatic",
             15,
-            "Measured; nearer to the truth than zhang2016_small and half its color on gray things; "
-            "at equal color behind zhang2017_local_small on people.",
+            "Measured; lower error than zhang2016_small, with half its color on neutral objects; at equal "
+            "color behind zhang2017_local_small on people.",
             measured=(
                 Score("PSNR over gray [dB]", 0.93, "higher", _SIXTY, "src/colorzoo/zoo/kang2023/README.md"),
                 Score(

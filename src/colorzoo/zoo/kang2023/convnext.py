@@ -1,4 +1,4 @@
-"""ConvNeXt, the paper's encoder. A separate module, because timm takes seconds to import."""
+"""ConvNeXt, the encoder of the paper, in a separate module because timm is slow to import."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _DEPTHS: dict[Size, tuple[int, ...]] = {"tiny": (3, 3, 9, 3), "large": (3, 3, 27
 
 
 class ConvNextEncoder(nn.Module):
-    """ConvNeXt (Liu et al. 2022) with another normalization of each of its four maps.
+    """ConvNeXt (Liu et al. 2022) with an additional normalization of each of its four feature maps.
 
     Args:
         size: Size of the network.
-        width: Multiplier of the channel counts; 1.0 is published.
+        width: Multiplier of the channel counts; 1.0 matches the published network.
         depth: Multiplier of the blocks in each stage.
     """
 
@@ -38,12 +38,13 @@ class ConvNextEncoder(nn.Module):
         self.norms = nn.ModuleList([LayerNorm2d(channels, eps=1e-6) for channels in self.channels])
 
     def load_pretrained(self, name: str) -> None:
-        """Load the weights of one of timm's classifiers, fetched once; the last normalizations stay.
+        """Load the weights of a timm classifier, downloaded once; the additional normalizations stay random.
 
         Args:
             name: Name of a ConvNeXt of the same size, such as ``"convnext_large.fb_in22k"``.
 
         Raises:
+            WeightsError: The weights are not available or do not match.
             WeightsError: The weights are not available, or do not fit.
         """
         found = timm_network(name, num_classes=0).model.state_dict()

@@ -1,9 +1,9 @@
 """DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders (Kang et al., ICCV 2023).
 
-One decoder upsamples the encoder's maps of a gray picture, another turns learned queries into colors; their
-product is ab. https://arxiv.org/abs/2212.11613
+A pixel decoder upsamples the encoder's feature maps of a gray image. A color decoder turns learned queries
+into color embeddings. Their product is ab. https://arxiv.org/abs/2212.11613
 
-Additions to DDColor in `kang2023_small`; all off in the paper's model.
+`Extensions` contains the additions of `kang2023_small`; all are off in the paper's model.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Extensions:
     """Additions to DDColor.
 
     Attributes:
-        trunk: Registered Local Hints model whose layers are the encoder, instead of a ConvNeXt. They are
-            neither trained nor stored in weight files.
-        chroma: c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, for a larger weight of colorful
-            pixels; 0 weights all alike, as the paper does.
+        trunk: Registered Local Hints model whose layers replace the ConvNeXt encoder. They are frozen and not
+            stored in weight files.
+        chroma: Constant c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, which increases the
+            weight of colorful pixels; 0 gives equal weights, as in the paper.
     """
 
     trunk: str | None = None
@@ -42,15 +42,15 @@ class Extensions:
 
 
 class TrunkEncoder(nn.Module):
-    """The layers of a Local Hints network (Zhang et al. 2017) without hints as an encoder.
+    """Layers of a Local Hints network (Zhang et al. 2017), run without hints, as an encoder.
 
-    Its maps have strides 2, 4 and 8, half of ConvNeXt's; the fourth is an average.
+    The maps have strides 2, 4 and 8, half of ConvNeXt's; the fourth map is average-pooled.
 
     Args:
-        model: A trained model; see `Extensions`.
+        model: Trained model; see `Extensions`.
 
     Raises:
-        ColorzooError: The model is of another family.
+        ColorzooError: The model belongs to another family.
     """
 
     stride = 16
@@ -60,7 +60,7 @@ class TrunkEncoder(nn.Module):
         super().__init__()
         unet = getattr(model.network, "unet", None)
         if not isinstance(unet, HintUNet):
-            raise ColorzooError(f"trunk does not fit: a {type(model).__name__} is not a Local Hints model.")
+            raise ColorzooError(f"trunk must be a Local Hints model, got a {type(model).__name__}.")
         self.unet = unet.eval()
         self.mask_center = float(getattr(model.network, "mask_center", 0.0))
         middle, deep = unet.up9.in_channels, unet.up8.in_channels
@@ -68,11 +68,11 @@ class TrunkEncoder(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> TrunkEncoder:
-        """Stay in evaluation mode, with the lender's batch statistics."""
+        """Keep evaluation mode, so that the stored batch statistics are used."""
         return super().train(False)
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return maps at strides 2, 4, 8 and 16; see `Encoder`."""
+        """Return feature maps at strides 2, 4, 8 and 16; see `Encoder`."""
         seen: dict[str, Tensor] = {}
 
         def keep(name: str, activation: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class TrunkEncoder(nn.Module):
 
 PIXEL_CHANNELS = (512, 512, 256)
 FEED_CHANNELS = 2048
-_TRUNK_SIZE = 256  # pixels, the working size over the layers of a Local Hints network
+_TRUNK_SIZE = 256  # pixels, the input size with a Local Hints encoder
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ class Architecture:
 
     Attributes:
         size: Size of the encoder: ``tiny`` is ConvNeXt-T, ``large`` is ConvNeXt-L.
-        width: Multiplier of every channel count of encoder and decoders; 1.0 is published.
-        depth: Multiplier of the blocks in each stage of the encoder; 1.0 is published.
+        width: Multiplier of every channel count of encoder and decoders; 1.0 matches the published network.
+        depth: Multiplier of the blocks in each encoder stage; 1.0 matches the published network.
         queries: Number of color queries.
-        layers: Number of layers of the color decoder; each attends to one of three scales.
-        pretrained: timm's name of a ConvNeXt of this size whose weights the encoder starts training with;
-            None starts with random ones.
+        layers: Number of layers of the color decoder; each layer attends to one of three scales.
+        pretrained: timm's name of a ConvNeXt of this size for the initial encoder weights; None uses random
+            weights.
     """
 
     size: Size = "large"
@@ -113,10 +113,10 @@ class Architecture:
 
 
 class DDColor(ColoringModel):
-    """Colors a photo by itself.
+    """Colorization without guidance by dual decoders.
 
     Args:
-        architecture: The generator.
+        architecture: Settings of the generator.
         extensions: Additions to the paper.
     """
 
@@ -151,14 +151,14 @@ class DDColor(ColoringModel):
             self.working_size = _TRUNK_SIZE
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch."""
+        """Colorize a batch."""
         return AbPrediction(ab=self.network(lightness))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename one of the authors' generators.
+        """Rename the weights of an authors' generator.
 
         Raises:
-            WeightsError: It is the generator of the other size.
+            WeightsError: The weights belong to the generator of the other size.
         """
         if self.extensions.trunk is None:
             require_variant(state_dict, self.architecture.size)

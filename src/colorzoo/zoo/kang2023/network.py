@@ -1,4 +1,4 @@
-"""DDColor: an encoder, decoders of pixels and of colors, whose product is ab (Kang et al. 2023, sec. 3)."""
+"""DDColor: an encoder, a pixel decoder and a color decoder (Kang et al. 2023, section 3)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CHANNELS: dict[Size, tuple[int, ...]] = {"tiny": (96, 192, 384, 768), "large": (
 
 
 class Encoder(Protocol):
-    """An encoder with four maps, each of half the size of the previous one.
+    """Encoder with four feature maps, each with half the size of the previous map.
 
     Attributes:
-        channels: Channels of the maps, the finest first.
-        stride: Pixels per cell of the coarsest map; sides of the picture must be multiples of it.
-        finest: Pixels per cell of the finest map.
+        channels: Channels of the maps, finest first.
+        stride: Stride of the coarsest map in pixels; image sides must be multiples of it.
+        finest: Stride of the finest map in pixels.
     """
 
     channels: tuple[int, ...]
@@ -32,22 +32,22 @@ class Encoder(Protocol):
     finest: int
 
     def __call__(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps, the finest first.
+        """Return the feature maps, finest first.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            image: ``(B, 3, H, W)``, the same as gray RGB in ImageNet's normalization.
+            image: ``(B, 3, H, W)``, the lightness as gray RGB, normalized for ImageNet.
         """
         ...
 
 
 class PixelDecoder(nn.Module):
-    """The pixel decoder (section 3.2), which upsamples the encoder's maps step by step.
+    """Pixel decoder (section 3.2), which upsamples the encoder's maps step by step.
 
     Args:
-        channels: Channels of the encoder's maps, the finest first.
+        channels: Channels of the encoder's maps, finest first.
         widths: Output channels of the three blocks.
-        factor: Upsampling factor of the last step, to the size of the picture.
+        factor: Upsampling factor of the last step, to the image size.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int], factor: int) -> None:
@@ -60,7 +60,7 @@ class PixelDecoder(nn.Module):
         self.last = spectral_shuffle(widths[-1], widths[-1], factor, norm=False)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs of the three blocks, the coarsest first; the caller applies `last`."""
+        """Return the outputs of the three blocks, coarsest first; the caller applies `last`."""
         x, out = maps[-1], []
         for block, skip in zip(self.blocks, maps[-2::-1], strict=True):
             x = block(x, skip)
@@ -69,14 +69,14 @@ class PixelDecoder(nn.Module):
 
 
 class ColorDecoder(nn.Module):
-    """The color decoder (section 3.3): learned queries that attend to three scales in turn.
+    """Color decoder (section 3.3): learned queries that attend to three scales in turn.
 
     Args:
-        channels: Channels of the maps, the coarsest first.
+        channels: Channels of the maps, coarsest first.
         hidden: Channels of queries and tokens; 256 in the paper.
         queries: Number of queries.
         layers: Number of layers; layer i attends to map ``i mod len(channels)``.
-        feed: Hidden channels of the feed-forward steps.
+        feed: Hidden channels of the feed-forward layers.
     """
 
     def __init__(self, channels: Sequence[int], hidden: int, queries: int, layers: int, feed: int) -> None:
@@ -90,7 +90,7 @@ class ColorDecoder(nn.Module):
         self.color_embed = nn.ModuleList([nn.Linear(hidden, hidden) for _ in range(3)])
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Return color embeddings ``(B, queries, hidden)`` from maps ``(B, C, h, w)``, the coarsest first."""
+        """Return color embeddings ``(B, queries, hidden)`` for maps ``(B, C, h, w)``, coarsest first."""
         levels = [self._tokens(level, each) for level, each in enumerate(maps)]
         state = self.query_feat.weight.expand(maps[0].shape[0], -1, -1)
         place = self.query_embed.weight
@@ -113,11 +113,11 @@ class ColorDecoder(nn.Module):
 
 
 class ColorLayer(nn.Module):
-    """Cross-attention to the picture, self-attention of the queries, and a feed-forward step.
+    """Cross-attention to image tokens, self-attention among queries, and a feed-forward layer.
 
     Args:
         hidden: Channels.
-        feed: Hidden channels of the feed-forward step.
+        feed: Hidden channels of the feed-forward layer.
     """
 
     def __init__(self, hidden: int, feed: int) -> None:
@@ -126,13 +126,13 @@ class ColorLayer(nn.Module):
         self.feed = FeedStep(hidden, feed)
 
     def forward(self, state: Tensor, place: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
-        """Return the next state of the queries.
+        """Update the queries.
 
         Args:
-            state: ``(B, queries, hidden)``.
+            state: ``(B, queries, hidden)``, query features.
             place: ``(queries, hidden)``, positional embedding of the queries.
-            keys: ``(B, n, hidden)``, keys of the picture.
-            tokens: ``(B, n, hidden)``, values of the picture.
+            keys: ``(B, n, hidden)``, keys of the image tokens.
+            tokens: ``(B, n, hidden)``, values of the image tokens.
         """
         state = self.cross(state, state + place, keys, tokens)
         state = self.among(state, state + place, state + place, state)
@@ -141,11 +141,12 @@ class ColorLayer(nn.Module):
 
 
 class DDColorNetwork(nn.Module):
-    """Both decoders over an encoder.
+    """Pixel decoder and color decoder on top of an encoder.
 
     Args:
-        encoder: The encoder, a module.
-        widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. Queries have the last.
+        encoder: Encoder module.
+        widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. The last number is also
+            the channel count of the queries.
         queries: See `ColorDecoder`.
         layers: See `ColorDecoder`.
         feed: See `ColorDecoder`.
@@ -177,22 +178,22 @@ class DDColorNetwork(nn.Module):
         return cut_corner(self.paint(padded, lightness_to_rgb(padded)), height, width).float()
 
     def paint(self, lightness: Tensor, gray: Tensor) -> Tensor:
-        """Return ab of a picture whose sides are multiples of the stride.
+        """Predict ab of an image whose sides are multiples of the stride.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            gray: ``(B, 3, H, W)``, the gray picture in [0, 1].
+            gray: ``(B, 3, H, W)``, the gray image in [0, 1].
         """
         image = (gray - self.mean) / self.std
         maps = self.pixel_decoder(self.encoder(lightness, image))
         return self.combine(self.color_decoder(maps), maps[-1], image)
 
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
-        """Multiply colors and pixels and refine the product (section 3.4).
+        """Multiply color embeddings and pixel features and refine the product (section 3.4).
 
-        The paper computes a map for each query, ``colors @ embedding``, and a 1 x 1 convolution of these maps
-        and the picture. Both are linear, and so are shuffle and blur: here the convolution is applied to the
-        colors first, which leaves two maps instead of a hundred.
+        The paper computes a map for each query, ``colors @ embedding``, and applies a 1 x 1 convolution to
+        the maps and the image. Both operations are linear, as are shuffle and blur. This function applies the
+        convolution to the embeddings first, so only two maps are computed instead of a hundred.
 
         Args:
             colors: ``(B, queries, C)``.
@@ -220,7 +221,7 @@ def used_weight(layer: nn.Module) -> Tensor:
 
 
 def pad_picture(lightness: Tensor, stride: int) -> Tensor:
-    """Repeat the last row and column until both sides are multiples of a stride, at least twice it.
+    """Replicate-pad until both sides are multiples of ``stride`` and at least ``2 * stride``.
 
     Maps of a single cell would have another memory layout, which an exported graph does not support.
     """
@@ -230,11 +231,11 @@ def pad_picture(lightness: Tensor, stride: int) -> Tensor:
 
 
 def _missing(side: int, stride: int) -> int:
-    longer: Any = torch.sym_max(-side % stride, 2 * stride - side)  # a size may be a symbol
+    longer: Any = torch.sym_max(-side % stride, 2 * stride - side)  # supports symbolic sizes
     return longer  # type: ignore[no-any-return]
 
 
 def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
-    """Return the upper left of ``(B, C, H, W)`` as a copy, whose strides do not depend on the size."""
+    """Return a copy of the upper left corner of ``(B, C, H, W)`` with size-independent strides."""
     rows, columns = (torch.arange(side, device=maps.device) for side in (height, width))
     return maps.index_select(2, rows).index_select(3, columns)

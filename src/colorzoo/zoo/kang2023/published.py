@@ -1,8 +1,8 @@
-"""Names of the authors' files and ours.
+"""Map parameter names of the authors' files to this implementation.
 
-The files are state dicts of the generator. Unused tensors are left out: the encoder's last normalization,
-whose result the authors discard, the constants of the normalization, and a classifier head of files from
-before August 2023.
+The files are state dicts of the generator. Unused tensors are dropped: the encoder's last normalization,
+whose output the authors discard, the normalization constants, and a classifier head in files from before
+August 2023.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
 
 
 def rename_published_key(key: str) -> str:
-    """Return our name of one of the authors' keys; an unknown one stays as it is."""
+    """Return the parameter name for a key of the authors' file; unknown keys are kept."""
     for theirs, ours in _NAMES:
         if re.match(theirs, key):
             return re.sub(
@@ -51,21 +51,21 @@ def rename_published_key(key: str) -> str:
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename every key and leave out unused tensors."""
+    """Rename every key and drop unused tensors."""
     return {rename_published_key(key): value for key, value in state_dict.items() if key not in _UNUSED}
 
 
 def require_variant(state_dict: Mapping[str, Tensor], size: Size) -> None:
-    """Refuse the authors' file of the other size.
+    """Reject an authors' file of the other size.
 
     Raises:
-        WeightsError: The file has the encoder of another size; the message names its model.
+        WeightsError: The encoder has another size; the message names the matching model.
     """
     if _STEM not in state_dict:
-        return  # the strict load reports it
+        return  # strict loading reports the missing key
     for other, channels in CHANNELS.items():
         if other != size and len(state_dict[_STEM]) == channels[0]:
             raise WeightsError(
-                f"the published checkpoint is DDColor-{other}, not DDColor-{size}; "
-                f"name {_CARDS[other]} as the model."
+                f"the checkpoint must be DDColor-{size}, got DDColor-{other}. "
+                f"Select the model {_CARDS[other]}."
             )

@@ -25,7 +25,7 @@ from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.model import Architecture, DDColor, Extensions
 
-VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
+VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1, ..., conv5_1, before BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 _GRAY = (0.2989, 0.587, 0.114)
 _CHANNELS = (64, 128, 256, 512)
@@ -33,15 +33,15 @@ _CHANNELS = (64, 128, 256, 512)
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses (section 3.5), with the published code's weights.
+    """Settings of the losses (section 3.5), with the weights of the published code.
 
     Attributes:
-        pixel_weight: Weight of the L1 distance of ab in CIE units.
-        perceptual_weight: Weight of the L1 distance of the features of VGG-16; 0 needs no VGG-16.
-        adversarial_weight: Weight of the discriminator's cross-entropy; 0 trains no discriminator.
-        colorfulness_weight: Weight of the colorfulness loss, a mean over the batch. The published code has
-            0.5 and adds up the four pictures of each of its four devices, whose gradients are then averaged.
-        saturation: Factor on the saturation of the truth for perceptual loss and discriminator; 1 keeps it.
+        pixel_weight: Weight of the L1 loss on ab in CIE units.
+        perceptual_weight: Weight of the L1 loss on VGG-16 features; 0 disables VGG-16.
+        adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
+        colorfulness_weight: Weight of the colorfulness loss, a mean over the batch. The published code uses
+            0.5 and sums over the four images of each of four devices before it averages gradients.
+        saturation: Saturation factor of the ground truth for perceptual loss and discriminator.
     """
 
     pixel_weight: Weight = 0.1
@@ -52,12 +52,12 @@ class Objective:
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):
-    """Task of `DDColor`.
+    """Training task of `DDColor`.
 
     Args:
-        architecture: The generator.
-        objective: The losses.
-        adversary: The discriminator.
+        architecture: Settings of the generator.
+        objective: Settings of the losses.
+        adversary: Settings of the discriminator.
         extensions: Additions to the paper.
         **optimization: See `AdversarialOptimization`.
     """
@@ -83,10 +83,10 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         self.discriminator = ColorDiscriminator(self.adversary.discriminator_width)
 
     def setup(self, stage: str) -> None:
-        """Begin training: load the weights of ImageNet for the encoder and for the perceptual loss.
+        """Load ImageNet weights of the encoder and of the perceptual loss at the start of ``fit``.
 
         Raises:
-            WeightsError: They are not available, and `allow_untrained` is false.
+            WeightsError: The weights are not available, and `allow_untrained` is false.
         """
         super().setup(stage)
         if stage != "fit":
@@ -99,25 +99,25 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             encoder.load_pretrained(name)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return one group: as published, biases and factors of normalizations decay, too."""
+        """Return a single group: as published, biases and normalization weights have weight decay too."""
         return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
     def paint(self, batch: Batch) -> AbPrediction:
-        """Color a training batch, with gradients."""
+        """Colorize a training batch with gradients."""
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
     def generator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
-        """Return the weighted sum of the losses, and log each."""
+        """Return the weighted sum of the losses and log each loss."""
         terms = self.generator_terms(rgb_to_lab(batch["rgb"]), painted)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, painted: AbPrediction) -> dict[str, Tensor]:
-        """Return the unweighted losses of the generator whose weight is not 0.
+        """Return the unweighted generator losses with a nonzero weight.
 
         Args:
-            lab: ``(B, 3, H, W)`` truth.
-            painted: Prediction for the same pictures.
+            lab: ``(B, 3, H, W)``, ground truth.
+            painted: Prediction for these images.
         """
         weigh = self.objective
         colored = painted.to_rgb(lab[:, :1])
@@ -135,12 +135,12 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return terms
 
     def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
-        """Return the mean distance of ab ``(B, 2, H, W)``; see `Extensions.chroma`."""
+        """Return the mean L1 distance of ab ``(B, 2, H, W)``; see `Extensions.chroma`."""
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
-        """Return both cross-entropies, first of the truth: each call makes a power iteration."""
+        """Return the sum of cross-entropies; real images first, because each call does a power iteration."""
         rgb = batch["rgb"]
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
         fake = self.discriminator(painted.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
@@ -148,13 +148,13 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
 
 class ColorDiscriminator(nn.Module):
-    """The discriminator, which the paper calls a PatchGAN: spectral norm, ReLU, one self-attention.
+    """Discriminator with spectral norm, ReLU and one self-attention layer ("PatchGAN" in the paper).
 
-    Four convolutions of stride 2, all but the first after a 3 x 3 convolution, and a last one without
-    padding.
+    It has four convolutions of stride 2, each but the first preceded by a 3 x 3 convolution, and a final
+    unpadded convolution.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is published.
+        width: Multiplier of every channel count; 1.0 matches the published discriminator.
     """
 
     def __init__(self, width: float) -> None:
@@ -170,13 +170,13 @@ class ColorDiscriminator(nn.Module):
         self.layers = nn.Sequential(*blocks, _block(fan_in, fan_in, 3), last)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return unbounded scores ``(B, n)`` of RGB ``(B, 3, H, W)`` in [0, 1] of at least 64 pixels."""
+        """Return unbounded scores ``(B, n)`` for RGB ``(B, 3, H, W)`` in [0, 1]; H and W are at least 64."""
         scores: Tensor = self.layers(rgb).flatten(1)
         return scores
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the weighted L1 distance of the five maps of VGG-16."""
+    """Return the weighted L1 distance of five VGG-16 feature maps."""
     distances = [F.l1_loss(x, y) for x, y in zip(features, target, strict=True)]
     return torch.stack([w * each for w, each in zip(_LAYER_WEIGHTS, distances, strict=True)]).sum()
 
@@ -184,31 +184,31 @@ def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
 def colorfulness_of(rgb: Tensor) -> Tensor:
     """Return the colorfulness ``(B,)`` of RGB ``(B, 3, H, W)`` in [0, 1].
 
-    It differs from that of Hasler and Suesstrunk: absolute opponent colors, on a scale of 1, with the
-    unbiased variance.
+    It differs from Hasler and Suesstrunk: opponent colors are absolute values in [0, 1], and the variance
+    is unbiased.
     """
     red, green, blue = rgb.unbind(dim=1)
     opponents = torch.stack([(red - green).abs(), ((red + green) / 2 - blue).abs()], dim=1)
     deviation, mean = torch.std_mean(opponents.flatten(2), dim=2)
-    # unlike the root of a sum of variances, a norm of deviations has the gradient 0 for a gray picture
+    # unlike the square root of a sum of variances, a norm has a finite gradient (0) for gray images
     spread: Tensor = torch.linalg.vector_norm(deviation, dim=1)
     offset: Tensor = torch.linalg.vector_norm(mean, dim=1)
     return spread + 0.3 * offset
 
 
 def colorfulness_loss(rgb: Tensor) -> Tensor:
-    """Return the mean distance of pictures from a colorfulness of 1."""
+    """Return the mean of 1 - colorfulness over images."""
     return (1 - colorfulness_of(rgb)).mean()
 
 
 def saturate(rgb: Tensor, factor: float) -> Tensor:
-    """Return RGB ``(B, 3, H, W)`` in [0, 1] with a factor on its saturation, clipped ("color enhance")."""
+    """Multiply the saturation of RGB ``(B, 3, H, W)`` in [0, 1] by a factor and clip ("color enhance")."""
     gray = (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
     return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
 
 
 def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
-    """Return the binary cross-entropy of scores ``(B, n)`` with the label real or painted."""
+    """Return the binary cross-entropy of scores ``(B, n)`` with the label real or generated."""
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 

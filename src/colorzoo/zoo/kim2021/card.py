@@ -1,4 +1,4 @@
-"""Cards of Kim et al. 2021."""
+"""Model cards of Kim et al. 2021."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL = ModelCard(
     title="Deep Edge-Aware Interactive Colorization against Color-Bleeding Effects",
     paper="https://arxiv.org/abs/2107.01619",
     year=2021,
-    summary="Sharpens the color edges over which a user scribbles, in the result of another model.",
+    summary="Sharpens color edges under the user's scribbles, as an add-on to another model.",
     task="colorzoo.zoo.kim2021.task:Kim2021",
     model="colorzoo.zoo.kim2021.model:EdgeAwareColorization",
     parameters=35_511_827,
@@ -28,7 +28,7 @@ FULL = ModelCard(
         Quality(
             "scribbles",
             50,
-            "Full networks of the paper that brought scribbles over edges.",
+            "Full networks of the paper that introduced scribbles over edges.",
             stated=(
                 Score(
                     "PSNR gained near edges [dB]",
@@ -46,7 +46,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="kim2021_small",
-    summary="Sharpens scribbled edges in results of zhang2017_local_small; ships inside the package.",
+    summary="Sharpens color edges under scribbles in results of zhang2017_local_small; in the package.",
     parameters=4_721_499,
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
@@ -54,7 +54,7 @@ SMALL = replace(
         Quality(
             "scribbles",
             20,
-            "Over the model that colors best without scribbles; takes points too.",
+            "The backbone with the lowest error without scribbles; accepts points too.",
             measured=(Score("PSNR gained near edges [dB]", 0.062, "higher", _EDGES.format(30), _PAGE),),
         ),
     ),
@@ -64,7 +64,7 @@ SMALL = replace(
             size=572_348,
             license="Apache-2.0",
             file="kim2021_small.safetensors",
-            trained_on="44,000 crops of photos, two CPU cores; see the model's page.",
+            trained_on="44,000 crops of photos, on CPUs; see the model page.",
         )
     },
     config="kim2021/small.yaml",
@@ -73,7 +73,7 @@ SMALL = replace(
 ON_ZHANG2016 = replace(
     FULL,
     name="kim2021_zhang2016_small",
-    summary="Sharpens scribbled edges in results of zhang2016_small; ships inside the package.",
+    summary="Sharpens color edges under scribbles in results of zhang2016_small; in the package.",
     parameters=2_233_075,
     aliases=(),
     guidance=("scribbles",),
@@ -84,7 +84,7 @@ ON_ZHANG2016 = replace(
             size=404_560,
             license="Apache-2.0",
             file="kim2021_zhang2016_small.safetensors",
-            trained_on="4,000 crops of photos, half a CPU core; see the model's page.",
+            trained_on="4,000 crops of photos, on a CPU; see the model page.",
         )
     },
     config="kim2021/zhang2016_small.yaml",
@@ -92,11 +92,11 @@ ON_ZHANG2016 = replace(
         Quality(
             "scribbles",
             10,
-            "Gains more, but over a model that colors worse without scribbles, and takes no points.",
+            "Larger gain, but the backbone has a larger error without scribbles, and accepts no points.",
             measured=(Score("PSNR gained near edges [dB]", 0.286, "higher", _EDGES.format(60), _PAGE),),
         ),
     ),
-    # A low temperature would turn rounding into other colors, since a random E throws the distribution about.
+    # A random E changes the distribution strongly; a low temperature would amplify rounding error.
     smoke=Smoke(
         hparams={"hidden": (8,), "propagation": 0, "reach": 0, "backbone_hparams": {"temperature": 30.0}},
         size=48,
@@ -106,7 +106,7 @@ ON_ZHANG2016 = replace(
 ON_SU2020 = replace(
     FULL,
     name="kim2021_su2020_small",
-    summary="Sharpens scribbled edges in results of su2020_small; ships inside the package.",
+    summary="Sharpens color edges under scribbles in results of su2020_small; in the package.",
     parameters=13_917_983,
     aliases=(),
     guidance=("points", "boxes", "scribbles"),
@@ -117,12 +117,12 @@ ON_SU2020 = replace(
             size=571_148,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
-            trained_on="Not trained over su2020_small: the weights of kim2021_small, since its taps are "
-            "the same maps.",
+            trained_on="Not trained with su2020_small: the weights of kim2021_small, because both "
+            "backbones have equal feature maps.",
         )
     },
     config="kim2021/su2020_small.yaml",
-    quality=(Quality("scribbles", 15, "As good as kim2021_small, slower; takes boxes too."),),
+    quality=(Quality("scribbles", 15, "On par with kim2021_small, slower; accepts boxes too."),),
     smoke=Smoke(hparams={"hidden": (8,), "propagation": 0}, size=48),
     limits=("export",),
 )

@@ -1,7 +1,7 @@
 """Deep Edge-Aware Interactive Colorization against Color-Bleeding Effects (Kim et al., ICCV 2021).
 
-An add-on for a trained model: the user draws, without color, over an edge where color bled, and a small
-network refines the model's activation maps so that the edge becomes sharp and everything else stays.
+Add-on for a trained model. The user draws a scribble without color over an edge where color bled. A small
+network refines the model's activation maps so that the edge becomes sharp and other regions do not change.
 https://arxiv.org/abs/2107.01619
 """
 
@@ -29,8 +29,8 @@ class Architecture:
     """Settings of the network E.
 
     Attributes:
-        hidden: Hidden channels of E for each tap, or one number for all. The default has as many weights as
-            64 for each tap, but fewer for large maps, which is faster.
+        hidden: Hidden channels of E for each feature hook, or one number for all hooks. The default has as
+            many weights as 64 for each hook, but fewer channels for large maps, which is faster.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)
@@ -38,7 +38,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Opened:
-    """A picture after the backbone's part before its first tap, which no scribble changes.
+    """Intermediate state of the backbone at its first feature hook; scribbles do not affect it.
 
     Attributes:
         state: State of the backbone.
@@ -50,20 +50,20 @@ class Opened:
 
 
 class EdgeAwareColorization(ColoringModel):
-    """The network E over a frozen backbone.
+    """Network E on top of a frozen backbone.
 
     Attributes:
-        backbone: The refined model.
+        backbone: Refined model.
 
     Args:
-        backbone: Registered name of a model with taps (`colorzoo.capabilities.TappedModel`).
-        backbone_weights: Weights of the backbone, see `create_model`.
+        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.TappedModel`).
+        backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
-        architecture: The network E.
+        architecture: Settings of the network E.
         extensions: Additions to the paper.
 
     Raises:
-        ColorzooError: The backbone has no taps.
+        ColorzooError: The backbone has no feature hooks.
     """
 
     recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_lightness", "reach", "propagation")
@@ -84,8 +84,8 @@ class EdgeAwareColorization(ColoringModel):
         held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
         if not isinstance(held, TappedModel):
             raise ColorzooError(
-                f"backbone={backbone!r} has no taps, so that no add-on can refine it; it needs the "
-                "attribute taps and the methods before_taps and after_taps (colorzoo.networks.taps)."
+                f"backbone must be a model with the attribute taps and the methods before_taps and "
+                f"after_taps (colorzoo.networks.taps), got {backbone!r}."
             )
         network = EdgeNetwork(
             held.taps,
@@ -114,7 +114,7 @@ class EdgeAwareColorization(ColoringModel):
         return model
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; without scribbles the result is the backbone's."""
+        """Colorize a batch; without scribbles, return the backbone's prediction."""
         if guidance is None or guidance.scribbles is None:
             plain: Prediction = self.backbone.model(lightness, guidance)
             return plain
@@ -125,12 +125,12 @@ class EdgeAwareColorization(ColoringModel):
         return Opened(self.tapped.before_taps(lightness, guidance), lightness)
 
     def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
-        """Color an opened batch with scribbles."""
+        """Colorize an opened batch with scribbles."""
         picture, _ = self.refined(opened.state, opened.lightness, scribbles.mask)
         return AbPrediction(ab=picture) if self.output_kind == "ab" else RgbPrediction(rgb=picture)
 
     def refined(self, state: TapState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the refined picture, and the change of each tap divided by the tap's scale."""
+        """Return the refined output and the change of each hooked map divided by its scale."""
         taps = {tap.name: (index, tap) for index, tap in enumerate(self.tapped.taps)}
         changes: list[Tensor] = []
         near = self.network.near(drawn)

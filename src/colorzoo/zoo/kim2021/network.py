@@ -1,6 +1,6 @@
-"""The edge-enhancing network E of Kim et al. 2021: maps and scribbles in, changes of the maps out.
+"""Edge-enhancing network E of Kim et al. 2021: maps activations and scribbles to activation changes.
 
-Additions to Kim et al. 2021 in the embedded add-ons; all off in the paper's model.
+`Extensions` contains the additions of the embedded add-ons; all are off in the paper's model.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from colorzoo.networks.blocks import conv3x3, is_traced
 from colorzoo.networks.taps import Tap
 from colorzoo.settings import Count, Weight
 
-STEP = 3  # pixels between the sampled positions
+STEP = 3  # pixels between sampled positions
 _KEYS, _HIDDEN = 3, 16
-_ALIKE = 6.0  # initial distance in lightness within which two pixels are similar
-_AVOID = 2.2  # logit of 0.9, the initial reduction of the weight of a pixel under a stroke
-_GAIN = 20.0  # of the last layer, so that it is learned within some hundred steps
+_ALIKE = 6.0  # initial scale of lightness differences between similar pixels
+_AVOID = 2.2  # logit of 0.9, the initial weight reduction of pixels under a scribble
+_GAIN = 20.0  # gain of the last layer, so that some hundred training steps suffice
 _AB_SCALE = 110.0
-_SOUND = 2e-4  # squared error of ab / 110 of a picture without bleeding: 1.6 CIE units
+_SOUND = 2e-4  # squared error of ab / 110 for an image without bleeding: 1.6 CIE units
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Extensions:
     """Additions to E and its losses.
 
     Attributes:
-        read_lightness: Let E read lightness too.
-        reach: Distance in pixels from a scribble within which E changes maps; None: everywhere, as in the
-            paper.
-        propagation: Radius in pixels of `Propagation` on the final colors; 0: none.
-        edge_band: Pixels by which L_edge (and the color term) extend beyond the scribbles.
-        relative: Divide the losses of each picture by the error of its first result, so that a picture with
-            weak colors counts as much as one with strong ones.
+        read_lightness: Whether E reads lightness.
+        reach: Distance in pixels from a scribble within which E changes maps. None, as in the paper, has no
+            limit.
+        propagation: Radius in pixels of `Propagation` on the final colors; 0 disables it.
+        edge_band: Extent in pixels of L_edge and the color term beyond the scribbles.
+        relative: Divide the losses of each image by the error of its first result, so that images with weak
+            and strong colors have equal weight.
         color_weight: Weight of the squared color error near the scribbles.
-        hold_weight: Weight of the squared change of color away from them.
+        hold_weight: Weight of the squared color change away from the scribbles.
     """
 
     read_lightness: bool = False
@@ -55,15 +55,15 @@ class Extensions:
 
 
 class Propagation(nn.Module):
-    """Propagation of colors from beyond a stroke, guided by lightness.
+    """Propagation of colors from beyond a scribble, guided by lightness.
 
-    Where color bled over a border, the pixels at the border have a mixture, and those a little farther away
-    on the same side have the color. Each pixel near a stroke takes the mean color of its surroundings,
-    weighted by similarity and reduced under the stroke itself. Similarity, reduction, and the share of the
-    mean in the result are learned; the initial share is zero.
+    Where color bled over a border, pixels at the border have mixed colors, and pixels slightly farther away
+    on the same side have the correct color. Each pixel near a scribble takes the mean color of its
+    neighborhood, weighted by similarity and reduced under the scribble. Similarity, reduction, and the
+    mixing weight of the mean are learned; the initial mixing weight is zero.
 
     Args:
-        radius: Radius of the surroundings in pixels.
+        radius: Radius of the neighborhood in pixels.
     """
 
     def __init__(self, radius: int) -> None:
@@ -84,7 +84,7 @@ class Propagation(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return the change of the colors.
+        """Return the change of the colors ``(B, 2, H, W)``.
 
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
@@ -107,7 +107,7 @@ class Propagation(nn.Module):
         reach = self.radius // STEP * STEP
         padded = F.pad(
             torch.cat([key, trust, trust * ab], dim=1), (reach,) * 4
-        )  # pixels outside have no weight
+        )  # zero padding: pixels outside of the image have no weight
         channels = key.shape[1]
         total = torch.zeros_like(ab)
         weight = torch.full_like(trust, 1e-6)
@@ -125,19 +125,19 @@ class Propagation(nn.Module):
 
 
 def picture_weights(lost: Tensor, relative: bool) -> Tensor:
-    """Return the factor ``(B,)`` of each picture's losses from the error ``(B,)`` of its first result."""
+    """Return the loss factor ``(B,)`` of each image from the error ``(B,)`` of its first result."""
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
 
 def color_terms(
     found: Tensor, truth: Tensor, first: Tensor, near: Tensor, relative: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return the color error near the scribbles, and the change of color away from them.
+    """Return the color error near the scribbles and the color change away from them.
 
     Args:
-        found: ``(B, 2, H, W)`` ab after the scribbles.
-        truth: True ab.
-        first: ab before the scribbles.
+        found: ``(B, 2, H, W)``, ab with scribbles.
+        truth: ``(B, 2, H, W)``, ground truth ab.
+        first: ``(B, 2, H, W)``, ab before the scribbles.
         near: ``(B, 1, H, W)``, 1 near the scribbles.
         relative: See `Extensions`.
     """
@@ -147,16 +147,16 @@ def color_terms(
 
 
 DILATIONS = (1, 2, 4)
-FIELD = 2 + 2 * sum(DILATIONS)  # receptive field of a branch in cells, to each side
-PROPAGATION_FIELD = 4  # receptive field of the convolutions of `Propagation` in pixels, to each side
-GAIN = 0.1  # of the last convolution: with 1 the first steps of training are unstable
+FIELD = 2 + 2 * sum(DILATIONS)  # receptive field of a branch to each side, in cells
+PROPAGATION_FIELD = 4  # receptive field of the `Propagation` convolutions to each side, in pixels
+GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
 
 
 class DilatedResidual(nn.Module):
-    """x + conv(relu(conv(x))), both convolutions 3 x 3 and dilated, then ReLU.
+    """Residual block x + conv(relu(conv(x))) with dilated 3 x 3 convolutions, followed by ReLU.
 
     Args:
-        channels: Channels of the map.
+        channels: Input and output channels.
         dilation: Dilation of both convolutions.
     """
 
@@ -171,12 +171,12 @@ class DilatedResidual(nn.Module):
 
 
 class TapBranch(nn.Module):
-    """The part of E for one tap; its initial output is zero.
+    """Branch of E for one feature hook; its initial output is zero.
 
     Args:
-        tap: The activation map.
+        tap: Description of the activation map.
         hidden: Hidden channels.
-        beside: Channels of the other inputs.
+        beside: Channels of the additional inputs.
     """
 
     def __init__(self, tap: Tap, hidden: int, beside: int) -> None:
@@ -189,21 +189,22 @@ class TapBranch(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return the change of the map ``(B, C, h, w)``, divided by the tap's scale."""
+        """Return the change of the map ``(B, C, h, w)``, divided by the scale of the map."""
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
         residual: Tensor = GAIN * self.leave(self.blocks(x))
         return residual
 
 
 class EdgeNetwork(nn.Module):
-    """One `TapBranch` for each tap.
+    """Network E with a `TapBranch` for each feature hook.
 
     Args:
-        taps: Taps of the backbone.
-        hidden: Hidden channels of the branch of each tap, or one number for all.
-        read_lightness: Let the branches read lightness too.
-        reach: Distance in pixels from a scribble within which maps change, fading to zero; None: everywhere.
-        propagation: Radius in pixels of a final `Propagation`; 0: none.
+        taps: Feature hooks of the backbone.
+        hidden: Hidden channels of each branch, or one number for all branches.
+        read_lightness: Whether the branches read lightness.
+        reach: Distance in pixels from a scribble within which maps change, with a smooth falloff; None has no
+            limit.
+        propagation: Radius in pixels of a final `Propagation`; 0 disables it.
     """
 
     def __init__(
@@ -222,8 +223,8 @@ class EdgeNetwork(nn.Module):
         widths = [hidden[0]] * len(taps) if len(hidden) == 1 else hidden
         if len(widths) != len(taps):
             raise ColorzooError(
-                f"hidden has {len(hidden)} numbers, but the backbone has {len(taps)} taps "
-                f"({', '.join(tap.name for tap in taps)}); give one for each, or one for all."
+                f"hidden must have 1 or {len(taps)} numbers (feature hooks "
+                f"{', '.join(tap.name for tap in taps)}), got {len(hidden)}."
             )
         pairs = zip(taps, widths, strict=True)
         self.branches = nn.ModuleList(
@@ -231,7 +232,7 @@ class EdgeNetwork(nn.Module):
         )
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return the weight of changes: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` without a reach."""
+        """Return the weight of changes: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if ``reach`` is None."""
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
         return self._fading(scribbles, self.reach)
@@ -239,14 +240,14 @@ class EdgeNetwork(nn.Module):
     def forward(
         self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor, near: Tensor
     ) -> Tensor:
-        """Return the change of the map of one tap, divided by the tap's scale.
+        """Return the change of the map at a feature hook, divided by its scale.
 
         Args:
-            index: Index of the tap.
-            activation: ``(B, C, h, w)``, the map.
-            scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is exactly zero for a picture without any.
+            index: Index of the feature hook.
+            activation: ``(B, C, h, w)``, activation map.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is exactly zero for an image without scribbles.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            near: Result of `near` for the scribbles, the same for all taps.
+            near: Output of `near` for the scribbles, shared by all hooks.
         """
         stride = self.strides[index]
         size = (activation.shape[-2], activation.shape[-1])
@@ -263,7 +264,7 @@ class EdgeNetwork(nn.Module):
         return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units with the colors near scribbles changed by `Propagation`."""
+        """Apply `Propagation` to ab ``(B, 2, H, W)`` in CIE units near scribbles."""
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
@@ -278,21 +279,21 @@ class EdgeNetwork(nn.Module):
         return changed
 
     def _everywhere(self) -> bool:
-        """Return whether to compute the whole picture; compiled graphs cannot depend on positions."""
+        """Return whether to process the whole image, because graphs cannot depend on scribble positions."""
         return self.training or is_traced()
 
     def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
         if self._everywhere():
             return fading(scribbles, reach)
         faded = torch.zeros_like(scribbles)
-        part = _around(scribbles, reach + reach // 2)  # so that means inside the reach are complete
+        part = _around(scribbles, reach + reach // 2)  # margin for complete averages within the reach
         if part is not None:
             faded[part] = fading(scribbles[part], reach)
         return faded
 
 
 def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
-    """Run a branch only on the part of the map that its output inside the window depends on."""
+    """Run a branch only on the part of the map that affects its output inside the window."""
     change = torch.zeros_like(activation)
     part = _around(window, FIELD)
     if part is not None:
@@ -301,7 +302,7 @@ def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Ten
 
 
 def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
-    """Return the bounding box of a window, ``margin`` cells larger to each side; None for an empty window."""
+    """Return the bounding box of a window, enlarged by ``margin`` cells; None for an empty window."""
     marked = (window > 0).any(dim=0).any(dim=0)
     if not marked.any():
         return None
@@ -315,9 +316,9 @@ def _ends(marked: Tensor, margin: int) -> slice:
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
-    """Return ``(B, 1, H, W)``: 1 up to half of ``reach`` pixels from a scribble, 0 from ``reach`` on."""
+    """Return weights ``(B, 1, H, W)``: 1 up to ``reach / 2`` pixels from a scribble, 0 beyond ``reach``."""
     flat, ramp = reach - reach // 2, reach // 2
-    for axis in (0, 1):  # separable, because one square window is much slower
+    for axis in (0, 1):  # separable, because a square window is much slower
         scribbles = _along(F.max_pool2d, scribbles, flat, axis)
     for axis in (0, 1):
         scribbles = _along(partial(F.avg_pool2d, count_include_pad=False), scribbles, ramp, axis)
@@ -325,14 +326,14 @@ def fading(scribbles: Tensor, reach: int) -> Tensor:
 
 
 def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) -> Tensor:
-    """Pool over rows or columns up to ``reach`` away."""
+    """Pool along one axis within a distance of ``reach`` pixels."""
     size, padding = [1, 1], [0, 0]
     size[axis], padding[axis] = 2 * reach + 1, reach
     return pool(image, tuple(size), stride=1, padding=tuple(padding))
 
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
-    """Pool a map of the picture to the size of a tap; padding repeats the border."""
+    """Pool an image-size map to the size of a hooked map, with replicated borders."""
     height, width = size[0] * stride, size[1] * stride
     cut = image[..., :height, :width]  # some networks drop the last row of an odd map
     padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")

@@ -1,6 +1,6 @@
 """Training of the edge-enhancing network of Kim et al., ICCV 2021.
 
-The slides leave some details open; our choices are listed on the model's page.
+The slides leave some details open; the model page lists the choices of this project.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Objective:
 
     Attributes:
         gradient: Gradients in the edge losses: signed derivatives or magnitudes.
-        con_weight: lambda_con.
-        reg_weight: lambda_reg.
+        con_weight: Weight lambda_con.
+        reg_weight: Weight lambda_reg.
     """
 
     gradient: Gradient = "signed"
@@ -47,14 +47,14 @@ class Objective:
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated users.
+    """Settings of the simulated scribbles and hints.
 
     Attributes:
-        hints: Share of the training pictures with color points, if the backbone accepts them.
-        empty: Share of the training pictures without a scribble.
-        strokes: Largest number of strokes on a training picture.
-        jitter: Largest distance of a training stroke from its edge in pixels.
-        lost: Share of a true edge that must be missing in the first result for a stroke.
+        hints: Fraction of the training images with color points, if the backbone accepts points.
+        empty: Fraction of the training images without scribbles.
+        strokes: Maximum number of scribbles on a training image.
+        jitter: Maximum distance in pixels of a scribble from its edge.
+        lost: Fraction of a true edge that must be missing in the first result to draw a scribble.
     """
 
     hints: Share = 0.5
@@ -66,19 +66,19 @@ class Users:
 
 STAGES = {
     "edges": Stage(),
-    "propagation": Stage(trains=("model.network.propagation.*",)),  # ours
+    "propagation": Stage(trains=("model.network.propagation.*",)),  # not in the paper
 }
 
 
 class EdgeLosses(NamedTuple):
-    """Unweighted terms of the loss.
+    """Unweighted loss terms.
 
     Attributes:
-        edge: L_edge: distance from the true edges near the scribbles.
-        con: L_con: distance from the edges of the first result elsewhere.
+        edge: L_edge: difference from the true edges near the scribbles.
+        con: L_con: difference from the edges of the first result elsewhere.
         reg: L_reg: change of the backbone's activation maps.
-        color: Distance from the true colors near the scribbles (not in the paper).
-        hold: Distance from the colors of the first result elsewhere (not in the paper).
+        color: Difference from the true colors near the scribbles (not in the paper).
+        hold: Difference from the colors of the first result elsewhere (not in the paper).
     """
 
     edge: Tensor
@@ -89,18 +89,18 @@ class EdgeLosses(NamedTuple):
 
 
 class Kim2021(SingleOptimizerModule):
-    """Task of `EdgeAwareColorization`, whose backbone is frozen.
+    """Training task of `EdgeAwareColorization` with a frozen backbone.
 
     Args:
-        backbone: Registered name of a model with taps (`colorzoo.capabilities.TappedModel`).
-        backbone_weights: Weights of the backbone, see `create_model`.
+        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.TappedModel`).
+        backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
-        architecture: The network E.
-        objective: The losses.
-        users: The simulated users of training.
+        architecture: Settings of the network E.
+        objective: Settings of the losses.
+        users: Settings of the simulated scribbles and hints.
         extensions: Additions to the paper.
-        stage: ``edges`` trains all of E; ``propagation`` (ours) only that extension.
-        compile_training: Compile the training step.
+        stage: ``edges`` trains all of E; ``propagation`` (not in the paper) trains only that extension.
+        compile_training: Whether to compile the training step.
         **optimization: See `Optimization`.
     """
 
@@ -128,11 +128,11 @@ class Kim2021(SingleOptimizerModule):
         super().__init__(model, stage=stage, **optimization)
 
     def configure_losses(self) -> None:
-        """Compile the second half of the backbone, E and losses into one graph if configured."""
+        """Compile the backbone after its first hook, E and the losses to one graph if configured."""
         self._losses = torch.compile(self.compute_losses) if self.compile_training else self.compute_losses
 
     def setup(self, stage: str) -> None:
-        """Check the backbone.
+        """Check the backbone before training.
 
         Raises:
             ColorzooError: The backbone reads sketches, or is not trained.
@@ -140,12 +140,12 @@ class Kim2021(SingleOptimizerModule):
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"over {backbone}, which reads sketches, this add-on can be used but not trained."
+                f"backbone must read photos for training; {backbone} reads sketches (inference works)."
             )
         super().setup(stage)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color, draw over bled edges, and compare the refined colors with the truth and the first ones."""
+        """Colorize, simulate scribbles over bled edges, and return the loss of the refined colors."""
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -172,7 +172,7 @@ class Kim2021(SingleOptimizerModule):
     def compute_losses(
         self, state: TapState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
-        """Return the terms (slides, "Losses"); takes only tensors, so that it compiles."""
+        """Return the loss terms (slides, "Losses"); all arguments are tensors, so that it can be compiled."""
         kind, ours = self.objective.gradient, self.extensions
         picture, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)
@@ -191,11 +191,11 @@ class Kim2021(SingleOptimizerModule):
         return Guidance(points=simulate_points(ab, picture_generators(batch["seed"], "points"), simulation))
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: without and with scribbles."""
+        """Return the validation settings: without and with scribbles."""
         return SETTINGS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Draw over bled edges, the same for a picture in every epoch."""
+        """Simulate scribbles over bled edges, equal for an image in every epoch."""
         if setting == "plain":
             return Guidance()
         first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()
