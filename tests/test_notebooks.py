@@ -73,6 +73,7 @@ def assert_same_text(stored: nbformat.NotebookNode, run: nbformat.NotebookNode) 
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.nightly
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_what_is_stored(path: Path, kernel: KernelManager, tmp_path: Path) -> None:
     notebook = run_notebook(path, kernel, tmp_path)

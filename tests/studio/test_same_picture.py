@@ -40,7 +40,10 @@ RECIPE = {
 }
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
+@pytest.mark.parametrize(
+    "kind",
+    ["png", pytest.param("jpeg", marks=pytest.mark.nightly), pytest.param("tiff", marks=pytest.mark.nightly)],
+)
 def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> None:
     suffix = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}[kind]
     data = photo_file(96, 80, "JPEG", quality=90)
