@@ -160,14 +160,14 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             "honest.model:TwoConvolutions is not a ColorizationModule",
         ),
         ({"model": "honest.task:Toy2030"}, "honest.task:Toy2030 is not a ColoringModel"),
-        ({"model": "colorzoo.model:ColoringModel"}, "the task holds a TwoConvolutions"),
+        ({"model": "colorzoo.model:ColoringModel"}, "the task contains a TwoConvolutions"),
         ({"guidance": ("points", "exemplar")}, "the card declares .*, the model "),
         ({"input": "sketch"}, "the card declares .*'sketch'"),
     ],
     "parameter_count": [({"parameters": 441}, "the card states 441 parameters, found 442$")],
     "model_without_trainer": [
-        ({"model": "honest.larger:Larger"}, "another working size without task"),
-        (BY_INSTANCE, "another prediction without task"),
+        ({"model": "honest.larger:Larger"}, "working size differs without task"),
+        (BY_INSTANCE, "prediction differs without task"),
     ],
     "odd_sizes": [
         (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives \(2, 2, 32, 53\)"),
@@ -175,8 +175,8 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (of(Tensor.double), r"returns torch.float64, not float32"),
         (of(lambda ab: ab / (ab.shape[-1] - 1)), r"not finite at \(1, 1\)"),
         (RGB, "declares rgb but returns AbPrediction"),
-        (as_rgb(2.0), r"RGB leaves \[0, 1\]", RGB),
-        (as_rgb(-0.1), r"RGB leaves \[0, 1\]", RGB),
+        (as_rgb(2.0), r"RGB is outside \[0, 1\]", RGB),
+        (as_rgb(-0.1), r"RGB is outside \[0, 1\]", RGB),
     ],
     "batch_equals_single": [
         (plus(lambda _, seen, __: 6e-4 * len(seen)), r"picture 0 differs by 1\.[12].e-05"),
@@ -185,18 +185,18 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     "guidance": [
         (lambda _, found, __, given: found if given else found.with_colors(0 * found.ab), "None is not"),
         (NOTHING, "accepts points but ignores it"),
-        (plus(lambda _, __, given: given.exemplar is not None), "does not accept exemplar but changes"),
+        (plus(lambda _, __, given: given.exemplar is not None), "does not accept exemplar but depends"),
     ],
     "deterministic": [
-        (of(lambda ab: ab + torch.rand_like(ab)), "the same input gave different pixels"),
-        (plus(lambda *_: torch.initial_seed() % 7), "the same input gave different pixels"),
+        (of(lambda ab: ab + torch.rand_like(ab)), "the same input gave different predictions"),
+        (plus(lambda *_: torch.initial_seed() % 7), "the same input gave different predictions"),
     ],
     "device": [
-        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "a tensor is not made on the input's device: "),
+        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not created on the input's device: "),
         (of(lambda ab: torch.zeros(ab.shape)), "the colors are not on the input's device"),
-        (plus(lambda *_: torch.zeros(()).is_meta), "other colors where the default is another device"),
+        (plus(lambda *_: torch.zeros(()).is_meta), "depend on torch's default device"),
     ],
-    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not made on the input's device: ")],
+    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not created on the input's device: ")],
     "bfloat16_autocast": [
         (of(Tensor.bfloat16), "returns torch.bfloat16 under autocast"),
         (plus(lambda *_: 6 * torch.is_autocast_enabled("cpu")), r"changes the prediction by 6\.\d% of"),
@@ -222,8 +222,8 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (of(lambda ab: ab.detach().requires_grad_()), r"no usable gradient for \['model.network.0.bias', "),
         (NOTHING, r"no usable gradient for \['model.network.0.weight', 'model.network.2.weight'\]"),
         (ROOT, r"no usable gradient for \['model.network.0.bias', "),
-        ({"smoke": Smoke(size=16, without_gradient=("model.network.0.*",))}, "the card excepts .*, wrongly"),
-        (NO_TRAINING, r"cannot be trained, but has weights: \['model.network.0.weight'"),
+        ({"smoke": Smoke(size=16, without_gradient=("model.network.0.*",))}, "without_gradient lists"),
+        (NO_TRAINING, r"cannot be trained, but has parameters: \['model.network.0.weight'"),
     ],
     "state_dict_round_trip": [
         (NOTHING, "other weights give the same prediction"),
@@ -233,7 +233,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     "half_safetensors_round_trip": [
         (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%"),
     ],
-    "copies": [(BY_INSTANCE, "a copy has another prediction")],
+    "copies": [(BY_INSTANCE, "a copy makes another prediction")],
     "checkpoint_round_trip": [(BY_INSTANCE, "a checkpoint does not restore the model")],
 }
 

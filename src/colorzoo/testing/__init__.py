@@ -1,15 +1,16 @@
-"""Checks of the contract of every registered model.
+"""Model contract tests: checks that every registered model must pass.
 
-Five lines test a paper of your own package::
+Five lines test the models of your own package::
 
     @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
     @pytest.mark.parametrize("check", contract_checks(configs="path/to/configs"), ids=str)
     def test_contract(check, card):
         check(card)
 
-``smoke`` of a card makes the model small enough for seconds on a CPU, and ``limits`` lists known limits,
-whose failure the checks assert. Run them on one thread (``torch.set_num_threads(1)``), which is faster for
-small tensors. One check starts processes, so that a script needs the usual ``if __name__ == "__main__":``.
+``smoke`` of a card describes a small variant of the model that runs in seconds on a CPU. ``limits`` lists
+known limits; the checks assert that these limits exist. Run the checks on one thread
+(``torch.set_num_threads(1)``), which is faster for small tensors. One check starts processes, so a script
+needs the guard ``if __name__ == "__main__":``.
 """
 
 from colorzoo.testing.models import ContractError, smoke_model

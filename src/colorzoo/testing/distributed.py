@@ -1,4 +1,4 @@
-"""Check that two processes train like one."""
+"""Check that training in two processes equals training in one process."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from colorzoo.training.module import ColorizationModule
 
 _PROCESSES = 2
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-2, 1e-6
-_ROUNDING = 1e-4  # share of a network's largest gradient below which differences are rounding errors
+_ROUNDING = 1e-4  # differences below this fraction of a network's largest gradient are rounding errors
 _BY_PICTURE = (
     "a loss must be a mean over the images, and random numbers must be drawn for each image "
     "(colorzoo.randomness.picture_generators)"
 )
-_VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # images by process and batch: uneven, as real ones are
+_VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # images by process and batch; uneven, as in practice
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Results of a short training.
+    """Results of a short training run.
 
     Attributes:
-        metrics: Metrics of the validation before the first step, by name.
-        losses: Losses of each step: those of generator and discriminator, or one.
-        gradients: Gradients of the first step by name of the weight, as the optimizer uses them.
+        metrics: Validation metrics before the first step, by name.
+        losses: Losses of each step: one, or generator and discriminator losses.
+        gradients: Gradients of the first step by parameter name, as the optimizer receives them.
     """
 
     metrics: dict[str, float]
@@ -51,19 +51,19 @@ class _Run:
 
 
 def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
-    """Two gloo processes train and validate as one process does with the same global batches.
+    """Training and validation in two gloo processes equal one process with the same global batches.
 
-    Losses are the same in each step, gradients in the first (compared with the largest of their layer), and
-    validation counts each image once in uneven batches. Normalization layers stay in evaluation mode,
-    because their statistics are those of one process (on GPUs ``trainer.sync_batchnorm`` shares them).
-    Models without weights pass.
+    Losses must be equal in each step and gradients in the first step (relative to the largest of their
+    layer). Validation must count each image once in uneven batches. Normalization layers stay in eval mode,
+    because their statistics are per process (on GPUs ``trainer.sync_batchnorm`` synchronizes them). Models
+    without weights pass.
 
     Args:
         card: The model.
         steps: Number of training steps.
 
     Raises:
-        ContractError: A difference is larger than rounding.
+        ContractError: A difference exceeds rounding errors.
     """
     if not card.trainable:
         return
@@ -81,27 +81,27 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
 
 
 def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[str, float]) -> None:
-    """Compare the metrics of two processes with those of one.
+    """Compare the metrics of two processes with the metrics of one process.
 
     Raises:
-        ContractError: One is off by more than rounding, or there are others.
+        ContractError: A metric differs by more than rounding errors, or the names differ.
     """
-    require(found.keys() == wanted.keys(), f"{card.name}: two processes have other metrics")
+    require(found.keys() == wanted.keys(), f"{card.name}: the metric names of two processes differ from one")
     for key, expected in wanted.items():
-        # the size of a batch decides the order of sums, and with it the last bit
+        # the batch size determines the summation order, which changes the last bit
         moved = abs(found[key] - expected) / max(1.0, abs(expected))
-        require(moved <= _SAME_METRIC, f"{card.name}: {key} of two processes is {moved:.1e} off that of one")
+        require(moved <= _SAME_METRIC, f"{card.name}: {key} of two processes differs by {moved:.1e} from one")
 
 
 def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    """Compare the gradients of two processes with those of one.
+    """Compare the gradients of two processes with the gradients of one process.
 
     Raises:
-        ContractError: One is off by more than 1 % of the largest in its layer, or other weights have some.
+        ContractError: A gradient differs by more than 1 % of the largest in its layer, or the names differ.
     """
-    require(found.keys() == wanted.keys() != set(), f"{card.name}: other weights get gradients")
-    # Of a module, as the gradient of a bias before a normalization is only rounding errors; of a network, as
-    # a critic's may be a million times a generator's.
+    require(found.keys() == wanted.keys() != set(), f"{card.name}: different parameters receive gradients")
+    # Relative to the layer, because the gradient of a bias before a normalization consists of rounding
+    # errors, and to the network, because a discriminator's gradients can be a million times the generator's.
     modules = _largest(wanted, lambda key: key.rpartition(".")[0])
     networks = _largest(wanted, lambda key: key.partition(".")[0])
     for key, expected in wanted.items():
@@ -115,7 +115,7 @@ def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: di
 
 
 def _largest(gradients: dict[str, Tensor], group: Callable[[str], str]) -> dict[str, float]:
-    """Return the largest gradient of each group of weights."""
+    """Return the largest absolute gradient of each group of parameters."""
     found: dict[str, float] = {}
     for key, gradient in gradients.items():
         found[group(key)] = max(found.get(group(key), 0.0), float(gradient.abs().max()))
@@ -124,7 +124,7 @@ def _largest(gradients: dict[str, Tensor], group: Callable[[str], str]) -> dict[
 
 def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None:
     one, other, expected = (torch.tensor(trial.losses) for trial in (*both, alone))
-    require(one.shape == expected.shape, f"{card.name}: two processes took {len(one)} steps")
+    require(one.shape == expected.shape, f"{card.name}: two processes ran {len(one)} steps")
     moved = ((one + other) / 2 - expected).abs() / expected.abs().clamp(min=1)
     worst = int(moved.amax(1).argmax())
     require(
@@ -135,14 +135,14 @@ def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None
 
 
 def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -> None:
-    """Validate and train as one of two processes, and write the results to a file."""
+    """Validate and train as one of two processes and save the results to a file."""
     colorzoo.zoo.__path__ = zoo  # tests add papers outside the package
     rank = int(os.environ["RANK"])
     torch.save(vars(_train(card, folder, steps, rank)), folder / f"{rank}.pt")
 
 
 def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -> _Run:
-    """Validate and train, as process ``rank`` of two or as the only one."""
+    """Validate and train as process ``rank`` of two, or as the only process."""
     model = smoke_model(card).train()
     model.allow_untrained = True  # see check_gradients
     for layer in model.modules():
@@ -156,7 +156,7 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
         strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
         options |= {"strategy": strategy, "devices": _PROCESSES}
     with silent_lightning(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # random teachers are the same in all processes
+        torch.manual_seed(0)  # randomly initialized teacher networks must be equal in all processes
         trainer = quiet_trainer(folder, **options)
         metrics = dict(trainer.validate(model, batch_loader(_validation(card, rank)), verbose=False)[0])
         trainer.fit(model, batch_loader(_training(card, steps, rank)))
@@ -164,10 +164,10 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
 
 
 def _use_sgd(model: ColorizationModule) -> None:
-    """Replace the optimizers by SGD; Adam would turn rounding errors of small gradients into whole steps.
+    """Replace the optimizers by SGD, because Adam scales rounding errors of small gradients to full steps.
 
-    The rate is smaller with a discriminator, where gradients of random networks are large and amplify
-    rounding errors in each step.
+    The learning rate is smaller with a discriminator, because large gradients of randomly initialized
+    networks amplify rounding errors in each step.
     """
     rate = 1e-5 if model.automatic_optimization else 1e-7
     plain = partial(torch.optim.SGD, lr=rate, momentum=0.9)
@@ -177,7 +177,7 @@ def _use_sgd(model: ColorizationModule) -> None:
 
 
 class _Recorder(GradientRecorder):
-    """Callback that keeps the gradients of the first step and the losses of all."""
+    """Callback that records the gradients of the first step and the losses of all steps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,12 +193,12 @@ class _Recorder(GradientRecorder):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Keep the losses."""
+        """Record the losses."""
         self.losses.append([float(value) for _, value in sorted(outputs.items())])
 
 
 def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
-    """Return the training batches of a process, or those of both joined."""
+    """Return the training batches of one process, or the joined batches of both processes."""
     size = (card.smoke.size, card.smoke.size)
     shares = [
         [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
@@ -208,7 +208,7 @@ def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
 
 
 def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
-    """Return the validation batches of a process, or those of both."""
+    """Return the validation batches of one process, or of both processes."""
     size = (card.smoke.size, card.smoke.size)
     batches = {
         share: [
@@ -220,7 +220,7 @@ def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
 
 
 def _join(batches: list[Batch]) -> Batch:
-    """Join batches."""
+    """Concatenate batches."""
     return Batch(
         rgb=torch.cat([batch["rgb"] for batch in batches]),
         seed=torch.cat([batch["seed"] for batch in batches]),

@@ -1,4 +1,4 @@
-"""Checks of cards and predictions: sizes, batches, guidance, determinism, precision, export."""
+"""Checks of model cards and predictions: sizes, batches, guidance, determinism, precision, export."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ from colorzoo.training.module import ColorizationModule
 
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
-_ROUNDING = 1e-5  # float32 sums in another order
-_OTHER_KERNELS = 1e-4  # other algorithms; matching at a temperature of 0.01 makes their differences larger
-_BFLOAT16 = 0.05  # of the full scale, at the worst pixel
+_ROUNDING = 1e-5  # float32 sums in a different order
+_OTHER_KERNELS = 1e-4  # different algorithms; matching with a temperature of 0.01 amplifies their differences
+_BFLOAT16 = 0.05  # fraction of the full scale, at the worst pixel
 
 
 def check_card_matches_class(card: ModelCard) -> None:
-    """The card names a `ColoringModel` and its task, which are as the card declares."""
+    """The card names a `ColoringModel` and its task, and both match the card's declarations."""
     task, model_class = load_task_class(card), load_model_class(card)
     require(issubclass(task, ColorizationModule), f"{card.task} is not a ColorizationModule")
     require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
     declared = (frozenset(card.guidance), card.input, card.output)
-    with torch.device("meta"):  # the classes are not enough: an add-on accepts what its backbone accepts
+    with torch.device("meta"):  # an add-on accepts the guidance of its backbone, so build it
         model = build_model(task, card.hparams).model
     actual = (model.accepts, model.input_kind, model.output_kind)
     require(declared == actual, f"{card.name}: the card declares {declared}, the model {actual}")
-    require(type(model) is model_class, f"{card.name}: the task holds a {type(model).__name__}")
+    require(type(model) is model_class, f"{card.name}: the task contains a {type(model).__name__}")
 
 
 def check_parameter_count(card: ModelCard) -> None:
-    """The full-size model has as many parameters as the card states."""
-    with torch.device("meta"):  # shapes without memory
+    """The full-size model has the number of parameters that the card states."""
+    with torch.device("meta"):  # allocates no memory
         model = build_model(load_task_class(card), card.hparams).model
     count = sum(parameter.numel() for parameter in model.parameters())
     stated = card.parameters
@@ -62,20 +62,20 @@ def check_parameter_count(card: ModelCard) -> None:
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
-    """The model that is built without its task predicts the same with the same weights."""
+    """The model built without its task makes the same predictions with the same weights."""
     task, model_class = smoke_model(card), load_model_class(card)
     known = known_settings(model_class)
     settings = {key: value for key, value in {**card.hparams, **card.smoke.hparams}.items() if key in known}
     model = build_model(model_class, settings).eval()
     model.load_state_dict(task.model.state_dict())
-    require(model.working_size == task.model.working_size, f"{card.name}: another working size without task")
+    require(model.working_size == task.model.working_size, f"{card.name}: working size differs without task")
     for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
         both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
-        require(torch.equal(*both), f"{card.name}: another prediction without task")
+        require(torch.equal(*both), f"{card.name}: prediction differs without task")
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Predictions for images of any height and width have their size, are finite, and float32."""
+    """Predictions for images of any height and width have the same size, are finite and float32."""
     model = smoke_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
@@ -85,11 +85,11 @@ def check_odd_sizes(card: ModelCard) -> None:
         require(answer.dtype == torch.float32, f"{card.name}: returns {answer.dtype}, not float32")
         require(bool(answer.isfinite().all()), f"{card.name}: not finite at {size}")
         in_range = card.output == "ab" or 0 <= float(answer.min()) <= float(answer.max()) <= 1
-        require(in_range, f"{card.name}: RGB leaves [0, 1]")
+        require(in_range, f"{card.name}: RGB is outside [0, 1]")
 
 
 def check_batch_equals_single(card: ModelCard) -> None:
-    """An image gets the same colors alone and in a batch."""
+    """The prediction for an image does not depend on the other images of its batch."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE, batch=3)
     together = predict(card, model, lightness, guidance)
@@ -101,7 +101,7 @@ def check_batch_equals_single(card: ModelCard) -> None:
 
 
 def check_guidance(card: ModelCard) -> None:
-    """Each accepted kind of guidance changes the prediction, alone or with others; other kinds do not."""
+    """Each accepted kind of guidance changes the prediction, alone or in combination; other kinds do not."""
     model = smoke_model(card)
     lightness, _ = sample_call(card, _SIZE)
     plain = predict(card, model, lightness, Guidance())
@@ -113,29 +113,29 @@ def check_guidance(card: ModelCard) -> None:
             used = alone > _ROUNDING or _changes_others(card, model, kind)
             require(used, f"{card.name} accepts {kind} but ignores it")
         else:
-            require(torch.equal(given, plain), f"{card.name} does not accept {kind} but changes by it")
+            require(torch.equal(given, plain), f"{card.name} does not accept {kind} but depends on it")
 
 
 def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
-    """Return whether a kind changes the prediction with all other kinds: a class map needs an exemplar."""
+    """Return whether a kind has an effect in combination, as a class map needs an exemplar."""
     lightness, everything = sample_call(card, _SIZE)
     without = predict(card, model, lightness, replace(everything, **{kind: None}))
     return difference(card, predict(card, model, lightness, everything), without) > _ROUNDING
 
 
 def check_guidance_moves(card: ModelCard) -> None:
-    """`Guidance.to` moves every tensor of every accepted kind, and its slices keep all kinds."""
+    """`Guidance.to` moves the tensors of every accepted kind, and slices keep all kinds."""
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
     require(guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: kinds lost")
     for kind in guidance.kinds():
         moved = vars(getattr(guidance.to("meta")[1:], kind)).values()
         tensors = [value for value in moved if isinstance(value, torch.Tensor)]
         ok = bool(tensors) and all(value.is_meta and len(value) == 2 for value in tensors)
-        require(ok, f"{card.name}: {kind} did not move or slice")
+        require(ok, f"{card.name}: {kind} was not moved or sliced")
 
 
 def check_deterministic(card: ModelCard) -> None:
-    """The same input gives the same pixels for any global random state."""
+    """The same input gives the same prediction for any global random state."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with torch.random.fork_rng():
@@ -143,11 +143,11 @@ def check_deterministic(card: ModelCard) -> None:
         first = predict(card, model, lightness, guidance)
         torch.manual_seed(2)
         second = predict(card, model, lightness, guidance)
-    require(torch.equal(first, second), f"{card.name}: the same input gave different pixels")
+    require(torch.equal(first, second), f"{card.name}: the same input gave different predictions")
 
 
 def check_device(card: ModelCard) -> None:
-    """Every tensor that a model makes is on the device of its input."""
+    """Every tensor that the model creates is on the device of its input."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     for given in (guidance, None):
@@ -155,13 +155,11 @@ def check_device(card: ModelCard) -> None:
         with elsewhere(card):
             found = predict(card, model, lightness, given)
         require(found.device == expected.device, f"{card.name}: the colors are not on the input's device")
-        require(
-            torch.equal(found, expected), f"{card.name}: other colors where the default is another device"
-        )
+        require(torch.equal(found, expected), f"{card.name}: the colors depend on torch's default device")
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
-    """Predictions in mixed precision are close to float32, and float32."""
+    """Predictions in mixed precision have dtype float32 and are close to float32 predictions."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     exact = predict(card, model, lightness, guidance)
@@ -175,18 +173,18 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
 
 
 def check_memory_format(card: ModelCard) -> None:
-    """Channels-last weights do not change the colors."""
+    """Channels-last weights do not change the prediction."""
     lightness, guidance = sample_call(card, _SIZE, batch=2)
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(smoke_model(card)).to(memory_format=memory_format)
-        answers.append(predict(card, model, lightness, guidance))  # of one channel, which has no order
+        answers.append(predict(card, model, lightness, guidance))  # one input channel has no order
     moved = difference(card, *answers)
     require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:
-    """The prediction is differentiable in the input, unless the card declares the limit ``"gradient"``."""
+    """The prediction is differentiable in the input, unless ``limits`` contains ``"gradient"``."""
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
     answer = picture(card, smoke_model(card)(lightness, guidance)).sum()
@@ -200,9 +198,9 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
 
 
 def check_export(card: ModelCard) -> None:
-    """The graph of torch.export colors other sizes and batches than it was traced with.
+    """The graph of torch.export supports sizes and batch sizes other than the traced ones.
 
-    A card may declare the limit that there is none.
+    If ``limits`` of the card contains ``"export"``, the export must fail.
     """
     try:
         found = compare_traced(smoke_model(card).model, *graph_samples(card, "pt2"))
@@ -215,7 +213,7 @@ def check_export(card: ModelCard) -> None:
 
 
 def check_onnx(card: ModelCard) -> None:
-    """The ONNX graph colors other sizes and batches than it was traced with, unless there is none."""
+    """The ONNX graph supports sizes and batch sizes other than the traced ones, unless export is a limit."""
     if "export" in card.limits:
         return
     require_onnx()

@@ -1,4 +1,4 @@
-"""Small models with comparable weights, and the comparison of their results."""
+"""Small models with seeded weights, and comparison of their predictions."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
 
 
 class ContractError(AssertionError):
-    """A model violates the contract."""
+    """A model fails a contract test."""
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise `ContractError` with ``message`` unless ``condition`` holds, also under ``python -O``."""
+    """Raise `ContractError` with ``message`` unless ``condition`` is true, even under ``python -O``."""
     if not condition:
         raise ContractError(message)
 
 
 def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
-    """Build the small variant of a model with its task, in evaluation mode.
+    """Build the small variant of a model with its task, in eval mode.
 
     Examples:
         >>> model = smoke_model(colorzoo.model_card("zhang2017_local"))
         >>> model(torch.full((1, 1, 32, 48), 50.0)).ab.shape
         torch.Size([1, 2, 32, 48])
 
-    Trainable weights with two or more axes are drawn with He's deviation, because the outputs of papers with
-    tiny initial weights would be nearly zero and too easily equal.
+    Trainable weights with two or more axes use He initialization, because models with tiny initial weights
+    would predict nearly 0, which makes comparisons meaningless.
 
     Args:
         card: The model.
@@ -51,7 +51,7 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)  # constructors draw from the global state
+        torch.manual_seed(seed)  # constructors use the global random state
         model_class: type[ColorizationModule] = load_task_class(card)
         model = build_model(model_class, {**card.hparams, **card.smoke.hparams})
         for name, parameter in model.named_parameters():
@@ -60,18 +60,18 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
         for layer in model.modules():
             if isinstance(layer, StoredSpectralConv):
-                layer.settle()  # its stored norm is that of the previous weight
+                layer.settle()  # the stored spectral norm belongs to the previous weight
     return model.eval()
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return an input of the model, and guidance of all kinds that it accepts."""
+    """Return a sample input of the model and guidance of all accepted kinds."""
     lightness = sample_input(card.input, size, batch=batch, seed=seed)
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def picture(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Return the ab or RGB tensor that the card declares."""
+    """Return the ab or RGB tensor of a prediction, as declared by the card."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
         raise ContractError(f"{card.name} declares {card.output} but returns {type(prediction).__name__}")
@@ -80,12 +80,12 @@ def picture(card: ModelCard, prediction: Prediction) -> Tensor:
 
 @torch.inference_mode()
 def predict(card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
-    """Return the prediction of a model or task, without gradients."""
+    """Return the prediction of a model or task without gradients."""
     return picture(card, model(lightness, guidance)).clone()
 
 
 class _AtGenerators(TorchFunctionMode):
-    """Context in which numbers are drawn on the device of their generator."""
+    """Context that draws random numbers on the device of their generator."""
 
     def __torch_function__(
         self,
@@ -103,20 +103,20 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Make tensors that name no device on another one: no second device is needed to tell.
+    """Change torch's default device to meta, to detect tensors created on a device other than the input's.
 
     Raises:
-        ContractError: A tensor does not meet those of the input.
+        ContractError: A tensor on the default device is combined with a tensor of the input.
     """
     try:
         with torch.device("meta"), _AtGenerators():
             yield
     except (NotImplementedError, RuntimeError) as error:
-        told = f"{card.name}: a tensor is not made on the input's device: {first_words(error)}"
+        told = f"{card.name}: a tensor is not created on the input's device: {first_words(error)}"
         raise ContractError(told) from error
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
-    """Return the largest difference as a share of the full scale (100 CIE units, or 1 in RGB)."""
+    """Return the largest difference as a fraction of the full scale (100 CIE units, or 1 in RGB)."""
     require(one.shape == other.shape, f"{card.name}: shapes {one.shape} and {other.shape} differ")
     return float((one - other).abs().max()) / _FULL_SCALE[card.output]

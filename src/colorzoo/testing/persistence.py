@@ -1,4 +1,4 @@
-"""Checks that weights are saved and loaded: state dict, checkpoint, float16 safetensors."""
+"""Checks of saving and loading weights: state dict, checkpoint, float16 safetensors, copies."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from colorzoo.testing.models import difference, predict, require, sample_call, s
 from colorzoo.testing.trainer import quiet_trainer
 
 _SIZE = (37, 53)
-_FLOAT16 = 0.005  # of the full scale, at the worst pixel
+_FLOAT16 = 0.005  # fraction of the full scale, at the worst pixel
 
 
 def check_state_dict_round_trip(card: ModelCard) -> None:
-    """A model with the loaded state dict of another one has the same predictions.
+    """Loading the state dict of another model gives the same predictions as that model.
 
-    The state dict of a model with the limit ``"training"`` is empty, and predictions do not depend on the
-    seed.
+    A model whose ``limits`` contain ``"training"`` has an empty state dict, and its predictions do not depend
+    on the seed.
     """
     model, fresh = smoke_model(card), smoke_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
@@ -43,7 +43,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
 
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
-    """Weights stored as float16 safetensors give nearly the same colors."""
+    """Weights stored as float16 safetensors give nearly the same predictions."""
     model, fresh = smoke_model(card), smoke_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
 
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
-    """A Lightning checkpoint is read by the safe loader, and recorded arguments rebuild the model."""
+    """A Lightning checkpoint loads with ``weights_only=True``, and its hyperparameters rebuild the model."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
         keys = torch.load(path, weights_only=True).keys()
         loaded = load_task_class(card).load_from_checkpoint(path, map_location="cpu").eval()
     wanted = {"state_dict", "hyper_parameters"} if model.hparams else {"state_dict"}
-    require(wanted <= keys, f"{card.name}: the checkpoint holds {list(keys)}")
+    require(wanted <= keys, f"{card.name}: the checkpoint contains {list(keys)}")
     expected, held = predict(card, model, lightness, guidance), model.model.state_dict()
     same = torch.equal(predict(card, loaded, lightness, guidance), expected)
     require(same, f"{card.name}: a checkpoint does not restore the model")
@@ -76,21 +76,21 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
     if same := shapes[0] == shapes[1]:
         rebuilt.load_state_dict(held)
         same = torch.equal(predict(card, rebuilt, lightness, guidance), expected)
-    require(same, f"{card.name}: hparams do not say all arguments of {type(model.model).__name__}")
+    require(same, f"{card.name}: hparams do not contain all arguments of {type(model.model).__name__}")
 
 
 def check_copies(card: ModelCard) -> None:
-    """A pickled and a deep copy of the model have the same predictions."""
+    """Pickled and deep copies of the model make the same predictions."""
     model = smoke_model(card).model
     lightness, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, lightness, guidance)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         same = torch.equal(predict(card, other, lightness, guidance), expected)
-        require(same, f"{card.name}: a copy has another prediction")
+        require(same, f"{card.name}: a copy makes another prediction")
 
 
 def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:
-    """Write a checkpoint of an untrained model."""
+    """Save a checkpoint of an untrained model."""
     trainer.strategy.connect(model)  # type: ignore[arg-type]
     trainer.save_checkpoint(path, weights_only=True)
 

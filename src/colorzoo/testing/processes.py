@@ -1,4 +1,4 @@
-"""Run work in new processes, which share what a fresh server has imported."""
+"""Run functions in new processes that start from a server with preloaded packages."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 
 import torch
 
-_PATIENCE = 300.0  # seconds; far beyond what the work takes, so that a deadlock ends
+_PATIENCE = 300.0  # seconds; far longer than the work takes, to end deadlocks
 _PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once for all processes
 
 
 def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1) -> list[int | None]:
-    """Do work in each of some new processes of one thread, and return their exit codes.
+    """Run a function in each of several new single-threaded processes and return their exit codes.
 
-    Several are told of each other as torchrun does it. One that does not end is killed, and its exit code is
-    that of the signal.
+    Several processes get the environment variables of torchrun. A process that does not end in time is
+    killed; its exit code is the negative signal number.
 
     Args:
-        work: A function of a module. It returns an exit code, or None for 0.
-        *args: Its arguments. They are pickled.
+        work: Module-level function that returns an exit code, or None for 0.
+        *args: Arguments of the function; they are pickled.
         processes: Number of processes.
     """
     context = _fork_server()
@@ -33,29 +33,29 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         port = probe.getsockname()[1]
     started = []
     for rank in range(processes):
-        # PYTEST_CURRENT_TEST may change while it is read
+        # PYTEST_CURRENT_TEST can change while it is read
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         if processes > 1:
             environment |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
             environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"}
             environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            environment |= {"TORCHELASTIC_RUN_ID": "test"}  # so that Lightning starts no processes itself
+            environment |= {"TORCHELASTIC_RUN_ID": "test"}  # keeps Lightning from starting processes
         started.append(context.Process(target=_work, args=(environment, Path.cwd(), work, args)))
     for each in started:
         each.start()
     for each in started:
         each.join(_PATIENCE)
     for each in started:
-        each.kill()  # one that has ended before the others leaves them waiting
+        each.kill()  # processes hang if another one ended early
         each.join()
     return [each.exitcode for each in started]
 
 
 def _fork_server() -> ForkServerContext | SpawnContext:
-    """Return a context that starts processes with torch and the packages of most models imported.
+    """Return a multiprocessing context whose processes start with torch and common packages imported.
 
-    A fork of this process could inherit locks of its threads; a fork of a fresh server cannot. The server is
-    started once per test run. Windows has no forks.
+    Forking this process could copy locks held by its threads; forking a fresh server cannot. The server is
+    started once per test run. Windows does not support forking.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -68,7 +68,7 @@ def _work(
     environment: dict[str, str], folder: Path, work: Callable[..., int | None], args: tuple[Any, ...]
 ) -> None:
     torch.set_num_threads(1)
-    os.environ.clear()  # the server's is that of its start
+    os.environ.clear()  # contains the environment in which the server was started
     os.environ.update(environment)
     os.chdir(folder)
     raise SystemExit(work(*args))

@@ -1,4 +1,4 @@
-"""Seeded random inputs of the contract: batches and folders of files; see also `colorzoo.engines.samples`."""
+"""Seeded random inputs of the contract tests: batches and image folders; see `colorzoo.engines.samples`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
-    """Return a training batch as the DataModules give it, on the CPU.
+    """Return a training batch on the CPU, in the format of the DataModules.
 
     Examples:
         >>> sample_batch((32, 48), batch=2)["rgb"].shape
@@ -33,7 +33,7 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
 
 
 def write_sample_pictures(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write PNG images below ``folder/train`` and ``folder/val``, half each, and return their paths.
+    """Write PNG images to ``folder/train`` and ``folder/val``, half each, and return their paths.
 
     Examples:
         >>> len(write_sample_pictures(Path("pictures"), count=4, size=(40, 48)))

@@ -1,4 +1,4 @@
-"""All checks, found by scanning the modules of this package."""
+"""Collection of all checks, by scanning the modules of this package."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from colorzoo.card import ModelCard
 
 @dataclass(frozen=True)
 class Check:
-    """A check of the contract; call it with a card.
+    """A contract test; call it with a card.
 
     Examples:
         >>> Check("nothing", lambda card: None)(colorzoo.model_card("gray"))
 
     Attributes:
         name: Name of the check.
-        run: Raises `ContractError` if the model of a card violates it.
+        run: Raises `ContractError` if the model of a card fails.
     """
 
     name: str
@@ -44,7 +44,7 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
         True
 
     Args:
-        configs: Folder of the cards' training configurations; by default as the command line finds them.
+        configs: Folder of the training configurations; None searches as the command line does.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

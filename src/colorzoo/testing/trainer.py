@@ -1,4 +1,4 @@
-"""Trainers of the checks, silent and on the CPU, and a record of gradients."""
+"""Quiet CPU trainers for the checks, and a callback that records gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
-    """Return a Trainer that prints nothing and writes only below ``folder``; on the CPU by default."""
+    """Return a Trainer without output that writes only below ``folder``; on the CPU by default."""
     return Trainer(
         default_root_dir=folder,
         logger=False,
@@ -29,23 +29,23 @@ def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
 
 
 def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
-    """Return a loader of these batches, in order."""
+    """Return a DataLoader that yields these batches in order."""
     return DataLoader(cast(Any, batches), batch_size=None)
 
 
 @contextmanager
 def silent_lightning() -> Iterator[None]:
-    """Hide Lightning's warnings (number of workers, logging intervals) inside the block."""
+    """Suppress Lightning's warnings (number of workers, logging intervals) in a context."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         yield
 
 
 class GradientRecorder(Callback):
-    """Callback that copies the gradients before each optimizer step.
+    """Callback that records the gradients before each optimizer step.
 
     Attributes:
-        gradients: The last gradient of each parameter by name.
+        gradients: Latest gradient of each parameter by name.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class GradientRecorder(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Copy the gradients of the optimizer's parameters."""
+        """Record the gradients of the optimizer's parameters."""
         mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
         for name, parameter in pl_module.named_parameters():
             if id(parameter) in mine and parameter.grad is not None:

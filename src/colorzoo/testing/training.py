@@ -1,4 +1,4 @@
-"""Checks of the training: gradients reach every weight, and the configuration runs."""
+"""Checks of training: gradients reach every weight, and the training configuration runs."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _TRAIN_BATCH, _STEPS = 3, 2
 
 
 def check_gradients(card: ModelCard) -> None:
-    """One training step gives every trainable weight a gradient, except those listed on the card.
+    """One training step gives every trainable weight a gradient, except the weights listed on the card.
 
-    A model with the limit ``"training"`` has no weights and refuses to train.
+    A model whose ``limits`` contain ``"training"`` must have no weights and must raise an error in training.
     """
     if not card.trainable:
         _check_refusal(card)
         return
     model = smoke_model(card).train()
-    model.allow_untrained = True  # teachers of losses stay random, so that no network is needed
+    model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
     recorder = GradientRecorder()
     batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
     with TemporaryDirectory() as folder, silent_lightning():
@@ -50,11 +50,11 @@ def check_gradients(card: ModelCard) -> None:
     idle = {name for name in names if not _is_alive(recorder.gradients.get(name))}
     excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.smoke.without_gradient)}
     require(not idle - excepted, f"{card.name}: no usable gradient for {sorted(idle - excepted)}")
-    require(not excepted - idle, f"{card.name}: the card excepts {sorted(excepted - idle)}, wrongly")
+    require(not excepted - idle, f"{card.name}: without_gradient lists {sorted(excepted - idle)}")
 
 
 def check_training_device(card: ModelCard) -> None:
-    """Every tensor that training or the guidance of validation makes is on the device of its batch."""
+    """Every tensor created in a training step or for validation guidance is on the device of the batch."""
     if not card.trainable:
         return
     batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
@@ -64,11 +64,11 @@ def check_training_device(card: ModelCard) -> None:
     ok = all(
         one.device == other.device and one.equal(other) for one, other in zip(found, expected, strict=True)
     )
-    require(ok, f"{card.name}: other losses or guidance where the default is another device")
+    require(ok, f"{card.name}: losses or guidance depend on torch's default device")
 
 
 def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
-    """Return the losses of a step, and the tensors of the guidance of validation."""
+    """Return the losses of a training step and the tensors of the validation guidance."""
     with torch.device("cpu"):
         model = smoke_model(card).train()
         model.allow_untrained = True
@@ -76,16 +76,16 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
         model.setup("fit")
     logged: list[tuple[Mapping[str, Tensor], int]] = []
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
-    torch.manual_seed(0)  # of dropout
+    torch.manual_seed(0)  # dropout
     if isinstance(model, GANColorizationModule):
         painted = model.paint(batch)
         critic_loss = model.discriminator_loss(batch, model.repaint(batch, painted))
         losses = [model.generator_loss(batch, painted), critic_loss]
     else:
         losses = [cast(Tensor, model.training_step(batch, 0))]
-    ok = bool(logged) or isinstance(model, GANColorizationModule)  # whose base class logs both losses
-    require(ok, f"{card.name}: a step logs no loss")
-    require(all(count == len(batch["rgb"]) for _, count in logged), f"{card.name}: logs another batch size")
+    ok = bool(logged) or isinstance(model, GANColorizationModule)  # its base class logs both losses
+    require(ok, f"{card.name}: a training step logs no loss")
+    require(all(count == len(batch["rgb"]) for _, count in logged), f"{card.name}: logs a wrong batch size")
     losses += [loss for named, _ in logged for loss in named.values()]
     given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
     parts = [vars(getattr(each, kind)).values() for each in given for kind in each.kinds()]
@@ -93,11 +93,11 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
 
 
 def check_config(card: ModelCard, configs: Path | None = None) -> None:
-    """The card's configuration trains two steps and validates; see `train_config`.
+    """The card's configuration trains for two steps and validates; see `train_config`.
 
     Args:
-        card: The model; one without a configuration passes.
-        configs: Folder of configurations; by default as the command line finds them.
+        card: The model; a model without a configuration passes.
+        configs: Folder of configurations; None searches as the command line does.
     """
     if card.config is None:
         return
@@ -106,21 +106,20 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
 
 def train_config(card: ModelCard, config: Path, pictures: Path | None = None) -> None:
-    """Train a configuration two steps and validate, by the command line's own code and default callbacks.
+    """Train a configuration for two steps and validate it with the command line's code and callbacks.
 
-    It must keep the best and the last checkpoint.
-
-    The model is as small as the card's smoke test. Batches are uneven: three images in training, two and
-    one in validation.
+    The run must keep the best and the last checkpoint. The model has the size of the card's smoke test.
+    Batches are uneven: three images in training, two and one in validation.
 
     Args:
         card: A model of the configuration's class.
-        config: Its path.
-        pictures: Folder with at least six images below ``train`` and three below ``val``; by default
-            blobs of color.
+        config: Path of the configuration.
+        pictures: Folder with at least six images below ``train`` and three below ``val``; None generates
+            random images.
 
     Raises:
-        ContractError: It fails, a loss is not finite, or validation writes no image of a model of images.
+        ContractError: The run fails, a loss is not finite, or validation of a photograph model writes no
+        image.
     """
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
@@ -136,18 +135,18 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
     require(code == 0, f"{card.name}: {config} ended with exit code {code}")
     ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
     require(ok, f"{card.name}: {config} logged {losses} in two steps")
-    require(bool(measured), f"{card.name}: {config} measured nothing in validation")
+    require(bool(measured), f"{card.name}: {config} logged no validation metric")
     require("last.ckpt" in kept, f"{card.name}: {config} does not keep the last checkpoint, only {kept}")
     require(len(kept) > 1, f"{card.name}: {config} does not keep the best checkpoint, only {kept}")
     require(painted, f"{card.name}: {config} wrote no image in validation")
 
 
 def _check_refusal(card: ModelCard) -> None:
-    """Check that a model without training has no weights, counts as trained, and refuses a Trainer."""
+    """Check that an untrainable model has no weights, counts as trained, and raises an error in training."""
     model = smoke_model(card)
     found = [name for name, _ in model.named_parameters()]
-    require(not found, f"{card.name} declares that it cannot be trained, but has weights: {found}")
-    require(not card.weights, f"{card.name} declares that it cannot be trained, but its card has weights")
+    require(not found, f"{card.name} declares that it cannot be trained, but has parameters: {found}")
+    require(not card.weights, f"{card.name} declares that it cannot be trained, but its card lists weights")
     require(model.trained, f"{card.name} needs no training, but is marked as untrained")
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1)
@@ -156,14 +155,14 @@ def _check_refusal(card: ModelCard) -> None:
         except ColorzooError as error:
             require("\n" not in str(error), f"{card.name}: the error has several lines: {error}")
             return
-    raise ContractError(f"{card.name} declares that it cannot be trained, but does not refuse a Trainer")
+    raise ContractError(f"{card.name} declares that it cannot be trained, but trains without an error")
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Return the path of a configuration: in a given folder, or as the command line finds it.
+    """Return the path of a configuration in ``configs``, or as the command line finds it.
 
     Raises:
-        ContractError: There is no such file.
+        ContractError: The file does not exist.
     """
     if configs is not None:
         require((configs / config).is_file(), f"no configuration {config!r} in {configs}")
@@ -175,11 +174,11 @@ def find_config(config: str, configs: Path | None = None) -> Path:
 
 
 def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
-    """Write a configuration that reduces any other one of the card's class to a smoke test."""
+    """Write a configuration that reduces any configuration of the card's class to a smoke test."""
     model_class = load_task_class(card)
-    # starting models are as wide as the paper, and their weights may be missing
+    # initial weights have the paper's width and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
-    # the stage is the configuration's
+    # the stage comes from the configuration
     small = {name: value for name, value in card.smoke.hparams.items() if name != "stage"}
     side = card.smoke.size
     data = {
@@ -199,7 +198,7 @@ def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
         "model": {"init_args": nest_arguments(model_class, unset | small)},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
         "trainer": trainer,
-        "allow_untrained": True,  # frozen parts have random weights
+        "allow_untrained": True,  # frozen parts keep random weights
     }
     path = folder / "overlay.yaml"
     path.write_text(json.dumps(overlay))  # JSON is YAML
@@ -214,7 +213,7 @@ def logged(folder: Path, prefix: str) -> list[float]:
 
 
 def _is_alive(gradient: Tensor | None) -> bool:
-    """Return whether a gradient exists, is finite, and not zero everywhere (except for biases)."""
+    """Return whether a gradient exists, is finite and, except for biases, is not zero everywhere."""
     if gradient is None or not gradient.isfinite().all():
         return False
     return gradient.ndim < 2 or bool(gradient.any())
