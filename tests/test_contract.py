@@ -179,8 +179,8 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (as_rgb(-0.1), r"RGB is outside \[0, 1\]", RGB),
     ],
     "batch_equals_single": [
-        (plus(lambda _, seen, __: 6e-4 * len(seen)), r"picture 0 differs by 1\.[12].e-05"),
-        (of(lambda ab: ab - ab.mean(0)), "picture 0 differs by"),
+        (plus(lambda _, seen, __: 6e-4 * len(seen)), r"image 0 differs by 1\.[12].e-05"),
+        (of(lambda ab: ab - ab.mean(0)), "image 0 differs by"),
     ],
     "guidance": [
         (lambda _, found, __, given: found if given else found.with_colors(0 * found.ab), "None is not"),

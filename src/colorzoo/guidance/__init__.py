@@ -1,4 +1,4 @@
-"""Guidance: hints that users give a model, and the recipe file that stores them."""
+"""Guidance: user hints as tensors, and the recipe file that stores them."""
 
 from colorzoo.guidance.areas import Area, Mask
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation, statistics_of

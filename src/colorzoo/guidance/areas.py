@@ -17,23 +17,24 @@ from colorzoo.guidance.fields import Fields, hex_color
 Action = Literal["color", "lock", "gray", "only", "thing"]
 """Action of an area.
 
-``"color"``: fill it with a color. ``"gray"``: keep it gray. ``"lock"``: keep its colors. ``"only"``: keep the
-colors outside of all such areas. ``"thing"``: treat it as one object; models that take boxes also color it
-separately, models that take edge strokes keep colors from crossing its border.
+``"color"``: fill the area with a color. ``"gray"``: keep the area gray. ``"lock"``: keep the colors of the
+area. ``"only"``: keep the colors outside of all areas with this action. ``"thing"``: treat the area as one
+object. Models that accept boxes also colorize the object separately; models that accept edge strokes prevent
+color bleeding across its border.
 """
 Lightness = Literal["photo", "color"]
-"""Lightness of a colored area: that of the image, or that of its color."""
+"""Lightness of a filled area: ``"photo"`` keeps that of the image, ``"color"`` uses that of the color."""
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
 MAX_AREAS = 64
-_MAX_SIDE = 4096  # of a mask, in pixels
+_MAX_SIDE = 4096  # pixels, of a mask
 _MIN_CORNERS = 3
 
 
 @dataclass(frozen=True)
 class Mask:
-    """A run-length encoded binary mask on a small copy of an image.
+    """A run-length encoded binary mask at a reduced size of the image.
 
     Examples:
         >>> mask = Mask.of(np.array([[False, True], [True, True]]))
@@ -41,9 +42,9 @@ class Mask:
         (1, 3)
 
     Attributes:
-        width: Width of the copy in pixels.
-        height: Height of the copy in pixels.
-        runs: Lengths of the runs outside and inside in turn, row by row, starting outside.
+        width: Width of the mask in pixels.
+        height: Height of the mask in pixels.
+        runs: Alternating lengths of the runs outside and inside, row by row, starting outside.
     """
 
     width: int
@@ -67,12 +68,12 @@ class Mask:
 
 @dataclass(frozen=True)
 class KeptColors:
-    """The colors of an image at the time an area was locked.
+    """The colors of an image at the time when an area was locked.
 
     Attributes:
-        png: A small copy, ``(h, w, 3)`` levels of L, a and b, as a base64 encoded PNG file.
-        low: L, a and b of level 0.
-        step: L, a and b per level.
+        png: A reduced image ``(h, w, 3)`` with L, a and b as 8-bit levels, as a base64 encoded PNG file.
+        low: L, a and b at level 0.
+        step: Increment of L, a and b per level.
     """
 
     png: str
@@ -82,7 +83,7 @@ class KeptColors:
 
 @dataclass(frozen=True)
 class Area:
-    """A part of an image and its action.
+    """A part of an image and the action on it.
 
     Examples:
         >>> Area("gray", path=((0, 0), (20, 0), (20, 20))).action
@@ -90,17 +91,17 @@ class Area:
 
     Attributes:
         action: See `Action`.
-        path: Corners of its outline in pixels of the original image; empty if there is a mask.
-        mask: Its pixels on a small copy of the image, or None.
+        path: Corners of the outline in pixels of the original image; empty if ``mask`` is given.
+        mask: Pixels of the area, or None.
         color: ``#rrggbb`` for the action ``"color"``; else None.
         lightness: See `Lightness`.
-        opacity: Share of its effect, in [0, 1].
-        feather: Pixels of the original image to both sides of its border over which it fades; 0 lets the
-            border follow the edges of the image.
-        hidden: It has no effect.
-        kept: Colors that ``"lock"`` keeps inside and ``"only"`` outside; None keeps those that the model
-            gives without hints.
-        made: How it was selected, as recorded by the program that did it.
+        opacity: Weight of the action, in [0, 1].
+        feather: Distance in pixels of the original image, to both sides of the border, over which the action
+            fades; 0 aligns the border with the edges of the image.
+        hidden: Whether the area is ignored.
+        kept: Colors to keep: inside the area for ``"lock"``, outside for ``"only"``. None keeps the colors
+            that the model predicts without hints.
+        made: How the area was selected, as recorded by the program that created it.
         extra: Unknown fields.
     """
 
@@ -119,18 +120,18 @@ class Area:
     def __post_init__(self) -> None:
         if self.action not in ACTIONS or self.lightness not in LIGHTNESSES:
             raise GuidanceError(
-                f"an area needs an action of {', '.join(ACTIONS)}, its lightness {' or '.join(LIGHTNESSES)}; "
+                f"Area.action must be {', '.join(ACTIONS)} and Area.lightness {' or '.join(LIGHTNESSES)}; "
                 f"got {self.action!r}, {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("an area needs either a path or a mask.")
+            raise GuidanceError("Area needs either path or mask.")
         if (self.action == "color") != (self.color is not None):
-            raise GuidanceError("an area needs a color '#rrggbb' if and only if its action is 'color'.")
+            raise GuidanceError("Area.color '#rrggbb' is required if and only if action is 'color'.")
         if self.color is not None:
             hex_color(self.color, "Area.color")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the area as plain JSON types; fields at their defaults are left out."""
+        """Return the area as plain JSON types, without fields at their defaults."""
         found: dict[str, Any] = {**self.extra, "action": self.action}
         if self.path:
             found["path"] = [list(corner) for corner in self.path]
@@ -153,21 +154,21 @@ class Area:
 
 
 def parse_area(fields: Fields) -> Area:
-    """Read an area of a recipe.
+    """Parse an area of a recipe.
 
     Raises:
-        GuidanceError: A field is wrong; the message names it.
+        GuidanceError: A field is invalid; the message names the field.
     """
     action = fields.choice("action", None, ACTIONS)
     color = fields.text("color", None)
     if (action == "color") != (color is not None):
         raise GuidanceError(f"{fields.name}.color '#rrggbb' is required if and only if action is 'color'.")
     if fields.rest().get("mask") is not None and fields.rest().get("path") is not None:
-        raise GuidanceError(f"{fields.name}.mask and {fields.name}.path exclude each other; give only one.")
+        raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined.")
     mask = parse_mask(fields)
     path = () if mask is not None else fields.path("path")
     if mask is None and len(path) < _MIN_CORNERS:
-        raise GuidanceError(f"{fields.name}.path needs at least {_MIN_CORNERS} corners, got {len(path)}.")
+        raise GuidanceError(f"{fields.name}.path must have at least {_MIN_CORNERS} corners, got {len(path)}.")
     return Area(
         action=cast(Action, action),
         path=path,
@@ -184,10 +185,10 @@ def parse_area(fields: Fields) -> Area:
 
 
 def parse_mask(fields: Fields) -> Mask | None:
-    """Take the field ``mask``, or None if it is absent.
+    """Parse the field ``mask``; return None if it is missing.
 
     Raises:
-        GuidanceError: It is not a valid mask.
+        GuidanceError: The mask is invalid.
     """
     if fields.rest().get("mask") is None:
         return None
@@ -199,7 +200,7 @@ def parse_mask(fields: Fields) -> Mask | None:
         raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces.")
     runs = tuple(int(part) for part in parts)
     if sum(runs) != width * height:
-        raise GuidanceError(f"{given.name}.runs must add up to {width} x {height}, got {sum(runs)}.")
+        raise GuidanceError(f"{given.name}.runs must sum to {width} x {height}, got {sum(runs)}.")
     return Mask(width, height, runs)
 
 

@@ -1,4 +1,4 @@
-"""Color statistics of images (histogram, saturation; Zhang et al. 2017, Global Hints) and of regions."""
+"""Color statistics of images (histogram, saturation; Global Hints of Zhang et al. 2017) and of regions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch.nn import functional as F
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
 from colorzoo.guidance.hints import GlobalStatistics
 
-_SIZE = 256  # pixels; references are resized, so that statistics do not depend on their size
-_CELL = 4  # side in pixels of the cells over which ab is averaged before counting
+_SIZE = 256  # pixels; images are resized, so that statistics do not depend on the image size
+_CELL = 4  # side in pixels of the cells over which ab is averaged
 
 
 def statistics_of(rgb: Tensor) -> GlobalStatistics:
-    """Compute histogram and saturation of reference images at 256 x 256 pixels, as the authors do.
+    """Compute histogram and saturation of images resized to 256 x 256, as in the authors' code.
 
     Examples:
         >>> statistics_of(torch.rand(2, 3, 64, 64)).histogram.shape
@@ -29,7 +29,7 @@ def statistics_of(rgb: Tensor) -> GlobalStatistics:
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Compute the share of each of the 313 bins over cells of 4 x 4 pixels, as in the authors' graph.
+    """Compute the fraction of 4 x 4 pixel cells in each of the 313 bins, as in the authors' network.
 
     Examples:
         >>> ab_histogram(torch.zeros(2, 2, 32, 32)).shape
@@ -50,7 +50,7 @@ def ab_histogram(ab: Tensor) -> Tensor:
 
 
 def mean_saturation(rgb: Tensor) -> Tensor:
-    """Return the mean HSV saturation, ``(B, 1)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1].
+    """Return the mean HSV saturation ``(B, 1)`` in [0, 1] of RGB ``(B, 3, H, W)`` in [0, 1].
 
     Examples:
         >>> mean_saturation(torch.ones(2, 3, 8, 8)).flatten()
@@ -60,7 +60,7 @@ def mean_saturation(rgb: Tensor) -> Tensor:
 
 
 def pixel_saturation(rgb: Tensor) -> Tensor:
-    """Return the HSV saturation, ``(B, H, W)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1]."""
+    """Return the HSV saturation ``(B, H, W)`` in [0, 1] of RGB ``(B, 3, H, W)`` in [0, 1]."""
     high, low = rgb.amax(dim=1), rgb.amin(dim=1)
     return (high - low) / high.clamp_min(1e-8)
 
@@ -69,12 +69,12 @@ def region_means(index: Tensor, rgb: Tensor, regions: int) -> tuple[Tensor, Tens
     """Compute the mean color and the size of each region.
 
     Args:
-        index: ``(B, 1, H, W)`` int64, region of each pixel.
+        index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, 3, H, W)`` in [0, 1].
         regions: N, number of regions.
 
     Returns:
-        ``(B, N, 3)`` in [0, 1], black for empty regions, and ``(B, N)`` pixels.
+        Mean colors ``(B, N, 3)`` in [0, 1], black for empty regions, and sizes ``(B, N)`` in pixels.
     """
     flat = index.flatten(2)
     pixels = rgb.new_zeros(len(index), regions)

@@ -26,7 +26,7 @@ from colorzoo.guidance.recipe import Recipe
 
 @dataclass(frozen=True)
 class Guidance(TensorFields):
-    """Any mix of hints; None means not given.
+    """Any combination of hints; None means that a kind is absent.
 
     Examples:
         >>> from colorzoo.guidance import PointHint
@@ -38,8 +38,8 @@ class Guidance(TensorFields):
     Attributes:
         points: Colors at some pixels.
         scribbles: Strokes without color along edges where color bleeds.
-        regions: Colors of regions that the model proposed.
-        exemplar: A reference image whose colors to use.
+        regions: Colors of regions proposed by the model.
+        exemplar: A reference image for the colors.
         statistics: Color histogram or mean saturation of the whole image.
         classes: A class per pixel.
         boxes: Bounding boxes of objects.
@@ -54,23 +54,23 @@ class Guidance(TensorFields):
     boxes: Boxes | None = None
 
     def kinds(self) -> tuple[str, ...]:
-        """Return the names of the hints that are given."""
+        """Return the names of the hints that are present."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
     @classmethod
     def from_recipe(
         cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Rasterize the points, scribbles and boxes of a recipe; other hints need a model or files.
+        """Rasterize the points, scribbles and boxes of a recipe; other hints require a model or files.
 
         Args:
             recipe: The recipe.
             width: Width of the original image in pixels.
             height: Height of the original image in pixels.
-            size: Height and width of the maps; by default those of the image.
+            size: Height and width of the maps; None uses the size of the image.
 
         Raises:
-            GuidanceError: The recipe was made for an image of another size.
+            GuidanceError: The recipe belongs to an image of another size.
         """
         recipe.check_inside(width, height)
         target = size or (height, width)
@@ -84,21 +84,21 @@ class Guidance(TensorFields):
     def from_json(
         cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Read a recipe (see `Recipe.from_json`) and rasterize it at the size of its image, or at ``size``.
+        """Read a recipe, see `Recipe.from_json`, and rasterize it at ``size`` or at the size of its image.
 
         Raises:
-            GuidanceError: Not a recipe, or one without ``image.width`` and ``image.height``.
+            GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.
         """
         recipe = Recipe.from_json(source)
         if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image needs width and height if the image itself is not given.")
+            raise GuidanceError("recipe.image needs width and height if no image is given.")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Describe the points of one image as a recipe; `from_json` restores the same tensors.
+        """Convert the points of one image to a recipe; `from_json` restores the same tensors.
 
         Raises:
-            GuidanceError: A batch of several images, or no points.
+            GuidanceError: There are no points, or the batch has several images.
         """
         if self.points is None or len(self.points.mask) != 1:
             raise GuidanceError("Guidance.to_json needs the points of exactly one image.")
@@ -108,4 +108,4 @@ class Guidance(TensorFields):
 
 
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):
-    register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # arguments of graphs
+    register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # inputs of exported graphs

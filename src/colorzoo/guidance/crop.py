@@ -1,4 +1,4 @@
-"""The part of an image that its colored result keeps, straightened, as a setting of recipes."""
+"""Crop and rotation of the colorized result, as a recipe setting."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.frame import Rectangle
 
-MAX_ANGLE = 45.0  # degrees; quarter turns beyond it are for the file itself
+MAX_ANGLE = 45.0  # degrees; larger rotations are left to image editors
 LEAST_CROP = 8  # pixels
-_SLACK = 1e-6  # pixels that rounding may put a corner outside
+_SLACK = 1e-6  # pixels; tolerance for rounding errors of rotated corners
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of the original image that is cut out, and straightened.
+    """A rectangle of the original image to which the result is cropped, optionally rotated.
 
     Examples:
         >>> Crop(x=10, y=20, width=300, height=200).corners
         ((10, 20), (310, 20), (310, 220), (10, 220))
 
     Attributes:
-        x: Left edge before it is turned, in whole pixels of the original image.
-        y: Top edge before it is turned.
+        x: Left edge before rotation, in whole pixels of the original image.
+        y: Top edge before rotation.
         width: Width of the result in pixels, at least 8.
         height: Height of the result in pixels, at least 8.
-        angle: Degrees by which the rectangle is turned clockwise about its center, from -45 to 45: an image
-            that hangs so far clockwise becomes straight.
+        angle: Clockwise rotation of the rectangle about its center in degrees, from -45 to 45. It straightens
+            an image that is rotated clockwise by this angle.
         extra: Unknown fields.
 
     Raises:
-        GuidanceError: A side is too short, or the angle too large.
+        GuidanceError: A side is too short, or the angle is out of range.
     """
 
     x: int
@@ -58,33 +58,33 @@ class Crop:
 
     @property
     def center(self) -> tuple[float, float]:
-        """X and y of the middle, about which it is turned."""
+        """X and y of the center of rotation."""
         return self.x + self.width / 2, self.y + self.height / 2
 
     @property
     def rectangle(self) -> Rectangle:
-        """The part of the image that the result keeps."""
+        """The cropped part of the image as a `Rectangle`."""
         return Rectangle(self.x, self.y, self.width, self.height, self.angle)
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
-        """The turned corners: x and y from the top left of the result, clockwise."""
+        """The rotated corners as (x, y), clockwise from the top left of the result."""
         ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
         return tuple(map(self.rectangle.outer, ends))
 
     def check_inside(self, width: int, height: int) -> None:
-        """Check that it lies within an image of this size.
+        """Check that the crop lies within an image of this size.
 
         Raises:
-            GuidanceError: It does not.
+            GuidanceError: A corner lies outside the image.
         """
         for x, y in self.corners:
             if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
-                turned = f", turned by {self.angle:g} degrees," if self.angle else ""
+                turned = f", rotated by {self.angle:g} degrees," if self.angle else ""
                 raise GuidanceError(
                     f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the image "
-                    f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}); make it smaller "
-                    "or move it inside."
+                    f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}). Make it smaller "
+                    "or move it."
                 )
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,16 +93,16 @@ class Crop:
         return {**self.extra, **place, **({"angle": self.angle} if self.angle else {})}
 
     def to_text(self) -> str:
-        """Return ``X,Y,WIDTH,HEIGHT``, and ``,ANGLE`` if it is turned."""
+        """Return ``X,Y,WIDTH,HEIGHT``, followed by ``,ANGLE`` if the angle is not 0."""
         numbers = (self.x, self.y, self.width, self.height, *([self.angle] if self.angle else []))
         return ",".join(f"{number:.10g}" for number in numbers)
 
 
 def parse_crop(fields: Fields) -> Crop:
-    """Read a crop from parsed JSON.
+    """Parse a crop from a recipe.
 
     Raises:
-        GuidanceError: A field is missing or wrong.
+        GuidanceError: A field is missing or invalid.
     """
     place = {}
     for key in ("x", "y", "width", "height"):
@@ -118,10 +118,10 @@ def parse_crop_text(text: str, name: str) -> Crop:
 
     Args:
         text: The text.
-        name: Name of the option in errors.
+        name: Name of the option for error messages.
 
     Raises:
-        GuidanceError: It is malformed.
+        GuidanceError: The text is malformed.
     """
     try:
         numbers = [float(part) for part in text.split(",")]
@@ -130,7 +130,7 @@ def parse_crop_text(text: str, name: str) -> Crop:
         x, y, width, height = (int(number) for number in numbers[:4])
     except ValueError:
         raise GuidanceError(
-            f"{name} {text!r} is not X,Y,WIDTH,HEIGHT in whole pixels of the image, or these and the "
-            "degrees by which they are turned clockwise, for example 20,15,600,400,-2.5"
+            f"{name} must be X,Y,WIDTH,HEIGHT in whole pixels of the image, optionally followed by ,ANGLE in "
+            f"degrees clockwise, for example 20,15,600,400,-2.5; got {text!r}"
         ) from None
     return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)

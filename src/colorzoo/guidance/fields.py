@@ -1,4 +1,4 @@
-"""Typed access to parsed JSON, with errors that name the field."""
+"""Typed access to parsed JSON; errors name the field."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Literal, cast, get_args, overload
 from colorzoo.errors import GuidanceError
 
 MAX_CORNERS = 10_000
-"""Most corners of a path, checked before they are read."""
+"""Largest number of corners of a path; it is checked before the corners are parsed."""
 
 ReachName = Literal["automatic", "everywhere"]
 Reach = ReachName | float
-"""Reach of the color of a point.
+"""How far the color of a point spreads.
 
-``"automatic"``: over the pixels that belong to the point by the structure of the image, fading where that
-is uncertain. ``"everywhere"``: as far as the network spreads it. A number multiplies the automatic reach; 0
-keeps the color inside the point's square.
+``"automatic"``: over the pixels that belong to the point according to the image structure; the color fades
+where this is uncertain. ``"everywhere"``: as far as the network propagates the color. A number multiplies the
+automatic reach; 0 limits the color to the square of the point.
 """
 REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
 DEFAULT_REACH: ReachName = "automatic"
 MAX_REACH = 10.0
 
-_HUGE = 1e9  # more than the pixels along any side; NaN fails the comparison too
+_HUGE = 1e9  # larger than any image side; the comparison is also false for NaN
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -32,7 +32,7 @@ def hex_color(value: str, name: str) -> str:
     """Return a ``#rrggbb`` color in lower case.
 
     Raises:
-        GuidanceError: It is not such a color; the message starts with ``name``.
+        GuidanceError: ``value`` is not a ``#rrggbb`` color; the message starts with ``name``.
     """
     if not _HEX.fullmatch(value):
         raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}.")
@@ -40,15 +40,15 @@ def hex_color(value: str, name: str) -> str:
 
 
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
-    """Check a parsed reach.
+    """Validate a parsed reach.
 
     Args:
         value: A name, a number from 0 to 10, or None for the default.
-        name: Name of the field in errors.
-        default: Reach of a point that names none; recipes of version 1 mean everywhere.
+        name: Name of the field for error messages.
+        default: Default reach; recipes of version 1 use ``"everywhere"``.
 
     Raises:
-        GuidanceError: It is neither.
+        GuidanceError: ``value`` is invalid.
     """
     if value is None:
         return default
@@ -62,7 +62,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
 
 
 def parse_reach(text: str, name: str) -> Reach:
-    """Parse a reach from text, as `read_reach`."""
+    """Parse a reach from text; see `read_reach`."""
     try:
         return read_reach(float(text), name)
     except ValueError:
@@ -70,16 +70,16 @@ def parse_reach(text: str, name: str) -> Reach:
 
 
 def too_many(name: str, count: int, most: int) -> GuidanceError:
-    """Return the error of a list that is too long."""
+    """Return the error for a list with too many entries."""
     return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
 
 
 class Fields:
-    """A JSON object whose known fields are taken one by one; the rest is unknown.
+    """A JSON object whose known fields are removed one by one, so that unknown fields remain.
 
     Args:
         values: The parsed object.
-        name: Its name in errors, such as ``recipe.points[2]``.
+        name: Name of the object for error messages, such as ``recipe.points[2]``.
     """
 
     def __init__(self, values: object, name: str) -> None:
@@ -89,20 +89,20 @@ class Fields:
         self._values: dict[str, Any] = dict(values)
 
     def take(self, key: str) -> Any:
-        """Remove and return a field, or None."""
+        """Remove a field and return its value, or None if it is missing."""
         return self._values.pop(key, None)
 
     def rest(self) -> dict[str, Any]:
-        """Return the fields that were not taken."""
+        """Return the remaining fields."""
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Take an object, by default an empty one."""
+        """Take a JSON object; a missing one is empty."""
         value = self.take(key)
         return Fields({} if value is None else value, f"{self.name}.{key}")
 
     def children(self, key: str, most: int) -> Iterator[Fields]:
-        """Take a list of at most ``most`` objects, by default an empty one."""
+        """Take a list of at most ``most`` JSON objects; a missing list is empty."""
         value = self.take(key)
         value = [] if value is None else value
         if not isinstance(value, list):
@@ -127,7 +127,7 @@ class Fields:
         return value
 
     def choice(self, key: str, default: str | None, names: tuple[str, ...]) -> str:
-        """Take one of some names."""
+        """Take a string that must be one of ``names``."""
         value = self.text(key, default)
         if value not in names:
             raise GuidanceError(f"{self.name}.{key} must be one of {', '.join(names)}, got {value!r}.")
@@ -139,14 +139,14 @@ class Fields:
         return default if value is None else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Take a finite number; raise if it is absent."""
+        """Take a finite number that must be present."""
         value = self.take(key)
         if value is None:
             raise GuidanceError(f"{self.name}.{key} is missing; expected a number.")
         return self._finite(key, value, -math.inf, math.inf)
 
     def flag(self, key: str) -> bool:
-        """Take true or false, by default false."""
+        """Take a boolean; False if it is missing."""
         value = self.take(key)
         if value is not None and not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
@@ -164,7 +164,7 @@ class Fields:
         return value
 
     def numbers(self, key: str, count: int, *, low: float, high: float) -> tuple[float, ...] | None:
-        """Take a list of exactly ``count`` numbers in [low, high], or None if it is absent."""
+        """Take a list of exactly ``count`` numbers in [low, high]; None if it is missing."""
         value = self.take(key)
         if value is None:
             return None
@@ -173,7 +173,7 @@ class Fields:
         return tuple(self._finite(key, item, low, high) for item in value)
 
     def path(self, key: str) -> tuple[tuple[float, float], ...]:
-        """Take a list of at least one ``[x, y]``."""
+        """Take a list of one or more ``[x, y]`` pairs."""
         value = self.take(key)
         if not isinstance(value, list) or not value:
             raise self._wrong(key, "a list of [x, y] pairs", value)

@@ -1,4 +1,4 @@
-"""The part of a scan within its frame, as a setting of recipes and of the command line."""
+"""The part of a scan inside its border, as a setting of recipes and of the command line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from colorzoo.errors import GuidanceError
 
 
 class Rectangle(NamedTuple):
-    """A part of an image in pixels, upright or tilted.
+    """A part of an image in pixels, optionally rotated.
 
     Attributes:
-        x: Left edge; of a tilted part before it is turned about its center.
-        y: Top edge, likewise.
+        x: Left edge before rotation.
+        y: Top edge before rotation.
         width: Width, at least 1.
         height: Height, at least 1.
-        tilt: Degrees by which it is turned clockwise about its center.
+        tilt: Clockwise rotation about the center in degrees.
     """
 
     x: int
@@ -26,28 +26,28 @@ class Rectangle(NamedTuple):
     tilt: float = 0.0
 
     def __str__(self) -> str:
-        """Return its numbers as on the command line; the tilt is left out where it is 0."""
+        """Format the rectangle as on the command line, without a tilt of 0."""
         return ",".join(
             f"{number:g}" if isinstance(number, float) else str(number) for number in self.numbers
         )
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """Its numbers as in a recipe; the tilt is left out where it is 0."""
+        """The rectangle as numbers of a recipe, without a tilt of 0."""
         return tuple(self) if self.tilt else tuple(self[:4])
 
     def contains(self, place: tuple[float, float]) -> bool:
-        """Return whether x and y in the image lie in the part."""
+        """Return whether a point (x, y) of the image lies inside the rectangle."""
         x, y = self.unbounded(place)
         return bool(0 <= x < self.width and 0 <= y < self.height)
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert a place in the image to the part; one outside is moved to its nearest border."""
+        """Convert image coordinates to rectangle coordinates, clamped to the rectangle."""
         x, y = self.unbounded(place)
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
     def unbounded(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Convert a place in the image to the part, also one outside; x and y may be arrays."""
+        """Convert image coordinates to rectangle coordinates without clamping; x and y may be arrays."""
         if not self.tilt:
             return place[0] - self.x, place[1] - self.y
         x, y = place[0] - self.x - self.width / 2, place[1] - self.y - self.height / 2
@@ -55,14 +55,14 @@ class Rectangle(NamedTuple):
         return x + self.width / 2, y + self.height / 2
 
     def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Convert a place in the part to the image; x and y may be arrays."""
+        """Convert rectangle coordinates to image coordinates; x and y may be arrays."""
         if not self.tilt:
             return place[0] + self.x, place[1] + self.y
         x, y = _turned(place[0] - self.width / 2, place[1] - self.height / 2, self.tilt)
         return x + self.x + self.width / 2, y + self.y + self.height / 2
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Return the part in a copy of the image with another size."""
+        """Return the same part of a copy of the image with ``columns`` x ``rows`` pixels."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
@@ -70,17 +70,17 @@ class Rectangle(NamedTuple):
 
 
 def _turned(x: Any, y: Any, degrees: float) -> tuple[Any, Any]:
-    """Turn a place clockwise about the origin."""
+    """Rotate a point clockwise about the origin."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     return x * cosine - y * sine, x * sine + y * cosine
 
 
 FrameName = Literal["automatic", "none"]
 FrameSetting = FrameName | Rectangle
-"""Part of the image that a model sees and colors.
+"""Part of the image that the model receives and colorizes.
 
-``"automatic"``: the inside of the frame that is found, or the whole image. ``"none"``: the whole image. A
-`Rectangle`: that part.
+``"automatic"``: the inside of a detected border, or the whole image if none is detected. ``"none"``: the
+whole image. A `Rectangle`: that part.
 """
 FRAME_NAMES: tuple[FrameName, ...] = get_args(FrameName)
 _LEAST_SIDE = 8  # pixels
@@ -88,15 +88,15 @@ _MOST_TILT = 45.0  # degrees
 
 
 def read_frame(value: object, name: str) -> FrameSetting:
-    """Check a parsed frame.
+    """Validate a parsed ``frame`` setting.
 
     Args:
-        value: A name, or four whole numbers x, y, width and height, and a tilt in degrees if there is one;
+        value: A name, or four whole numbers x, y, width and height, optionally followed by a tilt in degrees;
             None means automatic.
-        name: Name of the field in errors.
+        name: Name of the field for error messages.
 
     Raises:
-        GuidanceError: It is neither.
+        GuidanceError: ``value`` is invalid.
     """
     if value is None:
         return "automatic"
@@ -114,9 +114,9 @@ def read_frame(value: object, name: str) -> FrameSetting:
         if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE and abs(tilt) <= _MOST_TILT:
             return Rectangle(x, y, width, height, tilt)
     raise GuidanceError(
-        f"{name} must be 'automatic', 'none' or x, y, width and height of the image within its frame in "
-        f"whole pixels, at least {_LEAST_SIDE} wide and high, and degrees of a tilt from -{_MOST_TILT:g} to "
-        f"{_MOST_TILT:g}; got {value!r}."
+        f"{name} must be 'automatic', 'none' or X,Y,WIDTH,HEIGHT[,TILT] of the image within its border: "
+        f"whole pixels, WIDTH and HEIGHT at least {_LEAST_SIDE}, TILT from -{_MOST_TILT:g} to "
+        f"{_MOST_TILT:g} degrees; got {value!r}."
     )
 
 
@@ -125,7 +125,7 @@ def _is_number(value: object) -> bool:
 
 
 def parse_frame(text: str, name: str) -> FrameSetting:
-    """Parse a frame from text such as ``automatic``, ``20,15,600,400`` or ``20,15,600,400,-2.5``."""
+    """Parse a ``frame`` setting from text: ``automatic``, ``20,15,600,400`` or ``20,15,600,400,-2.5``."""
     parts = [part.strip() for part in text.split(",")]
     sides = [int(part) for part in parts[:4] if part.lstrip("-").isdecimal()]
     if len(sides) != 4 or len(parts) > 5:

@@ -1,6 +1,6 @@
-"""Hints as immutable batches of tensors, one class per kind; `colorzoo.guidance.Guidance` holds any of them.
+"""Hints as immutable dataclasses of tensors, one class per kind; `colorzoo.guidance.Guidance` combines them.
 
-All maps have the image's height and width.
+All maps have the height and width of the image.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from colorzoo.errors import GuidanceError
 
 @dataclass(frozen=True)
 class TensorFields:
-    """Base of all hints: a dataclass of tensors that can be moved and sliced."""
+    """Base class of hints: a dataclass of tensors that can be moved to a device and sliced."""
 
     def to(self, device: torch.device | str) -> Self:
-        """Return a copy with all tensors, nested ones included, on ``device``."""
+        """Return a copy with all tensors, including nested ones, on ``device``."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v.to(device) for k, v in values.items() if hasattr(v, "to")})
 
@@ -46,8 +46,9 @@ class Points(TensorFields):
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
         lightness: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
-        exact: ``(B, 1, H, W)``, 1 where ab is used unchanged; elsewhere the color of that ``lightness`` and
-            ab was chosen, which has another ab at the image's lightness. None: 1 everywhere.
+        exact: ``(B, 1, H, W)``: 1 where ``ab`` is used unchanged. Where 0, the user chose a color with this
+            ``lightness`` and ``ab``, and its ab is adapted to the lightness of the image. None means 1
+            everywhere.
     """
 
     ab: Tensor
@@ -65,7 +66,7 @@ class Points(TensorFields):
 
     @classmethod
     def none(cls, like: Tensor) -> Self:
-        """Return empty points for images ``(B, C, H, W)``."""
+        """Return an instance without points for images ``(B, C, H, W)``."""
         batch, _, height, width = like.shape
         return cls(like.new_zeros(batch, 2, height, width), like.new_zeros(batch, 1, height, width))
 
@@ -90,7 +91,7 @@ class Scribbles(TensorFields):
 
 @dataclass(frozen=True)
 class Regions(TensorFields):
-    """Regions in the order in which a model proposes them (Cho et al. 2023).
+    """Regions proposed by a model, in the order of the proposal (Cho et al. 2023).
 
     Examples:
         >>> index = torch.zeros(1, 1, 32, 32, dtype=torch.int64)
@@ -99,10 +100,10 @@ class Regions(TensorFields):
         torch.Size([1, 5, 3])
 
     Attributes:
-        index: ``(B, 1, H, W)`` int64, the region of each pixel.
-        rgb: ``(B, N, 3)`` in [0, 1], the color of each region.
-        given: ``(B, N)`` in {0, 1}, the regions that the user has colored.
-        segments: ``(B, 1, H, W)`` int64, the model's finer segmentation that the regions consist of, or None.
+        index: ``(B, 1, H, W)`` int64: region index of each pixel.
+        rgb: ``(B, N, 3)`` color of each region in [0, 1].
+        given: ``(B, N)`` in {0, 1}: 1 for regions that the user has colored.
+        segments: ``(B, 1, H, W)`` int64: the model's finer segmentation that forms the regions, or None.
     """
 
     index: Tensor
@@ -116,7 +117,7 @@ class Regions(TensorFields):
 
 @dataclass(frozen=True)
 class Exemplar(TensorFields):
-    """A reference image whose colors to use; its size may differ from the target's.
+    """A reference image for the colors; its size may differ from the target's.
 
     Examples:
         >>> Exemplar(torch.rand(1, 3, 48, 64)).rgb.shape
@@ -124,10 +125,10 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        look: ``(B, R, C)``, what a model needs of the exemplar or of a mix of several: moments (Xu et al.
-            2020), an embedding (Zhao et al. 2021), or places with their colors (``colorzoo2026``). None:
-            computed from ``rgb``.
-        alpha: Strength of the exemplar in such a model, 0 to 1.
+        look: ``(B, R, C)`` reference embedding of the exemplar, or a mix of several embeddings: feature
+            statistics (Xu et al. 2020), a vector (Zhao et al. 2021), or cell embeddings with colors
+            (``colorzoo2026``). None: computed from ``rgb``.
+        alpha: Strength of the exemplar in models with embeddings, 0 to 1.
     """
 
     rgb: Tensor
@@ -138,12 +139,12 @@ class Exemplar(TensorFields):
         _check_map("Exemplar.rgb", self.rgb, 3)
 
     def look_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return `look` if given, else ``compute(rgb)``."""
+        """Return `look` if present, else ``compute(rgb)``."""
         return compute(self.rgb) if self.look is None else self.look
 
     @classmethod
     def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar with `look` ``(B, R, C)`` alone; its image is one black pixel."""
+        """Return an exemplar from `look` ``(B, R, C)`` alone; its image is one black pixel."""
         return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
 
 
@@ -156,7 +157,7 @@ class GlobalStatistics(TensorFields):
         torch.Size([1, 1])
 
     Attributes:
-        histogram: ``(B, 313)`` shares of the in-gamut bins, or None.
+        histogram: ``(B, 313)`` fractions of the in-gamut bins, or None.
         saturation: ``(B, 1)`` mean HSV saturation in [0, 1], or None.
     """
 
@@ -196,7 +197,7 @@ class Boxes(TensorFields):
 
     Attributes:
         corners: ``(B, N, 4)``: left, top, right, bottom, relative to the image's width and height.
-        given: ``(B, N)`` in {0, 1}, the boxes that exist; images with fewer are padded.
+        given: ``(B, N)`` in {0, 1}: 1 for real boxes, 0 for padding.
     """
 
     corners: Tensor
@@ -212,7 +213,7 @@ class Boxes(TensorFields):
 
     @classmethod
     def of(cls, corners: Sequence[Tensor]) -> Self:
-        """Pad and stack the relative boxes of several images, ``(K, 4)`` each; K may differ."""
+        """Pad and stack boxes ``(K, 4)`` in relative coordinates; K may differ between images."""
         count = max((len(each) for each in corners), default=0)
         padded = torch.zeros(len(corners), count, 4, device="cpu")
         given = torch.zeros(len(corners), count, device="cpu")

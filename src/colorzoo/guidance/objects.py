@@ -1,7 +1,7 @@
-"""The objects of a recipe that only some models read: exemplar, classes, statistics, divisions.
+"""Recipe objects that only some models use: exemplar, classes, statistics, divisions.
 
-A recipe keeps them as JSON, so that unknown fields and the spelling of numbers survive a round trip; they are
-checked and read here alone.
+A recipe stores these objects as JSON, so that unknown fields and number formats survive a round trip. This
+module parses and validates them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Corners = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """A reference that a recipe names.
+    """A reference file named in a recipe.
 
     Attributes:
-        path: Its file, relative to that of the recipe.
-        weight: Its share in the mix.
+        path: Path relative to the recipe file.
+        weight: Weight in the mix of references.
     """
 
     path: str
@@ -36,11 +36,11 @@ class ReferenceFile:
 
 @dataclass(frozen=True)
 class ExemplarHint:
-    """References whose colors to use.
+    """Reference images for the colors.
 
     Attributes:
-        files: The references that are named; none if they are given otherwise.
-        alpha: How far to go towards them, 0 to 1; None if the recipe does not say.
+        files: Reference files named in the recipe; empty if references are passed otherwise.
+        alpha: Strength of the references, 0 to 1; None if not specified.
     """
 
     files: tuple[ReferenceFile, ...] = ()
@@ -48,7 +48,7 @@ class ExemplarHint:
 
     @classmethod
     def read(cls, value: object) -> ExemplarHint:
-        """Read the field ``exemplar``; raise `GuidanceError` if it is malformed."""
+        """Parse the field ``exemplar``; raise `GuidanceError` if it is malformed."""
         if value is None:
             return cls()
         fields = Fields(value, "recipe.exemplar")
@@ -59,12 +59,12 @@ class ExemplarHint:
 
 @dataclass(frozen=True)
 class PaintedClass:
-    """A polygon that gets a class.
+    """A polygon labeled with a class.
 
     Attributes:
-        number: The class; None if the recipe does not say.
+        number: Class number; None if not specified.
         path: Corners in pixels of the original image.
-        name: Name of the field in errors.
+        name: Name of the field for error messages.
     """
 
     number: int | None
@@ -74,13 +74,13 @@ class PaintedClass:
 
 @dataclass(frozen=True)
 class ClassHints:
-    """Classes of image and reference.
+    """Classes of the image and its reference.
 
     Attributes:
-        moved: New class by old one.
-        file: Label image of the image in place of the model's classes.
-        reference_file: The same for the reference.
-        painted: Polygons with a class, later ones over earlier ones.
+        moved: Mapping of class numbers to replacement class numbers.
+        file: Label image that replaces the model's classes of the image.
+        reference_file: Label image that replaces the model's classes of the reference.
+        painted: Polygons with a class; later polygons cover earlier ones.
     """
 
     moved: Mapping[int, int] = field(default_factory=dict)
@@ -90,12 +90,12 @@ class ClassHints:
 
     @property
     def label_files(self) -> tuple[str, ...]:
-        """The label images that are named."""
+        """The label images named in the recipe."""
         return tuple(file for file in (self.file, self.reference_file) if file)
 
     @classmethod
     def read(cls, value: object) -> ClassHints:
-        """Read the field ``classes``; raise `GuidanceError` if it is malformed."""
+        """Parse the field ``classes``; raise `GuidanceError` if it is malformed."""
         if value is None:
             return cls()
         fields = Fields(value, "recipe.classes")
@@ -109,7 +109,7 @@ class ClassHints:
 
 @dataclass(frozen=True)
 class StatisticsHint:
-    """Statistics that the colors of the result should have.
+    """Target statistics of the colors.
 
     Attributes:
         saturation: Mean saturation in [0, 1], or None.
@@ -121,7 +121,7 @@ class StatisticsHint:
 
     @classmethod
     def read(cls, value: object) -> StatisticsHint:
-        """Read the field ``statistics``; raise `GuidanceError` if it is malformed."""
+        """Parse the field ``statistics``; raise `GuidanceError` if it is malformed."""
         if value is None:
             return cls()
         fields = Fields(value, "recipe.statistics")
@@ -131,11 +131,12 @@ class StatisticsHint:
 
 @dataclass(frozen=True)
 class Division:
-    """One edit of the regions that a model proposes.
+    """A user's edit of the proposed regions.
 
     Attributes:
-        path: Corners as x and y in pixels of the image.
-        closed: A loop, whose inside becomes a region; otherwise a line that cuts the region it crosses.
+        path: Corners as (x, y) in pixels of the image.
+        closed: True: the inside of the loop becomes a region. False: the line cuts the region that it
+            crosses.
     """
 
     path: Corners
@@ -143,17 +144,17 @@ class Division:
 
 
 def read_divisions(value: object) -> tuple[Division, ...]:
-    """Read the field ``divisions`` of a recipe.
+    """Parse the field ``divisions`` of a recipe.
 
     Raises:
-        GuidanceError: It is no list of paths, or too long.
+        GuidanceError: The field is not a list of paths, or has too many entries.
     """
     entries = Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
     return tuple(Division(entry.path("path"), bool(entry.take("closed"))) for entry in entries)
 
 
 def _number(fields: Fields, key: str, high: float) -> float | None:
-    """Take a number in [0, high], or None if it is absent."""
+    """Take a number in [0, high]; None if it is missing."""
     found = fields.number(key, -1.0, low=0, high=high)
     return None if found < 0 else found
 
@@ -164,16 +165,16 @@ def _reference(fields: Fields) -> ReferenceFile | None:
 
 
 def _read_map(fields: Fields) -> dict[int, int]:
-    """Read a table old class -> new class."""
+    """Parse a mapping of class numbers to class numbers."""
     names = fields.rest()
     if len(names) > _MAX_CLASSES:
         raise too_many(fields.name, len(names), _MAX_CLASSES)
     table = {}
     for name in names:
         if not name.isdigit():
-            raise GuidanceError(f"{fields.name} has the key {name!r}; the number of a class was expected.")
+            raise GuidanceError(f"{fields.name} must have class numbers as keys, got {name!r}.")
         new = fields.integer(name, None, low=0)
         if new is None:
-            raise GuidanceError(f"{fields.name}.{name} must be the number of a class, got null.")
+            raise GuidanceError(f"{fields.name}.{name} must be a class number, got null.")
         table[int(name)] = new
     return table

@@ -1,4 +1,4 @@
-"""Paint: soft brush strokes of color that stay where they are drawn, above the colors of a model."""
+"""Paint: soft brush strokes of color, composited over the predicted colors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ _SIZE, _HARDNESS = 20.0, 0.5
 
 @dataclass(frozen=True)
 class PaintStroke:
-    """One stroke of a brush.
+    """A brush stroke.
 
     Examples:
         >>> PaintStroke(path=((10, 12), (40, 15)), color="#c04020", size=6).opacity
         1.0
 
     Attributes:
-        path: Corners of its middle line, pixels of the original image.
-        color: ``#rrggbb``, of which hue and chroma count; it eases in shade. None erases the paint below.
-        size: Diameter of the brush in the same pixels.
-        hardness: Share of its radius that has the full opacity, in [0, 1]; further out it fades.
-        opacity: Share of the color, in [0, 1].
-        blend: What the color replaces: hue and chroma, the hue alone, or the chroma alone (``"saturation"``).
-        reach: How far it goes within the brush, as that of a point; see `Reach`. A limited one ends at edges.
-        hidden: It has no effect.
-        layer: Number of the layer that the stroke is part of, or None. Strokes of a layer that follow each
-            other are laid as one coat, whose opacity is that of the first; the pad edits them as one.
+        path: Corners of the center line in pixels of the original image.
+        color: ``#rrggbb``; only hue and chroma are used, and chroma is reduced in dark areas. None erases the
+            paint below.
+        size: Brush diameter in the same pixels.
+        hardness: Fraction of the radius with full opacity, in [0, 1]; beyond it the stroke fades.
+        opacity: Opacity of the color, in [0, 1].
+        blend: Replaced components: hue and chroma (``"color"``), hue (``"hue"``) or chroma
+            (``"saturation"``).
+        reach: How far the color spreads within the brush, see `Reach`; a limited reach stops at edges.
+        hidden: Whether the stroke is ignored.
+        layer: Number of the layer of the stroke, or None. Consecutive strokes of a layer are composited as
+            one, with the opacity of the first; the drawing pad edits them together.
         extra: Unknown fields.
     """
 
@@ -60,10 +62,10 @@ class PaintStroke:
 
 
 def parse_paint(fields: Fields) -> PaintStroke:
-    """Read a stroke of a recipe.
+    """Parse a brush stroke of a recipe.
 
     Raises:
-        GuidanceError: A field is wrong; the message names it.
+        GuidanceError: A field is invalid; the message names the field.
     """
     color, erases = fields.text("color", None), fields.flag("erase")
     if erases == (color is not None):

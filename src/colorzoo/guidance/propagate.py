@@ -1,8 +1,8 @@
 """Propagation of colors to neighbors of similar lightness (Levin et al. 2004).
 
 Each free pixel is the weighted mean of its neighbors; the weights decrease with the difference in lightness.
-The sparse system is solved directly, on the CPU in float64. SciPy is imported where it is used: images
-without points need none of it.
+The sparse linear system is solved directly on the CPU in float64. SciPy is imported inside functions, because
+images without points do not need it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 VARIANCE_SHARE = 0.3
-"""Variance of the Gaussian weights relative to that of a 3 x 3 window."""
+"""Variance of the Gaussian weights relative to the lightness variance of a 3 x 3 window."""
 
-MOST_COLUMNS = 256  # of 50 KB each; of more hints the free pixels are solved for at once
+MOST_COLUMNS = 256  # 50 KB each; with more hints, the free pixels are solved for directly
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _BYTES_PER_ENTRY = 12  # of a sparse matrix: a float64 and an int32
-LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise of a flat window
-LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so the system is never singular
+LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise in a flat window
+LEAST_WEIGHT = 1e-6  # relative to the largest weight; connects all pixels, so the system is not singular
 
 
 def propagate(
@@ -39,18 +39,19 @@ def propagate(
     variance_share: float = VARIANCE_SHARE,
     fade: float = 0.0,
 ) -> Array:
-    """Propagate the given colors of one image; without any it stays gray.
+    """Propagate the given colors of one image; an image without given colors stays gray.
 
-    The equations of the free pixels hold exactly: the solver is direct, and the system an M-matrix, which
-    needs no pivoting.
+    The equations of the free pixels hold exactly, because the solver is direct. The matrix is an M-matrix,
+    which needs no pivoting.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, H, W)`` in CIE units.
-        given: ``(H, W)``, the pixels whose ab is given.
-        variance_share: Lower values give sharper borders between two colors.
-        fade: How fast colors fade with distance: in flat areas to a third over about sqrt(0.4 / fade)
-            pixels; 0, as in the paper, does not fade.
+        given: ``(H, W)``: True for pixels with a given ab.
+        variance_share: Factor on the variance of the weights; lower values give sharper borders between
+            colors.
+        fade: Strength of the fading with distance. In flat areas colors fade to a third over about
+            sqrt(0.4 / fade) pixels; 0, as in the paper, does not fade.
 
     Returns:
         ``(2, H, W)``.
@@ -59,18 +60,18 @@ def propagate(
 
 
 class Propagator:
-    """Propagation on a fixed lightness that keeps partial results: an edit costs only the pixels it adds.
+    """Propagation on a fixed lightness with cached partial results; an edit costs only its added pixels.
 
-    Let A be the matrix of the equations of all pixels. Colors d given at pixels g have the solution
-    ``A⁻¹[:, g] s`` with ``A⁻¹[g, g] s = d``: it solves the equations of the free pixels and is d at g. A is
-    factored once, and the columns of its inverse are cached. Results equal those of `propagate`.
+    Let A be the matrix of the equations of all pixels. Given colors d at pixels g, the solution is ``A⁻¹[:,
+    g] s`` with ``A⁻¹[g, g] s = d``: it satisfies the equations of the free pixels and equals d at g. A is
+    factored once, and columns of its inverse are cached. Results equal those of `propagate`.
 
     Attributes:
-        cache_key: Key of the arguments in caches.
+        cache_key: Cache key of the arguments.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
-        fade: As of `propagate`, above 0; without fading A has no inverse.
+        fade: See `propagate`; must be above 0, because A is singular without fading.
     """
 
     def __init__(self, lightness: Array, fade: float) -> None:
@@ -92,12 +93,12 @@ class Propagator:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the weights, of their factors and of the cached columns."""
+        """Memory of the weights, their factorization and the cached columns, in bytes."""
         factors = 0 if self.solver is None else _BYTES_PER_ENTRY * self.solver.nnz
         return int(_BYTES_PER_ENTRY * self._weights.nnz + factors + self._inverse.nbytes)
 
     def _solve(self, pixels: list[int]) -> Array:
-        """Return columns of the inverse, as rows ``(n, H W)``."""
+        """Return columns of the inverse as rows ``(n, H W)``."""
         self.solver = self.solver or _factor(self._weights, self._fade)
         sources = np.zeros((self._weights.shape[0], len(pixels)))
         sources[pixels, range(len(pixels))] = 1
@@ -123,9 +124,9 @@ def _factor(weights: csr_array, fade: float) -> SuperLU:
 
 
 def affinities(lightness: Array, variance_share: float) -> csr_array:
-    """Return the ``(H W, H W)`` weights of the eight neighbors of each pixel; each row sums to one.
+    """Return the ``(H W, H W)`` weights of the eight neighbors of each pixel; each row sums to 1.
 
-    A weight is a Gaussian of the difference in lightness, with the variance of the pixel's window.
+    A weight is a Gaussian of the difference in lightness, with the lightness variance of the pixel's window.
     """
     from scipy.sparse import csr_array
 
@@ -138,14 +139,14 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
     least = np.full(flat.size, np.inf)
     np.minimum.at(least, rows, exponent)
-    # relative to the most similar neighbor, so that an outlier's weights do not all underflow
+    # relative to the most similar neighbor, so that the weights of an outlier do not all underflow
     weight = np.maximum(np.exp(least[rows] - exponent), LEAST_WEIGHT)
     weight /= np.bincount(rows, weight, flat.size)[rows]
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
 
 
 def window_variance(lightness: Array) -> Array:
-    """Return the variance of the 3 x 3 window around each pixel of ``(H, W)``; edges are repeated."""
+    """Return the variance of the 3 x 3 window around each pixel of ``(H, W)``; edges are replicated."""
     padded = np.pad(lightness, 1, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     variance: Array = windows.var(axis=(2, 3))
@@ -153,7 +154,7 @@ def window_variance(lightness: Array) -> Array:
 
 
 def _neighbors(height: int, width: int, dy: int, dx: int) -> tuple[Indices, Indices]:
-    """Return the flat indices of pixels that have a neighbor at ``(dy, dx)``, and of these neighbors."""
+    """Return the flat indices of pixels with a neighbor at ``(dy, dx)``, and of these neighbors."""
     index = np.arange(height * width).reshape(height, width)
     pixels = index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
     others = index[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)]

@@ -18,16 +18,16 @@ from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.hints import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import BoxHint, PointHint, Stroke
 
-_MAX_WIDTH = 1e5  # pixels of a stroke; covers any image
+_MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
 _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
 def rasterize_points(
     points: Sequence[PointHint], width: int, height: int, size: tuple[int, int]
 ) -> Points | None:
-    """Draw points for an image of ``width`` x ``height`` on maps of ``size`` (H, W).
+    """Rasterize points of an image of ``width`` x ``height`` pixels to maps of ``size`` (H, W).
 
-    A point covers the pixels whose centers lie in its square, and at least the one it lies in.
+    A point covers the pixels whose centers lie in its square, and at least the pixel that contains it.
     """
     if not points:
         return None
@@ -45,7 +45,7 @@ def rasterize_points(
 def rasterize_scribbles(
     strokes: Sequence[Stroke], width: int, height: int, size: tuple[int, int]
 ) -> Scribbles | None:
-    """Draw strokes on a map of ``size`` (H, W)."""
+    """Rasterize strokes to a map of ``size`` (H, W)."""
     if not strokes:
         return None
     canvas = Image.new("L", (size[1], size[0]))
@@ -57,7 +57,7 @@ def rasterize_scribbles(
 
 
 def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
-    """Return the boxes of a recipe for an image of ``width`` x ``height``; None if unspecified."""
+    """Convert the boxes of a recipe for an image of ``width`` x ``height`` pixels; None if unspecified."""
     if boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
@@ -70,9 +70,9 @@ def point_ab(point: PointHint) -> Tensor:
 
 
 def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the target Lab ``(N, 3)`` of points on pixels of lightness ``lightness`` ``(N,)``.
+    """Return the target Lab ``(N, 3)`` of points at pixels with lightness ``lightness`` ``(N,)``.
 
-    A color is moved to that lightness within sRGB; an exact ab is used unchanged.
+    A ``#rrggbb`` color is moved to that lightness within sRGB; an exact ab is used unchanged.
     """
     chosen = torch.tensor([color_lab(point.color) for point in points])
     moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
@@ -81,12 +81,12 @@ def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
     return torch.where(exact[:, None], unchanged, moved)
 
 
-@lru_cache(maxsize=4096)  # while a user draws, all points but one stay the same
+@lru_cache(maxsize=4096)  # while a user edits one point, the other points are unchanged
 def color_lab(color: str) -> tuple[float, float, float]:
     """Return L, a and b of a ``#rrggbb`` color.
 
     Raises:
-        GuidanceError: It is not such a color.
+        GuidanceError: The text is not a ``#rrggbb`` color.
     """
     color = hex_color(color, "PointHint.color")
     rgb = np.array([[int(color[i : i + 2], 16) / 255] for i in (1, 3, 5)], np.float32)
@@ -95,9 +95,9 @@ def color_lab(color: str) -> tuple[float, float, float]:
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
-    """Describe the points of one image (a batch of one) as squares that do not overlap.
+    """Convert the points of a batch of one image to squares that do not overlap.
 
-    Drawing them again gives the same tensors.
+    Rasterizing the squares gives the same tensors.
     """
     free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
     keys = torch.cat([lab, exact[None]])
@@ -110,7 +110,7 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
 
 def _chosen(points: Points) -> tuple[Tensor, Tensor]:
-    """Return the chosen Lab ``(3, H, W)`` of one image, and a map ``(H, W)``: 1 where only ab counts."""
+    """Return the chosen Lab ``(3, H, W)`` of one image, and a map ``(H, W)`` that is 1 where ab is exact."""
     ab = points.ab[0].float()
     exact = torch.ones_like(ab[0]) if points.exact is None or points.lightness is None else points.exact[0, 0]
     lightness = torch.full_like(ab[:1], _SHOWN_LIGHTNESS)
@@ -120,16 +120,16 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the pixels along an axis that a patch covers: those with centers in it, at least one.
+    """Return the slice of pixels along one axis that a patch covers: pixel centers inside it, at least one.
 
     Args:
         center: Center of the patch in pixels of the image.
-        radius: Half its side in the same pixels.
+        radius: Half the side of the patch in pixels of the image.
         scale: Pixels of the map per pixel of the image.
-        length: Pixels of the map along this axis.
+        length: Number of pixels of the map along this axis.
     """
     home = min(max(math.floor(center * scale), 0), length - 1)
-    radius = min(radius, length / scale)  # covers all; larger numbers may overflow
+    radius = min(radius, length / scale)  # covers the axis; larger numbers could overflow
     first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
     last = math.floor((center + radius) * scale - 0.5 + 1e-6)
     first, last = (home, home) if last < first else (first, last)
@@ -147,7 +147,7 @@ def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scal
 
 
 def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest free square of one ``(K, H, W)`` key with this top left pixel."""
+    """Return the side of the largest free square of one ``(K, H, W)`` key with this top-left pixel."""
     key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
         square = (slice(row, row + side + 1), slice(column, column + side + 1))

@@ -1,8 +1,8 @@
 """The recipe: all hints and settings for one image as a versioned JSON file.
 
-Coordinates are pixels of the original image, colors are ``#rrggbb``. The same recipe gives the same colors
-from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` documents every field;
-unknown fields survive a round trip, but an image is colored only without them (`Recipe.check_known`).
+Coordinates are pixels of the original image; colors are ``#rrggbb``. A recipe gives the same colors on the
+command line, in Python, in a notebook and in the drawing pad. ``recipe.schema.json`` documents every field.
+Unknown fields survive a round trip, but colorizing raises an error for them (`Recipe.check_known`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, Statis
 from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
 from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
 
-VERSION = 2  # since 2 a point without a reach has the automatic one, and the frame of a scan is found
+VERSION = 2  # since version 2 the default reach is automatic and scan borders are detected by default
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
@@ -41,7 +41,7 @@ MAX_REGIONS = 1024
 MAX_BOXES = 64
 MAX_HEALING = 1024
 _MAX_LENGTH = 100_000_000  # characters of a file
-# lists of changes above the colors of a model: what they hold, how many at most, and their parser
+# lists of edits composited over the model's colors: item class, maximum count and parser
 _OVERLAYS: Mapping[str, tuple[type[Any], int, Callable[[Fields], Any]]] = {
     "paint": (PaintStroke, MAX_PAINT, parse_paint),
     "replacements": (ColorReplacement, MAX_REPLACEMENTS, parse_replacement),
@@ -57,10 +57,10 @@ _MAX_ITEMS = {
 }
 _LISTS = ("points", "scribbles", "regions", "boxes")
 _WRITTEN = (*_LISTS, "healing")
-_OF_THE_PAD = ("studio", "locked", "wanted")  # what the drawing pad keeps in a recipe for itself
-_OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
+_OF_THE_PAD = ("studio", "locked", "wanted")  # fields that the drawing pad stores for itself
+_OBJECTS = ("exemplar", "classes", "statistics")  # stored as parsed JSON
 _PARSED_LATER = (*_OBJECTS, "divisions", "image")
-_OWN = "x_"  # begins the names of a user's own fields
+_OWN = "x_"  # prefix of user-defined fields
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,14 @@ class PointHint:
 
     Attributes:
         x: Pixels from the left edge of the original image.
-        y: Pixels from its top edge.
+        y: Pixels from the top edge of the original image.
         radius: Half the side of the square patch, in pixels of the original image.
-        color: ``#rrggbb``; hue and chroma count, lightness is the image's.
+        color: ``#rrggbb``; hue and chroma are used, and the lightness comes from the image.
         ab: Exact color in CIE units; overrides ``color``.
         reach: How far the color spreads; see `Reach`.
-        strength: Share of its effect, from 0 (as without the point) to 1.
-        stroke: Number of the stroke that the point is part of, or None; the pad edits a stroke as one.
+        strength: Weight of the point, from 0 (no effect) to 1.
+        stroke: Number of the stroke that contains the point, or None; the drawing pad edits a stroke as a
+            unit.
         extra: Unknown fields.
     """
 
@@ -96,15 +97,15 @@ class PointHint:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A scribble without color, or what a healing brush has covered.
+    """A scribble without color, or a stroke of the healing brush.
 
     Examples:
         >>> Stroke(path=((10, 12), (40, 15)), width=5).width
         5
 
     Attributes:
-        path: Corners of the polyline, pixels of the original image.
-        width: Thickness in the same pixels.
+        path: Corners of the polyline in pixels of the original image.
+        width: Stroke width in the same pixels.
         extra: Unknown fields.
     """
 
@@ -115,7 +116,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class RegionColor:
-    """The color of one region that a model proposed.
+    """The color of a region proposed by the model.
 
     Examples:
         >>> RegionColor(index=0, color="#ffd0b0").index
@@ -172,22 +173,22 @@ class Recipe:
     Attributes:
         width: Width of the original image in pixels, or None if the recipe fits any size.
         height: Height of the original image, or None.
-        sha256: Hash of the image's file, or None.
+        sha256: SHA-256 of the image file, or None.
         model: Registered model name, or None for the default.
         strength: Factor on the chroma, 0 to 1.5.
-        points: Color points; later ones cover earlier ones.
-        scribbles: Strokes.
+        points: Color points; later points cover earlier ones.
+        scribbles: Strokes without color.
         regions: Colored regions.
-        boxes: Boxes of objects; None means unspecified, an empty tuple that there are none.
-        proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
-        areas: Parts of the image that are filled, locked, kept gray, or the only ones to change.
-        paint: Strokes of color above the colors of the model; later ones cover earlier ones.
-        replacements: Colors that are replaced everywhere below the paint, one after the other.
-        healing: Strokes over dust and scratches, which are filled from around before the image is colored.
-        frame: The part of the image that is colored; see `FrameSetting`.
-        crop: The part of the image that the result keeps, straightened; None for all of it.
-        extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which have
-            properties of the same names, and unknown fields.
+        boxes: Boxes of objects; None means unspecified, an empty tuple means no objects.
+        proposal: SHA-256 of the proposed region map for which the colors were chosen, or None.
+        areas: Areas to fill, lock, keep gray, restrict changes to, or treat as objects.
+        paint: Brush strokes composited over the model's colors; later strokes cover earlier ones.
+        replacements: Color replacements in the whole image, applied in order, below the paint.
+        healing: Strokes over dust and scratches, which are inpainted before colorizing.
+        frame: The part of the image that is colorized; see `FrameSetting`.
+        crop: Crop and rotation of the result; None keeps the whole image.
+        extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which are
+            parsed by properties of the same names, and unknown fields.
     """
 
     width: int | None = None
@@ -220,13 +221,13 @@ class Recipe:
 
         Raises:
             GuidanceError: The file is missing or not a recipe; the message names the field, its value and
-                the expected one.
+                the expected value.
         """
         document = dict(source) if isinstance(source, Mapping) else _load(source)
         return _parse(Fields(document, "recipe"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON types; fields at their defaults are left out."""
+        """Return the recipe as plain JSON types, without fields at their defaults."""
         document: dict[str, Any] = {"version": VERSION, **self.extra}
         image = {"width": self.width, "height": self.height, "sha256": self.sha256}
         if present := {k: v for k, v in image.items() if v is not None}:
@@ -252,7 +253,7 @@ class Recipe:
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return the recipe as JSON text; also write it to ``path``, atomically, if given.
+        """Return the recipe as JSON text; if ``path`` is given, also write it atomically.
 
         Raises:
             GuidanceError: The file cannot be written.
@@ -269,31 +270,31 @@ class Recipe:
 
     @property
     def exemplar(self) -> ExemplarHint:
-        """References whose colors to use."""
+        """Reference images for the colors."""
         return ExemplarHint.read(self.extra.get("exemplar"))
 
     @property
     def classes(self) -> ClassHints:
-        """Classes of image and reference."""
+        """Classes of the image and its reference."""
         return ClassHints.read(self.extra.get("classes"))
 
     @property
     def statistics(self) -> StatisticsHint:
-        """Statistics that the colors of the result should have."""
+        """Target statistics of the colors."""
         return StatisticsHint.read(self.extra.get("statistics"))
 
     @property
     def divisions(self) -> tuple[Division, ...]:
-        """Edits of the regions that a model proposes."""
+        """Edits of the regions proposed by the model."""
         return read_divisions(self.extra.get("divisions"))
 
     @property
     def has_overlays(self) -> bool:
-        """True if it changes colors above the answer of the network."""
+        """Whether the recipe edits the predicted colors (paint or replacements)."""
         return any(getattr(self, name) for name in _OVERLAYS)
 
     def shown(self) -> Self:
-        """Return the recipe without the areas and overlays that are hidden or have no opacity."""
+        """Return the recipe without areas and overlays that are hidden or have an opacity of 0."""
         shown: dict[str, Any] = {
             name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
             for name in ("areas", *_OVERLAYS)
@@ -301,18 +302,18 @@ class Recipe:
         return replace(self, **shown)
 
     def without_hints(self) -> Self:
-        """Return the recipe without hints, areas, overlays and strength: as the model colors by itself."""
+        """Return the recipe without hints, areas, overlays and strength, for the model's automatic result."""
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, **nothing)
 
     def with_fields(
         self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
     ) -> Self:
-        """Return a recipe with other fields of an object.
+        """Return a copy with changed fields of an object.
 
         Args:
-            name: The object.
-            fields: JSON by name of the field; None removes one.
+            name: Name of the object.
+            fields: New values by field name; None removes a field.
         """
         if not fields:
             return self
@@ -326,7 +327,7 @@ class Recipe:
         return (*given, *(name for name in _OBJECTS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
-        """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
+        """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are user-defined."""
         names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
         for key in (*_WRITTEN, "areas", *_OVERLAYS):
             items = enumerate(getattr(self, key) or ())
@@ -337,17 +338,17 @@ class Recipe:
         return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
 
     def check_known(self) -> Self:
-        """Return the recipe if all its fields are known; see `unknown`.
+        """Return the recipe if it has no unknown fields; see `unknown`.
 
         Raises:
-            GuidanceError: One is not; the message names the nearest known one.
+            GuidanceError: A field is unknown; the message names the nearest known field.
         """
         for name in self.unknown():
             last = name.rpartition(".")[2]
             near = difflib.get_close_matches(last, _known_names(), n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]!r}? A" if near else "a"
+            hint = f"did you mean {near[0]!r}? User" if near else "user"
             raise GuidanceError(
-                f"recipe field {name!r} is unknown; {hint} field of your own is called {_OWN}{last}."
+                f"recipe field {name!r} is unknown; {hint}-defined fields have names such as {_OWN}{last}."
             )
         return self
 
@@ -355,7 +356,7 @@ class Recipe:
         """Check that the recipe fits an image of this size.
 
         Raises:
-            GuidanceError: It was made for another size, or a hint lies outside.
+            GuidanceError: The recipe belongs to another size, or a hint lies outside the image.
         """
         made_for = (self.width or width, self.height or height)
         if made_for != (width, height):
@@ -383,7 +384,7 @@ def _known_names() -> list[str]:
 
 
 def is_recipe_text(source: object) -> TypeGuard[str]:
-    """Return True for JSON text, which begins with a brace; other strings are paths."""
+    """Return True for JSON text, which starts with a brace; other strings are paths."""
     return isinstance(source, str) and source.lstrip().startswith("{")
 
 
@@ -395,7 +396,7 @@ def _load(source: str | Path) -> dict[str, Any]:
         else:
             name = f"recipe {str(source)!r}"
             with Path(source).open(encoding="utf-8-sig") as file:  # Windows editors write a byte order mark
-                text = file.read(_MAX_LENGTH + 1)  # a device such as /dev/zero never ends
+                text = file.read(_MAX_LENGTH + 1)  # limited, because devices such as /dev/zero never end
             if len(text) > _MAX_LENGTH:
                 raise ValueError(f"longer than {_MAX_LENGTH / 1e6:g} million characters")
         document = json.loads(text)
@@ -403,7 +404,7 @@ def _load(source: str | Path) -> dict[str, Any]:
         raise GuidanceError(f"{name} is not JSON: line {error.lineno}, {error.msg}.") from error
     except UnicodeDecodeError as error:
         raise GuidanceError(f"{name} cannot be read: not UTF-8 text.") from error
-    except (OSError, ValueError, RecursionError) as error:  # the latter two: huge numbers, deep nesting
+    except (OSError, ValueError, RecursionError) as error:  # the last two: huge numbers, deep nesting
         raise GuidanceError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not isinstance(document, dict):
         raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}.")
@@ -414,7 +415,7 @@ def _parse(fields: Fields) -> Recipe:
     version = fields.integer("version", None, low=1) or VERSION
     if version > VERSION:
         raise GuidanceError(
-            f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
+            f"recipe.version {version} is newer than this colorzoo, which reads versions up to {VERSION}."
         )
     reach = "everywhere" if version == 1 else DEFAULT_REACH
     image = fields.child("image")
@@ -441,7 +442,7 @@ def _parse(fields: Fields) -> Recipe:
         crop=None if crop is None else parse_crop(crop),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
-    _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # which checks them
+    _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # parsing validates them
     if recipe.width is not None and recipe.height is not None:
         recipe.check_inside(recipe.width, recipe.height)
     return recipe
@@ -450,7 +451,7 @@ def _parse(fields: Fields) -> Recipe:
 def _parse_frame(fields: Fields, version: int) -> FrameSetting:
     given = fields.take("frame")
     if given is None and version == 1:
-        return "none"  # a recipe of that version colored the whole image
+        return "none"  # recipes of version 1 colorize the whole image
     return read_frame(given, f"{fields.name}.frame")
 
 
@@ -488,7 +489,7 @@ def _parse_box(fields: Fields) -> BoxHint:
     x, y = fields.required_number("x"), fields.required_number("y")
     width, height = fields.required_number("width"), fields.required_number("height")
     if not (width > 0 and height > 0):
-        raise GuidanceError(f"{fields.name} must be wider and higher than 0, got {width:g} x {height:g}.")
+        raise GuidanceError(f"{fields.name} must have width and height above 0, got {width:g} x {height:g}.")
     return BoxHint(x, y, width, height, fields.rest())
 
 
@@ -500,5 +501,5 @@ def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """Return a value with lists for tuples, as JSON has them."""
+    """Convert tuples to lists, as in JSON."""
     return [_plain(each) for each in value] if isinstance(value, tuple) else value

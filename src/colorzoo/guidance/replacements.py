@@ -1,4 +1,4 @@
-"""Colors to replace everywhere in an image, selected by hue."""
+"""Replacement of colors in the whole image, selected by hue."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, hex_color
 
 MAX_REPLACEMENTS = 64
-LEAST_CHROMA = 4.0  # CIE units, of a color that has a hue
+LEAST_CHROMA = 4.0  # CIE units; colors below have no usable hue
 _RANGE = _FADE = 20.0
 _MOST = 180.0
 
 
 @dataclass(frozen=True)
 class ColorReplacement:
-    """A color and the one that replaces it everywhere in the image.
+    """A color and its replacement in the whole image.
 
     Examples:
         >>> ColorReplacement(old="#c04020", new="#2050c0").range
         20.0
 
     Attributes:
-        old: ``#rrggbb``, of which the hue and the chroma count.
-        new: ``#rrggbb`` in its place; other colors of the range move by the same angle and factor of chroma.
-        range: Angle in degrees to both sides of the old hue within which colors are replaced in full.
-        fade: Further degrees over which that fades.
-        opacity: Share of the change, in [0, 1].
-        hidden: It has no effect.
+        old: ``#rrggbb``; hue and chroma are used.
+        new: ``#rrggbb``; other colors in the range are rotated by the same hue angle and scaled by the same
+            factor.
+        range: Half-width of the hue range in degrees in which colors are replaced completely.
+        fade: Further degrees over which the replacement fades.
+        opacity: Weight of the change, in [0, 1].
+        hidden: Whether the replacement is ignored.
         extra: Unknown fields.
     """
 
@@ -52,15 +53,15 @@ class ColorReplacement:
 
 
 def parse_replacement(fields: Fields) -> ColorReplacement:
-    """Read a replacement of a recipe.
+    """Parse a color replacement of a recipe.
 
     Raises:
-        GuidanceError: A field is wrong; the message names it.
+        GuidanceError: A field is invalid; the message names the field.
     """
     old, new = (_color(fields, key) for key in ("old", "new"))
     rgb = torch.tensor([int(old[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     if rgb_to_lab(rgb.view(3, 1, 1))[1:].norm() < LEAST_CHROMA:
-        raise GuidanceError(f"{fields.name}.old {old} is gray; a color to replace is found by its hue.")
+        raise GuidanceError(f"{fields.name}.old {old} is gray; choose a color with a hue.")
     return ColorReplacement(
         old,
         new,
