@@ -280,7 +280,7 @@ def test_the_same_point_is_one_wish_on_the_command_line_in_python_and_in_a_recip
         ({"paint": [{"path": [[1, 2]], "erase": True, "opactiy": 1}]}, "did you mean 'opacity'"),
         ({"healing": [{"path": [[1, 2]], "widht": 1}]}, "did you mean 'width'"),
         ({"crop": dict.fromkeys(("x", "y", "width", "height", "hieght"), 9)}, "did you mean 'height'"),
-        ({"zzz": 1}, "'zzz' is unknown; a field of your own is called x_zzz"),
+        ({"zzz": 1}, "'zzz' is unknown; .*x_zzz"),
     ],
 )
 def test_a_misspelt_field_is_an_error_where_a_picture_is_colored(field: object, message: str) -> None:
@@ -315,7 +315,7 @@ def test_a_mask_is_what_it_was_made_of() -> None:
 
 def test_runs_must_fill_their_mask_and_areas_need_a_place_and_an_action() -> None:
     mask = {"width": 4, "height": 2, "runs": "1 2 4"}
-    with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs must add up to 4 x 2, got 7"):
+    with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs must sum to 4 x 2, got 7"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
     for wrong in ({"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
         with pytest.raises(GuidanceError, match="an area needs"):
@@ -339,7 +339,7 @@ def test_boxes_are_shares_of_the_picture_and_must_lie_in_it() -> None:
     with pytest.raises(GuidanceError, match=r"boxes\[0\] at \(15, 10\) lies outside"):
         recipe.check_inside(20, 9)
     for wrong in ({"width": 0, "height": 3}, {"width": 3, "height": -1}):
-        with pytest.raises(GuidanceError, match=r"boxes\[0\] must be wider and higher"):
+        with pytest.raises(GuidanceError, match=r"boxes\[0\] must have width and height above 0"):
             Recipe.from_json({"boxes": [{"x": 1, "y": 1, **wrong}]})
 
 

@@ -189,9 +189,7 @@ def test_recipes_keep_a_crop() -> None:
 
 @pytest.mark.parametrize("crop", [{**PLACE, "x": 41}, {**PLACE, "y": -1}, {**PLACE, "angle": 45}])
 def test_a_crop_outside_of_the_picture_is_refused(crop: dict[str, Any]) -> None:
-    words = (
-        r"must lie within the picture \(100 x 80 pixels\), but has a corner at .*; make it smaller or move"
-    )
+    words = r"must lie within .*100 x 80"
     with pytest.raises(GuidanceError, match=words):
         Recipe.from_json({"image": {"width": 100, "height": 80}, "crop": crop})
     with pytest.raises(GuidanceError, match=words):

@@ -1,4 +1,4 @@
-"""Data: DataModules whose workers only decode, and whose batches all have one form."""
+"""Lightning DataModules. Workers only decode and crop; all batches have the format of `Batch`."""
 
 from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch

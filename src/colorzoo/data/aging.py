@@ -1,8 +1,8 @@
 """Simulated aging of photographs: emulsion, blur, fading, scratches, halftone, grain, JPEG, borders.
 
-Inside the borders only lightness changes; ab stays, so that a network learns true colors for damaged
-images. The strength of each fault was chosen by eye from scans of historical images, not taken from a
-paper.
+Faults change only the lightness; ab is unchanged inside the borders, so that a network learns true colors for
+damaged images. The strength of each fault was chosen by visual comparison with scans of historical
+photographs; it does not come from a paper.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.randomness import Generators, draw_normal, draw_uniform
 
-_BLIND_TO_RED = 0.2  # share of the aged images
-_FRAMED = 1 / 6  # share of the aged images
-_DRAWS = 6  # random numbers per fault: its presence and five parameters
+_BLIND_TO_RED = 0.2  # fraction of the degraded images
+_FRAMED = 1 / 6  # fraction of the degraded images
+_DRAWS = 6  # random numbers per fault: presence and five parameters
 
 Fault = Callable[[Tensor, Tensor, Generators], Tensor]
-"""Takes lightness ``(B, 1, H, W)`` in [0, 1], random numbers ``(5, B, 1, 1, 1)`` and the generators."""
+"""Function of lightness ``(B, 1, H, W)`` in [0, 1], random numbers ``(5, B, 1, 1, 1)`` and the generators."""
 
 
 def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
-    """Give some images of a batch the emulsion, faults and borders of old photographs.
+    """Degrade some images of a batch with the emulsion, faults and borders of old photographs.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
-        share: Expected share of aged images, in [0, 1].
+        share: Probability that an image is degraded, in [0, 1].
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]. Colors of aged images outside sRGB lose chroma; borders are gray.
+        ``(B, 3, H, W)`` in [0, 1]. In degraded images the chroma of colors outside sRGB is reduced; borders
+        are gray.
     """
-    draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # no wait for the device
+    draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # on the CPU, to avoid a sync
     chosen = (draws.numpy()[:, 0] < share).nonzero()[0].tolist()
     if not chosen:
         return rgb
@@ -50,7 +51,7 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
 
 
 def age_lightness(lightness: Tensor, generators: Generators) -> Tensor:
-    """Give the lightness of each image some of the faults of old photographs.
+    """Apply random faults of old photographs to the lightness of each image.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -69,11 +70,11 @@ def age_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Return the lightness on an emulsion that is nearly blind to red, for some images.
+    """Simulate the lightness on an emulsion that is nearly insensitive to red, for some images.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        lightness: ``(B, 1, H, W)`` in [0, 100], the lightness of the other images.
+        lightness: ``(B, 1, H, W)`` in [0, 100]: lightness that is returned for the other images.
         generators: One random generator for the batch, or one per image.
     """
     blind, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
@@ -85,7 +86,7 @@ def expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
-    """Cover some sides of some images with a dark or light gray border of 1 to 9 % and noise."""
+    """Cover some sides of some images with a dark or light gray border of 1 to 9 % of a side, with noise."""
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
     framed, light, tone, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)
@@ -130,7 +131,7 @@ def _scratches(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor
 
 
 def _halftone(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
-    """Add the dots of a printing screen (two crossed cosines), strongest at mid gray."""
+    """Add a halftone screen (two crossed cosines), strongest at mid gray."""
     del generators
     height, width = lightness.shape[-2:]
     rows = torch.arange(height, device=lightness.device)[:, None]
@@ -163,4 +164,4 @@ FAULTS: tuple[tuple[Fault, float], ...] = (
     (_grain, 0.6),
     (_jpeg_blocks, 0.4),
 )
-"""The faults in their order, and the share of the aged images that has each."""
+"""Faults in the order of application, each with the probability that a degraded image has it."""

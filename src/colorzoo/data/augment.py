@@ -1,4 +1,4 @@
-"""Augmentation of a batch on the device: random crop, zoom and mirror in one resampling; color jitter."""
+"""Batched augmentation on the device: random crop, zoom and flip in one resampling, and color jitter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from colorzoo.randomness import Generators, draw_uniform
 def augment_batch(
     batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float, max_stretch: float = 1.0
 ) -> dict[str, Any]:
-    """Crop a random window of each image, resize it to a square, and mirror half of them.
+    """Crop a random window of each image, resize it to a square, and flip it with probability 0.5.
 
-    ``sketch``, ``classes`` and ``boxes`` move with ``rgb``; boxes smaller than a pixel are dropped.
+    ``sketch``, ``classes`` and ``boxes`` are transformed with ``rgb``; boxes smaller than a pixel are
+    dropped.
 
     Args:
-        batch: Entries as in `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
+        batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
         size: Side of the result in pixels.
         generators: One random generator for the batch, or one per image.
         min_scale: See `random_windows`.
@@ -43,15 +44,15 @@ def augment_batch(
 
 
 def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) -> Tensor:
-    """Change the colors of each image, as the published code of Cho et al. 2023.
+    """Jitter the colors of each image as in the published code of Cho et al. 2023.
 
-    Brightness and contrast of half of the images change by up to 0.2; independently, hue of half of them
-    rotates by up to ``degrees``, saturation and value shift by up to 30 and 20 of 255.
+    With probability 0.5, brightness and contrast change by up to 0.2. Independently, with probability 0.5,
+    the hue rotates by up to ``degrees``, and saturation and value shift by up to 30 and 20 of 255.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
-        degrees: Largest rotation of the hue; 40 as published, 180 covers all hues.
+        degrees: Largest rotation of the hue; 40 in the published code, 180 covers all hues.
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)
     light, tint = (draws[:, :2] < 0.5).float().unbind(1)
@@ -70,18 +71,18 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 def random_windows(
     count: int, generators: Generators, min_scale: float, device: torch.device, max_stretch: float = 1.0
 ) -> Tensor:
-    """Draw a window and a mirroring for each image.
+    """Draw a random window and flip for each image.
 
     Args:
         count: Number of images.
         generators: One random generator for the batch, or one per image.
-        min_scale: The longer side of a window is uniform on [``min_scale``, 1] of the image's.
+        min_scale: The longer side of the window is uniform on [``min_scale``, 1] of the image's side.
         device: Device of the result.
-        max_stretch: Ratio of the sides of a window, uniform in its logarithm on [1 / ``max_stretch``,
-            ``max_stretch``]; 1 keeps shapes.
+        max_stretch: Largest aspect ratio of the window, drawn log-uniformly on [1 / ``max_stretch``,
+            ``max_stretch``]; 1 keeps the aspect ratio.
 
     Returns:
-        ``(count, 2, 3)`` float32 for `F.affine_grid`.
+        ``(count, 2, 3)`` float32 matrices for `F.affine_grid`.
     """
     draws = draw_uniform(generators, count, 5, device)
     scale = min_scale + (1 - min_scale) * draws[:, :1]
@@ -95,11 +96,11 @@ def random_windows(
 
 
 def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
-    """Resample each image's window.
+    """Resample the window of each image to a square.
 
     Args:
         pictures: ``(B, C, S, S)`` float32.
-        windows: ``(B, 2, 3)`` of `random_windows`.
+        windows: ``(B, 2, 3)`` result of `random_windows`.
         size: Side of the result in pixels.
         mode: ``bilinear``, or ``nearest`` for class maps.
     """
@@ -108,11 +109,11 @@ def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bi
 
 
 def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
-    """Move boxes into a window, clip them, and drop those smaller than a pixel.
+    """Transform boxes into the coordinates of a window, clip them, and drop boxes smaller than a pixel.
 
     Args:
         boxes: ``(K, 4)`` left, top, right, bottom in pixels of the image.
-        window: ``(2, 3)`` of `random_windows`.
+        window: ``(2, 3)`` matrix of `random_windows`.
         side: Side of the image in pixels.
         size: Side of the result in pixels.
     """
@@ -123,29 +124,29 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: int) -> Tensor:
-    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels; drop those with a side below one pixel."""
+    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels; drop boxes with a side below one pixel."""
     clipped = boxes.clamp(0, size)
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 
 
-_ONE_HUE = 0.88  # length of the mean color over the mean length of the colors, from which on it is a cast
-_WARM = 0.02  # least mean of (R + G) / 2 - B, as blue and green casts are water and leaves
-_LEAST = 0.4  # smallest part of a cast that is removed
-_BRIGHTEST = 0.995  # quantile of the values that stays within 1
-_DARKEST = 1e-3  # least mean of a channel
+_ONE_HUE = 0.88  # length of the mean color / mean length of the colors; above it, the image has a color cast
+_WARM = 0.02  # lower bound of the mean of (R + G) / 2 - B; blue and green casts are usually water and leaves
+_LEAST = 0.4  # smallest exponent of the correction
+_BRIGHTEST = 0.995  # quantile of the values that must not exceed 1
+_DARKEST = 1e-3  # lower bound of a channel mean
 
 
 def balance_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
-    """Remove a part of the cast from some of the images of one warm hue, as a camera balances lamplight.
+    """Partially remove a warm color cast from some images, like the white balance of a camera.
 
-    Each channel is multiplied by the power t of the ratio of the mean of all channels to its own mean, the
-    gray-world assumption (Buchsbaum 1980), with t uniform on [0.4, 1]. If values would exceed 1 then, the
-    image becomes darker. Images of several hues, and of a cool one, stay as they are.
+    Each channel is multiplied by (mean of all channels / own mean) ** t with t uniform on [0.4, 1], following
+    the gray-world assumption (Buchsbaum 1980). If values exceed 1, the image is darkened. Images without a
+    cast and with a cool cast are unchanged.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
-        share: Share of the images of one warm hue, in [0, 1].
+        share: Probability that an image with a warm cast is corrected, in [0, 1].
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1].
@@ -155,14 +156,14 @@ def balance_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
     means = rgb.mean(dim=(2, 3)).clamp(min=_DARKEST)
     gains = (means.mean(dim=1, keepdim=True) / means) ** (_LEAST + (1 - _LEAST) * part[:, None])
     balanced = rgb * gains[:, :, None, None]
-    values = balanced.flatten(1)  # torch.quantile refuses large batches
+    values = balanced.flatten(1)  # torch.quantile does not support large batches
     brightest = values.kthvalue(round(_BRIGHTEST * values.shape[1]), dim=1).values.clamp(min=1)
     balanced = (balanced / brightest[:, None, None, None]).clamp(max=1)
     return torch.where(chosen[:, None, None, None], balanced, rgb)
 
 
 def has_warm_cast(rgb: Tensor) -> Tensor:
-    """Return which images have one warm hue nearly everywhere, ``(B,)``.
+    """Return ``(B,)`` bool: whether an image has one warm hue nearly everywhere.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

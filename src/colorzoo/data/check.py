@@ -1,4 +1,4 @@
-"""The check before training: list broken and gray images, and cache the results."""
+"""Check of the images before training: find broken and gray images, and cache the results."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from colorzoo.weights.catalog import cache_home
 log = logging.getLogger(__name__)
 
 GRAY_RANGE = 5.0
-"""An image is gray if its ranges of a and b sum to less than this (Zhang et al. 2017, training code)."""
-_SIDE = 32  # pixels of the decoded images
-_METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of another method do not count
+"""An image is gray if the ranges of a and b sum to less than this (Zhang et al. 2017, training code)."""
+_SIDE = 32  # pixels; shorter side of the decoded images
+_METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
 _AT_ONCE = 16384  # images between two updates of the cache
-_NOTICEABLE = 1000  # images from which on a progress bar is shown
+_NOTICEABLE = 1000  # number of images above which a progress bar is shown
 
 _UNKNOWN, _COLORED, _GRAY = -1, 0, 1
 
@@ -46,7 +46,7 @@ class CheckResult:
 
     Attributes:
         rows: Rows of the usable images, int64.
-        broken: Name and reason of each image that does not decode.
+        broken: Name and reason of each image that cannot be decoded.
         gray: Names of the images without color.
     """
 
@@ -55,7 +55,7 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return a line for broken and one for gray images, naming the first few."""
+        """Return one line about broken and one about gray images, with the first names."""
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])
@@ -68,13 +68,13 @@ class CheckResult:
 def check_pictures(
     sources: Sequence[StoredPicture], *, drop_gray: bool, known: KnownValues | None = None
 ) -> CheckResult:
-    """Decode every image at a small size, and drop the broken and optionally the gray ones.
+    """Decode every image at a small size and list broken images and, optionally, gray ones.
 
     Args:
         sources: The images.
-        drop_gray: Drop images without color.
-        known: Results of earlier checks, which is updated; only other images are decoded. Broken images
-            are not cached, because the disk may have failed.
+        drop_gray: Exclude images without color.
+        known: Cache of results, which is updated; only images that are not cached are decoded. Broken images
+            are not cached, because a temporary disk error may be the cause.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
@@ -94,7 +94,7 @@ def check_pictures(
                         broken.append((sources[row].name, result))
                     else:
                         states[row] = _GRAY if result else _COLORED
-            finally:  # an interrupted run continues from here
+            finally:  # so that an interrupted check can continue
                 checked = rows[states[rows] != _UNKNOWN]
                 if known is not None and len(checked):
                     known.try_to_add(keys[checked], states[checked])
@@ -104,13 +104,13 @@ def check_pictures(
 
 
 def is_gray(rgb: Tensor) -> bool:
-    """Test whether a ``(3, H, W)`` uint8 image has too little color to learn from."""
+    """Return whether a ``(3, H, W)`` uint8 image has too little color for training."""
     ab = rgb_to_lab(rgb.float() / 255)[1:].flatten(1)
     return bool((ab.amax(1) - ab.amin(1)).sum() < GRAY_RANGE)
 
 
 def check_picture(source: StoredPicture) -> bool | str:
-    """Return whether the image is gray, or the reason why it cannot be read."""
+    """Return whether the image is gray, or the reason if it cannot be decoded."""
     try:
         with torch.inference_mode():
             return is_gray(decode_rgb(source.read(), short_side=_SIDE))
@@ -123,11 +123,11 @@ def _progress(count: int) -> AbstractContextManager[Callable[[int], None]]:
 
 
 class KnownValues:
-    """Values of earlier looks at images by key, in a file.
+    """Persistent cache of one value per image, by key.
 
     Args:
-        path: The file; a missing or damaged one counts as empty.
-        dtype: Kind of the values, which are 0 or more; -1 stands for an unknown one.
+        path: Cache file; a missing or damaged file is treated as empty.
+        dtype: Type of the values, which are at least 0; -1 stands for an unknown value.
     """
 
     def __init__(self, path: Path, dtype: torch.dtype = torch.int8) -> None:
@@ -142,21 +142,21 @@ class KnownValues:
             self._keys, self._values = keys, values.to(dtype)
 
     def get(self, keys: Tensor) -> Tensor:
-        """Return the ``(N,)`` value for each key, -1 if it is unknown."""
+        """Return the ``(N,)`` value of each key; -1 if it is unknown."""
         if not len(self._keys):
             return torch.full((len(keys),), _UNKNOWN, dtype=self._values.dtype)
         row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
         return torch.where(self._keys[row] == keys, self._values[row], _UNKNOWN)
 
     def add(self, keys: Tensor, values: Tensor) -> None:
-        """Add values, and replace the file.
+        """Add values and rewrite the file.
 
         Args:
             keys: ``(N,)`` int64.
             values: ``(N,)``.
 
         Raises:
-            OSError: The file cannot be written; the values are kept in memory.
+            OSError: The file cannot be written; the values remain available in memory.
         """
         every, first = np.unique(torch.cat([keys, self._keys]).numpy(), return_index=True)
         self._values = torch.cat([values.to(self._values.dtype), self._values])[torch.from_numpy(first)]
@@ -166,7 +166,7 @@ class KnownValues:
         write_atomic(self.path, packed.getvalue())
 
     def try_to_add(self, keys: Tensor, values: Tensor) -> None:
-        """Add values; a warning says if the file cannot be written."""
+        """Add values; log a warning if the file cannot be written."""
         try:
             self.add(keys, values)
         except OSError as error:
@@ -174,21 +174,21 @@ class KnownValues:
 
 
 def cache_file(root: Path, kind: str) -> Path:
-    """Return the file of the `KnownValues` of a data folder, in the user's cache."""
+    """Return the path of the `KnownValues` of a data folder in the user's cache."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return cache_home() / kind / f"{name}.npz"
 
 
 def picture_keys(sources: Iterable[StoredPicture], method: str = _METHOD) -> Tensor:
-    """Return ``(N,)`` int64 hashes of the location, file size and modification time of each image.
+    """Return ``(N,)`` int64 hashes of path, file size and modification time of each image.
 
     Args:
         sources: The images.
-        method: Name of what is looked at: values of another method do not count.
+        method: Name of the cached quantity; values of other methods have other keys.
     """
     keys, path, stamp = array("q"), "", ""
     for source in sources:
-        if not source.member or source.path != path:  # members of one tar are consecutive
+        if not source.member or source.path != path:  # members of a tar are consecutive
             path, stamp = source.path, _file_stamp(source.path)
         text = f"{method}\0{stamp}\0{source.member}\0{source.offset}\0{source.size}"
         digest = hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
@@ -209,12 +209,12 @@ Result = TypeVar("Result")
 
 
 def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Yield ``function(item)`` for each item, in order, working a few items ahead.
+    """Apply a function to items in a thread pool and yield the results in order, with bounded look-ahead.
 
-    ``ThreadPoolExecutor.map`` submits all items first, which takes gigabytes for ImageNet.
+    ``ThreadPoolExecutor.map`` submits all items at once, which takes gigabytes for ImageNet.
 
     Args:
-        function: Function that releases the interpreter lock, as decoding does.
+        function: Function that releases the GIL, such as decoding.
         items: Items, consumed one by one.
         threads: Number of threads.
     """
@@ -228,22 +228,22 @@ def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threa
             yield pending.popleft().result()
 
 
-_SPLIT_METHOD = "sha256"  # of the bytes, which gives each image its place in [0, 1)
+_SPLIT_METHOD = "sha256"  # hash of the bytes, which maps each image to a number in [0, 1)
 _UNREADABLE = 1.0
 
 
 def split_by_content(
     sources: Sources, val_share: float, known: KnownValues | None = None
 ) -> tuple[Sources, Sources]:
-    """Split into training and validation by a hash of each image's bytes.
+    """Split images into training and validation by a hash of their bytes.
 
-    Duplicates are always in the same split, whatever their names and the rest of the folder. A file that
-    cannot be read is left to training, which names what it skips.
+    Duplicates are always in the same split, independent of their names and of the other files. Unreadable
+    files are assigned to training, where the check reports them.
 
     Args:
         sources: All images.
-        val_share: Expected share of validation images, in [0, 1).
-        known: Results of earlier splits, which is updated: only files that are new or changed are read.
+        val_share: Expected fraction of validation images, in [0, 1).
+        known: Cache of hashes, which is updated; only new and changed files are read.
     """
     places = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
     keys = None if known is None else picture_keys(sources, _SPLIT_METHOD)
@@ -265,5 +265,5 @@ def split_by_content(
 
 
 def known_places(root: str) -> KnownValues:
-    """Return the results of earlier splits of a data folder, in the user's cache."""
+    """Return the cached hashes of a data folder for `split_by_content`."""
     return KnownValues(cache_file(Path(root), "splits"), torch.float64)

@@ -1,6 +1,6 @@
 """COCO 2017 with the boxes of ``instances_*.json`` and the class maps of COCO-Stuff.
 
-Get them from cocodataset.org and github.com/nightrome/cocostuff.
+Download the data from cocodataset.org and github.com/nightrome/cocostuff.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from colorzoo.errors import DataError
 _HELP = "get COCO from cocodataset.org"
 _HELP_MAPS = "get COCO-Stuff from github.com/nightrome/cocostuff"
 
-# polygons and run lengths are nine tenths of the file, and unused
+# polygons and run lengths make up nine tenths of the file and are not used
 _OUTLINE = re.compile(rb'("segmentation"\s*:\s*)(?:\{[^{}]*\}|\[[][0-9.,eE+\-\s]*\])')
 
 
 class CocoStuffDataModule(PictureDataModule):
-    """COCO 2017 with boxes and class maps.
+    """COCO 2017 with bounding boxes and class maps.
 
     Examples:
         >>> data = CocoStuffDataModule("coco", classes=True, batch_size=16, crop=224)  # doctest: +SKIP
@@ -37,17 +37,16 @@ class CocoStuffDataModule(PictureDataModule):
         >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
         torch.Size([16, 1, 224, 224])
 
-    Crops, zooms and mirrors move boxes and class maps with their image; boxes smaller than a pixel are
-    dropped.
+    Crop, zoom and flip also transform boxes and class maps; boxes smaller than a pixel are dropped.
 
     Args:
         root: Contains ``train2017`` and ``val2017`` (or ``images/train2017`` ...).
-        boxes: Add the ``boxes`` of objects, without crowds, to batches; needs
+        boxes: Add ``boxes`` of objects, without crowds, to batches. Requires
             ``annotations/instances_*.json``.
-        classes: Add ``classes`` to batches: COCO's category ids, 1 to 91 for things, 92 to 182 for stuff, 183
-            for "other" (in maps of stuff alone), 0 for unlabeled. Needs ``stuffthingmaps/{train,val}2017``
-            (or unpacked into ``annotations``, as its authors suggest) or ``stuff_{train,val}2017_pixelmaps``.
-        only_with_boxes: Leave out images without a box, as Su et al. 2020 did.
+        classes: Add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for stuff, 183
+            for "other" (in stuff-only maps), 0 for unlabeled. Requires ``stuffthingmaps/{train,val}2017`` (or
+            unpacked into ``annotations``, as its authors suggest) or ``stuff_{train,val}2017_pixelmaps``.
+        only_with_boxes: Exclude images without a box, as in Su et al. 2020.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -63,7 +62,7 @@ class CocoStuffDataModule(PictureDataModule):
 
     @property
     def class_count(self) -> int:
-        """184, with ``classes``: 0 is unlabeled."""
+        """184 with ``classes``, including 0 for unlabeled; else 0."""
         return 184 if self.hparams.classes else 0
 
     def find_pictures(self, split: str) -> Pictures:
@@ -81,10 +80,10 @@ class CocoStuffDataModule(PictureDataModule):
 def coco_stuff_pictures(
     root: Path, split: Split, *, boxes: bool = False, classes: bool = False, only_with_boxes: bool = False
 ) -> Pictures:
-    """Find the images of one split; see `CocoStuffDataModule` for the arguments.
+    """Find the images of a split; see `CocoStuffDataModule` for the arguments.
 
     Raises:
-        DataError: Something is missing; the line names it, its expected location and how to get it.
+        DataError: A file or folder is missing; the message states its expected location and its source.
     """
     year = f"{split}2017"
     places = below(root, year, f"images/{year}")
@@ -101,12 +100,12 @@ def coco_stuff_pictures(
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
-    """Read the boxes of images from an ``instances_*.json``; those that it does not list have none."""
+    """Read bounding boxes from an ``instances_*.json``; unlisted images have no boxes."""
     try:
         boxes = _boxes_by_name(_load_without_outlines(file))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{str(file)!r} is no instances JSON of COCO ({type(error).__name__}: {error}); unpack it again."
+            f"{str(file)!r} is not a COCO instances JSON ({type(error).__name__}: {error}); unpack it again."
         ) from error
     none = torch.empty(0, 4)
     return BoxTable.of(boxes.get(basename(source), none) for source in sources)
@@ -115,14 +114,14 @@ def read_boxes(file: Path, sources: Sources) -> BoxTable:
 def _load_without_outlines(file: Path) -> dict[str, Any]:
     if not file.stat().st_size:  # cannot be mapped
         return {}
-    # mapped, so that the half gigabyte of the training set is never in memory twice
+    # memory-mapped, so that the 0.5 GB of the training set are not in memory twice
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         loaded: dict[str, Any] = json.loads(_OUTLINE.sub(rb"\g<1>0", content))
     return loaded
 
 
 def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
-    """Return ``(K, 4)`` corners by file name, relative to the image's sides."""
+    """Return ``(K, 4)`` box corners by file name, relative to the image's width and height."""
     pictures = {picture["id"]: picture for picture in content["images"]}
     corners: dict[str, list[tuple[float, float, float, float]]] = {}
     for note in content["annotations"]:
@@ -150,7 +149,7 @@ def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
             f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, {absent[0]!r} first; "
             f"unpack stuffthingmaps_trainval2017.zip again; {_HELP_MAPS}."
         )
-    # category id of each stored value, 0 unlabeled; maps of things and stuff are stored one lower
+    # category id of each stored value, 0 for unlabeled; maps of things and stuff store id - 1
     values = np.arange(256)
     ids = np.where(values < 182, values + 1, 0) if folder in both else np.where(values < 184, values, 0)
     return ClassMaps(maps, ids.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The data set of most DataModules: workers decode, crop and return uint8, nothing else."""
+"""Datasets of decoded, cropped uint8 images, and the batch format of all DataModules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from colorzoo.errors import DataError
 
 
 class Batch(TypedDict):
-    """One batch of training or validation.
+    """A batch for training or validation.
 
     Examples:
         >>> from colorzoo.testing import sample_batch
@@ -29,15 +29,15 @@ class Batch(TypedDict):
         (torch.Size([2, 3, 32, 48]), torch.Size([2]))
 
     Attributes:
-        rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer.
-        seed: ``(B,)`` int64, the source of each image's randomness.
+        rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer to the device.
+        seed: ``(B,)`` int64: seed of the random numbers of each image.
         name: Names of the images.
-        label: ``(B,)`` int64, the class of each image.
-        classes: ``(B, 1, H, W)`` uint8, the class of each pixel, 0 where unlabeled.
+        label: ``(B,)`` int64: class of each image.
+        classes: ``(B, 1, H, W)`` uint8: class of each pixel; 0 is unlabeled.
         boxes: For each image ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
-        sketch: ``(B, 1, H, W)`` float32 in [0, 1], paper 1, ink 0.
-        reference: ``(B, 3, h, w)`` float32 in [0, 1], the exemplar of each image.
-        self_made: ``(B,)`` bool, references that were made from their own image.
+        sketch: ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
+        reference: ``(B, 3, h, w)`` float32 in [0, 1]: exemplar of each image.
+        self_made: ``(B,)`` bool: True for references derived from their own target.
     """
 
     rgb: Tensor
@@ -52,21 +52,21 @@ class Batch(TypedDict):
 
 
 def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches ``(B, 1, H, W)`` of a batch, drawn with XDoG if it has none."""
+    """Return the sketches ``(B, 1, H, W)`` of a batch; computed with XDoG if the batch has none."""
     return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 class Sample(TypedDict):
-    """One image, as a worker returns it.
+    """One image as a worker returns it.
 
     Attributes:
         rgb: ``(3, H, W)`` uint8.
-        seed: int64 scalar, the source of the sample's randomness.
+        seed: int64 scalar: seed of the random numbers of the sample.
         name: Name of the image.
         label: int64 scalar.
         classes: ``(1, H, W)`` uint8.
         boxes: ``(K, 4)`` float32.
-        sketch: ``(1, H, W)`` uint8, paper 255, ink 0.
+        sketch: ``(1, H, W)`` uint8: paper 255, ink 0.
         reference: ``(3, h, w)`` uint8.
     """
 
@@ -81,26 +81,26 @@ class Sample(TypedDict):
 
 
 class Square(NamedTuple):
-    """A square in an image, in pixels."""
+    """A square region of an image, in pixels."""
 
     top: int
     left: int
     side: int
 
     def cut(self, picture: Tensor) -> Tensor:
-        """Cut the square from a ``(C, H, W)`` image."""
+        """Crop the square from a ``(C, H, W)`` image."""
         rows, columns = slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
         return picture[:, rows, columns].contiguous()
 
 
 class PictureDataset(Dataset[Sample]):
-    """Square uint8 crops of images, with their labels, class maps and boxes.
+    """Square uint8 crops of images with their labels, class maps and boxes.
 
     Args:
-        pictures: The images, or their sources alone.
+        pictures: The images, or only their sources.
         resize: Shorter side after decoding.
-        crop: Side of the square crop; random in training, central otherwise.
-        random_crop: Choose the crop by the seed of the sample.
+        crop: Side of the square crop.
+        random_crop: True: the seed of the sample determines the position. False: center crop.
         cache: Keep decoded images in memory.
     """
 
@@ -122,7 +122,7 @@ class PictureDataset(Dataset[Sample]):
         return len(self.sources)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the sample of ``key``, an index and a seed."""
+        """Return the sample for ``key``, a pair of index and seed."""
         index, seed = key
         rgb = self._decode(index)
         square = place_square(rgb, self.crop, seed if self.random_crop else None)
@@ -148,7 +148,7 @@ def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
     """Read and decode an image.
 
     Raises:
-        DataError: It cannot be read; the message names it.
+        DataError: The image cannot be read; the message names it.
     """
     try:
         return decode_rgb(source.read(), short_side)
@@ -160,10 +160,10 @@ def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
 
 
 def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
-    """Return the ``(1, H, W)`` uint8 class map of an image at the size of the decoded image ``rgb``.
+    """Return the ``(1, H, W)`` uint8 class map of an image, resized to the decoded image ``rgb``.
 
     Raises:
-        DataError: It cannot be read; the message names it.
+        DataError: The class map cannot be read; the message names it.
     """
     source = maps.sources[index]
     try:
@@ -175,18 +175,18 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert boxes relative to the image ``rgb`` to pixels of a square cut from it."""
+    """Convert boxes relative to the image ``rgb`` to pixels of a square crop."""
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
-    """Choose a square in a ``(3, H, W)`` image.
+    """Return a square of a ``(3, H, W)`` image.
 
     Args:
-        rgb: Image; its sides are at least ``side``.
+        rgb: Image whose sides are at least ``side``.
         side: Side of the square in pixels.
-        seed: Seed of a random place; None is the center.
+        seed: Seed of a random position; None centers the square.
     """
     free_rows, free_columns = rgb.shape[1] - side, rgb.shape[2] - side
     if seed is None:
@@ -196,17 +196,17 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
 
 
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
-    """Cut the square that `place_square` chooses from a ``(C, H, W)`` image."""
+    """Crop the square that `place_square` returns from a ``(C, H, W)`` image."""
     return place_square(rgb, side, seed).cut(rgb)
 
 
 def read_square(source: StoredPicture, side: int) -> Tensor:
-    """Return the central square of an image: ``(3, side, side)`` in [0, 1]."""
+    """Return the center crop of an image: ``(3, side, side)`` in [0, 1]."""
     return crop_square(decode_rgb(source.read(), side), side).float() / 255
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield `read_square` of at most ``limit`` images, spaced evenly over a folder."""
+    """Yield `read_square` of at most ``limit`` images, evenly spaced over a folder."""
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

@@ -1,4 +1,4 @@
-"""Decoding of images to uint8 RGB tensors, the same for training and evaluation."""
+"""Decoding of images to uint8 RGB tensors; training and evaluation use the same decoder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from colorzoo.pictures.picture import over_white
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
 UNREADABLE = (OSError, ValueError, SyntaxError)
-"""Errors of Pillow for files that are not images."""
+"""Exceptions that Pillow raises for files that are not images."""
 
 
 def why_unreadable(error: Exception) -> str:
-    """Return in a line why an image does not decode."""
+    """Return in one line why an image cannot be decoded."""
     if isinstance(error, UnidentifiedImageError):  # its message contains a memory address
         return "unknown image format"
     return " ".join(f"{type(error).__name__}: {error}".split())
@@ -30,22 +30,22 @@ def why_unreadable(error: Exception) -> str:
 def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     """Decode an image and apply its EXIF orientation.
 
-    Large JPEGs are decoded at a fraction of their size if that is at least twice the target, which takes a
-    quarter of the time of a full decode and differs by half a level of 255.
+    Large JPEGs are decoded at a fraction of their size that is at least twice the target size. This takes a
+    quarter of the time of a full decode and differs by 0.5 of 255 levels.
 
     Args:
-        data: The bytes of a JPEG, PNG, WebP ... file.
-        short_side: Resize so that the shorter side has this many pixels; None keeps the size.
+        data: Bytes of a JPEG, PNG, WebP or other image file.
+        short_side: Resize the shorter side to this many pixels; None keeps the size.
 
     Returns:
         ``(3, H, W)`` uint8.
 
     Raises:
-        OSError: The bytes are not an image, or truncated.
+        OSError: The bytes are not an image, or the image is truncated.
     """
     with open_picture(BytesIO(data)) as image:
         if short_side is not None:
-            # the smallest scale of the JPEG decoder that is at least twice the target
+            # the smallest JPEG decoder scale that is at least twice the target
             width, height = _scaled(image.size, 2 * short_side)
             if width < image.width:
                 image.draft("RGB", (width, height))
@@ -54,13 +54,13 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     rgb = torch.from_numpy(np.array(upright)).permute(2, 0, 1)
     if short_side is not None and min(upright.size) != short_side:
         width, height = _scaled(upright.size, short_side)
-        # four times as fast as Pillow's resize with the same filter, and equal within one level
+        # four times as fast as Pillow's resize with the same filter, and within one level of it
         return F.interpolate(rgb[None], (height, width), mode="bicubic", antialias=True)[0]
     return rgb
 
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode a class map to ``(height, width)`` uint8 (nearest neighbor); ``size`` is ``(width, height)``."""
+    """Decode a class map to ``(height, width)`` uint8, resized with nearest neighbor to ``size`` (W, H)."""
     with open_picture(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
@@ -70,8 +70,8 @@ def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dty
 def eight_bit_rgb(image: Image.Image) -> Image.Image:
     """Convert an image to 8-bit RGB.
 
-    16-bit gray is scaled, where Pillow would clip it to white. Transparent parts are composited on white,
-    because line art is often black ink on transparent black.
+    16-bit gray is scaled to 8 bits, because Pillow would clip it to white. Transparent images are composited
+    on white, because line art is often black ink on transparent black.
     """
     if image.mode.startswith("I"):
         values = np.asarray(image)
@@ -82,7 +82,7 @@ def eight_bit_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
         opaque = Image.fromarray(over_white(rgba[..., :3], rgba[..., 3]))
-        opaque.info = image.info  # with the orientation
+        opaque.info = image.info  # contains the EXIF orientation
         return opaque
     if image.mode == "RGB":
         image.load()

@@ -1,4 +1,4 @@
-"""`ExemplarPairsDataModule`: targets with references that are listed, similar, or made from the target."""
+"""`ExemplarPairsDataModule`: targets with listed, similar or self-generated references."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 }
 
 Pick = Callable[[int, int], int]
-"""Returns the index of the reference for index and seed of a target."""
+"""Maps index and seed of a target to the index of its reference."""
 
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """Targets and references: batches also have ``reference``, ``(B, 3, H, W)`` in [0, 1], and ``self_made``.
+    """Targets with references: batches also have ``reference`` ``(B, 3, H, W)`` in [0, 1] and ``self_made``.
 
     Examples:
         >>> data = ExemplarPairsDataModule("album", pairing="self", batch_size=2, crop=32, num_workers=0)
@@ -48,26 +48,28 @@ class ExemplarPairsDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["reference"].shape
         torch.Size([2, 3, 256, 256])
 
-    ``self_made`` marks references that were made from their own target. ``pairing`` selects the references:
+    ``self_made`` marks references derived from their own target. ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
-    - ``class``: another image of the same folder; for validation, a training image of the same class.
-    - ``nearest``: a training image with the nearest features (training picks any of ``neighbors``,
-      validation takes the first). ``prepare_data`` builds the index once, and again when images or encoder
-      change.
-    - ``self``: made from the target, on the device: ``crop_flip`` as SPColor, ``warp_jitter`` as Color2Embed.
+    - ``class``: another image of the same folder; in validation, a training image of the same class.
+    - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
+      images, validation takes the nearest. ``prepare_data`` builds the index once, and again when images or
+      encoder change.
+    - ``self``: derived from the target on the device: ``crop_flip`` as in SPColor, ``warp_jitter`` as in
+      Color2Embed.
 
     Args:
         root: Folder of images, with or without subfolders ``train`` and ``val``.
-        pairing: One of the above.
-        pairs: For ``list``: the CSV file, relative to ``root``.
-        val_pairs: For ``list``: a file of validation pairs; None takes some of ``pairs``.
-        encoder: For ``nearest``: name of a timm network.
-        pretrained: For ``nearest``: False compares by random weights, for tests without downloads.
-        neighbors: For ``nearest``: number of images that training picks from.
-        index_file: For ``nearest``: the index; None is ``neighbors-ENCODER.npz`` in ``root``.
-        self_reference: Way to make a reference from the target.
-        self_share: Share of training images whose reference is made from the target instead (SPColor: 0.2).
+        pairing: Selection of references, see above.
+        pairs: For ``list``: CSV file relative to ``root``.
+        val_pairs: For ``list``: CSV file of validation pairs; None splits ``pairs``.
+        encoder: For ``nearest``: name of a timm model.
+        pretrained: For ``nearest``: False uses random weights, for tests without downloads.
+        neighbors: For ``nearest``: number of nearest images from which training draws.
+        index_file: For ``nearest``: index file; None is ``neighbors-ENCODER.npz`` in ``root``.
+        self_reference: Method that derives a reference from the target.
+        self_share: Fraction of training images whose reference is derived from the target instead (SPColor:
+            0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -88,23 +90,23 @@ class ExemplarPairsDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return the encoder of ``pairing: nearest``; override it for one that timm does not have."""
+        """Return the encoder for ``pairing: nearest``; override it to use a model that timm does not have."""
         return timm_encoder(self.hparams.encoder, pretrained=self.hparams.pretrained)
 
     @property
     def encoder_name(self) -> str:
-        """Name of the encoder in the index; override it together with `build_encoder`."""
+        """Name of the encoder stored in the index; override it together with `build_encoder`."""
         state = "pretrained" if self.hparams.pretrained else "random-0"
         return f"timm:{self.hparams.encoder}:{state}"
 
     @property
     def index_path(self) -> Path:
-        """File of the index of nearest images."""
+        """Path of the index of nearest images."""
         name = re.sub(r"[^\w.-]+", "-", self.encoder_name)
         return Path(self.hparams.index_file or Path(self.hparams.root) / f"neighbors-{name}.npz")
 
     def prepare_data(self) -> None:
-        """Check the images, and build the index of nearest images if it is missing or stale."""
+        """Check the images, and build the index of nearest images if it is missing or outdated."""
         if self.hparams.pairing in ("list", "self"):
             super().prepare_data()
         if self.hparams.pairing == "nearest" and self._index() is None:
@@ -115,7 +117,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         """Find the images and their references (once).
 
         Raises:
-            DataError: Images, the list or the index are missing.
+            DataError: Images, the list of pairs or the index are missing.
         """
         if self.hparams.pairing in ("list", "self"):
             super().setup(stage)
@@ -127,7 +129,7 @@ class ExemplarPairsDataModule(FolderDataModule):
             self.val_data = self._referenced(val.sources, pick_val, train.sources, train=False)
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the targets of a split, with their references if there is a list."""
+        """Return the targets of a split, with their references for ``pairing: list``."""
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_pictures(split)
@@ -137,7 +139,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return Pictures(targets, partners=Partners.of([pair.reference] for pair in pairs))
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
-        """Return crops of targets with the references of a list, or of targets alone."""
+        """Return crops of targets, with references if they are listed."""
         partners = pictures.partners
         if partners is None:
             return super().make_dataset(pictures, train=train)
@@ -145,7 +147,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return self._referenced(pictures.sources, same_index, references, train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Make references from the targets: all, or ``self_share`` of the training images."""
+        """Derive references from the targets: for all, or for ``self_share`` of the training images."""
         given: Tensor | None = batch.get("reference")
         share = self.hparams.self_share if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
@@ -176,7 +178,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         found = self._index()
         if found is None:
             raise DataError(
-                f"{str(self.index_path)!r} is not an index of these images and this encoder; "
+                f"{str(self.index_path)!r} does not match these images and this encoder; "
                 "call prepare_data() to build it."
             )
         return Nearest(found.train, vary=True), Nearest(found.val, vary=False)
@@ -200,15 +202,15 @@ class ExemplarPairsDataModule(FolderDataModule):
 
 
 class ReferencedDataset(Dataset[Sample]):
-    """Square uint8 crops of targets, each with a central crop of a reference.
+    """Square uint8 crops of targets, each with a center crop of a reference.
 
     Args:
         targets: The targets.
         references: All references.
-        pick: Picks the reference of a target.
+        pick: Selects the reference of a target.
         side: Side of the target in pixels.
         reference_side: Side of the reference in pixels.
-        random_crop: Choose the target's crop by the seed of the sample.
+        random_crop: The seed of the sample determines the position of the target's crop.
     """
 
     def __init__(
@@ -239,14 +241,14 @@ class ReferencedDataset(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class SameClass:
-    """Picks another image of the same class, if there is one.
+    """Selects another image of the same class, if there is one.
 
     Attributes:
         members: ``(N,)`` int64, indices of the references sorted by class.
-        starts: ``(K,)`` int64, start of each class in ``members``.
-        counts: ``(K,)`` int64, size of each class.
-        label: ``(M,)`` int64, class of each target.
-        own: Targets and references are the same list, so that a target must not pick itself.
+        starts: ``(K,)`` int64: start of each class in ``members``.
+        counts: ``(K,)`` int64: size of each class.
+        label: ``(M,)`` int64: class of each target.
+        own: Targets and references are the same list; self-matches are excluded.
     """
 
     members: Tensor
@@ -261,17 +263,17 @@ class SameClass:
         start, count = int(self.starts[label]), int(self.counts[label])
         excluded = self.own and count > 1
         picked = int(self.members[start + seed % (count - 1 if excluded else count)])
-        # the last member replaces the target itself, so that all others are equally likely
+        # the last member replaces the target itself, so all other members are equally likely
         return int(self.members[start + count - 1]) if excluded and picked == index else picked
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """Picks one of the nearest images.
+    """Selects one of the nearest images.
 
     Attributes:
-        neighbors: ``(M, k)`` int64, indices of references, nearest first.
-        vary: Pick any of the k; False takes the nearest.
+        neighbors: ``(M, k)`` int64: indices of references, nearest first.
+        vary: Select any of the k by seed; False selects the nearest.
     """
 
     neighbors: Tensor
@@ -284,7 +286,7 @@ class Nearest:
 
 
 def same_index(index: int, seed: int) -> int:
-    """Pick the reference of the same index."""
+    """Return the same index."""
     del seed
     return index
 
@@ -316,20 +318,20 @@ class Pair(NamedTuple):
 def read_pairs(
     root: Path, train_file: str, val_file: str | None, val_share: float = 0.05
 ) -> tuple[list[Pair], list[Pair]]:
-    """Read pairs of images for training and validation from CSV files.
+    """Read pairs of targets and references for training and validation from CSV files.
 
-    The first row of a file names its columns: ``target`` and ``reference`` with paths relative to ``root``,
-    and optionally ``split`` with ``train`` or ``val``; others are ignored. Without a split and without a
-    second file, pairs are split by a hash of their target's path, so that no target is in both.
+    The header names the columns: ``target`` and ``reference`` with paths relative to ``root``, and optionally
+    ``split`` with ``train`` or ``val``; other columns are ignored. Without ``split`` and without a second
+    file, pairs are split by a hash of the target's path, so no target is in both splits.
 
     Args:
-        root: Folder that paths are relative to.
-        train_file: The list, relative to ``root``.
-        val_file: A list of validation pairs only, relative to ``root``.
-        val_share: Expected share of validation pairs of a split by hash.
+        root: Folder that contains the paths.
+        train_file: CSV file relative to ``root``.
+        val_file: CSV file with validation pairs only, relative to ``root``.
+        val_share: Expected fraction of validation pairs when splitting by hash.
 
     Raises:
-        DataError: A list is missing or has other columns, or names an image that does not exist.
+        DataError: A file is missing, lacks a column, or lists an image that does not exist.
     """
     rows = _read_rows(root, train_file)
     if val_file is not None:
@@ -352,7 +354,7 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
             reader = csv.DictReader(stream)
             if missing := {"target", "reference"} - set(reader.fieldnames or ()):
                 raise DataError(
-                    f"{str(file)!r} has no column {min(missing)!r}; its first row must name target and "
+                    f"{str(file)!r} has no column {min(missing)!r}; its header must contain target and "
                     "reference."
                 )
             for row in reader:

@@ -21,7 +21,7 @@ from colorzoo.settings import Positive, Share
 
 
 class FolderDataModule(PictureDataModule):
-    """Images of a folder, found recursively, plain or in ``.tar`` shards.
+    """Images below a folder, found recursively, as files or in ``.tar`` shards.
 
     Examples:
         >>> data = FolderDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -29,19 +29,19 @@ class FolderDataModule(PictureDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape
         torch.Size([2, 3, 256, 256])
 
-    Subfolders ``train`` and ``val`` are used as the splits if both exist; otherwise the images are split by
-    their content.
+    If the subfolders ``train`` and ``val`` both exist, they are the splits. Otherwise the images are split by
+    a hash of their content.
 
     Args:
         root: The folder.
-        val_share: Expected share of validation images of a split by content.
-        labels: Label each image with its class, the folder or tar directly below the root (or below
-            ``train`` and ``val``) that contains it. Classes are numbered in alphabetical order.
-        source_shares: Mixes several sources: all folders directly below the root (or below ``train``) with
-            the share of the training samples that comes from each; shares count relative to their sum. The
-            folders of classes then lie one level deeper, and a class is named ``SOURCE/CLASS``.
-        class_factors: Factors on the weights with which the images of some classes are drawn, such as 0.3
-            for one of many alike; needs ``labels``. The shares of sources stay.
+        val_share: Expected fraction of validation images when splitting by content.
+        labels: Label each image with its class: the folder or tar directly below the root (or below ``train``
+            and ``val``) that contains it. Classes are numbered in alphabetical order.
+        source_shares: Fractions of the training samples by source, for a mix of several sources. Sources are
+            the folders directly below the root (or below ``train``); all must be listed. The fractions are
+            normalized. Class folders are then one level deeper, and a class is named ``SOURCE/CLASS``.
+        class_factors: Factors on the sampling weights of classes, for example 0.3 for a class of similar
+            images. Requires ``labels``. The fractions of the sources do not change.
         kwargs: Arguments of `PictureDataModule`.
 
     """
@@ -61,24 +61,24 @@ class FolderDataModule(PictureDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of folders of classes, with ``labels``."""
+        """Number of class folders with ``labels``; else 0."""
         return len(self._classes) if self.hparams.labels else 0
 
     def sample_weights(self) -> Tensor | None:
-        """Return the weights by class, by ``class_factors`` and by source; see `PictureDataModule`."""
+        """Return sampling weights from class sizes, ``class_factors`` and ``source_shares``."""
         hp, data = self.hparams, self.train_data
         weights = super().sample_weights()
         if hp.class_factors:
             labels = labels_of(data, "class_factors")
             if unknown := hp.class_factors.keys() - set(self._classes):
-                raise DataError(f"class_factors names {_names(unknown)}; no class has that name.")
+                raise DataError(f"class_factors contains {_names(unknown)}, but no class has that name.")
             factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
             factor = torch.tensor(factors, dtype=torch.float64)[labels]
             weights = factor if weights is None else weights * factor
         if hp.source_shares:
             pictures: Pictures | None = getattr(data, "pictures", None)
             if pictures is None:
-                raise DataError("source_shares does not go with references that are other images.")
+                raise DataError("source_shares cannot be combined with references that are other images.")
             source = labels_by_folder(pictures.sources, self._labeled_folder, self._sources)
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
             shares = torch.tensor([hp.source_shares[name] for name in self._sources], dtype=torch.float64)
@@ -86,38 +86,38 @@ class FolderDataModule(PictureDataModule):
         return weights
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the images of a split, from its subfolder or by content."""
+        """Return the images of a split: its subfolder, or a split by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
             return self._label(find_sources(root / split), root / split)
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
-                f"no validation image in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
+                f"no validation image in {str(root)!r}; increase val_share (now {self.hparams.val_share})."
             )
         return self._label(found, root)
 
     @property
     def _labeled_folder(self) -> Path:
-        """The folder whose subfolders are the classes."""
+        """The folder that contains the class folders."""
         root = Path(self.hparams.root)
         return root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
 
     @cached_property
     def _sources(self) -> list[str]:
-        """Names of the folders of ``source_shares``."""
+        """Names of the source folders of ``source_shares``."""
         found, shares = class_folders(self._labeled_folder), self.hparams.source_shares
         if differing := set(found) ^ shares.keys():
             folder = str(self._labeled_folder)
             raise DataError(
-                f"source_shares must name all folders in {folder!r}, which are {_names(found)}; "
-                f"only one side has {_names(differing)}."
+                f"source_shares must list all folders in {folder!r} ({_names(found)}) and no others; "
+                f"these are in only one of the lists: {_names(differing)}."
             )
         return found
 
     @cached_property
     def _classes(self) -> list[str]:
-        """Names of the classes, in the order of their numbers."""
+        """Class names in the order of their numbers."""
         folder = self._labeled_folder
         if self.hparams.source_shares is None:
             return class_folders(folder)
@@ -130,7 +130,7 @@ class FolderDataModule(PictureDataModule):
         return Pictures(found, labels=labels_by_folder(found, folder, self._classes, depth))
 
     def originals(self) -> Originals:
-        """Return all images below the folder, whatever their split."""
+        """Return all images below the folder, independent of the split."""
         return find_originals(self.hparams.root)
 
     @cached_property

@@ -29,12 +29,12 @@ class FrameBatch(TypedDict):
     """Consecutive frames of one clip.
 
     Attributes:
-        rgb: ``(B, 3, H, W)`` at the clip's size: uint8 from the workers, float32 in [0, 1] after the
-            transfer.
-        seed: ``(B,)`` int64, the source of each frame's randomness.
+        rgb: ``(B, 3, H, W)`` at the size of the clip: uint8 from the workers, float32 in [0, 1] after the
+            transfer to the device.
+        seed: ``(B,)`` int64: seed of the random numbers of each frame.
         name: Names of the frames, ``CLIP/00012``.
         clip: Name of the clip.
-        frame: ``(B,)`` int64, numbers of the frames in the clip, from 0.
+        frame: ``(B,)`` int64: frame numbers in the clip, from 0.
     """
 
     rgb: Tensor
@@ -45,11 +45,11 @@ class FrameBatch(TypedDict):
 
 
 class FolderClip:
-    """A folder of images as a clip, in the natural order of their names.
+    """A folder of images as a clip, in natural name order.
 
     Args:
         folder: The folder.
-        short_side: Shorter side of resized frames in pixels; None keeps their size.
+        short_side: Shorter side in pixels after resizing; None keeps the size.
     """
 
     def __init__(self, folder: Path, short_side: int | None) -> None:
@@ -63,11 +63,11 @@ class FolderClip:
 
 
 class FileClip:
-    """A video file as a clip; reading on from the last call is fast.
+    """A video file as a clip; sequential reads are fast.
 
     Args:
         file: The file.
-        short_side: Shorter side of resized frames in pixels; None keeps their size.
+        short_side: Shorter side in pixels after resizing; None keeps the size.
 
     Raises:
         ColorzooError: PyAV is not installed, or the file is not a video.
@@ -75,7 +75,7 @@ class FileClip:
 
     def __init__(self, file: Path, short_side: int | None) -> None:
         self.name, self._file, self._short_side = file.stem, file, short_side
-        self.length = sum(1 for _ in self._decoded())  # containers give no count, or a wrong one
+        self.length = sum(1 for _ in self._decoded())  # containers store no frame count, or a wrong one
         self._frames: Iterator[Any] = iter(())
         self._next = self.length
 
@@ -100,7 +100,7 @@ class FileClip:
             with av.open(str(self._file)) as container:
                 if (stream := film_stream(container)) is None:
                     raise DataError(f"{str(self._file)!r} has no video stream.")
-                stream.codec_context.thread_count = 1  # freeing a threaded decoder in a forked worker hangs
+                stream.codec_context.thread_count = 1  # threaded decoders deadlock in forked workers
                 yield from container.decode(stream)
         except av.FFmpegError as error:
             raise DataError(f"cannot read the video {str(self._file)!r} ({error}).") from error
@@ -119,7 +119,7 @@ Clip = FolderClip | FileClip
 
 
 class FrameBlocks(Dataset[FrameBatch]):
-    """Batches of consecutive frames of one clip each.
+    """Dataset whose items are batches of consecutive frames, each from one clip.
 
     Args:
         clips: The clips.
@@ -137,7 +137,7 @@ class FrameBlocks(Dataset[FrameBatch]):
         return len(self.blocks)
 
     def __getitem__(self, key: tuple[int, int]) -> FrameBatch:
-        """Return the batch of ``key``, a number and a seed."""
+        """Return the batch for ``key``, a pair of index and seed."""
         index, seed = key
         clip, start, stop = self.blocks[index]
         numbers = torch.arange(start, stop)
@@ -147,7 +147,7 @@ class FrameBlocks(Dataset[FrameBatch]):
 
 
 class FramesDataModule(PictureDataModule):
-    """Clips of a folder, each a folder of frames or a video file, in the order of their names.
+    """Clips of a folder in name order; each clip is a folder of frames or a video file.
 
     Examples:
         >>> data = FramesDataModule("album", frames=2, num_workers=0)
@@ -156,16 +156,16 @@ class FramesDataModule(PictureDataModule):
         >>> batch["rgb"].shape, batch["clip"], batch["frame"]
         (torch.Size([2, 3, 40, 48]), 'train', tensor([0, 1]))
 
-    For evaluation only. A batch has consecutive frames of one clip at its own size, with their names and
-    numbers (`FrameBatch`). With several processes each gets whole clips.
+    For evaluation only. A batch contains consecutive frames of one clip at its own size, see `FrameBatch`. In
+    distributed runs each process gets whole clips.
 
     Args:
-        root: Folder of clips; a folder of frames is one clip.
-        frames: Frames per batch.
-        short_side: Shorter side of resized frames in pixels; None keeps their size.
+        root: Folder of clips; a folder of frames is a single clip.
+        frames: Number of frames per batch.
+        short_side: Shorter side in pixels after resizing; None keeps the size.
         clip_limit: Use only the first clips; None uses all.
-        num_workers: Worker processes. With several, each decodes every video file and skips the frames of the
-            others: use one for files, any number for folders of frames.
+        num_workers: Number of worker processes. Each worker decodes every video file and skips the frames of
+            the others, so use one worker for files and any number for folders of frames.
         seed: Seed of simulated hints.
     """
 
@@ -184,13 +184,13 @@ class FramesDataModule(PictureDataModule):
         self.clips: list[Clip] = []
 
     def prepare_data(self) -> None:
-        """Do nothing: frames are not checked."""
+        """Do nothing, because frames are not checked."""
 
     def setup(self, stage: str) -> None:
         """Find the clips and count their frames (once).
 
         Raises:
-            DataError: There are none, or the stage is ``fit``.
+            DataError: There are no clips, or ``stage`` is ``fit``.
         """
         if stage == "fit":
             raise DataError(
@@ -205,12 +205,12 @@ class FramesDataModule(PictureDataModule):
         return find_originals(self.hparams.root)
 
     def val_dataloader(self) -> LateLoader:
-        """Return the frames of this process's clips, in order."""
+        """Return a loader for the frames of this process's clips, in order."""
         ranks = {"rank": 0, "world_size": 1, **self.ranks()}
         blocks = FrameBlocks(self.clips[ranks["rank"] :: ranks["world_size"]], self.hparams.frames)
         workers = self.hparams.num_workers
         return LateLoader(
-            blocks,  # type: ignore[arg-type]  # returns batches, not samples
+            blocks,  # type: ignore[arg-type]  # items are batches, not samples
             batch_size=None,
             sampler=SeededSampler(len(blocks), seed=self.hparams.seed, shuffle=False),
             num_workers=workers,
@@ -220,7 +220,7 @@ class FramesDataModule(PictureDataModule):
 
 
 def find_clips(root: Path, short_side: int | None = None) -> list[Clip]:
-    """Return the clips of a folder in the order of their names.
+    """Return the clips of a folder in name order.
 
     Args:
         root: Folder of clips, or of the frames of one clip.
