@@ -102,7 +102,7 @@ def test_sources_are_drawn_in_their_shares_and_classes_within_them(mixed) -> Non
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"source_shares": {"new": 1.0}}, "must name all folders .* only one side has 'old'"),
+        ({"source_shares": {"new": 1.0}}, "source_shares must list all folders.*'old'"),
         ({"source_shares": {"new": 1.0, "old": 1.0, "own": 1.0}}, "only one side has 'own'"),
         ({"class_factors": {"c1": 2.0}}, "names 'c1'; no class has that name"),
         ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors needs the class"),

@@ -318,7 +318,7 @@ def test_runs_must_fill_their_mask_and_areas_need_a_place_and_an_action() -> Non
     with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs must sum to 4 x 2, got 7"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
     for wrong in ({"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
-        with pytest.raises(GuidanceError, match="an area needs"):
+        with pytest.raises(GuidanceError, match="Area"):
             Area(**{"action": "lock", "path": ((0, 0), (1, 0), (0, 1)), **wrong})
 
 

@@ -240,5 +240,5 @@ def find_clips(root: Path, short_side: int | None = None) -> list[Clip]:
             clips.append(FileClip(path, short_side))
     if not clips:
         extensions = ", ".join(sorted(VIDEO_EXTENSIONS))
-        raise DataError(f"no clip in {str(root)!r}; expected folders of frames, or files: {extensions}.")
+        raise DataError(f"no clip in {str(root)!r}; expected folders of frames or videos: {extensions}.")
     return clips

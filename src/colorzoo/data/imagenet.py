@@ -1,6 +1,6 @@
-"""ImageNet (ILSVRC 2012) as it is unpacked: training images by synset, validation flat or by synset.
+"""ImageNet (ILSVRC 2012) in its unpacked layouts: ``train`` by synset, ``val`` flat or by synset.
 
-Get it from image-net.org (after registration) or from Kaggle.
+Download it from image-net.org (after registration) or from Kaggle.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LABEL_FILES = ("val_labels.txt", "val.txt", "imagenet_val_labels.txt")
 
 
 class ImageNetDataModule(PictureDataModule):
-    """ImageNet: ``train`` by synset (folders, or the synsets' tars), ``val`` flat or by synset.
+    """ImageNet: ``train`` by synset (folders or tars), ``val`` flat or by synset.
 
     Examples:
         >>> data = ImageNetDataModule("imagenet", labels=True, batch_size=16, crop=224)  # doctest: +SKIP
@@ -50,13 +50,13 @@ class ImageNetDataModule(PictureDataModule):
         torch.Size([16, 3, 224, 224])
 
     Args:
-        root: Contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
+        root: Folder that contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
         labels: Add ``label`` to batches: the index of an image's synset in ``LOC_synset_mapping.txt``, or in
-            the sorted synsets of the training folder (equal if all 1000 are there). A flat ``val`` needs the
+            the sorted synsets of the training folder (equal if all 1,000 exist). A flat ``val`` requires the
             devkit, Kaggle's ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
             indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
-            name per line, or (``.npy``) zero-based indices.
+            name per line or (``.npy``) zero-based indices.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -65,7 +65,7 @@ class ImageNetDataModule(PictureDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of synsets, with ``labels``; 1,000 in the whole set."""
+        """Number of synsets with ``labels``, 1,000 in the full data set; else 0."""
         return len(_synsets(Path(self.hparams.root))) if self.hparams.labels else 0
 
     def find_pictures(self, split: str) -> Pictures:
@@ -75,12 +75,12 @@ class ImageNetDataModule(PictureDataModule):
 
 
 def imagenet_pictures(root: Path, split: Split, *, labels: bool = False, subset: str = "all") -> Pictures:
-    """Find the images of one split; see `ImageNetDataModule` for the arguments.
+    """Find the images of a split; see `ImageNetDataModule` for the arguments.
 
-    Validation images are in the order of their file names in either layout.
+    Validation images are sorted by file name in both layouts.
 
     Raises:
-        DataError: Something is missing; the line names it, its expected location and how to get it.
+        DataError: A file or folder is missing; the message states its expected location and its source.
     """
     if split == "train":
         folder = _split_folder(root, "train")
@@ -98,7 +98,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
     """Return the rows of a named subset of the validation images, or of a list file.
 
     Raises:
-        DataError: The subset is unknown, or images of it are missing.
+        DataError: The subset is unknown, or some of its images are missing.
     """
     if subset == "all":
         return torch.arange(len(sources))
@@ -120,7 +120,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
 
 
 def _validation(root: Path, *, labels: bool) -> Pictures:
-    """Return all validation images by file name, labeled if asked."""
+    """Return all validation images sorted by file name, with labels if requested."""
     folder = _split_folder(root, "val")
     by_synset = any(map(_SYNSET.match, class_folders(folder)))
     if labels and by_synset:
@@ -142,7 +142,7 @@ def _split_folder(root: Path, split: Split) -> Path:
 
 
 def _synsets(root: Path) -> list[str]:
-    """Return the synsets in the order of their numbers."""
+    """Return the synsets in the order of their class numbers."""
     mapping = root / "LOC_synset_mapping.txt"
     if mapping.is_file():
         return [line.split()[0] for line in read_lines(mapping)]
@@ -157,7 +157,7 @@ def _synsets(root: Path) -> list[str]:
 
 
 def _validation_labels(root: Path, sources: Sources) -> Tensor:
-    """Return the labels of a flat folder from Kaggle's solution, a plain list, or the devkit."""
+    """Return the labels of a flat folder, from Kaggle's solution, a plain list, or the devkit."""
     solution = root / "LOC_val_solution.csv"
     if solution.is_file():
         lines = [line.replace(",", " ") for line in read_lines(solution)[1:]]
@@ -172,7 +172,7 @@ def _validation_labels(root: Path, sources: Sources) -> Tensor:
 
 
 def _labels_of_devkit(root: Path, sources: Sources) -> Tensor:
-    """Translate the devkit's numbers to indices of the sorted synsets."""
+    """Map the devkit's class numbers to indices of the sorted synsets."""
     from scipy.io import loadmat
 
     folders = below(root, *_DEVKIT)
@@ -184,14 +184,14 @@ def _labels_of_devkit(root: Path, sources: Sources) -> Tensor:
     meta = truth.parent / "meta.mat"
     require("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")
     synsets = loadmat(meta, squeeze_me=True)["synsets"]
-    leaves = (row for row in synsets if int(row["num_children"]) == 0)  # others are inner nodes
+    leaves = (row for row in synsets if int(row["num_children"]) == 0)  # other rows are inner nodes
     wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in leaves}
     index = {synset: number for number, synset in enumerate(sorted(wnids.values()))}
     return _labels_in_order([index[wnids[int(line)]] for line in read_lines(truth)], sources, truth)
 
 
 def _labels_in_order(labels: list[int], sources: Sources, file: Path) -> Tensor:
-    """Match labels to images by file number, so that incomplete folders are labeled correctly."""
+    """Match labels to images by file number, so that the labels of incomplete folders are correct."""
     numbers = [file_number(basename(source)) for source in sources]
     if any(number is None or not 1 <= number <= len(labels) for number in numbers):
         raise DataError(
@@ -213,13 +213,13 @@ def _labels_by_name(root: Path, lines: list[str], sources: Sources) -> Tensor:
 
 
 def _class_numbers(root: Path, words: list[str]) -> list[int]:
-    """Return the numbers of classes given as numbers or as synsets."""
+    """Return class numbers from a list of numbers or synsets."""
     if all(map(str.isdigit, words)):
         return [int(word) for word in words]
     index = {synset: number for number, synset in enumerate(_synsets(root))}
     for word in words:
         if word not in index:
-            raise DataError(f"label {word!r} is no synset of {str(root)!r}; expected one like 'n01440764'.")
+            raise DataError(f"label {word!r} is not a synset of {str(root)!r}; expected e.g. 'n01440764'.")
     return [index[word] for word in words]
 
 

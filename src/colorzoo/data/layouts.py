@@ -1,4 +1,4 @@
-"""Helpers of the data sets: folders in their usual places, labels from folders and list files."""
+"""Helpers for data set layouts: search for folders, labels from folders and from list files."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Split = Literal["train", "val"]
 
 
 def missing(name: str, places: Iterable[Path], help_text: str) -> DataError:
-    """Return the one-line error for a missing part of a data set.
+    """Return the error for a missing part of a data set.
 
     Args:
         name: The part, with the name of its data set.
         places: Expected locations.
-        help_text: How to get it.
+        help_text: How to obtain it.
     """
     return DataError(f"{name} not found; expected {' or '.join(map(str, places))}; {help_text}.")
 
 
 def require(name: str, places: Sequence[Path], help_text: str) -> Path:
-    """Return the first of several paths that exists, or raise `missing`."""
+    """Return the first path that exists, or raise `missing`."""
     found = first_existing(places)
     if found is None:
         raise missing(name, places, help_text)
@@ -44,7 +44,7 @@ def require(name: str, places: Sequence[Path], help_text: str) -> Path:
 
 
 def first_existing(places: Iterable[Path]) -> Path | None:
-    """Return the first of several paths that exists, or None."""
+    """Return the first path that exists, or None."""
     return next((place for place in places if place.exists()), None)
 
 
@@ -54,14 +54,14 @@ def below(root: Path, *names: str) -> list[Path]:
 
 
 def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pictures:
-    """Return the images below a folder, labeled by the folder (or tar) directly below it.
+    """Return the images below a folder, labeled by its direct subfolder (or tar).
 
     Args:
-        folder: Contains one folder per class.
-        classes: Names of the classes in order; None sorts the folders by name.
+        folder: Folder with one subfolder per class.
+        classes: Class names in order; None sorts the subfolders by name.
 
     Raises:
-        DataError: An image is in none of these folders.
+        DataError: An image is not in any class folder.
     """
     sources = find_sources(folder)
     names = class_folders(folder) if classes is None else classes
@@ -69,16 +69,16 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pic
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Label each image by the folder (or tar) below ``folder`` that contains it: ``(N,)`` int64.
+    """Return the class number ``(N,)`` int64 of each image, from its folder (or tar) below ``folder``.
 
     Args:
         sources: The images.
-        folder: Contains one folder per class.
-        classes: Names of the classes in order, as paths below ``folder``.
-        depth: Folders in the name of a class.
+        folder: Folder with one subfolder per class.
+        classes: Class names in order, as paths below ``folder``.
+        depth: Number of path components of a class name.
 
     Raises:
-        DataError: An image is in none of these folders.
+        DataError: An image is not in any class folder.
     """
     number = {name: index for index, name in enumerate(classes)}
     labels = array("q")
@@ -87,14 +87,14 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], dep
         name = "/".join(parts).removesuffix(".tar")
         if name not in number:
             raise DataError(
-                f"{source.name!r} is in no folder of a class; expected {str(folder / 'CLASS' / 'picture')!r}."
+                f"{source.name!r} is not in a class folder; expected {str(folder / 'CLASS' / 'IMAGE')!r}."
             )
         labels.append(number[name])
     return tensor_of(labels, torch.int64)
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the sorted names of the folders (or tars, without their suffix) directly below a folder."""
+    """Return the sorted names of the direct subfolders (or tars, without suffix) of a folder."""
     with os.scandir(folder) as entries:
         return sorted(
             entry.name.removesuffix(".tar")
@@ -104,17 +104,17 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
-    """Return the name of each image's class, "" if it has none.
+    """Return the class name of each image; "" if it has none.
 
-    A plain file's class is its folder below ``root``. The class of a member of a WebDataset tar is the
-    content of the ``.cls`` member of the same key, or its folder inside the tar.
+    The class of a file is its folder below ``root``. The class of a member of a WebDataset tar is the content
+    of the ``.cls`` member with the same key, or its folder inside the tar.
 
     Args:
         sources: The images.
-        root: The folder that contains them.
+        root: Folder that contains them.
 
     Raises:
-        DataError: A ``.cls`` member has more than 1,024 bytes.
+        DataError: A ``.cls`` member is larger than 1,024 bytes.
     """
     tars: dict[str, dict[str, str]] = {}
     names = []
@@ -131,14 +131,14 @@ def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
 
 
 def from_list(file: Path, folder: Path) -> Pictures:
-    """Return the images and labels of a list file.
+    """Read the images and labels of a list file.
 
     Args:
-        file: Lines of ``path/of/picture.jpg 17``; a leading slash is ignored.
-        folder: Folder that the paths are relative to.
+        file: List with lines such as ``path/of/image.jpg 17``; a leading slash is ignored.
+        folder: Folder that contains the paths.
 
     Raises:
-        DataError: A line has another form, or the first image does not exist.
+        DataError: A line is malformed, or the first image does not exist.
     """
     labels = array("q")
 
@@ -166,12 +166,12 @@ def from_list(file: Path, folder: Path) -> Pictures:
 
 
 def read_lines(file: Path) -> list[str]:
-    """Return the lines of a small text file that are not blank."""
+    """Return the nonblank lines of a small text file."""
     return [line for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()) if line]
 
 
 def basename(source: StoredPicture) -> str:
-    """Return the file name of an image without its folders."""
+    """Return the file name of an image without folders."""
     return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per image
 
 
@@ -182,12 +182,12 @@ def file_number(name: str) -> int | None:
 
 
 def _sidecar_classes(tar: str) -> dict[str, str]:
-    """Return the content of the ``.cls`` members of a tar by their key, up to where it is cut."""
+    """Return the content of the ``.cls`` members of a tar by key, up to a truncation."""
     found = {}
-    with suppress(tarfile.ReadError), tarfile.open(tar, "r:") as archive:  # `find_sources` tells of a cut
+    with suppress(tarfile.ReadError), tarfile.open(tar, "r:") as archive:  # `find_sources` reports truncation
         for member in archive:
             if member.isfile() and member.name.endswith(".cls") and (stream := archive.extractfile(member)):
-                if member.size > _LONGEST_CLASS:  # a sparse member of a small tar can have gigabytes
+                if member.size > _LONGEST_CLASS:  # a sparse member of a small tar can expand to gigabytes
                     raise DataError(
                         f"{member.name!r} in {tar!r} must have at most {_LONGEST_CLASS:,} bytes, "
                         f"got {member.size:,}."
@@ -197,6 +197,6 @@ def _sidecar_classes(tar: str) -> dict[str, str]:
 
 
 def _key(member: str) -> str:
-    """Return the key of a WebDataset member: its path up to the first dot of its name."""
+    """Return the key of a WebDataset member: its path up to the first dot of the file name."""
     folder, name = os.path.split(member)
     return f"{folder}/{name.partition('.')[0]}"

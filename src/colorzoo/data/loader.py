@@ -1,4 +1,4 @@
-"""Loading under Lightning: a seeded order of samples, a loader that resumes, agreement of processes."""
+"""Data loading under Lightning: seeded samplers, loaders that resume, and coordination of processes."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from colorzoo.data.dataset import Batch, Sample
 from colorzoo.errors import DataError
 
 _LAST_SECONDS = 60
-_CHUNK = 4096  # pairs that exist as Python objects at a time: all of ImageNet's would take 200 MB
+_CHUNK = 4096  # (index, seed) pairs that exist as Python objects at once; all of ImageNet would need 200 MB
 
 Found = TypeVar("Found")
 
 
 class SeededSampler(DistributedSampler[tuple[int, int]]):
-    """Yields ``(index, seed)`` pairs that depend on seed and epoch only, so that resumed runs see the same.
+    """Distributed sampler of ``(index, seed)`` pairs that depend on seed and epoch only; supports resuming.
 
-    The seed is the sample's own source of randomness. Training shuffles in each epoch; the order is the same
-    for any number of processes, each of which takes every n-th sample. Evaluation keeps the order and repeats
-    nothing. It is a `DistributedSampler` because Lightning would wrap any other in one and so distribute
-    twice.
+    The seed of a pair determines all random numbers of its sample. Training shuffles each epoch. The global
+    order does not depend on the number of processes; each process takes every n-th sample. Evaluation keeps
+    the order without repetitions. The class derives from `DistributedSampler`, because Lightning would wrap
+    any other sampler in a `DistributedSampler` and distribute twice.
 
     Args:
         length: Number of samples.
         seed: Seed of the run.
         shuffle: True for training.
-        weights: ``(length,)``, to draw samples with replacement in proportion to their weight when shuffling;
-            None takes each sample once in an epoch.
+        weights: ``(length,)`` weights for sampling with replacement when shuffling; None draws each sample
+            once per epoch.
         rank: Index of this process.
         world_size: Number of processes.
-        drop_last: When shuffling, leave out the samples that would not give each process as many; by default
-            some are repeated.
-        seen: Returns, at the start of an iteration, how many samples of this epoch a resumed run has already
-            trained on, in all processes together.
+        drop_last: When shuffling, drop the samples at the end that cannot be divided evenly among the
+            processes; by default samples are repeated instead.
+        seen: Returns, at the start of an iteration, the number of samples of this epoch, over all processes,
+            that a resumed run has already trained on.
 
     Raises:
+        DataError: A process would have no sample to evaluate, so the other processes would hang.
         DataError: A process would evaluate nothing, while the others wait for it.
     """
 
@@ -77,7 +78,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = self.draw_order(generator) if self.shuffle else torch.arange(self.length)
-        # of as many samples in any number of processes: the seeds are those of one process
+        # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)
         places = torch.arange(self.seen(), self.length)
         if self.shuffle and len(places):
@@ -88,21 +89,21 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
             yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
-        """Return the indices of an epoch of training, ``(length,)``."""
+        """Return the sample indices of a training epoch, ``(length,)``."""
         if self.weights is None:
             return torch.randperm(self.length, generator=generator)
         return draw_weighted(self.weights, self.length, generator)
 
     def _each(self, samples: int) -> int:
-        """Return how many of some samples each process takes when shuffling."""
+        """Return the number of samples per process when shuffling."""
         return samples // self.world_size if self.drop_last else -(-samples // self.world_size)
 
 
 def require_one_each(pictures: int, processes: int) -> None:
-    """Refuse fewer validation images than processes.
+    """Raise if there are fewer validation images than processes.
 
     Raises:
-        DataError: A process would evaluate nothing, while the others wait for it.
+        DataError: A process would have no image to evaluate, so the other processes would hang.
     """
     if pictures < processes:
         raise DataError(
@@ -112,16 +113,16 @@ def require_one_each(pictures: int, processes: int) -> None:
 
 
 class TurnSampler(DistributedSampler[list[tuple[int, int]]]):
-    """Groups the samples of a sampler into batches whose sizes take turns; for a loader of `Batched`.
+    """Batch sampler whose batch sizes cycle through a list; for a loader of `Batched`.
 
-    It is a `DistributedSampler` for the same reason as `SeededSampler`, which divides the samples.
+    It derives from `DistributedSampler` for the reason given in `SeededSampler`, which divides the samples.
 
     Args:
-        samples: The samples of this process.
-        sizes: Sizes of the batches; after the last one they begin again.
-        drop_last: Leave out the last batch of an epoch if it is incomplete.
-        batches_seen: Returns, at the start of an iteration, how many batches of this epoch a resumed run has
-            already trained on: ``samples`` begins after them.
+        samples: Sampler of this process.
+        sizes: Batch sizes, used cyclically.
+        drop_last: Drop an incomplete last batch of an epoch.
+        batches_seen: Returns, at the start of an iteration, the number of batches of this epoch that a
+            resumed run has already trained on; ``samples`` starts after them.
     """
 
     def __init__(
@@ -158,10 +159,10 @@ class TurnSampler(DistributedSampler[list[tuple[int, int]]]):
 
 
 class Batched(Dataset[list[Sample]]):
-    """A data set by batches: takes the lists of keys of a `TurnSampler`.
+    """Dataset indexed by the lists of keys of a `TurnSampler`.
 
     Args:
-        data: A data set of samples.
+        data: Dataset of samples.
     """
 
     def __init__(self, data: Dataset[Sample]) -> None:
@@ -173,16 +174,16 @@ class Batched(Dataset[list[Sample]]):
 
 
 def in_turn(values: Sequence[int], number: int) -> int:
-    """Return the value whose turn it is at a number that counts from 0."""
+    """Return the value at index ``number`` of the cyclically repeated list."""
     return values[number % len(values)]
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:
-    """Return the weight of each image for which a class's share of the draws is its size to a power.
+    """Return image weights for which the sampling probability of a class is its size to a power.
 
     Args:
-        labels: ``(N,)`` int64, the class of each image; -1 (none) is a class too.
-        power: 1 draws all images equally often, 0 all classes.
+        labels: ``(N,)`` int64 class of each image; -1 (none) counts as a class.
+        power: 1 samples all images with equal probability, 0 all classes.
 
     Returns:
         ``(N,)`` float64.
@@ -192,9 +193,9 @@ def class_weights(labels: Tensor, power: float) -> Tensor:
 
 
 def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draw ``count`` indices with replacement, each in proportion to its weight.
+    """Draw ``count`` indices with replacement in proportion to the weights.
 
-    Unlike `torch.multinomial` it has no limit of 2**24 weights.
+    Unlike `torch.multinomial`, it supports more than 2**24 weights.
     """
     ends = weights.double().cumsum(0)
     draws = torch.rand(count, generator=generator, dtype=torch.float64) * ends[-1]
@@ -202,10 +203,10 @@ def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Te
 
 
 class LateLoader(DataLoader[Sample]):
-    """A loader whose workers start with the first batch, not with ``iter``.
+    """DataLoader whose workers start with the first batch instead of with ``iter``.
 
     Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed
-    run; workers that prefetch from there would repeat the beginning of the epoch.
+    run. Workers that start prefetching there would repeat the beginning of the epoch.
     """
 
     def __iter__(self) -> Any:  # torch declares its private iterator class
@@ -222,23 +223,24 @@ class LateLoader(DataLoader[Sample]):
 
 
 def outlive_signals(worker: int) -> None:
-    """Let a worker go on after a signal to all processes of a run, which finish their step and end it.
+    """Initialize a worker so that it survives signals sent to the process group until the run has stopped.
 
-    Ctrl+C and cluster managers signal the workers too. One that is not ended within a minute ends itself.
+    Ctrl+C and cluster managers also signal the workers, while the main process finishes its step. A worker
+    that is not stopped within a minute exits.
 
     Args:
-        worker: Number of the worker; not used.
+        worker: Number of the worker; unused.
     """
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "win32":  # it has no alarm, and ends workers with their process
+    if sys.platform == "win32":  # has no alarm, and stops workers together with their parent process
         return
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: signal.alarm(_LAST_SECONDS))
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Stack samples to a batch; ``boxes``, whose number varies, become a list."""
+    """Collate samples into a batch; ``boxes``, whose number varies, become a list."""
     columns: dict[str, Any] = {}
     for name in samples[0]:
         values = [cast(dict[str, Any], sample)[name] for sample in samples]
@@ -247,14 +249,14 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def found_once(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
-    """Call ``find`` in the first process of a run and return its result in all; all must call this together.
+    """Call ``find`` in the first process and return its result in all processes; a collective operation.
 
     Args:
-        trainer: The run; None is a run of one process.
+        trainer: The trainer; None means a single process.
         find: Called in the first process; its result is pickled for the others.
 
     Raises:
-        DataError: In all processes, if ``find`` raises it in the first one.
+        DataError: Raised in all processes if ``find`` raises it in the first process.
     """
     if trainer is None or trainer.world_size == 1:
         return find()
@@ -262,7 +264,7 @@ def found_once(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
     if trainer.is_global_zero:
         try:
             answer = (find(),)
-        except DataError as error:  # else the other processes would wait
+        except DataError as error:  # otherwise the other processes would hang
             answer = error
     answer = trainer.strategy.broadcast(answer)
     if isinstance(answer, DataError):

@@ -1,14 +1,15 @@
-"""`PictureDataModule`, the base of all DataModules; a subclass only finds the images.
+"""`PictureDataModule`, the base class of all DataModules; a subclass only finds the images.
 
-Every batch is a `colorzoo.data.Batch`. The steps, in this order:
+Every batch is a `colorzoo.data.Batch`. It is computed in three steps:
 
-1. a worker decodes the image, cuts a square (random in training, central in evaluation) and returns uint8;
-2. on the device, `on_after_batch_transfer` converts to float and, in training, calls `augment` (random window
-   and mirror, the same for sketch, class map and boxes), takes the cast from some images
-   (`balance_photos`) and ages some (`age_photos`);
+1. A worker decodes an image, crops a square (random in training, centered in evaluation) and returns uint8.
+2. On the device, `on_after_batch_transfer` converts to float. In training it then calls `augment` (random
+window and
+   flip, shared by sketch, class map and boxes), corrects the white balance of some images (`balance_photos`)
+   and degrades some images (`age_photos`).
 3. `complete` adds entries that are computed from the augmented images.
 
-Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same for
+Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same in
 training and evaluation.
 """
 
@@ -53,11 +54,11 @@ from colorzoo.weights.provenance import data_digest
 log = logging.getLogger(__name__)
 
 DEFAULT_BATCH = 16
-"""Images per batch and process unless a DataModule is given another number."""
+"""Default number of images per batch and process."""
 
 
 class PictureDataModule(LightningDataModule):
-    """Loaders, order, check and augmentation of the images that a subclass finds.
+    """Base DataModule: loaders, sampling, image check and augmentation.
 
     Examples:
         >>> class Album(PictureDataModule):
@@ -69,48 +70,50 @@ class PictureDataModule(LightningDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape
         torch.Size([2, 3, 256, 256])
 
-    A subclass defines `find_pictures`. It may override `make_dataset` (samples of the workers), `augment` and
-    `complete` (on the device), `train_sampler` (the order), or `setup` and `prepare_data` as a whole; it then
-    sets ``train_data`` and ``val_data``.
+    A subclass defines `find_pictures`. It can override `make_dataset` (samples of the workers), `augment` and
+    `complete` (on the device), and `train_sampler` (order). If it overrides `setup` and `prepare_data`, it
+    must set ``train_data`` and ``val_data``.
 
     Args:
-        root: The folder.
-        batch_size: Images per batch and process, or sizes that the training batches of an epoch take in
-            turn; None is 16.
-        crop: Side of the training crops in pixels, or sides that the batches of an epoch take in turn.
-        resize: Shorter side of a decoded training image; None is 1.25 times the (largest) crop.
+        root: Folder of the data set.
+        batch_size: Number of images per batch and process, or a list of sizes that the training batches of an
+            epoch use cyclically; None is 16.
+        crop: Side of the training crops in pixels, or a list of sides that the batches of an epoch use
+            cyclically.
+        resize: Shorter side of a decoded training image in pixels; None is 1.25 times the largest crop.
         min_scale: Smallest random window, relative to the decoded square.
-        max_stretch: Largest ratio of the sides of a random window, which becomes a square; 1 keeps shapes.
-        aged: Share of the training images that are made to look old, see `age_photos`; validation images
-            stay unchanged.
-        balanced: Share of the training images of one warm hue that lose a part of the cast, see
+        max_stretch: Largest aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
+            ratio.
+        aged: Probability that a training image is degraded like an old photograph, see `age_photos`;
+            validation images are unchanged.
+        balanced: Probability that the cast of a training image with a warm cast is reduced, see
             `balance_photos`.
-        class_power: Power of the size of a class to which its share of the training samples is proportional.
-            1 takes each image once in an epoch; below 1, images are drawn with replacement, those of
-            small classes more often; 0 draws all classes equally often. Needs images with classes.
-        val_size: Shorter side of resized validation images, which are cropped centrally.
-        val_batch_size: Images per validation batch.
+        class_power: Exponent p: the sampling probability of a class is proportional to its size to the power
+            p. 1 draws each image once per epoch. Below 1, images are drawn with replacement and small classes
+            more often; 0 draws all classes equally often. Requires images with classes.
+        val_size: Shorter side of resized validation images in pixels; they are cropped centrally.
+        val_batch_size: Number of images per validation batch.
         val_limit: Use only the first validation images; None uses all.
-        check: Decode every image at a small size before the first training, to list broken and gray ones.
+        check: Decode every image at a small size before the first training, to find broken and gray images.
             Results are cached until a file changes.
-        drop_gray: Leave out training images without color, as Zhang et al. (2016, 2017) and SPColor did;
-            needs ``check``. Gray validation images are kept, as in published results.
+        drop_gray: Exclude training images without color, as Zhang et al. (2016, 2017) and SPColor did;
+            requires ``check``. Gray validation images are kept, as in published results.
         cache: Keep decoded training images in memory; use it with ``num_workers=0``.
-        num_workers: Worker processes per loader.
+        num_workers: Number of worker processes per loader.
         seed: Seed of order, crops, augmentation and simulated hints.
-        first_crop: Side of the training crops in the first part of the run, if it is below ``crop``: the same
-            windows at a lower resolution, for more images in the same time. None takes ``crop`` throughout.
-        first_share: Share of the run's steps with ``first_crop``.
-        global_batch: Images per training batch over all processes, or sizes in turn, in place of
-            ``batch_size``: each process takes its part, so that the training is the same on any number of
-            processes.
+        first_crop: Side of the training crops in the first part of the run, if below ``crop``. The same
+            windows are resized to a lower resolution, which trains on more images in the same time. None uses
+            ``crop`` throughout.
+        first_share: Fraction of the steps with ``first_crop``.
+        global_batch: Number of images per training batch over all processes (or a list of sizes), in place of
+            ``batch_size``. Each process takes its part, so results do not depend on the number of processes.
 
     Raises:
-        ColorzooError: A number is out of its range, or both ``batch_size`` and ``global_batch`` are given.
+        ColorzooError: A number is out of range, or ``batch_size`` and ``global_batch`` are both given.
     """
 
     predicted: ClassVar[str] = "validation images"
-    """Name of the images of `originals` in the message of ``colorzoo predict``."""
+    """Description of the images of `originals` in the message of ``colorzoo predict``."""
 
     def __init__(
         self,
@@ -140,34 +143,34 @@ class PictureDataModule(LightningDataModule):
         check_arguments(type(self), self.hparams)
         if batch_size is not None and global_batch is not None:
             raise DataError(
-                f"batch_size ({batch_size}, of each process) and global_batch ({global_batch}, of all "
-                "together) are both given; use --data.global_batch alone, or set it to null."
+                f"batch_size ({batch_size} per process) and global_batch ({global_batch} in total) cannot be "
+                "combined; use --data.global_batch alone, or set it to null."
             )
         if not (_listed(crop) and self._given_batches):
-            raise DataError("crop, batch_size and global_batch must be numbers, or lists of at least one.")
+            raise DataError("crop, batch_size and global_batch must be numbers or nonempty lists.")
         if resize is not None and resize < (largest := max(_listed(crop))):
-            raise DataError(f"resize ({resize}) must not be below crop ({largest}).")
+            raise DataError(f"resize must be at least crop ({largest}), got {resize}.")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._prepared: dict[str, Pictures] = {}
-        self._ahead = (0, 0)  # an epoch, and how many more of its images are done than its batches count
+        self._ahead = (0, 0)  # epoch, and number of its images trained on in excess of the counted batches
 
     @property
     def hparams(self) -> Any:
-        """The arguments of ``__init__`` by name."""
+        """Arguments of ``__init__`` by name."""
         return super().hparams
 
     @property
     def crops(self) -> list[int]:
-        """Sides of the training crops, in turn."""
+        """Sides of the training crops, used cyclically."""
         return _listed(self.hparams.crop)
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Sizes of the training batches of each process, in turn.
+        """Training batch sizes of each process, used cyclically.
 
         Raises:
-            DataError: ``global_batch`` cannot be divided by the number of processes.
+            DataError: ``global_batch`` is not divisible by the number of processes.
         """
         if self.hparams.get("global_batch") is None:
             return self._given_batches
@@ -175,14 +178,14 @@ class PictureDataModule(LightningDataModule):
 
     @property
     def global_batches(self) -> list[int]:
-        """Sizes of the training batches over all processes, in turn."""
+        """Training batch sizes over all processes, used cyclically."""
         if self.hparams.get("global_batch") is None:
             return [size * self._processes for size in self._given_batches]
         return self._given_batches
 
     @property
     def _given_batches(self) -> list[int]:
-        hp = self.hparams  # modules of frames have none of these
+        hp = self.hparams  # modules of video frames have none of these
         given = hp.get("global_batch") or hp.get("batch_size")
         return _listed(DEFAULT_BATCH if given is None else given)
 
@@ -192,36 +195,36 @@ class PictureDataModule(LightningDataModule):
 
     @property
     def train_side(self) -> int:
-        """Side in pixels of the squares that workers return for training."""
+        """Side in pixels of the square crops that workers return for training."""
         return int(self.hparams.resize or round(max(self.crops) * 1.25))
 
     @property
     def label_count(self) -> int:
-        """Number of classes of images: each ``label`` of a batch is below it; 0 if batches have none."""
+        """Number of image classes: each ``label`` of a batch is below it; 0 if batches have no labels."""
         return 0
 
     @property
     def class_count(self) -> int:
-        """Number of classes of pixels: each value of ``classes`` is below it; 0 if batches have none."""
+        """Number of pixel classes: each value of ``classes`` is below it; 0 if batches have no class maps."""
         return 0
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the images of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
+        """Find the images of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
 
         Raises:
-            DataError: Something is missing; the line names it, its expected location and how to get it.
+            DataError: A file or folder is missing; the message states its expected location and its source.
         """
         raise NotImplementedError(f"{type(self).__name__} must define find_pictures(split)")
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
-        """Return the data set of images; its samples are indexed by ``(index, seed)``."""
+        """Return the dataset of images; its samples are indexed by ``(index, seed)``."""
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
         return PictureDataset(pictures, resize=side, crop=side, random_crop=train, cache=cache)
 
     def prepare_data(self) -> None:
-        """Find and check the images in one process, while the others wait without a time limit."""
+        """Find and check the images in one process; the other processes wait without a timeout."""
         if not (self.hparams.check and self._is_first()):
             return
         fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
@@ -230,10 +233,10 @@ class PictureDataModule(LightningDataModule):
                 self._prepared[split] = self._find_usable(split)
 
     def setup(self, stage: str) -> None:
-        """Find and check the images (once), those of training only to ``fit``.
+        """Find and check the images (once); training images only for the stage ``fit``.
 
         Raises:
-            DataError: As `find_pictures`, or no image is usable.
+            DataError: See `find_pictures`; or no image is usable.
         """
         if stage == "fit" and self.train_data is None:
             self.train_data = self.make_dataset(self._shared("train"), train=True)
@@ -241,7 +244,7 @@ class PictureDataModule(LightningDataModule):
             self.val_data = self.make_dataset(self._shared("val"), train=False)
 
     def usable(self, pictures: Pictures, *, drop_gray: bool) -> Pictures:
-        """Return the images that decode and, if asked, have color; log those left out."""
+        """Return the images that can be decoded and, if requested, have color; log the excluded images."""
         if not self.hparams.check:
             return pictures
         known = KnownValues(cache_file(Path(self.hparams.root), "checks"))
@@ -251,7 +254,7 @@ class PictureDataModule(LightningDataModule):
         return pictures.select(checked.rows)
 
     def train_dataloader(self) -> LateLoader:
-        """Return random crops, shuffled by seed and epoch."""
+        """Return a loader of random crops, shuffled by seed and epoch."""
         data: Any = self.train_data
         sizes, drop_last = self.batch_sizes, self._drops_last()
         samples = self.train_sampler()
@@ -261,30 +264,30 @@ class PictureDataModule(LightningDataModule):
         return self._loader(Batched(data), batches, None, drop_last=False)
 
     def val_dataloader(self) -> LateLoader:
-        """Return central crops in a fixed order."""
+        """Return a loader of center crops in a fixed order."""
         data: Any = self.val_data
         sampler = SeededSampler(len(data), seed=self.hparams.seed, shuffle=False, **self.ranks())
         return self._loader(data, sampler, self.hparams.val_batch_size, drop_last=False)
 
     def test_dataloader(self) -> LateLoader:
-        """Return the validation images."""
+        """Return the loader of the validation images."""
         return self.val_dataloader()
 
     def predict_dataloader(self) -> LateLoader:
-        """Return the validation images."""
+        """Return the loader of the validation images."""
         return self.val_dataloader()
 
     def originals(self) -> Originals:
-        """Return the images that ``colorzoo predict`` colors at full size, by default those of validation.
+        """Return the images that ``colorzoo predict`` colorizes at full size; by default those of validation.
 
         Raises:
-            DataError: As `find_pictures`.
+            DataError: See `find_pictures`.
         """
         found = self.find_pictures("val").first(self.hparams.val_limit)
         return Originals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
-        """Return the sampler of training.
+        """Return the training sampler.
 
         Raises:
             DataError: ``class_power`` is below 1 and the images have no classes.
@@ -295,21 +298,21 @@ class PictureDataModule(LightningDataModule):
         return SeededSampler(len(data), seed=seed, weights=weights, seen=self.samples_seen, **more)
 
     def _drops_last(self) -> bool:
-        """Return whether an incomplete last batch of an epoch is left out: unless it is the only one."""
+        """Return whether to drop an incomplete last batch: True unless it is the only batch."""
         data: Any = self.train_data
         return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
-        """Return ``(N,)`` weights by which training images are drawn; None takes each once in an epoch.
+        """Return ``(N,)`` sampling weights of the training images; None draws each image once per epoch.
 
         Raises:
-            DataError: As `train_sampler`.
+            DataError: See `train_sampler`.
         """
         power = self.hparams.class_power
         return None if power == 1 else class_weights(labels_of(self.train_data, "class_power"), power)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch but for its seeds: generators are on the host, and reading them back would wait."""
+        """Move a batch except its seeds, which stay on the CPU because generators are seeded there."""
         moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return {**moved, "seed": batch["seed"]} if isinstance(batch, dict) and "seed" in batch else moved
 
@@ -332,7 +335,7 @@ class PictureDataModule(LightningDataModule):
         return cast(Batch, self.complete(ready, training=training))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Zoom and mirror a training batch with its sketches, class maps and boxes."""
+        """Zoom and flip a training batch with its sketches, class maps and boxes."""
         generators = picture_generators(batch["seed"], "augment")
         hp = self.hparams
         return augment_batch(
@@ -344,10 +347,10 @@ class PictureDataModule(LightningDataModule):
         )
 
     def current_crop(self) -> int:
-        """Return the side of the training crops at the running step.
+        """Return the side of the training crops at the current step.
 
         Raises:
-            DataError: ``first_crop`` is set and the length of the run is not.
+            DataError: ``first_crop`` is set, but the length of the run is not.
         """
         hp = self.hparams
         crop = in_turn(self.crops, self.batches_seen()) if len(self.crops) > 1 else self.crops[0]
@@ -356,13 +359,13 @@ class PictureDataModule(LightningDataModule):
         return min(hp.first_crop, crop) if share_done(self.trainer) < hp.first_share else crop
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Add entries that are computed from the augmented images; by default none."""
+        """Add entries that are computed from the augmented images; none by default."""
         return batch
 
     def digest(self) -> dict[str, Any] | None:
-        """Return number and hash of the training images; None if they are not files of a folder.
+        """Return count and hash of the training images; None if they are not files of a folder.
 
-        The hash is of their names below the root and their sizes, so that it stays when the folder is moved.
+        The hash covers the names below the root and the file sizes, so moving the folder does not change it.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
         if sources is None:
@@ -377,14 +380,14 @@ class PictureDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_seen(self) -> int:
-        """Return how many batches of this epoch the run has trained on, also before it was resumed."""
+        """Return the number of batches of this epoch that the run has trained on, also before resuming."""
         if self.trainer is None:
             return 0
-        # Lightning has restored it when `LateLoader` asks, and counts a batch after its transfer
+        # Lightning has restored the counter when `LateLoader` reads it, and increments it after the transfer
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def samples_seen(self) -> int:
-        """Return how many samples of this epoch all processes of the run have trained on."""
+        """Return how many samples of this epoch all processes together have trained on."""
         sizes = self.global_batches
         rounds, rest = divmod(self.batches_seen(), len(sizes))
         epoch, ahead = self._ahead
@@ -392,35 +395,35 @@ class PictureDataModule(LightningDataModule):
         return rounds * sum(sizes) + sum(sizes[:rest]) + (ahead if running else 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return, for a checkpoint, by which batches the place in an epoch is counted."""
+        """Return, for a checkpoint, the batch sizes by which the position in an epoch is counted."""
         return {"global_batches": self.global_batches, "processes": self._processes, "ahead": self._ahead}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the place in an epoch; see `continue_epoch`, which counts it by other batches."""
+        """Restore the position in an epoch; see `continue_epoch` for a change of the batch size."""
         epoch, pictures = state_dict["ahead"]
         self._ahead = (epoch, pictures)
 
     def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
-        """Go on in an epoch after its first batches, which were of another size.
+        """Convert the position in an epoch when a run is resumed with another batch size.
 
         Args:
-            earlier: `state_dict` of the run that trained on these batches.
+            earlier: `state_dict` of the run that trained on the first batches.
             epoch: Number of the epoch.
-            batches: Number of the batches.
+            batches: Number of batches trained on in this epoch.
 
         Returns:
-            Their number in batches of the present size; the epoch then ends where it would.
+            Number of batches of the current size; the epoch ends at the same image.
 
         Raises:
-            DataError: The batches take sizes in turn, so that the place cannot be counted.
+            DataError: Batch sizes are cyclic, so the position cannot be converted.
         """
         before, now = earlier["global_batches"], self.global_batches
         if before == now:
             return batches
         if len(before) > 1 or len(now) > 1:
             raise DataError(
-                f"the checkpoint stands within an epoch of batches of {before} images in turn; resume it "
-                f"with --data.global_batch {before if len(before) > 1 else before[0]}, not {now}."
+                f"the checkpoint is within an epoch with batches of {before} images in turn; resume it with "
+                f"--data.global_batch {before if len(before) > 1 else before[0]}, not {now}."
             )
         data: Any = self.train_data
         pictures = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
@@ -434,7 +437,7 @@ class PictureDataModule(LightningDataModule):
         return self.usable(self.find_pictures(split), drop_gray=drop_gray)
 
     def _shared(self, split: str) -> Pictures:
-        """Return the usable images of a split, the same in all processes."""
+        """Return the usable images of a split, equal in all processes."""
         found = found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
         if split == "val":
             found = found.first(self.hparams.val_limit)
@@ -459,12 +462,12 @@ class PictureDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return LateLoader(
             data,
-            batch_size=batch_size,  # by name: Lightning re-creates the loader of predict
+            batch_size=batch_size,  # as a keyword, because Lightning re-creates the loader for predict
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,
             collate_fn=collate,
-            # a script of its own ends its workers by a signal
+            # without a trainer, scripts stop their workers by signals
             worker_init_fn=None if self.trainer is None else outlive_signals,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
@@ -472,35 +475,35 @@ class PictureDataModule(LightningDataModule):
 
 
 def labels_of(data: Any, setting: str) -> Tensor:
-    """Return the ``(N,)`` labels of a data set.
+    """Return the ``(N,)`` labels of a dataset.
 
     Args:
-        data: The data set.
-        setting: Name of the setting that needs them, for the message.
+        data: The dataset.
+        setting: Name of the setting that requires labels, for the error message.
 
     Raises:
-        DataError: It has none.
+        DataError: The dataset has no labels.
     """
     labels: Tensor | None = getattr(getattr(data, "pictures", None), "labels", None)
     if labels is None:
         raise DataError(
-            f"{setting} needs the class of each image, which this DataModule does not know; "
-            "leave it out, or use FolderDataModule with labels: true."
+            f"{setting} needs the class of each image, which this DataModule does not provide; "
+            "remove it, or use FolderDataModule with labels: true."
         )
     return labels
 
 
 def divided_batch(size: int, processes: int) -> int:
-    """Return the part of a global batch that each process takes.
+    """Return the batch size per process for a global batch size.
 
     Raises:
-        DataError: It cannot be divided.
+        DataError: The size is not divisible by the number of processes.
     """
     if size % processes:
         lower = size // processes * processes
         near = " or ".join(str(each) for each in (lower, lower + processes) if each)
         raise DataError(
-            f"global_batch {size} cannot be divided by {processes} processes; use --data.global_batch "
+            f"global_batch {size} is not divisible by {processes} processes; use --data.global_batch "
             f"{near}, or another number of processes."
         )
     return size // processes
@@ -511,7 +514,7 @@ def _listed(value: int | Sequence[int]) -> list[int]:
 
 
 def share_done(trainer: Trainer) -> float:
-    """Return the share of a run that is done, in steps or epochs."""
+    """Return the completed fraction of a run, by steps or epochs."""
     shares = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
     batches = trainer.num_training_batches
     epochs = trainer.max_epochs or -1

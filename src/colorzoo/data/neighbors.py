@@ -1,4 +1,4 @@
-"""Nearest training images by the features of an encoder, stored in a file beside the data."""
+"""Nearest training images by encoder features, stored in an index file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from colorzoo.progress import progress_bar
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """A function from images to features.
+    """An image feature encoder.
 
     Attributes:
-        name: Name of the encoder; an index of another name is stale.
+        name: Name of the encoder; an index with another name is outdated.
         features: Maps ``(B, 3, S, S)`` RGB in [0, 1] to ``(B, D)``.
-        size: Side S of its input in pixels.
-        device: Its device.
+        size: Input side S in pixels.
+        device: Device of the encoder.
     """
 
     name: str
@@ -46,8 +46,8 @@ class Neighbors:
     """Indices of the nearest training images, nearest first.
 
     Attributes:
-        train: ``(N, k)`` int64, for each training image, without itself.
-        val: ``(M, k)`` int64, for each validation image.
+        train: ``(N, k)`` int64 neighbors of each training image, without the image itself.
+        val: ``(M, k)`` int64 neighbors of each validation image.
     """
 
     train: Tensor
@@ -55,7 +55,7 @@ class Neighbors:
 
 
 class _TimmFeatures(nn.Module):
-    """A timm network after its own normalization."""
+    """A timm model preceded by its input normalization."""
 
     mean: Tensor
     std: Tensor
@@ -72,15 +72,15 @@ class _TimmFeatures(nn.Module):
 
 
 def timm_encoder(name: str, *, pretrained: bool, seed: int = 0) -> FeatureEncoder:
-    """Return a timm network as an encoder, on the GPU if there is one.
+    """Create an encoder from a timm model, on the GPU if available.
 
     Args:
-        name: A name of ``timm.list_models()``, optionally with the tag of its weights after a dot.
+        name: Model name of ``timm.list_models()``, optionally followed by a dot and a weight tag.
         pretrained: False uses random weights from ``seed``, for tests.
         seed: Seed of random weights.
 
     Raises:
-        DataError: timm has no such network, or its weights cannot be downloaded.
+        DataError: timm has no such model, or its weights cannot be downloaded.
     """
     import timm
     from timm.data import resolve_data_config
@@ -89,7 +89,7 @@ def timm_encoder(name: str, *, pretrained: bool, seed: int = 0) -> FeatureEncode
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = timm.create_model(name, pretrained=pretrained, num_classes=0).eval()
-    except Exception as error:  # timm, its hub client and the network raise different ones
+    except Exception as error:  # timm and its hub client raise various types
         raise DataError(f"cannot create the encoder {name!r} ({type(error).__name__}: {error}).") from error
     config = resolve_data_config({}, model=network)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -107,20 +107,20 @@ def build_neighbors(
     k: int,
     batch: int = 32,
 ) -> Neighbors:
-    """Find the nearest training images of each image by cosine similarity, and write them to a file.
+    """Find the nearest training images of each image by cosine similarity, and write them to an index file.
 
-    The search is exact, block by block, and on a GPU fast enough for a million images.
+    The search is exact and blockwise; on a GPU it is fast enough for a million images.
 
     Args:
-        train: Training images, the candidates.
+        train: Training images, which are the candidates.
         val: Validation images.
         encoder: The encoder.
         file: The ``.npz`` file to write.
-        k: Neighbors of each image, less than the number of training images.
-        batch: Images per pass through the encoder.
+        k: Number of neighbors, less than the number of training images.
+        batch: Number of images per forward pass of the encoder.
 
     Raises:
-        DataError: Fewer than two training images, or the file cannot be written.
+        DataError: There are fewer than two training images, or the file cannot be written.
     """
     if len(train) < 2:
         raise DataError(
@@ -160,9 +160,9 @@ def load_neighbors(
     *,
     k: int = 5,
 ) -> Neighbors | None:
-    """Load an index of `build_neighbors`, or return None if it is missing or stale.
+    """Load an index of `build_neighbors`; return None if it is missing or outdated.
 
-    An index is stale if its images or encoder differ, or if it has fewer neighbors.
+    An index is outdated if its images or encoder differ, or if it has fewer neighbors.
 
     Args:
         train: Training images.
@@ -186,7 +186,7 @@ def load_neighbors(
 
 
 def pictures_hash(*lists: Sequence[StoredPicture]) -> str:
-    """Return a hash of the names and order of images."""
+    """Return a hash of the names and the order of images."""
     digest = hashlib.sha256()
     for sources in lists:
         digest.update(b"list")
@@ -198,7 +198,7 @@ def pictures_hash(*lists: Sequence[StoredPicture]) -> str:
 def _features(
     sources: Sequence[StoredPicture], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
 ) -> Tensor:
-    """Return ``(N, D)`` features of unit length."""
+    """Return ``(N, D)`` features, normalized to unit length."""
 
     def square(source: StoredPicture) -> Tensor:
         return crop_square(decode_rgb(source.read(), encoder.size), encoder.size)
@@ -215,7 +215,7 @@ def _features(
 
 
 def _search(queries: Tensor, library: Tensor, k: int, *, own: bool, block: int = 4096) -> Tensor:
-    """Return ``(M, k)`` indices into the library, most similar first."""
+    """Return ``(M, k)`` indices of the most similar library images, most similar first."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     library = library.to(device)
     rows = [torch.empty(0, k, dtype=torch.int64)]
