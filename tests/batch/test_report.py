@@ -11,13 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser_pad import chromium, missing
 from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, Entry, read_entries, write_report
 from colorzoo.batch.runner import ALREADY_DONE, BatchResult
 from colorzoo.errors import ColorzooError
-from colorzoo.pictures.find import read_list
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
@@ -162,34 +160,3 @@ def test_what_cannot_be_a_report_is_refused_before_the_work(
     assert code == 2
     assert message in err
     assert not (tmp_path / "a.color.png").exists()
-
-
-@pytest.mark.nightly  # in a browser
-def test_decisions_are_kept_and_saved_as_a_list(tmp_path: Path) -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(f"missing, not passed: {reason}")
-    names = ["a.png", "it's.png", "c\nd.png"]
-    results = [result(tmp_path / name, doubt=str(9 - n)) for n, name in enumerate(names)]
-    report = tmp_path / "r.html"
-    write_report(report, read_entries(results, nothing))
-    with chromium() as browser:
-        page = browser.new_page()
-        page.goto(report.as_uri())
-        page.get_by_text("0 accept, 0 reject, 0 correct").wait_for()
-        page.focus("article")
-        for key in ("r", "ArrowDown", "c", "ArrowDown", "r"):
-            page.keyboard.press(key)
-        page.reload()
-        page.get_by_text("0 accept, 2 reject, 1 correct").wait_for()
-        command = page.text_content("article[data-decision=correct] code")
-        assert command == f"colorzoo studio '{tmp_path}/it'\\''s.bmp'"
-        with page.expect_download() as download:
-            page.click("[data-list=reject]")
-        download.value.save_as(tmp_path / "reject.txt")
-        result(tmp_path / "a.png", doubt="9", color="#204080")  # colored again, so it is undecided
-        write_report(report, read_entries(results, nothing))
-        page.reload()
-        page.get_by_text("0 accept, 1 reject, 1 correct").wait_for()
-        page.click("article:last-child [value=accept]")  # what was read first stays undecided
-        page.get_by_text("1 accept, 0 reject, 1 correct").wait_for()
-    assert read_list(tmp_path / "reject.txt") == [str(tmp_path / "a.bmp"), str(tmp_path / "c\nd.bmp")]

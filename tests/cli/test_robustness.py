@@ -56,42 +56,6 @@ def test_all_frames_are_colored_unless_one_is_asked_for(run: Run, tmp_path: Path
     assert "first of 3 frames" in run(source, "-o", tmp_path / "still.jpg")[1]
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        "too large",
-        *(
-            pytest.param(what, marks=pytest.mark.nightly)
-            for what in ("missing", "empty", "text", "heic", "film", "studio")
-        ),
-    ],
-)
-def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str) -> None:
-    path = tmp_path / "a.jpg"
-    Image.fromarray(gray_picture(30, 40)).save(path)
-    if what in ("empty", "text"):
-        path.write_text("" if what == "empty" else "words")
-    elif what == "heic":
-        path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    words = {
-        "film": ["video", str(path), "b.mp4", "--model", "nobody2030"],
-        "studio": ["studio", "--no-browser", "--model", "nobody2030"],
-    }.get(what, ["colorize", str(path), "--max-pixels", "0.001" if what == "too large" else "9"])
-    code = (
-        "import sys; from colorzoo.cli.main import main; "
-        "sys.modules['pillow_heif'] = None; "
-        "import colorzoo.pictures.formats as p; p.Plugin.installed = False; "
-        f"code = main({words!r}); "
-        "sys.exit(10 * code + ('torch' in sys.modules))"
-    )
-    if what == "missing":
-        path.unlink()
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (20, "", 1), done.stderr
-    if what == "too large":
-        assert "shrink it or raise the limit (--max-pixels" in done.stderr
-
-
 def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

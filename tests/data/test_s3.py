@@ -1,9 +1,8 @@
-"""Shards and results on an S3 server of this machine: whole, cut, missing, forbidden, killed."""
+"""Shards on an S3 server of this machine: whole, and over a connection that is cut."""
 
 from __future__ import annotations
 
 import http.client
-import io
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,16 +10,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from PIL import Image
 
 pytest.importorskip("litdata")
 pytest.importorskip("moto.server")
 import boto3
 from moto.server import ThreadedMotoServer
 
-from colorzoo.cli.main import main
 from colorzoo.data.shards import ShardReader, read_manifest
-from tiny_model import gray_picture
 
 BUCKET, ADDRESS = "pictures", "s3://pictures/set"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -33,13 +29,11 @@ class Proxy(BaseHTTPRequestHandler):
         server_port: Port of the S3 server.
         cuts: Answers that break off in the middle, by the end of their path.
         asked: Paths of the whole pictures and lists that were sent.
-        stored: Keys that were written.
     """
 
     server_port = 0
     cuts: dict[str, int]
     asked: list[str]
-    stored: list[str]
 
     def do_GET(self) -> None:
         self._pass_on()
@@ -61,8 +55,6 @@ class Proxy(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
         name = self.path.rpartition("/")[2]
-        if self.command == "PUT":
-            self.stored.append(self.path.partition("?")[0])
         if self.command == "GET":
             self.asked.append(name)
             if self.cuts.get(name, 0) > 0:
@@ -80,7 +72,7 @@ def environment() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    Proxy.server_port, Proxy.cuts, Proxy.asked, Proxy.stored = int(port), {}, [], []
+    Proxy.server_port, Proxy.cuts, Proxy.asked = int(port), {}, []
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
     Thread(target=proxy.serve_forever, daemon=True).start()
     names = {
@@ -111,7 +103,7 @@ def bucket(shards: Path, environment: dict[str, str]) -> Any:
 @pytest.fixture(autouse=True)
 def _through_the_proxy(bucket: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
-    Proxy.cuts, Proxy.asked, Proxy.stored = {}, [], []
+    Proxy.cuts, Proxy.asked = {}, []
 
 
 def records(reader: ShardReader) -> list[tuple[bytes, int, str]]:
@@ -133,62 +125,3 @@ def test_a_connection_that_is_cut_is_tried_again(shards, tmp_path):
     found = ShardReader(ADDRESS, "train", cache=str(tmp_path))
     assert records(found) == records(ShardReader(str(shards), "train"))
     assert Proxy.asked.count("chunk-0-0.bin") == 3
-
-
-def words(root: Path) -> list[str]:
-    """Return a command line of ``predict`` by a tiny model with random weights."""
-    model = {"stem": [4, 8], "widths": [16, 32, 32], "blocks": [1, 1, 1], "decoder": 16, "vector": 16}
-    return [
-        *("predict", "--model=Colorzoo2026Task", f"--model.architecture={model}", "--data=FolderDataModule"),
-        *(
-            f"--data.root={root}",
-            "--data.num_workers=0",
-            "--trainer.accelerator=cpu",
-            "--trainer.logger=false",
-        ),
-        *("--allow_untrained=true", "--seed_everything=0"),
-    ]
-
-
-def album(folder: Path) -> Path:
-    (folder / "sub").mkdir(parents=True)
-    for number, name in enumerate(["a.png", "sub/b.jpg", "sub/c.bmp"]):
-        Image.fromarray(gray_picture(30 + number, 40)).save(folder / name)
-    return folder
-
-
-def test_results_go_to_a_bucket_and_are_recognized_there(bucket, tmp_path, capsys):
-    pytest.importorskip("s3fs")
-    root = album(tmp_path / "album")
-    (root / "sub" / "bad.png").write_bytes(b"no picture")
-    run = [*words(root), "--output=s3://pictures/out/mine"]
-    assert main(run) == 1
-    assert (
-        "3 colored, 0 done before, 1 failed; results are in s3://pictures/out/mine" in capsys.readouterr().err
-    )
-    found = {name: content(bucket, name) for name in keys(bucket, "out/mine/")}
-    wanted = {"a.png", "sub/b.jpg", "sub/c.bmp", "sub/c.bmp.xmp", "failed.txt"}
-    assert set(found) == {f"out/mine/{name}" for name in wanted}
-    assert b"bad.png" in found["out/mine/failed.txt"]
-    (root / "sub" / "bad.png").unlink()
-    Image.fromarray(gray_picture(50, 40)).save(root / "a.png")
-    Proxy.stored = []
-    assert main(run) == 0
-    assert "1 colored, 2 done before, 0 failed" in capsys.readouterr().err
-    assert [name for name in Proxy.stored if "probe" not in name] == ["/pictures/out/mine/a.png"]
-    assert "out/mine/failed.txt" not in keys(bucket, "out/mine/")
-    assert main([*words(root), f"--output={tmp_path / 'near'}"]) == 0
-    for name in ("a.png", "sub/b.jpg", "sub/c.bmp"):
-        far = Image.open(io.BytesIO(content(bucket, f"out/mine/{name}")))
-        with Image.open(tmp_path / "near" / name) as near:
-            assert far.tobytes() == near.tobytes()
-
-
-def keys(store: Any, prefix: str) -> set[str]:
-    found = store.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-    return {item["Key"] for item in found}
-
-
-def content(store: Any, key: str) -> bytes:
-    data: bytes = store.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    return data

@@ -49,31 +49,6 @@ def test_bfloat16_is_taken_where_a_unit_multiplies_it(
     assert found == [chosen, FLOAT32, BFLOAT16]
 
 
-def test_random_inputs_look_like_those_of_users() -> None:
-    kinds = ("points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes")
-    found = sample_guidance(kinds, (128, 160), batch=3, seed=5)
-    assert torch.equal(found.points.ab, sample_guidance(["points"], (128, 160), batch=3, seed=5).points.ab)
-    for mask, share in ((found.points.mask, 0.02), (found.scribbles.mask, 0.1)):
-        assert float(mask.mean()) == pytest.approx(share, rel=0.1)
-        assert (mask[..., 64, 80] == 1).all()
-    assert (found.points.ab[:, :1][found.points.mask == 0] == 0).all()
-    assert -60 < found.points.ab.min() < -59 < 59 < found.points.ab.max() < 60
-    maps = ((found.regions.index, 6), (found.classes.target, 3), (found.classes.exemplar, 3))
-    for indices, count in maps:
-        shares = indices.unique(return_counts=True)[1] / indices.numel()
-        torch.testing.assert_close(shares, torch.full([count], 1 / count), rtol=0.05, atol=0)
-    assert found.exemplar.rgb.shape == found.classes.exemplar.expand(-1, 3, -1, -1).shape == (3, 3, 136, 156)
-    torch.testing.assert_close(found.statistics.histogram.sum(dim=1), torch.ones(3))
-    assert 0 <= found.statistics.saturation.min() < found.statistics.saturation.max() <= 1
-    first, last = found.boxes.corners.split(2, dim=2)
-    assert 0 <= first.min() < first.max() <= 0.5
-    assert 0.2 <= (last - first).min() < (last - first).max() <= 0.5
-    gray, sketch = (sample_input(kind, (128, 160), batch=3) for kind in ("gray", "sketch"))
-    assert 0 <= gray.min() < 30 < 70 < gray.max() <= 100
-    assert sketch.unique().tolist() == [0, 1]
-    assert len({float(picture.mean()) for picture in gray}) == 3
-
-
 def predict_twice(model: torch.nn.Module, lightness: torch.Tensor, guidance: Guidance) -> list[torch.Tensor]:
     colorizers = [
         Colorizer(model, device="cpu", precision=precision, allow_untrained=True)

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorzoo.guidance.frame import Rectangle
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.frames import VideoError, pick_frames
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
-from inference.test_tilt import mask_of
 from tiny_video import StubColorer, scene
 
 
@@ -58,15 +56,6 @@ def test_a_broken_picture_is_reported_and_replaced(tmp_path: Path, broken: int) 
     assert all(state == "whole" for number, state, _ in colorer.seen if number)  # others take their colors
     assert result.frames == len(list(out.iterdir())) == 6
     assert broken or set(np.asarray(Image.open(out / "f000.png")).ravel().tolist()) <= {127, 128}  # gray
-
-
-def test_within_a_tilted_border_frames_are_colored(tmp_path: Path) -> None:
-    source, out, border = make_frames(tmp_path / "in"), tmp_path / "out", Rectangle(10, 8, 44, 32, 8.0)
-    color_video(FrameFolder(source), StubColorer(20), PartsFolder(out, "a"), out, size=32, border=border)
-    chroma = np.ptp(np.asarray(Image.open(out / "f000.png").convert("RGB")).astype(int), axis=2)
-    inside = mask_of(border, (64, 48))
-    assert chroma[~inside].max() == 0
-    assert chroma[inside].min() > 10
 
 
 def test_another_size_starts_a_shot(tmp_path: Path) -> None:
