@@ -51,14 +51,16 @@ def test_problems_are_told_with_their_remedy(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(doctor, "declared_requirements", lambda: ["numpy", "no-such-package>=1"])
     monkeypatch.setattr(doctor, "skipped_packages", lambda: ["zoo2 is skipped"])
     found = diagnose()
-    assert {row.model: row.state for row in found.embedded} == {
+    assert {row["model"]: row["state"] for row in found.embedded} == {
         "good": "ok",
         "bad": "damaged",
         "gone": "missing",
     }
     late = tmp_path / "late"
     reason = f"expected sha256 {sha256}, found {hashlib.sha256(b'late').hexdigest()}"
-    assert found.fetched == [doctor.Fetched("late", "new", str(late), "changed", reason)]
+    assert found.fetched == [
+        {"model": "late", "tag": "new", "path": str(late), "state": "changed", "reason": reason}
+    ]
     assert found.problems == [
         "no-such-package is not installed; run `python -m pip install no-such-package`",
         f"the embedded weights of bad are damaged ({tmp_path / 'bad'}); install colorzoo again",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires
+
+from packaging.requirements import Requirement
 
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
 from colorzoo.settings import option
-from colorzoo.weights.catalog import cache_home, inspect_file, list_weights
+from colorzoo.weights.catalog import FileState, WeightFile, cache_home, inspect_file, list_weights
 
 HELP = "show versions, device, cache and weights, and problems with them"
 EXAMPLE = """
@@ -23,8 +24,6 @@ colorzoo doctor --json > report.json
 
 # A checkout has no metadata; a bug report needs these versions most.
 _WITHOUT_METADATA = ("torch", "torchvision", "lightning", "kornia", "numpy", "pillow")
-_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[(?P<extras>[^]]*)\])?")
-_EXTRA_MARKER = re.compile(r"""extra\s*==\s*['"](?P<extra>[^'"]+)['"]""")
 _FETCHED = {
     "verified": "ok, fetched",
     "recorded": "recorded on first use, fetched",
@@ -32,55 +31,7 @@ _FETCHED = {
     "changed": "changed, not used",
     "refused": "refused, not used",
 }
-
-
-@dataclass(frozen=True)
-class Extra:
-    """An optional part of colorzoo.
-
-    Attributes:
-        name: Name of the extra.
-        missing: Packages of the extra that are not installed.
-        install: Command line that installs it.
-    """
-
-    name: str
-    missing: tuple[str, ...]
-    install: str
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A weight file that ships inside the package.
-
-    Attributes:
-        model: Registered name of its model.
-        path: Path of the file, present or not.
-        state: ``"ok"``, ``"missing"`` or ``"damaged"`` (its hash is not the one on the model's card).
-    """
-
-    model: str
-    path: str
-    state: str
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A weight file in the cache.
-
-    Attributes:
-        model: Registered name of its model.
-        tag: Tag of the weights on the model's card.
-        path: Path of the file.
-        state: `colorzoo.weights.catalog.FileState.status`.
-        reason: What is wrong with it.
-    """
-
-    model: str
-    tag: str
-    path: str
-    state: str
-    reason: str
+_EMBEDDED = {"embedded": "ok", "missing": "missing"}  # any other state is damage
 
 
 @dataclass(frozen=True)
@@ -94,9 +45,11 @@ class Diagnosis:
         packages: Version of each core dependency; None when it is not installed.
         device: Device that ``auto`` selects, or ``"none"`` if torch cannot be imported.
         cache: Folder of downloaded weights.
-        embedded: Weights inside the package.
-        fetched: Weights in the cache.
-        extras: Optional parts.
+        embedded: ``model``, ``path`` and ``state`` (``"ok"``, ``"missing"`` or ``"damaged"``) of each weight
+            file inside the package.
+        fetched: ``model``, ``tag``, ``path``, ``state`` (see `FileState`) and ``reason`` of each weight file
+            in the cache.
+        extras: ``name``, ``missing`` packages and ``install`` command of each optional part.
         problems: Problems to fix, one line each.
     """
 
@@ -106,9 +59,9 @@ class Diagnosis:
     packages: dict[str, str | None]
     device: str
     cache: str
-    embedded: list[Embedded]
-    fetched: list[Fetched]
-    extras: list[Extra]
+    embedded: list[dict[str, str]]
+    fetched: list[dict[str, str]]
+    extras: list[dict[str, str | list[str]]]
     problems: list[str]
 
 
@@ -128,26 +81,36 @@ def run(args: DoctorOptions) -> int:
 
 def diagnose() -> Diagnosis:
     """Examine this machine; takes as long as importing torch."""
-    requirements = declared_requirements()
-    packages = {name: installed_version(name) for name in core_packages(requirements)}
-    device, problems = find_device()
-    embedded, fetched = embedded_weights(), fetched_weights()
-    missing = [
+    by_extra = _packages_by_extra()
+    packages = {name: installed_version(name) for name in sorted(by_extra.pop("", _WITHOUT_METADATA))}
+    problems = [
         f"{name} is not installed; run `python -m pip install {name}`"
-        for name, found in packages.items()
-        if found is None
+        for name, version in packages.items()
+        if version is None
     ]
-    damaged = [
-        f"the embedded weights of {row.model} are {row.state} ({row.path}); install colorzoo again"
+    device, broken = find_device()
+    problems += broken
+    embedded, fetched = [], []
+    for row in list_weights():
+        if row.weights.file is None and row.where != "cached":
+            continue
+        state = inspect_file(row.weights, row.path, rehash=True)
+        if row.weights.file is not None:
+            embedded.append(_embedded(row, state))
+        else:
+            fetched.append(_fetched(row, state))
+    problems += [
+        f"the embedded weights of {row['model']} are {row['state']} ({row['path']}); install colorzoo again"
         for row in embedded
-        if row.state != "ok"
+        if row["state"] != "ok"
     ]
-    unused = [
-        f"{row.path} is not used: {row.reason}; `colorzoo weights fetch {row.model} --tag {row.tag}`"
+    problems += [
+        f"{row['path']} is not used: {row['reason']}; "
+        f"`colorzoo weights fetch {row['model']} --tag {row['tag']}`"
         for row in fetched
-        if row.reason
+        if row["reason"]
     ]
-    skipped = [f"{each}; mend or uninstall it" for each in skipped_packages()]
+    problems += [f"{each}; mend or uninstall it" for each in skipped_packages()]
     return Diagnosis(
         python=platform.python_version(),
         system=f"{platform.platform()} {platform.machine()}",
@@ -157,9 +120,23 @@ def diagnose() -> Diagnosis:
         cache=str(cache_home()),
         embedded=embedded,
         fetched=fetched,
-        extras=extras(requirements),
-        problems=[*missing, *problems, *damaged, *unused, *skipped],
+        extras=[_extra(name, found) for name, found in sorted(by_extra.items())],
+        problems=problems,
     )
+
+
+def _embedded(row: WeightFile, state: FileState) -> dict[str, str]:
+    return {"model": row.model, "path": str(row.path), "state": _EMBEDDED.get(state.status, "damaged")}
+
+
+def _fetched(row: WeightFile, state: FileState) -> dict[str, str]:
+    found = {"model": row.model, "tag": row.tag, "path": str(row.path)}
+    return found | {"state": state.status, "reason": state.reason}
+
+
+def _extra(name: str, packages: set[str]) -> dict[str, str | list[str]]:
+    missing = sorted(package for package in packages if installed_version(package) is None)
+    return {"name": name, "missing": missing, "install": f'python -m pip install "colorzoo[{name}]"'}
 
 
 def _report(found: Diagnosis) -> list[str]:
@@ -170,12 +147,15 @@ def _report(found: Diagnosis) -> list[str]:
         ("system", found.system),
         ("device", found.device),
         ("cache", found.cache),
-        *((f"weights of {row.model}", f"{row.state}, embedded") for row in found.embedded),
-        *((f"weights of {row.model}", f"{_FETCHED[row.state]}, {row.path}") for row in found.fetched),
+        *((f"weights of {row['model']}", f"{row['state']}, embedded") for row in found.embedded),
+        *(
+            (f"weights of {row['model']}", f"{_FETCHED[row['state']]}, {row['path']}")
+            for row in found.fetched
+        ),
     ]
     for extra in found.extras:
-        lacks = f"lacks {', '.join(extra.missing)}; {extra.install}"
-        facts.append((f"extra {extra.name}", lacks if extra.missing else "installed"))
+        lacks = f"lacks {', '.join(extra['missing'])}; {extra['install']}"
+        facts.append((f"extra {extra['name']}", lacks if extra["missing"] else "installed"))
     return [*align(facts), "", *([f"problem: {line}" for line in found.problems] or ["no problem found"])]
 
 
@@ -192,77 +172,27 @@ def find_device() -> tuple[str, list[str]]:
     return f"cpu ({torch.get_num_threads()} threads)", []
 
 
-def embedded_weights() -> list[Embedded]:
-    """Check every weight file that ships inside the package against the hash on its card."""
-    words = {"embedded": "ok", "missing": "missing"}
-    return [
-        Embedded(row.model, str(row.path), words.get(state.status, "damaged"))
-        for row in list_weights()
-        if row.weights.file is not None
-        for state in [inspect_file(row.weights, row.path, rehash=True)]
-    ]
-
-
-def fetched_weights() -> list[Fetched]:
-    """Check every weight file in the cache against its hash."""
-    return [
-        Fetched(row.model, row.tag, str(row.path), state.status, state.reason)
-        for row in list_weights()
-        if row.where == "cached"
-        for state in [inspect_file(row.weights, row.path, rehash=True)]
-    ]
-
-
-def declared_requirements() -> list[str] | None:
-    """Return the requirement lines of the installed colorzoo, or None in a checkout."""
+def declared_requirements() -> list[str]:
+    """Return the requirement lines of the installed colorzoo; none in a checkout."""
     try:
-        return requires("colorzoo")
+        return requires("colorzoo") or []
     except PackageNotFoundError:
-        return None
+        return []
 
 
-def core_packages(requirements: list[str] | None) -> list[str]:
-    """Return the packages that colorzoo always requires.
-
-    Args:
-        requirements: Result of `declared_requirements`.
-    """
-    grouped = _by_extra(requirements or [])
-    return [name for name, _ in grouped.get("", [])] or list(_WITHOUT_METADATA)
-
-
-def extras(requirements: list[str] | None) -> list[Extra]:
-    """Return the optional parts, each with its missing packages."""
-    grouped = _by_extra(requirements or [])
-    return [
-        Extra(name, tuple(missing), f'python -m pip install "colorzoo[{name}]"')
-        for name in sorted(grouped)
-        if name
-        for missing in [sorted(p for p in _expand(name, grouped) if installed_version(p) is None)]
-    ]
-
-
-def _expand(name: str, grouped: dict[str, list[tuple[str, list[str]]]]) -> set[str]:
-    """Return the packages of an extra, including those of the extras that it consists of."""
-    packages: set[str] = set()
-    for package, inner in grouped.get(name, []):
-        if package == "colorzoo":
-            packages = packages.union(*(_expand(extra, grouped) for extra in inner))
+def _packages_by_extra() -> dict[str, set[str]]:
+    """Return the packages that each extra of colorzoo requires; ``""`` is the core."""
+    found: dict[str, set[str]] = {}
+    parts: list[tuple[str, set[str]]] = []  # extras that consist of others
+    for line in map(Requirement, declared_requirements()):
+        extra = str(line.marker).partition('extra == "')[2].partition('"')[0] if line.marker else ""
+        if line.name == "colorzoo":
+            parts.append((extra, line.extras))
         else:
-            packages.add(package)
-    return packages
-
-
-def _by_extra(requirements: list[str]) -> dict[str, list[tuple[str, list[str]]]]:
-    """Group (package, its extras) by the extra of colorzoo that requires it; ``""`` is the core."""
-    grouped: dict[str, list[tuple[str, list[str]]]] = {}
-    for line in requirements:
-        found = _REQUIREMENT.match(line)
-        marker = _EXTRA_MARKER.search(line)
-        if found:
-            inner = [part.strip() for part in (found["extras"] or "").split(",") if part.strip()]
-            grouped.setdefault(marker["extra"] if marker else "", []).append((found["name"], inner))
-    return grouped
+            found.setdefault(extra, set()).add(line.name)
+    for extra, others in parts:
+        found[extra] = found.get(extra, set()).union(*(found.get(other, set()) for other in others))
+    return found
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, DoctorOptions, run)}
