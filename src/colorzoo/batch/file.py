@@ -26,6 +26,7 @@ from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
 from colorzoo.pictures.read import MAX_PIXELS, opened, read_file
 from colorzoo.pictures.write import depth_at, frames_notes, holds_frames, write_picture
+from colorzoo.pictures.write_frames import ColoredFrame, write_frames
 
 MOST_FRAMES = 20_000
 """Largest number of frames or pages of a file that are colored."""
@@ -195,8 +196,6 @@ def _color_frames(
     origin: PictureProvenance | None,
     options: FileOptions,
 ) -> ColoredFile:
-    from colorzoo.pictures.write_frames import ColoredFrame, write_frames
-
     notes = dict.fromkeys(frames_notes(target, frames))
     model = ""
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from colorzoo import __version__
+from colorzoo.engines.digest import model_digest
 from colorzoo.guidance import Recipe
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.palette import doubt_of
@@ -92,8 +93,6 @@ def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = Non
         size: Shorter side in pixels at which it sees pictures.
         recipe: Guidance and settings, if there are any.
     """
-    from colorzoo.engines.digest import model_digest
-
     text = "" if recipe is None else recipe.to_json()
     return PictureProvenance(
         source="",

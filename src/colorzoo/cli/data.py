@@ -15,6 +15,7 @@ from colorzoo.cli._options import Command, check_output
 from colorzoo.cli._output import align, print_table
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
+from colorzoo.progress import progress_bar
 from colorzoo.settings import Natural, Probability, Range, argument, option
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def _run_prior(args: PriorOptions) -> int:
     from colorzoo.data.prior import measure_prior
     from colorzoo.data.sources import find_sources
     from colorzoo.pictures.write import write_whole
-    from colorzoo.progress import progress_bar
 
     sources = find_sources(args.root)
     with progress_bar("counting colors", len(sources)) as advance:
@@ -123,7 +123,6 @@ def _run_verify(args: VerifyOptions) -> int:
         ColorzooError: The folder does not exist, or the layout is unknown.
     """
     from colorzoo.data.verify import verify
-    from colorzoo.progress import progress_bar
 
     warnings.filterwarnings("ignore", module="PIL")  # the report names the same faults with their files
     with progress_bar("checking pictures", None) as advance:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.cli._options import Command
+from colorzoo.cli._output import print_table
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import Natural, Range, option
 
@@ -145,7 +146,6 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _list() -> int:
-    from colorzoo.cli._output import print_table
     from colorzoo.evaluation.measures import list_metrics
     from colorzoo.evaluation.protocol import list_protocols, load_protocol
 
@@ -157,7 +157,6 @@ def _list() -> int:
 
 def print_scores(outcome: Outcome, folder: Path) -> None:
     """Print the scores of an evaluation, and the place of its report."""
-    from colorzoo.cli._output import print_table
     from colorzoo.evaluation.tables import heading, score_cell
 
     assert outcome.summary is not None

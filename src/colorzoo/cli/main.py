@@ -21,6 +21,7 @@ from colorzoo.cli._options import Command
 from colorzoo.cli._output import printed_warnings
 from colorzoo.environment import is_on
 from colorzoo.errors import ColorzooError
+from colorzoo.registry import all_cards, plugins
 
 _ABOUT = "a zoo of image colorization papers: train, colorize, measure, draw"
 LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
@@ -140,8 +141,6 @@ def _dispatch(words: list[str]) -> int:
 
 def _find_models() -> None:
     """Scan for models of installed packages, and print a line for each package that is skipped."""
-    from colorzoo.registry import all_cards, plugins
-
     if plugins():
         with printed_warnings():
             all_cards()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colorzoo.cli._options import Command
 from colorzoo.errors import ColorzooError
+from colorzoo.registry import list_models
 from colorzoo.settings import argument, option
 
 HELP = "write the files of a new paper: card, model, task, configuration, page and tests"
@@ -73,8 +74,6 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
     Raises:
         ColorzooError: The name is taken, or has another form.
     """
-    from colorzoo.registry import list_models
-
     match = _NAME.fullmatch(name)
     if match is None:
         raise ColorzooError(f"{name!r} is no name of a paper; expected author and year, such as smith2030")

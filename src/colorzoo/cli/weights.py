@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,9 @@ from colorzoo.weights.catalog import (
     weight_file,
 )
 from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
+from colorzoo.weights.convert import convert_weights, pack_checkpoint
 from colorzoo.weights.files import megabytes
+from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.resolve import fetch, is_offline, offline_if
 
 HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
@@ -120,8 +121,6 @@ def _fetch(args: FetchOptions) -> int:
 def _convert(args: ConvertOptions) -> int:
     card = model_card(args.name)
     check_output(args.out, overwrite=args.overwrite)
-    from colorzoo.weights.convert import convert_weights
-    from colorzoo.weights.load import UNTRAINED
 
     settings = dict(map(_setting, args.set))
     written = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
@@ -135,7 +134,6 @@ def _convert(args: ConvertOptions) -> int:
 def _pack(args: PackOptions) -> int:
     card = model_card(args.name)
     check_output(args.out, overwrite=args.overwrite)
-    from colorzoo.weights.convert import pack_checkpoint
 
     entry = pack_checkpoint(args.checkpoint, card, args.out)
     print(f"{args.out} sha256={entry.sha256} size={entry.size}")
@@ -291,7 +289,6 @@ def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
             print(f"{' or '.join(file.weights.urls)}\n  to {file.path}")
         print("then run `colorzoo weights verify`")
         raise WeightsError(f"offline: fetch the {len(missing)} files above by hand")
-    _check_room([file for _, file in missing])
     if not (yes or _confirm()):
         print("nothing was fetched")
         return 0
@@ -316,24 +313,6 @@ def _best_files(uses: Sequence[Use]) -> list[tuple[RankedModel, WeightFile, list
         if ranked is not None and ranked.file is not None and ranked.fetchable:
             found.setdefault(ranked.card.name, (ranked, ranked.file, []))[2].append(use)
     return list(found.values())
-
-
-def _check_room(files: Sequence[WeightFile]) -> None:
-    """Print the sizes of the download and of the free disk space.
-
-    Raises:
-        WeightsError: There is not enough space.
-    """
-    needed = sum(file.weights.size for file in files)
-    folder = files[0].path.parent
-    existing = next(each for each in (folder, *folder.parents) if each.is_dir())
-    free = shutil.disk_usage(existing).free
-    print_line(f"{megabytes(needed)} to fetch; {megabytes(free)} free for {folder}", sys.stdout)
-    if free < needed:
-        raise WeightsError(
-            f"{megabytes(needed)} do not fit into the {megabytes(free)} that are free for {folder}; free "
-            "space, or set COLORZOO_HOME to another folder"
-        )
 
 
 def _confirm() -> bool:

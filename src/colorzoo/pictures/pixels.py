@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import IO, Any
 
 import numpy as np
+from imagecodecs import CMS, cms_transform
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
@@ -238,8 +239,6 @@ def _convert_8bit(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _convert_float(pixels: FloatArray, profile: bytes) -> FloatArray:
     """Convert ``(H, W)`` gray or ``(H, W, 3)`` RGB in [0, 1] of the profile's color space."""
-    from imagecodecs import CMS, cms_transform
-
     # perceptual would compensate black points, even of curves that are lifted on purpose; tables are read as
     # for 8 bits
     tags = min(int.from_bytes(profile[128:132], "big"), 100)

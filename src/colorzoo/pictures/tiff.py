@@ -272,10 +272,6 @@ def _decoded(file: IO[bytes], place: int, tags: Tags) -> tuple[Pixels, Any]:
         return sample_pixels(_samples(page, tags), None), page
 
 
-def _unsupported(page: Any) -> SamplesError:
-    return SamplesError(f"is a TIFF of {page.photometric.name} of {_bits(page)} bits, save it as RGB first")
-
-
 def _by_pillow(file: IO[bytes], place: int) -> Pixels:
     """Decode a page of Lab or of YCbCr with subsampled colors by libtiff, which converts both."""
     layout, _ = read_header(file) or (Layout("<", big=False), 0)

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError, safe_open
+
 from colorzoo.atomic import write_atomic
 from colorzoo.errors import WeightsError, first_words
 
@@ -171,8 +173,6 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: No such file, or not valid safetensors.
     """
-    from safetensors import SafetensorError, safe_open
-
     _require_file(path)
     try:
         with safe_open(path, framework="np") as file:
@@ -280,8 +280,6 @@ def _require_file(path: Path) -> None:
 
 
 def _read_safetensors(path: Path) -> WeightContent:
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
