@@ -243,6 +243,6 @@ def test_an_empty_folder_and_one_of_broken_pictures(run: Run, plan: Plan, tmp_pa
         run(data=tmp_path / "empty")
     for path in plan.data.iterdir():
         path.write_bytes(b"no picture")
-    with pytest.raises(DataError, match="not one picture"):
+    with pytest.raises(DataError, match="no image could be evaluated"):
         run()
     assert not (plan.output / "results.json").exists()

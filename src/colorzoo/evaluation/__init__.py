@@ -1,4 +1,4 @@
-"""Evaluation of models by named protocols, with reports whose numbers carry their protocol."""
+"""Evaluation of models by named protocols, and reports of the results."""
 
 from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.protocol import Protocol, list_protocols, load_protocol

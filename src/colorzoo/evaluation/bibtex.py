@@ -1,4 +1,4 @@
-"""BibTeX of what an evaluation used, from the references in ``CITATION.cff``."""
+"""BibTeX entries of models and metrics, from the references in ``CITATION.cff``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def citation() -> Mapping[str, Any]:
 
 
 def key_of_model(name: str) -> str:
-    """Return the key of a model's reference, the folder of its paper; empty for what is no model."""
+    """Return the citation key of a model, or an empty string if the name is not a model."""
     try:
         return model_card(name).task.split(".")[2]
     except UnknownModelError:
@@ -35,14 +35,14 @@ def key_of_model(name: str) -> str:
 
 
 def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
-    """Return the keys of colorzoo, and of the papers of models and metrics.
+    """Return the citation keys of colorzoo, models and metrics.
 
     Examples:
         >>> cited_keys(["zhang2016_small"], ["ssim"])
         ['colorzoo', 'zhang2016', 'wang2004']
 
     Args:
-        models: Names of models; others are passed over.
+        models: Names of models; unknown names are skipped.
         metrics: Names of metrics without networks.
     """
     wanted = {*map(key_of_model, models), *metrics}
@@ -50,14 +50,14 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
 
 
 def bibtex(keys: Collection[str]) -> str:
-    """Return the entries of keys, such as those that ``results.json`` lists.
+    """Return the BibTeX entries of citation keys, such as the keys listed in ``results.json``.
 
     Examples:
         >>> "Colorful Image Colorization" in bibtex(["colorzoo", "zhang2016"])
         True
 
     Args:
-        keys: Keys; others are passed over.
+        keys: Citation keys; unknown keys are skipped.
     """
     entries = {OURS: _entry(OURS, {**citation(), "type": "software", "year": None})}
     for reference in citation()["references"]:

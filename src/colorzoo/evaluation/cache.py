@@ -1,4 +1,4 @@
-"""Cache of results: one file per picture and method, so that a killed evaluation resumes where it stopped."""
+"""Cache of results: one file per image and method, so that an interrupted evaluation resumes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from colorzoo.evaluation.pictures import digest
 from colorzoo.evaluation.protocol import Protocol
 
 TRUE_PICTURE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
-_VERSION = "2"  # to be raised when the meaning of stored values changes
+_VERSION = "2"  # increment it when the meaning of stored values changes
 
 
 @dataclass
 class Entry:
-    """Stored results of one picture colored by one method.
+    """Stored results of one image colored by one method.
 
     Attributes:
         moments: Moments by number of interactions, then by the key of an output.
-        features: Vectors of feature networks, likewise.
-        given: Number of interactions that the user made, by the number asked for.
+        features: Vectors of feature networks, with the same keys.
+        given: Actual number of interactions, by the requested number.
         thumbnails: JPEG files by number of interactions (the largest), of the truth and of the reference.
         skipped: Reason for a missing result; empty if there is one.
         gray: True if the truth has no color.
@@ -42,7 +42,7 @@ class Entry:
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
-        """Return True if a number or the last thumbnail is missing; False for a skipped picture."""
+        """Return whether a value or the last thumbnail is missing; False for a skipped image."""
         wanted = set(keys)
         if self.skipped:
             return False
@@ -53,12 +53,12 @@ class Entry:
 
 
 class Cache:
-    """Entries in a folder, by protocol, machine, method and picture.
+    """Entries in a folder, by protocol, machine, method and image.
 
     Args:
         folder: Folder of the cache.
-        protocol: Hashed without metrics and numbers of interactions, which may be added later.
-        machine: Hashed as a whole: a result of another machine is measured again.
+        protocol: Protocol, hashed without metrics and interactions so that these can be added later.
+        machine: Machine, part of the key because results differ between machines.
     """
 
     def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
@@ -74,10 +74,10 @@ class Cache:
         self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(decisive))[:12]}"
 
     def read(self, method: str, picture: str) -> Entry:
-        """Return an entry by the method's key and the picture's hash; an empty one if there is none."""
+        """Return the entry of a method and an image, or an empty entry if the cache has none."""
         try:
             return _from_json(json.loads(self._path(method, picture).read_bytes()))
-        except (OSError, ValueError, KeyError):  # missing or damaged: computed again
+        except (OSError, ValueError, KeyError):  # missing or damaged entries are computed again
             return Entry()
 
     def write(self, method: str, picture: str, entry: Entry) -> None:

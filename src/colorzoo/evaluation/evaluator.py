@@ -1,4 +1,4 @@
-"""Evaluation of single pictures: every method colors them, and every result is measured and cached."""
+"""Evaluation of single images by all methods, with cached results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THUMBNAIL = 128  # pixels of the longer side
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluates pictures with all methods; ``counts`` are the numbers of interactions."""
+    """Evaluator of images with all methods, after each number of interactions in ``counts``."""
 
     protocol: Protocol
     methods: Sequence[Method]
@@ -36,7 +36,7 @@ class Evaluator:
     device: torch.device
 
     def evaluate(self, item: Item) -> None:
-        """Evaluate one picture with all methods; results in the cache are not computed again."""
+        """Evaluate one image with all methods; results in the cache are not computed again."""
         keys = [output.key for measure in self.measures for output in measure.outputs]
         entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
         missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
@@ -56,11 +56,11 @@ class Evaluator:
             self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions of a method: 0 if it does not accept the user's guidance."""
+        """Return the numbers of interactions of a method; only 0 if it does not support the guidance."""
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:
-        """Return the user who guides a method, or None if it does not accept that guidance."""
+        """Return the simulated user of a method, or None if the method does not support its guidance."""
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 
@@ -91,11 +91,11 @@ class Evaluator:
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
             return None
-        nothing = ColoredPicture(scene.rgb, scene.ab)  # a background user does not look at results
+        nothing = ColoredPicture(scene.rgb, scene.ab)  # a background user does not use results
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
     def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding, cost: Cost | None) -> None:
-        """Add the measures of one result that are missing in the entry."""
+        """Compute the measures of a result that the entry does not contain."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
         result = MeasuredPicture(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)

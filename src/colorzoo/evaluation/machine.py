@@ -1,4 +1,4 @@
-"""The machine of an evaluation: what of it changes the last digits of numbers."""
+"""Hardware and library versions that can change the last digits of measured values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from colorzoo.errors import DataError
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine that measures; part of the cache's key, for results of different machines may differ.
+    """Machine of an evaluation, part of the cache key because results can differ between machines.
 
     Attributes:
         device: Name of the graphics card, or ``cpu``.
         threads: Threads of torch.
         processor: Name of the processor.
         instructions: Largest instruction set that torch uses on it.
-        versions: Versions of the packages on which numbers depend.
+        versions: Versions of the packages that affect results.
     """
 
     device: str
@@ -34,12 +34,12 @@ class Machine:
 
     @property
     def label(self) -> str:
-        """Name of the device, with the processor if that is the device."""
+        """Name of the device, including the processor for the CPU."""
         return f"{self.device} {self.processor}" if self.device == "cpu" else self.device
 
 
 def this_machine(device: torch.device) -> Machine:
-    """Describe this machine, with the present number of threads."""
+    """Return this machine with its current number of threads."""
     return Machine(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
@@ -50,10 +50,10 @@ def this_machine(device: torch.device) -> Machine:
 
 
 def shared_machine(device: torch.device, processes: int) -> Machine:
-    """Describe the machine of all processes.
+    """Return the machine that all processes run on.
 
     Raises:
-        DataError: They run on machines whose results may differ.
+        DataError: The processes run on different machines.
     """
     own = this_machine(device)
     if processes == 1:
@@ -63,6 +63,6 @@ def shared_machine(device: torch.device, processes: int) -> Machine:
     if other := next((each for each in found if each != own), None):
         raise DataError(
             f"processes run on different machines, whose results may differ: {own} and {other}; "
-            "start them on equal ones"
+            "start all processes on equal machines"
         )
     return own

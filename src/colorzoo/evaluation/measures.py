@@ -1,7 +1,7 @@
-"""Measures of results: the metrics of `colorzoo.metrics`, picture by picture, and their numbers in reports.
+"""Per-image measures of results, computed with the metrics of `colorzoo.metrics`.
 
-A metric sums its states over pictures. An evaluation keeps the states of each picture apart, as moments (see
-`colorzoo.evaluation.statistics`), so that the bootstrap can draw pictures again.
+A metric sums its states over images. An evaluation stores the states of each image as moments (see
+`colorzoo.evaluation.statistics`), so that the bootstrap can resample images.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from colorzoo.weights.files import sha256_of
 Values = list[list[float]]
 """Moments of each number of a measure."""
 
-RUNS = 3  # of which the median time is taken
+RUNS = 3  # the cost is the median time of these runs
 REACH = 16  # pixels from a scribble within which colors may change
 
 
@@ -69,18 +69,18 @@ class Bleeding:
 
 @dataclass(frozen=True)
 class Cost:
-    """Size of a model, and the work that a result needs.
+    """Size of a model, and the function that repeats its result.
 
     Attributes:
         parameters: Number of parameters of the model.
-        again: Makes the result again.
+        again: Function that computes the result again.
     """
 
     parameters: int
     again: Callable[[], object]
 
     def seconds(self) -> float:
-        """Return the median wall seconds of `RUNS` more results; the first result was the warm-up."""
+        """Return the median wall time in seconds of `RUNS` more runs; the first run was the warm-up."""
         spent = []
         for _ in range(RUNS):
             start = time.perf_counter()
@@ -100,8 +100,8 @@ class MeasuredPicture:
         ab: ``(1, 2, H, W)`` in CIE units.
         truth: The truth.
         bleeding: Color bleeding in the method's first result.
-        guidance: Guidance that the result was made with.
-        cost: Its cost; None if no network made it.
+        guidance: Guidance of the result.
+        cost: Cost of the result; None without a network.
     """
 
     rgb: Tensor
@@ -114,15 +114,15 @@ class MeasuredPicture:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measurement, which may give several numbers.
+    """Measure of a result, with one or several outputs.
 
     Attributes:
         name: Name in protocols and ``--metrics``.
-        outputs: The numbers.
-        run: Returns the moments of each number.
-        distance: The number of a whole set, from features of its results and truths, which are the "moments";
-            None if moments add up.
-        cost: True if random weights give the same numbers.
+        outputs: Outputs of the measure.
+        run: Function that returns the moments of each output.
+        distance: Distance between two sets, computed from features that are stored in place of moments; None
+            for measures of single images.
+        cost: Whether random weights give the same values.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Measure:
 
     @property
     def features(self) -> bool:
-        """True if the "moments" are features, from which only the whole set gives a number."""
+        """Whether the measure stores features, from which a distance of whole sets is computed."""
         return self.distance is not None
 
 
@@ -154,7 +154,7 @@ _INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
 def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
     """Return the measure of a metric.
 
-    A picture without one of the inputs that the metric requires has no value.
+    An image that lacks an input of the metric has no value.
 
     Args:
         name: Name in protocols.
@@ -179,9 +179,9 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return the constructors, by name, of measures that are no metrics.
+    """Return the constructors, by name, of measures that are not metrics.
 
-    They compare with a method's first result, or say what a result costs.
+    These measures compare with the first result of a method, or measure its cost.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -207,7 +207,7 @@ def _seconds_measure() -> Measure:
 
 
 def _cost_measure(output: Output, function: Callable[[Cost], float]) -> Measure:
-    """Return the measure of a function of a result's cost; the measure has its output's name."""
+    """Return a measure of the cost of a result, named like its output."""
 
     def run(result: MeasuredPicture) -> Values:
         return [value_moments(float("nan") if result.cost is None else function(result.cost))]
@@ -224,13 +224,13 @@ def _mean_measure(
     *,
     digits: int,
 ) -> Measure:
-    """Return the measure of a function of a result that is no metric: it compares with the first result."""
+    """Return a measure that averages a function of a result over images."""
     output = Output(key, title, "dB" if "psnr" in key else "", better, mean_of_moments, digits)
     return Measure(name, (output,), lambda result: [value_moments(float(function(result)))])
 
 
 def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measure:
-    """PSNR in a band minus that of the method's own result without interactions."""
+    """Gain in PSNR in a band around edges over the result of the method without interactions."""
 
     def gain(result: MeasuredPicture) -> Tensor:
         band = edge_band(result.bleeding.edges, kernel_size)
@@ -248,7 +248,7 @@ def _cdr_gain(result: MeasuredPicture) -> Tensor:
 
 
 def _drift(result: MeasuredPicture) -> Tensor:
-    """Return the mean distance in ab from the first result, more than `REACH` pixels from every scribble."""
+    """Return the mean ab distance from the first result, outside `REACH` pixels around scribbles."""
     if result.guidance.scribbles is None:
         return torch.tensor(0.0)
     near = edge_band(result.guidance.scribbles.mask, 2 * REACH + 1) > 0
@@ -261,13 +261,13 @@ def named_measure(name: str, weights: Path | None = None, device: torch.device |
     """Return a measure by name.
 
     Args:
-        name: One of `list_metrics`; that of a metric may name a network and its weight file, see
+        name: A name of `list_metrics`; the name of a metric may include a network and its weight file, see
             `colorzoo.metrics.named`.
-        weights: The weight file, in place of one in the name.
+        weights: Weight file, which overrides a file in the name.
         device: Device of the network.
 
     Raises:
-        DataError: There is no such measure.
+        DataError: The measure does not exist.
         WeightsError: The network of the metric is missing.
     """
     own = own_measures()
@@ -304,13 +304,14 @@ def _base(name: str) -> str:
 def choose_measures(
     protocol: Protocol, metrics: tuple[str, ...] | None, weights: Mapping[str, str], device: torch.device
 ) -> tuple[list[Measure], tuple[str, ...]]:
-    """Open the metrics of a protocol, or those that the user names.
+    """Open the metrics of a protocol, or the metrics that the user selected.
 
-    A metric of the protocol without its network is left out with a note; one that the user named is an error.
+    If the network of a metric is missing, a metric of the protocol is skipped with a note. A metric that the
+    user selected raises an error.
 
     Args:
         protocol: The protocol.
-        metrics: Names in place of the protocol's; ``fid:resnet18`` or ``lpips:vgg`` name the network, too.
+        metrics: Names that override the protocol; ``fid:resnet18`` and ``lpips:vgg`` select a network.
         weights: Weight files by metric.
         device: Device of the networks.
 
@@ -318,8 +319,8 @@ def choose_measures(
         The measures and the notes.
 
     Raises:
-        DataError: There is no such metric.
-        WeightsError: The network of a metric that the user named is missing.
+        DataError: A metric does not exist.
+        WeightsError: The network of a metric that the user selected is missing.
     """
     wanted = tuple(dict.fromkeys(abbreviations().get(name, name) for name in metrics or protocol.metrics))
     for name in wanted:
@@ -332,7 +333,7 @@ def choose_measures(
         except WeightsError as error:
             if metrics is not None:
                 raise
-            # reports are passed on and need not contain the user's name
+            # reports are published and must not contain the home folder
             notes.append(f"{name} is left out: {error}".replace(str(Path.home()), "~"))
     if not measures:
         raise DataError("no metric is left to measure; name some with --metrics")

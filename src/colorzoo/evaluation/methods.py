@@ -1,4 +1,4 @@
-"""Methods to evaluate: registered models, the truth itself, gray, and folders of finished results."""
+"""Methods to evaluate: registered models, ground truth, gray images, and folders of existing results."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ PSEUDO = (TRUTH, GRAY)
 
 @dataclass(frozen=True)
 class Method:
-    """A method that colors pictures.
+    """Method that colorizes images.
 
     Attributes:
         name: Name in reports.
-        identity: Text that differs whenever results may differ; part of the cache's key.
-        painter: Returns the function that colors one picture.
+        identity: Text that identifies the method and its settings in the cache key.
+        painter: Function that returns the coloring function of one image.
         accepts: Accepted kinds of guidance.
         input_kind: Kind of input.
-        module: Returns the object that proposes points or regions to a simulated user; None if there is none.
-        network: Returns the model, whose cost can be measured; None if there is none.
+        module: Function that returns the object that proposes points or regions to a simulated user, or None.
+        network: Function that returns the model for measures of cost, or None.
         about: Description in reports.
     """
 
@@ -63,7 +63,7 @@ class Method:
 
     @property
     def key(self) -> str:
-        """Name of the method's folder in the cache."""
+        """Name of the cache folder of the method."""
         return f"{self.name}-{digest(self.identity)[:12]}"
 
 
@@ -75,14 +75,14 @@ def open_methods(
     *,
     allow_untrained: bool,
 ) -> list[Method]:
-    """Open methods by name; networks are built at their first picture.
+    """Open methods by name; networks are built for their first image.
 
     Args:
-        names: Registered names or aliases, ``truth``, ``gray``, or ``NAME=FOLDER`` of finished results.
+        names: Registered names or aliases, ``truth``, ``gray``, or ``NAME=FOLDER`` of existing results.
         weights: Weight files by registered name.
-        protocol: Protocol, for the size of finished results.
+        protocol: Protocol, which determines the size of existing results.
         device: Device of the models.
-        allow_untrained: Give random weights to models that have none.
+        allow_untrained: Whether models without weights use random weights.
 
     Raises:
         ColorzooError: A name is unknown or repeated, or a model has no weights.
@@ -123,7 +123,7 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device, all
 
 
 def truth_method() -> Method:
-    """Return the method whose result is the truth: the best value of every metric."""
+    """Return the method whose results equal the ground truth, as the best value of every metric."""
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         del guidance
@@ -133,7 +133,7 @@ def truth_method() -> Method:
 
 
 def gray_method() -> Method:
-    """Return the method whose result has no color."""
+    """Return the method whose results are gray."""
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         del guidance
@@ -176,7 +176,7 @@ def _model_method(
             created = create_coloring_model(card.name, weights)
         if not created.trained and not allow_untrained:
             raise WeightsError(
-                f"{card.name} has no weights here; give --weights {card.name}=FILE "
+                f"{card.name} has no weights on this machine; set --weights {card.name}=FILE "
                 "(`colorzoo weights` lists what exists)"
             )
         return created.to(device).eval()
@@ -213,7 +213,7 @@ def _model_method(
 
 
 def _training(weights: ResolvedWeights | None) -> str:
-    """Return what weights were trained on: by the card, else by the record in the file."""
+    """Return the training data of weights from the card, or from the metadata of the file."""
     if weights is None:
         return "nothing"
     if weights.entry is not None and weights.entry.trained_on:
@@ -223,7 +223,7 @@ def _training(weights: ResolvedWeights | None) -> str:
 
 
 def model_function(model: ColoringModel) -> ColorFunction:
-    """Return the coloring by a network alone, at the size of the picture."""
+    """Return the function that runs a network at the size of the image."""
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         with torch.inference_mode():
@@ -235,9 +235,9 @@ def model_function(model: ColoringModel) -> ColorFunction:
 
 
 def colorizer_function(model: ColoringModel) -> ColorFunction:
-    """Return the coloring by the `Colorizer`: at the model's working size, joined with the full lightness.
+    """Return the function that runs the `Colorizer` at the working size of the model.
 
-    It runs in float32, and no result depends on the one before it, so that numbers can be repeated.
+    It runs in float32 and clears its cache between results, so that measurements are reproducible.
     """
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=not model.trained)
@@ -250,7 +250,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
             exemplar = colorizer.exemplar([ReadReference(_picture(guidance.exemplar.rgb))])
         given = replace(guidance, exemplar=None).to("cpu")
         colored = colorizer.colorize(_picture(seen), given if given.kinds() else None, reference=exemplar)
-        # a model without weights has no device, and the truth has the one that the user named
+        # a model without weights has no device, and the truth is on the device that the user selected
         rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
         return ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
 
@@ -263,7 +263,7 @@ def _picture(rgb: Tensor) -> Picture:
 
 @dataclass(frozen=True)
 class Proposer:
-    """Proposes the next point where the distribution over colors of a model is least certain."""
+    """Proposer of points at the maximum entropy of the color distribution of a model."""
 
     model: ColoringModel
 

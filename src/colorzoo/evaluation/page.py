@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML file: `templates/report.html`, with curves and a gallery."""
+"""Report as a self-contained HTML file: `templates/report.html`, with curves and a gallery."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from colorzoo.metrics.base import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
 MOST_CURVES = 6
-GALLERY_SIZE = 5  # pictures at each end
+GALLERY_SIZE = 5  # images at each end
 SIZE = (4.6, 3.0)  # inches of 72 units
 _NO_NUMBER = Cell(math.nan, "—")
 _DIM, _LINE = "#667080", "#e6e9ee"  # of the page
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "colorzoo",  # the same file every time
+    "svg.hashsalt": "colorzoo",  # reproducible bytes
     "font.size": 8,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -104,7 +104,7 @@ def _notes(summary: Summary) -> list[str]:
 
 
 def _ours(summary: Summary, entry: Published) -> Cell:
-    """Return our number for comparison with a published one, a dash if they cannot be compared."""
+    """Return our value beside a published value, or a dash if the two are not comparable."""
     if entry.differs:
         return _NO_NUMBER
     outputs = {output.key: output for output in summary.setup.outputs}
@@ -118,7 +118,7 @@ def _ours(summary: Summary, entry: Published) -> Cell:
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:
-    """Return a curve for each method with finite numbers."""
+    """Return a curve for each method with finite values."""
     points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
     for row in summary.rows:
         found = row.scores[output.key].estimate
@@ -134,7 +134,7 @@ def color_of(summary: Summary, name: str) -> str:
 
 
 def draw(summary: Summary, output: Output) -> str:
-    """Draw all curves of one number; return the SVG as a ``data:`` URL.
+    """Draw all curves of an output and return the SVG as a ``data:`` URL.
 
     The axis of interactions is logarithmic and starts at 0; a method without interactions is a dashed line.
     """
@@ -152,14 +152,14 @@ def draw(summary: Summary, output: Output) -> str:
         axes.set_xlabel("interactions")
         axes.grid(axis="y")
         file = BytesIO()
-        # without date and release, so that equal numbers give equal bytes
+        # without date and version, so that equal values give equal bytes
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", metadata=metadata)
     return _data_url("image/svg+xml", file.getvalue())
 
 
 def _curves(summary: Summary) -> list[tuple[Output, str]]:
-    """Return the numbers with curves and the URL of each drawing."""
+    """Return the outputs with curves and the URL of each drawing."""
     if len({row.count for row in summary.rows}) < 2:
         return []
     shown = [output for output in summary.setup.outputs if not output.detail and curves_of(summary, output)]
@@ -168,13 +168,13 @@ def _curves(summary: Summary) -> list[tuple[Output, str]]:
 
 @dataclass(frozen=True)
 class GalleryPicture:
-    """A picture with the results of all methods.
+    """Image of the gallery with the results of all methods.
 
     Attributes:
-        item: The picture.
-        truth: URL of the true picture.
+        item: The image.
+        truth: URL of the true image.
         reference: URL of the reference, empty if there is none.
-        results: Method, URL of the result, and the number by which pictures are ranked.
+        results: Method, URL of the result, and the value that ranks images.
     """
 
     item: Item
@@ -184,13 +184,13 @@ class GalleryPicture:
 
 
 def ranking_output(summary: Summary) -> Output | None:
-    """Return the number that ranks pictures: the first of single pictures with a better direction."""
+    """Return the output that ranks images: the first per-image output with a better direction."""
     usable = (o for o in summary.setup.outputs if o.per_picture and o.better != "neither")
     return next(usable, None)
 
 
 def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryPicture], list[GalleryPicture]]:
-    """Return the pictures with the worst and the best mean number over all methods but truth and gray."""
+    """Return the images with the worst and best mean value over all methods except truth and gray."""
     output = ranking_output(summary)
     methods = summary.setup.methods
     ranked = [method for method in methods if method.name not in PSEUDO] or list(methods)
@@ -199,7 +199,7 @@ def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryPicture]
     values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
     values = np.where(np.isfinite(values), values, np.nan)
     order = np.argsort(values if output.better == "higher" else -values, kind="stable")
-    order = order[: int(np.isfinite(values).sum())]  # pictures without a number sort last
+    order = order[: int(np.isfinite(values).sum())]  # images without a value are last
     shown = order.tolist()
     if len(shown) > 2 * GALLERY_SIZE:
         shown = shown[:GALLERY_SIZE] + shown[-GALLERY_SIZE:]
@@ -226,14 +226,14 @@ def _gallery_picture(summary: Summary, cache: Cache, index: int, output: Output)
         if REFERENCE in thumbnails:
             reference = _data_url("image/jpeg", thumbnails[REFERENCE])
         if method.name == TRUTH:
-            continue  # has a column of its own
+            continue  # has its own column
         value = float(_values(summary, method, output)[index])
         results.append((method.name, _data_url("image/jpeg", thumbnails[_last(summary, method)]), value))
     return GalleryPicture(item, truth, reference, tuple(results))
 
 
 def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[GalleryPicture]]]:
-    """Return title, explanation and pictures of each part of the gallery."""
+    """Return title, explanation and images of each part of the gallery."""
     output = ranking_output(summary)
     if output is None:
         return []

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: selection, references and labels, and reading at the protocol's size."""
+"""Images of an evaluation: selection, references, labels, and reading at the size of the protocol."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 @dataclass(frozen=True)
 class Item:
-    """A picture of an evaluation, not read yet.
+    """Entry of an image of an evaluation, whose pixels are read later.
 
     Attributes:
         name: Path below the data folder.
-        source: Source of its bytes.
-        reference: Source of its reference's bytes.
-        label: Number of its class from ``labels.csv``.
-        sha256: Hash of its file; empty until `hashed`.
+        source: Source of the file.
+        reference: Source of the reference file.
+        label: Class index from ``labels.csv``.
+        sha256: Hash of the file; empty before `hashed`.
         reference_sha256: Hash of the reference's file.
         reference_name: Path of the reference below the data folder.
     """
@@ -58,7 +58,7 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Hash of everything in the picture that determines results, part of the path in the cache."""
+        """Hash of image, reference and label, which is part of the path in the cache."""
         return digest(self.sha256, self.reference_sha256, str(self.label))
 
     def hashed(self) -> Item:
@@ -77,12 +77,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Selection:
-    """Selected pictures.
+    """Selected images.
 
     Attributes:
-        items: The pictures in the order of the report.
-        deviation: Difference from the protocol's own pictures; empty if there is none.
-        notes: Remarks on files that were passed over.
+        items: The images in the order of the report.
+        deviation: Difference from the images of the protocol; empty if there is none.
+        notes: Notes on skipped files.
     """
 
     items: tuple[Item, ...]
@@ -91,13 +91,13 @@ class Selection:
 
 
 def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: int | None) -> Selection:
-    """Find the pictures of an evaluation.
+    """Find the images of an evaluation.
 
     Args:
-        folder: Folder of pictures or tar shards.
-        protocol: Its subset and references are used.
+        folder: Folder of images or tar shards.
+        protocol: Protocol that selects subset and references.
         pairs: List of pairs below ``folder``; `PAIRS_FILE` by default.
-        limit: Take only the first pictures.
+        limit: Maximum number of images.
 
     Raises:
         DataError: The folder is missing or empty, or has no list of pairs although the protocol needs one.
@@ -114,7 +114,7 @@ def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: 
 
 
 def _passed_over(folder: Path) -> tuple[str, ...]:
-    """Return a remark on pictures of formats that data sets do not have."""
+    """Return a note on images in formats that data sets do not support."""
     others = [
         _relative(path, folder) for path in walk_files(str(folder)) if Path(path).suffix.lower() in _OTHERS
     ]
@@ -169,7 +169,7 @@ def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
 
 
 def subset_names(subset: str) -> list[str]:
-    """Return the stems of the file names of a subset of ImageNet's validation pictures.
+    """Return the stems of the file names of a subset of ImageNet's validation images.
 
     Raises:
         DataError: Unknown subset.
@@ -186,17 +186,17 @@ def subset_names(subset: str) -> list[str]:
 
 
 class Truth:
-    """A true picture at the protocol's size; what is derived from it is computed once for all methods.
+    """Ground truth at the size of the protocol, with cached derived values.
 
     Args:
         rgb: ``(1, 3, H, W)`` in [0, 1].
         size: Height and width before resizing.
         reference: ``(1, 3, H', W')`` in [0, 1] or None.
-        seed: Seed of the picture.
-        label: Number of its class, if known.
+        seed: Seed of the image.
+        label: Class index, if known.
 
     Attributes:
-        kept: Inputs of metrics that it determines, computed once for all methods, by key.
+        kept: Cached metric inputs by key.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class Truth:
 
     @cached_property
     def is_gray(self) -> bool:
-        """True if the picture has no color."""
+        """Whether the image has no color."""
         spans = self.ab.amax(dim=(2, 3)) - self.ab.amin(dim=(2, 3))
         return float(spans.sum()) < GRAY_RANGE
 
@@ -230,20 +230,20 @@ class Truth:
 
     @cached_property
     def gray_scene(self) -> TargetPicture:
-        """TargetPicture for models whose input is lightness."""
+        """Target for models whose input is lightness."""
         return TargetPicture(self.lab[:, :1], self.rgb, self.ab, self.seed, self.reference)
 
     @cached_property
     def sketch_scene(self) -> TargetPicture:
-        """TargetPicture for models whose input is a sketch: the lines of XDoG."""
+        """Target for models whose input is a sketch, extracted by XDoG."""
         return TargetPicture(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
 
 
 def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
-    """Read a picture and its reference at the protocol's size.
+    """Read an image and its reference at the protocol's size.
 
     Raises:
-        PictureError: One of them is broken.
+        PictureError: A file cannot be decoded or is too small.
     """
     picture = _decode(item.source, item.name)
     size = (int(picture.shape[1]), int(picture.shape[2]))
@@ -257,7 +257,7 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         given = _decode(item.reference, f"the reference of {item.name}")
         reference = _resized(given, protocol, device)
     elif protocol.references == "self":
-        made = picture_generators(torch.tensor([seed]), "exempla")  # as the published numbers were drawn
+        made = picture_generators(torch.tensor([seed]), "exempla")  # as in the published evaluation
         reference = crop_flip_reference(rgb, made)
     return Truth(rgb, size, reference, seed, item.label)
 
@@ -266,7 +266,7 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     """Read a result of another program: ``(1, 3, h, w)`` in [0, 1] at the protocol's size.
 
     Raises:
-        PictureError: It is missing or broken, or its size differs from the picture's.
+        PictureError: The file is missing or broken, or its size differs from the image.
     """
     if not path.is_file():
         raise PictureError(f"{name} has no result {path}")
@@ -293,7 +293,7 @@ def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
 
 
 def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
-    """Hash all items; return the readable ones, and the name of each other one with the reason."""
+    """Hash all items; return the readable items, and name and reason for the others."""
     good, bad = [], []
     for item in items:
         try:
@@ -304,7 +304,7 @@ def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
 
 
 def digest(*parts: str) -> str:
-    """Return the SHA-256 of texts in hexadecimal digits."""
+    """Return the hexadecimal SHA-256 of texts."""
     state = hashlib.sha256()
     for part in parts:
         data = part.encode()

@@ -1,4 +1,4 @@
-"""Protocols of evaluations: everything but the model that determines a number, in versioned YAML files."""
+"""Evaluation protocols: versioned YAML files with all settings except the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_INTERACTIONS = 1000
 
 @dataclass(frozen=True)
 class Resize:
-    """Bicubic resizing of pictures to the size of a protocol.
+    """Bicubic resizing of images to the size of a protocol.
 
     Attributes:
         mode: ``squash``: to a square, without keeping the aspect ratio. ``short``: the shorter side to the
@@ -35,7 +35,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Name in the keys of numbers."""
+        """Name in the keys of outputs."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class UserChoice:
 
     Attributes:
         name: See `colorzoo.simulation.list_users`.
-        options: Its attributes.
+        options: Attributes of the user.
         count: Fixed number of interactions of a background user.
     """
 
@@ -86,7 +86,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol.
+    """Evaluation protocol.
 
     Examples:
         >>> load_protocol("automatic").resize.size
@@ -94,17 +94,17 @@ class Protocol:
 
     Attributes:
         name: Name of the protocol.
-        version: Raised with every change that changes a number.
+        version: Version, incremented with every change that affects results.
         title: Description in one line.
         source: Paper and section that the protocol follows.
-        resize: Resizing of the pictures before anything else.
-        coloring: ``colorizer``: as `colorize` does, the network at the model's working size. ``network``: the
-            network alone, at the size of the pictures, as papers measure.
-        subset: ``ctest10k`` or ``first5k`` of ImageNet's validation pictures; None for all pictures.
-        references: Reference pictures: ``pairs`` from ``pairs.csv``, ``self`` made from the picture, or
+        resize: Initial resizing of the images.
+        coloring: ``colorizer`` runs `colorize` with the network at its working size. ``network`` runs the
+            network at the size of the images, as in most papers.
+        subset: ``ctest10k`` or ``first5k`` of ImageNet's validation images; None for all images.
+        references: Reference images: ``pairs`` from ``pairs.csv``, ``self`` made from the image, or
             ``none``.
         user: Simulated user; None for automatic colorization.
-        background: Simulated user who gave hints of another kind before.
+        background: Simulated user of another kind whose hints precede the interactions.
         interactions: Numbers of interactions, ascending.
         metrics: Names of the metrics.
         target: Target quality, if any.
@@ -137,7 +137,7 @@ class Protocol:
 
     @property
     def coloring_note(self) -> str:
-        """Sentence that says at what size the pictures were colored."""
+        """Sentence on the size at which the images were colorized."""
         if self.coloring == "colorizer":
             return "Colored as colorize does, each network at its model's working size."
         side = "the pictures' size" if self.resize.mode == "none" else f"{self.resize.size} pixels"
@@ -148,7 +148,7 @@ _KEYS = sorted(field.name for field in fields(Protocol) if field.name != "text")
 
 
 def list_protocols() -> list[str]:
-    """Return the names of the protocols that ship with the package.
+    """Return the names of the protocols in the package.
 
     Examples:
         >>> "automatic" in list_protocols()
@@ -169,10 +169,10 @@ def load_protocol(name: str) -> Protocol:
         'psnr'
 
     Args:
-        name: One of `list_protocols`, or the path of a YAML file.
+        name: A name of `list_protocols`, or the path of a YAML file.
 
     Raises:
-        DataError: There is no such protocol, or it is invalid.
+        DataError: The protocol does not exist or is invalid.
     """
     if name in list_protocols():
         text = (files("colorzoo.evaluation") / "protocols" / f"{name}.yaml").read_text(encoding="utf-8")
@@ -189,7 +189,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
     """Read a protocol from YAML text; ``where`` is its name in errors.
 
     Raises:
-        DataError: It is invalid.
+        DataError: The text is invalid.
     """
     try:
         values = load_yaml(text)
@@ -229,10 +229,10 @@ def _protocol(values: Mapping[str, Any], text: str) -> Protocol:
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:
-    """Return numbers of interactions sorted and without repetitions.
+    """Return sorted unique numbers of interactions.
 
     Raises:
-        ValueError: One is not an integer from 0 to `MOST_INTERACTIONS`.
+        ValueError: A number is not an integer from 0 to `MOST_INTERACTIONS`.
     """
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_INTERACTIONS:
@@ -240,7 +240,7 @@ def check_interactions(values: Any) -> tuple[int, ...]:
                 f"interactions must be whole numbers from 0 to {MOST_INTERACTIONS}, got {value!r}"
             )
     if not values:
-        raise ValueError("interactions must hold at least one number")
+        raise ValueError("interactions must contain at least one number")
     return tuple(sorted(set(values)))
 
 
@@ -269,11 +269,11 @@ def load_yaml(text: str | bytes) -> Any:
     """Parse YAML text.
 
     Raises:
-        ValueError: It is invalid.
+        ValueError: The text is invalid.
     """
     import yaml  # installed with omegaconf
 
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"no YAML ({' '.join(str(error).split())})") from error
+        raise ValueError(f"invalid YAML ({' '.join(str(error).split())})") from error

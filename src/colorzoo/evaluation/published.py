@@ -1,4 +1,4 @@
-"""Published numbers with their protocols; reports compare ours with those of the same protocol only."""
+"""Published results with their protocols, for comparison under the same protocol."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from colorzoo.metrics.base import Output
 
 @dataclass(frozen=True)
 class Published:
-    """A published number.
+    """Published result.
 
     Attributes:
         source: Paper and table.
-        protocol: Label of our most similar protocol.
-        pictures: The pictures.
-        metric: Our key of the number without the resize, or its name if we have no such number.
+        protocol: Label of the most similar protocol of the package.
+        pictures: The images.
+        metric: Key of our output without the resize, or the name in the paper.
         resize: Key of the resize.
         method: Name of the method in the paper.
-        model: Our registered name, or empty.
+        model: Registered name, or empty.
         count: Number of interactions.
         value: The number.
-        error: Its standard error, or None.
-        exact: True if its protocol equals ours, as far as the paper specifies it.
+        error: Standard error, or None.
+        exact: Whether its protocol equals ours as far as the paper specifies it.
         remark: Differences and unknowns.
-        differs: Reason why it cannot be compared with ours; empty if it can.
+        differs: Reason why it is not comparable with ours; empty if it is comparable.
     """
 
     source: str
@@ -48,12 +48,12 @@ class Published:
 
 
 def published_for(protocol: Protocol, outputs: Sequence[Output], deviation: str) -> tuple[Published, ...]:
-    """Return the numbers that were published for a protocol, with the reason if they are not comparable.
+    """Return the published results of a protocol, with a reason for results that are not comparable.
 
     Args:
         protocol: Protocol of the evaluation.
         outputs: Numbers of the evaluation.
-        deviation: Difference of its pictures from the protocol's.
+        deviation: Difference of the images from the protocol.
     """
     keys = {output.key for output in outputs}
     return tuple(
@@ -80,7 +80,7 @@ def _differs(entry: Published, protocol: Protocol, keys: set[str], deviation: st
 
 @cache
 def all_published() -> tuple[Published, ...]:
-    """Return every published number that ships with the package."""
+    """Return all published results in the package."""
     folder = files("colorzoo.evaluation") / "published"
     found: list[Published] = []
     for entry in sorted(folder.iterdir(), key=lambda path: path.name):
@@ -91,7 +91,7 @@ def all_published() -> tuple[Published, ...]:
 
 
 def _numbers(table: Mapping[str, Any]) -> Iterator[Published]:
-    """Return the numbers of a table, whose fields apply to all rows and columns that do not override them."""
+    """Return the results of a table; rows and columns override the fields of the table."""
     shared = {key: value for key, value in table.items() if key not in ("rows", "columns")}
     columns: Sequence[Mapping[str, Any]] = table.get("columns", [{}])
     for row in table["rows"]:

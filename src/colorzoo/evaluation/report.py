@@ -20,7 +20,7 @@ SCHEMA = 1
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
-    """Write all files of a report; ``results.json`` is written last and so marks a complete report."""
+    """Write all files of a report; ``results.json`` is written last and marks a complete report."""
     found = plain(results(summary))
     files = {
         "per_image.csv": per_image(summary),
@@ -40,7 +40,7 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return everything needed to reproduce the numbers; ``run`` alone differs between equal evaluations."""
+    """Return all information to reproduce the results; only ``run`` differs between equal evaluations."""
     setup, run = summary.setup, describe_run()
     pictures = []
     for item in summary.items:
@@ -78,7 +78,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
 
 
 def results(summary: Summary) -> dict[str, Any]:
-    """Return all numbers, with the protocol in every key."""
+    """Return all results; each key contains the protocol."""
     setup = summary.setup
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
     target = setup.protocol.target
@@ -116,7 +116,7 @@ def results(summary: Summary) -> dict[str, Any]:
 
 
 def _setup(summary: Summary) -> dict[str, Any]:
-    """Return how the numbers were made, as far as a paper says it."""
+    """Return the description of the evaluation for a paper."""
     setup, protocol = summary.setup, summary.setup.protocol
     return {
         "title": protocol.title,

@@ -1,4 +1,4 @@
-"""`evaluate`: run a plan, in one process or several, and write its report."""
+"""`evaluate`: run an evaluation in one or several processes and write its report."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.progress import progress_bar
 from colorzoo.simulation import make_user
 
-_TIMEOUT = timedelta(days=7)  # of collective operations: one process may wait long for another
+_TIMEOUT = timedelta(days=7)  # of collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between lines of progress in a log
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Plan of an evaluation.
+    """Configuration of an evaluation.
 
     Examples:
         >>> protocol = load_protocol("automatic")
@@ -42,18 +42,18 @@ class Plan:
 
     Attributes:
         models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER``.
-        data: Folder of pictures.
+        data: Folder of images.
         output: Folder of the report.
         protocol: The protocol.
-        interactions: Numbers of interactions in place of the protocol's.
-        metrics: Names of metrics in place of the protocol's.
+        interactions: Numbers of interactions that override the protocol.
+        metrics: Names of metrics that override the protocol.
         weights: Weight files by model or metric.
-        compare: Two methods to compare picture by picture.
+        compare: Two methods for a paired comparison.
         pairs: List of pairs below ``data``.
-        limit: Take only the first pictures.
+        limit: Take only the first images.
         cache: Folder of the cache; by default in ``output``.
         device: Device of the models.
-        threads: Threads of torch; only the same number gives the same results to the last digit.
+        threads: Threads of torch; the last digits of results depend on the number.
         resamples: Resamples of the bootstrap.
     """
 
@@ -82,8 +82,8 @@ class Outcome:
         'broken.png'
 
     Attributes:
-        summary: The numbers; None in a process that writes no report.
-        skipped: Name and reason of pictures that were left out.
+        summary: The results; None in a process that writes no report.
+        skipped: Name and reason of skipped images.
         notes: Notes for the user.
     """
 
@@ -93,7 +93,7 @@ class Outcome:
 
 
 def evaluate(plan: Plan) -> Outcome:
-    """Evaluate and write the report.
+    """Evaluate methods and write the report.
 
     Examples:
         >>> protocol = load_protocol("automatic")
@@ -103,14 +103,14 @@ def evaluate(plan: Plan) -> Outcome:
         >>> (report / "report.html").is_file()
         True
 
-    Under torchrun every process evaluates its share of the pictures and the first one writes the same files
-    as a single process.
+    With torchrun, the images are distributed over the processes. The first process writes the same files as a
+    single-process run.
 
     Args:
-        plan: The plan.
+        plan: Configuration of the evaluation.
 
     Raises:
-        ColorzooError: Something in the plan is missing or does not fit.
+        ColorzooError: An entry of the plan is missing or invalid.
     """
     plan = _with_registered_names(plan)
     threads = torch.get_num_threads()
@@ -133,7 +133,7 @@ def _with_registered_names(plan: Plan) -> Plan:
 
 @contextmanager
 def join_processes() -> Iterator[tuple[int, int]]:
-    """Join the processes that torchrun (or Lightning) started, if any; yield rank and number of processes."""
+    """Initialize the process group of torchrun or Lightning, if any; yield rank and world size."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, 1
         return
@@ -201,7 +201,7 @@ def _method_name(name: str) -> str:
 
 
 def _method_names(plan: Plan, measures: Sequence[Measure]) -> list[str]:
-    """Return the names of all methods to run, with the truth if a measure needs its features."""
+    """Return the names of all methods to run, including the truth if a measure needs its features."""
     listed = {_method_name(name) for name in plan.models}
     names = [*plan.models, *(name for name in plan.compare or () if name not in listed)]
     if any(measure.features for measure in measures) and TRUTH not in names:
@@ -213,7 +213,7 @@ def _counts(plan: Plan) -> tuple[int, ...]:
     counts = plan.protocol.interactions if plan.interactions is None else plan.interactions
     if plan.protocol.user is None:
         if any(counts):
-            raise DataError(f"protocol {plan.protocol.name} is automatic; it takes no --interactions but 0")
+            raise DataError(f"protocol {plan.protocol.name} is automatic; --interactions must be 0")
         return (0,)
     make_user(plan.protocol.user.name, **plan.protocol.user.options)  # raises for an unknown user
     return counts
@@ -221,9 +221,9 @@ def _counts(plan: Plan) -> tuple[int, ...]:
 
 def _make_output_folder(output: Path, data: Path) -> None:
     if data.resolve() in (output.resolve(), *output.resolve().parents):
-        raise DataError(f"the report {str(output)!r} lies in the data folder; -o names a folder elsewhere")
+        raise DataError(f"the report {str(output)!r} is inside the data folder; set -o to another folder")
     if output.exists() and not output.is_dir():
-        raise DataError(f"the report {str(output)!r} is a file; -o names a folder")
+        raise DataError(f"the report {str(output)!r} is a file; set -o to a folder")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -237,11 +237,11 @@ def _check_names(plan: Plan, methods: Sequence[Method], measures: Sequence[Measu
     known |= {name.partition(":")[0] for name in plan.metrics or plan.protocol.metrics}
     for name in plan.weights:
         if name not in known:
-            raise DataError(f"--weights {name}=...: neither a model nor a metric of this evaluation")
+            raise DataError(f"--weights {name}=...: unknown model or metric in this evaluation")
 
 
 def warn(outcome: Outcome) -> None:
-    """Print notes and skipped pictures to stderr, one line each."""
+    """Print notes and skipped images to stderr, one line each."""
     gray = () if outcome.summary is None else outcome.summary.gray_notes
     for note in (*outcome.notes, *gray):
         print(f"colorzoo: note: {note}", file=sys.stderr)

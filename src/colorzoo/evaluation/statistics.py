@@ -1,10 +1,7 @@
-"""Statistics over pictures: moments, numbers made from their sums, and intervals by a seeded bootstrap.
+"""Statistics over images: moments, values computed from their sums, and intervals by a seeded bootstrap.
 
-Numbers are made from sums of *moments* (see `colorzoo.metrics.base`), so a bootstrap over pictures is a
-product of matrices, for pooled numbers, too.
-
-One draw of resamples serves all numbers, methods and comparisons. `scipy.stats.bootstrap` draws anew for
-every number and gathers rows: its intervals are the same but for the draw, and take tens of times as long.
+A value is computed from sums of per-image *moments* (see `colorzoo.metrics.base`), so the bootstrap over
+images is a matrix product, also for pooled values. All values and comparisons use the same resamples.
 """
 
 from __future__ import annotations
@@ -27,10 +24,10 @@ GROUPS, LEAST_GROUPS = 20, 3  # of the jackknife
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval.
+    """Value with its interval.
 
     Attributes:
-        value: The number over all pictures.
+        value: The value over all images.
         low: Lower end of the interval; NaN if there is none.
         high: Upper end.
     """
@@ -42,12 +39,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of two methods on the same pictures.
+    """Difference of two methods on the same images.
 
     Attributes:
         estimate: First minus second.
-        p_value: Two-sided p-value of the bootstrap: twice the share of resamples on the other side of 0.
-        pictures: Number of pictures that have the number under both methods.
+        p_value: Two-sided bootstrap p-value: twice the fraction of resamples with the opposite sign.
+        pictures: Number of images with a value for both methods.
     """
 
     estimate: Estimate
@@ -56,18 +53,18 @@ class Difference:
 
 
 def bootstrap_weights(pictures: int, resamples: int, seed: int) -> Weights:
-    """Return ``(resamples, pictures)``, the number of times that each picture is in each resample."""
+    """Return ``(resamples, pictures)``, the count of each image in each resample."""
     generator = np.random.default_rng(seed)
     share = np.full(pictures, 1 / pictures)
     return generator.multinomial(pictures, share, size=resamples).astype(np.float64)
 
 
 def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
-    """Return a number and its percentile interval.
+    """Return a value and its percentile interval.
 
     Args:
         moments: ``(N, k)``.
-        finish: Function from summed moments to the number.
+        finish: Function from summed moments to the value.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
     value = float(finish(moments.sum(0)))
@@ -77,15 +74,15 @@ def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
 
 
 def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -> Difference:
-    """Compare two methods on the pictures that have the number under both.
+    """Compare two methods on the images that have a value for both.
 
     Args:
         one: ``(N, k)`` moments of the first method.
-        other: ``(N, k)`` moments of the second, of the same pictures in the same order.
-        finish: Function from summed moments to the number.
+        other: ``(N, k)`` moments of the second method, for the same images in the same order.
+        finish: Function from summed moments to the value.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
-    # a picture without the number has 0 in its last two moments, exact and count
+    # without a value the last two moments, exact and count, are 0
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
     one, other = one * both[:, None], other * both[:, None]
     with np.errstate(invalid="ignore"):  # infinite minus infinite
@@ -102,20 +99,20 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
 
 
 def jackknife(distance: Distance, results: Features, truths: Features) -> Estimate:
-    """Return a distance of a set from its truth with its interval, by the jackknife over groups of pictures.
+    """Return a distance between results and truths with a jackknife interval over groups of images.
 
-    A bootstrap draws pictures twice, which moves such a distance. So each of `GROUPS` groups of pictures is
-    left out once. Groups may differ by a picture, so the variance is that for groups of unequal size (Busing,
-    Meijer and van der Leeden 1999, *Delete-m Jackknife for Unequal m*); the interval is that of Student's t.
-    It does not hold the bias of a distance that falls with the number of pictures, such as FID.
+    A bootstrap repeats images, which biases such distances. Instead, each of `GROUPS` groups of images is
+    omitted once. The variance accounts for groups of unequal size (Busing, Meijer and van der Leeden 1999,
+    *Delete-m Jackknife for Unequal m*), and the interval uses Student's t distribution. It does not include
+    the bias of distances such as FID for few images.
 
     Args:
         distance: The distance of two sets of features.
         results: ``(N, D)``.
-        truths: ``(N, D)``, of the same pictures in the same order.
+        truths: ``(N, D)``, for the same images in the same order.
 
     Returns:
-        The distance of all pictures; without an interval for fewer than `LEAST_GROUPS` pictures.
+        The distance over all images; without an interval for fewer than `LEAST_GROUPS` images.
     """
     value, groups = distance(results, truths), min(GROUPS, len(results))
     if groups < LEAST_GROUPS or not np.isfinite(value):
@@ -146,8 +143,8 @@ class Reach:
     """Interactions needed to reach a target quality.
 
     Attributes:
-        interactions: Smallest number that reaches it, mean over the pictures that do.
-        share: Share of pictures that reach it within the largest number tried.
+        interactions: Smallest sufficient number of interactions, mean over the images that reach the target.
+        share: Fraction of images that reach the target.
     """
 
     interactions: Estimate
@@ -157,11 +154,11 @@ class Reach:
 def interactions_to_target(
     values: NDArray[np.float64], interactions: NDArray[np.int64], target: float, weights: Weights
 ) -> Reach:
-    """Return the number of interactions that pictures need for a target quality.
+    """Return the number of interactions that images require for a target quality.
 
     Args:
-        values: ``(N, K)`` quality after each tried number; higher is better, NaN never reaches the target.
-        interactions: ``(N, K)`` number of interactions that the user made.
+        values: ``(N, K)`` quality per number of interactions; higher is better, NaN never reaches the target.
+        interactions: ``(N, K)`` actual number of interactions.
         target: Quality to reach.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """

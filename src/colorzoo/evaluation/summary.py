@@ -1,4 +1,4 @@
-"""Numbers of an evaluation: from cached results to scores with intervals, comparisons and targets."""
+"""Summary of an evaluation: scores with intervals, comparisons and targets, from cached results."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class EvaluationSetup:
     Attributes:
         protocol: The protocol.
         methods: The methods in the report.
-        counts: Numbers of interactions of every method that ran.
+        counts: Numbers of interactions of every method.
         measures: The measures.
-        deviation: Difference of the pictures from those of the protocol; empty if there is none.
+        deviation: Difference of the images from the protocol; empty if there is none.
         notes: Notes for the user.
         resamples: Resamples of the bootstrap.
-        machine: The machine that measured.
+        machine: Machine of the measurements.
         processes: Number of processes.
     """
 
@@ -69,19 +69,19 @@ class EvaluationSetup:
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
-        """Return the key of a number with the resize of the protocol."""
+        """Return the key of an output with the resize of the protocol."""
         return f"{output.key}@{self.protocol.resize.key}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number of one method.
+    """Value of one output of one method.
 
     Attributes:
-        estimate: The number with its interval.
-        pictures: Number of pictures that have it.
-        exact: Number of pictures without error, which are not in a mean of decibels.
-        left_out: Number of pictures without the number, such as the CDR of a gray picture.
+        estimate: The value with its interval.
+        pictures: Number of images with a value.
+        exact: Number of images without error, which a mean in decibels excludes.
+        left_out: Number of images without a value, such as the CDR of a gray image.
     """
 
     estimate: Estimate
@@ -96,8 +96,8 @@ class Row:
 
     Attributes:
         method: Name of the method.
-        count: Number of interactions asked for.
-        given: Mean over pictures of the interactions that users made.
+        count: Requested number of interactions.
+        given: Actual number of interactions, averaged over images.
         scores: Scores by key of the output.
     """
 
@@ -109,12 +109,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference of two methods in one number.
+    """Difference of two methods in one output.
 
     Attributes:
         count: Number of interactions.
-        output: The number.
-        difference: First minus second, on the same pictures.
+        output: The output.
+        difference: First minus second method, on the same images.
         adjusted: p-value adjusted for multiple comparisons (Holm).
     """
 
@@ -125,12 +125,12 @@ class Comparison:
 
     @property
     def real(self) -> bool:
-        """True if the difference is significant."""
+        """Whether the difference is significant."""
         return bool(self.adjusted < SIGNIFICANT)
 
     @property
     def verdict(self) -> str:
-        """The result of the test in words."""
+        """Text of the test result."""
         if np.isinf(self.difference.estimate.value):
             return "one of them equals the truth"
         if np.isnan(self.adjusted):
@@ -140,11 +140,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Table:
-    """Moments of a method after a number of interactions, one row per picture.
+    """Moments of a method after a number of interactions, one row per image.
 
     Attributes:
         moments: ``(N, k)`` by key.
-        given: ``(N,)`` interactions that users made.
+        given: ``(N,)`` actual numbers of interactions.
     """
 
     moments: Mapping[str, Moments]
@@ -153,20 +153,20 @@ class Table:
 
 @dataclass(frozen=True)
 class Summary:
-    """All numbers of a report.
+    """All results of a report.
 
     Attributes:
         setup: Setup of the evaluation.
-        items: The evaluated pictures.
-        skipped: Name and reason of all other pictures.
-        gray: Names of evaluated pictures without color.
+        items: The evaluated images.
+        skipped: Name and reason of skipped images.
+        gray: Names of evaluated images without color.
         tables: Moments by method and number of interactions.
         rows: Scores by method and number of interactions.
         best: The best methods, by key of the output and number of interactions; see `best_methods`.
-        reaches: Interactions to the protocol's target, by method.
+        reaches: Interactions needed to reach the target of the protocol, by method.
         compared: The two methods that were compared, if any.
-        comparisons: Their differences.
-        published: Numbers from the literature.
+        comparisons: Differences of these methods.
+        published: Published results.
     """
 
     setup: EvaluationSetup
@@ -183,12 +183,12 @@ class Summary:
 
     @property
     def digest(self) -> str:
-        """First digits of the SHA-256 of the pictures' hashes, whatever their order."""
+        """First digits of the SHA-256 of the sorted image hashes."""
         return hashlib.sha256("".join(sorted(item.key for item in self.items)).encode()).hexdigest()[:12]
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
-        """Note on pictures whose truth has no color, if there are any."""
+        """Note on images whose ground truth is gray, if any."""
         if not self.gray:
             return ()
         return (
@@ -200,16 +200,16 @@ class Summary:
 def summarize(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
 ) -> Summary:
-    """Read the cache and compute all numbers.
+    """Read the cache and compute all results.
 
     Args:
         setup: Setup of the evaluation.
-        items: The readable pictures.
-        cache: Cache with an entry for each of them and every method.
+        items: The readable images.
+        cache: Cache with an entry for each item and method.
         compare: Two methods to compare.
 
     Raises:
-        DataError: No picture could be evaluated.
+        DataError: No image could be evaluated.
     """
     entries = {  # without features and thumbnails, which are large
         method.name: [replace(cache.read(method.key, i.key), features={}, thumbnails={}) for i in items]
@@ -220,7 +220,7 @@ def summarize(
     good = list(compress(items, kept))
     if not good:
         reason = next(iter(reasons), "none could be read")
-        raise DataError(f"not one picture could be evaluated; the first: {reason}")
+        raise DataError(f"no image could be evaluated; first error: {reason}")
     tables = {
         (name, count): _table(setup, count, list(compress(found, kept)))
         for name, found in entries.items()
@@ -248,7 +248,7 @@ def _skipped_and_gray(
 ) -> tuple[list[str], list[str]]:
     """Return the reason for skipping each item (empty for evaluated ones), and the names of gray items.
 
-    The reasons are not by name, because a target may be listed with several references.
+    The reasons are listed by position, because a target can occur with several references.
     """
     reasons: list[str] = []
     gray: list[str] = []
@@ -321,11 +321,11 @@ def _row(
 def best_methods(
     setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
 ) -> dict[tuple[str, int], frozenset[str]]:
-    """Return the best methods by key of the output and number of interactions, where there are any.
+    """Return the significantly best methods by key of the output and number of interactions.
 
-    They are the method with the best number and those with the same printed one, if the difference of every
-    other method is beyond chance: p below `SIGNIFICANT` after Holm's adjustment. Truth and gray do not take
-    part, and distances of whole sets have no best.
+    The best methods share the best printed value. The difference to every other method must be significant:
+    p below `SIGNIFICANT` after Holm's correction. Truth and gray are excluded, and distances of whole sets
+    have no best method.
     """
     found = {}
     for output in setup.outputs:
@@ -388,7 +388,7 @@ def _comparisons(
     one, other = compare
     rows = []
     for count in sorted({*setup.counts[one], *setup.counts[other]}):
-        # a method that takes no such guidance has only its automatic result
+        # a method that does not support this guidance has only its automatic result
         nearest = [count if count in setup.counts[name] else setup.counts[name][0] for name in compare]
         first, second = (tables[key] for key in zip(compare, nearest, strict=True))
         for output in setup.outputs:

@@ -1,4 +1,4 @@
-"""Text of numbers, the table of a paper, and the table of single pictures."""
+"""Formatting of values, tables for papers, and the table of single images."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _LATEX = str.maketrans(
 
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
-DIGITS = 6  # significant digits of all numbers in files: enough for readers, coarser than rounding noise
+DIGITS = 6  # significant digits in files, coarser than rounding noise
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a number and its interval.
+    """Formatted value and interval.
 
     Attributes:
-        value: The number, for sorting.
-        text: Text of the number.
-        interval: Text of the interval, or empty.
-        note: Further remarks, such as pictures left out.
+        value: Numeric value, for sorting.
+        text: Formatted value.
+        interval: Formatted interval, or empty.
+        note: Further notes, such as excluded images.
     """
 
     value: float
@@ -94,7 +94,7 @@ def heading(output: Output) -> str:
 
 
 def titled_heading(metric: Mapping[str, Any]) -> str:
-    """Return a column heading from the title, unit and better direction of a number."""
+    """Return a column heading from title, unit and better direction."""
     unit = f" [{metric['unit']}]" if metric["unit"] else ""
     arrow = ARROWS[metric["better"]]
     return f"{metric['title']}{unit}{' ' + arrow if arrow else ''}"
@@ -131,7 +131,7 @@ def markdown(summary: Summary) -> str:
 
 
 def per_image(summary: Summary) -> str:
-    """Return a CSV file with a row for each picture, method and number of interactions."""
+    """Return a CSV file with a row for each image, method and number of interactions."""
     outputs = [output for output in summary.setup.outputs if output.per_picture]
     paired = any(item.reference_name for item in summary.items)
     stream = io.StringIO()
@@ -150,15 +150,15 @@ def per_image(summary: Summary) -> str:
 
 
 def of_sets(per_picture: Iterable[bool]) -> str:
-    """Return what to add to a note on intervals by bootstrap: nothing if single pictures have all numbers."""
+    """Return the text on jackknife intervals, or an empty string if all outputs are per image."""
     return "" if all(per_picture) else ", of distances of sets by jackknife"
 
 
 def latex(found: Mapping[str, Any]) -> str:
     r"""Return the results as a LaTeX table (booktabs), with the keys to cite in a comment above it.
 
-    In each column, among the methods with the same number of interactions, the best is bold, with others of
-    the same printed number; nothing is bold where the difference from another method may be chance.
+    In each column and number of interactions, the best methods are bold if they are significantly better than
+    all others.
 
     Examples:
         >>> import json

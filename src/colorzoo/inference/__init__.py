@@ -1,4 +1,4 @@
-"""Inference: any picture in, the same picture in color out."""
+"""Inference: any image in, the same image in color out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The answer of a network to one picture, and the picture that it becomes at any size.
+"""The answer of a network to one image, and the image that it becomes at any size.
 
-`NetworkAnswer` is what the command line and the pad hold of a colored picture; `NetworkAnswer.over` is the
-one place where it meets the lightness of the picture.
+`NetworkAnswer` is what the command line and the pad hold of a colored image; `NetworkAnswer.over` is the
+one place where it meets the lightness of the image.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _Joined = tuple[FullLightness | Tensor, Tensor, tuple[PointCorrection, ...], tup
 
 @dataclass(frozen=True)
 class ColoredPicture:
-    """One colored picture; its pixels are computed on each access.
+    """One colored image; its pixels are computed on each access.
 
     Attributes:
         ab: ``(2, h, w)`` prediction at the network's size in CIE units, strength and points applied.
@@ -46,11 +46,11 @@ class ColoredPicture:
         lightness: Lightness ``(H, W)`` of the result.
         corrections: Colors of points to add at this size, where the prediction is too coarse.
         notes: Remarks for the user, such as ignored guidance.
-        surroundings: The whole picture, if all others belong to the part within its frame.
+        surroundings: The whole image, if all others belong to the part within its frame.
         overlays: Changes of the colors above all of the above, the lowest first.
         steps: The steps that led to the prediction.
-        crop: What is kept of the whole picture; None for all of it.
-        on_paper: Transparent parts of the picture were filled with white, so the result is opaque.
+        crop: What is kept of the whole image; None for all of it.
+        on_paper: Transparent parts of the image were filled with white, so the result is opaque.
     """
 
     ab: Tensor
@@ -74,12 +74,12 @@ class ColoredPicture:
         return self._finished(join_levels(*self._to_join, depth=depth), depth)
 
     def source(self, picture: Picture) -> Picture:
-        """Return the picture that was colored, cropped as the result is, for its alpha and metadata.
+        """Return the image that was colored, cropped as the result is, for its alpha and metadata.
 
-        A picture on paper has no alpha.
+        An image on paper has no alpha.
 
         Args:
-            picture: The whole picture.
+            picture: The whole image.
         """
         if self.on_paper:
             picture = on_paper(picture)
@@ -91,16 +91,16 @@ class ColoredPicture:
 
     @property
     def _to_join(self) -> _Joined:
-        """The part; or the whole picture around one that was turned upright, with its colors turned back."""
+        """The part; or the whole image around one that was turned upright, with its colors turned back."""
         part = (self.lightness, self.ab, self.corrections, self.overlays)
         if self.surroundings is None or not self.surroundings.inside.tilt:
             return part
-        from colorzoo.inference.steps.tilt import TurnedBack  # few pictures need it
+        from colorzoo.inference.steps.tilt import TurnedBack  # few images need it
 
         return self.surroundings.lightness, NO_AB, (), (TurnedBack(join_ab(*part), self.surroundings.inside),)
 
     def _finished(self, joined: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
-        """Return the whole picture around what was joined, or what the crop keeps of it."""
+        """Return the whole image around what was joined, or what the crop keeps of it."""
         if self.surroundings is not None and not self.surroundings.inside.tilt:
             joined = self.surroundings.around(joined, depth)
         if self.crop is None:
@@ -112,7 +112,7 @@ class ColoredPicture:
 
 @dataclass(frozen=True)
 class NetworkAnswer:
-    """A picture colored at the network's size.
+    """A image colored at the network's size.
 
     Attributes:
         job: The job.
@@ -142,10 +142,10 @@ class NetworkAnswer:
         return self.solution.extras
 
     def on_picture(self) -> ColoredPicture:
-        """Return the answer over the picture of its job.
+        """Return the answer over the image of its job.
 
         Raises:
-            ValueError: The job has no picture.
+            ValueError: The job has no image.
         """
         part = self.job.part
         if part.full is None:
@@ -155,16 +155,16 @@ class NetworkAnswer:
     def over(
         self, lightness: FullLightness | Tensor, surroundings: Surroundings | None = None
     ) -> ColoredPicture:
-        """Return the answer over the lightness of the picture.
+        """Return the answer over the lightness of the image.
 
         Args:
-            lightness: Lightness ``(H, W)`` of the picture, or of a copy of it at another size.
-            surroundings: The whole picture, if the lightness is that of the part within its frame.
+            lightness: Lightness ``(H, W)`` of the image, or of a copy of it at another size.
+            surroundings: The whole image, if the lightness is that of the part within its frame.
         """
         shown, recipe = self._lightness(lightness), self.job.recipe
         overlays: tuple[Overlay, ...] = ()
         if recipe.has_overlays:
-            from colorzoo.inference.overlays import overlays_of  # most pictures need none of their modules
+            from colorzoo.inference.overlays import overlays_of  # most images need none of their modules
 
             locked, reaches = self.solution.colors.locked, self.solution.reaches
             overlays = overlays_of(recipe, self.job.part.size, shown.shape, locked, reaches)
@@ -210,11 +210,11 @@ class NetworkAnswer:
 
 
 def answer(job: Job, memory: Memory | None = None) -> NetworkAnswer:
-    """Color a picture at the network's size.
+    """Color an image at the network's size.
 
     Args:
         job: The job.
-        memory: Results of earlier runs; those of this one are added. None for a picture that is not edited.
+        memory: Results of earlier runs; those of this one are added. None for an image that is not edited.
 
     Raises:
         GuidanceError: The recipe names regions, classes or statistics that do not exist.

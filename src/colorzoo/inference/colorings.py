@@ -1,6 +1,6 @@
-"""Likely colorings of a whole picture (ours): one place gets each of its likely colors, and the rest follows.
+"""Likely colorings of a whole image (ours): one place gets each of its likely colors, and the rest follows.
 
-That place is the one whose color tells most about the picture. If the place ``i`` is known, the variance
+That place is the one whose color tells most about the image. If the place ``i`` is known, the variance
 ``v_j`` of the colors of a place ``j`` shrinks by ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the
 model gives the two, so ``i`` has the greatest sum of them. Its likely colors are the clusters of the mean
 distribution of all places, weighted by powers of ``r_ij``. A point of such a color makes a coloring, and what
@@ -45,10 +45,10 @@ COLORINGS = ColoringsConstants()
 
 @dataclass(frozen=True)
 class TellingPlace:
-    """The place whose color tells most about a picture.
+    """The place whose color tells most about an image.
 
     Attributes:
-        x: In pixels of the part of the picture that the model sees.
+        x: In pixels of the part of the image that the model sees.
         y: The same.
         probabilities: ``(Q,)`` of its colors.
         centers: ``(Q, 2)`` the colors in CIE units.
@@ -61,11 +61,11 @@ class TellingPlace:
 
 
 def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) -> TellingPlace | None:
-    """Find the place whose color tells most about a picture.
+    """Find the place whose color tells most about an image.
 
     Args:
         colorizer: The model.
-        job: The picture, with the hints given so far.
+        job: The image, with the hints given so far.
         result: Its answer to the job.
 
     Returns:
@@ -113,7 +113,7 @@ def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tens
 
 
 def _places_to_try(size: tuple[int, int]) -> list[PointHint]:
-    """Return evenly spaced places of a picture of some width and height, each a single pixel."""
+    """Return evenly spaced places of an image of some width and height, each a single pixel."""
     width, height = size
     step = min(size) / COLORINGS.places
     columns, rows = round(width / step), round(height / step)

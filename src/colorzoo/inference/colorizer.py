@@ -1,4 +1,4 @@
-"""`Colorizer`: colors a picture of any kind at its full size.
+"""`Colorizer`: colors an image of any kind at its full size.
 
 The network runs on a small copy and predicts only ab. Lightness stays the picture's own, in float at full
 size; files then round it to their bits, and JPEG compresses it.
@@ -58,7 +58,7 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 
 
 class Colorizer:
-    """A model ready to color any number of pictures, from any thread.
+    """A model ready to color any number of images, from any thread.
 
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
@@ -70,7 +70,7 @@ class Colorizer:
     It can be copied and pickled, with its weights, as workers need it; a copy begins with an empty memory.
 
     Attributes:
-        size: Shorter side in pixels of a picture for the network.
+        size: Shorter side in pixels of an image for the network.
         requested_size: The same if the user chose it, else None.
         choice: Registered model and weights; None for a module of your own.
         settings: Settings of the model that the user chose.
@@ -85,7 +85,7 @@ class Colorizer:
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 if the hardware multiplies it.
-        size: Shorter side in pixels of a picture for the network, 16 .. 4096; None takes the model's own
+        size: Shorter side in pixels of an image for the network, 16 .. 4096; None takes the model's own
             (`ColoringModel.working_size`).
         allow_untrained: Color with random weights.
         fast: Take the default only from models whose weights ship with the package.
@@ -173,7 +173,7 @@ class Colorizer:
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
     ) -> Image.Image | list[Image.Image]:
-        """Color a picture, or a list of pictures of any sizes one after the other.
+        """Color an image, or a list of images of any sizes one after the other.
 
         Remarks for the user (`ColoredPicture.notes`) are issued as Python warnings.
 
@@ -182,17 +182,17 @@ class Colorizer:
                 uint16 or float in [0, 1]; or a list of them, all with the same guidance.
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-            reference: Picture whose colors to use, for models that take an exemplar; also a `Look` or the
+            reference: Image whose colors to use, for models that take an exemplar; also a `Look` or the
                 path of one, or a result of `exemplar`. By default the reference named in a recipe file, which
                 is relative to it.
-            frame: The part of the picture to color, see `FrameSetting`; None takes the recipe's, or finds
+            frame: The part of the image to color, see `FrameSetting`; None takes the recipe's, or finds
                 the frame of a scan.
 
         Returns:
             A Pillow image of the same size, or of the recipe's crop, alpha included; of a list a list.
 
         Raises:
-            ColorzooError: The picture or the guidance cannot be used, or the prediction is not finite.
+            ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
         """
         if isinstance(image, list):
             exemplar = self.exemplar_of(reference, read_guidance(guidance), recipe_folder(guidance))
@@ -214,7 +214,7 @@ class Colorizer:
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
     ) -> ColoredPicture:
-        """Color one picture and return the colors at the network's size, with the notes; see `__call__`.
+        """Color one image and return the colors at the network's size, with the notes; see `__call__`.
 
         Args:
             image: See `__call__`.
@@ -224,7 +224,7 @@ class Colorizer:
             frame: See `__call__`.
 
         Raises:
-            GuidanceError: The guidance is broken or belongs to another picture.
+            GuidanceError: The guidance is broken or belongs to another image.
             ColorzooError: The prediction is not finite.
         """
         given = read_guidance(guidance)
@@ -240,19 +240,19 @@ class Colorizer:
         reference: Exemplar | None = None,
         frame: FrameSetting | None = None,
     ) -> Job:
-        """Return the job of coloring a picture: what the model sees of it, and the guidance for that part.
+        """Return the job of coloring an image: what the model sees of it, and the guidance for that part.
 
         Drawings have no frame: their margin is paper. Their transparent parts are filled with white paper.
 
         Args:
-            picture: The picture.
-            guidance: Guidance in pixels of the picture, or tensors of any size.
+            picture: The image.
+            guidance: Guidance in pixels of the image, or tensors of any size.
             strength: See `__call__`.
             reference: Reference whose colors to use.
             frame: See `__call__`.
 
         Raises:
-            GuidanceError: The guidance does not fit the picture.
+            GuidanceError: The guidance does not fit the image.
         """
         setting = "none" if self.paints else frame_of(guidance) if frame is None else frame
         healing = guidance.healing if isinstance(guidance, Recipe) else ()
@@ -262,7 +262,7 @@ class Colorizer:
         return job if seen is picture else replace(job, notes=(*job.notes, PAPER_NOTE))
 
     def job_of(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> Job:
-        """Return the job of coloring a part of a picture whose lightness is known.
+        """Return the job of coloring a part of an image whose lightness is known.
 
         Args:
             part: The part.
@@ -275,7 +275,7 @@ class Colorizer:
         return make_job(self._network, part, recipe, reference=reference)
 
     def run(self, job: Job, memory: Memory | None = None) -> NetworkAnswer:
-        """Color a picture at the network's size.
+        """Color an image at the network's size.
 
         Args:
             job: A job of this colorizer.
@@ -292,14 +292,14 @@ class Colorizer:
         return Stages(self.memory)
 
     def forget(self) -> None:
-        """Forget all earlier pictures and edits, so that they cannot change the next result.
+        """Forget all earlier images and edits, so that they cannot change the next result.
 
         An edit is computed from the answer before it, which may change the last digits.
         """
         self.memory.clear()
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
-        """Convert references to what the model takes, once for any number of pictures.
+        """Convert references to what the model takes, once for any number of images.
 
         Args:
             references: One; or several, if the model gives looks.

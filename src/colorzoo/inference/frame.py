@@ -1,11 +1,11 @@
-"""Frame of a scan: the film rebate, print margin or mount around the picture, which no model should see.
+"""Frame of a scan: the film rebate, print margin or mount around the image, which no model should see.
 
 A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
 Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
 outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also
 searched turned by some degrees, for a print that lies askew: there must be three level lines then. What lies
 beyond a bar of a dark frame's tone is another exposure of the film.
-A picture that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
+An image that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
 cost more than overlooking one.
 """
 
@@ -44,7 +44,7 @@ _LEAST_TILT = 0.3  # degrees; less is upright
 _SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
 _CORNER = 0.02  # of the shorter side, whose tones tell whether a tilt is searched
 _COARSE = 256  # pixels of the copy in which the tilts are searched first
-_BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of a bar beside the picture
+_BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of a bar beside the image
 _CROSSING = 0.97  # share of its pixels that have the tone of the frame
 _LETTERED = 0.9  # the same, near a side, where a number may stand on the bar
 _BAR_EVEN = 8.0  # CIE units from that tone within which they have it
@@ -56,7 +56,7 @@ Depths = tuple[int, int, int, int]  # of a frame at the top, left, bottom and ri
 
 @dataclass(frozen=True)
 class _Line:
-    """Line along the top of a picture at which a frame ends.
+    """Line along the top of an image at which a frame ends.
 
     Attributes:
         depth: Rows above it, in the middle.
@@ -79,7 +79,7 @@ class _Line:
 
 
 def find_frame(lightness: Array) -> Rectangle | None:
-    """Find the picture within the frame of a scan, upright or tilted by up to about 7 degrees.
+    """Find the image within the frame of a scan, upright or tilted by up to about 7 degrees.
 
     Examples:
         >>> print(find_frame(np.full((64, 96), 50.0, dtype=np.float32)))
@@ -117,7 +117,7 @@ def find_frame(lightness: Array) -> Rectangle | None:
 
 
 def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of the picture within all frames, given the outermost, or None."""
+    """Return left, top, right and bottom of the image within all frames, given the outermost, or None."""
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
     depths, layers = outermost, iter(_LAYERS[1:])
     while depths is not None:
@@ -192,14 +192,14 @@ def _steps(middle: float, reach: float, step: float) -> list[float]:
 
 
 def _support(lightness: Array, tilt: float) -> float:
-    """Return the sum of supports of level lines of one tone in a turned picture; 0 without 3 fair ones."""
+    """Return the sum of supports of level lines of one tone in a turned image; 0 without 3 fair ones."""
     _, alike = _of_one_tone(_find_lines(_sides(_turned(lightness, tilt)), (0,)), _FAINT, _ALIKE)
     supports = [line.support for line in alike]
     return sum(supports) if sum(support >= _FAIR for support in supports) >= 3 else 0.0
 
 
 def _turned(lightness: Array, tilt: float) -> Array:
-    """Return a picture turned upright about its center; its borders are repeated."""
+    """Return an image turned upright about its center; its borders are repeated."""
     height, width = lightness.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, 1.0)
     turned: Array = cv2.warpAffine(
@@ -209,7 +209,7 @@ def _turned(lightness: Array, tilt: float) -> Array:
 
 
 def _sides(lightness: Array) -> list[Array]:
-    """Return a picture turned so that each side in turn is at the top."""
+    """Return an image turned so that each side in turn is at the top."""
     return [np.rot90(lightness, -quarter) for quarter in range(4)]
 
 
@@ -235,7 +235,7 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
     """Return the line along each side; without two that are likely, none.
 
     Args:
-        turned: The picture with each side in turn at the top.
+        turned: The image with each side in turn at the top.
         rises: Rises of the lines; None for all up to `_STEEPEST`.
     """
     lines: list[_Line | None] = []
@@ -256,7 +256,7 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
 
 
 def _level_layer(straight: Array) -> Depths | None:
-    """Return the depth of the frame by which a picture was turned upright, at each side as `_find_layer`."""
+    """Return the depth of the frame by which an image was turned upright, at each side as `_find_layer`."""
     turned = _sides(straight)
     lines = _find_lines(turned, (0,))
     tone, alike = _of_one_tone(lines, _FAINT, _ALIKE)
@@ -289,7 +289,7 @@ def _depths(turned: list[Array], lines: list[_Line | None], tone: float, alike: 
 
 
 def _same_tone(lines: list[_Line | None]) -> bool:
-    """Return whether three sides have one tone, as an even border around a picture of like lightness does."""
+    """Return whether three sides have one tone, as an even border around an image of like lightness does."""
     _, same = _of_one_tone(lines, _SOME, _SAME)
     return len(same) >= 3 and float(np.mean([line.support for line in same])) >= _SOME_MEAN
 
@@ -348,7 +348,7 @@ def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | Non
     enough = support >= max(_CLOSE * float(support.max()), _FAINT)
     for place in np.flatnonzero(
         enough
-    ):  # the outermost: a line further inside is of the picture, or a next frame
+    ):  # the outermost: a line further inside is of the image, or a next frame
         above = slice(0, depth[place] - 1)
         dirt = np.mean(np.abs(strip[above] - tone[place]) > even[place])
         drift = np.quantile(np.abs(middle[above] - tone[place]), 0.9)
@@ -359,7 +359,7 @@ def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | Non
 
 
 def _sheared(picture: Array, rise: int) -> Array:
-    """Return the top of a picture, smoothed along its rows, with lines of a given rise made level."""
+    """Return the top of an image, smoothed along its rows, with lines of a given rise made level."""
     height, width = picture.shape
     deepest = int(_DEEPEST * height) + _FAR
     shift = np.rint(rise * (0.5 - np.arange(width) / max(width - 1, 1))).astype(int)

@@ -1,6 +1,6 @@
-"""Resampling between the full size of a picture and the size of the network, in bands of rows.
+"""Resampling between the full size of an image and the size of the network, in bands of rows.
 
-No float copy of a whole picture is made: a band's lightness is computed from the stored levels when it is
+No float copy of a whole image is made: a band's lightness is computed from the stored levels when it is
 needed, and a band of the result is rounded to levels at once.
 """
 
@@ -39,10 +39,10 @@ class Overlay(Protocol):
 
 @dataclass(frozen=True)
 class FullLightness:
-    """Lightness ``(H, W)`` in [0, 100] of a picture, computed on access.
+    """Lightness ``(H, W)`` in [0, 100] of an image, computed on access.
 
     Attributes:
-        levels: The stored picture, ``(H, W)`` or ``(H, W, 3)``.
+        levels: The stored image, ``(H, W)`` or ``(H, W, 3)``.
         shift: Shift of the lightness by areas, or None.
     """
 
@@ -121,7 +121,7 @@ def distance_outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> 
 
 
 def full_lightness(levels: Levels) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a picture ``(H, W)`` or ``(H, W, 3)``."""
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of an image ``(H, W)`` or ``(H, W, 3)``."""
     return FullLightness(levels).whole()
 
 
@@ -217,16 +217,16 @@ def _bands_of_ab(
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Divide a picture into bands of rows, at least one row each."""
+    """Divide an image into bands of rows, at least one row each."""
     step = max(1, BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
 
 
 def working_size(height: int, width: int, size: int) -> tuple[int, int]:
-    """Return height and width of a picture for the network.
+    """Return height and width of an image for the network.
 
-    The shorter side becomes ``size`` at the same aspect ratio; small pictures are not enlarged, and the
+    The shorter side becomes ``size`` at the same aspect ratio; small images are not enlarged, and the
     longer side of a strip is limited to four times ``size``.
     """
     scale = min(1.0, size / min(height, width), LONGEST * size / max(height, width))

@@ -1,4 +1,4 @@
-"""The part of a picture within its frame: what models see, with all guidance in its coordinates."""
+"""The part of an image within its frame: what models see, with all guidance in its coordinates."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ NO_AB = torch.zeros(2, 1, 1)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A whole picture around the part that is colored; they stay gray.
+    """A whole image around the part that is colored; they stay gray.
 
     Attributes:
-        lightness: Of the whole picture.
+        lightness: Of the whole image.
         inside: The part that is colored.
     """
 
@@ -41,7 +41,7 @@ class Surroundings:
     inside: Rectangle
 
     def around(self, colored: NDArray[Any], depth: int | None) -> NDArray[Any]:
-        """Return the whole picture with a colored upright inside, ``(H, W, 3)``.
+        """Return the whole image with a colored upright inside, ``(H, W, 3)``.
 
         Args:
             colored: ``(height, width, 3)`` of the inside: levels, or floats in [0, 1].
@@ -65,7 +65,7 @@ class Surroundings:
         return whole
 
     def shifted(self, shift: Tensor) -> Surroundings:
-        """Return a whole picture whose tilted inside is lighter or darker.
+        """Return a whole image whose tilted inside is lighter or darker.
 
         Args:
             shift: ``(height, width)`` units of lightness to add to the inside.
@@ -85,10 +85,10 @@ def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> Ful
 
 
 def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
-    """Return the part of a picture that a setting means; None for the whole picture.
+    """Return the part of an image that a setting means; None for the whole image.
 
     Raises:
-        GuidanceError: A rectangle does not lie within the picture.
+        GuidanceError: A rectangle does not lie within the image.
     """
     if setting == "none":
         return None
@@ -103,7 +103,7 @@ def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
 
 
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
-    """Return a rectangle that lies within a picture of some width and height; None if it is all of it.
+    """Return a rectangle that lies within an image of some width and height; None if it is all of it.
 
     Raises:
         GuidanceError: It does not.
@@ -123,16 +123,16 @@ def crop_levels(levels: Levels, inside: Rectangle) -> FullLightness | Tensor:
 
 
 def crop_lightness(lightness: Tensor, inside: Rectangle) -> Tensor:
-    """Return the inside of a lightness ``(..., H, W)`` of the size of the picture, upright."""
+    """Return the inside of a lightness ``(..., H, W)`` of the size of the image, upright."""
     if inside.tilt:
-        from colorzoo.inference.steps.tilt import straighten  # few pictures need it
+        from colorzoo.inference.steps.tilt import straighten  # few images need it
 
         return straighten(lightness, inside)
     return crop_cells(lightness, inside)
 
 
 def crop_cells(maps: Tensor, inside: Rectangle) -> Tensor:
-    """Return the inside of a map ``(..., H, W)`` of the size of the picture, each cell one of the map."""
+    """Return the inside of a map ``(..., H, W)`` of the size of the image, each cell one of the map."""
     if inside.tilt:
         from colorzoo.inference.steps.tilt import straighten_cells
 
@@ -142,18 +142,18 @@ def crop_cells(maps: Tensor, inside: Rectangle) -> Tensor:
 
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
-    """Move a recipe from a picture to its inside.
+    """Move a recipe from an image to its inside.
 
     Args:
         recipe: The recipe.
-        size: Width and height of the picture.
+        size: Width and height of the image.
         inside: The part.
 
     Returns:
         The recipe of the inside, and remarks on what lies outside.
 
     Raises:
-        GuidanceError: The recipe does not fit the picture, or has classes of the whole picture as a file.
+        GuidanceError: The recipe does not fit the image, or has classes of the whole image as a file.
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
@@ -175,19 +175,19 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         paint=tuple(
             replace(stroke, path=tuple(map(inside.unbounded, stroke.path))) for stroke in recipe.paint
         ),
-        crop=None,  # which is of the whole picture
+        crop=None,  # which is of the whole image
         extra=_crop_extra(recipe.extra, inside),
     )
     return moved, notes
 
 
 def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) -> Guidance:
-    """Cut the maps of guidance, which cover a whole picture at any resolution, to its inside.
+    """Cut the maps of guidance, which cover a whole image at any resolution, to its inside.
 
     Args:
-        guidance: Guidance of one picture.
+        guidance: Guidance of one image.
         inside: The part.
-        size: Width and height of the picture.
+        size: Width and height of the image.
     """
     cropped: dict[str, Any] = {}
     for name in ("points", "scribbles", "regions", "classes"):

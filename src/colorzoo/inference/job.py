@@ -1,4 +1,4 @@
-"""`Job`: a picture to color, and everything that decides its colors."""
+"""`Job`: an image to color, and everything that decides its colors."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The part of a picture that a model sees.
+    """The part of an image that a model sees.
 
     Attributes:
         lightness: ``(1, 1, h, w)`` its lightness at the network's size.
-        size: Its width and height in pixels of the picture.
+        size: Its width and height in pixels of the image.
         full: Its lightness ``(height, width)`` at full size; None if it is elsewhere.
-        surroundings: The whole picture around it; None if it is all of it.
+        surroundings: The whole image around it; None if it is all of it.
         steps: How it was found.
         is_frame: It is a frame of a film, and colored as its neighbors are.
     """
@@ -55,7 +55,7 @@ class Part:
 
     @property
     def inside(self) -> Rectangle | None:
-        """The rectangle of the whole picture; None if it is all of it."""
+        """The rectangle of the whole image; None if it is all of it."""
         return None if self.surroundings is None else self.surroundings.inside
 
     @property
@@ -66,16 +66,16 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A picture to color and everything that decides its colors; `colorzoo.inference.pipeline` says how.
+    """A image to color and everything that decides its colors; `colorzoo.inference.pipeline` says how.
 
     Attributes:
         network: The model.
-        part: What it sees of the picture.
+        part: What it sees of the image.
         recipe: Points, areas, paint and settings, in pixels of the part.
         tensors: Guidance that was given as tensors, of any size.
         reference: Reference whose colors to use, or None.
         notes: Remarks for the user on what was given.
-        crop: What the result keeps of the whole picture; None for all of it.
+        crop: What the result keeps of the whole image; None for all of it.
     """
 
     network: NetworkRunner
@@ -120,21 +120,21 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
 
 
 def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
-    """Find the part of a picture within its frame, heal it, and shrink it to the network's size.
+    """Find the part of an image within its frame, heal it, and shrink it to the network's size.
 
     Args:
-        picture: The picture.
+        picture: The image.
         setting: The part that is meant.
         size: Shorter side in pixels at the network.
         healing: Strokes over dust and scratches.
 
     Raises:
-        GuidanceError: A rectangle does not lie within the picture.
+        GuidanceError: A rectangle does not lie within the image.
     """
     started = time.perf_counter()
     inside = find_inside(picture, read_frame(setting, "frame"))  # dust moves no frame
     if healing:
-        from colorzoo.inference.steps.healing import heal  # few pictures need it
+        from colorzoo.inference.steps.healing import heal  # few images need it
 
         picture = replace(picture, levels=heal(picture.levels, healing))
     width, height = picture.size if inside is None else inside[2:4]
@@ -148,7 +148,7 @@ def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[St
 
 
 def frame_of(recipe: Guidance | Recipe) -> FrameSetting:
-    """Return the part of the picture that guidance is for; a label image belongs to the whole picture."""
+    """Return the part of the image that guidance is for; a label image belongs to the whole image."""
     if not isinstance(recipe, Recipe) or (recipe.frame == "automatic" and not recipe.classes.file):
         return "automatic"
     return "none" if recipe.frame == "automatic" else recipe.frame
@@ -163,18 +163,18 @@ def make_job(
     reference: Exemplar | None,
     whole: Picture | None = None,
 ) -> Job:
-    """Return the job of coloring a part of a picture.
+    """Return the job of coloring a part of an image.
 
     Args:
         network: The model.
         part: The part.
-        guidance: Guidance of the part, or of the whole picture if that is given.
+        guidance: Guidance of the part, or of the whole image if that is given.
         strength: Factor on the chroma; None takes the recipe's, or 1.
         reference: Reference whose colors to use.
-        whole: The whole picture.
+        whole: The whole image.
 
     Raises:
-        GuidanceError: The guidance does not fit the picture, or the strength is not from 0 to 1.5.
+        GuidanceError: The guidance does not fit the image, or the strength is not from 0 to 1.5.
     """
     notes: tuple[str, ...] = ()
     crop = guidance.crop if isinstance(guidance, Recipe) else None
@@ -196,13 +196,13 @@ def make_job(
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     width, height = part.size
-    # what was healed is part of the picture by now, and what is cropped is cut out at the very end
+    # what was healed is part of the image by now, and what is cropped is cut out at the very end
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
     return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)), crop)
 
 
 def _remarks(recipe: Recipe, picture: Picture | None) -> tuple[str, ...]:
-    """Return remarks for the user on a recipe for a picture."""
+    """Return remarks for the user on a recipe for an image."""
     if picture is None:
         return ()
     notes = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
@@ -213,7 +213,7 @@ def _remarks(recipe: Recipe, picture: Picture | None) -> tuple[str, ...]:
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
-    """Describe point tensors in pixels of the picture; return none if they are too many."""
+    """Describe point tensors in pixels of the image; return none if they are too many."""
     if points is None:
         return ()
     if len(points.mask) != 1:

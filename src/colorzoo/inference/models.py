@@ -107,7 +107,7 @@ def choose_for_guidance(
         model: Registered name, or None.
         guidance: Guidance or recipe; it decides which models can serve.
         weights: As of `choose_model`.
-        references: References beside the guidance, or those of the recipe: pictures, looks, or paths of them.
+        references: References beside the guidance, or those of the recipe: images, looks, or paths of them.
         fast: As of `choose_model`.
 
     Raises:

@@ -30,7 +30,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class EditState:
-    """State of a model that makes its next edit of a picture faster.
+    """State of a model that makes its next edit of an image faster.
 
     Attributes:
         cache_key: Key of everything that an edit must not change.
@@ -137,7 +137,7 @@ class NetworkRunner:
             others = replace(guidance, scribbles=None)
             opened = state.of(model, self.device, lambda: model.open(network_input, others))
             return model.redraw(opened, guidance.scribbles)
-        # after the first edit pictures without points are remembered too: they get points next
+        # after the first edit images without points are remembered too: they get points next
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):

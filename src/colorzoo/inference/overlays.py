@@ -23,7 +23,7 @@ def overlays_of(
 
     Args:
         recipe: The recipe.
-        picture_size: Width and height of its picture.
+        picture_size: Width and height of its image.
         shape: Height and width of the result.
         locked: ``(h, w)`` in [0, 1], where areas lock the colors; None if nowhere.
         reaches: ``(h, w)`` in [0, 1], the share that each stroke of paint may cover; see `Solution`.

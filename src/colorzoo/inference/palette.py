@@ -33,7 +33,7 @@ class PaletteConstants:
         starts: Starts of the k-means.
         rounds: Most of its rounds.
         settled: Move of the means in CIE units below which it ends.
-        sharpness: Factor on the logits: on held-out pictures more truths lie near a suggestion than with 1
+        sharpness: Factor on the logits: on held-out images more truths lie near a suggestion than with 1
             or 1.7; the paper's is 0.2.
         negligible: Share of a bin that moves no cluster, relative to the largest.
         untrained: Entropy of random weights as a share of that of a uniform distribution; trained heads stay
@@ -73,7 +73,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Predicted distribution of colors of every cell of a picture.
+    """Predicted distribution of colors of every cell of an image.
 
     Attributes:
         probabilities: ``(Q, h, w)``, summing to 1 over the bins.
@@ -87,7 +87,7 @@ class Distribution:
 
     @classmethod
     def of(cls, prediction: Prediction) -> Distribution | None:
-        """Return the distribution of the first picture of a prediction, without bins outside the sRGB hull.
+        """Return the distribution of the first image of a prediction, without bins outside the sRGB hull.
 
         None if the model predicts none, or an untrained one: it is nearly uniform, as in the authors'
         converted Local Hints weights.
@@ -116,7 +116,7 @@ class Distribution:
 
 
 def distribution_of(answer: NetworkAnswer) -> Distribution | None:
-    """Return the distribution of colors of an answer; computing it takes longer than the picture."""
+    """Return the distribution of colors of an answer; computing it takes longer than the image."""
     extras = answer.extras
     if "logits" not in extras:
         return None
@@ -204,7 +204,7 @@ def weighted_clusters(
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
     """Return the pixel where a color would help most: one in the middle of an uncertain area.
 
-    What lies outside of the picture is certain, so that places at its edges count less.
+    What lies outside of the image is certain, so that places at its edges count less.
 
     Args:
         distribution: Distribution with the points given so far.

@@ -1,4 +1,4 @@
-"""References: pictures and looks named by the user, converted to what a model takes.
+"""References: images and looks named by the user, converted to what a model takes.
 
 A look is all that a model needs of a reference, computed once and stored in a file of 1 to 150 KB.
 """
@@ -97,7 +97,7 @@ class ReadReference:
         0.5
 
     Attributes:
-        source: A picture, or the look of one.
+        source: An image, or the look of one.
         weight: Its weight among several.
         name: Name in messages.
     """
@@ -108,11 +108,11 @@ class ReadReference:
 
 
 def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
-    """Read a picture or a look, distinguished by content.
+    """Read an image or a look, distinguished by content.
 
     Raises:
         GuidanceError: The look is broken.
-        PictureError: The picture cannot be read.
+        PictureError: The image cannot be read.
     """
     if path.is_file() and is_safetensors(path):
         return ReadReference(Look.load(path), weight, str(path))
@@ -126,7 +126,7 @@ def ability_for(references: Sequence[object], guidance: object = None) -> type |
     one that gives looks.
 
     Args:
-        references: Pictures, looks, or paths of them.
+        references: Images, looks, or paths of them.
         guidance: The recipe, if there is one.
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
@@ -167,7 +167,7 @@ def require_color(picture: Picture, name: str) -> None:
     """Check that a reference has colors.
 
     Raises:
-        GuidanceError: The picture is gray.
+        GuidanceError: The image is gray.
     """
     if is_gray(picture):
         raise without_color(name)
@@ -214,14 +214,14 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
 
 
 def as_reference(picture: Picture, size: int) -> Tensor:
-    """Return a reference picture ``(1, 3, h, w)`` in [0, 1] at the network's size."""
+    """Return a reference image ``(1, 3, h, w)`` in [0, 1] at the network's size."""
     rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
     shape = working_size(rgb.shape[2], rgb.shape[3], size)
     return F.interpolate(rgb, size=shape, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Exemplar:
-    """Convert references to what a model takes, for any number of pictures.
+    """Convert references to what a model takes, for any number of images.
 
     Args:
         model: The model, on its device.
@@ -229,7 +229,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
         size: Shorter side of a reference for the model.
 
     Raises:
-        GuidanceError: The model needs one picture, and got several or a look; or it needs colors, and a
+        GuidanceError: The model needs one image, and got several or a look; or it needs colors, and a
             reference is gray.
     """
     _require_colors(model, references)
@@ -311,7 +311,7 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
 
 
 def describe_statistics(picture: Picture) -> dict[str, Any]:
-    """Return histogram and saturation of a reference picture in the form of a recipe."""
+    """Return histogram and saturation of a reference image in the form of a recipe."""
     found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
     assert found.saturation is not None

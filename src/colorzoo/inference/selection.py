@@ -59,8 +59,8 @@ def select_outlined(
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units, the model's own answer.
-        path: Outline in pixels of the picture.
-        picture_size: Width and height of the picture.
+        path: Outline in pixels of the image.
+        picture_size: Width and height of the image.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
     inside = polygon_map(path, picture_size, size) > 0.5
@@ -148,8 +148,8 @@ def select_at(
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        place: x and y in pixels of the picture.
-        picture_size: Width and height of the picture.
+        place: x and y in pixels of the image.
+        picture_size: Width and height of the image.
         size: Each factor of 1.25 selects the next larger thing, or the next smaller one; beyond the last one
             its border moves.
         see: `see_things`, perhaps one that remembers its results.

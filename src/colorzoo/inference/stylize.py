@@ -1,6 +1,6 @@
-"""Photorealistic stylization: a color picture in the colors of another one.
+"""Photorealistic stylization: a color image in the colors of another one.
 
-The network runs on a small copy. Its change, in Lab, is enlarged and added to the picture, so that a result
+The network runs on a small copy. Its change, in Lab, is enlarged and added to the image, so that a result
 is as sharp as its source.
 """
 
@@ -38,8 +38,8 @@ def stylize(
 
     Args:
         model: A model that `Stylizes`.
-        content: The picture to change.
-        style: The picture whose colors to use.
+        content: The image to change.
+        style: The image whose colors to use.
         transform: ``adain`` or ``wct``; None takes the model's default.
         alpha: Strength, 0 to 1.
         labels: Integer maps of content and style at their full size, or None.
@@ -61,7 +61,7 @@ def stylize(
 
 
 def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
-    """Enlarge a change of Lab ``(3, h, w)`` and add it to a picture ``(H, W, 3)``, in bands of rows."""
+    """Enlarge a change of Lab ``(3, h, w)`` and add it to an image ``(H, W, 3)``, in bands of rows."""
     height, width = rgb.shape[:2]
     enlarged = BicubicUpsampler(change, (height, width))
     result = np.empty((height, width, 3), dtype=np.float32)
@@ -88,6 +88,6 @@ def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
 
 
 def _shrunk(labels: Tensor, like: Tensor) -> Tensor:
-    """Return a label map at the size of a smaller picture."""
+    """Return a label map at the size of a smaller image."""
     small = F.interpolate(labels[None, None].double(), size=like.shape[-2:], mode="nearest-exact")
     return small[0, 0].long().to(like.device)

@@ -1,1 +1,1 @@
-"""The steps of coloring a picture, one a file; `colorzoo.inference.pipeline` puts them in order."""
+"""The steps of coloring an image, one a file; `colorzoo.inference.pipeline` puts them in order."""

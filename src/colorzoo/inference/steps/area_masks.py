@@ -1,6 +1,6 @@
 """Areas of a recipe as maps at the network's size: soft masks, shifts of lightness, and locked colors.
 
-The edges of a soft mask follow the picture: the mask is fitted by the lightness window by window (a guided
+The edges of a soft mask follow the image: the mask is fitted by the lightness window by window (a guided
 filter, He et al. 2013). The fit is two small maps, which also apply to the lightness at full size.
 """
 
@@ -74,7 +74,7 @@ class Matte:
         """Return a function from bands ``(rows, W)`` of a larger lightness to their shares.
 
         Args:
-            size: Height and width of the larger picture.
+            size: Height and width of the larger image.
         """
         maps = BicubicUpsampler(torch.stack([self.slope, self.offset]), size)
 
@@ -87,7 +87,7 @@ class Matte:
 
 @dataclass(frozen=True)
 class DrawnArea:
-    """An area on a small copy of its picture.
+    """An area on a small copy of its image.
 
     Attributes:
         area: The area of the recipe.
@@ -116,7 +116,7 @@ class LightnessShift:
         return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
 
     def by_rows(self, size: tuple[int, int]) -> ShiftRows:
-        """Return the shift of bands ``(rows, W)`` of a picture of this height and width."""
+        """Return the shift of bands ``(rows, W)`` of an image of this height and width."""
         shares = [(matte.enlarged(size), units) for matte, units in self.parts]
 
         def shift(lightness: Tensor, first: int, last: int) -> Tensor:
@@ -131,12 +131,12 @@ class LightnessShift:
 def draw_areas(
     lightness: Tensor, *, areas: Sequence[Area], picture_size: tuple[int, int]
 ) -> tuple[DrawnArea, ...]:
-    """Draw areas on a small copy of their picture, as soft masks.
+    """Draw areas on a small copy of their image, as soft masks.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100] of the copy.
         areas: Areas of a recipe.
-        picture_size: Width and height of the picture.
+        picture_size: Width and height of the image.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
     drawn = []
@@ -162,7 +162,7 @@ def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -
 
     Args:
         area: The area.
-        picture_size: Width and height of its picture.
+        picture_size: Width and height of its image.
         size: Height and width of the map.
     """
     if area.mask is None:
@@ -178,7 +178,7 @@ def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -
 def polygon_map(
     path: Sequence[tuple[float, float]], picture_size: tuple[int, int], size: tuple[int, int]
 ) -> Map:
-    """Return the share of each cell ``(h, w)`` inside an outline in pixels of the picture."""
+    """Return the share of each cell ``(h, w)`` inside an outline in pixels of the image."""
     canvas = Image.new("L", (size[1] * MASKS.supersampling, size[0] * MASKS.supersampling))
     scale_x, scale_y = canvas.width / picture_size[0], canvas.height / picture_size[1]
     # Pillow includes the pixels of the corners, so half a pixel is subtracted
@@ -207,7 +207,7 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
 def feather(share: Tensor, cells: int) -> Matte:
     """Return a mask that fades over so many cells to both sides of the border of another one, ``(h, w)``.
 
-    It no longer follows the edges of the picture.
+    It no longer follows the edges of the image.
     """
     faded = share.double().numpy()
     for reach in (cells // 2, cells - cells // 2):

@@ -67,7 +67,7 @@ def plant_seeds(
     Args:
         drawn: The colored areas.
         hints: The points of the recipe of full strength.
-        picture_size: Width and height of the picture.
+        picture_size: Width and height of the image.
     """
     inside = points_inside(hints, drawn, picture_size)
     kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
@@ -106,7 +106,7 @@ def fill_areas(
 
     Args:
         colors: The colors so far.
-        lightness: ``(1, 1, h, w)`` of the picture.
+        lightness: ``(1, 1, h, w)`` of the image.
         drawn: The colored areas.
         seeded: ``(1, 2, h, w)``, the network's answer to `plant_seeds`; None if it takes no points.
         extent: Reach of the points inside the areas, which take precedence there; None without any.
@@ -177,7 +177,7 @@ def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
 
 
 def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
-    """Add strokes along the borders of areas that are objects, except along the border of the picture."""
+    """Add strokes along the borders of areas that are objects, except along the border of the image."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
     insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
     borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)

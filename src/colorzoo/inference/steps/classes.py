@@ -37,13 +37,13 @@ def read_classes(
     recipe: Recipe,
     files: tuple[str, ...],
 ) -> ClassMap | None:
-    """Read or find the classes of a picture and its reference; see `class_map`.
+    """Read or find the classes of an image and its reference; see `class_map`.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         exemplar: The reference, or None.
         network: The model.
-        recipe: Its classes, and the size of its picture.
+        recipe: Its classes, and the size of its image.
         files: Hashes of its label images, so that a changed one is read again.
     """
     del files
@@ -93,7 +93,7 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference is None:
         return ClassMap(moved)
     if reference_file:
-        if reference.shape[2:] == (1, 1):  # of an exemplar without a picture
+        if reference.shape[2:] == (1, 1):  # of an exemplar without an image
             raise GuidanceError(
                 "classes of a reference (--reference-classes) belong to one picture; several references and "
                 "looks have none."
@@ -130,10 +130,10 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
 
 
 def read_labels(path: str | Path, like: Tensor) -> Tensor:
-    """Read a label image for a picture ``(1, C, h, w)``, ``(1, 1, h', w')`` int64 at the image's own size.
+    """Read a label image for an image ``(1, C, h, w)``, ``(1, 1, h', w')`` int64 at the image's own size.
 
     Raises:
-        GuidanceError: See `read_label_image`; or it has another shape than the picture.
+        GuidanceError: See `read_label_image`; or it has another shape than the image.
     """
     labels = torch.from_numpy(read_label_image(path))[None, None]
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]

@@ -14,7 +14,7 @@ from colorzoo.prediction import Prediction, RgbPrediction
 
 @dataclass(frozen=True)
 class Colors:
-    """The colors of a picture.
+    """The colors of an image.
 
     Attributes:
         ab: ``(1, 2, h, w)`` in CIE units.
@@ -31,7 +31,7 @@ class Colors:
 
 @dataclass(frozen=True)
 class Solution:
-    """The colors of a picture, with what else the model said.
+    """The colors of an image, with what else the model said.
 
     Attributes:
         colors: The colors.

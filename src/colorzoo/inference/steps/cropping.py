@@ -1,4 +1,4 @@
-"""Cropping and straightening of a finished picture at its full size."""
+"""Cropping and straightening of a finished image at its full size."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ CROPPING = CroppingConstants()
 
 
 def cropped(levels: Levels, crop: Crop) -> Levels:
-    """Return the part of a picture that a crop keeps, upright.
+    """Return the part of an image that a crop keeps, upright.
 
     Without an angle its pixels stay as they are; else they are sampled once, by bicubic interpolation.
 
     Args:
         levels: ``(H, W)`` or ``(H, W, C)``: unsigned levels of any depth, or floats in [0, 1].
-        crop: The crop, within the picture.
+        crop: The crop, within the image.
 
     Returns:
         ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` of the same type.
@@ -54,13 +54,13 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
 
 
 def crop_picture(picture: Picture, crop: Crop) -> Picture:
-    """Return the part of a picture that a crop keeps, with its alpha and metadata."""
+    """Return the part of an image that a crop keeps, with its alpha and metadata."""
     alpha = None if picture.alpha is None else cropped(picture.alpha, crop)
     return replace(picture, levels=cropped(picture.levels, crop), alpha=alpha)
 
 
 def _sampled(levels: Levels, x: FloatArray, y: FloatArray) -> Levels:
-    """Return a picture at places ``(h, w)``, whose pixels have their centers at halves."""
+    """Return an image at places ``(h, w)``, whose pixels have their centers at halves."""
     height, width = levels.shape[:2]
     left, top = (max(0, int(places.min()) - CROPPING.around) for places in (x, y))
     right = min(width, int(x.max()) + 1 + CROPPING.around)

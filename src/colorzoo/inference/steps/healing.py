@@ -1,4 +1,4 @@
-"""Dust and scratches of a picture, filled from around at its full size, before anything is colored."""
+"""Dust and scratches of an image, filled from around at its full size, before anything is colored."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ HEALING = HealingConstants()
 
 
 def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
-    """Return a picture whose pixels under strokes are filled from those around them.
+    """Return an image whose pixels under strokes are filled from those around them.
 
     The order of strokes does not matter: what one covers is no source for another.
 
     Args:
         levels: ``(H, W)`` or ``(H, W, 3)`` of any depth; it stays as it is.
-        strokes: Strokes in its pixels; without any, the picture itself is returned.
+        strokes: Strokes in its pixels; without any, the image itself is returned.
     """
     height, width = levels.shape[:2]
     boxed = [(_box(stroke, width, height), stroke) for stroke in strokes]
@@ -68,7 +68,7 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
 
 
 def _box(stroke: Stroke, width: int, height: int) -> Box:
-    """Return the pixels that a stroke covers with those around it, within a picture."""
+    """Return the pixels that a stroke covers with those around it, within an image."""
     xs, ys = zip(*stroke.path, strict=True)
     margin = stroke.width / 2 + 1 + HEALING.around
     left, right = (round(min(max(x, 0), width)) for x in (min(xs) - margin, max(xs) + margin))

@@ -47,7 +47,7 @@ def place_boxes(
     Args:
         tensors: What was given as tensors.
         boxes: Boxes of the recipe; None means unspecified.
-        picture_size: Width and height of its picture.
+        picture_size: Width and height of its image.
         size: Height and width at the network.
     """
     resized, placed = resize_maps(tensors, size=size), boxes_of(boxes, *picture_size)

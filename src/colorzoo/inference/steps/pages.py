@@ -17,16 +17,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PageLimits:
-    """Limits within which a picture counts as a page.
+    """Limits within which an image counts as a page.
 
     Attributes:
         line: Width of the thickest line, as a share of the shorter side.
         even: Range in L of an even ground, without its darkest and lightest hundredth.
         flat: Range in L of 3 x 3 pixels of a patch, after averaging 3 x 3.
         patch: Deviation in L of the pixels of a patch.
-        least: Smallest patch, as a share of the picture.
+        least: Smallest patch, as a share of the image.
         patches: Least number of patches.
-        covered: Share of the picture that patches and the edges between them cover.
+        covered: Share of the image that patches and the edges between them cover.
     """
 
     line: float = 0.04
@@ -45,7 +45,7 @@ _EDGE = 3  # pixels beside a patch that belong to an edge
 
 
 def is_page(lightness: Tensor) -> bool:
-    """Return whether a picture is a page.
+    """Return whether an image is a page.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].

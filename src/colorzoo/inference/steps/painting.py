@@ -1,4 +1,4 @@
-"""Paint of a recipe at any size of its picture, a band of rows at a time; no network takes part."""
+"""Paint of a recipe at any size of its image, a band of rows at a time; no network takes part."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ PAINTING = PaintingConstants()
 
 @dataclass(frozen=True)
 class Painting:
-    """Strokes of paint on a picture or on a smaller copy of it.
+    """Strokes of paint on an image or on a smaller copy of it.
 
     Attributes:
         strokes: The strokes, later ones above earlier ones.
-        picture_size: Width and height of the picture.
+        picture_size: Width and height of the image.
         shape: Height and width of the copy.
         strength: Factor on the chroma.
         reaches: ``(1, H, W)`` share that each stroke may cover; None for one that goes everywhere.
@@ -147,7 +147,7 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
 
     Args:
         stroke: The stroke.
-        scale: Pixels of the picture in one pixel of the copy, across and down.
+        scale: Pixels of the image in one pixel of the copy, across and down.
         band: First row and the one after the last.
         width: Columns of the copy.
     """
@@ -169,7 +169,7 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
 
 
 def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> slice:
-    """Return the pixels whose centers may lie between two places of the picture."""
+    """Return the pixels whose centers may lie between two places of the image."""
     first = int(min(max(low / scale - 0.5, limits[0]), limits[1]))
     last = int(min(max(high / scale + 1.5, limits[0]), limits[1]))
     return slice(first, max(first, last))

@@ -57,10 +57,10 @@ def correct_points(
     """Compute what to add to an enlarged prediction so that its points have their colors.
 
     Args:
-        hints: Points in pixels of the picture; those covered by a later one, and those of a strength below
+        hints: Points in pixels of the image; those covered by a later one, and those of a strength below
             1, are ignored. More than ``most_points`` are not corrected.
         ab: ``(2, h, w)`` prediction in CIE units.
-        lightness: ``(H, W)`` lightness of the picture in [0, 100].
+        lightness: ``(H, W)`` lightness of the image in [0, 100].
         strength: Factor on the chosen chroma.
         locked: ``(h, w)`` in [0, 1], where the prediction must not change; None if nowhere.
 
@@ -112,7 +112,7 @@ def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor
     Args:
         locked: See `correct_points`.
         boxes: ``(K, 4)``: first and last row, first and last column.
-        size: Height and width of the picture.
+        size: Height and width of the image.
     """
     if locked is None or not locked.any():
         return torch.full((len(boxes),), torch.inf)

@@ -77,7 +77,7 @@ def draw_points(
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         squares: The points, see `squares_of`.
-        picture_size: Width and height of the picture.
+        picture_size: Width and height of the image.
         fits: Whether their colors are adapted to the lightness of their places.
     """
     size = int(lightness.shape[2]), int(lightness.shape[3])

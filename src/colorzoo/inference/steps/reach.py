@@ -3,7 +3,7 @@
 A reach is a distance: the cost of the cheapest path from the point, where crossing an edge of the lightness
 costs, and the more so the calmer its surroundings are; and, if the model compares places
 (`colorzoo.capabilities.ComparesPlaces`), how unlike the point a place is. One search serves all points of a
-reach; each place belongs to the nearest of them by its path. The constants were fitted on every other picture
+reach; each place belongs to the nearest of them by its path. The constants were fitted on every other image
 of a sample with true segments; ``python -m benchmarks reach`` measures on the rest.
 """
 
@@ -46,11 +46,11 @@ class ReachConstants:
         least: Smallest factor on the automatic reach that is compared by what it covers.
         factors: Number of those factors.
         probed: Factor of a reach that covers little in a small thing.
-        small: Share of the picture that it covers less of there.
+        small: Share of the image that it covers less of there.
         ring: Distance in cells of the places that are looked at around a small thing.
         enclosed: Root of the least cost of a path to them.
         gap: Share of them that may cost less.
-        begin: Share of the picture to cover to begin with in a small thing.
+        begin: Share of the image to cover to begin with in a small thing.
     """
 
     grid: int = 128
@@ -103,11 +103,11 @@ class Extent:
 
 @dataclass(frozen=True)
 class Places:
-    """Squares of a picture that points cover.
+    """Squares of an image that points cover.
 
     Attributes:
-        squares: Center and half the side of each, in pixels of the picture.
-        picture_size: Width and height of the picture.
+        squares: Center and half the side of each, in pixels of the image.
+        picture_size: Width and height of the image.
     """
 
     squares: tuple[tuple[float, float, float], ...]
@@ -293,5 +293,5 @@ def _is_enclosed(costs: Map) -> bool:
 
 
 def _covered_shares(costs: Map, alike: Map | None, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of a picture that a point covers with each factor of its automatic reach."""
+    """Return the share of an image that a point covers with each factor of its automatic reach."""
     return np.array([fade(costs, alike, float(factor)).mean(dtype=np.float64) for factor in factors])

@@ -32,7 +32,7 @@ def edit_regions(
         proposed: The model's proposal.
         sketch: ``(1, 1, h, w)`` in [0, 1].
         divisions: The edits in the order of drawing.
-        picture_size: Width and height of the picture.
+        picture_size: Width and height of the image.
     """
     return divide_regions(proposed, divisions, picture_size, sketch[0, 0] < _INK)
 
@@ -67,13 +67,13 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
 
 
 def filled_regions(regions: Regions) -> list[int]:
-    """Return the numbers of the regions that have a pixel in the first picture, in the model's order."""
+    """Return the numbers of the regions that have a pixel in the first image, in the model's order."""
     found: list[int] = torch.unique(regions.index[0]).tolist()
     return found
 
 
 def region_notes(regions: Regions, chosen_for: str | None, proposal: str) -> tuple[str, ...]:
-    """Return remarks for the user about the colored regions of one picture.
+    """Return remarks for the user about the colored regions of one image.
 
     Args:
         regions: The colored regions.
@@ -104,10 +104,10 @@ def skipped_regions(filled: Sequence[int], colored: Sequence[int]) -> list[int]:
 
 
 def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
-    """Return a color ``#rrggbb`` for each region: the mean of the picture as painted so far.
+    """Return a color ``#rrggbb`` for each region: the mean of the image as painted so far.
 
     Args:
-        regions: Regions of one picture.
+        regions: Regions of one image.
         rgb: ``(1, 3, h, w)`` in [0, 1], of the same size.
     """
     colors, _ = region_means(regions.index, rgb, regions.rgb.shape[1])
@@ -123,7 +123,7 @@ def _listed(numbers: Sequence[int], one: str, many: str) -> str:
 def divide_regions(
     regions: Regions, divisions: Sequence[Division], picture_size: tuple[int, int], ink: Tensor
 ) -> Regions:
-    """Apply edits to the regions of one picture, one after the other.
+    """Apply edits to the regions of one image, one after the other.
 
     New regions take the smallest numbers without a pixel, so that the same divisions give the same numbers.
     If none is left, an edit is ignored.
@@ -131,7 +131,7 @@ def divide_regions(
     Args:
         regions: The model's proposal.
         divisions: The edits in the order of drawing.
-        picture_size: Width and height of the picture.
+        picture_size: Width and height of the image.
         ink: ``(h, w)`` bool, the lines of the drawing; they separate parts of a region.
     """
     if not divisions:

@@ -1,4 +1,4 @@
-"""Colors that are replaced by their hue, above the answer of the network, at any size of its picture."""
+"""Colors that are replaced by their hue, above the answer of the network, at any size of its image."""
 
 from __future__ import annotations
 

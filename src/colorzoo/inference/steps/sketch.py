@@ -34,7 +34,7 @@ class Sketch(NamedTuple):
 
 
 def draw_sketch(lightness: Tensor) -> Sketch:
-    """Convert any picture to a clean sketch.
+    """Convert any image to a clean sketch.
 
     A clean sketch is not changed. Scanned line art gets white paper and black lines. From a photo or a
     painting, lines are drawn first (XDoG).

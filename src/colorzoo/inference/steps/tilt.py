@@ -41,13 +41,13 @@ def straighten(lightness: Tensor, inside: Rectangle) -> Tensor:
 
 
 def turn_back(values: Tensor, inside: Rectangle, rows: tuple[int, int], columns: int) -> Tensor:
-    """Return rows of a whole picture from the upright part of it, 0 outside the part.
+    """Return rows of a whole image from the upright part of it, 0 outside the part.
 
     Args:
         values: ``(C, height, width)`` of the upright part, at most 4 channels.
         inside: The part.
-        rows: First row of the picture, and the one after its last.
-        columns: Width of the picture.
+        rows: First row of the image, and the one after its last.
+        columns: Width of the image.
 
     Returns:
         ``(C, rows, columns)``; a pixel belongs to the part if its center does.
@@ -67,7 +67,7 @@ def turn_back(values: Tensor, inside: Rectangle, rows: tuple[int, int], columns:
 
 @dataclass(frozen=True)
 class TurnedBack:
-    """Colors of an upright part, as an overlay of the whole picture.
+    """Colors of an upright part, as an overlay of the whole image.
 
     Attributes:
         ab: ``(2, height, width)`` in CIE units.
@@ -78,7 +78,7 @@ class TurnedBack:
     inside: Rectangle
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Set rows of ab ``(2, rows, W)`` of the picture from the one of number ``first``, in place."""
+        """Set rows of ab ``(2, rows, W)`` of the image from the one of number ``first``, in place."""
         ab[:] = turn_back(self.ab, self.inside, (first, first + ab.shape[1]), ab.shape[2])
 
 
@@ -90,12 +90,12 @@ def straighten_cells(values: Array, inside: Rectangle) -> Array:
 
 
 def turn_back_cells(values: Array, inside: Rectangle, size: tuple[int, int], *, edge: bool) -> Array:
-    """Return a map of a whole picture from one of its upright part, each cell the nearest one.
+    """Return a map of a whole image from one of its upright part, each cell the nearest one.
 
     Args:
         values: ``(h, w)`` or ``(h, w, C)``, of any resolution, which the result has too.
-        inside: The part, in pixels of the picture.
-        size: Width and height of the picture.
+        inside: The part, in pixels of the image.
+        size: Width and height of the image.
         edge: Repeat the values of the border outside, instead of 0.
     """
     height, width = values.shape[:2]
@@ -112,7 +112,7 @@ def turn_back_cells(values: Array, inside: Rectangle, size: tuple[int, int], *, 
 
 
 def _inner_places(inside: Rectangle, rows: Array, columns: Array) -> tuple[Array, Array]:
-    """Return x and y in the part, ``(rows, columns)``, of rows and columns of the picture."""
+    """Return x and y in the part, ``(rows, columns)``, of rows and columns of the image."""
     x, y = np.meshgrid(columns, rows)
     return inside.unbounded((x, y))
 
