@@ -23,7 +23,7 @@ from steps.step import gradients, small
     ("setting", "message"),
     [
         ({"side": 100}, "multiple of 64"),
-        ({"side": 64, "scattered": 300}, "at most 256, the places of side 64"),
+        ({"side": 64, "scattered": 300}, "important and scattered must be at most 256"),
     ],
 )
 def test_impossible_settings_are_refused(setting: dict[str, int], message: str) -> None:

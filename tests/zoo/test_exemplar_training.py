@@ -77,5 +77,5 @@ def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -
 
 
 def test_an_ancestor_of_another_width_is_refused() -> None:
-    with pytest.raises(ColorzooError, match="start does not fit: its network"):
+    with pytest.raises(ColorzooError, match=r"start must .* its network differs"):
         small("chen2023", color_width=0.5).take_from(ancestor())

@@ -150,9 +150,9 @@ def test_the_authors_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("hybrid_tran.", r"file\.ckpt: no checkpoint of UniColor: it has nothing of Chroma-VQGAN"),
-        ("chroma_vqgan.", r"file\.ckpt: no checkpoint of UniColor: it has nothing of the transformer"),
-        ("", r"file\.ckpt: it has 16 codes of 16 numbers, and this model has 8 of 16: set codes to 16"),
+        ("hybrid_tran.", r"file\.ckpt: .*Chroma-VQGAN .* is missing"),
+        ("chroma_vqgan.", r"file\.ckpt: .*the transformer .* is missing"),
+        ("", r"file\.ckpt: codes must be 16 and code_width 16 .* got 8 and 16"),
     ],
 )
 def test_another_checkpoint_is_refused_by_one_line(part: str, message: str, tmp_path: Path) -> None:

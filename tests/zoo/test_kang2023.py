@@ -21,10 +21,10 @@ def test_a_file_of_the_other_size_is_named() -> None:
     large, tiny = (
         build_model(Kang2023, {**NARROW, "depth": 0.1, "size": size}) for size in ("large", "tiny")
     )
-    with pytest.raises(WeightsError, match=r"^the published checkpoint is DDColor-tiny.*kang2023_tiny.*$"):
+    with pytest.raises(WeightsError, match=r"got DDColor-tiny.*kang2023_tiny\b"):
         large.load_published_state_dict(wrong)
     wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(192, 3, 4, 4)}
-    with pytest.raises(WeightsError, match=r"^the published checkpoint is DDColor-large.*kang2023 as.*$"):
+    with pytest.raises(WeightsError, match=r"got DDColor-large.*kang2023\b"):
         tiny.load_published_state_dict(wrong)
 
 
@@ -70,5 +70,5 @@ def test_training_with_weights_that_cannot_be_had_is_refused(
 
 
 def test_another_family_is_no_trunk() -> None:
-    with pytest.raises(ColorzooError, match="is not a Local Hints model"):
+    with pytest.raises(ColorzooError, match="trunk must be a Local Hints model"):
         build_model(Kang2023, {"trunk": "zhang2016_small"})

@@ -12,7 +12,7 @@ CARDS = (
         title="Let there be Color!",
         paper="https://doi.org/10.1145/2897824.2925974",
         year=2016,
-        summary="Colorizes an image with local and global features, or with the mood of a reference.",
+        summary="Colorizes an image with local and global features, or with the style of a reference.",
         task="colorzoo.zoo.iizuka2016.task:Iizuka2016",
         model="colorzoo.zoo.iizuka2016.model:LetThereBeColor",
         parameters=43_218_402,
@@ -26,7 +26,7 @@ CARDS = (
                 "Between zhang2016 and zhang2017_local in Zhang et al. 2017.",
                 stated=(Score("PSNR [dB]", 23.69, "higher", _TABLE_1, "Zhang et al. 2017, Table 1"),),
             ),
-            Quality("exemplar", 25, "Full network; uses the mood of a reference, not its colors."),
+            Quality("exemplar", 25, "Full network; uses the style of a reference, not its colors."),
         ),
         smoke=Smoke(
             hparams={"width": 0.125, "scene_side": 32, "classes": 0},

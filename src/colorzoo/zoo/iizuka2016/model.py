@@ -41,7 +41,7 @@ class Architecture:
 
 
 class LetThereBeColor(ColoringModel):
-    """Colorization without guidance, or with the mood of a reference.
+    """Colorization without guidance, or with the style of a reference.
 
     Args:
         architecture: Settings of the network.

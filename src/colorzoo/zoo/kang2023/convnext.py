@@ -38,14 +38,13 @@ class ConvNextEncoder(nn.Module):
         self.norms = nn.ModuleList([LayerNorm2d(channels, eps=1e-6) for channels in self.channels])
 
     def load_pretrained(self, name: str) -> None:
-        """Load the weights of a timm classifier, downloaded once; the additional normalizations stay random.
+        """Load the weights of a timm classifier, downloaded once; the additional normalizations are kept.
 
         Args:
             name: Name of a ConvNeXt of the same size, such as ``"convnext_large.fb_in22k"``.
 
         Raises:
             WeightsError: The weights are not available or do not match.
-            WeightsError: The weights are not available, or do not fit.
         """
         found = timm_network(name, num_classes=0).model.state_dict()
         names = {key: re.sub(r"^(stem|stages)_", r"\1.", key) for key in self.stages.state_dict()}
