@@ -117,20 +117,6 @@ def test_help_lists_every_verb(word: str, capsys: pytest.CaptureFixture[str]) ->
     assert all(f"{name} {line}" in text for name, line in verbs.items())
 
 
-@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
-def test_help_of_a_command_has_an_example_and_its_defaults(
-    name: str, command: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*name.split(), "--help"]) == 0
-    out = capsys.readouterr().out
-    assert f"colorzoo {name}" in out.partition("examples:\n")[2]
-    text = " ".join(out.split())
-    for each in fields(command.options):
-        assert each.metadata["help"] in text
-        if isinstance(each.default, int | float) and not isinstance(each.default, bool):
-            assert f"default: {each.default:g}" in text or "default: one per core" in text
-
-
 @pytest.mark.parametrize("name", ["data", "weights"])
 def test_a_verb_with_actions_lists_them_and_requires_one(
     name: str, capsys: pytest.CaptureFixture[str], refused: Refused
