@@ -138,9 +138,9 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
         torch.equal(model.model.network.color.unet.state_dict()[key], value) for key, value in source.items()
     )
     other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
-    with pytest.raises(ColorzooError, match=r"mask center is 0\.5"):
+    with pytest.raises(ColorzooError, match=r"mask_center"):
         other.setup("fit")
-    with pytest.raises(ColorzooError, match="stage decoder needs an encoder, which only Xu2020 has"):
+    with pytest.raises(ColorzooError, match="stage decoder"):
         build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).setup("fit")
     again = build_model(Xu2020, TINY)
     again.take_from(model)

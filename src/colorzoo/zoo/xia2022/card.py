@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-_COCO = "COCO, protocol not stated there; the weights for a colorfulness of 0.2"
+_COCO = "COCO, protocol not stated; weights for colorfulness 0.2"
 
 FULL = ModelCard(
     name="xia2022",
     title="Disentangled Image Colorization via Global Anchors",
     paper="https://doi.org/10.1145/3550454.3555432",
     year=2022,
-    summary="Colors a photo from a few anchors that it chooses, or that points set.",
+    summary="Colorizes an image from a few automatic anchors or color points.",
     task="colorzoo.zoo.xia2022.task:Xia2022",
     model="colorzoo.zoo.xia2022.model:AnchorColorization",
     parameters=43_063_739,
@@ -20,7 +20,7 @@ FULL = ModelCard(
     weights={
         "published": Weights(
             sha256=None,  # not stated
-            size=499_000_000,  # computed, not stated: the network, and Adam's two moments of what is trained
+            size=499_000_000,  # computed: the network and Adam's two moments of the trained parameters
             license="MIT (the repository's)",
             code_license="MIT",
             urls=("https://drive.google.com/uc?export=download&id=1J4vB6kG4xBLUUKpXr5IhnSSa4maXgRvQ",),
@@ -33,11 +33,11 @@ FULL = ModelCard(
         Quality(
             "automatic",
             47,
-            "Full network; only FID is stated, under a protocol that is not.",
+            "Full network; the authors state FID only, without its protocol.",
             stated=(Score("FID", 10.47, "lower", _COCO, "README of the authors' code"),),
         ),
     ),
-    # the perceptual loss needs a VGG-19 that is not here
+    # the perceptual loss requires VGG-19 weights, which are not in the package
     smoke=Smoke(
         hparams={"width": 0.125, "dropout": 0.0, "perceptual_weight": 0.0, "pixel_weight": 1.0},
         scales={"model.network.refinement.leave.weight": 0.02},

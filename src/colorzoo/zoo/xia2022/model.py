@@ -1,9 +1,9 @@
 """Disentangled Image Colorization via Global Anchors (Xia, Hu, Wong and Wang, SIGGRAPH Asia 2022).
 
-An image becomes superpixels; k-means picks a few of them as anchors, whose colors are chosen among 313, and
-all other colors follow from these. https://doi.org/10.1145/3550454.3555432
+An image is divided into superpixels. k-means selects a few superpixels as anchors, whose colors are chosen
+among 313, and the anchors determine all other colors. https:
 
-Anchors of Xia et al. 2022: k-means of the cells of an image, one anchor for each cluster, its color.
+doi.org/10.1145/3550454.3555432
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, Seen, si
 from colorzoo.zoo.xia2022.published import convert_published
 
 ALTERNATIVES = 3
-"""Different colorings that an image has."""
+"""Number of alternative results per image."""
 
 _SIZE_WEIGHT = 0.01
 _LIKELIEST = 10
 
 
 def starts_of(draws: Tensor, count: int) -> Tensor:
-    """Return one cell of each of k equal stretches of the cells, ``(B, k)`` int64.
+    """Return one random cell from each of k equal ranges of the cells, ``(B, k)`` int64.
 
     Args:
         draws: ``(B, k)`` uniform on [0, 1).
-        count: Number of cells; some are taken twice if there are fewer than k.
+        count: Number of cells; with fewer than k cells, some cells repeat.
     """
     stretches = torch.arange(draws.shape[1], device=draws.device)
     return ((stretches + draws) * (count / draws.shape[1])).long().clamp(max=count - 1)
 
 
 def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
-    """Return the anchor of each cluster, its member with the largest superpixel.
+    """Return the anchor of each cluster: its member with the largest superpixel.
 
     Args:
         clusters: ``(B, N)`` int64.
@@ -66,9 +66,10 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
 
 
 def anchor_bins(logits: Tensor) -> list[Tensor]:
-    """Return three colors for each cell, ``(B, N)`` int64 bins each, by logits ``(B, 313, N)``.
+    """Return three alternative colors per cell, ``(B, N)`` int64 bins each, from logits ``(B, 313, N)``.
 
-    The likeliest bin; of the ten likeliest the one farthest from it; of these the one farthest from both.
+    The first is the most likely bin. The second is the bin farthest from the first among the ten most likely
+    bins. The third is the bin farthest from both among these ten.
     """
     bins = logits.topk(_LIKELIEST, dim=1).indices.mT  # (B, N, 10)
     colors = hull_centers().to(logits.device)[bins]
@@ -85,14 +86,14 @@ def anchor_bins(logits: Tensor) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the network and of its anchors.
+    """Settings of the network and of the anchors.
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        dropout: Fraction of values that the transformers drop in training.
+        dropout: Dropout probability of the transformers.
         anchors: Number of clusters, each with one anchor.
-        alternative: Which of three different colorings the anchors have; 0 is the likeliest.
-        seed: Seed of the first centers of k-means.
+        alternative: Index of the result among three with different anchor colors; 0 is the most likely.
+        seed: Seed of the initial k-means centers.
     """
 
     width: Width = 1.0
@@ -103,7 +104,7 @@ class Architecture:
 
 
 class AnchorColorization(ColoringModel):
-    """Colors an image from a few anchors, which points may set.
+    """Colorize an image from a few anchors, which color points can override.
 
     Args:
         architecture: The network and its anchors.
@@ -172,12 +173,12 @@ class AnchorColorization(ColoringModel):
 
 
 def network_input(lightness: Tensor) -> Tensor:
-    """Return the network's input in [-1, 1] of lightness in [0, 100]."""
+    """Scale lightness from [0, 100] to [-1, 1]."""
     return (lightness - 50) / 50
 
 
 def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points) -> tuple[Tensor, Tensor]:
-    """Return anchors and bins ``(B, N)`` in which points replace the anchors of their clusters."""
+    """Replace the anchors of clusters by color points; return anchors and bins ``(B, N)``."""
     given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
     share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
     held = share[:, 0] > 0
@@ -188,7 +189,7 @@ def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points
 
 
 def initialize(network: nn.Module) -> None:
-    """Draw all weights with at least two axes by Glorot's uniform rule."""
+    """Initialize weights with two or more axes by Xavier uniform."""
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter)

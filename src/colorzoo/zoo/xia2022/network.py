@@ -1,9 +1,7 @@
-"""Networks of Xia et al. 2022: features, two transformers over superpixels, and a refinement of pixels.
+"""Networks of Xia et al. 2022: superpixels, features, two transformers, and a refinement.
 
-Soft superpixels of Xia et al. 2022: a network that shares each pixel among nine cells, and pooling by it.
-
-Cells are squares of 16 pixels. The nine shares of a pixel belong to its own cell and the cells around it, row
-by row.
+The superpixel network assigns each pixel softly to nine cells: its own cell and the eight neighboring cells,
+row by row. Cells are squares of 16 pixels.
 """
 
 from __future__ import annotations
@@ -25,12 +23,12 @@ CELL = 16
 
 _CHANNELS = (16, 32, 64, 128, 256)
 _SUPERPIXEL_SLOPE = 0.1
-_AROUND = tuple(product((-1, 0, 1), (-1, 0, 1)))  # rows and columns from a pixel's own cell
+_AROUND = tuple(product((-1, 0, 1), (-1, 0, 1)))  # row and column offsets from a pixel's own cell
 _LEAST = 1e-8
 
 
 class SuperpixelNetwork(nn.Module):
-    """A U-Net that answers the shares of the nine cells around each pixel; layers are named as the authors'.
+    """U-Net that predicts the soft assignment of each pixel to nine cells; layer names match the authors'.
 
     Args:
         width: Multiplier of every channel count.
@@ -52,9 +50,9 @@ class SuperpixelNetwork(nn.Module):
         self.layers = nn.ModuleDict(layers)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Return shares ``(B, 9, H, W)`` that sum to 1 of ``(B, 1, H, W)`` in [-1, 1].
+        """Return assignment weights ``(B, 9, H, W)`` with sum 1 for ``(B, 1, H, W)`` in [-1, 1].
 
-        Height and width are multiples of 16.
+        Height and width must be multiples of 16.
         """
         maps, x = [], gray
         for level in range(self.depth):
@@ -72,11 +70,11 @@ def _convolution(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential
 
 
 def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the mean of maps in each superpixel.
+    """Return the weighted mean of maps in each superpixel.
 
     Args:
         maps: ``(B, C, H, W)``.
-        shares: ``(B, 9, H, W)``.
+        shares: Assignment weights ``(B, 9, H, W)``.
         cell: Side of a cell in pixels.
 
     Returns:
@@ -86,17 +84,17 @@ def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def weights(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return the size of each superpixel ``(B, 1, H/cell, W/cell)`` in cells, by shares ``(B, 9, H, W)``."""
+    """Return the size of each superpixel in cells, ``(B, 1, H/cell, W/cell)``."""
     return _gathered(torch.ones_like(shares[:, :1]), shares, cell)
 
 
 def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return `weights` where each pixel belongs to the superpixel of its largest share; ties count twice."""
+    """Return `weights` for a hard assignment of each pixel to its largest weight; ties count twice."""
     return weights((shares == shares.amax(dim=1, keepdim=True)).to(shares), cell)
 
 
 def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
-    """Return maps ``(B, C, H, W)`` that mix cells ``(B, C, H/cell, W/cell)`` by shares ``(B, 9, H, W)``.
+    """Return maps ``(B, C, H, W)``: cells ``(B, C, H/cell, W/cell)`` mixed by the assignment weights.
 
     Cells outside the image are 0.
     """
@@ -110,7 +108,7 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
-    """Return the sum over the cells around each of the mean of maps times the share that points to it."""
+    """Return the weighted sum of maps over the pixels assigned to each cell."""
     height, width = (side // cell for side in maps.shape[-2:])
     found = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):
@@ -121,15 +119,15 @@ def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
 
 AB_SCALE = 110.0
 _LAYERS = 6
-_HIDDEN = 4  # times the channels of a token
+_HIDDEN = 4  # MLP expansion ratio
 _SLOPE = 0.2
 _BINS = len(hull_centers())
 
 
 class FeatureNetwork(nn.Module):
-    """The trunk of Zhang et al. 2017 without dilation, with spectral norm, and with one skip.
+    """Trunk of Zhang et al. 2017 with spectral norm, one skip and no dilation.
 
-    Blocks are named as the authors'.
+    Block names match the authors'.
 
     Args:
         width: Multiplier of every channel count.
@@ -151,7 +149,7 @@ class FeatureNetwork(nn.Module):
         self.conv10_2 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c64, c64)))
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Return ``(B, 64w, H, W)`` of ``(B, 1, H, W)`` in [-1, 1]."""
+        """Return ``(B, 64w, H, W)`` for ``(B, 1, H, W)`` in [-1, 1]."""
         third = self.conv3_3(self.conv2_3(self.conv1_2(gray)))
         deep = self.conv7_3(self.conv6_3(self.conv5_3(self.conv4_3(third))))
         x = self.conv8_3(self.conv8up(deep) + self.conv3short8(third))
@@ -173,11 +171,11 @@ def _up(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class TransformerLayer(nn.Module):
-    """Attention among the cells of an image, and a feed-forward step.
+    """Self-attention over the cells of an image, followed by a feed-forward layer.
 
     Args:
         channels: Channels of a token.
-        dropout: Fraction of values that training drops.
+        dropout: Dropout probability.
     """
 
     def __init__(self, channels: int, dropout: float) -> None:
@@ -186,21 +184,21 @@ class TransformerLayer(nn.Module):
         self.feed = FeedStep(channels, _HIDDEN * channels, dropout)
 
     def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Mix tokens ``(B, N, C)``; their positions ``(1, N, C)`` are added to queries and keys."""
+        """Transform tokens ``(B, N, C)``; position encodings ``(1, N, C)`` are added to queries and keys."""
         placed = tokens + places
         mixed: Tensor = self.feed(self.attention(tokens, placed, placed, tokens))
         return mixed
 
 
 class Transformer(nn.Module):
-    """Six layers over the cells of an image; see `TransformerLayer`."""
+    """Six `TransformerLayer` modules over the cells of an image."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList(TransformerLayer(channels, dropout) for _ in range(_LAYERS))
 
     def forward(self, cells: Tensor) -> Tensor:
-        """Mix ``(B, C, h, w)``; the shape stays."""
+        """Transform ``(B, C, h, w)`` to a map of equal shape."""
         height, width = cells.shape[-2:]
         tokens, places = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
         for layer in self.layers:
@@ -209,7 +207,7 @@ class Transformer(nn.Module):
 
 
 class Refinement(nn.Module):
-    """An hourglass that answers ab of each pixel from the grayscale image and the spread tokens.
+    """Hourglass network that predicts ab per pixel from the grayscale image and the upsampled tokens.
 
     Args:
         tokens: Channels of the tokens.
@@ -226,7 +224,7 @@ class Refinement(nn.Module):
         self.leave = conv3x3(c64, 2)
 
     def forward(self, gray: Tensor, tokens: Tensor) -> Tensor:
-        """Return ab in [-1, 1], ``(B, 2, H, W)``, of ``(B, 1, H, W)`` and ``(B, C, H, W)``."""
+        """Return ab ``(B, 2, H, W)`` in [-1, 1] for gray ``(B, 1, H, W)`` and tokens ``(B, C, H, W)``."""
         whole = self.enter(torch.cat([gray, tokens], dim=1))
         half = self.down1(whole)
         x = self.residual(self.down2(half))
@@ -239,7 +237,7 @@ def _down(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, a ReLU and a third one beside the identity, without normalization."""
+    """Three convolutions with a residual connection, without normalization."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -254,7 +252,7 @@ class ResidualBlock(nn.Module):
 
 
 class Rise(nn.Module):
-    """A doubling of the size, joined with a skip."""
+    """Upsampling by 2, joined with a skip."""
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__()
@@ -263,20 +261,20 @@ class Rise(nn.Module):
         self.conv2 = conv_block((fan_out,) * 3)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H, W)`` of ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""
+        """Return ``(B, fan_out, H, W)`` for ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""
         up = F.interpolate(self.conv1(x), scale_factor=2)
         risen: Tensor = self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
         return risen
 
 
 class Seen(NamedTuple):
-    """The answer of the first branch to an image.
+    """Output of the first branch.
 
     Attributes:
-        shares: ``(B, 9, H, W)``, see `superpixels`.
+        shares: Assignment weights ``(B, 9, H, W)``, see `SuperpixelNetwork`.
         cells: ``(B, C, h, w)``, features of the superpixels.
-        tokens: ``(B, C, h, w)``, the same after the transformer.
-        palette: ``(B, 313, h, w)`` logits of their colors.
+        tokens: ``(B, C, h, w)``, the features after the transformer.
+        palette: ``(B, 313, h, w)`` color logits of the superpixels.
     """
 
     shares: Tensor
@@ -286,11 +284,11 @@ class Seen(NamedTuple):
 
 
 class AnchorNetwork(nn.Module):
-    """Superpixels, a branch that proposes colors, a branch that follows anchors, and the refinement.
+    """Superpixels, a branch that predicts color distributions, a branch that propagates anchors, refinement.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        dropout: Fraction of values that the transformers drop in training.
+        dropout: Dropout probability of the transformers.
     """
 
     def __init__(self, width: float, dropout: float) -> None:
@@ -305,23 +303,23 @@ class AnchorNetwork(nn.Module):
         self.refinement = Refinement(channels, width)
 
     def see(self, gray: Tensor) -> Seen:
-        """Propose the colors of the superpixels of ``(B, 1, H, W)`` in [-1, 1]; sides are multiples of 16."""
+        """Predict superpixel colors of ``(B, 1, H, W)`` in [-1, 1]; sides must be multiples of 16."""
         shares = self.superpixels(gray)
         cells = pool(self.features(gray), shares)
         tokens = self.palette_branch(cells)
         return Seen(shares, cells, tokens, _by_cell(self.palette, tokens))
 
     def follow(self, gray: Tensor, seen: Seen, anchors: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
-        """Color all superpixels like the anchors.
+        """Propagate the anchor colors to all superpixels and pixels.
 
         Args:
-            gray: The image.
-            seen: The answer of `see`.
+            gray: ``(B, 1, H, W)`` in [-1, 1].
+            seen: Output of `see`.
             anchors: ``(B, 1, h, w)`` in {0, 1}.
-            bins: ``(B, h, w)`` int64, colors of the anchors among the 313.
+            bins: ``(B, h, w)`` int64, anchor colors among the 313 bins.
 
         Returns:
-            Logits ``(B, 313, h, w)`` of the superpixels' colors, and ab ``(B, 2, H, W)`` in [-1, 1].
+            Color logits of the superpixels ``(B, 313, h, w)``, and ab ``(B, 2, H, W)`` in [-1, 1].
         """
         colors = F.one_hot(bins, _BINS).permute(0, 3, 1, 2).to(seen.cells) * anchors
         joined = _by_cell(self.join, torch.cat([seen.cells, colors, anchors], dim=1))

@@ -1,4 +1,4 @@
-"""Names of the authors' checkpoints and ours: the whole network, or the superpixel network alone."""
+"""Conversion of the authors' checkpoints: the whole network or the superpixel network alone."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _RENAMED = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' 461 tensors; unknown names stay, so that a strict load reports them."""
+    """Rename the authors' 461 tensors; unknown names stay, so a strict load reports them."""
     return {f"network.{renamed(key)}": value for key, value in state_dict.items()}
 
 
 def renamed(key: str) -> str:
-    """Return our name, below ``network``, of a tensor of the authors."""
+    """Return the name below ``network`` of a published tensor."""
     for pattern, replacement in _RENAMED:
         key = re.sub(pattern, replacement, key)
     return key

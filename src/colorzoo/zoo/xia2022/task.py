@@ -1,7 +1,9 @@
-"""Training of Disentangled Image Colorization via Global Anchors, as the authors' code has it.
+"""Training of DISCO (Xia et al. 2022) as in the authors' code.
 
-First the superpixel network alone, then all the rest above it: two cross-entropies of the superpixels' colors
-and a perceptual loss of the pixels. https://doi.org/10.1145/3550454.3555432
+The superpixel network is trained first. The rest of the network is trained next, with two cross-entropies of
+the superpixel colors and a perceptual loss. https:
+
+doi.org/10.1145/3550454.3555432
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ TAPS = (1, 6, 11, 20, 29)
 """Layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of torchvision's VGG-19."""
 
 _SUPERPIXELS = "model.network.superpixels.*"
-_COLOR_WEIGHT, _PLACE_WEIGHT = 10.0, 0.003  # of the superpixels' loss
+_COLOR_WEIGHT, _PLACE_WEIGHT = 10.0, 0.003  # weights of the superpixel loss
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        colorfulness: How much more rare colors count, 0 to 1; it changes the gradient only.
-        perceptual_weight: Weight of the distance of features of VGG-19; 0 needs no VGG-19.
-        pixel_weight: Weight of the mean absolute difference of ab / 110, ours; without a VGG-19 only this
-            teaches the refinement.
+        colorfulness: Strength of the rebalancing of rare colors in [0, 1]; affects the gradient only.
+        perceptual_weight: Weight of the VGG-19 perceptual loss; 0 requires no VGG-19.
+        pixel_weight: Weight of the L1 loss of ab / 110 (ours); without VGG-19 it is the only loss of the
+            refinement.
     """
 
     colorfulness: Share = 0.5
@@ -56,12 +58,12 @@ class Objective:
 
 
 class Xia2022(SingleOptimizerModule):
-    """Task of `AnchorColorization`.
+    """Lightning module of `AnchorColorization`.
 
     Args:
-        architecture: The network and its anchors.
+        architecture: Settings of the network and of the anchors.
         objective: The losses.
-        stage: ``superpixels`` trains their network, ``colors`` everything else.
+        stage: Trained part: ``superpixels`` the superpixel network, ``colors`` all other layers.
         **optimization: See `Optimization`.
     """
 
@@ -90,26 +92,26 @@ class Xia2022(SingleOptimizerModule):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def setup(self, stage: str) -> None:
-        """Begin training: load the VGG-19 of the perceptual loss.
+        """Load the VGG-19 of the perceptual loss before training.
 
         Raises:
-            WeightsError: It is not available, or colors would be trained over random superpixels;
-                `allow_untrained` allows both.
+            WeightsError: The VGG-19 is not available, or the stage ``colors`` has an untrained superpixel
+                network; `allow_untrained` permits both.
         """
         super().setup(stage)
         if stage != "fit" or self.stage != "colors":
             return
-        full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
+        full = self.model.architecture.width == 1.0  # narrower networks have no published weights
         if full and not (self.trained or self.allow_untrained):
             raise WeightsError(
-                "the stage colors needs a trained superpixel network, which stays frozen: give --init_from a "
-                "checkpoint of the stage superpixels, or the authors' file after `colorzoo weights convert`."
+                "stage colors requires a trained superpixel network, which stays frozen. Set --init_from to "
+                "a checkpoint of stage superpixels or to the authors' file after `colorzoo weights convert`."
             )
         if self.objective.perceptual_weight:
             self.vgg = frozen_vgg(VGG19Maps(TAPS[-1] + 1), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the superpixels, or the colors of superpixels and pixels, with the truth."""
+        """Compute the losses of the stage."""
         lab = pad_to_multiple(rgb_to_lab(batch["rgb"]), CELL)
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
@@ -121,13 +123,13 @@ class Xia2022(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the losses of the second stage, their sum ``loss`` among them, and ab / 110.
+        """Return the losses of stage ``colors`` with their sum ``loss``, and ab / 110.
 
-        The anchors are those of the true colors.
+        The anchors have the true colors.
 
         Args:
-            lab: ``(B, 3, H, W)``; sides are multiples of 16.
-            starts: ``(B, k)`` int64, the first centers of k-means.
+            lab: ``(B, 3, H, W)``; height and width are multiples of 16.
+            starts: ``(B, k)`` int64, indices of the initial k-means centers.
         """
         gray, network = network_input(lab[:, :1]), self.model.network
         seen = network.see(gray)
@@ -149,12 +151,12 @@ class Xia2022(SingleOptimizerModule):
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
 
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
-        """Return the mean cross-entropy of logits ``(B, 313, h, w)`` with true bins ``(B, h, w)``."""
+        """Return the mean cross-entropy of logits ``(B, 313, h, w)`` against true bins ``(B, h, w)``."""
         losses = F.cross_entropy(logits, bins, reduction="none")
         return with_weighted_gradient(losses, self.class_weights[bins]).mean()
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
-        """Return the distance of features of ab ``(B, 2, H, W)`` from those of the truth, in CIE units."""
+        """Return the feature distance between predicted and true ab ``(B, 2, H, W)`` in CIE units."""
         vgg = cast(VGG19Maps, self.vgg.network)
         found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
         with torch.no_grad():
@@ -163,7 +165,7 @@ class Xia2022(SingleOptimizerModule):
 
 
 def true_bins(cells: Tensor) -> Tensor:
-    """Return the nearest of the 313 bins, ``(B, h, w)``, of ab / 110, ``(B, 2, h, w)``."""
+    """Return the nearest of the 313 bins ``(B, h, w)`` for ab / 110 ``(B, 2, h, w)``."""
     flat = AB_SCALE * cells.movedim(1, -1).flatten(0, 2)
     return nearest_bin(flat).view(len(cells), *cells.shape[-2:])
 

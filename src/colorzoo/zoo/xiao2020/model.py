@@ -1,8 +1,10 @@
 """Example-Based Colourization via Dense Encoding Pyramids (Xiao et al., Computer Graphics Forum 2020).
 
-A reference gives a histogram of 313 colors, no positions. A network colors the image at 64 x 64 pixels,
-another one at each doubling of the size, told the colors of the level below.
-https://doi.org/10.1111/cgf.13659
+The reference provides a histogram of 313 colors without positions. One network colorizes the image at 64 x 64
+pixels. A second network colorizes it at each doubled size, conditioned on the colors of the previous level.
+https:
+
+doi.org/10.1111/cgf.13659
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published networks.
-        level: Side in pixels of the last level; the authors take the largest that the longer side reaches.
+        width: Multiplier of every channel count; 1.0 is the published network.
+        level: Side in pixels of the last level; the authors use the largest level up to the longer image
+            side.
     """
 
     width: Width = 1.0
@@ -41,10 +44,10 @@ class Architecture:
 
 
 class PyramidColorization(ColoringModel):
-    """Colors an image with the histogram of a reference, level by level.
+    """Colorize an image to the histogram of a reference, level by level.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
     """
 
     accepts = frozenset({"exemplar", "statistics"})
@@ -63,19 +66,20 @@ class PyramidColorization(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         network = PyramidNetwork(architecture.width)
-        for level in (network.first, network.later):  # with torch's weights a histogram changes nothing
+        for level in (network.first, network.later):  # default weights make the histogram ineffective
             initialize(level, None)
-            torch.nn.init.normal_(level.class_head.weight, std=0.1)  # rounding hardly moves the colors
+            torch.nn.init.normal_(level.class_head.weight, std=0.1)  # insensitive to rounding
         super().__init__(network, architecture=architecture)
-        self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
+        self.network.to(memory_format=torch.contiguous_format)  # more accurate batch statistics
         self.levels = [side for side in LEVELS if side <= architecture.level]
         self.register_buffer("prior", prior_probabilities().float(), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference by the histogram of ImageNet.
+        """Colorize a batch; without a reference, to the histogram of ImageNet.
 
-        ``alpha`` of an exemplar goes from that histogram (0) to its own (1). ``extras["logits"]`` are those
-        of the last level, ``(B, 313, S/4, S/4)`` of the squeezed image.
+        ``alpha`` of an exemplar interpolates between ImageNet's histogram (0) and the exemplar's (1).
+        ``extras["logits"]`` are the logits of the last level, ``(B, 313, S/4, S/4)``, for the image resized
+        to a square.
         """
         pictures = [_squeezed(lightness, side) for side in self.levels]
         ab, logits = self.network(pictures, self._histograms(guidance or Guidance(), lightness.shape[0]))
@@ -84,7 +88,7 @@ class PyramidColorization(ColoringModel):
         return AbPrediction(ab=ab, extras={"logits": logits.float()})
 
     def _histograms(self, guidance: Guidance, batch: int) -> Tensor:
-        """Return the wanted histogram of each level, ``(B, levels, 313)``."""
+        """Return the target histogram of each level, ``(B, levels, 313)``."""
         usual = self.prior.expand(batch, len(self.levels), -1)
         if guidance.exemplar is not None:
             return torch.lerp(usual, guidance.exemplar.look_by(self.look), guidance.exemplar.alpha)
@@ -98,7 +102,7 @@ class PyramidColorization(ColoringModel):
         return torch.stack(found, dim=1)
 
     def look_key(self) -> str:
-        """Return the name of the histograms, which no weight changes."""
+        """Return the name of the histograms, which do not depend on weights."""
         return f"xiao2020-histogram-{BINS}-{self.architecture.level}"
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -109,5 +113,5 @@ class PyramidColorization(ColoringModel):
 
 
 def _squeezed(maps: Tensor, side: int) -> Tensor:
-    """Resize ``(B, C, H, W)`` to a square; the authors' do not antialias either, but put zeros around."""
+    """Resize ``(B, C, H, W)`` to a square without antialiasing, as the authors do."""
     return F.interpolate(maps.float(), (side, side), mode="bilinear")

@@ -1,4 +1,4 @@
-"""Networks of Xiao et al. 2020: a gray trunk, to which a histogram and coarse colors are added."""
+"""Networks of Xiao et al. 2020: a trunk on gray input, conditioned on a histogram and coarse colors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from colorzoo.networks.running_norm import RunningNorm
 
 QUARTER, EIGHTH = 4, 8
 BINS = len(hull_centers())
-_TEMPERATURE = 2.0  # of the colors; the loss has none
+_TEMPERATURE = 2.0  # temperature of the decoded colors; the loss uses 1
 
 
 def color_codes(ab: Tensor) -> Tensor:
-    """Return how each position is shared by its ten nearest of the 313 colors, ``(B, 313, h, w)``.
+    """Return the soft encoding over the ten nearest of the 313 colors, ``(B, 313, h, w)``.
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.
@@ -27,17 +27,17 @@ def color_codes(ab: Tensor) -> Tensor:
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return the shares ``(B, 313)`` of the colors of 4 x 4 pixels each of ab ``(B, 2, H, W)``."""
+    """Return color histograms ``(B, 313)`` of ab ``(B, 2, H, W)``, averaged over 4 x 4 pixels."""
     return color_codes(F.avg_pool2d(ab, QUARTER)).mean(dim=(2, 3))
 
 
 class DenseEncoding(nn.Module):
-    """Four convolutions, each of which sees all before it; the first is added to the last.
+    """Four densely connected convolutions; the first output is added to the last.
 
     Args:
-        fan_in: Channels of input.
-        channels: Channels of output.
-        kernel: Side of the two kernels in the middle.
+        fan_in: Input channels.
+        channels: Output channels.
+        kernel: Kernel size of the two middle convolutions.
     """
 
     def __init__(self, fan_in: int, channels: int, kernel: int) -> None:
@@ -49,7 +49,7 @@ class DenseEncoding(nn.Module):
         self.norms = nn.ModuleList(RunningNorm(channels) for _ in sizes)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return ``(B, channels, h, w)`` of ``(B, fan_in, h, w)``."""
+        """Return ``(B, channels, h, w)`` for ``(B, fan_in, h, w)``."""
         maps: list[Tensor] = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             found = convolution(torch.cat(maps, dim=1) if maps else codes)
@@ -58,7 +58,7 @@ class DenseEncoding(nn.Module):
 
 
 class ResidualDenseBlock(nn.Module):
-    """Three convolutions that see all before them, joined and added to the input."""
+    """Three densely connected convolutions, fused and added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class LevelNetwork(nn.Module):
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        coarse: Whether it reads the colors of the level below.
+        coarse: Whether the network is conditioned on the colors of the previous level.
     """
 
     coarse: DenseEncoding | None
@@ -106,8 +106,8 @@ class LevelNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100], S a multiple of 8.
-            histogram: ``(B, 313)`` shares of the wanted colors.
-            coarse_ab: ``(B, 2, S/8, S/8)`` in CIE units, the answer of the level below.
+            histogram: ``(B, 313)`` target histogram.
+            coarse_ab: ``(B, 2, S/8, S/8)`` in CIE units, the output of the previous level.
         """
         x = self.block4(self.block3(self.block2(self.block1(lightness - 50))))
         x = self.block5(x + self.reference(F.pad(histogram, (0, 1), value=1.0)[:, :, None, None]))
@@ -117,12 +117,12 @@ class LevelNetwork(nn.Module):
         return logits
 
     def colors(self, logits: Tensor) -> Tensor:
-        """Return ab ``(B, 2, h, w)`` in CIE units, the mean of the colors at twice the temperature."""
+        """Return ab ``(B, 2, h, w)`` in CIE units, the mean of the distribution at temperature 2."""
         return annealed_mean(logits, self.centers, _TEMPERATURE)
 
 
 class PyramidNetwork(nn.Module):
-    """The network of the first level, and that of all later ones.
+    """The network of the first level, and the network shared by all later levels.
 
     Args:
         width: See `LevelNetwork`.
@@ -133,10 +133,10 @@ class PyramidNetwork(nn.Module):
         self.first, self.later = LevelNetwork(width, coarse=False), LevelNetwork(width, coarse=True)
 
     def forward(self, lightness: list[Tensor], histograms: Tensor) -> tuple[Tensor, Tensor]:
-        """Color the levels of an image.
+        """Colorize the levels of an image.
 
         Args:
-            lightness: ``(B, 1, S, S)`` in [0, 100], each twice as large as the one before.
+            lightness: ``(B, 1, S, S)`` in [0, 100], each with twice the side of the previous level.
             histograms: ``(B, len(lightness), 313)``.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Names of the authors' Caffe files and ours: the first level, and all later ones."""
+"""Conversion of the authors' Caffe files: the first level and all later levels."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 from colorzoo.networks.renaming import name_caffe_blobs
 
 FILES = {"DEPN_init.caffemodel": "init", "DEPN_sub.caffemodel": "sub"}
-"""The authors' files, and the prefix of the names of each."""
+"""The authors' files and the key prefix of each file."""
 
-_SHARPNESS = "conv8_313_rh.weight"  # a factor on the logits, half unless the file holds another
+_SHARPNESS = "conv8_313_rh.weight"  # factor of the logits, 0.5 unless stored in the file
 _FIXED = re.compile(r"(class8_ab|data_l_meansub|conv8_313_rh)\.")
 _LEVELS = {"init": "first", "sub": "later"}
-_INDEX = {5: (0, 3, 5, 7), 6: (0, 3, 5, 7), 7: (0, 3, 5, 7), 8: (0, 2, 4)}  # convolutions in a block
-_NORMS = {1: 4, 2: 4, 3: 6, 4: 6, 5: 7, 6: 7, 7: 7}  # normalizations
+_INDEX = {5: (0, 3, 5, 7), 6: (0, 3, 5, 7), 7: (0, 3, 5, 7), 8: (0, 2, 4)}  # convolutions of a block
+_NORMS = {1: 4, 2: 4, 3: 6, 4: 6, 5: 7, 6: 7, 7: 7}  # layer indices of the normalizations
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the weights of both files.
 
     Args:
-        state_dict: Those of the first level below ``init.``, of the later ones below ``sub.``, by Caffe's
-            layers: ``conv1_2.weight`` or ``conv1_2.0``. Unknown names stay, so that a strict load reports
+        state_dict: Weights of the first level below ``init.`` and of the later levels below ``sub.``, by
+            Caffe layer: ``conv1_2.weight`` or ``conv1_2.0``. Unknown names stay, so a strict load reports
             them.
     """
     ours: dict[str, Tensor] = {}
@@ -41,7 +41,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def renamed(key: str) -> str:
-    """Return our name, below the level's network, of a layer's tensor."""
+    """Return the name, below the level's network, of a layer's tensor."""
     layer, _, part = key.rpartition(".")
     if found := re.fullmatch(r"(refer|small)_conv(\d)(norm)?", layer):
         owner = "reference" if found[1] == "refer" else "coarse"

@@ -1,7 +1,7 @@
-"""Training of Example-Based Colourization via Dense Encoding Pyramids, as the authors' Caffe files have it.
+"""Training of DEPN (Xiao et al. 2020) as in the authors' Caffe files.
 
-The reference is the image itself. The first level learns alone; then the later ones do, which see the
-colors of the level below.
+The reference is the image itself. The first level is trained alone; then the later levels are trained,
+conditioned on the colors of the previous level.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from colorzoo.training.stages import Stage
 from colorzoo.zoo.xiao2020.model import Architecture, PyramidColorization
 from colorzoo.zoo.xiao2020.network import EIGHTH, QUARTER, color_codes, color_histogram
 
-_GRAY_BELOW = 5.0  # CIE units
+_GRAY_BELOW = 5.0  # |a| and |b| of gray images in CIE units
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing of rare colors, which changes the
-            gradient only; 1 turns it off.
+        uniform: Fraction of the uniform distribution in the rebalancing of rare colors, which affects the
+            gradient only; 1 disables the rebalancing.
     """
 
     uniform: Share = 0.5
 
 
 class Xiao2020(SingleOptimizerModule):
-    """Task of `PyramidColorization`.
+    """Lightning module of `PyramidColorization`.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
         objective: The loss.
-        stage: ``first`` trains the network of the first level, ``later`` that of the later ones.
+        stage: Trained network: ``first`` for the first level, ``later`` for the later levels.
         **optimization: See `Optimization`.
     """
 
@@ -74,25 +74,25 @@ class Xiao2020(SingleOptimizerModule):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:
-        """Begin the later levels with the weights of the first one, which lacks one branch."""
+        """Initialize the later levels with the weights of the first level, which lacks one branch."""
         if (stage, self.stage) == ("first", "later"):
             self.model.network.later.load_state_dict(self.model.network.first.state_dict(), strict=False)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return all weights in one group: biases decay, too."""
+        """Return all weights in one group, with weight decay for biases too."""
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the distribution over the colors of a level with the truth.
+        """Compare the predicted color distribution of a level with the ground truth.
 
         Raises:
-            DataError: The sides of the images are no multiple of 16.
+            DataError: The image sides are not multiples of 16.
         """
         height, width = batch["rgb"].shape[-2:]
         if height % (2 * EIGHTH) or width % (2 * EIGHTH):
             raise DataError(
-                f"xiao2020 trains with crops whose sides are multiples of {2 * EIGHTH} pixels, not {height} "
-                f"x {width}; set --data.crop 64, or 128 for the stage later."
+                f"data.crop must be a multiple of {2 * EIGHTH} pixels, got {height} x {width}. Set --data.crop 64, "
+                "or 128 for stage later."
             )
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -107,7 +107,7 @@ class Xiao2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def below(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return the answer of the first level for images of half the size, as ab of an 8-bit image.
+        """Return the first level's output for images of half the size, quantized like an 8-bit image.
 
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100].
@@ -123,9 +123,9 @@ class Xiao2020(SingleOptimizerModule):
         return rgb_to_lab((255 * lab_to_rgb(small)).round() / 255)[:, 1:]
 
     def loss(self, logits: Tensor, ab: Tensor) -> Tensor:
-        """Return the divergence of the true colors of every fourth pixel, summed over each image.
+        """Return the divergence from the true colors of every fourth pixel, summed over each image.
 
-        Rare colors count more in the gradient, images without color nothing.
+        Rare colors have a higher gradient weight, and gray images have weight 0.
 
         Args:
             logits: ``(B, 313, S/4, S/4)``.
@@ -137,14 +137,14 @@ class Xiao2020(SingleOptimizerModule):
         return with_weighted_gradient(each, self.weights_of(true, codes)).sum() / len(ab)
 
     def weights_of(self, ab: Tensor, codes: Tensor) -> Tensor:
-        """Return the factors of the gradient ``(B, h, w)``."""
+        """Return the gradient weights ``(B, h, w)``."""
         colorful = (ab.abs() > _GRAY_BELOW).flatten(1).any(dim=1)
         return self.class_weights[codes.argmax(dim=1)] * colorful[:, None, None]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and the image itself."""
+        """Return the settings: no reference, and the image itself as reference."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
+        """Generate the reference of a setting."""
         return Guidance() if setting == "automatic" else Guidance(exemplar=Exemplar(lab_to_rgb(lab)))

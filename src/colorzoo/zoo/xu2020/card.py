@@ -17,21 +17,21 @@ XU = ModelCard(
     paper="https://openaccess.thecvf.com/content_CVPR_2020/html/"
     "Xu_Stylization-Based_Architecture_for_Fast_Deep_Exemplar_Colorization_CVPR_2020_paper.html",
     year=2020,
-    summary="Colors a photo with the colors of a reference picture. The paper's networks.",
+    summary="Colorizes an image with the colors of a reference. The paper's networks.",
     task="colorzoo.zoo.xu2020.task:Xu2020",
     model="colorzoo.zoo.xu2020.model:StylizationColorization",
     parameters=42_746_274,
     aliases=("stylization",),
     guidance=("exemplar", "points"),
     config="xu2020/color.yaml",
-    quality=(Quality("exemplar", 50, "Full networks; no number in a table with the others at hand."),),
+    quality=(Quality("exemplar", 50, "Full networks; no published comparison available."),),
     smoke=Smoke(hparams=_SMOKE),
 )
 
 XU_SMALL = replace(
     XU,
     name="xu2020_small",
-    summary="Colors a photo with the mood of a reference. A quarter as wide; ships inside the package.",
+    summary="Colorizes an image with the palette of a reference. Quarter width; weights included.",
     parameters=4_975_508,
     aliases=(),
     hparams={
@@ -42,7 +42,7 @@ XU_SMALL = replace(
         "backbone": "zhang2017_local_small",
         "transfer_error": 15.0,
     },
-    # without attention: its keys at random weights are so sharp that bfloat16 picks other hints
+    # no attention: with random weights its softmax is so sharp that bfloat16 changes the result
     smoke=Smoke(hparams={**_SMOKE, "hint_attention": False, "scene_blocks": 1}),
     weights={
         "default": Weights(
@@ -50,7 +50,7 @@ XU_SMALL = replace(
             size=1_076_942,
             license="Apache-2.0",
             file="xu2020_small.safetensors",
-            trained_on="The transfer sub-net: 800 steps of 8 photos on a share of one CPU core; the "
+            trained_on="The transfer sub-net: 800 steps of 8 images; the "
             "colorization sub-net is zhang2017_local_small. See the model's page.",
         )
     },
@@ -59,7 +59,7 @@ XU_SMALL = replace(
         Quality(
             "exemplar",
             10,
-            "Measured; near to the truth, but hardly depends on the reference.",
+            "Measured; close to the ground truth, with little influence of the reference.",
             measured=(
                 Score("Answer to the opposite hues", 0.17, "higher", _HUES, "docs/exemplar.md"),
                 Score("PSNR [dB]", 24.27, "higher", _EXEMPLAR, "docs/evaluation.md"),

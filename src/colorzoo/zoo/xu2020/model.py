@@ -1,9 +1,9 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
 
-A transfer sub-net gives a pre-colored image the feature statistics of a reference; samples of its
-chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
+A transfer sub-net matches the feature statistics of an automatically colorized image to a reference. Samples
+of the resulting chrominance are the hints of a colorization sub-net. https:
 
-Additions to Xu et al. 2020; all off in the paper's model.
+openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Additions to Xu et al. 2020.
+    """Extensions of Xu et al. 2020; all are off in the paper's model.
 
     Attributes:
-        color_width: Multiplier of the channel counts of the colorization sub-net; None takes ``width``.
+        color_width: Multiplier of the channel counts of the colorization sub-net; None uses ``width``.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
-        backbone: Registered Local Hints model whose weights the colorization sub-net starts from; weight
-            files store only the weights that differ from it.
-        transfer_error: Standard deviation of a good transfer in CIE units, by which transferred colors are
-            weighted against the network's own, see `weigh_transfer`; None uses them unchanged.
+        backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
+            only the weights that differ from it.
+        transfer_error: Standard deviation of a good transfer in CIE units, by which transferred and automatic
+            colors are weighted, see `weigh_transfer`; None uses the transferred colors unchanged.
         none_share: Fraction of the training images without points.
-        grid_share: Fraction of those whose hints are the grid of inference, with true colors.
-        transferred_share: Fraction of those whose hints are the grid with transferred colors, from references
-            that are related, unrelated, or a mixture.
+        grid_share: Fraction of the training images whose hints are the inference grid with true colors.
+        transferred_share: Fraction of the training images whose hints are the inference grid with transferred
+            colors, from related, unrelated or mixed references.
     """
 
     color_width: Width | None = None
@@ -63,15 +63,15 @@ _OURS = "network.color.unet."
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of both sub-nets and of the hints between them.
+    """Settings of both sub-nets and of the hint selection.
 
     Attributes:
         width: Multiplier of the channel counts; 1.0 is the published network.
-        places: Sets of positions at which moments are matched (figure 5 of the paper).
-        hints: Selection of hints from transferred colors, which the paper does not define: a ``grid`` of
+        places: Sets of layers at which statistics are matched (figure 5 of the paper).
+        hints: Selection of hints from the transferred colors, which the paper does not define: a ``grid`` of
             patches, ``dense``, or ``random`` as in training.
-        hint_grid: Cells of the grid along each side.
-        hint_patch: Side of a patch in pixels of an image of 256.
+        hint_grid: Number of grid cells along each side.
+        hint_patch: Side of a patch in pixels, for an image of 256 pixels.
     """
 
     width: Width = 1.0
@@ -82,11 +82,11 @@ class Architecture:
 
 
 class StylizationColorization(ColoringModel):
-    """Colors an image with the colors of a reference, and with color points.
+    """Colorize an image with the colors of a reference and with color points.
 
     Args:
-        architecture: The sub-nets.
-        extensions: Additions to the paper.
+        architecture: Settings of the sub-nets.
+        extensions: Extensions of the paper.
     """
 
     accepts = frozenset({"exemplar", "points"})
@@ -119,21 +119,21 @@ class StylizationColorization(ColoringModel):
         )
         initialize(network, None)
         network.transfer.encoder.normalize_imagenet()
-        on_meta = next(network.parameters()).is_meta  # built for its shapes alone
+        on_meta = next(network.parameters()).is_meta  # on the meta device only shapes are needed
         if extensions.backbone is not None and not on_meta:
             load_backbone(extensions.backbone, network.color)
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the moments of a reference ``(B, 3, H, W)``: ``(B, 2, C)`` means and deviations."""
+        """Return the moments ``(B, 2, C)`` of references ``(B, 3, H, W)``: means and standard deviations."""
         return self.network.look(rgb)
 
     def look_key(self) -> str:
-        """Return a hash of the weights that the moments depend on."""
+        """Return a hash of the weights on which the moments depend."""
         return fingerprint(self.network.transfer)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of an image in multiples of 8."""
+        """Return relu3_1 ``(B, 256w, H/4, W/4)`` of an image whose sides are multiples of 8."""
         return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
@@ -146,7 +146,7 @@ class StylizationColorization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of an image to another one by the transfer sub-net; see `Stylizes`."""
+        """Transfer the colors of a style image to a content image; see `Stylizes`."""
         function = TRANSFORMS[transform]
         if labels is not None:
             function = inside_labels(function, labels)
@@ -155,10 +155,10 @@ class StylizationColorization(ColoringModel):
         return rgb.clamp(0, 1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference automatically.
+        """Colorize a batch; without a reference automatically.
 
-        ``extras`` hold the ``"logits"`` of the last pass, and with a reference the ab of the earlier steps,
-        ``"automatic"`` and ``"transferred"``.
+        ``extras["logits"]`` are the logits of the last pass. With a reference, ``extras["automatic"]`` and
+        ``extras["transferred"]`` are the ab of the earlier steps.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
@@ -172,7 +172,7 @@ class StylizationColorization(ColoringModel):
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps of the colorization sub-net that an add-on may refine, in its last pass."""
+        """Activation maps of the last pass that an add-on can refine."""
         return self.network.color.unet.taps
 
     def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
@@ -185,33 +185,34 @@ class StylizationColorization(ColoringModel):
         return self.network.color.before_taps(lightness, hints or Points.none(lightness))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
+        """Run the rest of the model from its first tap; see `TappedModel`."""
         return self.network.color.after_taps(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights of the backbone, which weight files leave out."""
+        """Return the weights of the backbone, which weight files omit."""
         backbone = self.extensions.backbone
         return {} if backbone is None else backbone_weights(backbone)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a checkpoint of the authors' encoder, decoder or colorization net, recognized by its keys.
+        """Rename a checkpoint of the authors' encoder, decoder or colorization network.
 
-        None of them is published; these are the keys of the authors' code. Other weights stay as they are.
+        The network is recognized by its keys. The authors published their code, but no checkpoints. Other
+        weights are returned unchanged.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of a weight file: all but those of the embedded backbone."""
+        """Return the weights of a weight file: all except the backbone's."""
         return drop_backbone(super().for_inference(state_dict))
 
 
 def load_backbone(name: str, network: PointNetwork) -> None:
-    """Load the trained weights of a registered Local Hints model into the colorization sub-net.
+    """Load the weights of a registered Local Hints model into the colorization sub-net.
 
     Raises:
-        WeightsError: It has no trained weights on this machine.
-        ColorzooError: It is of another family or shape, or reads another input.
+        WeightsError: The model has no trained weights on this machine.
+        ColorzooError: The model has another family, shape or input scale.
     """
     source = trained_model(name).network
     purpose = f"backbone={name!r}"
@@ -219,19 +220,19 @@ def load_backbone(name: str, network: PointNetwork) -> None:
 
 
 def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a registered Local Hints model by their names in this model.
+    """Return the weights of a registered Local Hints model with the key names of this model.
 
     Raises:
-        WeightsError: It has no trained weights on this machine.
+        WeightsError: The model has no trained weights on this machine.
     """
     state = trained_model(name).network.state_dict()
     return {_OURS + key.removeprefix("unet."): value for key, value in state.items()}
 
 
 def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the weights of the colorization sub-net that equal the embedded model's in half precision.
+    """Remove colorization sub-net weights that equal the backbone's in half precision.
 
-    Averaging over training steps changes even frozen weights by rounding.
+    Half precision is compared because weight averaging changes even frozen weights by rounding.
     """
     known = backbone_weights(EMBEDDED)
     return {
@@ -243,8 +244,8 @@ def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @lru_cache(maxsize=1)
 def trained_model(name: str) -> ColoringModel:
-    """Return a model of the zoo with its weights; the last one is kept."""
-    with torch.inference_mode(False):  # it is cached, and inference tensors cannot be used in training
+    """Return a registered model with its weights; the last model is cached."""
+    with torch.inference_mode(False):  # cached tensors must be usable in training
         return create_backbone(name, "backbone")
 
 

@@ -1,4 +1,4 @@
-"""The pipeline of Xu et al. 2020: transfer sub-net, hints, and colorization sub-net."""
+"""The pipeline of Xu et al. 2020: transfer sub-net, hint selection and colorization sub-net."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from colorzoo.zoo.xu2020.transfer import (
     place_of,
 )
 
-_RANDOM_SEED = 0  # of random hints: an image always gets the same colors
-_PATCH_SIDE_AT = 256  # shorter side in pixels at which a patch has its nominal side
+_RANDOM_SEED = 0  # seed of random hints, for reproducible results
+_PATCH_SIDE_AT = 256  # shorter image side in pixels at which a patch has its nominal side
 
 HintLayout = Literal["grid", "dense", "random"]
-"""Hints from transferred colors: a grid of patches, all pixels, or random patches as in training."""
+"""Selection of hints from transferred colors: a grid of patches, all pixels, or random patches."""
 
 
 class ExemplarOutput(NamedTuple):
-    """Results of the steps of the pipeline; maps are ``(B, 2, H, W)`` in CIE units.
+    """Outputs of the pipeline steps; ab maps are ``(B, 2, H, W)`` in CIE units.
 
     Attributes:
         ab: The result.
         logits: ``(B, 529, ceil(H/4), ceil(W/4))``.
-        automatic: The colors without a reference, from which the transfer starts.
-        transferred: The result of the transfer sub-net.
+        automatic: The colors without a reference, the input of the transfer.
+        transferred: The output of the transfer sub-net.
     """
 
     ab: Tensor
@@ -46,15 +46,15 @@ class ExemplarOutput(NamedTuple):
 
 
 class ExemplarNetwork(nn.Module):
-    """The pipeline of both sub-nets: color, transfer, select hints, color again.
+    """Both sub-nets: colorize, transfer, select hints, colorize again.
 
     Args:
         width: Multiplier of the channel counts of the transfer sub-net.
-        color_width: Multiplier of those of the colorization sub-net.
+        color_width: Multiplier of the channel counts of the colorization sub-net.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
-        places: Sets of positions at which moments are matched: ``encoder``, ``skip`` and ``decoder``.
-        hints: Selection of hints, see `sample_hints`.
+        places: Sets of layers at which moments are matched: ``encoder``, ``skip`` and ``decoder``.
+        hints: Hint selection, see `sample_hints`.
         hint_grid: See `sample_hints`.
         hint_patch: See `sample_hints`.
         transfer_error: See `weigh_transfer`; None uses the transferred colors, as in the paper.
@@ -86,13 +86,13 @@ class ExemplarNetwork(nn.Module):
     def forward(
         self, lightness: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> ExemplarOutput:
-        """Color an image of any size by the moments of a reference.
+        """Colorize images of any size with the moments of a reference.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             look: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
-            points: Colors of the user, which override those of the reference.
-            alpha: Strength of the transfer, 0 to 1.
+            points: User points, which override hints from the reference.
+            alpha: Strength of the transfer in [0, 1].
         """
         automatic, transferred, hints = self.transferred_hints(lightness, look, points=points, alpha=alpha)
         ab, logits = self.color(lightness, hints)
@@ -111,7 +111,7 @@ class ExemplarNetwork(nn.Module):
         return automatic, transferred, merge_points(points, hints)
 
     def transferred(self, lightness: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
-        """Return the ab ``(B, 2, H, W)`` of a colored image after the transfer (T_ab)."""
+        """Return the ab ``(B, 2, H, W)`` of a colorized image after the transfer (T_ab)."""
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         if too_large(content):
             targets = self.transfer.split_look(look)
@@ -121,11 +121,11 @@ class ExemplarNetwork(nn.Module):
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the moments of references ``(B, 3, H, W)``; large ones are processed in tiles."""
+        """Return the moments of references ``(B, 3, H, W)``; large images are processed in tiles."""
         return look_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.look(rgb)
 
     def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
-        """Return a function that matches moments at the active positions."""
+        """Return a function that matches moments at the active layers."""
         return match_look(self.transfer.split_look(look), self.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
@@ -152,8 +152,8 @@ def sample_hints(
         ab: ``(B, 2, H, W)`` in CIE units.
         generators: Random generators for ``random``.
         kind: See `HintLayout`.
-        grid: Cells of ``grid`` along each side.
-        patch: Side of a patch in pixels of an image of 256; it grows with the image.
+        grid: Number of ``grid`` cells along each side.
+        patch: Side of a patch in pixels, for an image of 256 pixels; it scales with the image.
     """
     match kind:
         case "dense":
@@ -165,7 +165,7 @@ def sample_hints(
 
 
 def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
-    """Place a patch of its mean color at the center of each cell of a grid; see `sample_hints`."""
+    """Return hints with a mean-colored patch at the center of each grid cell; see `sample_hints`."""
     ab = ab.float()
     height, width = ab.shape[-2:]
     side = patch * min(height, width) / _PATCH_SIDE_AT
@@ -173,12 +173,12 @@ def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
     with torch.autocast(ab.device.type, enabled=False):  # bfloat16 would round colors
         mean = _normalized(rows) @ ab @ _normalized(columns).T
         painted = rows.T @ mean @ columns
-    cover = rows.sum(0)[:, None] * columns.sum(0)  # more than 1 where patches of a tiny image overlap
+    cover = rows.sum(0)[:, None] * columns.sum(0)  # above 1 where patches overlap in a tiny image
     return Points(painted / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
 
 
 def _patches(length: int, grid: int, side: float, like: Tensor) -> Tensor:
-    """Return ``(grid, length)`` in {0, 1}: 1 for the pixels of an axis in the patch of each cell."""
+    """Return a mask ``(grid, length)`` in {0, 1} of the pixels of each patch along one axis."""
     pixel = torch.arange(length, device=like.device)
     center = (torch.arange(grid, device=like.device) + 0.5) * length / grid
     extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least one
@@ -196,15 +196,15 @@ def weigh_transfer(
 ) -> Tensor:
     """Average transferred and automatic colors, weighted by their precision (ours).
 
-    Both are treated as measurements of the same color. The variance of the automatic one is that of the
-    network's distribution; that of the transferred one is the excess of its squared distance from the
-    automatic colors, at least ``error`` squared. References that do not fit thus get little weight.
+    Both are treated as measurements of the same color. The variance of the automatic color is the variance of
+    the predicted distribution. The variance of the transferred color is the excess of its squared distance
+    from the automatic color, at least ``error`` squared. Unsuitable references therefore get a low weight.
 
     Args:
         transferred: ``(B, 2, H, W)`` in CIE units.
         automatic: ``(B, 2, H, W)``.
         logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
-        centers: ``(529, 2)`` colors of the grid.
+        centers: ``(529, 2)`` bin centers of the grid.
         error: Standard deviation of a good transfer in CIE units.
     """
     variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
@@ -223,7 +223,7 @@ def _variance(logits: Tensor, centers: Tensor) -> Tensor:
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:
-    """Merge the points of a user with hints; points override hints."""
+    """Merge user points with hints; user points override hints."""
     if given is None:
         return hints
     ab = torch.where(given.mask > 0, given.ab, hints.ab)

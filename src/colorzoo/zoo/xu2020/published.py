@@ -1,6 +1,6 @@
-"""Names of the authors' state dicts (encoder 20 keys, decoder 18, colorization net 107) and ours.
+"""Conversion of the authors' state dicts (encoder 20 keys, decoder 18, colorization network 107).
 
-The weights of torchvision's VGG-19 can be used for the encoder, too.
+The encoder can also be loaded from torchvision's VGG-19.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _ONLY_DECODER = "conv1_2_2.weight"
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of one of the three networks; unknown keys stay, so that a strict load reports them.
+    """Rename the keys of one of the three networks; unknown keys stay, so a strict load reports them.
 
-    The layers of torchvision's VGG-19 after the encoder are omitted; the encoder's first layer, which
-    normalizes, is not part of it.
+    The layers of torchvision's VGG-19 after the encoder are dropped. The encoder's first layer
+    (normalization) is not part of VGG-19.
     """
     if _ONLY_VGG19 in state_dict:
         return _from_vgg19(state_dict)
@@ -43,7 +43,7 @@ def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _transfer_key(part: str, key: str) -> str:
     layer, _, parameter = key.rpartition(".")
-    inner = "" if layer == "conv0" else ".conv"  # all others pad by reflection around the convolution
+    inner = "" if layer == "conv0" else ".conv"  # all other layers wrap the convolution in reflection padding
     return f"network.transfer.{part}.{layer}{inner}.{parameter}"
 
 

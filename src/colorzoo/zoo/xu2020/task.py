@@ -1,4 +1,4 @@
-"""Training of both sub-nets of Xu et al., CVPR 2020, in stages."""
+"""Stage-wise training of both sub-nets of Xu et al., CVPR 2020."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, Extensions, Sty
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
 from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
 
-_AREA = (0.3, 1.0)  # range of the fraction of an image in a reference made from it
-_TURN = (60.0, 300.0)  # range of the rotation of hues of an unrelated reference in degrees
-_SHIFT = 30.0  # largest shift of its colors in CIE units
-WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # share of shifted contents, and their largest shift in CIE units
+_AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
+_TURN = (60.0, 300.0)  # range of the hue rotation of an unrelated reference in degrees
+_SHIFT = 30.0  # maximum color shift of an unrelated reference in CIE units
+WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # fraction of shifted contents, maximum shift in CIE units
 
 _COLOR_DECODER = (
     *("up8", "skip3", "block8", "attention", "inject", "up9", "skip2", "block9"),
@@ -38,9 +38,9 @@ _COLOR_DECODER = (
 )
 STAGES: Mapping[str, Stage] = {
     "decoder": Stage(trains=("model.network.transfer.decoder.*",)),
-    # the paper's loss does not read the head over the ab grid
+    # the paper's loss does not use the classification head
     "color": Stage(trains=("model.network.color.*",), leaves=("*.class_head.*",)),
-    # ours: both halves of the transfer sub-net together, if no VGG-19 is available
+    # ours: encoder and decoder of the transfer sub-net jointly, without VGG-19
     "encoder": Stage(trains=("model.network.transfer.*",)),
     # ours: the decoder of the colorization sub-net alone, on transferred hints
     "exposure": Stage(trains=tuple(f"model.network.color.unet.{name}.*" for name in _COLOR_DECODER)),
@@ -52,10 +52,10 @@ class Objective:
     """Settings of the losses of both sub-nets.
 
     Attributes:
-        image_weight: Weight of the squared error of the image, for the decoder.
-        perceptual_weight: Weight of the squared error of relu4_1; the paper does not name the layer.
+        image_weight: Weight of the squared pixel error, for the decoder.
+        perceptual_weight: Weight of the squared error of relu4_1; the paper does not state the layer.
         hint_weight: lambda of the masked Huber loss.
-        delta: delta of the masked Huber loss, for ab over 110; the paper gives none.
+        delta: delta of the masked Huber loss on ab / 110; the paper does not state it.
     """
 
     image_weight: Weight = 0.8
@@ -65,14 +65,14 @@ class Objective:
 
 
 class Xu2020(SingleOptimizerModule):
-    """Task of `StylizationColorization`.
+    """Lightning module of `StylizationColorization`.
 
     Args:
-        architecture: The sub-nets.
+        architecture: Settings of the sub-nets.
         objective: The losses.
-        extensions: Additions to the paper.
-        stage: The trained part: the ``decoder`` of the transfer sub-net, or the ``color`` sub-net;
-            ``encoder`` and ``exposure`` are ours, see `STAGES`.
+        extensions: Extensions of the paper.
+        stage: Trained part: the ``decoder`` of the transfer sub-net or the ``color`` sub-net; ``encoder`` and
+            ``exposure`` are ours, see `STAGES`.
         start: A Local Hints model for the colorization sub-net, or a model of this class.
         stop_probability: p of the number of simulated points, P(n) = (1 - p)^n p.
         **optimization: See `Optimization`.
@@ -98,31 +98,33 @@ class Xu2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def setup(self, stage: str) -> None:
-        """Begin training.
+        """Check the encoder before training.
 
         Raises:
-            WeightsError: The decoder would be trained for an encoder with random weights.
+            WeightsError: Stage ``decoder`` has an encoder with random weights.
         """
         super().setup(stage)
         if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
             require_frozen(self.trained, "stage decoder needs a trained encoder", "xu2020 VGG19.pth")
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy another model of this class, or a Local Hints model into the colorization sub-net.
+        """Copy another model of this class, or copy a Local Hints model to the colorization sub-net.
 
         Raises:
-            ColorzooError: The source is of another family, shape or input, or does not fit the stage.
+            ColorzooError: The source has another family, shape or input scale, or does not fit the stage.
         """
         if isinstance(source, Xu2020):
             apply_weights(self.model, source.model.state_dict(), name="start", published=False)
             return
         if self.stage == "decoder":
-            raise ColorzooError("start does not fit: stage decoder needs an encoder, which only Xu2020 has.")
+            raise ColorzooError(
+                "start does not fit: stage decoder requires an encoder, so start must be an Xu2020 model."
+            )
         unet, theirs = self.model.network.color.unet, source.model.network
         unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="start"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Take the step of the stage."""
+        """Compute the loss of the stage."""
         match self.stage:
             case "decoder":
                 losses = self._reconstruction_losses(batch["rgb"])
@@ -134,14 +136,14 @@ class Xu2020(SingleOptimizerModule):
         return losses["loss"]
 
     def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Reconstruct images without a transfer: squared errors of the image and of its features."""
+        """Return the squared errors of reconstructed images and of their features, without a transfer."""
         weigh, transfer = self.objective, self.model.network.transfer
         image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
         loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
         return {"loss": loss, "image": image, "perceptual": perceptual}
 
     def _color_loss(self, batch: Batch) -> Tensor:
-        """Color from points, whose pixels have a larger weight (L_c of the paper)."""
+        """Return the loss of colorization from points, with a higher weight of hinted pixels (L_c)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
         points = self.training_hints(lab, batch)
         found, _ = self.model.network.color(lab[:, :1], points)
@@ -149,7 +151,7 @@ class Xu2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Draw the paper's points, or the hints of the extensions."""
+        """Sample the paper's points or the hints of the extensions."""
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
         drawn = simulate_points(lab[:, 1:], picture_generators(batch["seed"], "points"), simulation)
@@ -158,11 +160,11 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the references: none, one of the image itself, one of other colors."""
+        """Return the settings: no reference, a related reference, and an unrelated reference."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make references of the images themselves."""
+        """Generate references from the images."""
         if setting == "automatic":
             return Guidance()
         made = self_references(lab_to_rgb(lab), seeds)
@@ -172,14 +174,14 @@ class Xu2020(SingleOptimizerModule):
 def masked_huber(
     ab: Tensor, target: Tensor, mask: Tensor, *, hint_weight: float = 10.0, delta: float = 1.0
 ) -> Tensor:
-    """Return the mean Huber distance with a larger weight of hinted pixels (L_c of the paper).
+    """Return the mean Huber distance with a higher weight of hinted pixels (L_c of the paper).
 
     Args:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
         target: ``(B, 2, H, W)`` truth in CIE units.
         mask: ``(B, 1, H, W)`` in {0, 1}.
-        hint_weight: lambda: prediction and truth are both multiplied by ``1 + lambda * mask``.
-        delta: Distance of ab over 110 above which the loss is linear.
+        hint_weight: lambda; prediction and truth are multiplied by ``1 + lambda * mask``.
+        delta: Distance of ab / 110 above which the loss is linear.
     """
     weight = (1 + hint_weight * mask) / AB_SCALE
     return F.huber_loss(weight * ab, weight * target, delta=delta)
@@ -189,7 +191,7 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
     """Return the mean squared errors of the image and of its relu4_1.
 
     Args:
-        encoder: Encoder of the features; no gradient reaches those of the target.
+        encoder: Feature encoder; target features receive no gradient.
         rgb: ``(B, 3, H, W)`` reconstruction.
         target: ``(B, 3, H, W)`` in [0, 1].
     """
@@ -199,7 +201,7 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 
 
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
-    """Return the squared error of images after a transfer from a part of themselves (stage ``encoder``)."""
+    """Return the squared error after a transfer from a crop of the same image (stage ``encoder``)."""
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
     look = network.look(reference_of(batch))
@@ -216,9 +218,9 @@ def exposed_hints(
 
     Args:
         network: The network.
-        extensions: The shares.
+        extensions: Settings with the fractions of the images.
         drawn: Hints of the other images.
-        lab: ``(B, 3, H, W)`` truth.
+        lab: ``(B, 3, H, W)`` ground truth.
         batch: The batch.
     """
     draws = draw_uniform(picture_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
@@ -234,7 +236,7 @@ def exposed_hints(
 
 
 def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> Tensor:
-    """Transfer from an image's own reference, an unrelated one, or a mixture of both."""
+    """Transfer colors from a related, an unrelated or a mixed reference."""
     reference = reference_of(batch)
     own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
     draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
@@ -244,9 +246,9 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
 
 
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the colors ``(B, 2, H, W)`` before the transfer: mostly automatic ones, some true ones shifted.
+    """Return the ab ``(B, 2, H, W)`` before the transfer: automatic, or true colors with a shift.
 
-    The latter are as vivid as typical images for `stylize`, and teach the network to replace such colors.
+    Shifted true colors are as vivid as typical inputs of `stylize`, and train the network to replace them.
     """
     draws = draw_uniform(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
@@ -254,20 +256,20 @@ def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
 
 
 def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or parts of the images themselves if the data has none."""
+    """Return the references of a batch, or crops of its images if the data has no references."""
     given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
     return self_references(batch["rgb"], batch["seed"]) if given is None else given
 
 
 def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return a part of each image ``(B, 3, H, W)``, enlarged, half of them mirrored."""
+    """Return an enlarged crop of each image ``(B, 3, H, W)``; half of the crops are mirrored."""
     return crop_flip_reference(rgb, picture_generators(seeds, "referen"), scale=_AREA)
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return references with other colors, as those of unrelated images.
+    """Return references with changed colors, as substitutes for unrelated images.
 
-    Neighbors in the batch are not used, because they depend on the number of processes.
+    Other images of the batch are not used, because they depend on the number of processes.
 
     Args:
         rgb: ``(B, 3, H, W)`` references in [0, 1].

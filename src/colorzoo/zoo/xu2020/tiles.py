@@ -1,8 +1,8 @@
-"""The transfer sub-net in tiles, with the statistics of the whole image and the memory of a tile.
+"""Tiled transfer sub-net: global statistics with the memory of one tile.
 
-Maps are exact except near the border of a tile. Statistics of a position depend on those of the positions
-before
-it: there is a pass over all tiles for each group of positions, as deep as the group, and one for the result.
+Maps are exact except near the border of a tile. The statistics at a layer depend on the statistics at earlier
+layers. Each group of layers therefore requires a pass over all tiles, up to the depth of the group, and the
+result requires a final pass.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from colorzoo.zoo.xu2020.transfer import (
 )
 
 HALO = 64
-"""Pixels around a tile; the receptive field of all convolutions together is 60 to each side."""
+"""Halo in pixels around a tile; the receptive field of all convolutions extends 60 pixels to each side."""
 
 TILED_ABOVE, TILE = 1_500_000, 768
-"""Number of pixels of an image above which tiles are used, and their side without the halo."""
+"""Number of image pixels above which tiling is used, and side of a tile without its halo."""
 
 
 class _Pass(NamedTuple):
-    """A pass over the tiles, for the positions of one group."""
+    """A pass over all tiles for one group of layers."""
 
     places: tuple[str, ...]
     down: int = len(LEVELS)  # levels of the encoder
@@ -56,12 +56,12 @@ _PASSES = (
 
 @dataclass(frozen=True)
 class Window:
-    """A tile in an image, in pixels; all numbers are multiples of 8.
+    """A tile of an image in pixels; all values are multiples of 8.
 
     Attributes:
-        rows: First and last (exclusive) row with the halo.
-        columns: First and last (exclusive) column with the halo.
-        core: First and last row and first and last column without the halo.
+        rows: Start and end (exclusive) row, including the halo.
+        columns: Start and end (exclusive) column, including the halo.
+        core: Start and end row, and start and end column, without the halo.
     """
 
     rows: tuple[int, int]
@@ -69,11 +69,11 @@ class Window:
     core: tuple[int, int, int, int]
 
     def cut(self, picture: Tensor) -> Tensor:
-        """Return the tile of an image ``(B, C, H, W)``, with its halo."""
+        """Return the tile of an image ``(B, C, H, W)``, including its halo."""
         return picture[:, :, slice(*self.rows), slice(*self.columns)]
 
     def inner(self, maps: Tensor) -> Tensor:
-        """Return the part without the halo of a map of the tile at any scale."""
+        """Return the part of a map without the halo, at any scale."""
         scale = (self.rows[1] - self.rows[0]) // maps.shape[2]
         top, bottom = ((edge - self.rows[0]) // scale for edge in self.core[:2])
         left, right = ((edge - self.columns[0]) // scale for edge in self.core[2:])
@@ -81,7 +81,7 @@ class Window:
 
 
 class RunningMoments:
-    """Mean and deviation over successive parts, in float64."""
+    """Running mean and standard deviation in float64."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -89,7 +89,7 @@ class RunningMoments:
         self._squares: Tensor | float = 0.0
 
     def add(self, maps: Tensor) -> None:
-        """Add the pixels of ``(B, C, h, w)``."""
+        """Add the values of ``(B, C, h, w)``."""
         part = maps.double()
         count = part.shape[2] * part.shape[3]
         mean = part.mean(dim=(2, 3), keepdim=True)
@@ -104,13 +104,13 @@ class RunningMoments:
         self._count = total
 
     def moments(self) -> Moments:
-        """Return the moments of all parts."""
+        """Return the moments of all added values."""
         mean, squares = torch.as_tensor(self._mean), torch.as_tensor(self._squares)
         return Moments(mean.float(), (squares / (self._count - 1) + EPSILON).sqrt().float())
 
 
 def too_large(rgb: Tensor) -> bool:
-    """Return whether to process an image in tiles; never with gradients or in an exported graph."""
+    """Return whether an image requires tiles; False with gradients and in exported graphs."""
     if is_traced() or rgb.requires_grad:
         return False
     return rgb.shape[-2] * rgb.shape[-1] > TILED_ABOVE
@@ -160,13 +160,13 @@ def transfer_in_tiles(
         targets: See `match_look`.
         sets: See `match_look`.
         alpha: See `match_look`.
-        side: Side of the tiles, a multiple of 8.
+        side: Side of the tiles in pixels, a multiple of 8.
     """
     height, width = rgb.shape[-2:]
     padded = pad_picture(rgb)
     tiles = list(windows(padded, side))
-    own: dict[str, Moments] = {}  # of the whole image, at the positions of the passes before
-    running: dict[str, RunningMoments] = {}  # at the positions of this pass
+    own: dict[str, Moments] = {}  # global moments at the layers of earlier passes
+    running: dict[str, RunningMoments] = {}  # at the layers of this pass
 
     def adapt(place: str, maps: Tensor) -> Tensor:
         if place in running:

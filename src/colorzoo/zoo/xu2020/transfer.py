@@ -1,7 +1,8 @@
 """The transfer sub-net of Xu et al. 2020: a VGG-19 encoder and a decoder with skips.
 
-At each of ten positions a function may change the map: it records the statistics of a reference, or matches
-those of the image to them. Formulas of section 3.1 (AdaIN: Huang and Belongie 2017; WCT: Li et al. 2017).
+At each of ten layers a function can replace the map. The function either records the statistics of a
+reference, or matches the statistics of the image to them. Formulas follow section 3.1 (AdaIN: Huang and
+Belongie 2017; WCT: Li et al. 2017).
 """
 
 from __future__ import annotations
@@ -18,33 +19,33 @@ from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
 STRIDE, SMALLEST = 8, 16
-"""Sides are multiples of 8 and at least 16, the least for reflection in the deepest map."""
+"""Sides must be multiples of 8 and at least 16 pixels for reflection padding in the deepest map."""
 
 PLACES = (
     *("encoder1", "encoder2", "encoder3", "encoder4"),
     *("skip1", "skip2", "skip3"),
     *("decoder3", "decoder2", "decoder1"),
 )
-"""Names of the ten matched positions in published order; the prefix is the set of the position."""
+"""Names of the ten matched layers in published order; the prefix is the set of the layer."""
 
 PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
-"""Input of the decoder: an eleventh position, used only if the encoder's positions are off."""
+"""Input of the decoder: an eleventh layer, matched only if the set ``encoder`` is off."""
 
 LEVELS = (1, 2, 3)
-"""Levels at whole, half and quarter size, which the encoder goes down and the decoder up."""
+"""Resolution levels (full, half and quarter size) of encoder and decoder."""
 
 _BASES = (64, 128, 256, 512)
 _BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
 _AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
-"""Maps the name of a position and the map there to the changed map."""
+"""Function of a layer name and its map that returns the replaced map."""
 
 EPSILON = 1e-5
 
 TransformName = Literal["adain", "wct"]
 Transform = Callable[[Tensor, Tensor, float], Tensor]
-"""Maps content map, style map and alpha to the content map with the statistics of the style."""
+"""Function of content map, style map and alpha that returns the restyled content map."""
 
 
 class Moments(NamedTuple):
@@ -60,7 +61,7 @@ class Moments(NamedTuple):
 
 
 def moments(maps: Tensor) -> Moments:
-    """Return the moments of ``(B, C, H, W)`` over all pixels, of which there must be at least two."""
+    """Return the moments of ``(B, C, H, W)`` over all pixels; at least two pixels are required."""
     if maps.requires_grad or maps.device.type != "cpu" or is_traced():
         variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
         return Moments(mean, (variance + EPSILON).sqrt())
@@ -68,14 +69,14 @@ def moments(maps: Tensor) -> Moments:
 
 
 def _moments_on_cpu(maps: Tensor) -> Moments:
-    """Compute moments by the kernel of group normalization, 20 times faster than ``var_mean`` on a CPU.
+    """Compute moments with the group normalization kernel, faster than ``var_mean`` on CPUs.
 
-    The map is made contiguous: for channels last the kernel computes E[x^2] - E[x]^2, which loses small
-    variances.
+    The map is made contiguous, because for channels_last the kernel computes E[x^2] - E[x]^2, which loses
+    small variances.
     """
     batch, channels, height, width = maps.shape
     count = height * width
-    one = torch.ones(channels, dtype=torch.float32, device=maps.device)  # also of bfloat16 maps
+    one = torch.ones(channels, dtype=torch.float32, device=maps.device)  # float32 for bfloat16 maps too
     inputs = maps.contiguous(), one, torch.zeros_like(one), batch, channels, count, channels, EPSILON
     _, mean, scale = torch.native_group_norm(*inputs)
     biased = scale.double() ** -2 - EPSILON
@@ -86,21 +87,21 @@ def _moments_on_cpu(maps: Tensor) -> Moments:
 def match_moments(
     content: Tensor, style: Moments, alpha: Tensor | float = 1.0, own: Moments | None = None
 ) -> Tensor:
-    """Give a content map the moments of a style, item by item.
+    """Match the moments of a content map to style moments, per batch item.
 
     Args:
         content: ``(B, C, H, W)``.
         style: Moments of ``B`` items.
-        alpha: 1 takes the style, 0 keeps the content; a number, or ``(B, 1, 1, 1)``.
-        own: Moments of the content, if it is part of a larger map; by default they are computed.
+        alpha: Interpolation between the content (0) and the style (1); a number or ``(B, 1, 1, 1)``.
+        own: Moments of the content if it is a tile of a larger map; computed by default.
     """
     own = moments(content) if own is None else own
     scale = alpha * style.std / own.std + (1 - alpha)
     middle = alpha * style.mean + (1 - alpha) * own.mean
-    if content.dtype != torch.float32:  # one pass; it rounds as the map itself
+    if content.dtype != torch.float32:  # one fused operation in the precision of the map
         shift = middle - own.mean * scale
         return torch.addcmul(shift.to(content.dtype), content, scale.to(content.dtype))
-    # centered first: a large scale of a nearly constant map would amplify rounding errors
+    # center first: a large scale of a nearly constant map would amplify rounding errors
     return torch.addcmul(middle, content - own.mean, scale)
 
 
@@ -112,7 +113,7 @@ def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
 def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     """Apply the whitening and coloring transform to ``(B, C, H, W)``; the style may have another size.
 
-    The identity is added to both covariances, and the result keeps the range of the content map.
+    The identity is added to both covariances, and the result is clamped to the range of the content map.
     """
     flat = content.flatten(2).float()
     centered, _, covariance = covariance_of(flat)
@@ -129,7 +130,7 @@ TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
 def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
-    """Return a transform of maps ``(1, C, H, W)`` inside each label; see `by_label`."""
+    """Restrict a transform of maps ``(1, C, H, W)`` to equal labels; see `by_label`."""
 
     def apply(content: Tensor, style: Tensor, alpha: float) -> Tensor:
         def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -145,7 +146,7 @@ class EncoderMaps(NamedTuple):
 
     Attributes:
         bottom: relu4_1, ``(B, 512w, H/8, W/8)``.
-        pools: pool1 to pool3, as adapted for the decoder.
+        pools: pool1 to pool3, after adaptation.
         maps: conv1_2, conv2_2 and conv3_4, the maps before pooling.
     """
 
@@ -175,7 +176,7 @@ class ReflectConv(nn.Module):
 
 
 class Encoder(nn.Module):
-    """VGG-19 to relu4_1 with average pooling and reflection, on RGB in [0, 1].
+    """VGG-19 up to relu4_1 with average pooling and reflection padding, for RGB in [0, 1].
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -193,19 +194,19 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def normalize_imagenet(self) -> None:
-        """Let the first layer subtract the mean color of ImageNet and divide by its deviation."""
+        """Set the first layer to ImageNet normalization."""
         deviation = torch.tensor(IMAGENET_DEVIATION)
         self.conv0.weight.copy_(torch.diag(1 / deviation)[:, :, None, None])
         assert self.conv0.bias is not None
         self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
     def forward(self, rgb: Tensor, adapt: Adapt, levels: int = len(LEVELS)) -> EncoderMaps:
-        """Encode ``(B, 3, H, W)``; each level reads the map that ``adapt`` returned for the previous one.
+        """Encode ``(B, 3, H, W)``; each level continues with the map that ``adapt`` returned.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            adapt: Changes the maps at the positions.
-            levels: Levels to go down; with fewer ``bottom`` is the first map of the next level.
+            adapt: Function that replaces the maps.
+            levels: Number of levels; with fewer levels ``bottom`` is the first map of the next level.
         """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
         pools, maps = [], []
@@ -236,7 +237,7 @@ class Decoder(nn.Module):
         self.conv1_1 = ReflectConv(c1, 3)
 
     def forward(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
-        """Return RGB ``(B, 3, H, W)``, not clamped."""
+        """Return unclipped RGB ``(B, 3, H, W)``."""
         rgb: Tensor = self.conv1_1(self.body(encoded, adapt))
         return rgb
 
@@ -245,8 +246,8 @@ class Decoder(nn.Module):
 
         Args:
             encoded: Output of the encoder.
-            adapt: Changes the maps at the positions.
-            levels: Levels to go up.
+            adapt: Function that replaces the maps.
+            levels: Number of levels.
         """
         x = adapt(BOTTOM, encoded.bottom)
         for level in LEVELS[::-1][:levels]:
@@ -265,7 +266,7 @@ def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
 
 
 class TransferNetwork(nn.Module):
-    """Transfer of colors of a reference by matching moments at ten positions.
+    """Color transfer from a reference by matching moments at ten layers.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -278,11 +279,11 @@ class TransferNetwork(nn.Module):
         self.channels = dict(zip(PLACES, (c1, c2, c3, c4, c1, c2, c3, c3, c2, c1), strict=True))
 
     def forward(self, rgb: Tensor, adapt: Adapt | None = None) -> Tensor:
-        """Return ``(B, 3, H, W)``, not clamped: the transfer, or a plain reconstruction without ``adapt``.
+        """Return unclipped ``(B, 3, H, W)``: the transfer, or a plain reconstruction without ``adapt``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
-            adapt: Changes the maps at the positions.
+            adapt: Function that replaces the maps.
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
@@ -290,7 +291,7 @@ class TransferNetwork(nn.Module):
         return answer[:, :, :height, :width].float()
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the moments of a reference at the ten positions, ``(B, 2, 1856w)`` float32.
+        """Return the moments of a reference at the ten layers, ``(B, 2, 1856w)`` float32.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
@@ -306,7 +307,7 @@ class TransferNetwork(nn.Module):
         return self.join_look(seen)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the feature maps of a reference at the ten positions."""
+        """Return the feature maps of a reference at the ten layers."""
         seen: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
@@ -317,12 +318,12 @@ class TransferNetwork(nn.Module):
         return seen
 
     def join_look(self, seen: Mapping[str, Moments]) -> Tensor:
-        """Return the look ``(B, 2, 1856w)`` of the moments by position."""
+        """Concatenate moments by layer to ``(B, 2, 1856w)``."""
         parts = [torch.cat([seen[place].mean, seen[place].std], dim=3).squeeze(2) for place in PLACES]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_look(self, look: Tensor) -> dict[str, Moments]:
-        """Return the moments by place of a look ``(B, 2, 1856w)``."""
+        """Split ``(B, 2, 1856w)`` into moments by layer."""
         parts = torch.split(look, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
@@ -337,10 +338,10 @@ def keep(place: str, maps: Tensor) -> Tensor:
 
 
 def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
-    """Return a function that matches moments at the positions of the given sets.
+    """Return a function that matches moments at the layers of the given sets.
 
     Args:
-        targets: Moments by position, see `TransferNetwork.split_look`.
+        targets: Moments by layer, see `TransferNetwork.split_look`.
         sets: Some of `PLACE_SETS` (compared in the paper's figure 5).
         alpha: See `match_moments`.
     """
@@ -353,14 +354,14 @@ def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Ten
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the position whose statistics apply here, or None for no change."""
+    """Return the layer whose statistics apply, or None for no change."""
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None
 
 
 def pad_picture(rgb: Tensor) -> Tensor:
-    """Repeat the last row and column until both sides fit the encoder."""
+    """Replicate the last row and column until both sides fit the encoder."""
     height, width = rgb.shape[-2:]
     rows, columns = -height % STRIDE, -width % STRIDE
     rows += SMALLEST - STRIDE if height + rows < SMALLEST else 0

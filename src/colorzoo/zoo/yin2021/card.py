@@ -11,7 +11,7 @@ FULL = ModelCard(
     title='Yes, "Attention Is All You Need", for Exemplar based Colorization',
     paper="https://doi.org/10.1145/3474085.3475385",
     year=2021,
-    summary="Colors a photo like a reference: by matched places, and by the common colors it has.",
+    summary="Colorizes an image from a reference by matching and by attention to common colors.",
     task="colorzoo.zoo.yin2021.task:Yin2021",
     model="colorzoo.zoo.yin2021.model:AttentiveTransfer",
     parameters=72_829_686,
@@ -19,7 +19,7 @@ FULL = ModelCard(
     config="yin2021/paper.yaml",
     quality=(Quality("exemplar", 66, "Between blanch2021 and bai2022 in Chen et al. 2023.", stated=(_FID,)),),
     smoke=Smoke(
-        # at 0.01 random features match by chance, at 1 all positions get the same color, which is normalized
+        # at 0.01 rounding error changes the matches of random features, at 1 all colors are equal
         {
             "width": 0.125,
             "reference_side": 64,

@@ -1,7 +1,9 @@
 """Yes, "Attention Is All You Need", for Exemplar based Colorization (Yin et al., ACM MM 2021).
 
-Places of an image take colors from matching positions of a reference, and choose among 198 common colors by
-the histogram of the whole reference; a learned gate mixes both. https://doi.org/10.1145/3474085.3475385
+Each position of an image takes the colors of matching reference positions, and attends to 198 common colors
+conditioned on the reference's histogram. A learned gate blends both. https:
+
+doi.org/10.1145/3474085.3475385
 """
 
 from __future__ import annotations
@@ -28,13 +30,13 @@ from colorzoo.zoo.yin2021.published import convert_published
 
 
 class AttentiveTransfer(PaintsByGate, ColoringModel):
-    """Colors an image with the matched and with the common colors of a reference.
+    """Colorize an image with the matched and the common colors of a reference.
 
     Args:
         architecture: The network.
 
     Raises:
-        ColorzooError: ``reference_side`` is no multiple of 16.
+        ColorzooError: ``reference_side`` is not a multiple of 16.
     """
 
     stride = STRIDE
@@ -47,11 +49,11 @@ class AttentiveTransfer(PaintsByGate, ColoringModel):
         self.require_side()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference nothing is mixed in."""
+        """Colorize a batch; without a reference the blending is skipped."""
         return AbPrediction(ab=self.colors(lightness, guidance))
 
     def read(self, rgb: Tensor) -> Reference:
-        """Return references ``(B, 3, H, W)`` in [0, 1] as the network reads them."""
+        """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
         square = self.squared(rgb)
         lab = scaled_lab(square)
         small = scaled_lab(F.avg_pool2d(square, REDUCED))

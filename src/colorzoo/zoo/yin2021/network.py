@@ -1,4 +1,4 @@
-"""Network of Yin et al. 2021: colors by matching positions, and by attention to the colors of a histogram."""
+"""Network of Yin et al. 2021: colors by matching and by attention to histogram colors."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from colorzoo.settings import Natural, Positive, Range, Share, Width
 
 STRIDE = 16
 REDUCED = 4
-"""Pixels of a reference, each way, that one matched position stands for."""
+"""Stride in pixels of the matched reference positions."""
 
-_STEP, _HALF = 0.1, 10  # bins of ab / 110, and those on each side of 0
+_STEP, _HALF = 0.1, 10  # bin width of ab / 110, and number of bins on each side of 0
 _SIDE = 2 * _HALF + 1
 _KEPT = (
     *((3, 15, 17), (4, 12, 17), (5, 9, 18), (6, 8, 18), (7, 7, 18), (8, 6, 19), (9, 5, 18), (10, 5, 18)),
     *((11, 4, 18), (12, 3, 17), (13, 2, 17), (14, 2, 17), (15, 1, 17), (16, 1, 16), (17, 0, 16), (18, 5, 6)),
 )
-"""Bins of b, from the first to the last, that the paper keeps for each bin of a."""
+"""First and last bin of b that the paper keeps for each bin of a."""
 
 _BIN_SHARPNESS = 100.0
 _GATE_SHARPNESS = 5.0
@@ -46,10 +46,10 @@ class Architecture:
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
         reference_side: Side in pixels of the square that references are resized to, a multiple of 16. The
-            gate reads a value for each 4 x 4 pixels of it.
+            gate has one input per 4 x 4 pixels.
         classes: Number of classes of the classifier.
-        tau: Temperature of the match.
-        dropout: Fraction of values that the layers of the gate drop in training.
+        tau: Softmax temperature of the matching.
+        dropout: Dropout probability in the gate.
     """
 
     width: Width = 1.0
@@ -60,10 +60,10 @@ class Architecture:
 
 
 class AttentionNet(GatedNetwork):
-    """The network; sides of the image are multiples of 16.
+    """The network; height and width of the image must be multiples of 16.
 
     Args:
-        architecture: Its settings.
+        architecture: Settings of the network.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -85,11 +85,11 @@ class AttentionNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six maps ``(B, C, h, w)`` of an image, the first of half its size."""
+        """Return the six encoder maps ``(B, C, h, w)`` of an image, the first at half size."""
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match an image, by its maps, with a reference, and let it attend to the histogram."""
+        """Match the encoder maps with a reference, and attend to its histogram."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -98,7 +98,7 @@ class AttentionNet(GatedNetwork):
         def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
             taken = shares(similarity, tau=self.tau).to(ab.dtype)
             trust = self.matched_trust(taken) - self.histogram_trust(taken)
-            return ab @ taken, torch.sigmoid(_GATE_SHARPNESS * trust)  # a softmax over both
+            return ab @ taken, torch.sigmoid(_GATE_SHARPNESS * trust)  # equals a softmax over both sources
 
         matched, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
         attended = self.histogram(maps[5], reference.histogram)
@@ -111,11 +111,11 @@ class AttentionNet(GatedNetwork):
 
 
 class HistogramAttention(nn.Module):
-    """Choice among the 198 colors by each position, steered by the histogram of a reference.
+    """Attention of each position to the 198 common colors, conditioned on a reference histogram.
 
     Args:
-        narrow: Channels of the layers of the larger map.
-        wide: Channels of the image's map and of the histogram's vector.
+        narrow: Channels of the layers at the larger size.
+        wide: Channels of the image's map and of the histogram vector.
     """
 
     colors: Tensor
@@ -148,15 +148,15 @@ class HistogramAttention(nn.Module):
 
 
 def kept_bins(device: torch.device | None = None) -> Tensor:
-    """Return the 198 common colors ``(198,)`` as numbers of the bins 21 a + b of ab / 110."""
+    """Return the indices ``(198,)`` of the common colors among the bins 21 a + b of ab / 110."""
     runs = [torch.arange(_SIDE * a + first, _SIDE * a + last + 1, device=device) for a, first, last in _KEPT]
     return torch.cat(runs)
 
 
 def color_histogram(ab: Tensor) -> Tensor:
-    """Return the shares ``(B, 198)`` of the common colors among them, in ab / 110 ``(B, 2, H, W)``.
+    """Return the normalized histogram ``(B, 198)`` of common colors in ab / 110 ``(B, 2, H, W)``.
 
-    An image without any has zeros.
+    An image without any common color returns zeros.
     """
     bins = (ab / _STEP).round().clamp(-_HALF, _HALF).long() + _HALF
     index = (_SIDE * bins[:, 0] + bins[:, 1]).flatten(1)
@@ -167,7 +167,7 @@ def color_histogram(ab: Tensor) -> Tensor:
 
 
 def _trust(places: int, architecture: Architecture) -> nn.Sequential:
-    """Return the layers that tell from ``(B, places, N)`` how far to trust a source, ``(B, 1, N)``."""
+    """Return layers that predict the reliability ``(B, 1, N)`` of a source from ``(B, places, N)``."""
     hidden = scaled_width(1024, architecture.width)
     return nn.Sequential(
         *(nn.Conv1d(places, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),

@@ -1,4 +1,4 @@
-"""Names of the authors' file ``latest_net_G.pth`` and ours."""
+"""Conversion of the authors' file ``latest_net_G.pth``."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights; unknown names stay, so that a strict load reports them."""
+    """Rename the weights; unknown names stay, so a strict load reports them."""
     return rename_keys(state_dict, _NAMES)

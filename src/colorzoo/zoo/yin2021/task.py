@@ -1,6 +1,6 @@
-"""Training of Yin et al. 2021 (ACM MM) like that of its predecessor, Gray2ColorNet.
+"""Training of Yin et al. 2021 (ACM MM), equal to the training of its predecessor Gray2ColorNet.
 
-The authors publish neither training code nor losses; the model's page says what is known.
+The authors publish neither training code nor losses; the model's page lists the sources.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from colorzoo.zoo.yin2021.network import Architecture
 
 
 class Yin2021(GatedTransferModule):
-    """Task of `AttentiveTransfer`.
+    """Lightning module of `AttentiveTransfer`.
 
     Args:
         architecture: The network.
