@@ -157,7 +157,7 @@ def test_the_step(stage: str) -> None:
     value, slope = divergence(task, logits, ab)
     torch.testing.assert_close(found, value, rtol=1e-4, atol=0)
     same(gradients(found, task), gradients(slope, task), rtol=2e-3, rounding=0.05)
-    with pytest.raises(DataError, match="multiples of 16"):
+    with pytest.raises(DataError, match="multiple of 16"):
         task.training_step(training_batch(24, 2)[0], 0)
 
 

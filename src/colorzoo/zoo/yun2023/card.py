@@ -10,7 +10,7 @@ _DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=
 
 
 def _published(file: str, size: int) -> dict[str, Weights]:
-    """Return the entry of a file on Google Drive, whose hash and size the authors do not state."""
+    """Return the weights entry of a Google Drive file without published hash and size."""
     return {
         "published": Weights(
             sha256=None,
@@ -30,7 +30,7 @@ BASE = ModelCard(
     "Leveraging Vision Transformer",
     paper="https://arxiv.org/abs/2207.06831",
     year=2023,
-    summary="Colors a photo; carries the colors of points by attention. The paper's base model.",
+    summary="Colorizes an image; propagates color points by attention. The paper's base model.",
     task="colorzoo.zoo.yun2023.task:Yun2023",
     model="colorzoo.zoo.yun2023.model:IColoriT",
     parameters=89_478_416,
@@ -47,7 +47,7 @@ BASE = ModelCard(
 SMALLER = replace(
     BASE,
     name="yun2023_s",
-    summary="Colors a photo; carries colors of points by attention. The paper's iColoriT-S, half as wide.",
+    summary="Colorizes an image; propagates color points by attention. iColoriT-S, half width.",
     parameters=23_505_800,
     aliases=("icolorit_s",),
     hparams={"width": 384, "heads": 6},
@@ -58,7 +58,7 @@ SMALLER = replace(
 TINY = replace(
     BASE,
     name="yun2023_tiny",
-    summary="Colors a photo; carries colors of points by attention. The paper's iColoriT-T, a quarter wide.",
+    summary="Colorizes an image; propagates color points by attention. iColoriT-T, quarter width.",
     parameters=6_444_740,
     aliases=("icolorit_t",),
     hparams={"width": 192, "heads": 3},
@@ -69,7 +69,7 @@ TINY = replace(
 SMALL = replace(
     BASE,
     name="yun2023_small",
-    summary="Colors a photo; carries the colors of points by attention. Narrow; to be trained.",
+    summary="Colorizes an image; propagates color points by attention. Narrow; no weights, train it first.",
     parameters=1_928_152,
     aliases=(),
     hparams={"width": 128, "heads": 4, "depth": 6},

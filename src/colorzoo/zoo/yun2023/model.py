@@ -1,7 +1,9 @@
 """iColoriT (Yun, Lee, Park, Choo, WACV 2023).
 
-A vision transformer reads lightness and hints of 2 x 2 pixels and carries their colors across the image by
-attention; a local stabilizing layer keeps neighboring patches consistent. https://arxiv.org/abs/2207.06831
+A vision transformer propagates the colors of 2 x 2 pixel hints across the image by attention. A local
+stabilizing layer keeps neighboring patches consistent. https:
+
+arxiv.org/abs/2207.06831
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from colorzoo.zoo.yun2023.published import convert_published
 
 
 class IColoriT(ColoringModel):
-    """Colors an image with the help of color points.
+    """Colorize an image with color points.
 
     Args:
-        architecture: The transformer.
+        architecture: Settings of the transformer.
     """
 
     accepts = frozenset({"points"})
@@ -38,18 +40,18 @@ class IColoriT(ColoringModel):
         self.working_size = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch of any height and width; see `IColoriTNetwork.forward`."""
+        """Colorize a batch of any height and width; see `IColoriTNetwork.forward`."""
         points = guidance.points if guidance is not None else None
         return AbPrediction(
             ab=self.network(lightness, points if points is not None else Points.none(lightness))
         )
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the tokens of the last block as one map ``(B, width, side / patch, side / patch)``."""
+        """Return the tokens of the last block as a map ``(B, width, side / patch, side / patch)``."""
         (tokens,) = super().feature_maps(lightness)
         side = self.network.side // self.network.patch
         return (tokens.mT.reshape(len(tokens), -1, side, side),)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the contents of ``model`` in the authors' files."""
+        """Rename the entry ``model`` of the authors' files."""
         return convert_published(state_dict, self.network)

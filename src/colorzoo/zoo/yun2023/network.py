@@ -1,4 +1,4 @@
-"""Network of iColoriT: a vision transformer on lightness and hints in cells of 2 x 2 pixels."""
+"""Network of iColoriT: a vision transformer on lightness and hints of 2 x 2 pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.networks.scaling import membership
 
 CELL = 2
-"""Side of a hint in pixels, the only one that the authors trained."""
+"""Side of a hint in pixels; the authors trained only this size."""
 
 _CHANNELS = 4  # lightness, a, b, hint
 _HEADS = 8  # of the attention head
@@ -26,17 +26,18 @@ Head = Literal["convolution", "linear", "attention"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the transformer; the defaults are those of the published base model.
+    """Settings of the transformer; the defaults match the published base model.
 
     Attributes:
         width: Channels of a token: 768 (base), 384 (S), 192 (T).
         heads: Number of attention heads; 64 channels each in the paper.
         depth: Number of blocks.
-        patch: Side in pixels of the square of one token.
-        side: Side in pixels of the square to which every image is squashed; a multiple of `patch`.
-        head: Layer from tokens to pixels: the paper's local stabilizing layer, or an alternative of its
+        patch: Side of a patch in pixels.
+        side: Side in pixels of the square to which images are resized without keeping the aspect ratio; a
+            multiple of `patch`.
+        head: Layer from tokens to pixels: the paper's local stabilizing layer or an alternative of its
             ablation.
-        mask_center: Subtracted from the hint channel; 0 in all published files.
+        mask_center: Value subtracted from the hint mask; 0 in all published files.
     """
 
     width: int = 768
@@ -49,7 +50,7 @@ class Architecture:
 
 
 class QueryValueLinear(nn.Linear):
-    """Linear layer of queries, keys and values without a bias of the keys, as in BEiT.
+    """Linear layer for queries, keys and values without a key bias, as in BEiT.
 
     Args:
         width: Channels of a token.
@@ -71,7 +72,7 @@ class ConvolutionHead(nn.Module):
 
     Args:
         width: Channels of a token.
-        out: Output numbers per token.
+        out: Output channels per token.
     """
 
     def __init__(self, width: int, out: int) -> None:
@@ -79,7 +80,7 @@ class ConvolutionHead(nn.Module):
         self.conv = nn.Conv2d(width, out, 3, padding=1, padding_mode="reflect")
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map ``(B, N, width)``, a square row by row, to ``(B, N, out)``."""
+        """Map ``(B, N, width)``, a square in row-major order, to ``(B, N, out)``."""
         batch, count, width = tokens.shape
         side = round(count**0.5)
         square = tokens.transpose(1, 2).reshape(batch, width, side, side)
@@ -92,7 +93,7 @@ class NeighborAttentionHead(nn.Module):
 
     Args:
         width: Channels of a token.
-        out: Output numbers per token.
+        out: Output channels per token.
         side: Tokens along each side of the square.
     """
 
@@ -107,7 +108,7 @@ class NeighborAttentionHead(nn.Module):
         self.register_buffer("near", apart <= 1, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map ``(B, N, width)``, a square row by row, to ``(B, N, out)``."""
+        """Map ``(B, N, width)``, a square in row-major order, to ``(B, N, out)``."""
         batch, count, width = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, _HEADS, width // _HEADS)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -117,13 +118,13 @@ class NeighborAttentionHead(nn.Module):
 
 
 class IColoriTNetwork(nn.Module):
-    """The transformer with the paper's normalization: L - 50 over 100, ab over 110.
+    """The transformer with the paper's normalization: (L - 50) / 100 and ab / 110.
 
     Args:
-        architecture: Its settings.
+        architecture: Settings of the transformer.
 
     Raises:
-        ColorzooError: The side is not a multiple of the patch and of a hint's cell.
+        ColorzooError: The side is not a multiple of the patch size and of the hint size.
     """
 
     positions: Tensor
@@ -139,11 +140,11 @@ class IColoriTNetwork(nn.Module):
         self.head = build_head(architecture.head, width, 2 * patch**2, side // patch)
 
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
-        """Color an image of any size, squashed to a square for the transformer and back.
+        """Colorize images of any size; the transformer processes a square resized copy.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
+            points: Hints at the size of ``lightness``.
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.
@@ -161,16 +162,15 @@ class IColoriTNetwork(nn.Module):
         return to_pixels(outputs.float().tanh(), self.patch)
 
     def embed(self, seen: Tensor) -> Tensor:
-        """Return the tokens ``(B, N, width)`` of a `hint_image`, without positions."""
-        # in float32: some releases of oneDNN compute this convolution wrongly in bfloat16, and it is only a
-        # fiftieth of the work
+        """Return the tokens ``(B, N, width)`` of a `hint_image`, without position encodings."""
+        # float32: some oneDNN releases compute this convolution incorrectly in bfloat16
         with torch.autocast(seen.device.type, enabled=False):
             tokens: Tensor = self.trunk.patch_embed(seen.float())
         return tokens
 
 
 def build_trunk(architecture: Architecture) -> Any:
-    """Build timm's transformer without class token, with relative positions and biases as published."""
+    """Build timm's ViT without class token and with the published relative positions and biases."""
     trunk = VisionTransformerRelPos(
         img_size=architecture.side,
         patch_size=architecture.patch,
@@ -190,7 +190,7 @@ def build_trunk(architecture: Architecture) -> Any:
 
 
 def sinusoid(count: int, width: int) -> Tensor:
-    """Return ``(count, width)``: sines (even channels) and cosines of the index of a token, row by row."""
+    """Return sinusoidal position encodings ``(count, width)``: sines in even channels, cosines in odd."""
     channel = torch.arange(width, dtype=torch.float64)
     period = 10000 ** (2 * (channel // 2) / width)
     angle = torch.arange(count, dtype=torch.float64)[:, None] / period
@@ -198,7 +198,7 @@ def sinusoid(count: int, width: int) -> Tensor:
 
 
 def initialize(network: IColoriTNetwork) -> None:
-    """Initialize the transformer as the authors do."""
+    """Initialize the transformer as in the authors' code."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -216,9 +216,9 @@ def build_head(kind: Head, width: int, out: int, side: int) -> nn.Module:
 
 
 def to_pixels(outputs: Tensor, patch: int) -> Tensor:
-    """Arrange the outputs of tokens ``(B, N, patch * patch * 2)`` as pixels ``(B, 2, S, S)``.
+    """Rearrange token outputs ``(B, N, patch * patch * 2)`` to pixels ``(B, 2, S, S)``.
 
-    The order of a token's numbers is row in the patch, column, a and b, which is not PixelShuffle's.
+    The order within a token is row in the patch, column, then a and b, which differs from PixelShuffle.
     """
     batch, count, _ = outputs.shape
     side = round(count**0.5)
@@ -227,13 +227,13 @@ def to_pixels(outputs: Tensor, patch: int) -> Tensor:
 
 
 def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float) -> Tensor:
-    """Return the network's input of an image and its hints.
+    """Return the network input for an image and its hints.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        points: Hints of the same size.
-        side: Side of the square.
-        mask_center: Subtracted from the hint channel.
+        points: Hints at the size of ``lightness``.
+        side: Side of the square in pixels.
+        mask_center: Value subtracted from the hint mask.
 
     Returns:
         ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and mask of the hints, 0 elsewhere.
@@ -245,18 +245,20 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
 
 
 def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
-    """Average points over the cells of a square grid, to which they belong by their centers.
+    """Average points over the cells of a square grid.
+
+    A pixel belongs to the cell that contains its center.
 
     Args:
-        points: ``(B, ., H, W)``, any height and width.
-        cells: Cells along each side.
+        points: Points ``(B, ., H, W)`` of any height and width.
+        cells: Number of cells along each side.
 
     Returns:
         ab ``(B, 2, cells, cells)`` in CIE units, 0 without a hint, and the mask ``(B, 1, cells, cells)``.
     """
     height, width = points.mask.shape[-2:]
     given = torch.cat([points.ab * points.mask, points.mask], dim=1).float()
-    with torch.autocast(given.device.type, enabled=False):  # bfloat16 would round colors to half a unit
+    with torch.autocast(given.device.type, enabled=False):  # bfloat16 rounds colors to 0.5 units
         sums = membership(height, cells, given) @ given @ membership(width, cells, given).T
     count = sums[:, 2:]
     return sums[:, :2] / count.clamp(min=1), (count > 0).to(sums.dtype)

@@ -1,4 +1,4 @@
-"""Names of the authors' checkpoints (186 keys, of which 12 are a table of indices) and ours."""
+"""Conversion of the authors' checkpoints (186 keys, 12 of which are index tables)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INDEX = ".attn.relative_position_index"
 
 
 def rename_published_key(key: str) -> str:
-    """Return our name of one of the authors' keys."""
+    """Return the new name of a published key."""
     for theirs, ours in _RULES:
         renamed, hits = re.subn(f"^{theirs}", ours, key)
         if hits:
@@ -31,14 +31,14 @@ def rename_published_key(key: str) -> str:
 
 
 def convert_published(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> dict[str, Tensor]:
-    """Rename every key; unknown keys stay, so that a strict load reports them.
+    """Rename every key; unknown keys stay, so a strict load reports them.
 
     Args:
-        state_dict: The contents of ``model`` in the authors' files.
+        state_dict: The entry ``model`` of the authors' files.
         network: The network.
 
     Raises:
-        WeightsError: It is another variant, or its table of relative positions is not ours.
+        WeightsError: The file contains another variant, or its table of relative positions differs.
     """
     _require_variant(state_dict, network)
     _require_index(state_dict, network)
@@ -46,25 +46,25 @@ def convert_published(state_dict: Mapping[str, Tensor], network: IColoriTNetwork
 
 
 def _require_variant(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> None:
-    """Refuse another width or patch, and name the model of the weights."""
+    """Raise an error for another width or patch size, and name the model of the weights."""
     found = state_dict.get("patch_embed.proj.weight")
     own = network.trunk.patch_embed.proj.weight
     if found is None or found.ndim != own.ndim or found.shape == own.shape:
-        return  # the strict load reports what is missing
+        return  # the strict load reports missing keys
     width, patch = found.shape[0], found.shape[-1]
     name = _VARIANTS.get(width) if patch == 16 else None
-    belongs = f"they belong to {name}; name that as the model" if name else "no registered model has that"
+    belongs = f"Use --model {name}" if name else "No registered model has this shape"
     raise WeightsError(
-        f"these are weights of iColoriT of width {width} with patches of {patch} pixels, not "
-        f"{own.shape[0]} and {own.shape[-1]}: {belongs}."
+        f"the iColoriT weights must have width {own.shape[0]} and patch {own.shape[-1]}, got width "
+        f"{width} and patch {patch}. {belongs}."
     )
 
 
 def _require_index(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> None:
-    """Compare the authors' table of relative positions, which is computed, with ours."""
+    """Compare the authors' table of relative positions with the computed table."""
     for key, value in state_dict.items():
         if not key.endswith(_INDEX):
             continue
         ours = network.trunk.blocks[0].attn.rel_pos.relative_position_index
         if not torch.equal(value.flatten().to(ours), ours):
-            raise WeightsError(f"{key} is not for pictures of {network.side} pixels, or in another order.")
+            raise WeightsError(f"{key} does not match images of {network.side} pixels.")

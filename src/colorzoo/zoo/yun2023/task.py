@@ -1,7 +1,4 @@
-"""Training of iColoriT (Yun, Lee, Park, Choo, WACV 2023).
-
-The learning rate of iColoriT (the authors' ``cosine_scheduler``).
-"""
+"""Training of iColoriT (Yun, Lee, Park, Choo, WACV 2023), with the authors' ``cosine_scheduler``."""
 
 from __future__ import annotations
 
@@ -44,10 +41,10 @@ class Objective:
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated users.
+    """Settings of the simulated hints.
 
     Attributes:
-        most_hints: Largest number of hints of an image; the number is uniform from 0.
+        most_hints: Maximum number of hints per image; the number is uniform from 0.
     """
 
     most_hints: Count = 128
@@ -55,24 +52,24 @@ class Users:
 
 @dataclass(frozen=True)
 class Extensions:
-    """Additions to the training of iColoriT in `yun2023_small`.
+    """Extensions of the iColoriT training for `yun2023_small`.
 
     Attributes:
-        few: Fraction of the training images with a log-uniform number of hints; of the paper's uniform
-            numbers only one in twelve is ten or smaller.
+        few: Fraction of the training images with a log-uniform number of hints. With the paper's uniform
+            number, only one image in twelve has ten hints or fewer.
     """
 
     few: Share = 0.0
 
 
 class Yun2023(SingleOptimizerModule):
-    """Task of `IColoriT`.
+    """Lightning module of `IColoriT`.
 
     Args:
-        architecture: The transformer.
+        architecture: Settings of the transformer.
         objective: The loss.
-        users: The simulated users of training.
-        extensions: Additions to the paper.
+        users: Settings of the simulated hints.
+        extensions: Extensions of the paper.
         **optimization: See `Optimization`.
     """
 
@@ -93,7 +90,7 @@ class Yun2023(SingleOptimizerModule):
         super().__init__(IColoriT(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Reveal some cells, color, and compare with the truth."""
+        """Sample hints, colorize, and compare with the ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = picture_generators(batch["seed"], "points")
@@ -103,21 +100,21 @@ class Yun2023(SingleOptimizerModule):
         return loss
 
     def huber(self, found: Tensor, ab: Tensor) -> Tensor:
-        """Return the Huber loss over its delta, on ab / 110, summed over a and b, mean over pixels."""
+        """Return the Huber loss of ab / 110 divided by delta, summed over a and b, mean over pixels."""
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Reveal that many cells, the same for an image in every epoch."""
+        """Sample hints of a fixed number, identical for an image in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), picture_generators(seeds, "points")))
 
 
 def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
-    """Draw the hints of a training batch: true colors of different cells.
+    """Sample training hints: true colors of distinct cells.
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        generators: One for the batch, or one for each image.
-        most: Largest number of hints, which is uniform on 0 .. ``most``.
+        generators: One generator for the batch, or one per image.
+        most: Maximum number of hints; the number is uniform on 0 .. ``most``.
         few: Fraction of images with a log-uniform number on 1 .. ``most``.
     """
     batch, _, height, width = ab.shape
@@ -129,14 +126,14 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
-    """Reveal ``count`` cells of each image ``(B, 2, H, W)``, or all if it has fewer, for validation."""
+    """Return hints in ``count`` random cells of each image ``(B, 2, H, W)``, or in all cells."""
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, (height // CELL) * (width // CELL), ab.device)
     return _reveal(ab, draws.new_full((batch,), count), draws)
 
 
 def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
-    """Return the mean colors of the first ``counts`` ``(B,)`` cells in the order of ``(B, N)`` numbers."""
+    """Return the mean colors of the first ``counts`` ``(B,)`` cells in the order ``(B, N)``."""
     batch, _, height, width = ab.shape
     if not order.shape[1]:
         return Points.none(ab)
@@ -146,23 +143,23 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
     mask = chosen.view(batch, 1, height // CELL, width // CELL)
     color = F.avg_pool2d(ab, CELL) * mask
     shown = F.interpolate(torch.cat([color, mask], dim=1), scale_factor=CELL)
-    shown = F.pad(shown, (0, width % CELL, 0, height % CELL))  # an incomplete cell at the border is no hint
+    shown = F.pad(shown, (0, width % CELL, 0, height % CELL))  # incomplete border cells get no hint
     return Points(shown[:, :2], shown[:, 2:])
 
 
 class CosineFromZero(Cosine):
-    """Linear rise from 0 at the first step, then a fall along half a cosine to a final rate.
+    """Linear warm-up from 0, followed by a half-cosine decay to a final learning rate.
 
-    The last step of the rise and the first of the fall both have the full rate.
+    The last warm-up step and the first decay step both have the full learning rate.
 
     Args:
         optimizer: See `RunSchedule`.
         warmup_steps: See `RunSchedule`.
         total_steps: See `RunSchedule`.
-        final: Final learning rate of every parameter group, which would be reached one step after the last.
+        final: Final learning rate of every parameter group, reached one step after the last step.
 
     Raises:
-        ColorzooError: The final rate exceeds a rate of the optimizer.
+        ColorzooError: The final learning rate exceeds an optimizer learning rate.
     """
 
     def __init__(
@@ -171,14 +168,14 @@ class CosineFromZero(Cosine):
         for group in optimizer.param_groups:
             if final > (rate := float(group.get("initial_lr", group["lr"]))):
                 raise ColorzooError(
-                    f"final is a learning rate, not a share of one: {final:g} exceeds {rate:g}, the rate of "
-                    f"the optimizer; set final to 1e-5, or another rate up to {rate:g}."
+                    f"final must be a learning rate of at most {rate:g} (the optimizer's), got {final:g}. "
+                    "Set final to 1e-5."
                 )
         self.final = final
         super().__init__(optimizer, warmup_steps, total_steps)
 
     def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each parameter group at the current step."""
+        """Return the learning rate of each parameter group at the current step."""
         factor, least = self._factor(self.last_epoch), self.final
         if self.last_epoch < self.warmup_steps:
             return [base * factor for base in self.base_lrs]

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-_AUTOMATIC = "automatic/2 of `colorzoo evaluate`, 100 validation photos, 256 x 256"
-_VAL5K = "ImageNet val5k, 256 x 256, without help; the authors' own FID"
-_TABLE_1 = "1,000 ImageNet photos, 256 x 256, without points"
+_AUTOMATIC = "automatic/2 of `colorzoo evaluate`, 100 validation images, 256 x 256"
+_VAL5K = "ImageNet val5k, 256 x 256, without guidance; the authors' own FID"
+_TABLE_1 = "1,000 ImageNet images, 256 x 256, without points"
 
 FULL = ModelCard(
     name="zhang2016",
     title="Colorful Image Colorization",
     paper="https://arxiv.org/abs/1603.08511",
     year=2016,
-    summary="Colors a photo by itself, from a distribution over 313 colors. The paper's network.",
+    summary="Colorizes an image automatically by classification over 313 colors. The paper's network.",
     task="colorzoo.zoo.zhang2016.task:Zhang2016",
     model="colorzoo.zoo.zhang2016.model:ColorfulColorization",
     parameters=32_236_011,
@@ -36,7 +36,7 @@ FULL = ModelCard(
         Quality(
             "automatic",
             40,
-            "Full network; behind zhang2017_local in Zhang et al. 2017.",
+            "Full network; below zhang2017_local in Zhang et al. 2017.",
             stated=(
                 Score("FID", 8.72, "lower", _VAL5K, "Kang et al. 2023, Table 1 (CIC)"),
                 Score("PSNR [dB]", 22.04, "higher", _TABLE_1, "Zhang et al. 2017, Table 1"),
@@ -49,7 +49,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhang2016_small",
-    summary="Colors a photo by itself, vividly. A quarter as wide; ships inside the package.",
+    summary="Colorizes an image automatically with vivid colors. Quarter width; weights included.",
     parameters=2_033_211,
     aliases=(),
     hparams={"width": 0.25, "temperature": 0.7},
@@ -59,7 +59,7 @@ SMALL = replace(
             size=4_077_542,
             license="Apache-2.0",
             file="zhang2016_small.safetensors",
-            trained_on="7,700 photos, two CPU cores; see the model's page.",
+            trained_on="7,700 images; see the model's page.",
         )
     },
     config="zhang2016/small.yaml",
@@ -67,7 +67,7 @@ SMALL = replace(
         Quality(
             "automatic",
             10,
-            "Measured; farther from the truth than zhang2017_local_small, and more colorful.",
+            "Measured; lower PSNR than zhang2017_local_small, and more colorful.",
             measured=(
                 Score("PSNR [dB]", 20.78, "higher", _AUTOMATIC, "docs/evaluation.md"),
                 Score("Colorfulness off by", 12.1, "lower", _AUTOMATIC, "docs/evaluation.md"),

@@ -1,9 +1,8 @@
-"""Network of Zhang et al. 2016: lightness in, a distribution over 313 ab bins out.
+"""Network of Zhang et al. 2016: predicts a distribution over 313 ab bins from lightness.
 
-Names of the authors' checkpoint (eccv16, 82 keys) and ours.
-
-The released weights include the temperature in the last layer and have the bin centers, over 110, in a layer
-of their own. Ours have logits at temperature 1 and the centers as a buffer.
+Also converts the authors' checkpoint (eccv16, 82 keys). Its last layer includes the temperature, and a
+separate layer stores the bin centers over 110. Here the logits have temperature 1, and the centers are a
+buffer.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
 
 LOGIT_STRIDE = 4
-_CHROMA = 20.0  # CIE units, about the mean of an image
+_CHROMA = 20.0  # about the mean chroma of natural images, CIE units
 
 
 class DistributionOutput(NamedTuple):
@@ -42,10 +41,10 @@ class DistributionOutput(NamedTuple):
 
 
 class DistributionNetwork(nn.Module):
-    """Eight convolution blocks at strides down to 8, then a distribution at a quarter of the size.
+    """Eight convolution blocks with strides up to 8, and a distribution at a quarter of the size.
 
-    Logits, temperature and bin centers are separate: the network trains as a classifier, and the temperature
-    can be chosen afterwards.
+    Logits, temperature and bin centers are separate, so the network trains as a classifier and the
+    temperature can be set afterwards.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -76,7 +75,7 @@ class DistributionNetwork(nn.Module):
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The map after block 8, and the upsampled ab in CIE units."""
+        """The output of block 8, and the upsampled ab in CIE units."""
         return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=_CHROMA)
 
     def logits(self, lightness: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ class DistributionNetwork(nn.Module):
         return self._head(self._features(lightness), (lightness.shape[-2], lightness.shape[-1]))
 
     def forward(self, lightness: Tensor) -> DistributionOutput:
-        """Color an image of any size.
+        """Colorize images of any size.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -94,7 +93,7 @@ class DistributionNetwork(nn.Module):
         return DistributionOutput(self._decode(logits)[:, :, :height, :width], logits)
 
     def before_taps(self, lightness: Tensor) -> TapState:
-        """Compute everything before the head."""
+        """Run all layers before the head."""
         return TapState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
@@ -126,7 +125,7 @@ class Architecture:
         width: Multiplier of every channel count; 1.0 is the published network.
         temperature: Temperature of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0
             the mode.
-        init_std: Standard deviation of the initial weights; None takes He's.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
     width: Width = 1.0
@@ -152,13 +151,13 @@ class ColorfulColorization(ColoringModel):
         super().__init__(network, architecture=architecture)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
+        """Colorize a batch; ``extras["logits"]`` is the distribution over 313 bins at a quarter size."""
         out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine."""
+        """Activation maps that an add-on can refine."""
         return self.network.taps
 
     def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
@@ -166,7 +165,7 @@ class ColorfulColorization(ColoringModel):
         return self.network.before_taps(lightness)
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
+        """Run the rest of the model from its first tap; see `TappedModel`."""
         return self.network.after_taps(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -178,11 +177,11 @@ AB_SCALE = 110.0
 
 
 def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Rename every key of the authors' state dict and take the temperature out of the last layer.
+    """Rename every key of the authors' state dict and divide the temperature out of the last layer.
 
     Args:
-        state_dict: The authors' 82 tensors; unknown keys stay, so that a strict load reports them.
-        temperature: The model's temperature, with which its colors equal the published ones.
+        state_dict: The authors' 82 tensors; unknown keys stay, so a strict load reports them.
+        temperature: The model's temperature, at which its colors equal the published colors.
     """
     ours = {}
     for key, value in state_dict.items():

@@ -1,7 +1,9 @@
 """Training of Colorful Image Colorization (Zhang et al., ECCV 2016).
 
-Coloring as classification: every pixel gets a distribution over 313 colors, trained with a weight that favors
-rare ones, and is colored with the annealed mean of it. https://arxiv.org/abs/1603.08511
+Each pixel gets a distribution over 313 colors, trained with higher weights of rare colors. The result is the
+annealed mean of the distribution. https:
+
+arxiv.org/abs/1603.08511
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ class Objective:
     """Settings of the rebalanced cross-entropy (eq. 2 to 4).
 
     Attributes:
-        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4); 0.5 in the paper,
-            1 turns rebalancing off.
-        prior: ``.npy`` file with the ``(313,)`` shares of the bins in the training images, as
-            ``colorzoo data prior`` writes it; None takes the published one of ImageNet.
-        neighbors: Number of bins among which the true color is shared: 10 in the published code, 5 in the
+        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4): 0.5 in the paper,
+            1 disables rebalancing.
+        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, as written by
+            ``colorzoo data prior``; None uses the published frequencies of ImageNet.
+        neighbors: Number of bins in the soft encoding of the true color: 10 in the published code, 5 in the
             paper.
     """
 
@@ -50,14 +52,14 @@ class Objective:
 
 
 class Zhang2016(SingleOptimizerModule):
-    """Task of `ColorfulColorization`.
+    """Lightning module of `ColorfulColorization`.
 
     Args:
         architecture: The network.
         objective: The loss.
-        start: A model of the Zhang 2017 family of the same width whose trained trunk to start from; None
-            starts from random weights. Replaces the paper's k-means initialization.
-        compile_training: Compile the training step (faster on a CPU after a minute of compilation).
+        start: A Zhang 2017 model of equal width that initializes the trunk; None initializes at random.
+            Replaces the paper's k-means initialization.
+        compile_training: Compile the training step (faster on a CPU after about a minute of compilation).
         **optimization: See `Optimization`.
     """
 
@@ -85,18 +87,18 @@ class Zhang2016(SingleOptimizerModule):
         self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy the trunk of a model of the Zhang 2017 family."""
+        """Copy the trunk of a Zhang 2017 model."""
         copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the distribution with the soft-encoded truth."""
+        """Compare the predicted distribution with the soft-encoded ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:])
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
     def _compute_loss(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return the rebalanced cross-entropy, mean over positions; tensors only, so that it compiles."""
+        """Return the mean rebalanced cross-entropy; tensor arguments only, for compilation."""
         target = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
         logits = self.model.network.logits(lightness)
         neighbors = self.objective.neighbors
@@ -105,37 +107,35 @@ class Zhang2016(SingleOptimizerModule):
 
 
 def read_prior(path: str) -> Tensor:
-    """Return the ``(313,)`` shares of the bins from an ``.npy`` file.
+    """Read the bin frequencies ``(313,)`` from an ``.npy`` file.
 
     Raises:
-        ColorzooError: The file is not an array of 313 shares.
+        ColorzooError: The file is not an array of 313 frequencies.
     """
     try:
         prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
     except (OSError, ValueError, TypeError) as error:
-        raise ColorzooError(
-            f"prior {path!r} cannot be read ({error}); `colorzoo data prior` makes one."
-        ) from error
+        raise ColorzooError(f"prior {path!r} cannot be read: {error}. Run `colorzoo data prior`.") from error
     bins = len(prior_probabilities())
     if prior.shape != (bins,) or bool((prior < 0).any()) or not 0.99 < float(prior.sum()) < 1.01:
         raise ColorzooError(
-            f"prior {path!r} must hold {bins} shares that sum to 1; `colorzoo data prior` makes one."
+            f"prior {path!r} must contain {bins} frequencies with sum 1. Run `colorzoo data prior`."
         )
     return prior
 
 
 def copy_trunk(model: nn.Module, network: nn.Module) -> None:
-    """Copy the trained layers that ``network`` shares with a model of the Zhang 2017 family.
+    """Copy the layers that ``network`` shares with a Zhang 2017 model.
 
-    Blocks 1 to 7 are the same function: a convolution followed by slicing every second pixel is a convolution
-    of stride 2.
+    Blocks 1 to 7 are equivalent, because a convolution followed by slicing every second pixel is a strided
+    convolution.
 
     Args:
-        model: Its ``network.unet`` is a `colorzoo.networks.hint_unet.HintUNet`.
-        network: A `DistributionNetwork` of the same width.
+        model: Model with a `colorzoo.networks.hint_unet.HintUNet` as ``network.unet``.
+        network: A `DistributionNetwork` of equal width.
 
     Raises:
-        ColorzooError: The model has no such trunk, or another width.
+        ColorzooError: The model has no such trunk or another width.
     """
     state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
@@ -145,12 +145,12 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
         if all(value.shape == target[key].shape for key, value in copied.items()):
             network.load_state_dict({**target, **copied})
             return
-    raise ColorzooError("start does not fit: it must be of the zhang2017 family and of the same width.")
+    raise ColorzooError("start does not fit: it must be a zhang2017 model of equal width.")
 
 
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
     copied = {key: value for key, value in source.items() if key.startswith(_SAME)}
-    copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # lightness; the other inputs are hints
+    copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # keep the lightness channel only
     for theirs, ours in _RENAMED.items():
         for part in ("weight", "bias"):
             copied[ours + part] = source[theirs + part]
@@ -158,7 +158,7 @@ def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _class_head(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the head over 529 bins cut to the 313 of the hull, with the BatchNorm before it folded in."""
+    """Return the head for the 313 bins of the sRGB hull, with the preceding BatchNorm folded in."""
     scale = source["block8.5.weight"] / torch.sqrt(source["block8.5.running_var"] + _BATCH_NORM_EPS)
     shift = source["block8.5.bias"] - source["block8.5.running_mean"] * scale
     weight = source["class_head.weight"][hull_mask()]
