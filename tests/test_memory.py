@@ -30,15 +30,6 @@ def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
     assert [name in memory for name in ("a", "c", "d", "large")] == [False, False, False, True]
 
 
-def test_results_that_grow_are_measured_again() -> None:
-    memory, growing = Memory(most_bytes=10**5), [torch.zeros(10)]
-    memory.get("grows", lambda: growing)
-    growing.append(torch.zeros(10**5))
-    memory.get("grows", lambda: pytest.fail("it is remembered"))
-    memory.get("other", lambda: 0)
-    assert "grows" not in memory
-
-
 def test_an_error_is_not_remembered() -> None:
     memory = Memory()
     with pytest.raises(ZeroDivisionError):

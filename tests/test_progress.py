@@ -1,10 +1,6 @@
 """The progress bar of the package, and interrupts that Python drops."""
 
-import contextlib
-import os
-import pty
 import signal
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -38,22 +34,6 @@ def test_nothing_is_printed_where_no_terminal_is(capsys: pytest.CaptureFixture[s
     with progress_bar("coloring", 3) as advance:
         advance()
     assert capsys.readouterr().err == ""
-
-
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    main, other = pty.openpty()
-    with open(other, "w") as stream:  # noqa: PTH123 - a file descriptor
-        monkeypatch.setattr(sys, "stderr", stream)
-        with progress_bar("coloring", 3) as advance:
-            advance(2)
-    # A terminal hands over what was written in parts, and its other end reports the end of it as an error.
-    drawn = b""
-    with contextlib.suppress(OSError):
-        while part := os.read(main, 100_000):
-            drawn += part
-    os.close(main)
-    assert b"coloring" in drawn
-    assert b"2/3" in drawn
 
 
 def test_interrupts_are_recorded() -> None:

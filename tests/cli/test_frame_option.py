@@ -10,10 +10,8 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli.main import main
-from colorzoo.guidance.frame import Rectangle, parse_frame
 from colorzoo.pictures.provenance import read_provenance
 from inference.test_frame import INSIDE, framed
-from inference.test_tilt import SIZE, TILTED, gray_scan, mask_of
 
 
 @pytest.fixture
@@ -51,28 +49,3 @@ def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
     assert float(records[2].doubt) > 0
     with pytest.warns(UserWarning, match="within the frame"):
         colorzoo.colorize(scan, "colorzoo2026", frame=tuple(INSIDE[:4]))
-
-
-@pytest.mark.nightly
-def test_a_tilted_frame_is_found_recorded_and_given(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scan, found, again, other = (tmp_path / name for name in ("scan.png", "a.png", "b.png", "c.png"))
-    Image.fromarray(gray_scan()).save(scan)
-    options = ["colorize", str(scan), "--model", "colorzoo2026", "-o"]
-    assert main([*options, str(found)]) == 0
-    record = read_provenance(found)
-    assert record is not None
-    frame = parse_frame(record.frame, "frame")
-    assert isinstance(frame, Rectangle)
-    assert frame.tilt == pytest.approx(TILTED.tilt, abs=0.2)
-    assert (mask_of(frame, SIZE) ^ mask_of(TILTED, SIZE)).mean() < 0.03
-    assert f"colored within the frame {record.frame}" in capsys.readouterr().out
-    assert chroma(found)[~mask_of(frame, SIZE)].max() == 0
-    assert chroma(found).max() > 0
-    assert main(["info", str(found)]) == 0
-    assert record.frame in capsys.readouterr().out
-    assert main([*options, str(again), "--frame", record.frame]) == 0
-    assert np.array_equal(np.asarray(Image.open(found)), np.asarray(Image.open(again)))
-    assert main([*options, str(other), "--frame", record.frame.rpartition(",")[0]]) == 0
-    assert not np.array_equal(chroma(found), chroma(other))

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from colorzoo.networks.matching import match
 
@@ -91,28 +90,3 @@ def test_a_picture_matches_itself() -> None:
     assert torch.equal(matched.values, values)
     assert torch.allclose(matched.similarity[~alone], torch.ones(()), atol=1e-5)
     assert not matched.similarity[alone].any()  # a lone place has no direction
-
-
-def test_without_common_classes_nothing_matches() -> None:
-    data = pictures(6)
-    matched = match(*data, (torch.zeros(3, 300), torch.ones(3, 260)))
-    assert not matched.values.any()
-    assert not matched.similarity.any()
-
-
-def operations(data: Pictures, labels: tuple[Tensor, Tensor] | None) -> int:
-    with FlopCounterMode(display=False) as counter:
-        match(*data, labels)
-    return counter.get_total_flops()
-
-
-@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5], [0.99, 0.01], [0.3, 0.3, 0.2, 0.2], [0.1] * 10])
-def test_it_never_needs_more_flops_than_global_matching(shares: list[float]) -> None:
-    size = (900, 900)
-    data = pictures(7, size, batch=2)
-    bounds = torch.tensor(shares).cumsum(0) * size[0]
-    labels = torch.bucketize(torch.arange(size[0]).float(), bounds[:-1], right=True).expand(2, -1)
-    work = operations(data, (labels, labels))
-    assert work <= operations(data, None)
-    if len(shares) == 10:
-        assert work < 0.2 * operations(data, None)

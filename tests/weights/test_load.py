@@ -122,21 +122,6 @@ def test_trusted_pickle_loads(tmp_path: Path):
     assert _same(load_state_dict_file(tmp_path / "a.pth", trust_pickle=True), STATE)
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ({"epoch": 3, "optimizer": {}}, "a dict of epoch, optimizer, not tensors by name"),
-        ({}, "an empty dict"),
-        (torch.ones(2), "a Tensor"),
-        ({0: torch.ones(2)}, "not tensors by name"),
-    ],
-)
-def test_other_torch_files_are_described(tmp_path: Path, content: object, said: str):
-    torch.save(content, tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match=said):
-        load_state_dict_file(tmp_path / "a.pth")
-
-
 def test_missing_file_and_folder(tmp_path: Path):
     with pytest.raises(WeightsError, match=r"none\.pth is missing"):
         load_state_dict_file(tmp_path / "none.pth")
