@@ -8,7 +8,7 @@ import pytest
 
 from colorzoo.batch.outputs import output_path, output_paths
 from colorzoo.errors import PictureError
-from colorzoo.pictures.find import FoundPicture, find_pictures
+from colorzoo.pictures.find import FoundPicture, find_existing
 
 
 def plant(root: Path, *names: str) -> None:
@@ -48,7 +48,7 @@ def test_out_names_a_file_or_a_folder(tmp_path):
 
 def test_a_result_is_never_its_source(tmp_path):
     plant(tmp_path, "sub/x.jpg")
-    (found,) = find_pictures([tmp_path])
+    (found,) = find_existing([tmp_path]).found
     for extension in (None, ".jpg"):
         assert output_path(found, tmp_path, extension=extension) == tmp_path / "sub/x.color.jpg"
     with pytest.raises(PictureError, match="source itself"):
@@ -57,7 +57,7 @@ def test_a_result_is_never_its_source(tmp_path):
 
 def test_two_results_never_have_the_same_name(tmp_path):
     plant(tmp_path, "a/x.jpg", "a/x.png", "a/x.psd", "b/x.jpg", "b/X.JPG")
-    found = find_pictures([tmp_path / "a", tmp_path / "b"])
+    found = find_existing([tmp_path / "a", tmp_path / "b"]).found
     names = [path.name for path in output_paths(found, tmp_path / "out")]
     assert names == ["x.jpg", "x.png", "x.psd.png", "X-2.JPG", "x-3.jpg"]
     assert len({str(path).lower() for path in output_paths(found)}) == 5
@@ -66,9 +66,9 @@ def test_two_results_never_have_the_same_name(tmp_path):
 def test_long_names_are_shortened_and_stay_distinct(tmp_path):
     names = ["ż" * 125 + end + ".jpg" for end in "xy"]
     plant(tmp_path, *names)
-    results = [output_path(found) for found in find_pictures([tmp_path])]
+    results = [output_path(found) for found in find_existing([tmp_path]).found]
     assert {len(path.name.encode()) for path in results} <= {254, 255}
     assert len(set(results)) == 2
     for path in results:
         path.touch()
-    assert len(find_pictures([tmp_path])) == 2
+    assert len(find_existing([tmp_path]).found) == 2

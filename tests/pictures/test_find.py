@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.find import (
-    find_existing,
-    find_pictures,
-)
+from colorzoo.pictures.find import FoundPicture, find_existing
 
 
 def plant(root: Path, *names: str) -> None:
@@ -19,6 +18,13 @@ def plant(root: Path, *names: str) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+
+
+def find_pictures(inputs: Sequence[str | Path], **options: Any) -> list[FoundPicture]:
+    search = find_existing(inputs, **options)
+    for _, error in search.errors:
+        raise error
+    return search.found
 
 
 def found_below(root: Path, *inputs: str | Path, **options) -> list[str]:

@@ -212,8 +212,8 @@ def test_every_array_of_hdf5_is_read_by_its_path() -> None:
 
 def test_the_file_of_larsson_2016_is_converted(tmp_path: Path) -> None:
     card = model_card("larsson2016")
-    made = convert_weights(HDF5, card, tmp_path / "ours.safetensors", hparams={"width": 1 / 128})
-    model = colorzoo.create_model("larsson2016", made.path)
+    convert_weights(HDF5, card, tmp_path / "ours.safetensors", hparams={"width": 1 / 128})
+    model = colorzoo.create_model("larsson2016", tmp_path / "ours.safetensors")
     weight = model.model.state_dict()["network.chroma.weight"]
     wanted = pseudo_state_dict({"data/prediction_c/0": tuple(weight.shape)}, 7)["data/prediction_c/0"]
     torch.testing.assert_close(weight, torch.from_numpy(wanted))

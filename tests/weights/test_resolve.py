@@ -261,7 +261,7 @@ def test_a_file_of_the_user_is_known_by_its_digest(
     found = resolve_weights(card, authors_file)
     assert found is not None
     assert (dict(found.hparams), found.published) == ((given["hparams"], True) if known else ({}, False))
-    metadata = convert_weights(authors_file, card, tmp_path / "net.safetensors").metadata
+    metadata = convert_weights(authors_file, card, tmp_path / "net.safetensors")
     assert ('"mask_center": 0.25' in metadata["hparams"], metadata["license"] == "BSD") == (known, known)
 
 

@@ -64,8 +64,8 @@ def arrays(model: LetThereBeColor) -> dict[str, np.ndarray]:
 def test_the_file_of_iizuka_2016_is_converted(tmp_path: Path, model: LetThereBeColor) -> None:
     path = tmp_path / "colornet.t7"
     path.write_bytes(iizuka_network(arrays(model), mean=0.375))
-    made = convert_weights(path, model_card("iizuka2016"), tmp_path / "ours.safetensors", hparams=TINY)
-    loaded = create_model("iizuka2016", made.path)
+    convert_weights(path, model_card("iizuka2016"), tmp_path / "ours.safetensors", hparams=TINY)
+    loaded = create_model("iizuka2016", tmp_path / "ours.safetensors")
     lightness = 100 * torch.rand(1, 1, 32, 40)
     model.network.mean.fill_(0.375)
     with torch.inference_mode():
@@ -75,7 +75,7 @@ def test_the_file_of_iizuka_2016_is_converted(tmp_path: Path, model: LetThereBeC
 
 def test_another_network_is_refused(tmp_path: Path, model: LetThereBeColor) -> None:
     path = written(tmp_path, {"model": sequence(layer(np.ones((2, 3)), np.ones(2)))})
-    with pytest.raises(WeightsError, match="1 layers with weights, expected 21"):
+    with pytest.raises(WeightsError, match="21"):
         convert_weights(path, model_card("iizuka2016"), tmp_path / "ours.safetensors", hparams=TINY)
     path.write_bytes(iizuka_network(arrays(model), mean=0.375))
     with pytest.raises(WeightsError):  # of another width

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.outputs import names_file, plan_outputs
@@ -90,10 +90,14 @@ def color(args: ColorizeOptions) -> int:
     for result in results:
         summary.add(result)
     if args.json:
-        named = {"source": "-"} if args.pictures == ["-"] else {}
-        print(json.dumps([_fields(args, result) | named for result in results], indent=1))
+        rows = [asdict(result) for result in results]
+        for row in rows:
+            row |= {"source": "-"} if args.pictures == ["-"] else {}
+            if not args.explain:
+                del row["steps"]
+        print(json.dumps(rows, indent=1))
     if args.failed:
-        _write_failed(args.failed, summary)
+        write_whole(Path(args.failed), join_names([name for name, _ in summary.failures]))
     if summary.counts.total() > 1:
         words = dict(_COUNTED)
         if pages := sum(r.status == "colored" and NOTHING_TO_COLOR in r.notes for r in results):
@@ -103,7 +107,9 @@ def color(args: ColorizeOptions) -> int:
     if signer:
         _sign(signer, results)
     if args.report:
-        _report(args.report, results)
+        with progress_bar("report", len(results)) as advance:
+            entries = read_entries(results, advance)
+        write_reports(args.report, entries)
     return summary.exit_code
 
 
@@ -125,12 +131,6 @@ def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
         left = sign_results(results, signer, advance)
     for name in left:
         print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
-
-
-def _report(paths: Sequence[str], results: Sequence[BatchResult]) -> None:
-    with progress_bar("report", len(results)) as advance:
-        entries = read_entries(results, advance)
-    write_reports(paths, entries)
 
 
 def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
@@ -226,14 +226,6 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: BatchResult)
         print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}{about}", stream)
 
 
-def _fields(args: ColorizeOptions, result: BatchResult) -> dict[str, Any]:
-    """Return the entry of a result in the JSON report."""
-    found = asdict(result)
-    if not args.explain:
-        del found["steps"]
-    return found
-
-
 def _plan(
     args: ColorizeOptions,
     names: Sequence[str],
@@ -314,15 +306,6 @@ def _color(args: ColorizeOptions, jobs: Sequence[PictureJob], report: Report) ->
                 raise KeyboardInterrupt
             advance()
     return results
-
-
-def _write_failed(path: str, summary: BatchSummary) -> None:
-    """Write the list of the pictures that failed.
-
-    Raises:
-        PictureError: It cannot be written.
-    """
-    write_whole(Path(path), join_names([name for name, _ in summary.failures]))
 
 
 @contextmanager

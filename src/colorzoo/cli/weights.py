@@ -25,7 +25,7 @@ from colorzoo.weights.catalog import (
 )
 from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
 from colorzoo.weights.convert import convert_weights, pack_checkpoint
-from colorzoo.weights.files import megabytes
+from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.resolve import fetch, is_offline, offline_if
 
@@ -123,10 +123,11 @@ def _convert(args: ConvertOptions) -> int:
     check_output(args.out, overwrite=args.overwrite)
 
     settings = dict(map(_setting, args.set))
-    written = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
-    print(f"{written.path} sha256={written.sha256} size={written.size} hparams={written.metadata['hparams']}")
-    if random := written.metadata.get(UNTRAINED):
-        note = f"{args.source} has no weights of {random}; train them with --init_from {written.path}"
+    metadata = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
+    size = args.out.stat().st_size
+    print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
+    if random := metadata.get(UNTRAINED):
+        note = f"{args.source} has no weights of {random}; train them with --init_from {args.out}"
         print(f"colorzoo: note: {note}", file=sys.stderr)
     return 0
 

@@ -62,30 +62,6 @@ class FoundPicture:
     relative: Path
 
 
-def find_pictures(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> list[FoundPicture]:
-    """Resolve files, folders and globs to picture files, in a fixed order and each once.
-
-    Folders are searched recursively by extension in natural order, without hidden and system folders (see
-    `is_hidden`). Symbolic links are followed; a folder reached twice is searched once. Results of earlier
-    runs are left out: ``NAME.color.EXT`` and ``NAME.color-2.EXT`` if ``NAME.EXT`` is found too, and in
-    folders and globs every file with a record.
-
-    Args:
-        inputs: Paths and globs. A name that exists is taken literally, even with ``*`` or ``[`` in it.
-        exclude: A folder not to search, such as the output folder.
-
-    Returns:
-        The pictures; they are not opened.
-
-    Raises:
-        PictureError: A path is missing, a folder or glob holds no picture, or a folder cannot be searched.
-    """
-    search = find_existing(inputs, exclude=exclude)
-    for _, error in search.errors:
-        raise error
-    return search.found
-
-
 @dataclass(frozen=True)
 class Search:
     """Result of a search.
@@ -103,7 +79,17 @@ class Search:
 
 
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
-    """Resolve inputs as `find_pictures` does, but go on after errors."""
+    """Resolve files, folders and globs to image files, in a fixed order and each once.
+
+    Folders are searched recursively by extension in natural order, without hidden and system folders (see
+    `is_hidden`). Symbolic links are followed; a folder reached twice is searched once. Results of earlier
+    runs are left out: ``NAME.color.EXT`` and ``NAME.color-2.EXT`` if ``NAME.EXT`` is found too, and in
+    folders and globs every file with a record. The files are not opened.
+
+    Args:
+        inputs: Paths and globs. A name that exists is taken literally, even with ``*`` or ``[`` in it.
+        exclude: A folder not to search, such as the output folder.
+    """
     found: dict[str, FoundPicture] = {}
     aside = _Aside()
     for name in map(str, inputs):
@@ -384,7 +370,7 @@ def _walk(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
 
 
 def find_tars(folder: Path) -> list[Path]:
-    """Find the ``.tar`` files below a folder, where `find_pictures` looks for pictures."""
+    """Find the ``.tar`` files below a folder, where `find_existing` looks for pictures."""
     files = _files_below(folder, None, _Aside())
     return [p for p in files if p.suffix.lower() == ".tar" and not is_hidden(p.name) and _is_regular(p)]
 

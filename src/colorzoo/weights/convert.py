@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,33 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True)
-class ConvertedFile:
-    """A safetensors file made from a file of the authors.
-
-    Attributes:
-        path: The file.
-        sha256: Its hash.
-        size: Its bytes.
-        metadata: Its metadata; ``hparams`` configures the model that loads it, ``untrained`` names the parts
-            that the authors' file does not contain, and that are random.
-    """
-
-    path: Path
-    sha256: str
-    size: int
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Tensors of the authors under the names of their PyTorch checkpoint, with settings found in the file."""
-
-    state_dict: dict[str, Tensor]
-    hparams: Mapping[str, Any] = field(default_factory=dict)
-    license: str = "that of the source"
-
-
 def convert_weights(
     source: Path,
     card: ModelCard,
@@ -63,8 +35,11 @@ def convert_weights(
     *,
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
-) -> ConvertedFile:
-    """Convert a file of the authors.
+) -> dict[str, str]:
+    """Convert a file of the authors, and return the metadata of the new file.
+
+    The entry ``hparams`` configures the model that loads the file. The entry ``untrained`` names the
+    parts with random weights, which the authors' file does not contain.
 
     Args:
         source: A PyTorch checkpoint (read without running code), a Caffe model, or a folder with the files of
@@ -81,19 +56,19 @@ def convert_weights(
     if out.exists() and out.samefile(source):
         raise WeightsError(f"{out} would overwrite its own source; name another file to write")
     cls = load_model_class(card)
-    found = _read_source(source, card, cls)
-    arguments = {**card.hparams, **found.hparams, **(hparams or {})}
+    state_dict, found_hparams, terms = _read_source(source, card, cls)
+    arguments = {**card.hparams, **found_hparams, **(hparams or {})}
     try:
         model = cls(**nest_arguments(cls, arguments))
     except (TypeError, ColorzooError) as error:
         raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
-    if (cls.for_inference(found.state_dict).keys() - found.state_dict.keys()) & model.state_dict().keys():
+    if (cls.for_inference(state_dict).keys() - state_dict.keys()) & model.state_dict().keys():
         remedy = f"`colorzoo weights pack {card.name} {source} {out}` makes a weight file of it"
         raise WeightsError(f"{source} is a checkpoint of `colorzoo fit`, not a file of the authors; {remedy}")
     settings = flatten_arguments(cls, model.hparams)
     arguments |= {name: settings[name] for name in cls.recorded_hparams}
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    apply_weights(model, found.state_dict, name=str(source), published=True)
+    apply_weights(model, state_dict, name=str(source), published=True)
     untrained = _untrained_parts(before, dict(model.named_parameters()))
     if source.is_dir():
         source_sha256 = " ".join(f"{name}:{sha256_of(source / name)}" for name in cls.published_files)
@@ -105,12 +80,12 @@ def convert_weights(
         "conventions": CONVENTIONS,
         "source": source.name,
         "source_sha256": source_sha256,
-        "license": found.license,
+        "license": terms,
     }
     if untrained:
         metadata[UNTRAINED] = " ".join(untrained)
     save_weights(out, model.state_dict(), metadata, half=half)
-    return ConvertedFile(out, sha256_of(out), out.stat().st_size, metadata)
+    return metadata
 
 
 def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
@@ -132,21 +107,25 @@ def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) 
     return list(found)
 
 
-def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
+def _read_source(
+    path: Path, card: ModelCard, cls: type[Any]
+) -> tuple[dict[str, Tensor], Mapping[str, Any], str]:
+    """Return the tensors under the names of the authors, the settings found in the file, and its license."""
+    terms = "that of the source"
     if path.is_dir() and cls.published_files:  # each file's names below a prefix of its own
         state_dict = {
             f"{prefix}.{name}": value
             for file, prefix in cls.published_files.items()
             for name, value in load_state_dict_file(path / file).items()
         }
-        return _Source(state_dict)
+        return state_dict, {}, terms
     if path.is_file() and not is_safetensors(path) and is_caffe(path):
-        return _Source(*cls.convert_caffe(read_caffe(path)))
+        return (*cls.convert_caffe(read_caffe(path)), terms)
     content, entry = read_weights(path), find_entry(card, path)
     if entry is not None:
-        return _Source(content.state_dict, entry.hparams, entry.license)
+        return content.state_dict, entry.hparams, entry.license
     unhashed = None if content.hparams else entry_without_hash(card, path)
-    return _Source(content.state_dict, {} if unhashed is None else unhashed.hparams)
+    return content.state_dict, {} if unhashed is None else unhashed.hparams, terms
 
 
 def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
