@@ -45,7 +45,6 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
     Raises:
         DataError: A process would have no sample to evaluate, so the other processes would hang.
-        DataError: A process would evaluate nothing, while the others wait for it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Images as they are stored, undecoded and at full size, for ``colorzoo predict``."""
+"""Stored images, undecoded and at full size, for ``colorzoo predict``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Original:
     """A stored image.
 
     Attributes:
-        name: Its name in reports.
-        relative: Its path below the data folder; a member of ``a.tar`` lies below ``a.tar``.
-        source: The file, or a function that returns its bytes.
+        name: Name in reports.
+        relative: Path below the data folder; a member of ``a.tar`` is below ``a.tar``.
+        source: Path of the file, or a function that returns its bytes.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Original:
 
 
 class Originals:
-    """Images of a folder, plain or in tar shards.
+    """Images of a folder, as files or in tar shards.
 
     Args:
-        sources: The files and members.
-        root: The data folder.
-        passed_over: Files that look like images and are left out, each with the reason.
-        errors: What is wrong with folders that cannot be searched.
+        sources: Files and tar members.
+        root: Data folder.
+        passed_over: Skipped files that look like images, each with the reason.
+        errors: Errors of folders that cannot be searched.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Originals:
         self.passed_over, self.errors = tuple(passed_over), tuple(errors)
 
     def select(self, rows: Tensor) -> Originals:
-        """Return the images at ``rows``, in that order."""
+        """Return the images at ``rows`` in that order."""
         return Originals(self.sources.select(rows), self.root, self.passed_over, self.errors)
 
     def __len__(self) -> int:
@@ -64,10 +64,10 @@ class Originals:
 
 
 def find_originals(root: str | Path) -> Originals:
-    """Find the images below a folder as ``colorzoo colorize`` does, and those in plain ``.tar`` shards.
+    """Find the images below a folder as ``colorzoo colorize`` does, and the images in plain ``.tar`` shards.
 
     Raises:
-        DataError: There is no such folder, or it holds no image.
+        DataError: The folder does not exist or contains no image.
     """
     folder = Path(root)
     require_folder(folder)
@@ -81,5 +81,5 @@ def find_originals(root: str | Path) -> Originals:
 
 
 def relative_name(name: str, root: str) -> str:
-    """Return the path of an image below a folder; parent references (``..``) are removed."""
+    """Return the path of an image relative to a folder, without parent references (``..``)."""
     return str(Path(*(part for part in Path(os.path.relpath(name, root)).parts if part != os.pardir)))

@@ -1,4 +1,4 @@
-"""The images of a split before any is opened: sources, labels, class maps, boxes and partners."""
+"""The images of a split before they are opened: sources, labels, class maps, boxes and partners."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from colorzoo.data.sources import Sources, StoredPicture
 
 
 class Column(Protocol):
-    """A column of `Pictures`, one entry per image: `Sources`, `BoxTable`, `ClassMaps`, `Partners`."""
+    """A column of `Pictures` with one entry per image: `Sources`, `BoxTable`, `ClassMaps` or `Partners`."""
 
     def __len__(self) -> int: ...
 
     def select(self, rows: Tensor) -> Any:
-        """Return the entries at ``rows``, in that order."""
+        """Return the entries at ``rows`` in that order."""
 
 
 class _Ragged:
-    """Entries of different length per image, one after another.
+    """A variable number of entries per image, stored consecutively.
 
     Args:
         values: All entries.
-        ends: ``(N,)`` int64, end of each stored image's entries in ``values``.
+        ends: ``(N,)`` int64: end of the entries of each stored image in ``values``.
         rows: Rows of the stored images in this view; None for all.
     """
 
@@ -42,7 +42,7 @@ class _Ragged:
         return self._values[int(self._ends[row - 1]) if row else 0 : int(self._ends[row])]
 
     def counts(self) -> Tensor:
-        """Return the ``(N,)`` numbers of entries."""
+        """Return the number of entries of each image, ``(N,)``."""
         counts = self._ends.diff(prepend=self._ends.new_zeros(1))
         return counts if self._rows is None else counts[self._rows.long()]
 
@@ -56,7 +56,7 @@ def _ends(lists: Sequence[Sequence[Any]] | Sequence[Tensor]) -> Tensor:
 
 
 class BoxTable(_Ragged):
-    """Boxes of each image, ``(K, 4)`` float32: left, top, right, bottom relative to its sides."""
+    """Boxes of each image, ``(K, 4)`` float32: left, top, right, bottom relative to width and height."""
 
     @classmethod
     def of(cls, per_picture: Iterable[Tensor]) -> BoxTable:
@@ -66,22 +66,22 @@ class BoxTable(_Ragged):
 
 
 class Partners(_Ragged):
-    """Partners of each image, such as its sketches or its reference: `Sources`."""
+    """Partner images of each image, such as sketches or a reference, as `Sources`."""
 
     @classmethod
     def of(cls, per_picture: Iterable[Sequence[StoredPicture]]) -> Partners:
-        """Pack the partners of each image."""
+        """Pack the partner images of each image."""
         lists = list(per_picture)
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """Class maps of the images.
+    """Class maps of images.
 
     Attributes:
-        sources: A single-channel image each, of the size of its image.
-        table: ``(256,)`` uint8, the class of each stored value; 0 is unlabeled.
+        sources: One single-channel image per image, of the same size.
+        table: ``(256,)`` uint8: class of each stored value; 0 is unlabeled.
     """
 
     sources: Sources
@@ -97,7 +97,7 @@ class ClassMaps:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of one split, column by column; a subclass may add columns (`Column` or Tensor, or None).
+    """Table of the images of a split; a subclass may add columns (`Column`, Tensor or None).
 
     Examples:
         >>> pictures = Pictures(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
@@ -105,10 +105,10 @@ class Pictures:
         (4, tensor([0, 0]))
 
     Attributes:
-        sources: Location of the encoded images.
+        sources: Locations of the encoded images.
         labels: ``(N,)`` int64 class of each image, or None.
         classes: Class maps, or None.
-        boxes: Boxes of objects, or None.
+        boxes: Bounding boxes of objects, or None.
         partners: References or sketches, or None.
     """
 
@@ -122,7 +122,7 @@ class Pictures:
         return len(self.sources)
 
     def select(self, rows: Tensor) -> Self:
-        """Return the images at ``rows``, in that order, with all columns."""
+        """Return the images at ``rows`` in that order, with all columns."""
         selected: dict[str, Any] = {}
         for name in (each.name for each in fields(self)):
             column: Tensor | Column | None = getattr(self, name)
@@ -131,5 +131,5 @@ class Pictures:
         return replace(self, **selected)
 
     def first(self, count: int | None) -> Self:
-        """Return the first ``count`` images, or all."""
+        """Return the first ``count`` images, or all if ``count`` is None."""
         return self if count is None else self.select(torch.arange(min(count, len(self))))

@@ -1,6 +1,6 @@
-"""Places205 and Places365 (standard and challenge), as their archives unpack.
+"""Places205 and Places365 (standard and challenge) in their unpacked layouts.
 
-Get them from places.csail.mit.edu and places2.csail.mit.edu.
+Download them from places.csail.mit.edu and places2.csail.mit.edu.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class PlacesDataModule(PictureDataModule):
     Args:
         root: Folder of the unpacked archives. ``205``: ``images256`` (directly or below
             ``data/vision/torralba/deeplearning``) and ``trainvalsplit_places205``. ``365``: either
-            ``places365_standard/{train,val}/CLASS`` or ``data_256`` and ``val_256`` (or ``_large``) with the
-            lists of ``filelist_places365-standard``. Of both sizes, 256 is used.
+            ``places365_standard/{train,val}/CLASS``, or ``data_256`` and ``val_256`` (or ``_large``) with the
+            lists of ``filelist_places365-standard``. If both sizes exist, 256 is used.
         edition: ``"205"``, ``"365"`` (standard) or ``"365-challenge"``.
-        labels: Add ``label`` to batches, from the lists or the sorted folders of classes.
+        labels: Add ``label`` to batches, from the lists or from the sorted class folders.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -54,7 +54,7 @@ class PlacesDataModule(PictureDataModule):
 
     @property
     def label_count(self) -> int:
-        """205 or 365, with ``labels``."""
+        """205 or 365 with ``labels``; else 0."""
         return int(self.hparams.edition.partition("-")[0]) if self.hparams.labels else 0
 
     def find_pictures(self, split: str) -> Pictures:
@@ -64,10 +64,10 @@ class PlacesDataModule(PictureDataModule):
 
 
 def places_pictures(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> Pictures:
-    """Find the images of one split; see `PlacesDataModule` for the arguments.
+    """Find the images of a split; see `PlacesDataModule` for the arguments.
 
     Raises:
-        DataError: Something is missing; the line names it, its expected location and how to get it.
+        DataError: A file or folder is missing; the message states its expected location and its source.
     """
     if edition == "205":
         pictures = _pictures_205(root, split)
@@ -92,7 +92,7 @@ def _pictures_205(root: Path, split: Split) -> Pictures:
 
 
 def _in_class_folders(root: Path, split: Split) -> Pictures | None:
-    """Return the images of the layout with one folder per class, or None if it is another layout."""
+    """Return the images of the layout with one folder per class; None for another layout."""
     folder = first_existing(below(root, f"places365_standard/{split}", split))
     if folder is None or not class_folders(folder):
         return None

@@ -1,4 +1,4 @@
-"""Frequencies of colors in a data set, the prior of class rebalancing (Zhang et al. 2016)."""
+"""Color frequencies of a data set: the prior for class rebalancing (Zhang et al. 2016)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import DataError
 
 SMOOTHING_SIGMA = 5.0  # CIE units, as in the authors' prior
-_SHORT_SIDE = 64  # pixels; more would only repeat their neighbors
+_SHORT_SIDE = 64  # pixels; neighboring pixels of larger images have nearly equal colors
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Prior:
     """The color frequencies of a data set.
 
     Attributes:
-        shares: ``(313,)`` float64 shares of the bins inside the sRGB hull, smoothed, summing to 1.
+        shares: ``(313,)`` float64: smoothed frequencies of the bins inside the sRGB hull, with sum 1.
         pictures: Number of counted images.
-        broken: Names of images that could not be read.
+        broken: Names of images that could not be decoded.
     """
 
     shares: Tensor
@@ -34,15 +34,15 @@ class Prior:
 
 
 def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Callable[[], None]) -> Prior:
-    """Count the colors of images, with equal weight for each image.
+    """Count the colors of images; each image has equal weight.
 
     Args:
         sources: The images.
         threads: Number of decoding threads.
-        tick: Called after every image.
+        tick: Called after each image.
 
     Raises:
-        DataError: No image could be read.
+        DataError: No image could be decoded.
     """
     total, pictures = torch.zeros(len(hull_centers()), dtype=torch.float64), 0
     broken = []
@@ -59,7 +59,7 @@ def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Calla
 
 
 def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
-    """Smooth the shares ``(313,)`` of the bins with a Gaussian of ``sigma`` CIE units, keeping their sum."""
+    """Smooth the bin frequencies ``(313,)`` with a Gaussian of ``sigma`` CIE units, keeping their sum."""
     centers = hull_centers().to(shares)
     kernel = torch.exp(-torch.cdist(centers, centers).square() / (2 * sigma**2))
     return shares @ (kernel / kernel.sum(dim=1, keepdim=True))

@@ -1,4 +1,4 @@
-"""Self-supervised exemplars: references made from the images themselves, batched on the device."""
+"""Self-supervised exemplars: references derived from the targets, batched on the device."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def crop_flip_reference(
     scale: tuple[float, float] = (0.98, 1.0),
     ratio: tuple[float, float] = (0.8, 1.2),
 ) -> Tensor:
-    """Make references as SPColor does: a large random crop, resized, half of them mirrored.
+    """Derive references as in SPColor: a large random crop, resized, flipped with probability 0.5.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
-        scale: Range of the crop's area relative to the image's.
-        ratio: Range of the crop's aspect ratio; sides are at most the image's.
+        scale: Range of the crop's area relative to the image's area.
+        ratio: Range of the crop's aspect ratio; the sides do not exceed the image.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1].
@@ -51,16 +51,16 @@ def warp_jitter_reference(
     degrees: float = 360.0,
     jitter: float = 5 / 255,
 ) -> Tensor:
-    """Make references as Color2Embed does: spline warp, mirroring, rotation and color jitter.
+    """Derive references as in Color2Embed: thin-plate-spline warp, flip, rotation and color jitter.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
-        bend: Largest shift of a control point relative to the image's side; the paper does not state its
-            value, this one bends visibly without folding.
-        points: Control points along each side.
-        degrees: The rotation is uniform on [0, ``degrees``].
-        jitter: Largest uniform shift of each channel.
+        bend: Largest shift of a control point relative to the image side. The paper does not state its value;
+            this one warps visibly without folding.
+        points: Number of control points along each side.
+        degrees: The rotation is uniform on [0, ``degrees``] degrees.
+        jitter: Largest shift of each channel; uniform.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1]; rotated images are padded by reflection.
@@ -79,15 +79,15 @@ def warp_jitter_reference(
 def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tensor:
     """Return the sampling grid of a thin-plate-spline warp.
 
-    The control points are a regular grid, so the linear system is the same for all images.
+    The control points form a regular grid, so the linear system is the same for all images.
 
     Args:
-        shifts: ``(B, points ** 2, 2)``, x and y shift of each control point; a side has length 2.
-        points: Control points along each side, row by row from the top left.
-        size: Height and width of the grid.
+        shifts: ``(B, points ** 2, 2)``: x and y shift of each control point; the image side has length 2.
+        points: Number of control points along each side, row by row from the top left.
+        size: Height and width of the sampling grid.
 
     Returns:
-        ``(B, H * W, 2)``, x and y in the coordinates of `torch.nn.functional.grid_sample`.
+        ``(B, H * W, 2)``: x and y in the coordinates of `torch.nn.functional.grid_sample`.
     """
     device = shifts.device
     control = _lattice((points, points), device, ends=True)
@@ -117,14 +117,14 @@ def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tens
 
 
 def _radial(places: Tensor, control: Tensor) -> Tensor:
-    """Return r^2 log r^2 between all grid and control points."""
+    """Return r^2 log r^2 of the distances r between grid points and control points."""
     squared = torch.cdist(places, control).square()
     radial: Tensor = torch.special.xlogy(squared, squared)
     return radial
 
 
 def _rotations(degrees: Tensor, mirrored: Tensor) -> Tensor:
-    """Return ``(B, 2, 2)`` matrices that rotate, and mirror along x and y."""
+    """Return ``(B, 2, 2)`` matrices that rotate, and flip along x and y."""
     angle = torch.deg2rad(degrees)
     cos, sin = angle.cos(), angle.sin()
     turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)

@@ -1,8 +1,8 @@
-"""Shards of ``colorzoo data shard``: written by `litdata.optimize`, read by index, on disk or in a bucket.
+"""Shards of ``colorzoo data shard``, written with `litdata.optimize` and read by index.
 
-Two parts of litdata 0.2.76 are not used. Its order of samples does not resume exactly under Lightning: with
-workers, the epoch after a resumed one is cut. Its download of chunks rejects ``http://`` endpoints of S3, and
-reading by index downloads each sample again in each epoch.
+Two features of litdata 0.2.76 are not used. Its sample order does not resume exactly under Lightning: with
+workers, the epoch after a resumed one is truncated. Its chunk download does not support ``http://`` endpoints
+of S3, and reading by index downloads each sample again in each epoch.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ INDEX = "index.json"
 MANIFEST = "shards.json"
 """Name of the file that describes a folder of shards; it is written last."""
 
-_PATIENCE = 30  # seconds without an answer of a store
+_PATIENCE = 30  # seconds without a response of the storage server
 
 Record = tuple[bytes, int, str]
-"""A stored image: encoded bytes, class number or -1, name."""
+"""A stored image: encoded bytes, class number or -1, and name."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def shard_folder(
     Training images are shuffled, so each chunk is mixed. Validation images keep their order.
 
     Args:
-        source: Folder of images, found recursively, plain or in ``.tar`` files. The name of an image's folder
-            is its class. Subfolders ``train`` and ``val`` are used if both exist.
-        out: Folder to write, with ``train``, ``val`` and ``shards.json``.
+        source: Folder of images, found recursively, as files or in ``.tar`` files. The folder of an image is
+            its class. Subfolders ``train`` and ``val`` are the splits if both exist.
+        out: Output folder for ``train``, ``val`` and ``shards.json``.
         options: Options that determine the content.
         workers: Number of processes; None is one per core. Scripts need the guard
             ``if __name__ == "__main__":``, because processes are spawned.
@@ -140,7 +140,7 @@ def shard_folder(
                 num_workers=min(workers or core_count(), len(usable)),
                 keep_data_ordered=True,
                 reorder_files=False,
-                start_method="spawn",  # a forked child may inherit locks of torch's and Pillow's threads
+                start_method="spawn",  # a fork can inherit locks held by threads of torch and Pillow
                 verbose=False,
             )
         except RuntimeError as error:  # a worker's error contains its traceback
@@ -175,7 +175,7 @@ def _find(source: Path, val_share: float) -> tuple[dict[str, Pictures], list[str
 
 
 def _record(pictures: Pictures, root: str, options: ShardOptions, index: int) -> Record:
-    """Return the record to store; tuples, because litdata stores dicts twice if pyarrow is installed."""
+    """Return the record to store; a tuple, because litdata stores dicts twice if pyarrow is installed."""
     found, labels = pictures.sources[index], pictures.labels
     assert labels is not None
     jpeg = encode(found.read(), options.short_side, options.quality)
@@ -208,7 +208,7 @@ def load_litdata(module: str = "litdata") -> Any:
     Raises:
         DataError: litdata is not installed.
     """
-    os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # else each start contacts a package index
+    os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # else each start contacts PyPI
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -291,7 +291,7 @@ class ShardReader:
             _download(self._remote, self._folder, path.name)
         _require(path, chunk["chunk_bytes"])
         if self._open is None:
-            # batch_decode: else it decodes 256 neighboring records for each that is read
+            # without batch_decode=0, 256 neighboring records are decoded for each record that is read
             dataset = load_litdata().StreamingDataset
             self._open = dataset(str(self._folder), shuffle=False, drop_last=False, batch_decode=0)
         data, label, name = self._open[index]
@@ -313,12 +313,12 @@ def _local_folder(root: str, cache: str | None) -> Path:
 
 
 def _download(remote: str, folder: Path, name: str) -> None:
-    """Download a file that is not there yet; several processes may do so at once. Tests use ``local:``."""
+    """Download a file if it is missing; safe for concurrent processes. Tests use the scheme ``local:``."""
     path = folder / name
     if path.exists():
         return
     try:
-        # where no other process looks: litdata's lock makes one that comes second go on without the file
+        # in a private folder: with litdata's lock, the second of two processes continues without the file
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{name}.", dir=folder) as partial:
             file = Path(partial) / name
@@ -342,7 +342,7 @@ def _fetch(remote: str, name: str, file: Path) -> None:
 
 
 def s3_client() -> Any:
-    """Return a client of the S3 server that the environment names (``AWS_ENDPOINT_URL`` and keys).
+    """Return a client of the S3 server configured in the environment (``AWS_ENDPOINT_URL`` and keys).
 
     Raises:
         DataError: boto3 is not installed.
@@ -356,7 +356,7 @@ def s3_client() -> Any:
 
 
 def _s3_config() -> Any:
-    """Return limits on waiting; litdata's own tries a thousand times."""
+    """Return timeouts and retry limits; litdata's own configuration retries a thousand times."""
     return importlib.import_module("botocore.config").Config(
         connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"max_attempts": 5, "mode": "standard"}
     )
@@ -371,7 +371,7 @@ def _require(path: Path, size: int) -> None:
 
 
 def _make_room(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks until the rest is within the limit."""
+    """Delete the oldest chunks until the remaining ones fit the limit in bytes."""
     chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in chunks)
     while chunks and total > limit:

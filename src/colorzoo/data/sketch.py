@@ -1,4 +1,4 @@
-"""`SketchDataModule`: colored images with sketches, drawn on the fly or read from files."""
+"""`SketchDataModule`: color images with sketches, computed on the fly or read from files."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from colorzoo.settings import Weight
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
-"""Folders of the three kinds of sketches of Tag2Pix; any may be missing."""
+"""Folders of the three kinds of sketches of Tag2Pix; some may be missing."""
 
 _ASPECT_TOLERANCE = 0.02  # largest relative difference of the aspect ratios of an image and its sketch
-_COMPARED = 1000  # pairs whose headers are compared, which takes a second
+_COMPARED = 1000  # pairs whose headers are compared; takes about a second
 
 
 class SketchDataModule(FolderDataModule):
-    """Colored images and their sketches: batches also have ``sketch``.
+    """Color images with sketches: batches also have ``sketch``.
 
     Examples:
         >>> data = SketchDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -42,26 +42,26 @@ class SketchDataModule(FolderDataModule):
         >>> data.on_after_batch_transfer(batch, 0)["sketch"].shape
         torch.Size([2, 1, 256, 256])
 
-    It is ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
+    ``sketch`` is ``(B, 1, H, W)`` in [0, 1] with paper 1 and ink 0.
 
     Layouts of ``root``:
 
-    - ``xdog``: a folder of colored images, with or without subfolders ``train`` and ``val``; sketches are
-      drawn on the device from the augmented images, in training with a random line width per image.
+    - ``xdog``: a folder of color images, with or without subfolders ``train`` and ``val``. Sketches are
+      computed on the device from the augmented images, in training with a random line width per image.
     - ``pairs`` (Yumi's Cells, CelebA and others as in GuidingPainter): ``train`` and ``val``, each with
-      ``color`` and ``sketch``; partners have the same name except for the suffix.
-    - ``tag2pix``: ``rgb_train`` with ``keras_train``, ``xdog_train`` or ``simpl_train`` (training picks any
-      of several), and for validation ``benchmark`` with ``keras_test``.
+      ``color`` and ``sketch``; the files of a pair have the same name except for the suffix.
+    - ``tag2pix``: ``rgb_train`` with ``keras_train``, ``xdog_train`` or ``simpl_train`` (training draws one
+      if there are several), and for validation ``benchmark`` with ``keras_test``.
 
     Args:
-        root: The folder.
-        layout: One of the above; ``auto`` detects it from the folders.
-        sigmas: Line widths of drawn sketches; training picks any, validation the middle one.
-        extract: Draws sketches ``(B, 1, H, W)`` in [0, 1] from images ``(B, 3, H, W)`` instead of XDoG: any
-            callable, such as ``colorzoo.color.canny_sketch`` or your own network.
-        jitter: Change the colors of training images after their sketches were drawn
-            (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color.
-        jitter_hue: Largest rotation of their hue in degrees; 40 is the paper's, 180 covers all hues.
+        root: Folder of the data set.
+        layout: One of the layouts above; ``auto`` detects it from the folders.
+        sigmas: Line widths of computed sketches; training draws one, validation uses the middle one.
+        extract: Function that computes sketches ``(B, 1, H, W)`` in [0, 1] from images ``(B, 3, H, W)`` in
+            place of XDoG, such as ``colorzoo.color.canny_sketch`` or your own network.
+        jitter: Jitter the colors of training images after their sketches were computed
+            (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color hint.
+        jitter_hue: Largest hue rotation of ``jitter`` in degrees; 40 in the paper, 180 covers all hues.
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -100,7 +100,7 @@ class SketchDataModule(FolderDataModule):
         return pair_sketches(root / "rgb_train", folders)
 
     def originals(self) -> Originals:
-        """Return the sketches of validation if they are files, else all images below the folder."""
+        """Return the validation sketches if they are files, else all images below the folder."""
         if self._layout == "xdog":
             return super().originals()
         partners = self.find_pictures("val").first(self.hparams.val_limit).partners
@@ -108,14 +108,14 @@ class SketchDataModule(FolderDataModule):
         return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
-        """Return crops of images with their sketches, or of images alone."""
+        """Return crops of images, with their sketches if these are files."""
         if pictures.partners is None:
             return super().make_dataset(pictures, train=train)
         side = self.train_side if train else self.hparams.val_size
         return SketchedDataset(pictures.sources, pictures.partners, side=side, random_crop=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Draw missing sketches, then change the colors if ``jitter`` is set."""
+        """Compute missing sketches, then jitter the colors if ``jitter`` is set."""
         if "sketch" not in batch:
             batch = {**batch, "sketch": self._draw(batch, training=training)}
         if training and self.hparams.jitter:
@@ -146,13 +146,13 @@ class SketchDataModule(FolderDataModule):
 
 
 class SketchedDataset(Dataset[Sample]):
-    """Square uint8 crops of colored images and, at the same place, of their sketches.
+    """Square uint8 crops of color images and of their sketches at the same position.
 
     Args:
-        colors: The colored images.
-        sketches: One or more sketches of each, of which the seed of a sample takes one.
-        side: Side in pixels.
-        random_crop: Choose the crop by the seed of the sample.
+        colors: The color images.
+        sketches: One or more sketches per image; the seed of a sample selects one.
+        side: Side of the crop in pixels.
+        random_crop: The seed of the sample determines the position of the crop.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class SketchedDataset(Dataset[Sample]):
         drawn = self.sketches[index]
         lines = read_rgb(drawn[seed % len(drawn)], self.side)
         gray = rgb_to_gray(lines[None])
-        if lines.shape != rgb.shape:  # the sizes of the two files may round differently
+        if lines.shape != rgb.shape:  # the sizes of the two files can be rounded differently
             gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)
         both = torch.cat([rgb, gray[0].round().clamp(0, 255).to(torch.uint8)])
         both = crop_square(both, self.side, seed if self.random_crop else None)
@@ -179,14 +179,14 @@ class SketchedDataset(Dataset[Sample]):
 
 
 def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
-    """Return the images of a folder with the sketches of the same names.
+    """Match the images of a folder with the sketches of the same name.
 
     Args:
-        colors: Folder of colored images.
-        sketches: Folders of sketches; each image needs a partner in at least one.
+        colors: Folder of color images.
+        sketches: Folders of sketches; each image needs a sketch in at least one folder.
 
     Raises:
-        DataError: An image has no sketch, or one of another shape.
+        DataError: An image has no sketch, or a sketch with another aspect ratio.
     """
     drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
     pairs: list[tuple[StoredPicture, list[StoredPicture]]] = []

@@ -1,4 +1,4 @@
-"""Find images: files in folders and members of plain ``.tar`` shards, as one compact sequence."""
+"""Search for images: files in folders and members of plain ``.tar`` shards, as one compact sequence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
-_PASSING = frozenset(  # of a server that is restarted or busy
+_PASSING = frozenset(  # temporary errors of a file server that is restarting or busy
     {
         *(errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY),
         *(errno.ETIMEDOUT, errno.ECONNRESET, errno.EHOSTUNREACH),
@@ -32,13 +32,13 @@ _PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
 
 
 class StoredPicture(NamedTuple):
-    """Location of one encoded image.
+    """Location of an encoded image.
 
     Attributes:
         path: The image file, or the tar file that contains it.
-        member: Name inside the tar, or "" for a plain file.
+        member: Name inside the tar; "" for a file.
         offset: Position of the bytes in the file.
-        size: Number of bytes, or -1 for the rest of the file.
+        size: Number of bytes; -1 for the rest of the file.
     """
 
     path: str
@@ -52,7 +52,7 @@ class StoredPicture(NamedTuple):
         return f"{self.path}/{self.member}" if self.member else self.path
 
     def read(self) -> bytes:
-        """Return the encoded image; errors of a network's file system that pass are waited for."""
+        """Return the encoded image; retry after temporary errors of network file systems."""
         for pause in _PAUSES:
             try:
                 return self.read_once()
@@ -63,23 +63,23 @@ class StoredPicture(NamedTuple):
         return self.read_once()
 
     def read_once(self) -> bytes:
-        """Return the encoded image, or raise the first error."""
+        """Return the encoded image without retries."""
         with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
             stream.seek(self.offset)
             return stream.read(self.size)
 
 
 class Sources(Sequence[StoredPicture]):
-    """An immutable sequence of `StoredPicture` of some 40 bytes an image, shared by all workers.
+    """An immutable, compact sequence of `StoredPicture` (about 40 bytes per image), shared by all workers.
 
-    Build one with `Sources.of`. Slices and `select` return views without copying names.
+    Create it with `Sources.of`. Slices and `select` return views without copying names.
 
     Args:
-        root: Prefix of the plain files' names.
-        names: Path below ``root`` of each plain file, name inside its tar of each member.
+        root: Common prefix of the file names.
+        names: Path below ``root`` of each file, or name inside its tar of each member.
         archives: Paths of the tar files.
-        members: ``(N, 3)`` int64: index into ``archives`` (-1 for plain files), offset and size; None if all
-            are plain files.
+        members: ``(N, 3)`` int64: index into ``archives`` (-1 for files), offset and size; None if there are
+            no tar members.
         rows: Rows of the stored images in this view, in order; None for all.
     """
 
@@ -99,8 +99,8 @@ class Sources(Sequence[StoredPicture]):
         """Pack sources, consuming them one by one.
 
         Args:
-            sources: In their final order.
-            root: A folder above most of them, to save memory.
+            sources: Sources in their final order.
+            root: A common parent folder, to save memory.
         """
         prefix = f"{root}{os.sep}" if root else ""
         archives: dict[str, int] = {}
@@ -141,7 +141,7 @@ class Sources(Sequence[StoredPicture]):
         return (self[index] for index in range(len(self)))
 
     def select(self, rows: Tensor) -> Sources:
-        """Return a view of the images at ``rows`` (int64 or int32), in that order."""
+        """Return a view of the images at ``rows`` (int64 or int32) in that order."""
         chosen = rows.to(torch.int32) if self._rows is None else self._rows[rows.long()]
         return Sources(self._root, self._names, self._archives, self._members, chosen)
 
@@ -149,12 +149,12 @@ class Sources(Sequence[StoredPicture]):
 class PackedStrings:
     """Immutable file names by index, in two flat tensors.
 
-    A list of a million names takes 150 MB, and because reading one changes its reference count, each forked
-    worker soon has its own copy. Tensors stay shared, also with ``spawn``.
+    A list of a million names takes 150 MB. Reading a Python object changes its reference count, so each
+    forked worker would soon have its own copy. Tensors stay shared, also with ``spawn``.
 
     Args:
-        blob: uint8, the concatenated encoded names.
-        ends: int64, end of each name in ``blob``.
+        blob: uint8: the concatenated encoded names.
+        ends: int64: end of each name in ``blob``.
     """
 
     def __init__(self, blob: Tensor, ends: Tensor) -> None:
@@ -174,7 +174,8 @@ class PackedStrings:
 
     def __getitem__(self, index: int) -> str:
         index = range(len(self))[index]  # negative indices, and IndexError beyond the end
-        # arrays, because tensors are slow; not kept, because pickling for a spawned process moves the tensors
+        # arrays, because indexing tensors is slow; not cached, because pickling moves tensors to shared
+        # memory
         blob, ends = self._blob.numpy(), self._ends.numpy()
         return os.fsdecode(blob[ends[index - 1] if index else 0 : ends[index]].tobytes())
 
@@ -185,15 +186,15 @@ def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype)
 
 
 def find_sources(folder: Path) -> Sources:
-    """List all images below a folder, recursively, in the order of their names.
+    """Find all images below a folder recursively, sorted by name.
 
     Examples:
         >>> sources = find_sources(Path("album"))
         >>> len(sources)
         4
 
-    Linked folders are followed, each once. Hidden files and the folders of operating systems and NAS devices
-    (`colorzoo.pictures.find.is_hidden`) are skipped; a warning names the folders.
+    Symbolic links to folders are followed once. Hidden files and the folders of operating systems and NAS
+    devices (`colorzoo.pictures.find.is_hidden`) are skipped; a warning names the skipped folders.
 
     Raises:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
@@ -221,19 +222,19 @@ def find_sources(folder: Path) -> Sources:
 
 
 def require_folder(folder: Path) -> None:
-    """Refuse a path that is no folder.
+    """Raise unless the path is a folder.
 
     Raises:
-        DataError: It is a file, or does not exist.
+        DataError: The path is a file or does not exist.
     """
     if folder.is_file():
-        raise DataError(f"the data {str(folder)!r} is a file; name the folder of images that it lies in.")
+        raise DataError(f"the data {str(folder)!r} is a file; name the folder that contains the images.")
     if not folder.is_dir():
         raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of images.")
 
 
 def byte_count(source: StoredPicture) -> int:
-    """Return the number of bytes of an encoded image; -1 if its file is gone."""
+    """Return the size of an encoded image in bytes; -1 if its file does not exist."""
     if source.size >= 0:
         return source.size
     try:
@@ -245,12 +246,12 @@ def byte_count(source: StoredPicture) -> int:
 def walk_files(
     folder: str, skipped: list[str] | None = None, above: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Yield the paths of the files below a folder, sorted, keeping only one folder's names in memory.
+    """Yield the paths of the files below a folder, sorted; only one folder's names are in memory at a time.
 
     Args:
         folder: The folder.
-        skipped: Receives the paths of the hidden and system folders.
-        above: Real paths of its parents; links back to one of them are skipped.
+        skipped: List to which the paths of hidden and system folders are appended.
+        above: Real paths of the parent folders; links to a parent are skipped.
     """
     here = os.path.realpath(folder)
     if here in above:
@@ -272,25 +273,25 @@ def tar_sources(path: str) -> Iterator[StoredPicture]:
     """Yield the images inside a plain tar file.
 
     Raises:
-        DataError: The file is compressed, cut, not a tar, or cannot be opened, or an image in it is sparse.
+        DataError: The tar is compressed, truncated, damaged or unreadable, or an image in it is sparse.
     """
     try:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # else it keeps an object per member
+                archive.members = []  # type: ignore[attr-defined]  # otherwise it keeps one object per member
                 if not member.isfile() or suffix_of(member.name) not in EXTENSIONS:
                     continue
                 if any(is_hidden(part) for part in member.name.split("/") if part != "."):
                     continue
-                if member.issparse():  # a header of 512 bytes can state any size
+                if member.issparse():  # a 512-byte header can declare any size
                     raise DataError(f"{member.name!r} in {path!r} is sparse; pack the tar without --sparse.")
                 yield StoredPicture(path, member.name, member.offset_data, member.size)
             stream: Any = archive.fileobj
             stream.seek(archive.offset)
-            if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile takes a damaged header for the end
-                raise tarfile.ReadError(f"damaged or cut at byte {archive.offset:,}")
+            if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile treats a damaged header as the end
+                raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
     except tarfile.TarError as error:
-        raise DataError(f"{path!r} is not a plain (uncompressed) tar shard, or is cut: {error}.") from error
+        raise DataError(f"{path!r} is not a plain (uncompressed) tar, or is truncated: {error}.") from error
     except OSError as error:
         raise DataError(f"{path!r} cannot be read: {error.strerror or error}.") from error
 

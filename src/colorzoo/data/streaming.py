@@ -1,4 +1,4 @@
-"""`StreamingDataModule`: train on shards that ``colorzoo data shard`` wrote, local or in a bucket."""
+"""`StreamingDataModule`: train on shards of ``colorzoo data shard``, local or in cloud storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from colorzoo.settings import Natural, Positive
 
 
 class StreamingDataModule(PictureDataModule):
-    """Images in shards, local or in a bucket.
+    """Images in shards, local or in cloud storage.
 
     Examples:
         >>> data = StreamingDataModule("shards", batch_size=16, crop=224)  # doctest: +SKIP
@@ -30,21 +30,21 @@ class StreamingDataModule(PictureDataModule):
         torch.Size([16, 3, 224, 224])
 
     The order of each epoch depends only on the seed: chunks are shuffled, then images within windows of
-    several chunks. Each process takes every n-th image, as with other DataModules. Batches also have
-    ``label``, ``(B,)`` int64, the class number of each image.
+    several chunks. Each process takes every n-th image, as in the other DataModules. Batches also have
+    ``label`` ``(B,)`` int64, the class number of each image.
 
     Args:
         root: Folder written by ``colorzoo data shard``, or the address of a copy: ``s3://bucket/folder``,
             ``gs://...``, ``azure://...``, ``hf://...``.
-        cache_dir: Folder for downloads; None is one in colorzoo's cache.
-        cache_gigabytes: Size beyond which the oldest downloads are deleted; None keeps all.
-        shuffle_window: Images that are shuffled together; larger windows mix better and read more chunks at a
-            time.
-        kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect:
-            images are checked when shards are written.
+        cache_dir: Folder for downloads; None is a folder in colorzoo's cache.
+        cache_gigabytes: Size in GB above which the oldest downloads are deleted; None keeps all.
+        shuffle_window: Number of images that are shuffled together; larger windows mix better and read more
+            chunks at a time.
+        kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect,
+            because images are checked when shards are written.
 
     Raises:
-        ColorzooError: A number is out of its range.
+        ColorzooError: A number is out of range.
     """
 
     predicted = "images of all splits"
@@ -62,11 +62,11 @@ class StreamingDataModule(PictureDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of the classes of the images that were sharded, once `setup` has opened the shards."""
+        """Number of classes of the sharded images; 0 before `setup`."""
         return len(self.classes)
 
     def prepare_data(self) -> None:
-        """Do nothing: the images were checked when the shards were written."""
+        """Do nothing, because images are checked when shards are written."""
 
     def setup(self, stage: str) -> None:
         """Open the shards (once).
@@ -84,17 +84,17 @@ class StreamingDataModule(PictureDataModule):
         )
 
     def originals(self) -> Originals:
-        """Raise DataError, because shards do not contain the original files."""
+        """Raise `DataError`, because shards do not contain the original files."""
         raise DataError("predict needs image files; use FolderDataModule on the folder that was packed.")
 
     def train_sampler(self) -> ShardSampler:
-        """Return the sampler of training.
+        """Return the training sampler.
 
         Raises:
             DataError: ``class_power`` is below 1.
         """
         assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
-        self.sample_weights()  # refuses class_power, because the classes are stored with the images
+        self.sample_weights()  # raises for class_power, because the classes are stored with the images
         hp = self.hparams
         return ShardSampler(
             self.train_data.reader.sizes,
@@ -106,7 +106,7 @@ class StreamingDataModule(PictureDataModule):
         )
 
     def digest(self) -> dict[str, Any] | None:
-        """Return number and hash of the training images; None for shards of colorzoo before 0.3."""
+        """Return count and hash of the training images; None for shards written before colorzoo 0.3."""
         return read_manifest(self.hparams.root, self.hparams.cache_dir).get("digest")
 
     def _reader(self, split: str) -> ShardReader:
@@ -118,9 +118,9 @@ class ShardDataset(Dataset[Sample]):
     """Square uint8 crops of the images in shards.
 
     Args:
-        reader: The images.
+        reader: Reader of the images.
         side: Shorter side after decoding, and side of the crop.
-        random_crop: Choose the crop by the seed of the sample.
+        random_crop: The seed of the sample determines the position of the crop.
         limit: Use only the first images; None uses all.
     """
 
@@ -142,11 +142,11 @@ class ShardDataset(Dataset[Sample]):
 
 
 class ShardSampler(SeededSampler):
-    """A `SeededSampler` that reads few chunks at a time.
+    """A `SeededSampler` that reads from few chunks at a time.
 
     Args:
         sizes: Number of images in each chunk.
-        window: Images that are shuffled together.
+        window: Number of images that are shuffled together.
         options: Arguments of `SeededSampler`.
     """
 
@@ -155,7 +155,7 @@ class ShardSampler(SeededSampler):
         self.sizes, self.window = torch.tensor(sizes), window
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
-        """Return the indices of all images: shuffled chunks, then shuffled windows."""
+        """Return the indices of all images: chunks are shuffled, then windows of images."""
         chunks = torch.randperm(len(self.sizes), generator=generator)
         sizes = self.sizes[chunks]
         starts = (self.sizes.cumsum(0) - self.sizes)[chunks]

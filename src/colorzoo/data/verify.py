@@ -1,4 +1,4 @@
-"""Verification of a data set: its layout, broken and unusual files, and duplicates."""
+"""Verification of a data set: layout, broken and unusual files, and duplicates."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ Kind = Literal[
 Fact = tuple[Kind, str]
 
 NOT_READ = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".tga"})
-"""Extensions of images that DataModules ignore."""
+"""Extensions of image formats that DataModules ignore."""
 NEAR_BITS = 3
-"""Largest number of different bits, of 64, between the difference hashes of near duplicates."""
+"""Largest Hamming distance between the 64-bit difference hashes of near duplicates."""
 TINY = 64
-"""Images with a shorter side below this many pixels are tiny: training would enlarge them."""
+"""Images with a shorter side below this many pixels are tiny, because training would enlarge them."""
 STRIP = 5.0
-"""Images with a larger ratio of their sides are strips: most of them is cropped."""
+"""Images with a larger aspect ratio are strips, because training would crop most of them."""
 
 _SPLITS: tuple[Split, ...] = ("train", "val")
 _CLASS_MAPS = ("stuffthingmaps", "_pixelmaps", f"{os.sep}annotations{os.sep}")
@@ -56,13 +56,13 @@ _exif_lock = threading.Lock()  # warning filters are global to the process
 
 @dataclass(frozen=True)
 class Layout:
-    """An official layout.
+    """An official layout of a data set.
 
     Attributes:
-        find: Finds the images of a split with all their labels.
-        signs: Paths that only this layout has.
-        counts: Official numbers of images by split.
-        classes: Official number of classes, None if it has none.
+        find: Function that finds the images of a split with all labels.
+        signs: Paths that exist only in this layout.
+        counts: Official number of images by split.
+        classes: Official number of classes; None if the data set has none.
     """
 
     find: Callable[[Path, Split], Pictures]
@@ -115,10 +115,10 @@ class LayoutReport:
     """Result of `check_layout`.
 
     Attributes:
-        name: The layout.
-        splits: Number of images of each split.
+        name: Name of the layout.
+        splits: Number of images by split.
         mistakes: Errors that the DataModule would raise, one line each.
-        notes: Differences from the official set, one line each; an incomplete set is no mistake.
+        notes: Differences from the official data set, one line each; an incomplete data set is not an error.
     """
 
     name: str
@@ -129,7 +129,7 @@ class LayoutReport:
 
 @dataclass(frozen=True)
 class Finding:
-    """An unusual fact about an image."""
+    """A finding about an image file."""
 
     path: str
     kind: Kind
@@ -141,16 +141,16 @@ class VerifyReport:
     """Result of `verify`.
 
     Attributes:
-        root: The folder.
-        layout: Result for its layout.
-        pictures: Number of images, broken ones included.
-        bytes: Sum of their sizes.
-        width: Smallest, median and largest displayed width.
-        height: Smallest, median and largest displayed height.
+        root: Folder of the data set.
+        layout: Result of the layout check.
+        pictures: Number of images, including broken ones.
+        bytes: Total size of the images.
+        width: Minimum, median and maximum of the displayed width.
+        height: Minimum, median and maximum of the displayed height.
         formats: Number of images by format.
         other_files: Number of other files by extension.
-        findings: All findings, in the order of names.
-        duplicates: Groups of images of the same bytes.
+        findings: All findings, sorted by file name.
+        duplicates: Groups of images with identical bytes.
         near_duplicates: Groups of different files that look alike, if requested.
     """
 
@@ -168,7 +168,7 @@ class VerifyReport:
 
     @property
     def broken(self) -> bool:
-        """True if an image is broken or the layout has mistakes."""
+        """True if an image is broken or the layout has errors."""
         return bool(self.layout.mistakes) or any(finding.kind == "broken" for finding in self.findings)
 
     def counts(self) -> dict[Kind, int]:
@@ -191,9 +191,9 @@ def verify(
     """Verify a data set.
 
     Args:
-        root: The folder, with images and tar shards.
-        layout: Its layout; None detects it.
-        near: Also find near duplicates.
+        root: Folder with images and tar shards.
+        layout: Name of the layout; None detects it.
+        near: Also search for near duplicates.
         threads: Number of decoding threads; None is one per core.
         tick: Called after each image.
 
@@ -233,11 +233,11 @@ def verify(
 
 
 def check_layout(root: Path, name: str | None = None) -> LayoutReport:
-    """Read both splits of a data set as its DataModule would, and list mistakes and differences.
+    """Read both splits of a data set as its DataModule would, and report errors and differences.
 
     Args:
-        root: The folder.
-        name: A name of `LAYOUTS` or ``"folder"``; None detects it.
+        root: Folder of the data set.
+        name: A name from `LAYOUTS`, or ``"folder"``; None detects the layout.
 
     Raises:
         DataError: The layout is unknown.
@@ -266,7 +266,7 @@ def check_layout(root: Path, name: str | None = None) -> LayoutReport:
 
 
 def detect_layout(root: Path) -> str:
-    """Return the name of the layout of a folder, or ``"folder"``."""
+    """Return the name of the detected layout, or ``"folder"``."""
     for name, layout in LAYOUTS.items():
         if any((root / sign).exists() for sign in layout.signs):
             return name
@@ -291,13 +291,14 @@ def _check_folder(root: Path) -> LayoutReport:
 def near_groups(
     hashes: np.ndarray[Any, np.dtype[np.uint64]], already: Iterable[list[int]] = ()
 ) -> list[list[int]]:
-    """Group difference hashes that differ in at most `NEAR_BITS` bits.
+    """Group difference hashes whose Hamming distance is at most `NEAR_BITS`.
 
-    Two such hashes share at least one of their four 16-bit parts, so only those that do are compared.
+    Two such hashes share at least one of their four 16-bit parts, so only hashes with a common part are
+    compared.
 
     Args:
-        hashes: ``(N,)``; 0 (broken or flat) belongs to no group.
-        already: Groups of duplicates, of which only the first is considered.
+        hashes: ``(N,)``; 0 (broken or uniform) belongs to no group.
+        already: Groups of exact duplicates; only the first of each group is compared.
     """
     skip = {number for group in already for number in group[1:]}
     parent = list(range(len(hashes)))  # a union-find forest
@@ -326,7 +327,7 @@ def _find_root(parent: list[int], number: int) -> int:
 
 
 def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPicture]:
-    """Yield all images, including those that DataModules ignore; count the other files."""
+    """Yield all images, including formats that DataModules ignore, and count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
     for path in walk_files(root):
         suffix = suffix_of(path)
@@ -344,7 +345,7 @@ def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPict
 
 
 def _in_both_splits(group: list[str]) -> bool:
-    """Test whether copies of one image are in folders of both splits."""
+    """Return whether copies of an image are in folders of both splits."""
     folders = {folder for name in group for folder in Path(name).parts[:-1]}
     return all(any(folder.startswith(split) for folder in folders) for split in _SPLITS)
 
@@ -355,14 +356,14 @@ def _min_median_max(values: array[int]) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class Examined:
-    """Facts about one image file.
+    """Properties of an image file.
 
     Attributes:
-        size: Displayed width and height (after EXIF rotation), None if broken.
-        format: Pillow's name of the format, "" if unknown.
-        facts: Pairs of kind and detail; of a broken file only ``broken``.
+        size: Displayed width and height (after EXIF rotation); None if broken.
+        format: Pillow's name of the format; "" if unknown.
+        facts: Pairs of kind and detail; a broken file has only the kind ``broken``.
         digest: Hash of the bytes.
-        difference_hash: 64-bit hash, similar for similar images; None if broken.
+        difference_hash: 64-bit hash that is similar for similar images; None if broken.
     """
 
     size: tuple[int, int] | None
@@ -373,11 +374,11 @@ class Examined:
 
 
 def examine(name: str, data: bytes) -> Examined:
-    """Examine one encoded image.
+    """Examine an encoded image.
 
     Args:
-        name: Name of the file, for its extension.
-        data: Its bytes.
+        name: File name, for its extension.
+        data: Bytes of the file.
     """
     digest = hashlib.blake2b(data, digest_size=16).digest()
     if not data:
@@ -386,13 +387,13 @@ def examine(name: str, data: bytes) -> Examined:
         with open_picture(BytesIO(data)) as image:
             size, kind = image.size, image.format or ""
             facts = _header_facts(name, image, data)
-            # the whole file is decoded, but to few pixels
+            # decode the whole file at a reduced size
             image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))
             small = eight_bit_rgb(image)
             small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     except UnidentifiedImageError:
         return Examined(None, "", (("broken", "unknown image format"),), digest)
-    except Exception as error:  # damaged files raise anything
+    except Exception as error:  # damaged files can raise any type of exception
         return Examined(None, "", (("broken", " ".join(str(error).split())),), digest)
     turned = any(kind == "rotated" and "on its side" in detail for kind, detail in facts)
     facts += _shape_facts(*size) + _color_facts(small)
@@ -411,7 +412,7 @@ def _read_and_examine(source: StoredPicture) -> tuple[str, int, Examined]:
 
 
 def _header_facts(name: str, image: Image.Image, data: bytes) -> list[Fact]:
-    """Return the facts in the header, without decoding."""
+    """Return the findings from the header, without decoding the pixels."""
     facts: list[Fact] = []
     suffix = suffix_of(name)
     expected = Image.registered_extensions().get(suffix)
@@ -452,9 +453,9 @@ def _exif_facts(image: Image.Image) -> list[Fact]:
     try:
         with _exif_lock, warnings.catch_warnings():
             warnings.filterwarnings("error", message="Corrupt EXIF")
-            Image.Exif().load(image.info.get("exif", b""))  # again, as opening may have read it already
+            Image.Exif().load(image.info.get("exif", b""))  # again; opening may have parsed it
             orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception as error:  # damaged EXIF raises UserWarning, SyntaxError, struct.error and more
+    except Exception as error:  # damaged EXIF raises UserWarning, SyntaxError, struct.error and others
         return [("damaged EXIF", " ".join(str(error).split()))]
     if orientation not in range(2, 9):
         return []
@@ -482,7 +483,7 @@ def _color_facts(small: Image.Image) -> list[Fact]:
 
 
 def _is_toned(rgb: Tensor) -> bool:
-    """Test whether the colors of a ``(3, H, W)`` uint8 image lie on one curve from black to white."""
+    """Return whether the colors of a ``(3, H, W)`` uint8 image form a single curve from black to white."""
     lab = rgb_to_lab(rgb.float() / 255).flatten(1)
     shade = (lab[0] / 5).long()
     counts = torch.zeros(21).index_add_(0, shade, torch.ones(lab.shape[1]))
