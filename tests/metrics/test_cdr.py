@@ -74,11 +74,11 @@ def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
     ("arguments", "options", "message"),
     [
         ((RESULT, TRUTH[:, :, 1:]), {}, "differ in shape"),
-        ((RESULT[0], TRUTH[0]), {}, "expected pictures"),
+        ((RESULT[0], TRUTH[0]), {}, "expected images"),
         ((RESULT, TRUTH, torch.ones(1, 1, 2, 2)), {}, "expected a mask"),
-        ((RESULT,), {}, "needs a truth"),
+        ((RESULT,), {}, "target_ab"),
         ((RESULT,), {"truths": []}, "one truth for each of 3"),
-        ((RESULT[:1, :, 1:],), {"truths": [truth_clusters(TRUTH[0])]}, "does not fit its truth"),
+        ((RESULT[:1, :, 1:],), {"truths": [truth_clusters(TRUTH[0])]}, "differ in shape"),
         ((RESULT * torch.nan, TRUTH), {}, "NaN or infinite"),
     ],
 )

@@ -60,7 +60,7 @@ def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytes
     (package / "__init__.py").touch()
     (package / "models" / "efficientnet-lite0-57934424.pth").write_bytes(b"changed")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(WeightsError, match="is not the file that colorzoo knows"):
+    with pytest.raises(WeightsError, match="unexpected SHA-256"):
         metrics.Classification()
 
 
@@ -129,13 +129,13 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) ->
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: metrics.ClassifierAccuracy("no_such_network"), "no network 'no_such_network'"),
+        (lambda: metrics.ClassifierAccuracy("no_such_network"), "unknown network 'no_such_network'"),
         (lambda: metrics.ClassifierAccuracy("resnet18"), "resnet18.*COLORZOO_OFFLINE"),
-        (lambda: metrics.ContextualSimilarity("relu9_9"), "no VGG-19 layer 'relu9_9'"),
-        (lambda: metrics.ContextualSimilarity(), r"vgg19-\w+\.pth are not here.*put it at"),
+        (lambda: metrics.ContextualSimilarity("relu9_9"), "unknown VGG-19 layer 'relu9_9'"),
+        (lambda: metrics.ContextualSimilarity(), r"vgg19-\w+\.pth are missing.*download"),
         (lambda: metrics.FID(), r"weights-inception.*not here.*put it at"),
-        (lambda: metrics.FID("no_such_network"), r"no feature network 'no_such_network'"),
-        (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are not here"),
+        (lambda: metrics.FID("no_such_network"), r"unknown feature network 'no_such_network'"),
+        (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are missing"),
     ],
 )
 def test_missing_networks_are_an_error_in_one_line(
@@ -147,4 +147,4 @@ def test_missing_networks_are_an_error_in_one_line(
         build()
     assert isinstance(error.value, ColorzooError)
     assert "\n" not in str(error.value)
-    assert (str(tmp_path) in str(error.value)) == ("are not here" in str(error.value))
+    assert (str(tmp_path) in str(error.value)) == ("are missing" in str(error.value))

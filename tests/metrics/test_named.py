@@ -102,10 +102,10 @@ def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.
     ("name", "error", "message"),
     [
         ("ssmi", DataError, r"^unknown metric 'ssmi'; did you mean ssim\?$"),
-        ("qqqq", DataError, rf"^unknown metric 'qqqq'; there are {', '.join(sorted(all_metrics()))}$"),
+        ("qqqq", DataError, rf"^unknown metric 'qqqq'; expected one of {', '.join(sorted(all_metrics()))}$"),
         ("psnr:vgg", DataError, "the metric psnr has no network"),
-        ("lpips=none.pth", WeightsError, "no file 'none.pth', given as the weights of the metric lpips"),
-        ("lpips:resnet", WeightsError, "LPIPS has no backbone 'resnet'; expected one of alex, vgg, squeeze"),
+        ("lpips=none.pth", WeightsError, "'none.pth' of the metric lpips"),
+        ("lpips:resnet", WeightsError, "unknown LPIPS backbone 'resnet'; expected one of alex, vgg, squeeze"),
     ],
 )
 def test_a_wrong_name_is_an_error_in_one_line(name: str, error: type[Exception], message: str) -> None:

@@ -1,8 +1,8 @@
-"""Metrics: torchmetrics subclasses over a functional core.
+"""Metrics: torchmetrics classes, each based on a function.
 
-Images are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
-units (``ab``, ``target_ab``). With the same names everywhere, a ``torchmetrics.MetricCollection`` can pass
-each metric the inputs that it takes. `picture_metrics` builds a collection from names.
+Images are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE units
+(``ab``, ``target_ab``). Argument names are the same in all metrics, so a ``torchmetrics.MetricCollection``
+passes each metric the inputs that it accepts. `picture_metrics` builds a collection from metric names.
 """
 
 from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE

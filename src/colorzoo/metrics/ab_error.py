@@ -1,4 +1,4 @@
-"""Errors in the ab plane: root mean square, and the area under the accuracy-tolerance curve."""
+"""Errors in the ab plane: root mean square error, and area under the accuracy-tolerance curve."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from colorzoo.metrics.base import (
 from colorzoo.metrics.psnr import PooledMSE, squared_errors
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
-PIXELS_AT_ONCE = 1 << 16  # distances to 313 bins then take 80 MB
+PIXELS_AT_ONCE = 1 << 16  # limits the distances to 313 bins to 80 MB
 
 
 class MeanAbRMSE(PictureMean):
-    """Mean over images of the root of the mean squared error over a and b, in CIE units.
+    """Mean over images of the RMSE over a and b, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 8, 8)
@@ -48,7 +48,7 @@ class MeanAbRMSE(PictureMean):
 
 
 class PooledAbRMSE(PooledMSE):
-    """Root of the mean squared error over all ab values of all images, in CIE units.
+    """RMSE over all ab values of all images, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 8, 8)
@@ -66,7 +66,7 @@ class PooledAbRMSE(PooledMSE):
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:
-        """Return the error; NaN if there was no image."""
+        """Return the error; NaN without images."""
         return self.mean().sqrt().float()
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -75,7 +75,7 @@ class PooledAbRMSE(PooledMSE):
 
 
 def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Count pixels by the smallest integer tolerance not below their error (Zhang et al. 2016, sec. 3.1).
+    """Count pixels by error, rounded up to an integer tolerance (Zhang et al. 2016, sec. 3.1).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
@@ -83,7 +83,7 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
         weights: ``(B, H, W)`` weight of each pixel; 1 by default.
 
     Returns:
-        ``(152,)`` float64: tolerances 0 to 150, then all larger errors.
+        ``(152,)`` float64: counts for tolerances 0 to 150, then for all larger errors.
     """
     distance = torch.linalg.vector_norm(ab.float() - target_ab.float(), dim=1)
     bins = distance.ceil().clamp(max=LARGEST + 1).long().flatten()
@@ -92,7 +92,7 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
 
 
 def area_under_curve(histogram: Tensor) -> Tensor:
-    """Return the area under the accuracy at tolerances 0 to 150, scaled so that no error gives 1.
+    """Return the area under the accuracy curve at tolerances 0 to 150, scaled so that zero error gives 1.
 
     Args:
         histogram: ``(..., 152)``, see `tolerance_histogram`.
@@ -105,12 +105,12 @@ def area_under_curve(histogram: Tensor) -> Tensor:
 
 
 def area_of_moments(moments: Moments) -> Moments:
-    """Return the area under the curve from a histogram over tolerances, then (exact, count); see `AbAUC`."""
+    """Return the area under the curve from a tolerance histogram followed by (exact, count); see `AbAUC`."""
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
 def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
-    """Return the ``(B, H, W)`` weight of the color bin nearest to each pixel of ``(B, 2, H, W)`` colors."""
+    """Return the class weight ``(B, H, W)`` of the nearest color bin of each pixel of ``(B, 2, H, W)``."""
     colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
     bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
     return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])
@@ -125,8 +125,8 @@ class AbAUC(ColorMetric):
         {'auc': tensor(0.9500), 'auc_rebalanced': tensor(0.9500)}
 
     Args:
-        uniform: Share of the uniform distribution mixed into the prior before it is inverted (eq. 4). With 0,
-            as in the paper, every bin has the same total weight.
+        uniform: Weight of the uniform distribution mixed into the prior before inversion (eq. 4). With 0, as
+            in the paper, every bin has the same total weight.
         **options: See `ColorMetric`.
     """
 
@@ -149,7 +149,7 @@ class AbAUC(ColorMetric):
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
             target_ab: ``(B, 2, H, W)`` truth in CIE units.
-            color_weights: ``(B, H, W)`` result of `class_weights_of`, to compute it once for several
+            color_weights: ``(B, H, W)`` result of `class_weights_of`; pass it to share the computation among
                 methods.
         """
         require_pair(ab, target_ab, 2, values=self.validate_args)
@@ -159,7 +159,7 @@ class AbAUC(ColorMetric):
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN if there was no image."""
+        """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN without images."""
         raw, rebalanced = area_under_curve(torch.stack([self.raw, self.rebalanced])).float()
         return {"auc": raw, "auc_rebalanced": rebalanced}
 

@@ -1,13 +1,14 @@
-"""Visible faults of an automatic result: gray or oversaturated images, color casts, wrong hues.
+"""Visible faults of an automatic result: grayness, oversaturation, color casts and wrong hues.
 
-None of these metrics needs the result to match the true color, which lightness alone does not determine.
-`Colorfulness` and `ColorfulnessShare` measure the whole image, `NeutralChroma` the areas where the truth
-has no color, `RightHue` those where it clearly has one. `GrayGain` compares the result with no color at all.
+These metrics do not compare each color with the true color, because lightness alone does not determine it.
+`Colorfulness` and `ColorfulnessShare` measure the whole image, `NeutralChroma` the areas where the ground
+truth is neutral, and `RightHue` the areas where the ground truth has a clear hue. `GrayGain` compares the
+result with the gray image.
 
-Two forms of colorfulness (CF) are published. ``"hasler"`` is that of Hasler & Suesstrunk 2003, sec. 7: mean
-and deviation of the opponent colors. ``"absolute"`` is common in colorization code: mean and deviation of
-their absolute values. The distance to the truth is published in two forms, too: the distance of the means
-over all images, and the mean of each image's distance.
+Two definitions of colorfulness (CF) are published. ``"hasler"`` is the definition of Hasler & Suesstrunk
+2003, sec. 7: mean and standard deviation of the opponent colors. ``"absolute"`` is common in colorization
+code: mean and standard deviation of their absolute values. Its distance to the ground truth is also published
+in two forms: the difference of the means over all images, and the mean of each image's difference.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from colorzoo.metrics.base import (
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
 
 Form = Literal["hasler", "absolute"]
-NEUTRAL_BELOW = 5.0  # chroma of the truth, mean over a window, CIE units
+NEUTRAL_BELOW = 5.0  # mean chroma of the ground truth over a window, in CIE units
 NEUTRAL_WINDOW = 9  # pixels; JPEG noise has chroma, but its mean is near 0
-COLORED_ABOVE = 15.0  # chroma of the truth
+COLORED_ABOVE = 15.0  # chroma of the ground truth
 VISIBLE_ABOVE = 6.0  # chroma of a result above which its hue is visible
 HUE_TOLERANCE = math.radians(35)
 ROUNDING = 0.01  # dB
@@ -51,25 +52,25 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        form: ``"hasler"`` or ``"absolute"``, see the module.
+        form: ``"hasler"`` or ``"absolute"``, see the module docstring.
 
     Returns:
-        ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 slightly, 45 averagely and 109
-        extremely colorful.
+        ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 for slightly, 45 for averagely and
+        109 for extremely colorful images.
     """
     red, green, blue = (rgb.float() * 255).unbind(dim=1)
     opponents = torch.stack([red - green, 0.5 * (red + green) - blue], dim=1).flatten(2)
     if form == "absolute":
         opponents = opponents.abs()
     deviation, mean = torch.std_mean(opponents, dim=2, correction=0)
-    # vector_norm and std, unlike square roots of sums, have the gradient 0 for a gray image
+    # vector_norm and std, unlike square roots of sums, have the gradient 0 for gray images
     spread: Tensor = torch.linalg.vector_norm(deviation, dim=1)
     offset: Tensor = torch.linalg.vector_norm(mean, dim=1)
     return spread + 0.3 * offset
 
 
 class Colorfulness(PictureMean):
-    """Mean over images of `colorfulness`, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
+    """Mean `colorfulness` over images, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -77,7 +78,7 @@ class Colorfulness(PictureMean):
         {'cf_hasler': tensor(85.5296)}
 
     Args:
-        form: ``"hasler"`` or ``"absolute"``; part of the key of the result.
+        form: ``"hasler"`` or ``"absolute"``; it is part of the result key.
         **options: See `ColorMetric`.
     """
 
@@ -104,7 +105,7 @@ class Colorfulness(PictureMean):
 
 
 class DeltaColorfulness(ColorMetric):
-    """Distance of the results' colorfulness from the truth's, in both published forms.
+    """Difference in colorfulness between results and ground truth, in both published forms.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -112,7 +113,7 @@ class DeltaColorfulness(ColorMetric):
         {'delta_of_mean_cf_hasler': tensor(0.), 'mean_delta_cf_hasler': tensor(0.)}
 
     Args:
-        form: ``"hasler"`` or ``"absolute"``; part of the keys of the result.
+        form: ``"hasler"`` or ``"absolute"``; it is part of the result keys.
         **options: See `ColorMetric`.
     """
 
@@ -143,7 +144,7 @@ class DeltaColorfulness(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``delta_of_mean_cf_FORM`` (of the means) and ``mean_delta_cf_FORM`` (of each image)."""
+        """Return ``delta_of_mean_cf_FORM`` (difference of means) and ``mean_delta_cf_FORM`` (per image)."""
         return {
             f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
             f"mean_delta_cf_{self.form}": (self.absolute / self.count).float(),
@@ -163,7 +164,7 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessShare(Ratio):
-    """Mean colorfulness of results as a share of the truth's; 1 is as colorful, and more is no better.
+    """Mean colorfulness of results divided by that of the ground truth; 1 is ideal.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -192,17 +193,17 @@ def chroma(ab: Tensor) -> Tensor:
 
 
 def neutral_area(target_ab: Tensor) -> Tensor:
-    """Return the area where the truth is neutral: its mean chroma over 9 x 9 pixels is below 5.
+    """Return the mask of neutral areas: mean chroma of the ground truth over 9 x 9 pixels below 5.
 
     Examples:
         >>> neutral_area(torch.zeros(1, 2, 16, 16)).shape
         torch.Size([1, 1, 16, 16])
 
     Args:
-        target_ab: ``(B, 2, H, W)`` truth in CIE units.
+        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
 
     Returns:
-        ``(B, 1, H, W)`` bool; at the border the mean is over the pixels inside.
+        ``(B, 1, H, W)`` bool; at the border the mean covers only pixels inside the image.
     """
     padding = NEUTRAL_WINDOW // 2
     mean = F.avg_pool2d(chroma(target_ab), NEUTRAL_WINDOW, 1, padding, count_include_pad=False)
@@ -210,7 +211,7 @@ def neutral_area(target_ab: Tensor) -> Tensor:
 
 
 def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed chroma of results over `neutral_area`, and its number of pixels, ``(B,)`` each.
+    """Return the sum of the results' chroma over `neutral_area` and the number of pixels, ``(B,)`` each.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -223,7 +224,7 @@ def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class NeutralChroma(Ratio):
-    """Mean chroma of results over all pixels of `neutral_area`, in CIE units.
+    """Mean chroma of the results over all pixels of `neutral_area`, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -246,7 +247,7 @@ class NeutralChroma(Ratio):
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Count colored pixels with the right hue.
+    """Count colored pixels and colored pixels with the right hue.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -258,8 +259,8 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
         target_ab: ``(B, 2, H, W)`` truth in CIE units.
 
     Returns:
-        ``(B,)`` pixels with a true chroma over 15 whose result has a chroma over 6 within 35 degrees of the
-        true hue, and ``(B,)`` pixels with a true chroma over 15.
+        ``(B,)`` number of pixels with a true chroma above 15 whose result has a chroma above 6 and a hue
+        within 35 degrees of the true hue, and ``(B,)`` number of pixels with a true chroma above 15.
     """
     ours, true = chroma(ab), chroma(target_ab)
     along = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
@@ -270,7 +271,7 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class RightHue(Ratio):
-    """Share of all colored pixels that have the right hue, in [0, 1]; see `right_hues`.
+    """Fraction of all colored pixels with the right hue, in [0, 1]; see `right_hues`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -293,7 +294,7 @@ class RightHue(Ratio):
 
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR over 8-bit RGB minus that of the truth's lightness without color.
+    """Return the PSNR of a result minus the PSNR of the gray image, both over 8-bit RGB.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -313,7 +314,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean over images of `gray_gain` in dB; images with a gray truth are left out, see `MeanDecibels`.
+    """Mean `gray_gain` over images in dB; images with a gray ground truth are excluded, see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -336,14 +337,14 @@ class GrayGain(MeanDecibels):
 
 
 class WorseThanGray(PictureMean):
-    """Share of images whose PSNR is more than 0.01 dB below that of no color at all.
+    """Fraction of images whose PSNR is more than 0.01 dB below the PSNR of the gray image.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> WorseThanGray()(torch.cat([truth[:1], 1 - truth[1:]]), truth)
         tensor(0.5000)
 
-    Images with a gray truth are left out. Less than 0.01 dB is rounding.
+    Images with a gray ground truth are excluded. Differences below 0.01 dB are rounding errors.
     """
 
     names = {"worse_than_gray": {}}
@@ -354,7 +355,7 @@ class WorseThanGray(PictureMean):
         """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
-        # a gray truth makes the gain minus infinite, or NaN for a result without color
+        # with a gray ground truth, the gain is minus infinity, or NaN for a result without color
         self.add((gain < -ROUNDING).float().masked_fill(gain.isneginf() | gain.isnan(), torch.nan))
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:

@@ -1,4 +1,4 @@
-"""Bases of the metrics, and checks of their input."""
+"""Base classes of the metrics, and validation of their inputs."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from torchmetrics import Metric
 
 from colorzoo.errors import DataError
 
-_RANGES = {3: (0.0, 1.0)}  # by channels; the ab of a result may leave every gamut
+_RANGES = {3: (0.0, 1.0)}  # by number of channels; the ab of a result is unbounded
 _TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
-_SLACK = 2e-3  # rounding of float16; half a level of 8 bits
+_SLACK = 2e-3  # rounding errors of float16; half an 8-bit level
 
 
 class ColorMetric(Metric):
-    """Base of all metrics: it may check its input, plots its values and says how reports show them.
+    """Base class of all metrics: input validation, plots, and the definition of numbers in reports.
 
     Examples:
         >>> from colorzoo.metrics import MeanSSIM
         >>> issubclass(MeanSSIM, ColorMetric), MeanSSIM().outputs()[0].key
         (True, 'ssim_rgb_gauss11_mean')
 
-    A class below `colorzoo.metrics` with `names` can be named wherever metrics are chosen; one with `outputs`
-    is measured by ``colorzoo evaluate``.
+    A subclass in a module of `colorzoo.metrics` that defines `names` can be selected by name. If it defines
+    `outputs`, ``colorzoo evaluate`` can compute it.
 
     Args:
-        validate_args: Check that images are finite floats in their range; this waits for the device.
+        validate_args: Check that images are finite floats in their range; this synchronizes with the device.
         **options: Arguments of `torchmetrics.Metric`.
 
     Attributes:
-        names: Names of the metric, and the options of the constructor that each stands for.
-        abbreviations: Short names, and the name that each stands for.
-        default_network: Name of the network unless the user names one, passed to the constructor before the
-            path of a weight file; empty for a metric without a network.
-        of_whole_set: True if only a whole set has a value, which is made from features of its images.
-        needs_color: True if an image whose truth is gray has no value.
+        names: Metric names, each with the constructor options that it stands for.
+        abbreviations: Short names, each with the full name.
+        default_network: Name of the default network, passed to the constructor before the path of a weight
+            file; empty for a metric without a network.
+        of_whole_set: True if the metric is defined for a set of images only, from features of the images.
+        needs_color: True if the metric is undefined for images with a gray ground truth.
     """
 
     names: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -56,58 +56,58 @@ class ColorMetric(Metric):
         self.validate_args = validate_args
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Plot one result or a list of results of ``forward`` or ``compute``; by default the present one.
+        """Plot one or several results of ``forward`` or ``compute``; by default the current result.
 
         Args:
             val: The results.
-            ax: Axes of matplotlib; by default those of a new figure.
+            ax: Matplotlib axes; None creates a figure.
 
         Returns:
-            The figure (None with ``ax``) and the axes.
+            The figure (None if ``ax`` is given) and the axes.
         """
         val = self.compute() if val is None else val
         shown = [drop_left_out(each) for each in val] if isinstance(val, list | tuple) else drop_left_out(val)
         return self._plot(shown, ax)
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
-        """Return the numbers that reports show; none if ``colorzoo evaluate`` does not measure the metric.
+        """Return the definitions of the numbers in reports; empty if the metric is not used in reports.
 
         Args:
-            mark: Part of the keys that tells a user's weight file from the published weights of the network.
+            mark: Part of the keys that distinguishes a user's weight file from the published weights.
         """
         return ()
 
     def moments(self) -> list[list[float]]:
-        """Return the states as moments, one vector for each of `outputs`; see `colorzoo.metrics.base`."""
-        raise NotImplementedError(f"{type(self).__name__} must define moments() to be shown in reports")
+        """Return the states as moments, one vector per output; see `colorzoo.metrics.base`."""
+        raise NotImplementedError(f"{type(self).__name__} must define moments() to be used in reports")
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the value of a metric of whole sets.
+        """Return the value of a metric of a set of images.
 
         Args:
-            one: ``(N, D)`` features of the results, from `picture_moments`.
-            other: ``(N, D)`` features of the truths.
+            one: ``(N, D)`` features of the results from `picture_moments`.
+            other: ``(N, D)`` features of the ground truth.
         """
         raise NotImplementedError(f"{type(self).__name__} must define distance() as a metric of whole sets")
 
     def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return more arguments of ``update`` that the truth alone determines.
+        """Return additional arguments of ``update`` that depend on the ground truth only.
 
         ``colorzoo evaluate`` computes them once for all methods.
 
         Args:
-            given: The other arguments.
+            given: The other arguments of ``update``.
         """
         return {}
 
     def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
-        """Measure one image; the states are lost.
+        """Compute the moments of one image; this resets the states.
 
         Args:
             given: Arguments of ``update``.
 
         Returns:
-            The moments of each of `outputs`.
+            Moments of each output.
         """
         self.reset()
         self.update(**given)
@@ -115,12 +115,12 @@ class ColorMetric(Metric):
 
 
 def drop_left_out(value: Any) -> Any:
-    """Return a result without the number of images that were left out, which is no score."""
+    """Return a result without the number of excluded images, which is not a score."""
     return {k: v for k, v in value.items() if k != "left_out"} if isinstance(value, dict) else value
 
 
 class PictureMean(ColorMetric, ABC):
-    """Mean of one value per image.
+    """Base class of metrics that are the mean of one value per image.
 
     Examples:
         >>> from colorzoo.metrics import MeanAbRMSE
@@ -129,8 +129,8 @@ class PictureMean(ColorMetric, ABC):
         >>> error.compute()
         tensor(2.)
 
-    Images that have no value, such as those without an edge, are left out and counted; their value is NaN.
-    A metric implements ``update``, which computes the values and passes them to `add`.
+    Images without a value, such as images without edges, have the value NaN; they are excluded and counted. A
+    subclass implements ``update``, which computes the values and passes them to `add`.
 
     Args:
         **options: See `ColorMetric`.
@@ -151,17 +151,17 @@ class PictureMean(ColorMetric, ABC):
         """Add the ``(B,)`` values of a batch."""
         values = values.to(self.total.device)
         missing = values.isnan()
-        # Not in place: the states may have been made in inference mode and be updated outside of it.
+        # Not in place: states may be created in inference mode and updated outside of it.
         self.total = self.total + values.masked_fill(missing, 0.0).double().sum()
         self.count = self.count + (~missing).sum()
         self.left_out = self.left_out + missing.sum()
 
     def mean(self) -> Tensor:
-        """Return the mean; NaN if there was no image."""
+        """Return the mean; NaN without images."""
         return (self.total / self.count).float()
 
     def compute(self) -> Any:
-        """Return the mean; a subclass may return several values by name."""
+        """Return the mean; subclasses may return several values by name."""
         return self.mean()
 
     def moments(self) -> list[list[float]]:
@@ -170,7 +170,7 @@ class PictureMean(ColorMetric, ABC):
 
 
 class Ratio(ColorMetric):
-    """One sum divided by another, both over all pixels or images.
+    """Base class of ratios of two sums over all pixels or images.
 
     Examples:
         >>> from colorzoo.metrics import RightHue
@@ -199,7 +199,7 @@ class Ratio(ColorMetric):
         self.count = self.count + count.to(self.count.device).double().sum()
 
     def compute(self) -> Tensor:
-        """Return the ratio; NaN if nothing was counted."""
+        """Return the ratio; NaN if the count is 0."""
         return (self.total / self.count).float()
 
     def moments(self) -> list[list[float]]:
@@ -208,15 +208,15 @@ class Ratio(ColorMetric):
 
 
 def require_pictures(image: Tensor, channels: int, *, values: bool = True) -> None:
-    """Check that a batch is ``(B, channels, H, W)``, and its values.
+    """Validate the shape ``(B, channels, H, W)`` and the values of a batch.
 
     Args:
         image: RGB in [0, 1], or ab in CIE units.
         channels: 3 or 2.
-        values: Check the values too, see `require_values`.
+        values: Also validate the values, see `require_values`.
 
     Raises:
-        DataError: It has another shape or wrong values.
+        DataError: The shape or the values are invalid.
     """
     if image.dim() != 4 or image.shape[1] != channels:
         raise DataError(f"expected images (B, {channels}, H, W), got {tuple(image.shape)}")
@@ -225,57 +225,57 @@ def require_pictures(image: Tensor, channels: int, *, values: bool = True) -> No
 
 
 def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
-    """Check that images are finite floats within a range.
+    """Validate that images are finite floats within a range.
 
     Args:
-        image: Of any shape.
-        span: The range; None allows any finite value.
+        image: Tensor of any shape.
+        span: Allowed range; None allows any finite value.
 
     Raises:
-        DataError: They are integers, hold NaN or infinite values, or leave the range.
+        DataError: The tensor has an integer dtype, contains NaN or inf, or exceeds the range.
     """
     if not image.is_floating_point():
-        raise DataError(f"expected images of floats, got {image.dtype}; divide 8-bit RGB by 255")
+        raise DataError(f"images must be floating point, got {image.dtype}; divide 8-bit RGB by 255")
     if not image.numel():
         return
     low, high = (float(value) for value in image.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError("an image holds NaN or infinite values; a mean without it would be too good")
+        raise DataError("an image contains NaN or inf; skipping it would bias the mean")
     if span is not None and not (span[0] - _SLACK <= low and high <= span[1] + _SLACK):
         unit = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
-        raise DataError(f"expected {unit}, got values from {low:g} to {high:g}")
+        raise DataError(f"images must be {unit}, got values from {low:g} to {high:g}")
 
 
 def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:
-    """Check that two batches can be compared pixel by pixel.
+    """Validate two batches for a comparison pixel by pixel.
 
     Examples:
         >>> require_pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), 3)
 
     Args:
         image: Results, see `require_pictures`.
-        target: The truth, ab of which must be colors of sRGB.
+        target: Ground truth; its ab must be colors of sRGB.
         channels: 3 or 2.
-        values: Check the values too.
+        values: Also validate the values.
 
     Raises:
-        DataError: They are not both ``(B, channels, H, W)`` of the same shape, or have wrong values.
+        DataError: A batch is not ``(B, channels, H, W)``, the shapes differ, or the values are invalid.
     """
     require_pictures(image, channels, values=values)
     if values:
         require_values(target, _RANGES.get(channels, _TRUE_AB))
     if image.shape != target.shape:
         raise DataError(
-            f"images of {tuple(image.shape)} and their truth of {tuple(target.shape)} differ in shape; "
-            "resize one to the other first"
+            f"images of {tuple(image.shape)} and ground truth of {tuple(target.shape)} differ in shape; "
+            "resize one of them"
         )
 
 
 def require_mask(mask: Tensor, image: Tensor) -> None:
-    """Check that a mask is ``(B, 1, H, W)`` with the B, H and W of a batch.
+    """Validate that a mask has the shape ``(B, 1, H, W)`` of a batch.
 
     Raises:
-        DataError: It has another shape.
+        DataError: The mask has another shape.
     """
     expected = (image.shape[0], 1, *image.shape[2:])
     if tuple(mask.shape) != expected:
@@ -283,10 +283,10 @@ def require_mask(mask: Tensor, image: Tensor) -> None:
 
 
 def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values: bool) -> None:
-    """Check that each image has an exemplar, which may have another size; see `require_pair`.
+    """Validate that there is one exemplar per image; exemplars may have another size. See `require_pair`.
 
     Raises:
-        DataError: The numbers differ, or a batch is not ``(B, channels, H, W)``, or has wrong values.
+        DataError: The batch sizes differ, a batch is not ``(B, channels, H, W)``, or the values are invalid.
     """
     require_pictures(image, channels, values=values)
     require_pictures(exemplar, channels, values=False)
@@ -310,14 +310,15 @@ class Output:
         3
 
     Attributes:
-        key: Name with the details of its computation: space, truncation, network (reports add the resize).
+        key: Name that contains the details of the computation: color space, truncation, network (reports add
+            the resize).
         title: Column heading.
-        unit: ``dB``, ``%`` or nothing.
-        better: The better direction.
+        unit: ``dB``, ``%`` or empty.
+        better: Direction of better values.
         finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
         digits: Number of decimals in tables.
-        per_picture: True if a single image has this number.
-        detail: True for a part of another number, which is left out of curves and comparisons.
+        per_picture: True if the number is defined for a single image.
+        detail: True for a component of another number, which is excluded from curves and comparisons.
     """
 
     key: str
@@ -331,7 +332,7 @@ class Output:
 
 
 def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean from ``(sum, exact, count)``; infinite if all images are exact, NaN without any.
+    """Return the mean from moments ``(sum, exact, count)``; inf if all images are exact, NaN without images.
 
     Examples:
         >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))
@@ -354,12 +355,12 @@ def root_mean(moments: Moments) -> Moments:
 
 
 def no_finish(moments: Moments) -> Moments:
-    """Return NaN for a number that no sum of moments gives (FID); see `colorzoo.evaluation.summary`."""
+    """Return NaN for a number that is not a function of summed moments (FID); see `evaluation.summary`."""
     return np.full(moments.shape[:-1], np.nan)
 
 
 def value_moments(value: float) -> list[float]:
-    """Return the moments ``(sum, exact, count)`` of a value; infinite counts as exact, NaN is left out."""
+    """Return the moments ``(sum, exact, count)`` of a value; inf counts as exact, NaN is excluded."""
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
     return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]

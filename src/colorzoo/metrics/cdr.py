@@ -1,7 +1,8 @@
-"""Cluster Discrepancy Ratio: how much of the true color edges a result keeps (Kim et al. 2021, sec. 4).
+"""Cluster Discrepancy Ratio: how many true color edges a result preserves (Kim et al. 2021, sec. 4).
 
-The clusters are those of scikit-image's SLIC on a gray triple (Kim et al. 2021, code ``cdr.py``), found
-faster: the triple is converted to its lightness here, so that SLIC runs over one channel instead of three.
+Clusters equal those of scikit-image's SLIC on a gray RGB image (Kim et al. 2021, code ``cdr.py``). They are
+computed faster by converting the gray values to lightness here, so that SLIC runs on one channel instead of
+three.
 """
 
 from __future__ import annotations
@@ -31,25 +32,26 @@ from colorzoo.metrics.base import (
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
 
-# CIE units. A gray image converted to Lab has a and b up to 0.005; one level of 8-bit RGB moves one by 0.02.
+# CIE units. Converting a gray image to Lab gives a and b up to 0.005; one level of 8-bit RGB changes them by
+# 0.02.
 FLAT = 0.01
 
 
 @dataclass(frozen=True)
 class CDRSettings:
-    """Parameters of the Cluster Discrepancy Ratio; the defaults are those of the published code.
+    """Parameters of the Cluster Discrepancy Ratio; the defaults match the published code.
 
     Examples:
         >>> CDRSettings(segments=50).kernel_size
         5
 
     Attributes:
-        segments: Number of clusters that SLIC aims at.
-        compactness: SLIC's weight of distance against color.
-        sigma: Standard deviation of the Gaussian before SLIC, in pixels.
-        edge_sigma: Standard deviation of the Gaussian before Canny, in pixels.
-        low: Lower threshold of Canny, as a quantile of the gradient magnitude in [0, 1].
-        high: Upper threshold of Canny, likewise.
+        segments: Approximate number of SLIC clusters.
+        compactness: SLIC's weight of spatial distance relative to color distance.
+        sigma: Standard deviation in pixels of the Gaussian before SLIC.
+        edge_sigma: Standard deviation in pixels of the Gaussian before Canny.
+        low: Lower Canny threshold, as a quantile of the gradient magnitude in [0, 1].
+        high: Upper Canny threshold, as a quantile of the gradient magnitude in [0, 1].
         kernel_size: ``k``: the window around an edge pixel spans ``-k .. k - 1`` in both directions.
     """
 
@@ -64,19 +66,19 @@ class CDRSettings:
 
 @dataclass(frozen=True)
 class TruthClusters:
-    """The part of the Cluster Discrepancy Ratio that depends on the true image alone.
+    """Precomputed part of the Cluster Discrepancy Ratio that depends on the ground truth only.
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
         >>> truth.labels.shape, truth.edges.shape
         ((2, 32, 32), (2, 32, 32))
 
-    Computed once by `truth_clusters`, it can be used for every method that is measured against that truth.
+    Create it once with `truth_clusters` and use it for all methods with the same ground truth.
 
     Attributes:
-        labels: ``(2, H, W)`` cluster of each pixel in a and in b, counted from 1.
-        edges: ``(2, H, W)`` bool, Canny edges of a and of b.
-        settings: Parameters of these clusters, also used for the clusters of a result.
+        labels: ``(2, H, W)`` cluster labels of a and of b, starting at 1.
+        edges: ``(2, H, W)`` bool: Canny edges of a and of b.
+        settings: Parameters of these clusters; the clusters of a result use the same parameters.
     """
 
     labels: Labels
@@ -85,7 +87,7 @@ class TruthClusters:
 
 
 def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClusters:
-    """Find the clusters and edges of one true image.
+    """Compute the clusters and edges of a ground-truth image.
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
@@ -94,10 +96,10 @@ def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClus
 
     Args:
         ab: ``(2, H, W)`` in CIE units.
-        settings: Parameters; by default the published ones.
+        settings: Parameters; None uses the published ones.
 
     Raises:
-        DataError: Not ``(2, H, W)``, or not finite.
+        DataError: The tensor is not ``(2, H, W)``, or not finite.
     """
     settings = settings or CDRSettings()
     edges = np.stack([find_edges(plane, settings) for plane in _planes(ab)])
@@ -105,28 +107,28 @@ def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClus
 
 
 def cluster_ab(ab: Tensor, settings: CDRSettings) -> Labels:
-    """Return the ``(2, H, W)`` clusters, from 1, of the a and the b plane of ``(2, H, W)`` colors.
+    """Return the ``(2, H, W)`` cluster labels, starting at 1, of the a and b planes of ``(2, H, W)`` colors.
 
     Raises:
-        DataError: Not ``(2, H, W)``, or not finite.
+        DataError: The tensor is not ``(2, H, W)``, or not finite.
     """
     return np.stack([cluster_plane(plane, settings) for plane in _planes(ab)])
 
 
 def cluster_plane(plane: Plane, settings: CDRSettings) -> Labels:
-    """Return the ``(H, W)`` SLIC clusters of one plane, labels from 1 (Kim et al. 2021, code).
+    """Return the ``(H, W)`` SLIC labels of one plane, starting at 1 (Kim et al. 2021, code).
 
-    The published code passes SLIC the plane three times as RGB. SLIC scales it to [0, 1] and converts it to
-    Lab, whose a and b are then 0. Here the same labels are found from that lightness alone.
+    The published code repeats the plane as RGB. SLIC scales it to [0, 1] and converts it to Lab, in which a
+    and b are 0. The same labels are computed here from its lightness alone.
 
     Args:
-        plane: ``(H, W)``; an offset or a scale of its values makes no difference.
+        plane: ``(H, W)``; offset and scale of its values have no effect.
         settings: See `CDRSettings`.
     """
     from skimage.segmentation import slic
 
     lightness = _lightness_of_gray(plane)
-    # SLIC scales its input to [0, 1] once more; dividing the compactness by the same factor undoes that.
+    # SLIC scales its input to [0, 1] again; dividing the compactness by the same factor compensates for it
     spread = float(lightness.max() - lightness.min()) or 1.0
     labels = slic(
         lightness,
@@ -142,8 +144,8 @@ def cluster_plane(plane: Plane, settings: CDRSettings) -> Labels:
 def find_edges(plane: Plane, settings: CDRSettings) -> NDArray[np.bool_]:
     """Return the ``(H, W)`` bool Canny edges of one plane in CIE units (Kim et al. 2021, code).
 
-    A plane that spans less than `FLAT` has none. The thresholds are quantiles, so the published code finds
-    edges even in the rounding noise of a gray image.
+    A plane whose values span less than `FLAT` has no edges. The thresholds are quantiles, so the published
+    code detects edges even in the rounding errors of a gray image.
     """
     from skimage.feature import canny
 
@@ -165,43 +167,43 @@ def _lightness_of_gray(plane: Plane) -> NDArray[np.float64]:
     gray -= gray.min()
     gray /= gray.max() or 1.0
     linear = linear_of(gray)
-    # scikit-image's constants: those of `colorzoo.color.lab` move L near black by 5e-5, and with it labels
+    # scikit-image's constants; those of `colorzoo.color.lab` change L near black by 5e-5, and thereby labels
     root = np.where(linear > 0.008856, np.cbrt(linear), 7.787 * linear + 16 / 116)
     return 116 * root - 16
 
 
 def _planes(ab: Tensor) -> NDArray[np.float32]:
     if ab.dim() != 3 or ab.shape[0] != 2:
-        raise DataError(f"expected the ab of one image, (2, H, W), got {tuple(ab.shape)}")
+        raise DataError(f"ab must have shape (2, H, W), got {tuple(ab.shape)}")
     planes: NDArray[np.float32] = ab.detach().cpu().float().numpy()
     if not np.isfinite(planes).all():
-        raise DataError("the ab of an image holds NaN or infinite values; clusters need finite ones")
+        raise DataError("ab contains NaN or inf; clustering needs finite values")
     return planes
 
 
 def edge_scores(
     truth_labels: Labels, labels: Labels, edges: NDArray[np.bool_], *, kernel_size: int = 5
 ) -> NDArray[np.float64]:
-    """Return ``1 - |B| / |A|`` of each edge pixel of one plane (Kim et al. 2021, code).
+    """Return ``1 - |B| / |A|`` for each edge pixel of one plane (Kim et al. 2021, code).
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
         >>> bool((edge_scores(truth.labels[0], truth.labels[0], truth.edges[0]) == 1).all())
         True
 
-    A is the set of pixels in the window that are in another cluster of the truth than the edge pixel, and B
-    is the subset of A in the same cluster of the result. The window is the published one, off center by one:
-    rows and columns ``-k .. k - 1``. Pixels outside of the image are in A and never in B.
+    A is the set of window pixels whose true cluster differs from that of the edge pixel. B is the subset of A
+    whose cluster in the result equals that of the edge pixel. As in the published code, the window is off
+    center by one: rows and columns ``-k .. k - 1``. Pixels outside of the image belong to A but not to B.
 
     Args:
-        truth_labels: ``(H, W)`` clusters of the truth, from 1.
-        labels: ``(H, W)`` clusters of the result, from 1.
+        truth_labels: ``(H, W)`` cluster labels of the ground truth, starting at 1.
+        labels: ``(H, W)`` cluster labels of the result, starting at 1.
         edges: ``(H, W)`` bool.
         kernel_size: ``k``.
 
     Returns:
-        ``(N,)`` in [0, 1], in row-major order of the edge pixels. It is 1 where A is empty, and in row 0
-        and column 0, where the published window is empty.
+        ``(N,)`` in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and column
+        0, where the published window is empty.
     """
     width = edges.shape[1] + 2 * kernel_size
     rows, columns = np.nonzero(edges)
@@ -209,7 +211,7 @@ def edge_scores(
     truth, result = (np.pad(plane, kernel_size).ravel() for plane in (truth_labels, labels))
     truth_here, result_here = truth[middle], result[middle]
     others, merged = (np.zeros(len(middle), dtype=np.uint32) for _ in range(2))
-    # One pass over all edge pixels per place in the window needs memory for one place, not for the window.
+    # One pass over all edge pixels per window offset; the whole window at once would need too much memory.
     for down in range(-kernel_size, kernel_size):
         for right in range(-kernel_size, kernel_size):
             there = middle + (down * width + right)
@@ -224,7 +226,7 @@ def edge_scores(
 
 
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None = None) -> Tensor:
-    """Return the Cluster Discrepancy Ratio of one image in a and in b (Kim et al. 2021, sec. 4).
+    """Return the Cluster Discrepancy Ratio of one image, for a and for b (Kim et al. 2021, sec. 4).
 
     Examples:
         >>> ab = 20 * torch.rand(2, 32, 32)
@@ -233,18 +235,18 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
 
     Args:
         ab: ``(2, H, W)`` result in CIE units.
-        truth: Result of `truth_clusters` for the true image.
+        truth: Result of `truth_clusters` for the ground truth.
         region: ``(H, W)``; only edge pixels where it is not 0 are scored.
 
     Returns:
-        ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without an edge (in the region), which
-        the published code scores as 1.
+        ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without an edge in the region, for which
+        the published code returns 1.
 
     Raises:
         DataError: The shapes differ.
     """
     if tuple(ab.shape) != truth.edges.shape:
-        raise DataError(f"a result of {tuple(ab.shape)} does not fit its truth of {truth.edges.shape}")
+        raise DataError(f"result {tuple(ab.shape)} and ground truth {truth.edges.shape} differ in shape")
     edges = truth.edges if region is None else truth.edges & (region != 0).cpu().numpy()
     size = truth.settings.kernel_size
     planes = zip(truth.labels, cluster_ab(ab, truth.settings), edges, strict=True)
@@ -253,7 +255,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
 
 
 def clusters_name() -> str:
-    """Return the part of keys that names the clusters, and scikit-image's release, on which they depend."""
+    """Return the part of keys that identifies the clusters, including scikit-image's version."""
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
@@ -265,12 +267,12 @@ class ClusterDiscrepancyRatio(ColorMetric):
         >>> ClusterDiscrepancyRatio()(truth, truth).keys()
         dict_keys(['cdr_a', 'cdr_b', 'cdr', 'left_out'])
 
-    A plane without an edge is left out of the mean of its channel; an image without any edge is counted in
+    A plane without an edge is excluded from the mean of its channel; images without any edge are counted in
     ``left_out``. ``cdr`` is the mean over images of the mean of a and b, or of the channel that has edges.
-    Labels depend on the release of scikit-image, which should be reported with the number.
+    Labels depend on the version of scikit-image, which should be reported with the number.
 
     Args:
-        settings: Parameters; by default the published ones.
+        settings: Parameters; None uses the published ones.
         **options: See `ColorMetric`.
     """
 
@@ -301,16 +303,16 @@ class ClusterDiscrepancyRatio(ColorMetric):
 
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.
-            target_ab: ``(B, 2, H, W)`` truth; unused with ``truths``.
+            target_ab: ``(B, 2, H, W)`` ground truth; unused if ``truths`` is given.
             region: ``(B, 1, H, W)``; only edge pixels where it is not 0 are scored.
-            truths: B results of `truth_clusters`, to compute them once for several methods.
+            truths: B results of `truth_clusters`; pass them to share the computation among methods.
 
         Raises:
-            DataError: The shapes or numbers of images differ, or there is no truth.
+            DataError: The shapes or batch sizes differ, or there is no ground truth.
         """
         if truths is None:
             if target_ab is None:
-                raise DataError("the Cluster Discrepancy Ratio needs a truth: give target_ab or truths")
+                raise DataError("the Cluster Discrepancy Ratio needs target_ab or truths")
             require_pair(ab, target_ab, 2, values=self.validate_args)
             truths = [truth_clusters(picture, self.settings) for picture in target_ab]
         require_pictures(ab, 2, values=self.validate_args)
@@ -329,12 +331,12 @@ class ClusterDiscrepancyRatio(ColorMetric):
         self.left_out = self.left_out + values[:, 2].isnan().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and the number ``left_out``."""
+        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and ``left_out``."""
         a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "left_out": self.left_out}
 
     def moments(self) -> list[list[float]]:
-        """Return the sums and counts of both, of a and of b."""
+        """Return the sums and counts of the mean, of a and of b."""
         a, b, both = sums(self.total.tolist(), self.count.tolist())
         return [both, a, b]
 

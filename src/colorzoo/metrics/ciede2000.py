@@ -1,4 +1,4 @@
-"""CIEDE2000, a color difference that follows what people see better than the distance in Lab."""
+"""CIEDE2000: a color difference that matches human perception better than the distance in Lab."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _cosine(degrees: Tensor) -> Tensor:
 
 
 class MeanCIEDE2000(PictureMean):
-    """Mean over images of the mean `ciede2000` over pixels, from RGB.
+    """Mean over images of the mean `ciede2000` over pixels.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -83,7 +83,7 @@ class MeanCIEDE2000(PictureMean):
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        with torch.no_grad():  # the root has no gradient at equal colors, the angle none at gray ones
+        with torch.no_grad():  # no gradient exists at equal colors (root) and at gray colors (angle)
             self.add(ciede2000(rgb_to_lab(rgb), rgb_to_lab(target)).mean(dim=(1, 2)))
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:

@@ -1,4 +1,4 @@
-"""Accuracy of a classifier on the results (SPColor, Table I)."""
+"""Accuracy of an image classifier on the results (SPColor, Table I)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.metrics.feature_networks import LITE0, FrozenNetwork, lite0_networ
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier, with the names that become part of the metric's key.
+    """An image classifier with the names that become part of the metric's key.
 
     Examples:
         >>> classifier = Classifier("mine", "whole", lambda rgb: rgb.mean(dim=(2, 3)))
@@ -26,8 +26,8 @@ class Classifier:
 
     Attributes:
         name: Name of the network and its weights.
-        preprocessing: Short description of its preprocessing: size, crop, interpolation.
-        network: Module or function from ``(B, 3, H, W)`` RGB in [0, 1] to ``(B, classes)`` scores.
+        preprocessing: Short description of the preprocessing: size, crop, interpolation.
+        network: Module or function that maps ``(B, 3, H, W)`` RGB in [0, 1] to ``(B, classes)`` logits.
     """
 
     name: str
@@ -45,12 +45,12 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     Images are resized and center-cropped as in timm's evaluation of the model.
 
     Args:
-        name: ``"efficientnet-lite0"``, or the name of a timm model; the default is a ResNet-101 trained on
+        name: ``"efficientnet-lite0"`` or the name of a timm model; the default is a ResNet-101 trained on
             ImageNet, as in SPColor.
-        weights: Its weight file; by default timm downloads the published one once.
+        weights: Weight file; None downloads the published weights once with timm.
 
     Raises:
-        WeightsError: The weights are missing or do not fit, or no model has that name.
+        WeightsError: The weights are missing or do not fit, or the model does not exist.
     """
     if name == LITE0:
         lite0 = lite0_network(weights, classify=True)
@@ -70,9 +70,9 @@ class ClassifierAccuracy(ColorMetric):
         {'top1_mine_whole': tensor(0.5000)}
 
     Args:
-        classifier: A classifier, or a name for `classifier_network`; by default `default_network`.
+        classifier: A classifier, or a name for `classifier_network`; None uses `default_network`.
         weights: Weight file of a classifier given by name.
-        best: The values of k.
+        best: Values of k.
         **options: See `ColorMetric`.
     """
 
@@ -108,10 +108,10 @@ class ClassifierAccuracy(ColorMetric):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            labels: ``(B,)`` int64, true classes in the classifier's order.
+            labels: ``(B,)`` int64: true classes in the order of the classifier.
 
         Raises:
-            DataError: There is not one label per image, or the classifier has no such class.
+            DataError: The number of labels is wrong, or a label is out of range.
         """
         require_pictures(rgb, 3, values=self.validate_args)
         with torch.no_grad():
@@ -125,11 +125,11 @@ class ClassifierAccuracy(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN if there was no image."""
+        """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN without images."""
         return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
 
     def moments(self) -> list[list[float]]:
-        """Return the hits and the count of each k."""
+        """Return the number of hits and the count for each k."""
         return sums(self.hits.tolist(), [float(self.count)] * len(self.best))
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -141,15 +141,15 @@ class ClassifierAccuracy(ColorMetric):
 
 
 class Classification(ClassifierAccuracy):
-    """Top-k accuracy of EfficientNet-Lite0 on results, which needs no download.
+    """Top-k accuracy of EfficientNet-Lite0 on results; requires no download.
 
     Examples:
         >>> Classification()  # doctest: +SKIP
         Classification()
 
-    It needs the extra ``judge``, see `lite0_network`. Colors that help a classifier are right ones: compare
-    its accuracy on results with that on gray and on the truth. Papers state the accuracy of other networks,
-    which the metric ``accuracy`` measures.
+    It requires the extra ``judge``, see `lite0_network`. Plausible colors help a classifier: compare its
+    accuracy on results with its accuracy on gray images and on the ground truth. Papers report the accuracy
+    of other networks, which the metric ``accuracy`` measures.
     """
 
     names = {"classification": {}}
@@ -157,13 +157,13 @@ class Classification(ClassifierAccuracy):
 
 
 def require_labels(labels: Tensor, count: int, classes: int) -> None:
-    """Check that there is one label per image and that the classifier has these classes.
+    """Validate that there is one label per image and that each label is a class of the classifier.
 
     Raises:
         DataError: The labels are not ``(count,)`` integers from 0 to below ``classes``.
     """
     if tuple(labels.shape) != (count,) or labels.is_floating_point():
-        raise DataError(f"expected one class number for each of {count} images, got {tuple(labels.shape)}")
+        raise DataError(f"labels must be ({count},) integers, got {labels.dtype} {tuple(labels.shape)}")
     if count and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         span = f"{int(labels.min())} to {int(labels.max())}"
-        raise DataError(f"labels from {span}, but the classifier has {classes} classes")
+        raise DataError(f"labels must be below {classes}, the number of classes, got {span}")

@@ -1,8 +1,8 @@
 """PSNR and LPIPS in a band around edges: the rows K = 7 and K = Full of Kim et al. 2021.
 
-The authors' slides use K without defining it. Here the band is a square dilation, K pixels wide, of the edges
-that the caller passes: those of the (pseudo-)scribbles. A band around all edges of an image would cover
-nearly all of it.
+The authors' slides use K without a definition. Here the band is a square dilation, K pixels wide, of the
+edges that the caller passes, such as those of the (pseudo-)scribbles. A band around all edges of an image
+would cover nearly all of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
         9
 
     Args:
-        edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
+        edges: ``(B, 1, H, W)``: nonzero on thinned edges.
         kernel_size: K, odd: side of the square around each edge pixel. None stands for "Full": the whole
             image if it has an edge, else nothing, so that both rows cover the same images.
 
@@ -43,12 +43,12 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
     if kernel_size is None:
         return marked.amax(dim=(1, 2, 3), keepdim=True).expand_as(marked)
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"the band's kernel_size must be odd and positive, not {kernel_size}")
+        raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
     return F.max_pool2d(marked, kernel_size, stride=1, padding=kernel_size // 2)
 
 
 def band_mean(values: Tensor, band: Tensor) -> Tensor:
-    """Return the ``(B,)`` mean of ``(B, C, H, W)`` values over each image's band; NaN if that is empty."""
+    """Return the ``(B,)`` mean of ``(B, C, H, W)`` values over each image's band; NaN if it is empty."""
     total = (values * band).sum(dim=(1, 2, 3))
     return total / (band.sum(dim=(1, 2, 3)) * values.shape[1])
 
@@ -67,7 +67,7 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
         band: ``(B, 1, H, W)`` in {0, 1}, see `edge_band`.
 
     Returns:
-        ``(B,)`` in dB; NaN for an empty band, infinite if the images are equal in it.
+        ``(B,)`` in dB; NaN for an empty band, inf if the images are equal in the band.
     """
     return decibels(band_mean((rgb.float() - target.float()).square(), band), 1.0)
 
@@ -78,10 +78,10 @@ def band_name(kernel_size: int | None) -> str:
 
 
 class BandMetric(PictureMean):
-    """Base of means over images of a value in the band; images without edges are left out and counted.
+    """Base class of means of a value in the band; images without edges are excluded and counted.
 
     Args:
-        kernel_size: Side of the band; None for the whole image. See `edge_band`.
+        kernel_size: Width of the band; None for the whole image. See `edge_band`.
     """
 
     def __init__(self, *, kernel_size: int | None = 7, **options: Any) -> None:
@@ -94,7 +94,7 @@ class BandMetric(PictureMean):
 
 
 class BandShare(BandMetric):
-    """Mean over images of the share of pixels in the band, in [0, 1].
+    """Mean over images of the fraction of pixels in the band, in [0, 1].
 
     Examples:
         >>> edges = torch.zeros(2, 1, 10, 10)
@@ -163,9 +163,9 @@ class BandLPIPS(BandMetric):
         >>> BandLPIPS("alex", kernel_size=7)(0.9 * truth, truth, edges)  # doctest: +SKIP
 
     Args:
-        net: The backbone; part of the key of the result.
+        net: Backbone; it is part of the result key.
         weights: See `lpips_network`.
-        kernel_size: Side of the band; None for the whole image. See `edge_band`.
+        kernel_size: Width of the band; None for the whole image. See `edge_band`.
     """
 
     names = {"lpips_k7": {"kernel_size": 7}}

@@ -1,4 +1,4 @@
-"""Metrics of a result and its exemplar: shared colors, and contextual similarity (Mechrez et al. 2018)."""
+"""Metrics of results and exemplars: histogram intersection and contextual similarity (Mechrez et al.)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from colorzoo.weights import load_state_dict_file
 
 BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
 EPSILON = 1e-5
-# Layer -> the number of torchvision's VGG-19 layers up to it, and its channels.
+# layer name -> number of torchvision's VGG-19 layers up to it, and number of channels
 LAYERS = {"relu2_2": (9, 128), "relu3_2": (14, 256), "relu4_2": (23, 512), "relu5_2": (32, 512)}
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Return the ``(B, 529)`` share of each bin of the ab grid in each of ``(B, 2, H, W)`` images."""
+    """Return the ``(B, 529)`` fraction of pixels in each bin of the ab grid for ``(B, 2, H, W)`` images."""
     bins = grid_index(ab.float()).flatten(1)
     counts = torch.zeros(len(ab), BINS, device=ab.device)
     return counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=torch.float32)) / bins.shape[1]
@@ -47,7 +47,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
         reference_ab: ``(B, 2, h, w)`` in CIE units; it may have another size.
 
     Returns:
-        ``(B,)`` in [0, 1]; 1 if both use the same colors equally often.
+        ``(B,)`` in [0, 1]; 1 for equal histograms.
     """
     return torch.minimum(ab_histogram(ab), ab_histogram(reference_ab)).sum(dim=1)
 
@@ -69,7 +69,7 @@ class HistogramIntersection(PictureMean):
         """Add images; see `histogram_intersection`.
 
         Raises:
-            DataError: The numbers of results and exemplars differ, or a batch has not two channels.
+            DataError: The numbers of results and exemplars differ, or a batch does not have two channels.
         """
         require_exemplars(ab, reference_ab, 2, values=self.validate_args)
         self.add(histogram_intersection(ab, reference_ab))
@@ -87,8 +87,8 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
         >>> contextual_similarity(maps, reference_maps).shape
         torch.Size([2])
 
-    For each feature of the reference the most similar feature of the result is found. Similarity is the
-    cosine about the reference's mean, relative to the best match of each feature of the result.
+    For each feature of the reference, the most similar feature of the result is selected. Similarity is the
+    cosine after subtracting the reference's mean, relative to the best match of each feature of the result.
 
     Args:
         maps: ``(B, C, h, w)`` features of results.
@@ -96,7 +96,7 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
         bandwidth: ``h`` of eq. 3; 0.5 in the paper, 0.1 in SPColor's loss.
 
     Returns:
-        ``(B,)`` float32 in [0, 1]; near 1 if each feature of the reference has its own match.
+        ``(B,)`` float32 in [0, 1]; near 1 if each feature of the reference has a distinct match.
     """
     result, reference = maps.float().flatten(2), reference_maps.float().flatten(2)
     center = reference.mean(dim=2, keepdim=True)
@@ -109,7 +109,7 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
 
 
 def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
-    """Build torchvision's VGG-19 up to a layer, applied at the images' own size.
+    """Build torchvision's VGG-19 up to a layer; images keep their size.
 
     Examples:
         >>> vgg19_maps("relu4_2").network(torch.rand(1, 3, 64, 64)).shape  # doctest: +SKIP
@@ -117,19 +117,18 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
 
     Args:
         layer: ``relu2_2``, ``relu3_2``, ``relu4_2`` or ``relu5_2``.
-        weights: File with the weights under torchvision's names; by default those of ImageNet, downloaded
-            once.
+        weights: Weight file with torchvision's names; None downloads the ImageNet weights once.
 
     Returns:
         A network that returns ``(B, C, h, w)``.
 
     Raises:
-        WeightsError: There is no such layer, or the weights are missing or do not fit.
+        WeightsError: The layer does not exist, or the weights are missing or do not fit.
     """
     from torchvision import models
 
     if layer not in LAYERS:
-        raise WeightsError(f"no VGG-19 layer {layer!r}; expected one of {', '.join(LAYERS)}")
+        raise WeightsError(f"unknown VGG-19 layer {layer!r}; expected one of {', '.join(LAYERS)}")
     depth, channels = LAYERS[layer]
     url = str(models.VGG19_Weights.IMAGENET1K_V1.url)
     found = published_weights(url) if weights is None else load_state_dict_file(weights)
@@ -148,9 +147,9 @@ class ContextualSimilarity(PictureMean):
         dict_keys(['cx_pixels_whole_h0.5'])
 
     Args:
-        features: A network that returns maps, or a layer for `vgg19_maps`.
+        features: A network that returns feature maps, or a layer name for `vgg19_maps`.
         weights: Weight file for a layer given by name.
-        bandwidth: See `contextual_similarity`; part of the key of the result.
+        bandwidth: See `contextual_similarity`; it is part of the result key.
         **options: See `ColorMetric`.
     """
 
@@ -180,10 +179,10 @@ class ContextualSimilarity(PictureMean):
         Args:
             rgb: ``(B, 3, H, W)`` results in [0, 1].
             reference_rgb: ``(B, 3, h, w)`` their exemplars in [0, 1]; they may have another size.
-            reference_maps: Features of the exemplars, to compute them once for several methods.
+            reference_maps: Features of the exemplars; pass them to share the computation among methods.
 
         Raises:
-            DataError: The numbers of results and exemplars differ, or a batch has not three channels.
+            DataError: The numbers of results and exemplars differ, or a batch does not have three channels.
         """
         require_exemplars(rgb, reference_rgb, 3, values=self.validate_args)
         if reference_maps is None:

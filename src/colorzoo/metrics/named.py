@@ -1,8 +1,9 @@
-"""Metrics by name, as ``--metrics`` of training and of ``colorzoo evaluate`` take them.
+"""Metrics by name, as used by ``--metrics`` of training and by ``colorzoo evaluate``.
 
-Classes are found by scanning the modules of `colorzoo.metrics`, see `colorzoo.metrics.base.ColorMetric`.
+Metric classes are found by scanning the modules of `colorzoo.metrics`, see
+`colorzoo.metrics.base.ColorMetric`.
 
-A name may contain the network of a metric, and a file with its weights: ``fid:resnet18.a1_in1k``,
+A name may include the network of the metric and a weight file: ``fid:resnet18.a1_in1k``,
 ``lpips:vgg=vgg16.pth``, ``lpips=alexnet.pth``.
 """
 
@@ -28,7 +29,7 @@ from colorzoo.metrics.base import ColorMetric
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """Class and options of a name.
+    """Class and constructor options of a metric name.
 
     Attributes:
         kind: The class.
@@ -44,7 +45,7 @@ def all_metrics() -> Mapping[str, NamedMetric]:
     """Return the metrics of all modules of `colorzoo.metrics` by name.
 
     Raises:
-        ValueError: Two classes have the same name.
+        ValueError: Two classes define the same name.
     """
     found: dict[str, NamedMetric] = {}
     for kind in _metric_classes():
@@ -57,7 +58,7 @@ def all_metrics() -> Mapping[str, NamedMetric]:
 
 @cache
 def abbreviations() -> Mapping[str, str]:
-    """Return the short names that protocols and tables of papers use, and what they stand for."""
+    """Return the short names used by protocols and tables of papers, and the full names."""
     return {short: name for kind in _metric_classes() for short, name in kind.abbreviations.items()}
 
 
@@ -74,9 +75,9 @@ class MetricName:
     """A parsed metric name.
 
     Attributes:
-        base: The metric's name in `all_metrics`.
-        network: Name of the network; empty for the default one.
-        weights: The network's weight file.
+        base: Metric name in `all_metrics`.
+        network: Name of the network; empty for the default network.
+        weights: Weight file of the network, or None.
     """
 
     base: str
@@ -85,8 +86,8 @@ class MetricName:
 
     @property
     def key(self) -> str:
-        """Name in a collection and in logs, with the network but without the weight file."""
-        # torch allows no dots in the names of modules
+        """Name in collections and logs, with the network but without the weight file."""
+        # torch does not allow dots in module names
         return f"{self.base}_{self.network}".replace(".", "-") if self.network else self.base
 
 
@@ -94,8 +95,8 @@ def parse_name(name: str) -> MetricName:
     """Parse ``NAME[:NETWORK][=FILE]``.
 
     Raises:
-        DataError: There is no such metric, or it has no network.
-        WeightsError: There is no such file.
+        DataError: The metric does not exist, or it has no network.
+        WeightsError: The weight file does not exist.
     """
     words, _, file = name.partition("=")
     base, _, network = words.partition(":")
@@ -105,14 +106,14 @@ def parse_name(name: str) -> MetricName:
     if (network or file) and not known[base].kind.default_network:
         raise DataError(f"the metric {base} has no network; write {base!r}, not {name!r}")
     if file and not Path(file).is_file():
-        raise WeightsError(f"no file {file!r}, given as the weights of the metric {base}")
+        raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
     return MetricName(base, network, Path(file) if file else None)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error for an unknown name: the similar names, or all of them."""
+    """Return the end of an error message for an unknown name: similar names, or all names."""
     near = difflib.get_close_matches(name, list(known))
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(sorted(known))}"
 
 
 def named_metric(name: str | MetricName) -> ColorMetric:
@@ -126,7 +127,7 @@ def named_metric(name: str | MetricName) -> ColorMetric:
         name: ``NAME[:NETWORK][=FILE]``.
 
     Raises:
-        DataError: There is no such metric.
+        DataError: The metric does not exist.
         WeightsError: The weights of its network are missing.
     """
     wanted = parse_name(name) if isinstance(name, str) else name
@@ -152,14 +153,14 @@ def picture_metrics(names: Sequence[str]) -> MetricCollection:
         scores.update(rgb=result, target=truth)
 
     Args:
-        names: ``NAME[:NETWORK][=FILE]`` each.
+        names: Metric names ``NAME[:NETWORK][=FILE]``.
 
     Returns:
-        The metrics by name, without compute groups: torchmetrics would share the states of metrics whose
-        values agree on the first batch.
+        The metrics by name, without compute groups, because torchmetrics would share states of metrics whose
+        values are equal for the first batch.
 
     Raises:
-        DataError: There is no such metric, or one is named twice.
+        DataError: A metric does not exist or is listed twice.
         WeightsError: The weights of a network are missing.
     """
     wanted = [parse_name(name) for name in names]
@@ -170,7 +171,7 @@ def picture_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return the names of the arguments of ``update``; True for those that are required."""
+    """Return the argument names of ``update``; True for required arguments."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty
@@ -180,10 +181,10 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
 
 
 def numbers_of(name: str, answer: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the values of a metric by their names in logs.
+    """Return the values of a metric by log name.
 
-    A single value gets the name of the metric; several keep their own names, such as ``cdr_a``. The number of
-    images that were left out is dropped.
+    A single value has the name of the metric; several values keep their own names, such as ``cdr_a``. The
+    number of excluded images is dropped.
     """
     if isinstance(answer, Tensor):
         return {name: answer}

@@ -1,4 +1,4 @@
-"""SSIM and LPIPS over RGB: similarity of structure, and distance of deep features (Zhang et al. 2018)."""
+"""SSIM and LPIPS over RGB: structural similarity and deep feature distance (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Net = Literal["alex", "vgg", "squeeze"]
 
 
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the SSIM of each image: Gaussian window of 11 pixels with sigma 1.5, mean over RGB.
+    """Return the SSIM of each image: 11 x 11 Gaussian window with sigma 1.5, mean over RGB.
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
         >>> ssim(0.9 * truth, truth).shape
         torch.Size([2])
 
-    As in scikit-image and the original definition, only windows that lie inside the image count.
+    As in scikit-image and the original definition, only windows inside the image are averaged.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -36,19 +36,19 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
         ``(B,)`` float32; 1 for equal images.
 
     Raises:
-        DataError: A side is shorter than the window.
+        DataError: The image is smaller than the window.
     """
     if min(rgb.shape[-2:]) < WINDOW:
         raise DataError(f"SSIM needs images of at least {WINDOW} x {WINDOW}, got {tuple(rgb.shape[-2:])}")
     _, values = structural_similarity_index_measure(
         rgb.float(), target.float(), data_range=1.0, sigma=1.5, reduction="none", return_full_image=True
     )
-    margin = WINDOW // 2  # torchmetrics' own mean includes windows that extend beyond the border
+    margin = WINDOW // 2  # torchmetrics' own mean includes windows beyond the border
     return values[..., margin:-margin, margin:-margin].mean(dim=(1, 2, 3))
 
 
 class MeanSSIM(PictureMean):
-    """Mean over images of `ssim`, up to 1 (Wang et al. 2004, as scikit-image).
+    """Mean `ssim` over images, at most 1 (Wang et al. 2004, as in scikit-image).
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
@@ -71,23 +71,23 @@ class MeanSSIM(PictureMean):
 
 
 def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
-    """Build the LPIPS network of torchmetrics, which ships its linear layers (version 0.1).
+    """Build the LPIPS network of torchmetrics, which includes the linear layers (version 0.1).
 
     Examples:
         >>> lpips = lpips_network("alex")  # doctest: +SKIP
         >>> lpips(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)).shape  # doctest: +SKIP
 
     Args:
-        net: The backbone.
-        weights: File with the backbone's weights under torchvision's names; by default those of ImageNet,
-            which torch hub downloads once.
-        spatial: Return a map of the images' size instead of one number per image.
+        net: Backbone.
+        weights: Weight file of the backbone with torchvision's names; None downloads the ImageNet weights
+            once with torch hub.
+        spatial: Return a map of the image size instead of one number per image.
 
     Returns:
-        A frozen network that takes two batches in [-1, 1].
+        A frozen network of two batches in [-1, 1].
 
     Raises:
-        WeightsError: There is no such backbone, or its weights are missing or do not fit.
+        WeightsError: The backbone does not exist, or its weights are missing or do not fit.
     """
     from torchmetrics.functional.image.lpips import _LPIPS
     from torchvision import models
@@ -98,10 +98,10 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         "squeeze": models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
     }
     if net not in published:
-        raise WeightsError(f"LPIPS has no backbone {net!r}; expected one of {', '.join(get_args(Net))}")
+        raise WeightsError(f"unknown LPIPS backbone {net!r}; expected one of {', '.join(get_args(Net))}")
     network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)
     found = published_weights(str(published[net].url)) if weights is None else load_state_dict_file(weights)
-    # torchvision's ``features.N...`` in slices; the classifier is not needed
+    # torchvision's ``features.N...``, split into slices; the classifier is not needed
     slices = re.compile(r"^(slice\d+|slices\.\d+)\.")
     names = {key: slices.sub("features.", key) for key in network.net.state_dict()}
     load_by_name(network.net, names, found, f"the {net} backbone of LPIPS")
@@ -121,7 +121,7 @@ class MeanLPIPS(PictureMean):
         >>> MeanLPIPS("alex")(rgb, truth)  # doctest: +SKIP
 
     Args:
-        net: The backbone; part of the key of the result.
+        net: Backbone; it is part of the result key.
         weights: See `lpips_network`.
         **options: See `ColorMetric`.
     """

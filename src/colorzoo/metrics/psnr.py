@@ -1,4 +1,4 @@
-"""PSNR in the variants of the colorization papers, which differ in color space, pooling and precision."""
+"""PSNR in the variants used by colorization papers, which differ in color space, pooling and precision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from colorzoo.metrics.base import (
     sums,
 )
 
-AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers scale ab
+AB_SPAN = 220.0  # CIE units from -110 to 110, the range that the papers use to scale ab
 
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
         peak: Largest possible difference in those units: 1 for RGB, `AB_SPAN` for ab.
 
     Returns:
-        ``(B,)`` float32 in dB; infinite for equal images.
+        ``(B,)`` float32 in dB; inf for equal images.
     """
     return decibels(squared_errors(image, target), peak)
 
@@ -53,18 +53,18 @@ def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
         target: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B,)`` in dB; infinite for equal images.
+        ``(B,)`` in dB; inf for equal images.
     """
     return psnr(to_8bit(rgb), to_8bit(target), peak=255.0)
 
 
 def decibels(mse: Tensor, peak: float) -> Tensor:
-    """Return mean squared errors as PSNR in dB; 0 becomes infinite."""
+    """Convert mean squared errors to PSNR in dB; 0 gives inf."""
     return 10 * torch.log10(peak**2 / mse)
 
 
 def decibels_of_mean(peak: float) -> Finish:
-    """Return the function from moments of squared errors to a pooled PSNR."""
+    """Return the function that maps moments of squared errors to a pooled PSNR."""
 
     def finish(moments: Moments) -> Moments:
         return decibels(torch.from_numpy(mean_of_moments(moments)), peak).numpy()
@@ -73,18 +73,18 @@ def decibels_of_mean(peak: float) -> Finish:
 
 
 def to_8bit(rgb: Tensor) -> Tensor:
-    """Return ``rgb`` in [0, 1] truncated to whole levels of 255, as float32.
+    """Return ``rgb`` in [0, 1] truncated to 8-bit levels (0 to 255), as float32.
 
-    Whole levels in any precision, even bfloat16, stay what they are.
+    Values that represent 8-bit levels are preserved in any floating point precision, even bfloat16.
     """
-    # An 8-bit value must not drop by one level in a round trip through float: half of the distance between
-    # two numbers below 1 in float16 or bfloat16, 1e-4 of a level in float32.
+    # The slack keeps an 8-bit value from dropping by one level after a round trip through float. It is half
+    # of the spacing of numbers below 1 in float16 and bfloat16, and 1e-4 of a level in float32.
     slack = max(1e-4, 255 * torch.finfo(rgb.dtype).eps / 4)
     return (rgb.float().clamp(0, 1) * 255 + slack).floor()
 
 
 class MeanDecibels(PictureMean):
-    """Mean of one PSNR per image; images without error are not in the mean but counted in ``exact``."""
+    """Mean PSNR over images; exact images (no error) are excluded from the mean and counted in ``exact``."""
 
     higher_is_better = True
     exact: Tensor
@@ -101,13 +101,13 @@ class MeanDecibels(PictureMean):
         super().add(values[~infinite])
 
     def mean(self) -> Tensor:
-        """Return the mean in dB; infinite if every image is exact, NaN if there was no image."""
+        """Return the mean in dB; inf if every image is exact, NaN without images."""
         if self.count == 0 and self.exact > 0:
             return torch.full_like(self.total, torch.inf).float()
         return super().mean()
 
     def moments(self) -> list[list[float]]:
-        """Return the sum, the number of exact images and the count of others."""
+        """Return the sum, the number of exact images and the number of other images."""
         return [[float(self.total), float(self.exact), float(self.count)]]
 
     def decibels_output(self, key: str, title: str) -> tuple[Output, ...]:
@@ -116,10 +116,10 @@ class MeanDecibels(PictureMean):
 
 
 class EightBit(ColorMetric):
-    """Base of metrics over RGB that may be truncated to 8 bits.
+    """Base class of RGB metrics with optional truncation to 8 bits.
 
     Args:
-        eight_bit: Truncate both images to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
+        eight_bit: Truncate both images to 8 bits first, as in Zhang et al. 2017 and Cho et al. 2023.
         **options: See `ColorMetric`.
     """
 
@@ -129,12 +129,12 @@ class EightBit(ColorMetric):
 
     @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
-        """False with truncation to 8 bits."""
+        """False if images are truncated to 8 bits."""
         return not self.eight_bit
 
 
 class MeanPSNR(EightBit, MeanDecibels):
-    """Mean over images of the PSNR over RGB in dB (Zhang et al. 2017, Table 1); see also `MeanDecibels`.
+    """Mean PSNR over images, computed over RGB, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -157,7 +157,7 @@ class MeanPSNR(EightBit, MeanDecibels):
 
 
 class MeanAbPSNR(MeanDecibels):
-    """Mean over images of the PSNR over ab in dB, with the peak `AB_SPAN`; see `MeanDecibels`.
+    """Mean PSNR over images, computed over ab with the peak `AB_SPAN`, in dB; see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 10.0)
@@ -179,7 +179,7 @@ class MeanAbPSNR(MeanDecibels):
 
 
 class PooledMSE(ColorMetric):
-    """Base of metrics of the mean squared error over all values of all images."""
+    """Base class of metrics of the mean squared error over all values of all images."""
 
     full_state_update = False
     total: Tensor
@@ -198,7 +198,7 @@ class PooledMSE(ColorMetric):
         self.values = self.values + image.numel()
 
     def mean(self) -> Tensor:
-        """Return the mean squared error; NaN if there was no image."""
+        """Return the mean squared error; NaN without images."""
         return self.total / self.values
 
     def moments(self) -> list[list[float]]:
@@ -226,7 +226,7 @@ class PooledPSNR(EightBit, PooledMSE):
         self.add(rgb, target)
 
     def compute(self) -> Tensor:
-        """Return the PSNR in dB; infinite if every image is exact, NaN if there was none."""
+        """Return the PSNR in dB; inf if every image is exact, NaN without images."""
         return decibels(self.mean(), 1.0).float()
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -254,7 +254,7 @@ class PooledAbPSNR(PooledMSE):
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:
-        """Return the PSNR in dB; infinite if every image is exact, NaN if there was none."""
+        """Return the PSNR in dB; inf if every image is exact, NaN without images."""
         return decibels(self.mean(), AB_SPAN).float()
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:

@@ -1,4 +1,4 @@
-"""Temporal consistency of colors in video: distribution consistency, warping error and chroma flicker."""
+"""Temporal consistency of video colors: color distribution consistency, warping error and chroma flicker."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LEVELS = 256
 
 
 Flow = Callable[[Tensor, Tensor], Tensor]
-"""Function of two ``(B, 3, H, W)`` frames in [0, 1] that returns the position of each pixel of the first
-frame in the second: ``(B, 2, H, W)`` pixels to the right and down, relative to its own."""
+"""Optical flow of two batches of frames ``(B, 3, H, W)`` in [0, 1]: the displacement ``(B, 2, H, W)`` of each
+pixel of the first frame to its position in the second, in pixels to the right and down."""
 
 
 def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
-    """Return the flow by OpenCV's dense inverse search (Kroeger et al. 2016), which needs no weights.
+    """Return the flow of OpenCV's dense inverse search (Kroeger et al. 2016), which needs no weights.
 
     Examples:
         >>> frame = torch.rand(1, 3, 32, 32)
@@ -50,7 +50,7 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Sample an image bilinearly at the positions that the flow points to; 0 beyond the border.
+    """Sample an image bilinearly at the positions to which a flow points; 0 beyond the border.
 
     Args:
         image: ``(B, C, H, W)``.
@@ -62,7 +62,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     columns = torch.arange(width, device=flow.device) + flow[:, 0]
     rows = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
-    # grid_sample without align_corners takes -1 and 1 for the outer edges of the first and last pixel
+    # grid_sample without align_corners maps -1 and 1 to the outer edges of the first and last pixel
     grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -70,8 +70,8 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
     """Return the pixels of the first frame that are visible in the second (Ruder et al. 2016, eqs. 5 and 6).
 
-    False for pixels that move beyond the border, pixels for which forward and backward flow disagree, and
-    motion boundaries, where flow is unreliable.
+    False for pixels that move beyond the border, for inconsistent forward and backward flow, and at motion
+    boundaries, where the flow is unreliable.
 
     Args:
         forward: ``(B, 2, H, W)`` flow from the first to the second frame in pixels.
@@ -108,7 +108,7 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
 
     Args:
         frames: ``(B, T, 3, H, W)`` in [0, 1]; they are truncated to 8 bits.
-        intervals: Distances in frames.
+        intervals: Distances between compared frames, in frames.
 
     Returns:
         ``(B,)`` float32 in [0, ln 2], lower is more consistent; NaN for clips too short for the longest
@@ -123,7 +123,7 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
 
 
 def _histograms(frames: Tensor) -> Tensor:
-    """Return the ``(B, T, 3, 256)`` float64 share of each level."""
+    """Return the ``(B, T, 3, 256)`` float64 fraction of pixels at each level."""
     levels = to_8bit(frames).long().flatten(3)
     counts = torch.zeros(*levels.shape[:3], LEVELS, dtype=torch.float64, device=frames.device)
     counts.scatter_add_(3, levels, torch.ones_like(levels, dtype=torch.float64))
@@ -133,13 +133,13 @@ def _histograms(frames: Tensor) -> Tensor:
 def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     middle = (first + second) / 2
     both = torch.special.xlogy(first, first / middle) + torch.special.xlogy(second, second / middle)
-    # a level in neither frame gives 0 * log(0 / 0)
+    # a level that is absent in both frames gives 0 * log(0 / 0)
     divergence: Tensor = both.nan_to_num(0.0).sum(dim=-1) / 2
     return divergence
 
 
 class ColorConsistency(PictureMean):
-    """Mean over clips of `color_consistency` (CDC, Liu et al. 2021); clips that are too short are left out.
+    """Mean `color_consistency` over clips (CDC, Liu et al. 2021); clips that are too short are excluded.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
@@ -147,7 +147,7 @@ class ColorConsistency(PictureMean):
         {'cdc': tensor(0.), 'left_out': tensor(0)}
 
     Args:
-        intervals: Distances in frames.
+        intervals: Distances between compared frames, in frames.
         **options: See `ColorMetric`.
     """
 
@@ -166,7 +166,7 @@ class ColorConsistency(PictureMean):
         self.add(color_consistency(frames, self.intervals))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cdc`` and the number ``left_out``."""
+        """Return ``cdc`` and ``left_out``, the number of excluded clips."""
         return {"cdc": self.mean(), "left_out": self.left_out}
 
 
@@ -178,12 +178,12 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
         >>> warping_error(clip, clip)
         tensor([0., 0.])
 
-    It is the mean, over successive frames, of the mean squared difference of RGB between a frame and the next
-    one warped onto it, over the pixels visible in both.
+    The warping error is the mean over pairs of successive frames. For each pair it is the mean squared RGB
+    difference between a frame and the next frame warped onto it, over the pixels visible in both.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
-        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, from which the flow is
+        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: ground truth or gray frames, from which the flow is
             estimated.
         flow: See `colorzoo.metrics.video.Flow`.
 
@@ -199,19 +199,19 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
 
 
 def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the chroma flicker of clips: the change of ab along the motion, whatever the lightness does.
+    """Return the chroma flicker of clips: the change of ab along the motion, independent of the lightness.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> chroma_flicker(clip, clip)
         tensor([0., 0.])
 
-    It is the mean, over successive frames, of the distance in ab between a frame and the next one warped onto
-    it, over the pixels visible in both.
+    The chroma flicker is the mean over pairs of successive frames. For each pair it is the mean ab distance
+    between a frame and the next frame warped onto it, over the pixels visible in both.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
-        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, from which the flow is
+        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: ground truth or gray frames, from which the flow is
             estimated.
         flow: See `colorzoo.metrics.video.Flow`.
 
@@ -232,7 +232,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
 def _mean_over_pairs(
     values: Tensor, target_frames: Tensor, flow: Flow, size: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Return the mean size of the change of values ``(B, T, C, H, W)`` along the motion."""
+    """Return the mean magnitude of the change of values ``(B, T, C, H, W)`` along the motion."""
     made, true = values.unbind(dim=1), target_frames.float().unbind(dim=1)
     means = []
     for number in range(len(made) - 1):
@@ -247,7 +247,7 @@ def _mean_over_pairs(
 
 
 class _MotionMetric(PictureMean):
-    """Mean over clips of a measure of changes along the motion."""
+    """Base class of means over clips of a change along the motion."""
 
     higher_is_better = False
     is_differentiable = True
@@ -265,16 +265,16 @@ class _MotionMetric(PictureMean):
         self.add(self.measure(frames, target_frames))
 
     def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
-        """Return the measure ``(B,)`` of each clip."""
+        """Return the value ``(B,)`` of each clip."""
         raise NotImplementedError(f"{type(self).__name__} must define measure(frames, target_frames)")
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean under the metric's key and the name of the flow, and the number ``left_out``."""
+        """Return the mean under the metric's key and the flow's name, and ``left_out``."""
         return {f"{self.key}_{self.name}": self.mean(), "left_out": self.left_out}
 
 
 class WarpingError(_MotionMetric):
-    """Mean over clips of `warping_error` (Lai et al. 2018); clips without a value are left out and counted.
+    """Mean `warping_error` over clips (Lai et al. 2018); clips without a value are excluded and counted.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
@@ -283,7 +283,7 @@ class WarpingError(_MotionMetric):
 
     Args:
         flow: See `colorzoo.metrics.video.Flow`.
-        name: Name of the flow, part of the key of the result.
+        name: Name of the flow; it is part of the result key.
         **options: See `ColorMetric`.
     """
 
@@ -296,7 +296,7 @@ class WarpingError(_MotionMetric):
 
 
 class ChromaFlicker(_MotionMetric):
-    """Mean over clips of `chroma_flicker` in CIE units; clips without a value are left out and counted.
+    """Mean `chroma_flicker` over clips in CIE units; clips without a value are excluded and counted.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
@@ -305,7 +305,7 @@ class ChromaFlicker(_MotionMetric):
 
     Args:
         flow: See `colorzoo.metrics.video.Flow`.
-        name: Name of the flow, part of the key of the result.
+        name: Name of the flow; it is part of the result key.
         **options: See `ColorMetric`.
     """
 
