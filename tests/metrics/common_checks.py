@@ -145,7 +145,7 @@ def check_wrong_values(case: Case) -> None:
         # another scale of ab cannot be told, and a predicted ab may leave every gamut
         known = {"uint8", "NaN"} if "ab" in name else changes.keys()
         for what in known | ({"[0, 255]"} if name in ("target_ab", "reference_ab") else set()):
-            with pytest.raises(DataError, match=r"floats|NaN|expected"):
+            with pytest.raises(DataError, match=r"images must be|NaN|expected"):
                 case.build().update(**batch | {name: changes[what](batch[name])})
     metric = case.build()
     metric.validate_args = False
