@@ -1,12 +1,11 @@
 /** Areas as layers. */
 
-import { h, setAttr, show, t } from "./dom.js";
+import { checkbox, h, setAttr, show, t } from "./dom.js";
 import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, setAreaLightness } from "./shapeedits.js";
 import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
 
 const ACTION_NAMES = { color: "Color", lock: "Protected", gray: "Gray", only: "Edits limited to this", thing: "Separate object" };
 
-/** @returns {import("./dom.js").Part} what the selected area does */
 function createAreaDetails(pad) {
   const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
   select.addEventListener("change", () => setAreaAction(pad, Number(select.dataset.index), select.value));
@@ -28,7 +27,6 @@ const STAGES = ["thing", "color", "gray", "only", "lock"]; // in which areas app
 const ORDERED = ["color", "lock"]; // actions of which the last one wins
 const MOST_FEATHER = 40; // pixels of the network
 
-/** @returns {import("./layers.js").Layer[]} */
 function layersOfAreas(pad) {
   const { areas } = pad.doc;
   const picked = pickedArea(pad);
@@ -65,11 +63,8 @@ function layersOfAreas(pad) {
 /** @type {import("./layers.js").LayerKind} */
 export const AREA_LAYERS = { list: "areas", layersOf: layersOfAreas, createDetails: createAreaDetails };
 
-/** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
 function createLightnessCheck(pad) {
-  const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Also change brightness")));
-  box.addEventListener("change", () => setAreaLightness(pad, box.checked));
+  const { el, box } = checkbox(t("Also change brightness"), (checked) => setAreaLightness(pad, checked));
   const update = () => {
     const { area } = pickedArea(pad) ?? {};
     show(el, area?.action === "color");

@@ -6,7 +6,6 @@
 
 const EARLY_DELAY = 80; // ms without movement after which a drag is likely to end here
 
-/** An error of a request, with a message for the user. */
 class RequestError extends Error {
   /** @param {string} code of the protocol @param {string} message */
   constructor(code, message) {
@@ -18,9 +17,7 @@ class RequestError extends Error {
 /** @param {any} error @returns {boolean} whether the server has dropped the photo */
 export const isExpired = (error) => error.code === "expired" || error.code === "no_photo";
 
-/** Numbers requests and resolves them with their answers. */
 export class Client {
-  /** @param {import("./transport.js").Transport} transport */
   constructor(transport) {
     this.transport = transport;
     this.last = 0;
@@ -30,10 +27,7 @@ export class Client {
     transport.onmessage = (message, buffers) => this.receive(message, buffers);
   }
 
-  /**
-   * @param {object} message without its id @param {Uint8Array[]} [buffers]
-   * @returns {{id: number, answer: Promise<Answer | null>}} null: a newer request replaced this one
-   */
+  /** @param {object} message without its id @param {Uint8Array[]} [buffers] @returns {{id: number, answer: Promise<Answer | null>}} null: a newer request replaced this one */
   send(message, buffers = []) {
     this.last += 1;
     const id = this.last;
@@ -42,7 +36,6 @@ export class Client {
     return { id, answer };
   }
 
-  /** Send a message without an answer. @param {object} message */
   notify(message) {
     this.last += 1;
     this.transport.send({ ...message, id: this.last });
@@ -50,8 +43,7 @@ export class Client {
 
   /**
    * Send a request; if the server has dropped the photo, restore it and send the request again.
-   * @param {any} message @param {Uint8Array[]} [buffers] @param {(id: number) => void} [onSent] gets the number under which progress is told
-   * @returns {Promise<Answer | null>}
+   * @param {any} message @param {Uint8Array[]} [buffers] @param {(id: number) => void} [onSent] gets the number under which progress is told @returns {Promise<Answer | null>}
    */
   async ask(message, buffers, onSent = () => {}) {
     const send = () => {
@@ -78,7 +70,6 @@ export class Client {
     else waiting.resolve(message.type === "dropped" ? null : { message, buffers });
   }
 
-  /** Reject all open requests after the connection was lost. */
   failAll() {
     for (const id of [...this.waiting.keys()]) this.#fail(id, new RequestError("offline", "The connection was lost."));
   }
@@ -96,8 +87,7 @@ export class Client {
  */
 export class ColorQueue {
   /**
-   * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves with its answer
-   * @param {{fullDelay: number, wantsFull: () => boolean, doc: () => object, onEarlyUsed: () => void}} options
+   * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves with its answer @param {{fullDelay: number, wantsFull: () => boolean, doc: () => object, onEarlyUsed: () => void}} options
    */
   constructor(request, options) {
     this.request = request;
@@ -109,7 +99,6 @@ export class ColorQueue {
     this.expecting = false;
   }
 
-  /** The document changes during a drag. */
   drag() {
     this.requestEarly(EARLY_DELAY);
     if (this.dragging) {
@@ -138,13 +127,10 @@ export class ColorQueue {
       this.again = false;
       this.early = this.options.doc();
       this.expecting = true;
-      this.request("final").finally(() => {
-        this.expecting = false;
-      });
+      this.request("final").finally(() => { this.expecting = false; });
     }, after);
   }
 
-  /** The document was changed. */
   final() {
     this.again = false;
     clearTimeout(this.timer);
@@ -154,7 +140,6 @@ export class ColorQueue {
     this.requestFullLater();
   }
 
-  /** Request full size after a pause, if the zoom shows it. */
   requestFullLater() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
@@ -162,7 +147,6 @@ export class ColorQueue {
     }, this.options.fullDelay);
   }
 
-  /** Cancel all planned requests. */
   stop() {
     this.again = false;
     this.early = null;

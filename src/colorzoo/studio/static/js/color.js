@@ -104,8 +104,7 @@ function linearToAb(linear) {
 
 /**
  * Find the color of the largest chroma that fits, at constant hue (Oklab) and luminance.
- * @param {Triple} linear color with the hue @param {number} y luminance
- * @param {(linear: Triple) => boolean} fits @param {number} end largest chroma as a multiple of the color's @returns {Ab}
+ * @param {Triple} linear color with the hue @param {number} y luminance @param {(linear: Triple) => boolean} fits @param {number} end largest chroma as a multiple of the color's @returns {Ab}
  */
 function farthestAb(linear, y, fits, end) {
   const gray = toOklab([y, y, y]);
@@ -167,10 +166,7 @@ export const rgbToHex = (rgb) => `#${rgb.map((v) => clamp(Math.round(v), 0, 255)
 /** @param {number} lightness @param {Ab} ab @returns {string} #rrggbb */
 export const labHex = (lightness, ab) => rgbToHex(labToRgb([lightness, ...ab]));
 
-/**
- * Parse a color: #rgb, #rrggbb with or without #, "192, 64, 32", "rgb(192 64 32)".
- * @param {string} text @returns {Triple | null}
- */
+/** Parse a color: #rgb, #rrggbb with or without #, "192, 64, 32", "rgb(192 64 32)". @param {string} text @returns {Triple | null} */
 export function parseColor(text) {
   const word = text.trim().toLowerCase();
   const hex = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/.exec(word);
@@ -207,10 +203,7 @@ const GRAYS = { // of little chroma, by hue; the others are warm
   pink: "rose-gray",
 };
 
-/**
- * Describe a color for users who cannot see it.
- * @param {number} lightness @param {Ab} ab @returns {string} such as "dark muted blue"
- */
+/** Describe a color for users who cannot see it. @param {number} lightness @param {Ab} ab @returns {string} such as "dark muted blue" */
 export function colorName(lightness, ab) {
   const chroma = Math.hypot(...ab);
   const tone = lightness < 30 ? "dark " : lightness > 75 ? "light " : "";

@@ -26,12 +26,10 @@ function suggestionPlace(pad) {
   return { x: point.x, y: point.y, count: SUGGESTIONS, exclude: index < 0 ? null : index };
 }
 
-/** Record a performance mark. @param {string} name @param {number} id @param {object} [more] @param {number} [startTime] */
 function markTime(name, id, more = {}, startTime) {
   performance.mark(name, { detail: { id, ...more }, ...(startTime === undefined ? {} : { startTime }) });
 }
 
-/** @param {"drag" | "final" | "full"} quality @returns {Promise<void>} */
 export async function requestColor(pad, quality) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
@@ -56,18 +54,13 @@ export async function requestColor(pad, quality) {
   }
 }
 
-/** Record the time of the event that led to the last request, once. */
-function markInput(pad) {
+export function markInput(pad) {
   const { input, lastColor } = pad.session;
   if (input !== null) markTime("pad:input", lastColor, {}, input);
   change(pad.session, { input: null });
 }
 
 /** The picture requested early, before the drag ended, is the final one. */
-export function reuseEarlyRequest(pad) {
-  markInput(pad);
-}
-
 function handleFailure(pad, error, quality) {
   if (error.code === "offline") return; // the request is repeated after the reconnection
   if (isExpired(error)) return pad.restoreAndColor();
@@ -99,7 +92,6 @@ async function showColored(pad, photo, id, { active, paint, healing }, { message
   }
 }
 
-/** Request suggestions alone, after another point was selected. */
 export async function requestSuggestions(pad) {
   const place = suggestionPlace(pad);
   if (!place || pad.ui.link !== "open") return;
@@ -108,7 +100,6 @@ export async function requestSuggestions(pad) {
   await answer.catch(() => null);
 }
 
-/** Show the reach of the selected point as an overlay. */
 export async function requestExtent(pad) {
   const point = pad.selectedPoint();
   if (!point || pad.ui.link !== "open") return;
@@ -123,7 +114,6 @@ export async function requestExtent(pad) {
   if (pad.ui.extent) pad.set({ extent: { layer } });
 }
 
-/** Show the place where a color would help most. @returns {Promise<void>} */
 export async function requestNext(pad) {
   const { photo } = pad;
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
@@ -135,7 +125,6 @@ export async function requestNext(pad) {
   pad.announce(t("Least certain here. Press Enter to add a point."));
 }
 
-/** Request the regions that the model proposes to color, in its order. */
 export async function requestRegions(pad) {
   const { divisions } = pad.doc;
   const reply = await pad.ask({ type: "propose", recipe: currentRecipe(pad) });
@@ -147,7 +136,6 @@ export async function requestRegions(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** Update the regions and their suggested colors after the picture has changed. */
 async function refreshSuggested(pad, photo) {
   if (!pad.ui.regions || !pad.accepts("regions")) return;
   const { divisions } = pad.doc;
@@ -160,7 +148,6 @@ async function refreshSuggested(pad, photo) {
 
 const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
 
-/** @returns {number | null} the first region without a color that was not skipped */
 export function firstOpenRegion(pad) {
   const open = pad.ui.regions?.items.find(({ index }) => !(index in pad.doc.regions) && !pad.doc.skipped.includes(index));
   return open ? open.index : null;
@@ -176,16 +163,12 @@ export function pickRegion(pad, index, more = false) {
   pad.set({ regionPick: pick, selected: null, shape: null });
 }
 
-/**
- * @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height
- * @returns {number | null} null outside
- */
+/** @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height @returns {number | null} null outside */
 export function labelAt({ labels, width, height }, u, v) {
   const [column, row] = [Math.floor(u * width), Math.floor(v * height)];
   return column < 0 || row < 0 || column >= width || row >= height ? null : labels[row * width + column];
 }
 
-/** @param {number} x @param {number} y in the photo @returns {number | null} */
 export function regionAt(pad, x, y) {
   const { regions } = pad.ui;
   if (!regions) return null;
@@ -193,7 +176,6 @@ export function regionAt(pad, x, y) {
   return regions.items.some(({ index }) => index === label) ? label : null;
 }
 
-/** Request the classes of photo and reference. */
 export async function requestClasses(pad) {
   const { model } = pad.doc;
   const reply = await pad.ask({ type: "classes", recipe: currentRecipe(pad) });
@@ -208,7 +190,6 @@ function classMap({ items, width, height }, bytes) {
   return { items, width, height, labels, paint: classCanvas(labels, width, height) };
 }
 
-/** Request the classes if they are used but not known, or belong to another model. */
 export function updateClasses(pad) {
   const { ui, doc } = pad;
   if (ui.classes && ui.classes.model !== doc.model) pad.set({ classes: null });
@@ -216,14 +197,13 @@ export function updateClasses(pad) {
   if (used && !ui.classes && pad.accepts("classes") && pad.photo && ui.link === "open") requestClasses(pad);
 }
 
-/** Find the place of the reference that colored a place of the photo. @param {number} x @param {number} y */
 export async function requestMatch(pad, x, y) {
   if (!pad.ui.exemplar || pad.ui.link !== "open") return;
   const reply = await pad.client.ask({ type: "match", recipe: currentRecipe(pad), x, y }).catch(() => null);
   if (reply) pad.set({ matched: reply.message.x === null ? null : [reply.message.x, reply.message.y] });
 }
 
-/** Show or hide the colors without one edge scribble, around it. @param {number} index */
+/** Show or hide the colors without one edge scribble, around it. */
 export async function toggleScribblePreview(pad, index) {
   const { scribblePreview: preview } = pad.ui;
   const stroke = pad.doc.scribbles[index];

@@ -20,7 +20,6 @@ function colored(pad, found) {
   return ({ ab, color }) => ({ ...pad.doc, points: [{ id: nextId(pad.doc.points), x, y, size, ab, hex: color, reach: "everywhere" }] });
 }
 
-/** @param {Colorings} found @returns {number} index of the coloring that the document consists of, -1 for none */
 function chosenColoring(pad, found) {
   const [point, ...more] = pad.doc.points;
   if (!point || more.length || point.x !== found.x || point.y !== found.y) return -1;
@@ -35,7 +34,6 @@ function beginColoring(pad, found, index) {
   pad.announce(leaves ? t("Automatic colors") : t("{name} applied", { name: colorName(found.lightness, found.items[index].ab) }));
 }
 
-/** @returns {import("./dom.js").Part} */
 export function createColoringsPanel(pad) {
   const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("Likely colors of the whole photo, most likely first") });
   const el = section(t("Likely colors"), grid);

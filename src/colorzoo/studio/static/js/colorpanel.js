@@ -5,7 +5,7 @@ import { requestExtent } from "./coloring.js";
 import { createGamut } from "./colorplane.js";
 import { runCommand } from "./commands.js";
 import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
-import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
 import { createSlider } from "./panels.js";
 import { followColorThere, pickedArea } from "./shapeedits.js";
@@ -45,10 +45,8 @@ export function createColorPanel(pad) {
   return { el, update };
 }
 
-/** Tools that take a color and set no points. */
 const COLORING_TOOLS = ["paint", "replace"];
 
-/** @returns {boolean} whether the panel is about a point, or about the next one */
 const setsPoints = (pad, { kind }) => pad.accepts("points") && !COLORING_TOOLS.includes(pad.ui.tool) && (kind === "point" || kind === "none");
 
 function titleOf(pad, target) {
@@ -81,7 +79,7 @@ function createNumbers(pad) {
   const hex = h("input", { class: "cz-input cz-hex", type: "text", spellcheck: "false", autocomplete: "off", maxlength: "20", "aria-label": t("Color as #rrggbb or R, G, B") });
   const name = h("span", { class: "cz-color-name" });
   const dropper = button({ icon: "dropper", label: t("Eyedropper"), key: "I", className: "cz-small", onClick: () => runCommand(pad, "tool-dropper") });
-  const gray = button({ text: t("Leave gray"), label: t("Leave gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
+  const gray = button({ text: t("Leave gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
   hex.addEventListener("change", () => applyText(pad, hex));
   hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
   listenToField(pad, hex);
@@ -105,7 +103,7 @@ function createNumbers(pad) {
 /** A note that a color cannot be shown at the lightness of its place, with a button to change the lightness. */
 function createUnavailableNote(pad) {
   const words = h("p", { class: "cz-hint", role: "status" });
-  const follow = button({ text: t("Also change brightness"), label: t("Also change brightness"), className: "cz-wide", onClick: () => followColorThere(pad, unavailableColor(pad).hex) });
+  const follow = button({ text: t("Also change brightness"), className: "cz-wide", onClick: () => followColorThere(pad, unavailableColor(pad).hex) });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
     const found = unavailableColor(pad);
@@ -121,9 +119,7 @@ const focusedElement = (pad) => /** @type {Document} */ (pad.root.getRootNode())
 /** Enter applies the value and Escape restores it; both move the focus to the picture. */
 function listenToField(pad, input) {
   let before = "";
-  input.addEventListener("focus", () => {
-    before = input.value;
-  });
+  input.addEventListener("focus", () => { before = input.value; });
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "Escape") return;
     event.stopPropagation();
@@ -156,14 +152,12 @@ const USUAL_REACHES = Array.from({ length: REACH_STEPS - 1 }, (_, index) => Math
 /** @returns {number[]} factors at the inner steps of the slider; for the selected point they cover more and more in even steps */
 const reachesOf = (pad) => (pad.ui.reachSteps?.id === pad.ui.selected && pad.ui.reachSteps?.steps.length === REACH_STEPS - 1 ? pad.ui.reachSteps.steps : USUAL_REACHES);
 
-/** @param {number} step of the slider @returns {import("./document.js").Reach} */
 function reachAt(pad, step) {
   if (step >= REACH_STEPS) return "everywhere";
   if (step === reachStep(pad, "automatic")) return "automatic";
   return step <= 0 ? 0 : reachesOf(pad)[step - 1];
 }
 
-/** @param {import("./document.js").Reach} reach @returns {number} */
 function reachStep(pad, reach) {
   if (reach === "everywhere") return REACH_STEPS;
   const factor = reach === "automatic" ? 1 : reach;
@@ -175,7 +169,6 @@ function reachStep(pad, reach) {
 /** @type {[import("./document.js").Reach, string][]} */
 const REACHES = [[0, "Only here"], ["automatic", "Automatic"], ["everywhere", "Everywhere"]];
 
-/** @param {import("./document.js").Reach} reach @returns {string} */
 function reachName(reach) {
   const named = REACHES.find(([value]) => value === reach);
   if (named) return t(named[1]);
@@ -219,9 +212,7 @@ function createReach(pad) {
 }
 
 function createSticky(pad) {
-  const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Keep this color for new points")));
-  box.addEventListener("change", () => pad.set({ sticky: box.checked, colorForNext: false }));
+  const { el, box } = checkbox(t("Keep this color for new points"), (checked) => pad.set({ sticky: checked, colorForNext: false }));
   const update = (target) => {
     show(el, setsPoints(pad, target));
     box.checked = pad.ui.sticky;
@@ -256,7 +247,7 @@ function createSuggestions(pad) {
 }
 
 function suggestionHint(pad, target) {
-  if (target.kind !== "point") return clickOrTap("Click the picture: likely colors for that place appear here.");
+  if (target.kind !== "point") return clickOrTap("Click the image: likely colors for that spot appear here.");
   if (pad.ui.suggestions) return t("This model has no suggestions.");
   return t("Looking for likely colors …");
 }
@@ -302,7 +293,6 @@ const MAX_COLORS = 48;
 
 /** @typedef {{name: string, colors: string[], own: boolean, small?: boolean}} Palette */
 
-/** @returns {Palette[]} */
 function palettesOf(pad) {
   const recent = { name: t("Recent colors"), colors: pad.ui.recent.map(({ hex }) => hex), own: false };
   const presets = PRESETS.map(([name, colors, small]) => ({ name: t(name), colors, own: false, small: Boolean(small) }));
@@ -313,7 +303,7 @@ function palettesOf(pad) {
 /** @returns {boolean} whether a point goes less far than the thing it is on, as it does at first in a small one */
 const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
 
-/** Return the preset for the part of the photo that an area is, or with the color most like that of the point or area. @param {Palette[]} palettes @returns {Palette} */
+/** Return the preset for the part of the photo that an area is, or with the color most like that of the point or area. */
 function fittingPalette(pad, palettes) {
   const presets = palettes.filter(({ small }) => small !== undefined);
   const { kind, lightness, ab } = colorTarget(pad);
@@ -321,7 +311,6 @@ function fittingPalette(pad, palettes) {
   const part = kind === "area" ? presets.find(({ name }) => name === t(PART_PALETTES[pickedArea(pad).area.made?.name] ?? "")) : null;
   if (part) return part;
   const isSmall = kind === "point" && isInSmallThing(pad.selectedPoint());
-  /** @param {Palette} palette */
   const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {
     const [l, a, b] = rgbToLab(hexToRgb(hex));
     return Math.hypot(l - lightness, abDistance([a, b], ab));
@@ -329,7 +318,6 @@ function fittingPalette(pad, palettes) {
   return presets.filter(({ small }) => isSmall || !small).reduce((best, palette) => (apart(palette) < apart(best) ? palette : best));
 }
 
-/** @param {Palette[]} palettes */
 function savePalettes(pad, palettes) {
   const own = palettes.filter((palette) => palette.own).slice(-MAX_PALETTES);
   pad.setSetting("palettes", own.map(({ name, colors }) => ({ name, colors: colors.slice(-MAX_COLORS) })));
@@ -338,17 +326,14 @@ function savePalettes(pad, palettes) {
 function createPalettes(pad) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Palette") });
   const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Colors of the palette") });
-  const keep = button({ icon: "plus", label: t("Add this color to your palette"), className: "cz-ghost", onClick: () => addToPalette(pad, select) });
-  const create = button({ icon: "copy", label: t("New palette from recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)) });
+  const keep = button({ icon: "plus", label: t("Add this color to your palette"), className: "cz-ghost", onClick: () => addToPalette(pad, select), action: "keep-color" });
+  const create = button({ icon: "copy", label: t("New palette from recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)), action: "new-palette" });
   const remove = button({ icon: "trash", label: t("Delete this palette"), className: "cz-ghost", onClick: () => savePalettes(pad, palettesOf(pad).filter(({ name, own }) => !own || name !== select.value)) });
-  const vary = button({ icon: "photo", label: t("Compare other colors side by side"), className: "cz-ghost", onClick: () => requestVariants(pad) });
-  vary.dataset.action = "variants";
-  keep.dataset.action = "keep-color";
-  create.dataset.action = "new-palette";
+  const vary = button({ icon: "photo", label: t("Compare other colors side by side"), className: "cz-ghost", onClick: () => requestVariants(pad), action: "variants" });
   const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary, keep, create, remove), row);
   /** @type {{key: any, name: string}} */
   let fitted = { key: null, name: "" };
-  /** Return the palette to show until one is chosen; it stays while a point or an area gets colors. @param {Palette[]} palettes */
+  /** Return the palette to show until one is chosen; it stays while a point or an area gets colors. */
   const fitting = (palettes) => {
     const point = pad.selectedPoint();
     const { mask, path } = pickedArea(pad)?.area ?? {};
@@ -389,7 +374,6 @@ function fillSwatch(pad, swatch, { name, colors }, index, locked) {
   swatch.onclick = (event) => pad.during(event, () => setHex(pad, hex));
 }
 
-/** Add the current color to the selected palette, or to a new one if that is a preset. */
 function addToPalette(pad, select) {
   const { lightness, ab } = colorTarget(pad);
   const hex = labHex(lightness, ab);
@@ -401,7 +385,6 @@ function addToPalette(pad, select) {
   pad.announce(t("{hex} added to the palette", { hex }));
 }
 
-/** Create a palette named by a number. */
 function createPaletteWith(pad, palettes, colors) {
   let number = 1;
   while (palettes.some(({ name }) => name === t("My colors {n}", { n: number }))) number += 1;

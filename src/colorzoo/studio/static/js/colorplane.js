@@ -19,7 +19,6 @@ function gamutOutline(lightness) {
   return { outline, range: reach * 1.06 };
 }
 
-/** @param {number} lightness @param {number} range @returns {HTMLCanvasElement} the plane at low resolution */
 function paintPlane(lightness, range) {
   const canvas = createCanvas(RESOLUTION, RESOLUTION);
   const context = canvas.getContext("2d");
@@ -64,7 +63,6 @@ export function createGamut({ onPick }) {
   return { el, update };
 }
 
-/** Return whether the color is still the one that was picked in the plane. */
 function sameColor(state, picked) {
   if (!picked || Math.abs(state.lightness - picked.lightness) > 0.5) return false;
   return Math.hypot(state.ab[0] - picked.ab[0], state.ab[1] - picked.ab[1]) < 0.1;

@@ -62,7 +62,6 @@ export const COMMANDS = [
   { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
 ];
 
-/** @param {number} step */
 function changeSize(pad, step) {
   if (pad.ui.tool === "heal") stepHealingWidth(pad, step);
   else if (pad.ui.tool === "crop") stepCropAngle(pad, step);
@@ -78,13 +77,11 @@ function stepHistory(pad, direction) {
   showStep(pad, direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
 }
 
-/** Return to the confirmed crop. */
 function dropCropping(pad) {
   pad.set({ cropping: null });
   pad.announce(t("Crop canceled"));
 }
 
-/** Undo or redo until a number of steps is done. @param {number} count */
 export function jumpTo(pad, count) {
   const done = () => pad.history.past.length;
   if (done() === count) return;
@@ -93,7 +90,6 @@ export function jumpTo(pad, count) {
   showStep(pad, t("Step {n}: {label}", { n: count, label: pad.history.past.at(-1)?.label ?? t("Start") }));
 }
 
-/** @param {string} words to announce */
 function showStep(pad, words) {
   pad.set({ cropping: null, unavailableColor: null }); // it was wanted in the step before
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
@@ -116,7 +112,6 @@ function startCross(pad) {
   pad.announce(pad.ui.tool in DRAWS ? t("Arrow keys move the crosshair, Enter sets a corner, Escape cancels") : t("Arrow keys move the crosshair, Enter sets a point, Escape cancels"));
 }
 
-/** Use a suggested color, or wait for the suggestions of a new point. */
 function useSuggestion(pad, event) {
   const { suggestions, selected } = pad.ui;
   const number = Number(event.key) - 1;
@@ -167,7 +162,6 @@ function clearAll(pad) {
 
 export const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));
 
-/** @param {string} keys such as "shift+mod+z" @returns {string} for display */
 export function keyLabel(keys) {
   const mac = /mac/i.test(navigator.platform ?? "");
   const names = { mod: mac ? "⌘" : "Ctrl", shift: "Shift", delete: "Del", backspace: "Backspace", enter: "Enter", escape: "Esc", space: "Space" };
@@ -175,7 +169,6 @@ export function keyLabel(keys) {
   return order.map((part) => names[part] ?? part.toUpperCase()).join("+");
 }
 
-/** @param {KeyboardEvent} event @returns {string} as in the table of commands */
 function chordOf(event) {
   const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
   if (event.code === "Digit0" && event.shiftKey) return "shift+0";
@@ -227,7 +220,6 @@ function keyDown(pad, event) {
   runCommand(pad, command.id, event);
 }
 
-/** Handle keys that act while they are held. */
 function holdKey(pad, event, chord, onStage, focus) {
   if (!pad.photo) return false;
   if (chord === "space" && (onStage || !focus?.matches("button, summary, a, input"))) {
@@ -261,7 +253,6 @@ export function isAvailable(pad, id) {
   return true;
 }
 
-/** @returns {boolean} whether the chosen model can do what a command does */
 export function suitsModel(pad, { id }) {
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);

@@ -34,7 +34,6 @@ const toSheet = ({ x, y, angle }, [left, top]) => turned([left - x, top - y], -a
 /** @param {Sheet} sheet @returns {Place[]} its corners in the photo, clockwise from its top left */
 const sheetCorners = ({ x, y, width, height, angle }) => turnedCorners({ x: x - width / 2, y: y - height / 2, width, height }, angle);
 
-/** @returns {boolean} whether all corners lie in the photo */
 const isSheetInside = (sheet, { width, height }) => sheetCorners(sheet).every(([x, y]) => (
   x >= -CROP_SLACK && y >= -CROP_SLACK && x <= width + CROP_SLACK && y <= height + CROP_SLACK
 ));
@@ -78,12 +77,10 @@ function turnedSheet(sheet, angle, { width, height }) {
   return Math.min(found.width, found.height) < LEAST_CROP ? sheet : found;
 }
 
-/** Turn the rectangle. @param {number} angle degrees clockwise */
 function turnCrop(pad, angle) {
   pad.set({ cropping: turnedSheet(shownSheet(pad), clamp(Math.round(angle * TURN_STEPS) / TURN_STEPS, -MOST_TURNED, MOST_TURNED), pad.photo) });
 }
 
-/** Turn the rectangle by a few steps. @param {number} step */
 export function stepCropAngle(pad, step) {
   turnCrop(pad, shownSheet(pad).angle + step / TURN_STEPS);
   pad.announce(t("Rotated by {n}°", { n: shownSheet(pad).angle }), true);
@@ -98,10 +95,7 @@ function movedSheet(sheet, dx, dy, { width, height }) {
   return { ...sheet, x: sheet.x + right, y: sheet.y + below, room: [sheet.width, sheet.height] };
 }
 
-/** Move the rectangle. @param {number} dx @param {number} dy pixels of the photo */
-export function moveCrop(pad, dx, dy) {
-  pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
-}
+export const moveCrop = (pad, dx, dy) => pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
 
 /** Take the line around the picture of a scan as the rectangle, with its angle. */
 function cropToFrame(pad) {
@@ -183,7 +177,6 @@ export function dragCrop(pad, drag, place) {
   pad.set({ cropDrag: changes[cropHow]() });
 }
 
-/** Keep what was dragged until it is confirmed. */
 export function endCrop(pad) {
   const { cropDrag } = pad.ui;
   if (cropDrag) pad.set({ cropping: cropDrag, cropDrag: null });
@@ -196,7 +189,6 @@ function setCrop(pad, crop, label) {
   pad.announce(crop ? t("Cropped to {width} × {height} pixels", { ...crop }) : t("Crop reset"));
 }
 
-/** Crop the saved picture to the rectangle, if it was changed. */
 export function confirmCrop(pad) {
   if (pad.ui.cropping) setCrop(pad, cropOf(pad.ui.cropping, pad.photo), t("crop"));
 }
@@ -234,7 +226,6 @@ function drawCropLines(context, parts, at) {
   strokePath(context, [["rgba(0, 0, 0, .25)", 2.5], [CROP_LINES.grid, 1]]);
 }
 
-/** Draw round handles at the corners and in the middle of the sides. */
 function drawCropHandles(context, corners) {
   corners.forEach(([x, y], index) => {
     const [nextX, nextY] = corners[(index + 1) % 4];
@@ -248,18 +239,14 @@ function drawCropHandles(context, corners) {
   });
 }
 
-/** @returns {import("./dom.js").Part} */
 export function createCropPanel(pad, createSlider) {
   const words = h("p", { class: "cz-hint" }, t("Drag corners and sides to crop. Drag outside to rotate; [ and ] rotate a little. The dimmed part is not exported."));
   const most = MOST_TURNED * TURN_STEPS;
   const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
-  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop") });
-  const clear = button({ text: t("Reset crop"), label: t("Reset crop"), className: "cz-wide", onClick: () => setCrop(pad, null, t("reset crop")) });
-  const frame = button({ text: t("Crop to the detected border"), label: t("Crop to the detected border"), className: "cz-wide", onClick: () => cropToFrame(pad) });
-  confirm.dataset.action = "confirm-crop";
-  frame.dataset.action = "frame-crop";
-  clear.dataset.action = "clear-crop";
+  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop"), action: "confirm-crop" });
+  const clear = button({ text: t("Reset crop"), className: "cz-wide", onClick: () => setCrop(pad, null, t("reset crop")), action: "clear-crop" });
+  const frame = button({ text: t("Crop to the detected border"), className: "cz-wide", onClick: () => cropToFrame(pad), action: "frame-crop" });
   const el = section(t("Straighten and crop"), angle.el, size, words, frame, h("div", { class: "cz-row" }, confirm, clear));
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || /** @type {HTMLElement} */ (event.target).matches("button")) return;

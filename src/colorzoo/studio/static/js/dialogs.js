@@ -30,11 +30,10 @@ function createHelp(pad) {
     parts.replaceChildren(...[...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow)))));
   };
   const touch = helpText(t("Touch"), t("A tap adds or selects, a drag moves, a long press deletes. Two fingers zoom and move the view; a tap with two undoes, with three it redoes."));
-  const mouse = helpText(t("Mouse"), t("The wheel zooms, Shift and the wheel move the view, Alt and the wheel select more or less, the right button deletes."));
+  const mouse = helpText(t("Mouse"), t("The wheel zooms, Shift and the wheel move the view, Alt and the wheel resize the brush or selection, the right button deletes."));
   return { el: createDialog(t("Help"), touch, mouse, parts), prepare };
 }
 
-/** @param {string} title @param {string} text @returns {HTMLElement} */
 const helpText = (title, text) => h("section", { class: "cz-help-text" }, h("h3", {}, title), h("p", { class: "cz-hint" }, text));
 
 function keyRow({ keys, label }) {
@@ -52,8 +51,7 @@ function createExport(pad) {
   const value = h("output", { class: "cz-value" }, "95");
   const field = h("label", { class: "cz-field" }, h("span", {}, t("Quality")), value, quality);
   const size = h("p", { class: "cz-hint" });
-  const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {} });
-  go.dataset.action = "export-now";
+  const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {}, action: "export-now" });
   go.autofocus = true;
   const format = () => /** @type {HTMLInputElement} */ (el.querySelector("input[type=radio]:checked")).value;
   const el = createDialog(t("Export"), h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios), field, size, go);

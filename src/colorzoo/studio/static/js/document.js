@@ -38,7 +38,6 @@ export const listedHint = (doc, point) => strokePoints(doc, point)[0];
 /** @param {Doc} doc @param {Point} point @returns {number} its number in the list of hints, from 1 */
 export const hintNumber = (doc, point) => listedHints(doc).indexOf(listedHint(doc, point)) + 1;
 
-/** @param {Doc} doc @param {Point} point @returns {boolean} whether it belongs to a brush stroke */
 export const isStroke = (doc, point) => strokePoints(doc, point).length > 1;
 
 /** The dab of a stroke with the most chroma, because shade takes chroma from the color of the brush. @param {Doc} doc @param {Point} point @returns {Point} */
@@ -47,13 +46,9 @@ export function colorOfStroke(doc, point) {
   return strokePoints(doc, point).reduce((most, dab) => (chroma(dab) > chroma(most) ? dab : most));
 }
 
-/** @param {Doc} doc @returns {number} an unused stroke number */
 export const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
 
-/**
- * Limit a shift so that all points stay inside of the photo.
- * @param {Point[]} points @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {[number, number]}
- */
+/** @param {Point[]} points @param {number} dx @param {number} dy @param {any} photo @returns {[number, number]} shift that keeps all points in it */
 export function clampShift(points, dx, dy, { width, height }) {
   const within = (way, places, most) => Math.min(Math.max(way, -Math.min(...places)), most - Math.max(...places));
   return [within(dx, points.map(({ x }) => x), width), within(dy, points.map(({ y }) => y), height)];
@@ -75,7 +70,6 @@ export function emptyDoc(model = "") {
   };
 }
 
-/** @param {Doc} doc @returns {boolean} whether it contains any work */
 export function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
@@ -96,12 +90,10 @@ export class History {
     this.before = /** @type {S | null} */ (null);
   }
 
-  /** Replace the state without a step of undo. @param {S} state */
   amend(state) {
     this.now = state;
   }
 
-  /** Show a state without a step of undo. @param {S} state */
   preview(state) {
     this.before ??= this.now;
     this.now = state;
@@ -121,18 +113,15 @@ export class History {
     return true;
   }
 
-  /** Return to the state before the preview. */
   cancel() {
     if (this.before !== null) this.now = this.before;
     this.before = null;
   }
 
-  /** @returns {string | null} label of the undone step */
   undo() {
     return this.#move(this.past, this.future);
   }
 
-  /** @returns {string | null} label of the redone step */
   redo() {
     return this.#move(this.future, this.past);
   }
@@ -149,13 +138,11 @@ export class History {
 
 const round = (value, digits) => Math.round(value * 10 ** digits) / 10 ** digits;
 
-/** @param {Point} point @param {number} perNetworkPixel photo pixels in one pixel of the network */
 export const pointRadius = (point, perNetworkPixel) => point.radius ?? (point.size / 2) * perNetworkPixel;
 
 /**
  * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
- * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture
- * @returns {Record<string, any>}
+ * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture @returns {Record<string, any>}
  */
 export function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
@@ -189,10 +176,8 @@ export function toRecipe(doc, picture) {
   return recipe;
 }
 
-/** @param {Doc} doc @returns {Point[]} the points of its recipe */
 export const activePoints = (doc) => doc.points.filter(({ muted, untouched }) => !muted && !untouched);
 
-/** Read the reference of a recipe; its other fields are kept. @param {any} exemplar */
 function readExemplar(exemplar) {
   const { path, ...kept } = exemplar ?? {};
   return path ? { name: path, kept } : null;
@@ -206,10 +191,8 @@ function pointEntry(point, perNetworkPixel) {
   };
 }
 
-/** @param {Point} point @returns {number} */
 export const strengthOf = (point) => point.strength ?? 1;
 
-/** @param {Point} point @returns {Reach} */
 export const reachOf = (point) => point.reach ?? "automatic";
 
 /** @param {{version?: number}} recipe @returns {Reach} of its points without one */
@@ -302,7 +285,6 @@ function readPaint(entry, index) {
   return { ...OVERLAYS.paint, ...entry };
 }
 
-/** @param {Point[]} points @returns {number} an unused id */
 export const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
 /** Change a point; all points of its stroke change and move with it. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */

@@ -9,7 +9,6 @@ const SVG = "http://www.w3.org/2000/svg";
 /** Translations by the English text. @type {Record<string, string>} */
 export const translations = {};
 
-/** Translate a text. @param {string} text English, with {names} @param {Record<string, unknown>} [values] @returns {string} */
 export const t = (text, values = {}) => (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 
 /** Translate a text that begins with "Click"; who has no mouse reads "Tap". @param {string} text English @returns {string} */
@@ -17,8 +16,7 @@ export const clickOrTap = (text) => t(matchMedia("(pointer: coarse)").matches ? 
 
 /**
  * Create an element. `on` are listeners, `data` data attributes; all other keys are attributes, which false, null and undefined leave out.
- * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children
- * @returns {any} the element; its kind depends on the tag
+ * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children @returns {any} the element; its kind depends on the tag
  */
 export function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
@@ -33,7 +31,6 @@ function setProp(el, name, value) {
   else setAttr(el, name, value);
 }
 
-/** Set an attribute if it changes; false, null and undefined remove it. */
 export function setAttr(el, name, value) {
   if (value === false || value === null || value === undefined) el.removeAttribute(name);
   else if (el.getAttribute(name) !== String(value === true ? "" : value)) el.setAttribute(name, value === true ? "" : value);
@@ -92,10 +89,8 @@ const ICONS = {
   warn: "M12 4 2.500 20h19ZM12 10v4.500m0 2.700h.01",
 };
 
-/** Create a canvas that is not shown. */
 export const createCanvas = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
 
-/** @param {keyof typeof ICONS} name @returns {SVGElement} a 24 px icon, without a label */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
@@ -106,14 +101,15 @@ export function icon(name) {
 }
 
 /**
- * A caption is a shorter text below the icon, which phones show instead.
- * @param {{icon?: string, text?: string, caption?: string, label: string, key?: string, className?: string, onClick: (e: Event) => void}} spec
- * @returns {HTMLButtonElement}
+ * A caption is a shorter text below the icon, which phones show instead. A button without text needs a label; action is its name in the style sheet and tests.
+ * @param {{icon?: string, text?: string, caption?: string, label?: string, key?: string, action?: string, className?: string, onClick: (e: Event) => void}} spec @returns {HTMLButtonElement}
  */
 export function button(spec) {
-  const hint = spec.key ? `${spec.label} (${spec.key})` : spec.label;
+  const label = spec.label ?? spec.text;
+  const hint = spec.key ? `${label} (${spec.key})` : label;
   const props = { type: "button", class: `cz-btn ${spec.className ?? ""}`, title: hint, on: { click: spec.onClick } };
-  if (!spec.text) props["aria-label"] = spec.label;
+  if (!spec.text) props["aria-label"] = label;
+  if (spec.action) props["data-action"] = spec.action;
   const words = (name, text) => (text ? h("span", { class: name }, text) : null);
   const parts = [spec.icon ? icon(spec.icon) : null, words("cz-btn-text", spec.text), words("cz-caption", spec.caption)];
   return /** @type {HTMLButtonElement} */ (h("button", props, ...parts));
@@ -127,8 +123,7 @@ export function section(title, ...children) {
 
 /**
  * Update a list of children to data; elements are reused, so that the focus stays.
- * @param {HTMLElement} parent @param {number} count @param {(index: number) => HTMLElement} make
- * @param {(el: HTMLElement, index: number) => void} update
+ * @param {HTMLElement} parent @param {number} count @param {(index: number) => HTMLElement} make @param {(el: HTMLElement, index: number) => void} update
  */
 export function syncList(parent, count, make, update) {
   while (parent.children.length > count) parent.lastElementChild.remove();
@@ -136,7 +131,6 @@ export function syncList(parent, count, make, update) {
   for (let index = 0; index < count; index += 1) update(/** @type {HTMLElement} */ (parent.children[index]), index);
 }
 
-/** Call at most once per frame. @param {() => void} callback @returns {() => void} */
 export function oncePerFrame(callback) {
   let waiting = 0;
   return () => {
@@ -146,4 +140,10 @@ export function oncePerFrame(callback) {
       callback();
     });
   };
+}
+
+/** @param {(checked: boolean) => void} use */
+export function checkbox(label, use) {
+  const box = h("input", { type: "checkbox", on: { change: () => use(box.checked) } });
+  return { box, el: h("label", { class: "cz-check" }, box, h("span", {}, label)) };
 }

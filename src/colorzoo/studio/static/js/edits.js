@@ -49,7 +49,7 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   if (target.kind === "none") {
     const paints = ["brush", "paint"].includes(pad.ui.tool);
     pad.set({ ab, lightness, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
-    if (done) pad.announce(paints ? t("The brush takes this color") : t("The next point takes this color"));
+    if (done) pad.announce(paints ? t("The brush uses this color") : t("The next point uses this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {
@@ -67,7 +67,6 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   if (done) addRecentColor(pad, lightness, ab);
 }
 
-/** Give the selected point a suggested color. @param {number} number of the suggestion, from 0 */
 export function takeSuggestion(pad, number) {
   const item = pad.ui.suggestions?.items[number];
   if (item && pad.selectedPoint()) setColor(pad, item.ab);
@@ -90,7 +89,7 @@ function isPaler(lab, there, ab) {
   return expected - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
 }
 
-/** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
+/** Set a color; points and most areas keep the lightness of the photo. */
 export function setHex(pad, hex) {
   const lab = rgbToLab(hexToRgb(hex));
   const [lightness, a, b] = lab;
@@ -104,7 +103,6 @@ export function setHex(pad, hex) {
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
 
-/** @returns {string} what the color controls change */
 const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
 
 /** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken; a point keeps it until it gets another color */
@@ -125,7 +123,6 @@ function addRecentColor(pad, lightness, ab) {
 /** @returns {[number, number]} color of the result at a place */
 const shownAb = (pad, x, y) => pad.photo.result ? rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height)) : [0, 0];
 
-/** Create a point in the chosen color, or in the color that is there, which then changes nothing. @returns {import("./document.js").Point} */
 export function newPoint(pad, x, y) {
   const chosen = pad.ui.sticky || pad.ui.colorForNext;
   change(pad.ui, { colorForNext: false });
@@ -176,7 +173,6 @@ export function deletePoint(pad, id) {
   pad.edit(withoutPoint(pad.doc, id), t("delete point"));
 }
 
-/** Delete what is selected. */
 export function deleteSelected(pad) {
   if (pad.ui.selected !== null) deletePoint(pad, pad.ui.selected);
   else if (pad.ui.regionPick.length) {
@@ -199,7 +195,6 @@ export function toggleFlag(pad, flag, id = pad.ui.selected) {
   pad.edit(changePoint(pad.doc, id, { [flag]: !point[flag] }), names[flag][point[flag] ? 1 : 0]);
 }
 
-/** @param {number} size 1 to 9, pixels of the network */
 export function setSize(pad, size) {
   const next = clamp(Math.round(size), 1, 9);
   pad.set({ size: next });
@@ -207,7 +202,6 @@ export function setSize(pad, size) {
   if (point && !point.locked && point.size !== next) pad.edit(changePoint(pad.doc, point.id, { size: next, radius: undefined }), t("point size"));
 }
 
-/** Set the reach of the selected point, or of new points if none is selected. @param {import("./document.js").Reach} reach @param {boolean} done */
 export function setReach(pad, reach, done) {
   const point = pad.selectedPoint();
   if (!point) pad.set({ reach });
@@ -215,24 +209,19 @@ export function setReach(pad, reach, done) {
   pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("spread"));
 }
 
-/**
- * Let a new point in a small thing begin with a small reach. It has no color yet, so that this is no step of undo.
- * @param {number} id @param {number} reach
- */
+/** Let a new point in a small thing begin with a small reach. It has no color yet, so that this is no step of undo. */
 export function startSmall(pad, id, reach) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point?.untouched || point.reach !== "automatic" || pad.ui.reach !== "automatic" || pad.ui.drag) return;
   pad.amend(changePoint(pad.doc, id, { reach }));
 }
 
-/** Set the strength of the selected point, or of all points of its stroke. @param {number} strength from 0 to 1 @param {boolean} done */
 export function setStrength(pad, strength, done) {
   const point = pad.selectedPoint();
   if (!point || point.locked) return;
   pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("strength"));
 }
 
-/** Set the selected point or regions, or the next point, to gray. */
 export function keepGray(pad) {
   const { kind, lightness } = colorTarget(pad);
   setColor(pad, [0, 0], true, lightness);
@@ -264,7 +253,6 @@ export function erasedAt(pad, x, y) {
   return same ? pad.doc : { ...pad.doc, points, scribbles };
 }
 
-/** Skip the selected regions and select the next one without a color. */
 export function skipRegion(pad) {
   const pick = pad.ui.regionPick;
   if (!pick.length) return;
@@ -273,13 +261,11 @@ export function skipRegion(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** @returns {string | null} color of the selected region in the current result */
 export function suggestedColor(pad) {
   const [first] = pad.ui.regionPick;
   return pad.ui.regions?.items.find(({ index }) => index === first)?.suggested ?? null;
 }
 
-/** Use the suggested color for the selected region and select the next one. */
 export function acceptSuggested(pad) {
   const hex = suggestedColor(pad);
   if (!hex) return;
@@ -287,21 +273,18 @@ export function acceptSuggested(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** Use the color shown at a place. @param {number} x @param {number} y in the photo */
 export async function pickColorAt(pad, x, y) {
   const shown = pad.ui.hold || pad.ui.compare === "gray";
   const layer = shown ? pad.photo.source : pad.photo.result ?? pad.photo.source;
   useColor(pad, rgbToHex(pixelAt(layer, x / pad.photo.width, y / pad.photo.height)));
 }
 
-/** @param {string} hex from the eyedropper */
 export function useColor(pad, hex) {
   setHex(pad, hex);
   pad.setTool(pad.ui.toolBefore ?? "point");
-  pad.announce(t("Color {hex} taken", { hex }));
+  pad.announce(t("Color {hex} picked", { hex }));
 }
 
-/** Select the next or previous point. @param {number} step */
 export function cyclePoint(pad, step) {
   const points = listedHints(pad.doc);
   if (!points.length) return;
@@ -324,7 +307,6 @@ export function continueCut(pad, drag, place) {
   change(pad.ui, { stroke: { path: far ? [...path, insidePhoto(pad, ...place)] : path, width } });
 }
 
-/** Add the drawn cut to the document. */
 export function endCut(pad) {
   const { stroke } = pad.ui;
   change(pad.ui, { stroke: null });
@@ -350,12 +332,10 @@ export function joinRegions(pad) {
   pad.edit({ ...pad.doc, regions, merged: [...others, [...pick].sort((one, other) => one - other)] }, t("join regions"));
 }
 
-/** Split the selected joined regions. */
 export function splitRegions(pad) {
   const [first] = pad.ui.regionPick;
   pad.edit({ ...pad.doc, merged: pad.doc.merged.filter((group) => !group.includes(first)) }, t("separate regions"));
   pickRegion(pad, first ?? null);
 }
 
-/** @returns {boolean} whether the selected regions are joined */
 export const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.regionPick[0]));

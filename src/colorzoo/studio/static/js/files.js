@@ -43,10 +43,9 @@ export async function openDialog(pad) {
 }
 
 /**
- * @param {Blob & {name?: string}} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
- * @returns {Promise<boolean>} whether the photo was opened
+ * @param {Blob & {name?: string}} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume @returns {Promise<boolean>} whether the photo was opened
  */
-export async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
+export async function openFile(pad, file, name = file.name || t("Pasted image"), work = {}) {
   await autosave(pad);
   return openWith(pad, { name, file, ...work }, async (signal) => {
     checkFile(pad, file, name);
@@ -57,7 +56,6 @@ export async function openFile(pad, file, name = file.name || t("Pasted picture"
 /** @param {Blob} file @returns {Promise<Uint8Array>} */
 const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
-/** Check the size of a file before it is uploaded. */
 function checkFile(pad, file, name) {
   const { bytes: most } = pad.session.limits;
   if (most && file.size > most) {
@@ -97,7 +95,6 @@ async function openWith(pad, wish, send) {
   }
 }
 
-/** Show the offered photo in gray while the models are loading. */
 export async function showGlimpse(pad) {
   const blob = await pad.transport.glimpse?.();
   if (!blob || pad.session.greeted || pad.ui.opening) return;
@@ -105,10 +102,8 @@ export async function showGlimpse(pad) {
   pad.changed();
 }
 
-/** @returns {string | null} address of a picture of the photo that is being opened */
 export const previewOf = (pad) => pad.ui.opening?.preview ?? pad.session.glimpse;
 
-/** Cancel opening; the present photo stays. */
 function cancelOpening(pad, opening, stop) {
   stop.abort();
   if (opening.request) pad.client.notify({ type: "cancel", re: opening.request });
@@ -131,7 +126,6 @@ export function showProgress(pad, message, buffers) {
   pad.changed();
 }
 
-/** Show an opened photo, with saved work on it. */
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
@@ -164,7 +158,6 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   proposeModel(pad);
 }
 
-/** @returns {Promise<import("./storage.js").Work[]>} saved works, newest first; none in a notebook, which saves its own */
 const savedWorks = async (pad) => pad.options.notebook ? [] : listWorks();
 
 /** @param {{versions?: string[], version?: string}} [work] @returns {string[]} names of the states of saved work that this work follows */
@@ -172,8 +165,7 @@ const versionsOf = ({ versions, version } = {}) => versions ?? (version ? [versi
 
 /**
  * Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten.
- * @param {any} pad @param {{name: string, file: Blob | null, sha256: string}} photo @param {string | null} key @param {any} recipe
- * @param {Record<string, any>} found by key, on the server
+ * @param {any} pad @param {{name: string, file: Blob | null, sha256: string}} photo @param {string | null} key @param {any} recipe @param {Record<string, any>} found by key, on the server
  */
 async function selectWork(pad, { name, file, sha256 }, key, recipe, found) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
@@ -217,14 +209,12 @@ function* keysFor(sha256, best, used) {
   for (let number = 2; ; number += 1) if (!used.includes(`${sha256}#${number}`)) yield `${sha256}#${number}`;
 }
 
-/** @param {any} recipe @returns {import("./document.js").Doc} */
 export function toDocument(pad, recipe) {
   const doc = fromRecipe(recipe, { ...pad.photo, perNetworkPixel: pad.perNetworkPixel() }, (hex) => rgbToAb(hexToRgb(hex)));
   const known = doc.model && pad.session.models.some(({ name }) => name === doc.model);
   return known ? doc : { ...doc, model: pad.doc.model };
 }
 
-/** Upload photo and reference again after the server has dropped them. @returns {Promise<boolean>} */
 export async function resendPhoto(pad) {
   const { photo, session: { start } } = pad;
   const offered = isOffered(start, photo?.image.sha256) ? start : null;
@@ -245,7 +235,7 @@ async function sendReference(pad, slot, file, name) {
 export async function attach(pad, slot, file = null) {
   const chosen = file ?? (await chooseFile(PICTURES));
   if (!chosen) return;
-  const name = chosen.name || t("Pasted picture");
+  const name = chosen.name || t("Pasted image");
   try {
     const { message, buffers } = await sendReference(pad, slot, chosen, name);
     const layer = await decodeLayer(buffers[0], message.mime);
@@ -289,7 +279,6 @@ async function useReference(pad, known) {
   }
 }
 
-/** Use the reference of the document, which undo and redo change. @returns {Promise<void> | null} null if it is in use already */
 export function followReference(pad) {
   const known = pad.session.references.get(pad.doc.exemplar?.name) ?? null;
   return pad.ui.exemplar === (known?.picture ?? null) ? null : useReference(pad, known);
@@ -360,7 +349,6 @@ export async function exportPicture(pad, { format, quality }) {
   }
 }
 
-/** Close the photo; the work on it stays saved in the browser. */
 export async function closePhoto(pad) {
   await autosave(pad);
   const works = await savedWorks(pad); // first, so that the list is up to date when it is shown
@@ -375,7 +363,6 @@ export async function closePhoto(pad) {
   pad.announce(t("Photo closed"));
 }
 
-/** Save the work after a pause, or soon if there is none. */
 export function scheduleAutosave(pad) {
   const { saveTimer, unsavedSince } = pad.session;
   clearTimeout(saveTimer);
@@ -384,7 +371,6 @@ export function scheduleAutosave(pad) {
   change(pad.session, { unsavedSince: unsavedSince ?? now, saveTimer: setTimeout(() => autosave(pad), Math.max(0, Math.min(AUTOSAVE_AFTER, room))) });
 }
 
-/** Save the work in the browser and on the server, one save after the other. */
 export function autosave(pad) {
   clearTimeout(pad.session.saveTimer);
   change(pad.session, { unsavedSince: null });
@@ -436,7 +422,7 @@ async function saveOnServer(pad, photo, work) {
   if (text === photo.onServer) return true;
   if (!pad.session.saves || pad.ui.link !== "open") return false;
   change(photo, { versions: [...photo.versions, work.version] }); // the answer may be lost
-  const reply = await pad.client.ask({ type: "save", key: photo.key, knows: photo.versions }, [asJson(work)]).catch(() => null);
+  const reply = await pad.client.ask({ type: "save", key: photo.key, knows: photo.versions }, [new TextEncoder().encode(JSON.stringify(work))]).catch(() => null);
   if (!reply?.message.saved) return false;
   change(photo, { onServer: text, versions: photo.versions.slice(photo.versions.indexOf(work.version)) });
   const { key, keys } = reply.message;
@@ -470,10 +456,6 @@ async function saveHere(pad, photo, work, remote) {
   }
 }
 
-/** @param {object} work @returns {Uint8Array} JSON, which the server stores without reading it: it may be long */
-const asJson = (work) => new TextEncoder().encode(JSON.stringify(work));
-
-/** Delete saved work. @param {string} key */
 export async function deleteWork(pad, key) {
   if (pad.session.saves) pad.client.send({ type: "save", key, forget: true }).answer.catch(() => {});
   await forgetWork(key);
@@ -507,12 +489,12 @@ export function worksToOffer(pad) {
   return !start || kept.some(ofOffered) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isOffered: true }];
 }
 
-/** Open saved work; it is read again, since another tab may have changed it. @param {any} pad @param {import("./storage.js").Work} work */
+/** Open saved work; it is read again, since another tab may have changed it. */
 export function openWork(pad, { key, file, name }) {
   return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.session.start, { key });
 }
 
-/** Open the photo that this tab had open, the offered photo, or the last work of today, after the first connection. @param {any} hello */
+/** Open the photo that this tab had open, the offered photo, or the last work of today, after the first connection. */
 export async function openInitial(pad, hello) {
   const works = await savedWorks(pad);
   pad.set({ works });

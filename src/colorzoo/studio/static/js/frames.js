@@ -21,7 +21,6 @@ export function readFrame(value) {
   return value;
 }
 
-/** @returns {Inside | null} the part that is colored; null if that is the whole photo */
 export function insideOf(pad) {
   const { photo, ui, doc } = pad;
   if (!photo || pad.model()?.input === "sketch") return null;
@@ -31,7 +30,6 @@ export function insideOf(pad) {
   return { x, y, width, height, tilt };
 }
 
-/** @returns {boolean} whether a place lies on the frame, which stays gray */
 export function isOnFrame(pad, x, y) {
   const inside = insideOf(pad);
   if (!inside) return false;
@@ -66,7 +64,6 @@ export function dragFrame(pad, drag, place) {
   if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ framing: [left, top, right - left, bottom - top, ...(tilt ? [tilt] : [])] });
 }
 
-/** Color within the line that was dragged. */
 export function endFrame(pad) {
   const { framing } = pad.ui;
   if (!framing) return;
@@ -81,15 +78,12 @@ function setFrame(pad, frame, label) {
   pad.announce(insideOf(pad) ? t("Only the image inside the border is colored") : t("The whole scan is colored"));
 }
 
-/** @returns {import("./dom.js").Part} */
 export function createFramePanel(pad) {
   const words = h("p", { class: "cz-hint" });
-  const off = button({ text: t("Color the whole scan"), label: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no scan border")) });
-  const found = button({ text: t("Use the detected border"), label: t("Use the detected border"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("detected border")) });
+  const off = button({ text: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no scan border")), action: "no-frame" });
+  const found = button({ text: t("Use the detected border"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("detected border")), action: "found-frame" });
   const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("frame") });
   const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, found, draw));
-  off.dataset.action = "no-frame";
-  found.dataset.action = "found-frame";
   const update = () => {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);

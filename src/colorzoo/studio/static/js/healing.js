@@ -8,6 +8,7 @@
 import { clamp } from "./color.js";
 import { button, h, section, show, t } from "./dom.js";
 import { finishedPaint, paintDistance } from "./paintstrokes.js";
+import { traceStroke } from "./shapes.js";
 import { change } from "./state.js";
 
 const USUAL_HEALING = 0.02; // of the shorter side of the photo
@@ -18,24 +19,17 @@ const HEALING_APART = 1.5; // CSS pixels between corners of a stroke
 const HEALING_TINT = "rgba(255, 96, 64, .5)";
 const HEALING_LINE = 2; // CSS pixels; thin, as the healed place is to be seen
 
-/** @returns {number} largest width of the brush in pixels of the photo */
 const widestHealing = ({ width, height }) => Math.max(HEALING_RANGE[0] + 1, HEALING_RANGE[1] * Math.min(width, height));
 
-/** @returns {number} width of the brush in pixels of the photo */
 export function healingWidth(pad) {
   const { width, height } = pad.photo;
   return clamp(pad.ui.healingWidth ?? USUAL_HEALING * Math.min(width, height), HEALING_RANGE[0], widestHealing(pad.photo));
 }
 
-/** Make the brush larger or smaller. @param {number} step */
-export function stepHealingWidth(pad, step) {
-  pad.set({ healingWidth: healingWidth(pad) * HEALING_STEP ** step });
-}
+export const stepHealingWidth = (pad, step) => pad.set({ healingWidth: healingWidth(pad) * HEALING_STEP ** step });
 
 /** @param {Place} place */
-export function startHealing(pad, place) {
-  pad.set({ healing: { path: [place], width: Math.round(healingWidth(pad) * 10) / 10 } });
-}
+export const startHealing = (pad, place) => pad.set({ healing: { path: [place], width: Math.round(healingWidth(pad) * 10) / 10 } });
 
 /** @param {Place} place */
 export function continueHealing(pad, place) {
@@ -46,7 +40,6 @@ export function continueHealing(pad, place) {
   change(pad.ui, { healing: { ...healing, path: [...healing.path, place] } });
 }
 
-/** Add the drawn stroke to the document; it is marked until the picture is healed there. */
 export function endHealing(pad) {
   const { healing } = pad.ui;
   change(pad.ui, { healing: null });
@@ -80,20 +73,17 @@ export function drawHealing(context, pad, toStage) {
   for (const stroke of near && !fresh.includes(near) ? [...fresh, near] : fresh) {
     const { path, width } = stroke;
     context.lineWidth = stroke === near ? HEALING_LINE : Math.max(HEALING_LINE, width * view.scale);
-    context.beginPath();
-    for (const [x, y] of path) context.lineTo(...toStage(x, y));
-    if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
+    traceStroke(context, path, toStage);
     context.stroke();
   }
   context.restore();
 }
 
-/** @returns {import("./dom.js").Part} */
 export function createHealingPanel(pad, createSlider) {
   const range = () => Math.log(widestHealing(pad.photo) / HEALING_RANGE[0]);
   const size = createSlider(t("Size"), 0, HEALING_STEPS, (value) => pad.set({ healingWidth: HEALING_RANGE[0] * Math.exp((range() * value) / HEALING_STEPS) }));
   const words = h("p", { class: "cz-hint" }, t("Paint over dust or scratches to remove them. Right-click or long-press a stroke to undo it."));
-  const clear = button({ text: t("Undo all healing"), label: t("Undo all healing"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("undo all healing")) });
+  const clear = button({ text: t("Undo all healing"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("undo all healing")) });
   const el = section(t("Healing brush"), size.el, words, clear);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "heal");

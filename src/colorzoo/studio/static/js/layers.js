@@ -22,7 +22,6 @@ const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, t
 /** @type {LayerKind[]} */
 const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
 
-/** @returns {import("./dom.js").Part} */
 export function createLayersPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, the top one first") });
@@ -54,7 +53,6 @@ function layerRow() {
   return h("li", { class: "cz-hint-row" }, main, small("eye"), small("trash"));
 }
 
-/** @param {HTMLElement} row @param {Layer} layer */
 function fillLayer(row, { label, name, title, detail, swatches, picked, hidden, opacity, pick, change, remove }) {
   const [main, eye, trash] = /** @type {any} */ (row.children);
   const [colors, words] = main.children;
@@ -79,8 +77,8 @@ function createLayerDetails(pad) {
   let shown = null;
   const opacity = createSlider(t("Opacity"), 0, 100, (value, done) => shown?.change({ opacity: value / 100 }, t("opacity"), done));
   const edge = createSlider(t("Edge softness"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("edge softness"), done));
-  const up = button({ icon: "up", text: t("Move up"), label: t("Move up"), className: "cz-wide", onClick: () => shown?.move(shown.above) });
-  const down = button({ icon: "down", text: t("Move down"), label: t("Move down"), className: "cz-wide", onClick: () => shown?.move(shown.below) });
+  const up = button({ icon: "up", text: t("Move up"), className: "cz-wide", onClick: () => shown?.move(shown.above) });
+  const down = button({ icon: "down", text: t("Move down"), className: "cz-wide", onClick: () => shown?.move(shown.below) });
   const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Order") }, up, down);
   const kinds = LAYER_KINDS.flatMap(({ createDetails }) => (createDetails ? [createDetails(pad, createSlider)] : []));
   const el = h("div", { class: "cz-layer-details", role: "group" }, ...kinds.map((kind) => kind.el), opacity.el, edge.el, order);

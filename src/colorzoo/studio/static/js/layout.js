@@ -1,22 +1,18 @@
 /** Everything around the picture: top bar, tool rail, view bar, status, start screen, drag and drop. */
 
 import { COMMAND_BY_ID, isAvailable, keyLabel, runCommand, setCompare } from "./commands.js";
-import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, checkbox, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { setSize } from "./edits.js";
 import { deleteWork, openFile, openWork, previewOf, takeDropped, worksToOffer } from "./files.js";
 import { LONE_TOOLS, TOOLS } from "./tools.js";
 
 const BUSY_AFTER = 200;
 
-/** Create a button that runs a command and is disabled while the command is not available. */
 function commandButton(pad, id, spec = {}) {
   const command = COMMAND_BY_ID[id];
   const key = command.keys[0] ? keyLabel(command.keys[0]) : undefined;
-  const el = button({ label: t(command.label), key, ...spec, onClick: (event) => runCommand(pad, id, event) });
-  el.dataset.action = id;
-  const update = () => {
-    el.disabled = !isAvailable(pad, id);
-  };
+  const el = button({ label: t(command.label), key, ...spec, onClick: (event) => runCommand(pad, id, event), action: id });
+  const update = () => { el.disabled = !isAvailable(pad, id); };
   return { el, update };
 }
 
@@ -51,16 +47,14 @@ function createMenu(pad) {
   const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"), h("span", { class: "cz-caption", "aria-hidden": "true" }, t("More")));
   const theme = h("select", { class: "cz-input cz-select", "aria-label": t("Appearance") },
     ...[["auto", t("Same as the system")], ["light", t("Light")], ["dark", t("Dark")]].map(([value, text]) => h("option", { value }, text)));
-  const close = () => {
-    el.open = false;
-  };
+  const close = () => { el.open = false; };
   theme.addEventListener("change", () => {
     pad.setSetting("theme", theme.value);
     close();
   });
   const checks = [["singleKeys", t("Single-key shortcuts")], ["leftHanded", t("Panel on the left")]].map(([name, label]) => settingCheck(pad, name, label));
-  const leave = button({ text: t("Close the photo"), label: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
-  const clear = button({ text: t("Remove all hints"), label: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
+  const leave = button({ text: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
+  const clear = button({ text: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
   const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear, leave);
   const el = h("details", { class: "cz-menu" }, summary, body);
   el.addEventListener("keydown", (event) => {
@@ -82,14 +76,9 @@ function createMenu(pad) {
   return { el, update };
 }
 
-/** @param {string} name of a Boolean setting @param {string} label @returns {import("./dom.js").Part} */
 export function settingCheck(pad, name, label) {
-  const box = h("input", { type: "checkbox" });
-  box.addEventListener("change", () => pad.setSetting(name, box.checked));
-  const update = () => {
-    box.checked = Boolean(pad.settings[name]);
-  };
-  return { el: h("label", { class: "cz-check" }, box, h("span", {}, label)), update };
+  const { el, box } = checkbox(label, (checked) => pad.setSetting(name, checked));
+  return { el, update: () => { box.checked = Boolean(pad.settings[name]); } };
 }
 
 export function createRail(pad) {
@@ -126,7 +115,6 @@ function toolButton(pad, tool) {
   return { el };
 }
 
-/** @returns {import("./dom.js").Part} buttons for comparing, zooming, and the next place to color */
 export function createStageBar(pad) {
   const choices = [["result", t("Result")], ["split", t("Split")], ["side", t("Side by side")], ["gray", t("Before")]];
   const segments = choices.map(([value, text]) => compareButton(pad, value, text));
@@ -150,23 +138,20 @@ export function createStageBar(pad) {
 
 function compareButton(pad, value, text) {
   const run = (event) => (value === "gray" ? runCommand(pad, "gray", event) : setCompare(pad, pad.ui.compare === value ? "result" : value));
-  const el = button({ text, label: text, className: "cz-segment", onClick: run });
-  el.dataset.action = { split: "compare", gray: "gray" }[value] ?? `compare-${value}`;
+  const el = button({ text, className: "cz-segment", onClick: run, action: { split: "compare", gray: "gray" }[value] ?? `compare-${value}` });
   const update = () => setAttr(el, "aria-pressed", String(pad.ui.compare === value));
   return { el, update };
 }
 
 function createHoldButton(pad) {
-  const el = button({ icon: "eye", label: t("Hold to see the photo before"), key: "O", className: "cz-float cz-small", onClick: () => {} });
+  const el = button({ icon: "eye", label: t("Hold to see the photo before"), key: "O", className: "cz-float cz-small", onClick: () => {}, action: "hold" });
   const set = (hold) => () => pad.set({ hold });
   el.addEventListener("pointerdown", set(true));
   for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) el.addEventListener(type, set(false));
   el.addEventListener("keydown", (event) => event.key === "Enter" && pad.set({ hold: !pad.ui.hold }));
-  el.dataset.action = "hold";
   return el;
 }
 
-/** @returns {import("./dom.js").Part} the slider between before and after */
 export function createSplitHandle(pad) {
   const el = h("div", { class: "cz-split", role: "slider", tabindex: "0", "aria-label": t("Divider between before and after"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("span", { class: "cz-split-knob" }));
   const move = (share) => pad.set({ split: Math.min(0.98, Math.max(0.02, share)) });
@@ -197,11 +182,10 @@ const STATE_LABELS = {
   empty: "No photo", loading: "Opening …", ready: "Ready", computing: "Coloring …", failed: "Not colored", offline: "Offline",
 };
 
-/** @returns {import("./dom.js").Part} status, errors with a retry button, announcements for screen readers */
 export function createStatus(pad) {
   const words = h("span", { class: "cz-status-words" });
   const pill = h("div", { class: "cz-status" }, h("span", { class: "cz-status-dot" }), words);
-  const retry = button({ icon: "retry", text: t("Retry"), label: t("Retry"), className: "cz-small", onClick: () => pad.retry() });
+  const retry = button({ icon: "retry", text: t("Retry"), className: "cz-small", onClick: () => pad.retry() });
   const text = h("p", {});
   const banner = h("div", { class: "cz-banner", role: "alert" }, icon("warn"), text, retry);
   const live = h("div", { class: "cz-visually-hidden", role: "status", "aria-live": "polite" });
@@ -236,9 +220,8 @@ function bannerText(pad, state) {
   return state === "failed" ? failure : "";
 }
 
-/** @returns {import("./dom.js").Part} shown while no photo is open */
 export function createStartScreen(pad) {
-  const choose = button({ icon: "open", text: t("Choose a photo"), label: t("Choose a photo"), className: "cz-primary cz-large", onClick: (event) => runCommand(pad, "open", event) });
+  const choose = button({ icon: "open", text: t("Choose a photo"), className: "cz-primary cz-large", onClick: (event) => runCommand(pad, "open", event) });
   const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Continue with") });
   const worksTitle = h("h3", { class: "cz-heading" }, t("Continue with"));
   const words = h("p", { class: "cz-empty-words" }, t("Drop a photo here, paste one, or choose a file. It may be black and white or in color; its own colors are then ignored."));
@@ -258,13 +241,11 @@ export function createStartScreen(pad) {
   return { el, update };
 }
 
-/** Preview, progress and cancel button of a photo that is being opened. */
 function createLoading(pad) {
   const preview = h("img", { class: "cz-glimpse", alt: "", on: { error: () => preview.removeAttribute("src") } });
   const words = h("p", {});
   const bar = h("progress", { class: "cz-progress", max: 1, "aria-label": t("Progress of opening the photo") });
-  const back = button({ text: t("Cancel"), label: t("Cancel"), onClick: () => pad.ui.opening?.cancel() });
-  back.dataset.action = "give-up";
+  const back = button({ text: t("Cancel"), onClick: () => pad.ui.opening?.cancel(), action: "give-up" });
   const el = h("div", { class: "cz-loading" }, preview, h("div", { class: "cz-loading-card" }, words, bar, back));
   let shown = null;
   const update = () => {
@@ -301,7 +282,6 @@ function fillWork(pad, tile, work, urls) {
   forget.onclick = () => deleteWork(pad, work.key);
 }
 
-/** Open files dropped or pasted anywhere on the pad. @param {AbortSignal} signal */
 export function listenToDrops(pad, signal) {
   const { root } = pad;
   const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");

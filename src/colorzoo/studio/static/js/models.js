@@ -40,7 +40,6 @@ export function purposeOf(pad) {
   return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.name ?? "", use: "" };
 }
 
-/** Color the photo small by each model of the menu that is on this machine, one after the other. */
 export async function requestSamples(pad) {
   const { photo } = pad;
   if (!photo || photo.sampling) return;
@@ -48,32 +47,25 @@ export async function requestSamples(pad) {
   for (const { model } of purposes(pad)) {
     if (!model.ready || photo.samples.has(model.name) || pad.photo !== photo || (model.input === "sketch" && photo.kind !== "sketch")) continue;
     const reply = await pad.client.ask({ type: "sample", name: model.name }).catch(() => null);
-    if (reply?.buffers?.[0]) addSample(photo, model.name, new Blob([reply.buffers[0]], { type: reply.message.mime }));
+    const picture = reply?.buffers?.[0] && new Blob([reply.buffers[0]], { type: reply.message.mime });
+    if (picture) change(photo, { samples: new Map([...photo.samples, [model.name, URL.createObjectURL(picture)]]) });
     pad.changed();
   }
   change(photo, { sampling: false });
 }
 
-/** @param {any} photo @param {string} name of the model @param {Blob} picture */
-function addSample(photo, name, picture) {
-  change(photo, { samples: new Map([...photo.samples, [name, URL.createObjectURL(picture)]]) });
-}
-
-/** Return the groups of the menu with the usable models, and the chosen one in any case. */
 export function modelGroups(pad) {
   const offered = pad.session.models.filter(({ name, usable }) => usable !== false || name === pad.doc.model);
   const groups = GROUPS.map(([group, title]) => ({ title: t(title), models: offered.filter((model) => (model.group ?? "hints") === group) }));
   return groups.filter(({ models }) => models.length > 0);
 }
 
-/** @returns {any} the model to propose for a sketch if the chosen one is for photos */
 export function proposedModel(pad) {
   const { photo } = pad;
   const proposed = pad.session.models.find(({ name }) => name === photo?.proposed);
   return photo?.kind === "sketch" && proposed && pad.model()?.input !== "sketch" ? proposed : null;
 }
 
-/** Propose a model for sketches in a toast. */
 export function proposeModel(pad) {
   const proposed = proposedModel(pad);
   if (!proposed) return;

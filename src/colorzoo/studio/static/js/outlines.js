@@ -2,8 +2,7 @@
 
 /**
  * Return smooth borders of the regions of a label map, in its pixels.
- * @param {{labels: Uint16Array, width: number, height: number}} map @param {number[]} picked
- * @returns {{thin: Path2D, bold: Path2D}} bold: around the selected regions
+ * @param {{labels: Uint16Array, width: number, height: number}} map @param {number[]} picked @returns {{thin: Path2D, bold: Path2D}} bold: around the selected regions
  */
 export function regionLines(map, picked) {
   const lines = { thin: new Path2D(), bold: new Path2D() };

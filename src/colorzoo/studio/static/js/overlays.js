@@ -10,12 +10,11 @@ import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
-import { areaCenter, areaPicture, strokePath, tracePolygon, turnedCorners } from "./shapes.js";
+import { areaCenter, areaPicture, strokePath, tracePolygon, traceStroke, turnedCorners } from "./shapes.js";
 
 export const DARK = "rgba(0, 0, 0, .75)";
 export const LIGHT = "rgba(255, 255, 255, .95)";
 
-/** Draw the line within which the photo is colored. */
 export function drawFrame(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
@@ -51,16 +50,11 @@ function centeredText(context, text, x, y) {
 
 /** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y center */
 function outlinedText(context, text, x, y) {
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.lineWidth = 3;
-  context.strokeStyle = "rgba(0, 0, 0, .7)";
+  Object.assign(context, { textAlign: "center", textBaseline: "middle", lineWidth: 3, strokeStyle: "rgba(0, 0, 0, .7)", fillStyle: "#fff" });
   context.strokeText(text, x, y + 0.5);
-  context.fillStyle = "#fff";
   context.fillText(text, x, y + 0.5);
 }
 
-/** Draw a text on a dark background. @param {CanvasRenderingContext2D} context @param {number} left @param {number} middle @param {string} text */
 export function drawLabel(context, left, middle, text) {
   context.font = "600 11px system-ui, sans-serif";
   const width = context.measureText(text).width + 10;
@@ -86,7 +80,6 @@ export function drawRegions(context, pad, at) {
 /** The last outlines of each label map. @type {WeakMap<Uint16Array, {picked: number[], lines: ReturnType<typeof regionLines>}>} */
 const linesCache = new WeakMap();
 
-/** @param {any} regions @param {number[]} picked @returns {ReturnType<typeof regionLines>} outlines of all and of the picked regions */
 function linesOf(regions, picked) {
   const last = linesCache.get(regions.labels);
   if (last?.picked === picked) return last.lines;
@@ -174,7 +167,6 @@ function drawHandle(context, x, y) {
   context.fillRect(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE);
 }
 
-/** Draw the shape in progress; with the keyboard, the cross is the next corner. */
 function drawShaping(context, pad, toStage) {
   const { shaping: { tool, path, keyed }, cross } = pad.ui;
   if (tool === "box") {
@@ -222,7 +214,10 @@ export function drawAreas(context, pad, toStage) {
     drawLabel(context, ...toStage(...areaCenter(area, pad.photo)), String(index + 1));
   });
   if (ui.selection) drawArea(context, pad, ui.selection, toStage, 1, true);
-  if (ui.outline) drawOutlinePath(context, ui.outline, toStage);
+  if (ui.outline) {
+    traceOutline(context, ui.outline.map(([x, y]) => toStage(x, y)), false);
+    strokePath(context, [[DARK, 4], [LIGHT, 2]]);
+  }
   if (ui.areaStroke) drawAreaStroke(context, pad, toStage);
 }
 
@@ -231,9 +226,7 @@ function drawAreaStroke(context, pad, toStage) {
   const { path, less } = pad.ui.areaStroke;
   context.save();
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: brushSize(pad) * pad.ui.view.scale, globalAlpha: 0.5, strokeStyle: less ? "#202020" : "#1a6dff" });
-  context.beginPath();
-  for (const [x, y] of path) context.lineTo(...toStage(x, y));
-  if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
+  traceStroke(context, path, toStage);
   context.stroke();
   context.restore();
 }
@@ -253,13 +246,6 @@ function drawArea(context, pad, area, toStage, alpha, tinted) {
   context.restore();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {import("./shapes.js").Place[]} path @param {ToStage} toStage */
-function drawOutlinePath(context, path, toStage) {
-  context.beginPath();
-  for (const place of path) context.lineTo(...toStage(...place));
-  strokePath(context, [[DARK, 4], [LIGHT, 2]]);
-}
-
 const BAND_WIDTH = 6; // relative to the width of the scribble
 
 /** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
@@ -271,9 +257,7 @@ export function drawScribblePreview(context, pad, toStage) {
   const canvas = new OffscreenCanvas(Math.max(1, Math.ceil(pad.ui.stage.width)), Math.max(1, Math.ceil(pad.ui.stage.height)));
   const inside = canvas.getContext("2d");
   Object.assign(inside, { lineWidth: Math.max(24, BAND_WIDTH * preview.stroke.width * view.scale), lineCap: "round", lineJoin: "round" });
-  inside.beginPath();
-  for (const [x, y] of preview.stroke.path) inside.lineTo(...toStage(x, y));
-  if (preview.stroke.path.length === 1) inside.lineTo(...toStage(preview.stroke.path[0][0] + 0.01, preview.stroke.path[0][1]));
+  traceStroke(inside, preview.stroke.path, toStage);
   inside.stroke();
   inside.globalCompositeOperation = "source-in";
   inside.drawImage(preview.layer.bitmap, left, top, right - left, bottom - top);

@@ -5,7 +5,7 @@
 
 import { Client, ColorQueue, isExpired } from "./client.js";
 import { atLightness } from "./color.js";
-import { currentRecipe, requestColor, requestRegions, requestSuggestions, reuseEarlyRequest, updateClasses } from "./coloring.js";
+import { currentRecipe, requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
 import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel } from "./colorpanel.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
@@ -40,10 +40,7 @@ const FULL_DELAY = 300;
  * @typedef {{state: import("./document.js").Doc, label: string}} Step  the document before a step of undo, or after one of redo
  */
 
-/**
- * The pad, shared by all parts: its document, and views of the rest of its state. The document is changed by methods of this class, which alone
- * has the history; the rest by `change` of state.js.
- */
+/** The pad, shared by all parts. The document is changed by methods of this class, which alone has the history; the rest by `change` of state.js. */
 class Pad {
   /** The document with its steps of undo. @type {History<import("./document.js").Doc>} */
   #history = new History(emptyDoc());
@@ -68,11 +65,9 @@ class Pad {
     this.toasts = createToasts();
     this.dialogs = createDialogs(this);
     /** @type {Promise<void>} resolved by the first message of the backend */
-    this.ready = new Promise((resolve) => {
-      this.#greet = resolve;
-    });
+    this.ready = new Promise((resolve) => { this.#greet = resolve; });
     this.client = new Client(transport);
-    this.queue = new ColorQueue((quality) => requestColor(this, quality), { fullDelay: FULL_DELAY, wantsFull: () => this.wantsFull(), doc: () => this.doc, onEarlyUsed: () => reuseEarlyRequest(this) });
+    this.queue = new ColorQueue((quality) => requestColor(this, quality), { fullDelay: FULL_DELAY, wantsFull: () => this.wantsFull(), doc: () => this.doc, onEarlyUsed: () => markInput(this) });
     this.changed = oncePerFrame(() => this.#update());
     this.redraw = oncePerFrame(() => this.draw());
     this.redrawMarks = oncePerFrame(() => drawMarks(this, this.page.marks));
@@ -83,21 +78,18 @@ class Pad {
     transport.onstate = (link, words) => this.linkChanged(link, words);
   }
 
-  /** Show the state of the pad. */
   #update() {
     for (const part of this.page.parts) part.update();
     updateAttributes(this, this.stageEl);
     this.draw();
   }
 
-  /** Draw the picture and what lies over it. */
   draw() {
     drawPhoto(this, this.page.photo);
     drawMarks(this, this.page.marks);
     for (const callback of this.#afterDraw.splice(0)) callback();
   }
 
-  /** @returns {import("./document.js").Doc} */
   get doc() {
     return this.#history.now;
   }
@@ -108,32 +100,27 @@ class Pad {
     return { past, future };
   }
 
-  /** The open photo, or null. */
   get photo() {
     return this.session.photo;
   }
 
-  /** @returns {any} entry of the chosen model */
   model() {
     return this.session.models.find(({ name }) => name === this.doc.model) ?? null;
   }
 
-  /** @param {string} kind of guidance @returns {boolean} whether the model accepts it */
   accepts(kind) {
     return this.model()?.guidance.includes(kind) ?? false;
   }
 
   tools() {
-    return toolsFor(this.model()?.guidance ?? [], this.session);
+    return toolsFor(this.model()?.guidance ?? []);
   }
 
-  /** @returns {number} photo pixels in one pixel of the network */
   perNetworkPixel() {
     const { width, height, network } = this.photo;
     return Math.max(1, Math.min(width, height) / network);
   }
 
-  /** @returns {number} lightness of the photo around a place, that of a point there */
   lightnessAround(x, y) {
     return this.photo.lightness.around(x / this.photo.width, y / this.photo.height);
   }
@@ -148,29 +135,26 @@ class Pad {
     return this.doc.points.find(({ id }) => id === this.ui.selected) ?? null;
   }
 
-  /** Change the state of the user interface. @param {Record<string, any>} patch */
   set(patch) {
     change(this.ui, patch);
     this.changed();
   }
 
-  /** Show a changed document without coloring it yet. @param {import("./document.js").Doc} doc */
   hold(doc) {
     this.#history.preview(doc);
   }
 
-  /** Change the document without a step of undo. @param {import("./document.js").Doc} doc */
+  /** Change the document without a step of undo. */
   amend(doc) {
     this.#history.amend(doc);
     this.changed();
   }
 
-  /** Undo or redo, without coloring. @param {"undo" | "redo"} direction @returns {string | null} label of the step, if there is one */
   step(direction) {
     return this.#history[direction]();
   }
 
-  /** Change the document during a drag. @param {import("./document.js").Doc} doc */
+  /** Change the document during a drag. */
   preview(doc) {
     this.hold(doc);
     this.queue.drag();
@@ -178,10 +162,6 @@ class Pad {
     this.changed();
   }
 
-  /**
-   * Turn the previewed change into one step of undo.
-   * @param {string} label @param {import("./document.js").Joins} [joins] whether it belongs to the last step
-   */
   commit(label, joins) {
     if (this.#history.commit(label, joins)) this.documentChanged();
     this.changed();
@@ -196,10 +176,7 @@ class Pad {
     this.commit(label, joins);
   }
 
-  /**
-   * Preview a changed document, or commit it once it is done.
-   * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {import("./document.js").Joins} [joins]
-   */
+  /** Preview a changed document, or commit it once it is done. */
   applyChange(doc, done, label, joins) {
     if (done) this.edit(doc, label, joins);
     else this.preview(doc);
@@ -216,7 +193,6 @@ class Pad {
     this.changed();
   }
 
-  /** Color and save the changed document. */
   documentChanged() {
     this.queue.final();
     if (this.ui.suggestions) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
@@ -224,7 +200,6 @@ class Pad {
     this.changed();
   }
 
-  /** Replace document and history. @param {import("./document.js").Doc} doc @param {any[]} [past] @param {any[]} [future] steps of undo and redo */
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
@@ -236,7 +211,6 @@ class Pad {
     scheduleAutosave(this);
   }
 
-  /** Show the whole photo. */
   fit() {
     if (this.photo) this.set({ view: fitView(this.photo, paneSize(this)) });
   }
@@ -245,14 +219,12 @@ class Pad {
     this.set({ view: reveal(this.ui.view, this.photo, paneSize(this), x, y) });
   }
 
-  /** @returns {boolean} whether the zoom shows more pixels than the preview has */
   wantsFull() {
     const { photo, ui } = this;
     if (!photo || photo.exact || photo.view[0] >= photo.width || ui.drag) return false;
     return ui.view.scale * (window.devicePixelRatio || 1) > (photo.view[0] / photo.width) * 1.05;
   }
 
-  /** @returns {"empty" | "loading" | "ready" | "computing" | "failed" | "offline"} */
   state() {
     if (this.ui.link === "offline" || this.ui.link === "refused") return "offline";
     if (this.ui.loading || !this.session.greeted) return "loading";
@@ -261,7 +233,6 @@ class Pad {
     return this.#work.size ? "computing" : "ready";
   }
 
-  /** Announce a text to screen readers. @param {string} text @param {boolean} [quiet] skip it if another text was announced just now */
   announce(text, quiet = false) {
     if (quiet && performance.now() - this.session.announcedAt < 1500) return;
     change(this.session, { announcedAt: performance.now() });
@@ -273,12 +244,12 @@ class Pad {
     this.toasts.add(text, kind, action);
   }
 
-  /** Show a remark of the backend, which begins with a lower-case letter. @param {string} text */
+  /** Show a remark of the backend, which begins with a lower-case letter. */
   note(text) {
     this.toast(text.charAt(0).toUpperCase() + text.slice(1));
   }
 
-  /** Send a request and show its error, if any. @param {object} message */
+  /** Send a request and show its error, if any. */
   async ask(message) {
     const work = {};
     this.beginWork(work);
@@ -292,26 +263,23 @@ class Pad {
     }
   }
 
-  /** Show that the pad waits for a request. @param {object | number} work */
   beginWork(work) {
     this.#work.add(work);
     this.changed();
   }
 
-  /** @param {object | number} work as given to `beginWork` */
   endWork(work) {
     this.#work.delete(work);
     this.changed();
   }
 
-  /** Work on an event of the user, whose time is that of the request that follows. @param {Event | undefined} event @param {() => void} work */
+  /** Work on an event of the user, whose time is that of the request that follows. */
   during(event, work) {
     change(this.session, { input: event?.timeStamp ?? null });
     work();
     change(this.session, { input: null });
   }
 
-  /** @param {string} id of the command @param {Event} [event] */
   run(id, event) {
     runCommand(this, id, event);
   }
@@ -343,7 +311,6 @@ class Pad {
     this.modelChanged();
   }
 
-  /** Update tools and panels to the guidance that the model accepts. */
   modelChanged() {
     const tools = this.tools();
     if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools.find(({ manual }) => !manual).id });
@@ -368,7 +335,6 @@ class Pad {
     if (this.ui.suggestions?.pointId === pointId) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
   }
 
-  /** @param {() => void} callback called after the photo was drawn */
   afterNextDraw(callback) {
     this.#afterDraw.push(callback);
     this.redraw();
@@ -384,7 +350,6 @@ class Pad {
     else this.transport.reconnect();
   }
 
-  /** Send the photo again after the server has dropped it. @returns {Promise<boolean>} whether the server has it now */
   restorePhoto() {
     const restoring = this.session.restoring ?? this.resendPhoto().finally(() => change(this.session, { restoring: null }));
     change(this.session, { restoring });
@@ -394,19 +359,17 @@ class Pad {
   async resendPhoto() {
     try {
       if (await resendPhoto(this)) return true;
-      this.set({ failure: t("The server has closed this photo. Open it again; the hints are kept in the recipe.") });
+      this.set({ failure: t("The server has closed this photo. Open it again; your points and strokes are kept.") });
     } catch (error) {
       this.set({ failure: error.message });
     }
     return false;
   }
 
-  /** Send the photo again and color it. */
   async restoreAndColor() {
     if (await this.restorePhoto()) this.queue.final();
   }
 
-  /** Handle a message that does not answer a request. @param {any} message @param {Uint8Array[]} buffers */
   onNotification(message, buffers = []) {
     const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
     if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
@@ -433,7 +396,6 @@ class Pad {
     this.modelChanged();
   }
 
-  /** Choose the default model, at the start or if the backend was replaced by one without the current model. */
   chooseModel() {
     const { model: used } = this.doc;
     const here = this.session.models;
@@ -443,7 +405,6 @@ class Pad {
     if (used) this.toast(t("{used} is not available here; {name} is used instead.", { used, name }));
   }
 
-  /** @param {any} message sent by the backend on every connection */
   async hello(message) {
     change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) change(this.photo, { shown: 0 });
@@ -461,7 +422,6 @@ class Pad {
     if (!busy) await openInitial(this, message);
   }
 
-  /** @param {import("./transport.js").Link} link @param {string} [words] reason for the user */
   linkChanged(link, words = "") {
     if (link === "offline" || link === "refused") {
       this.client.failAll();
@@ -472,35 +432,23 @@ class Pad {
   }
 }
 
-/** @returns {{stage: HTMLElement, photo: HTMLCanvasElement, marks: HTMLCanvasElement}} */
-function buildStage() {
+function buildPage(pad) {
   const photo = h("canvas", { class: "cz-canvas", data: { role: "photo" }, "aria-hidden": "true" });
   const marks = h("canvas", { class: "cz-canvas cz-marks", "aria-hidden": "true" });
   const stage = h("div", { class: "cz-stage", tabindex: "0", role: "application", "aria-label": t("Image") }, photo, marks);
-  return { stage, photo, marks };
-}
-
-/** Put all parts of the pad into its root. @param {Pad} pad */
-function buildPage(pad) {
-  const { stage, photo, marks } = buildStage();
   const top = createTopBar(pad);
   const rail = createRail(pad);
   const bar = createStageBar(pad);
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
-  const brushPanel = () => createPaintPanel(pad, createSlider);
-  const healingPanel = () => createHealingPanel(pad, createSlider);
-  const cropPanel = () => createCropPanel(pad, createSlider);
-  const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, healingPanel, cropPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, createLayersPanel, createHintsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, createAreaBrush, createPartsPanel, createSelectionPanel, createHealingPanel, createCropPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createLayersPanel, createHintsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad, createSlider));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
   return { stage, photo, marks, main, parts: [top, rail, bar, split, status, empty, ...panels] };
 }
 
-/** Update attributes that the style sheet uses. */
 function updateAttributes(pad, stage) {
   const { root, ui, settings } = pad;
   setAttr(root, "data-theme", settings.theme === "auto" ? pad.options.theme : settings.theme);
@@ -561,7 +509,6 @@ export function mountPad(element, transport, options = {}) {
   };
 }
 
-/** Functions for scripts and tests, as `window.colorzooPad`. */
 function scriptingApi(pad) {
   return {
     recipe: () => (pad.photo ? currentRecipe(pad) : null),

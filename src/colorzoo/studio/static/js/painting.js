@@ -1,8 +1,9 @@
 /** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
 
 import { clamp, labHex } from "./color.js";
-import { button, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
+import { button, checkbox, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
 import { BLENDS, blendOf, finishedPaint } from "./paintstrokes.js";
+import { traceStroke } from "./shapes.js";
 import { change } from "./state.js";
 
 const USUAL_BRUSH = 0.06; // of the shorter side of the photo
@@ -14,21 +15,15 @@ const PAINT_APART = 1.5; // CSS pixels between corners of a stroke
 
 const shorterSide = ({ width, height }) => Math.min(width, height);
 
-/** @returns {number} diameter of the brush in pixels of the photo */
 export function brushSize(pad) {
   const side = shorterSide(pad.photo);
   return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
 }
 
 /** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, blend: import("./paintstrokes.js").Blend}>} change */
-export function changeBrush(pad, change) {
-  pad.set({ brush: { ...pad.ui.brush, ...change } });
-}
+export const changeBrush = (pad, change) => pad.set({ brush: { ...pad.ui.brush, ...change } });
 
-/** Make the brush larger or smaller. @param {number} step */
-export function stepBrush(pad, step) {
-  changeBrush(pad, { size: brushSize(pad) * BRUSH_STEP ** step });
-}
+export const stepBrush = (pad, step) => changeBrush(pad, { size: brushSize(pad) * BRUSH_STEP ** step });
 
 /** @param {[number, number]} place @param {boolean} erases */
 export function startPaint(pad, place, erases) {
@@ -50,7 +45,6 @@ export function continuePaint(pad, place) {
   pad.redraw();
 }
 
-/** Add the drawn stroke to the document; it is shown over the picture until the answer has it. */
 export function endPaint(pad) {
   const { painting } = pad.ui;
   change(pad.ui, { painting: null, coat: null });
@@ -60,20 +54,14 @@ export function endPaint(pad) {
   pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint"));
 }
 
-/**
- * Draw the strokes that the picture does not show yet.
- * @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage
- */
+/** Draw the strokes that the picture does not show yet. @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage */
 export function drawFreshPaint(context, pad, toStage) {
   const { painting, freshPaint } = pad.ui;
   const strokes = [...freshPaint.filter((stroke) => pad.doc.paint.includes(stroke)), ...(painting ? [painting] : [])];
   for (const stroke of strokes) drawPaint(context, pad, stroke, toStage);
 }
 
-/**
- * Draw one stroke in its color, without the lightness below it.
- * @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage
- */
+/** @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage */
 function drawPaint(context, pad, stroke, toStage) {
   const { stage, view } = pad.ui;
   const radius = (stroke.size / 2) * view.scale;
@@ -82,9 +70,7 @@ function drawPaint(context, pad, stroke, toStage) {
   const drawn = layer.getContext("2d");
   drawn.filter = fade > 1 ? `blur(${fade / 3}px)` : "none";
   Object.assign(drawn, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, 2 * radius - fade), strokeStyle: stroke.color ?? "#808080" });
-  drawn.beginPath();
-  for (const [x, y] of stroke.path) drawn.lineTo(...toStage(x, y));
-  if (stroke.path.length === 1) drawn.lineTo(...toStage(stroke.path[0][0] + 0.01, stroke.path[0][1]));
+  traceStroke(drawn, stroke.path, toStage);
   drawn.stroke();
   context.save();
   context.globalAlpha = stroke.opacity;
@@ -93,7 +79,6 @@ function drawPaint(context, pad, stroke, toStage) {
   context.restore();
 }
 
-/** Create a slider for the diameter of the brush. @returns {import("./dom.js").Part} */
 function createBrushSize(pad, createSlider) {
   const range = () => Math.log((BRUSH_RANGE[1] * shorterSide(pad.photo)) / BRUSH_RANGE[0]);
   const slider = createSlider(t("Size"), 0, BRUSH_STEPS, (value) => changeBrush(pad, { size: BRUSH_RANGE[0] * Math.exp((range() * value) / BRUSH_STEPS) }));
@@ -103,7 +88,6 @@ function createBrushSize(pad, createSlider) {
 
 const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Subtract"]];
 
-/** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
 export function createAreaBrush(pad, createSlider) {
   const choose = (how) => () => pad.set({ areaBrush: how, outline: null });
   const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: clickOrTap(text), label: clickOrTap(text), className: "cz-segment", onClick: choose(how) }) }));
@@ -136,18 +120,17 @@ export function createBlendChoice(use) {
   };
 }
 
-/** @returns {import("./dom.js").Part} what the brush does, and how */
 export function createPaintPanel(pad, createSlider) {
   const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
-  const box = h("input", { type: "checkbox", on: { change: () => changeBrush(pad, { keeps: box.checked }) } });
-  const keeps = h("label", { class: "cz-check", title: t("Paint only the object under the center of the brush") }, box, h("span", {}, t("Stop at edges")));
+  const { el: keeps, box } = checkbox(t("Stop at edges"), (checked) => changeBrush(pad, { keeps: checked }));
+  keeps.title = t("Paint only the object under the center of the brush");
   const blend = createBlendChoice((value) => changeBrush(pad, { blend: value }));
   const words = h("p", { class: "cz-hint" });
-  const clear = button({ text: t("Remove all paint"), label: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
+  const clear = button({ text: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
   const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, blend.el, keeps, words, clear);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");

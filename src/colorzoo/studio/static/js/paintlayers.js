@@ -9,7 +9,6 @@ import { blendOf } from "./paintstrokes.js";
  * @typedef {{first: number, strokes: PaintStroke[]}} Coat  number of its first stroke
  */
 
-/** @param {PaintStroke[]} paint @returns {Coat[]} the lowest first */
 function coatsIn(paint) {
   /** @type {Coat[]} */
   const coats = [];
@@ -33,7 +32,6 @@ function numbered(paint, strokes) {
   return strokes.map((stroke) => ({ ...stroke, layer }));
 }
 
-/** @param {PaintStroke[]} paint @param {number} index of a coat @param {Partial<PaintStroke>} patch @returns {PaintStroke[]} */
 function withCoat(paint, index, patch) {
   const { first, strokes } = coatsIn(paint)[index];
   const kept = "hidden" in patch ? strokes : numbered(paint, strokes); // as one layer, overlapping strokes no longer add up
@@ -68,7 +66,6 @@ export function deleteCoat(pad, index) {
   pad.announce(t("Paint {n} deleted", { n: index + 1 }));
 }
 
-/** @returns {import("./layers.js").Layer[]} */
 function layersOfPaint(pad) {
   const coats = coatsIn(pad.doc.paint);
   const picked = pickedCoat(pad);
@@ -93,7 +90,6 @@ function layersOfPaint(pad) {
   });
 }
 
-/** @returns {import("./dom.js").Part} what the selected coat replaces */
 function createPaintDetails(pad) {
   const blend = createBlendChoice((value) => {
     const { index } = pickedCoat(pad);

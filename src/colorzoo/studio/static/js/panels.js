@@ -4,7 +4,7 @@ import { colorName, rgbToHex } from "./color.js";
 import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
 import { runCommand } from "./commands.js";
 import { colorOfStroke, isStroke, listedHints, strengthOf } from "./document.js";
-import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
 import { modelGroups, proposedModel, purposeOf, purposes, requestSamples } from "./models.js";
@@ -17,11 +17,11 @@ export function createModelPanel(pad) {
   const title = h("b", {});
   const name = h("small", {});
   const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
-  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("Kinds of results") });
+  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("Looks to choose from") });
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
   const missing = h("p", { class: "cz-hint" });
   const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
-  const suits = button({ text: t("Color as a drawing"), label: t("Color as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const suits = button({ text: t("Color as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
   const kept = h("p", { class: "cz-hint cz-kept" });
   const strength = createSlider(t("Strength"), 0, 150, (value, done) => {
     pad.preview({ ...pad.doc, strength: value / 100 });
@@ -66,7 +66,6 @@ export function createModelPanel(pad) {
   return { el, update };
 }
 
-/** Draw the present picture into the button of the menu. */
 function drawResult(pad, canvas) {
   const layer = pad.photo?.result ?? pad.photo?.gray;
   show(canvas, Boolean(layer));
@@ -102,7 +101,6 @@ function modelLabel({ name, summary, ready, bytes }) {
   return ready ? words : t("{what}, {size} MB to download", { what: words, size: Math.ceil((bytes ?? 0) / 1e6) });
 }
 
-/** Explain which models are missing, or that the chosen one is downloaded on first use. */
 function availabilityText(pad) {
   const model = pad.model();
   if (model?.usable === false) return t("{name} cannot be used here: nobody has published it trained.", { name: model.name });
@@ -111,7 +109,6 @@ function availabilityText(pad) {
   return count ? t("{count} more are not on this computer; the command “colorzoo weights list” says how to get them.", { count }) : "";
 }
 
-/** List the hints that the model does not use; they are kept for another model. */
 function unusedHintsText(pad) {
   const { doc } = pad;
   const counts = {
@@ -226,17 +223,16 @@ function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbl
 }
 
 export function createRegionsPanel(pad) {
-  const ask = button({ text: t("Find regions"), label: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
+  const ask = button({ text: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
   const join = button({ text: t("Join"), label: t("Join the selected regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
   const part = button({ text: t("Separate"), label: t("Separate the joined regions"), className: "cz-wide", onClick: () => splitRegions(pad) });
-  const outlines = h("input", { type: "checkbox" });
-  outlines.addEventListener("change", () => pad.setSetting("outlines", outlines.checked));
+  const { el: outlining, box: outlines } = checkbox(t("Outlines"), (checked) => pad.setSetting("outlines", checked));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, most important first") });
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), h("label", { class: "cz-check" }, outlines, h("span", {}, t("Outlines"))));
+  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), outlining);
   const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
@@ -269,7 +265,6 @@ function fillRegion(pad, tile, { index }, number) {
   setAttr(tile, "aria-label", t("Region {number}: {what}", { number, what: color ?? (skipped ? t("skipped") : t("no color yet")) }));
 }
 
-/** Create a slot to drop or choose a second picture. */
 function createPictureSlot(pad, slot, words) {
   const choose = h("button", { type: "button", class: "cz-drop", on: { click: () => attach(pad, slot) } }, icon("photo"), h("span", {}, words));
   const canvas = h("canvas", { class: "cz-reference", role: "img" });
@@ -317,7 +312,7 @@ function drawReference(pad, canvas, picture, slot) {
 export function createReferencePanel(pad) {
   const slot = createPictureSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
   const hint = h("p", { class: "cz-hint" });
-  const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
+  const again = button({ text: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const el = section(t("Reference"), slot.el, hint, again);
   slot.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...canvasPlace(slot.canvas, event)));
   const update = () => {
@@ -333,7 +328,7 @@ export function createReferencePanel(pad) {
 }
 
 function referenceHint(pad) {
-  if (pad.ui.tool === "lasso") return clickOrTap("Click a kind here to paint with it.");
+  if (pad.ui.tool === "lasso") return clickOrTap("Click an object type here to paint with it.");
   const words = [
     pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from in the reference.") : t("This model does not use it."),
     pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
@@ -348,7 +343,6 @@ function canvasPlace(canvas, event) {
   return [share(event.offsetX, canvas.clientWidth, canvas.width), share(event.offsetY, canvas.clientHeight, canvas.height)];
 }
 
-/** Use the color or class at a place of the reference, by the tool. @param {number} u @param {number} v shares of width and height */
 function takeFromReference(pad, u, v) {
   const { exemplar, classes, tool } = pad.ui;
   if (tool === "dropper") useColor(pad, rgbToHex(pixelAt(exemplar.layer, u, v)));
@@ -362,7 +356,7 @@ export function createStatisticsPanel(pad) {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));
   });
-  const auto = button({ text: t("Automatic saturation"), label: t("Automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
+  const auto = button({ text: t("Automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
   const el = section(t("Color mood"), slot.el, slider.el, auto);
   const update = () => {
     const { statistics } = pad.doc;

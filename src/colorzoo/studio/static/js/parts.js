@@ -6,14 +6,12 @@ const PART_NAMES = { skin: "Skin", hair: "Hair", lips: "Lips", teeth: "Teeth", e
 
 /** @typedef {{name: keyof typeof PART_NAMES, mask: import("./shapes.js").AreaMask}} Part */
 
-/** Select a part until an action is chosen for it. @param {Part} part */
 function selectPart(pad, part) {
   const { name, mask } = part;
   pad.set({ selection: { mask, made: { by: "part", name } }, area: null, selected: null, shape: null, suggestions: null });
   pad.announce(t("{name} selected. Choose an action.", { name: t(PART_NAMES[name]) }));
 }
 
-/** @returns {import("./dom.js").Part} a button for each part that is in the photo */
 export function createPartsPanel(pad) {
   const row = h("div", { class: "cz-row", role: "group", "aria-label": t("Parts of the photo") });
   const el = section(t("Parts"), row);

@@ -33,9 +33,7 @@ export function checkerboard(alpha) {
   return cover;
 }
 
-/** Lightness of the photo, read from its gray preview. */
 export class LightnessMap {
-  /** @param {Layer} layer */
   constructor(layer) {
     const context = createCanvas(layer.width, layer.height).getContext("2d", { willReadFrequently: true });
     context.drawImage(layer.bitmap, 0, 0);
@@ -48,13 +46,11 @@ export class LightnessMap {
     this.known = new Map();
   }
 
-  /** @param {number} u @param {number} v shares of width and height @returns {number} lightness from 0 to 100 */
   at(u, v) {
     const [row, column] = this.#pixel(u, v);
     return LIGHTNESS_OF_GRAY[this.levels[row * this.width + column]];
   }
 
-  /** @param {number} u @param {number} v shares of width and height @returns {number} lightness from 0 to 100 around a place */
   around(u, v) {
     const [row, column] = this.#pixel(u, v);
     const place = row * this.width + column;
@@ -87,7 +83,6 @@ export function pixelAt(layer, u, v) {
   return [mean(0), mean(1), mean(2)];
 }
 
-/** @param {Layer} layer @param {number} side @returns {Promise<Blob | null>} a small JPEG */
 export async function thumbnailOf(layer, side = 160) {
   const scale = Math.min(1, side / Math.max(layer.width, layer.height));
   const canvas = createCanvas(Math.max(1, Math.round(layer.width * scale)), Math.max(1, Math.round(layer.height * scale)));
@@ -103,10 +98,6 @@ export function classColor(number) {
   return `hsl(${((index * 137.5) % 360).toFixed(0)} 65% ${index % 2 ? 62 : 46}%)`;
 }
 
-/**
- * Draw classes as transparent colors.
- * @param {Uint16Array} labels @param {number} width @param {number} height @returns {HTMLCanvasElement}
- */
 export function classCanvas(labels, width, height) {
   const canvas = createCanvas(width, height);
   const context = canvas.getContext("2d");

@@ -34,7 +34,6 @@ export function replaceColorAt(pad, [x, y]) {
   pad.announce(t("{hex} will be replaced. Choose the color in its place.", { hex }));
 }
 
-/** Change the selected replacement. @param {Partial<Replacement>} change @param {boolean} done false during a drag */
 export function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
@@ -42,7 +41,6 @@ export function changeReplacement(pad, change, done) {
   setReplacement(pad, picked.index, change, done, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
 }
 
-/** @param {Partial<Replacement>} change @param {import("./document.js").Joins} [joins] */
 function setReplacement(pad, index, change, done, label, joins) {
   const { replacements } = pad.doc;
   pad.applyChange({ ...pad.doc, replacements: replacements.with(index, { ...replacements[index], ...change }) }, done, label, joins);
@@ -55,7 +53,6 @@ function deleteReplacement(pad, index) {
   pad.edit({ ...pad.doc, replacements: pad.doc.replacements.toSpliced(index, 1) }, t("delete replaced color"));
 }
 
-/** @returns {import("./dom.js").Part} how far around its hue the selected one goes */
 function createHueSliders(pad, createSlider) {
   const sliders = [["range", t("Range of hue")], ["fade", t("Soft edge")]].map(([name, label]) => ({ name, ...createSlider(label, 0, MOST_HUES, (value, done) => changeReplacement(pad, { [name]: value }, done)) }));
   const el = h("div", { class: "cz-layer-kind" }, ...sliders.map((slider) => slider.el));
@@ -68,7 +65,6 @@ function createHueSliders(pad, createSlider) {
   return { el, update };
 }
 
-/** @returns {import("./layers.js").Layer[]} */
 function layersOfReplacements(pad) {
   const { replacements } = pad.doc;
   const picked = pickedReplacement(pad);

@@ -10,13 +10,10 @@ import { areaCenter, areaLightness, areaMask, combinedMasks, drawnMaskSize, foll
 const DOC_FIELDS = { painted: "painted", box: "boxes" };
 const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
 
-/** @param {"painted" | "box"} kind @returns {any[]} */
 export const shapesOf = (pad, kind) => pad.doc[DOC_FIELDS[kind]] ?? [];
 
-/** @param {"painted" | "box"} kind @returns {boolean} whether the model uses them */
 export const usesShapes = (pad, kind) => pad.accepts(GUIDANCE_KINDS[kind]);
 
-/** @returns {import("./shapes.js").ShapePick | null} the selected shape, if it still exists */
 export function pickedShape(pad) {
   const { shape } = pad.ui;
   return shape && usesShapes(pad, shape.kind) && shape.index < shapesOf(pad, shape.kind).length ? shape : null;
@@ -27,14 +24,12 @@ export function isPicked(pad, kind, index) {
   return shape?.kind === kind && shape.index === index;
 }
 
-/** @param {"painted" | "box"} kind @param {number} index below 0 selects nothing */
 export function pickShape(pad, kind, index) {
   if (index < 0) return pad.set({ shape: null });
   pad.set({ shape: { kind, index }, selected: null, regionPick: [], suggestions: null });
   pad.announce(t("{name} selected", { name: shapeName(pad, kind, index) }));
 }
 
-/** @param {"painted" | "box"} kind @param {number} index @returns {string} for display */
 export function shapeName(pad, kind, index) {
   const n = index + 1;
   return kind === "box" ? t("Box {n}", { n }) : t("Area {n}, {name}", { n, name: className(pad, shapesOf(pad, kind)[index].class) });
@@ -43,18 +38,13 @@ export function shapeName(pad, kind, index) {
 const withShapes = (pad, kind, list) => ({ ...pad.doc, [DOC_FIELDS[kind]]: list });
 
 export function addShape(pad, kind, shape) {
-  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint a kind"), box: t("draw a box") }[kind]);
+  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint an object type"), box: t("draw a box") }[kind]);
   pad.announce(t("{name} drawn", { name: shapeName(pad, kind, shapesOf(pad, kind).length - 1) }));
 }
 
-/** Change a shape during a drag. @param {"painted" | "box"} kind @param {number} index @param {object} shape */
-export function previewShape(pad, kind, index, shape) {
-  pad.preview(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)));
-}
+export const previewShape = (pad, kind, index, shape) => pad.preview(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)));
 
-function changeShape(pad, kind, index, shape, label) {
-  pad.edit(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)), label);
-}
+const changeShape = (pad, kind, index, shape, label) => pad.edit(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)), label);
 
 export function deleteShape(pad, kind, index) {
   const name = shapeName(pad, kind, index);
@@ -63,16 +53,14 @@ export function deleteShape(pad, kind, index) {
   pad.announce(t("{name} deleted", { name }));
 }
 
-/** Move the selected shape. @param {number} dx @param {number} dy pixels of the photo */
 export function moveShape(pad, dx, dy) {
   const { kind, index } = pickedShape(pad);
   const moved = { painted: movedPainted, box: movedBox }[kind];
   changeShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo), { painted: t("move area"), box: t("move box") }[kind]);
 }
 
-/** @param {number} index of the painted class @param {number} number of its new class */
 export function setPaintedClass(pad, index, number) {
-  changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("kind of an area"));
+  changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("type of an area"));
 }
 
 /** @returns {{id: number, name: string}[]} classes of photo and reference, largest first */
@@ -103,12 +91,11 @@ export function paintClass(pad) {
   return classes?.reference?.items[0]?.id ?? known[0] ?? null;
 }
 
-/** Use a class for the selected painted class and for new ones. @param {number} number */
 export function useClass(pad, number) {
   const shape = pickedShape(pad);
   pad.set({ paintClass: number });
   if (shape?.kind === "painted" && pad.doc.painted[shape.index].class !== number) setPaintedClass(pad, shape.index, number);
-  pad.announce(t("{name} taken", { name: className(pad, number) }));
+  pad.announce(t("{name} picked", { name: className(pad, number) }));
 }
 
 export const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
@@ -120,7 +107,6 @@ export function pickedArea(pad) {
   return area ? { area, index } : null;
 }
 
-/** @param {number} index below 0 selects nothing */
 export function pickArea(pad, index) {
   if (index < 0) return pad.set({ area: null });
   pad.set({ area: index, selected: null, shape: null, regionPick: [], suggestions: null, selection: null, judging: false });
@@ -130,7 +116,6 @@ export function pickArea(pad, index) {
 /** @param {number} index @returns {string} for display */
 export const areaName = (pad, index) => t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
 
-/** @param {import("./shapes.js").Area} area @returns {string} its action for display */
 function actionText({ action, color }) {
   return { color: t("color {color}", { color }), lock: t("protected"), gray: t("gray"), only: t("edits limited to this"), thing: t("separate object") }[action];
 }
@@ -161,10 +146,7 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   return true;
 }
 
-/**
- * Add what a brush has covered to the selection or to the selected area, or take it away.
- * @param {[number, number][]} path @param {number} size diameter of the brush in pixels of the photo @param {boolean} less
- */
+/** @param {[number, number][]} path @param {number} size diameter of the brush in pixels of the photo @param {boolean} less subtract */
 export async function brushArea(pad, path, size, less) {
   const { selection } = pad.ui;
   const picked = selection ? null : pickedArea(pad);
@@ -188,7 +170,6 @@ async function changeBorder(pad, { area, index }, mask) {
   if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area outline"));
 }
 
-/** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */
 export async function resizeSelection(pad, step) {
   const { by: _by, size, ...where } = pad.ui.selection?.made ?? {};
   if (!size) return false;
@@ -196,13 +177,12 @@ export async function resizeSelection(pad, step) {
   return selectObject(pad, where, "new", SELECTION_SIZES[index]);
 }
 
-/** Select what was drawn around as it was drawn, or the thing in it. @returns {Promise<boolean>} */
+/** Select what was drawn around as it was drawn, or the thing in it. */
 export async function keepOutline(pad) {
   const { path, exact } = pad.ui.selection?.made ?? {};
   return path ? selectObject(pad, exact ? { path } : { path, exact: true }) : false;
 }
 
-/** Turn the selection into an area. @param {import("./shapes.js").Area["action"]} action @param {object} [more] */
 export async function addArea(pad, action, more = {}) {
   const { selection } = pad.ui;
   if (!selection) return;
@@ -222,27 +202,24 @@ async function objectInBox(pad, box) {
   return reply && pad.photo === photo ? { mask: reply.message.mask, made: { by: "box" }, action: "thing" } : null;
 }
 
-/** @param {import("./shapes.js").Box[]} boxes that remain @param {object} area @param {string} label */
 function addObject(pad, boxes, area, label) {
   pad.edit({ ...pad.doc, boxes, areas: [...pad.doc.areas, area] }, label);
   pickArea(pad, pad.doc.areas.length - 1);
 }
 
-/** Replace a box by the area of the object in it. @param {number} index */
 export async function followEdges(pad, index) {
   const box = pad.doc.boxes[index];
   const area = await objectInBox(pad, box);
   if (area && pad.doc.boxes?.[index] === box) addObject(pad, pad.doc.boxes.toSpliced(index, 1), area, t("outline an object"));
 }
 
-/** Add the object in a drawn box as an area. @param {import("./shapes.js").Box} box */
 export async function addObjectInBox(pad, box) {
   pad.announce(t("Finding the outline of the object in the box."));
   const area = await objectInBox(pad, box);
   if (area) addObject(pad, pad.doc.boxes ?? [], area, t("outline an object"));
 }
 
-/** Return whether the model uses areas with the action "thing". @returns {boolean} */
+/** Return whether the model uses areas with the action "thing". */
 export const usesObjects = (pad) => pad.accepts("boxes") || pad.accepts("scribbles");
 
 /** @param {any} place with its mask or path @param {string} action @param {object} [more] @returns {Promise<any>} null after an error */
@@ -285,10 +262,7 @@ export function setAreaLightness(pad, follows) {
   changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area brightness"));
 }
 
-/**
- * Let the lightness follow a color that cannot be shown, in the selected area or in a new one around the selected point.
- * @param {string} color
- */
+/** Let the lightness follow a color that cannot be shown, in the selected area or in a new one around the selected point. */
 export async function followColorThere(pad, color) {
   const picked = pickedArea(pad);
   const wanted = { color, lightness: "color" };

@@ -13,7 +13,7 @@ import {
 import { AREA_ACTIONS } from "./shapes.js";
 
 export function createClassesPanel(pad) {
-  const find = button({ text: t("Show object types"), label: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
+  const find = button({ text: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
   const painting = createPaintedList(pad);
   const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("An object takes the colors of its type in the reference. Choose another type here.")), table, find, painting.el);
@@ -55,7 +55,6 @@ function fillClass(pad, row, item, targets) {
   select.value = String(pad.doc.classes[item.id] ?? "");
 }
 
-/** @param {HTMLElement} select @param {number[]} classes @param {string | null} [first] first option */
 function fillChoices(pad, select, classes, first = null) {
   const choices = [...(first === null ? [] : [["", first]]), ...classes.map((id) => [String(id), className(pad, id)])];
   syncList(select, choices.length, () => h("option"), (option, index) => {
@@ -64,7 +63,6 @@ function fillChoices(pad, select, classes, first = null) {
   });
 }
 
-/** The class that the lasso paints, and the list of painted classes. */
 function createPaintedList(pad) {
   const take = button({ text: t("Paint an object type"), label: t("Object type: draw around an object"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
   const dot = h("span", { class: "cz-dot" });
@@ -128,8 +126,8 @@ export function createBoxesPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Boxes") });
   const draw = button({ text: t("Draw a box"), label: t("Draw a box around an object"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
-  const look = button({ text: t("Detect objects"), label: t("Detect objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("detect objects")) });
-  const none = button({ text: t("No objects"), label: t("No objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no objects")) });
+  const look = button({ text: t("Detect objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("detect objects")) });
+  const none = button({ text: t("No objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no objects")) });
   const rectangles = settingCheck(pad, "rectangles", t("Keep as a rectangle"));
   const el = section(t("Objects"), words, rows, draw, rectangles.el, look, none);
   const update = () => {
@@ -174,7 +172,6 @@ function fillBox(pad, row, index) {
 
 const ACTION_LABELS = { color: "Color it", lock: "Protect", gray: "Leave gray", only: "Limit edits to this", thing: "Color as a separate object" };
 
-/** Actions for the selected object. @returns {import("./dom.js").Part} */
 export function createSelectionPanel(pad) {
   const choose = (action) => button({ text: t(ACTION_LABELS[action]), label: t(ACTION_LABELS[action]), className: "cz-wide", onClick: () => addArea(pad, action) });
   const actions = AREA_ACTIONS.map((action) => {
@@ -184,10 +181,10 @@ export function createSelectionPanel(pad) {
   });
   const less = button({ text: t("Smaller"), label: t("Smaller selection"), className: "cz-wide", onClick: () => resizeSelection(pad, -1) });
   const more = button({ text: t("Larger"), label: t("Larger selection"), className: "cz-wide", onClick: () => resizeSelection(pad, 1) });
-  const keep = button({ text: t("Use my exact outline"), label: t("Use my exact outline"), className: "cz-wide", onClick: () => keepOutline(pad) });
+  const keep = button({ text: t("Use my exact outline"), className: "cz-wide", onClick: () => keepOutline(pad) });
   const about = h("p", { class: "cz-hint" });
   const size = h("div", { class: "cz-row", role: "group", "aria-label": t("Size of the selection") }, less, more);
-  const forget = button({ text: t("Deselect"), label: t("Deselect"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
+  const forget = button({ text: t("Deselect"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
   const el = section(t("Selection"), keep, size, ...actions, about, forget);
   const update = () => {
     const made = pad.ui.selection?.made;
@@ -204,7 +201,6 @@ export function createSelectionPanel(pad) {
   return { el, update };
 }
 
-/** Describe the effect of an area with the action "thing". */
 function objectText(pad) {
   const words = { boxes: t("A separate object is also colored on its own."), scribbles: t("No color bleeds across its outline.") };
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");

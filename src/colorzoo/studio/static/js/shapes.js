@@ -35,13 +35,9 @@ export function boundsOf(path) {
 /** @param {Place} one @param {Place} other @returns {Box} in whole pixels, so that rounding never puts a side outside of the photo */
 export const boxBetween = (one, other) => boundsOf([one, other].map(([x, y]) => /** @type {Place} */ ([Math.round(x), Math.round(y)])));
 
-/** @param {Box} box @returns {boolean} whether it is large enough to be intended */
 export const isLargeEnough = ({ width, height }) => width >= MIN_SIDE && height >= MIN_SIDE;
 
-/**
- * Simplify an outline: corners are at least `apart` from each other, and at most 200 remain.
- * @param {Place[]} path @param {number} apart pixels of the photo @returns {Place[]}
- */
+/** Simplify an outline: corners are at least `apart` from each other, and at most 200 remain. @param {Place[]} path @param {number} apart pixels of the photo @returns {Place[]} */
 export function simplified(path, apart) {
   const kept = [path[0]];
   for (const place of path) if (distance(place, kept.at(-1)) >= apart) kept.push(place);
@@ -111,7 +107,6 @@ export function movedBox(box, dx, dy, photo) {
   return { ...box, ...boxBetween([x, y], [x + box.width, y + box.height]) };
 }
 
-/** @param {PaintedClass} area @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {PaintedClass} */
 export function movedPainted(area, dx, dy, photo) {
   const [right, down] = allowedShift(boundsOf(area.path), dx, dy, photo);
   return { ...area, path: roundedPath(area.path.map(([x, y]) => [x + right, y + down])) };
@@ -164,19 +159,20 @@ function encodeMask({ width, height, bits }) {
   return { width, height, runs: runs.join(" ") };
 }
 
-/**
- * Draw a brush stroke as a mask.
- * @param {Place[]} path @param {number} size diameter in pixels of the photo @param {{width: number, height: number}} photo
- * @param {{width: number, height: number}} like size of the mask @returns {AreaMask}
- */
+/** @param {Place[]} path @param {number} size diameter in pixels of the photo @param {any} photo @param {any} like size of the mask @returns {AreaMask} */
 export function strokeMask(path, size, photo, { width, height }) {
   const context = createCanvas(width, height).getContext("2d");
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, (size * width) / photo.width) });
-  context.beginPath();
-  for (const [x, y] of path) context.lineTo((x * width) / photo.width, (y * height) / photo.height);
-  if (path.length === 1) context.lineTo((path[0][0] * width) / photo.width + 0.01, (path[0][1] * height) / photo.height);
+  traceStroke(context, path, (x, y) => [(x * width) / photo.width, (y * height) / photo.height]);
   context.stroke();
   return encodeMask({ width, height, bits: opaqueBits(context, width, height) });
+}
+
+/** Trace a brush stroke; a single place becomes a dot. @param {any} context @param {Place[]} path @param {(x: number, y: number) => Place} toStage */
+export function traceStroke(context, path, toStage) {
+  context.beginPath();
+  for (const [x, y] of path) context.lineTo(...toStage(x, y));
+  if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
 }
 
 function opaqueBits(context, width, height) {
@@ -191,10 +187,8 @@ export function drawnMaskSize(photo) {
   return { width, height };
 }
 
-/** @param {Area} area @param {{width: number, height: number}} photo @returns {AreaMask} */
 export const areaMask = (area, photo) => area.mask ?? encodeMask(areaBits(area, photo));
 
-/** @param {AreaMask} mask @returns {boolean} */
 export const isEmptyMask = (mask) => !mask.runs.includes(" ");
 
 /** @param {AreaMask} one @param {AreaMask} other @param {boolean} less subtract the other mask @returns {AreaMask} */
@@ -237,10 +231,7 @@ export function areaAt(areas, photo, [x, y]) {
   });
 }
 
-/**
- * Return a place inside of an area near its center of mass, for its label and its initial color.
- * @param {Area} area @param {{width: number, height: number}} photo @returns {Place}
- */
+/** @param {Area} area @param {any} photo @returns {Place} inside of the area near its center of mass, for its label and its initial color */
 export function areaCenter(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
   let [sumX, sumY, count] = [0, 0, 0];
@@ -273,7 +264,6 @@ export function areaBounds(area, photo) {
   return right > left ? [left * across, top * down, right * across, bottom * down] : [0, 0, photo.width, photo.height];
 }
 
-/** @param {Area} area @param {any} photo @returns {number} median lightness of the photo inside */
 export function areaLightness(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
   const found = [];
@@ -283,13 +273,9 @@ export function areaLightness(area, photo) {
   return found.sort((one, other) => one - other)[found.length >> 1] ?? 50;
 }
 
-/** @param {Area} area @returns {boolean} whether its lightness follows its color */
 export const followsColor = (area) => area.lightness === "color";
 
-/**
- * Draw outline and tint of an area, to be stretched over the photo.
- * @param {Area} area @param {{width: number, height: number}} photo @returns {{outline: HTMLCanvasElement, tint: HTMLCanvasElement}}
- */
+/** @param {Area} area @param {any} photo @returns {{outline: HTMLCanvasElement, tint: HTMLCanvasElement}} to be stretched over the photo */
 export function areaPicture(area, photo) {
   let found = pictureCache.get(area);
   if (!found) {

@@ -7,7 +7,7 @@ import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
-import { strokePath } from "./shapes.js";
+import { strokePath, traceStroke } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
 
 /** Strokes of an outline that is seen on any color. @type {[style: string, width: number, grow: number][]} */
@@ -88,7 +88,6 @@ function drawLayer(context, pad, layer, pane, width) {
   context.restore();
 }
 
-/** Draw fresh strokes of paint over the picture in a part of the stage. */
 function paintOver(context, pad, pane) {
   context.save();
   context.beginPath();
@@ -111,17 +110,14 @@ export function drawMarks(pad, canvas) {
   context.beginPath();
   context.rect(pane.left, 0, pane.width, pane.height);
   context.clip();
+  const at = (x, y) => photoToStage(pad, x, y);
   const quiet = ui.hold || ui.compare === "gray";
   const crops = ui.tool === "crop";
-  if (crops || !quiet) drawCrop(context, pad, (x, y) => photoToStage(pad, x, y));
+  if (crops || !quiet) drawCrop(context, pad, at);
   if (!crops && (!quiet || ui.tool === "region")) drawMap(context, pad, pane);
   if (!crops && !quiet) {
     drawExtent(context, pad, pane);
-    drawFrame(context, pad, (x, y) => photoToStage(pad, x, y));
-    drawHealing(context, pad, (x, y) => photoToStage(pad, x, y));
-    drawAreas(context, pad, (x, y) => photoToStage(pad, x, y));
-    drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
-    drawScribblePreview(context, pad, (x, y) => photoToStage(pad, x, y));
+    for (const draw of [drawFrame, drawHealing, drawAreas, drawShapes, drawScribblePreview]) draw(context, pad, at);
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
     if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
     for (const point of pad.doc.points) drawHint(context, pad, point);
@@ -130,7 +126,6 @@ export function drawMarks(pad, canvas) {
   drawCursors(context, pad);
 }
 
-/** Cover the photo outside of the reach of the selected point. */
 function drawExtent(context, pad, pane) {
   const { photo, ui } = pad;
   if (!ui.extent?.layer) return;
@@ -145,7 +140,6 @@ function drawExtent(context, pad, pane) {
   context.drawImage(veil, 0, 0, veil.width, veil.height);
 }
 
-/** Stripes that can be seen on dark and bright pictures. */
 function stripes() {
   const tile = new OffscreenCanvas(12, 12);
   const context = tile.getContext("2d");
@@ -161,7 +155,6 @@ function stripes() {
   return tile;
 }
 
-/** Draw outlines of regions, or classes, over the photo. */
 function drawMap(context, pad, pane) {
   const { photo, ui } = pad;
   drawRegions(context, pad, (x, y) => photoToStage(pad, x, y));
@@ -176,13 +169,11 @@ function drawMap(context, pad, pane) {
   context.restore();
 }
 
-/** Draw a point, or its stroke if it is the first point of one. */
 function drawHint(context, pad, point) {
   if (!isStroke(pad.doc, point)) drawPoint(context, pad, point);
   else if (listedHint(pad.doc, point) === point) drawBrushStroke(context, pad, point);
 }
 
-/** Draw the points of a brush stroke as a line. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./document.js").Point} first */
 function drawBrushStroke(context, pad, first) {
   const points = strokePoints(pad.doc, first);
   const selected = points.some(({ id }) => id === pad.ui.selected);
@@ -199,15 +190,12 @@ function drawBrushStroke(context, pad, first) {
   if (selected || first.locked) drawLabel(context, corners[0][0] + width, corners[0][1] - width, `${hintNumber(pad.doc, first)}${first.locked ? " ●" : ""}`);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./document.js").Stroke} stroke @param {number} alpha */
 function drawStroke(context, pad, stroke, alpha) {
   const width = Math.max(2, stroke.width * pad.ui.view.scale);
   context.save();
   context.globalAlpha = alpha;
   Object.assign(context, { lineCap: "round", lineJoin: "round" });
-  context.beginPath();
-  for (const [x, y] of stroke.path) context.lineTo(...photoToStage(pad, x, y));
-  if (stroke.path.length === 1) context.lineTo(...photoToStage(pad, stroke.path[0][0] + 0.01, stroke.path[0][1]));
+  traceStroke(context, stroke.path, (x, y) => photoToStage(pad, x, y));
   strokePath(context, [[DARK, width + 2], ["rgba(255, 255, 255, .9)", Math.max(1.5, width - 2)]]);
   context.restore();
 }
@@ -235,7 +223,6 @@ function drawPoint(context, pad, point) {
   if (selected || marks) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} reach @param {boolean} selected */
 function drawPatch(context, x, y, reach, selected) {
   for (const [style, offset] of /** @type {[string, number][]} */ ([[DARK, 1], [LIGHT, 0]])) {
     context.lineWidth = 1;
@@ -258,7 +245,6 @@ function drawCursors(context, pad) {
   drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
 }
 
-/** Draw the outline of the brush that paints, and that of its hard core. */
 function drawBrush(context, pad) {
   const { cursor } = pad.ui;
   const [x, y] = photoToStage(pad, cursor[0], cursor[1]);
@@ -272,7 +258,7 @@ function drawBrush(context, pad) {
   context.globalAlpha = 1;
 }
 
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
+/** @param {import("./shapes.js").Place} place */
 function drawCross(context, pad, place) {
   const [x, y] = photoToStage(pad, ...place);
   context.beginPath();
@@ -283,7 +269,7 @@ function drawCross(context, pad, place) {
   strokePath(context, [[DARK, 3.5], [LIGHT, 1.5]]);
 }
 
-/** Draw rings around the place where a color would help most. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
+/** Draw rings around the suggested spot. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
 function drawNextPlace(context, pad, place) {
   const [x, y] = photoToStage(pad, ...place);
   for (const radius of [14, 22]) {

@@ -19,9 +19,7 @@ export function readOnly(original) {
 }
 
 /** Change what a view shows. @template {object} T @param {Readonly<T>} view @param {Partial<T>} patch */
-export function change(view, patch) {
-  Object.assign(originals.get(view), patch);
-}
+export const change = (view, patch) => Object.assign(originals.get(view), patch);
 
 /** @param {Record<string, any>} settings @returns state of the user interface, which is not part of the document */
 export function initialUi(settings) {

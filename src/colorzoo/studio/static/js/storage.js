@@ -35,7 +35,6 @@ async function withStore(mode, work) {
   }
 }
 
-/** @param {Work} work @returns {Promise<boolean>} false if the browser refuses or has no space */
 export async function saveWork(work) {
   try {
     await withStore("readwrite", (store) => store.put(work));
@@ -47,7 +46,6 @@ export async function saveWork(work) {
   }
 }
 
-/** @returns {Promise<Work[]>} newest first; empty if the browser stores nothing */
 export async function listWorks() {
   try {
     const works = await withStore("readonly", (store) => store.getAll());
@@ -57,46 +55,28 @@ export async function listWorks() {
   }
 }
 
-export async function forgetWork(key) {
-  await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
-}
+export const forgetWork = async (key) => await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
 
-export function loadSettings() {
+/** Use the storage of the browser; a private window has none. @param {() => any} use @param {any} [otherwise] */
+function stored(use, otherwise = null) {
   try {
-    return JSON.parse(localStorage.getItem(SETTINGS) ?? "{}");
+    return use();
   } catch {
-    return {};
+    return otherwise;
   }
 }
 
-export function saveSettings(settings) {
-  try {
-    localStorage.setItem(SETTINGS, JSON.stringify(settings));
-  } catch {
-    // a private window stores nothing
-  }
-}
+export const loadSettings = () => stored(() => JSON.parse(localStorage.getItem(SETTINGS) ?? "{}"), {});
+
+export const saveSettings = (settings) => stored(() => localStorage.setItem(SETTINGS, JSON.stringify(settings)));
 
 const OPEN_WORK = "colorzoo-pad-open";
 
-/** Remember the open work of this tab until the tab is closed. @param {string | null} key */
 export function rememberOpenWork(key) {
-  try {
-    if (key === null) sessionStorage.removeItem(OPEN_WORK);
-    else sessionStorage.setItem(OPEN_WORK, key);
-  } catch {
-    // a private window stores nothing
-  }
+  stored(() => (key === null ? sessionStorage.removeItem(OPEN_WORK) : sessionStorage.setItem(OPEN_WORK, key)));
 }
 
-/** @returns {string | null} key of the work that this tab had open before it was reloaded */
-export function rememberedWork() {
-  try {
-    return sessionStorage.getItem(OPEN_WORK);
-  } catch {
-    return null;
-  }
-}
+export const rememberedWork = () => stored(() => sessionStorage.getItem(OPEN_WORK));
 
 const CHANNEL = "colorzoo-pad";
 
@@ -125,7 +105,6 @@ export class TabLocks {
     return this.held;
   }
 
-  /** Tell the tab that holds a key that this one is saved under another. @param {string} key */
   tellHolder(key) {
     this.channel?.postMessage({ shared: key });
   }

@@ -7,10 +7,8 @@ const NETWORK = 256; // shorter side at which most networks see a photo
 const median = (values) => values.sort((one, other) => one - other)[(values.length - 1) >> 1];
 
 /**
- * Return the median lightness around a pixel, of what is about as light as its nearest neighbors: a speck in a texture does not count,
- * nor does the other side of an edge.
- * @param {(index: number) => number} lightnessOf of a pixel by its index @param {[number, number]} size height and width
- * @param {number} row @param {number} column @returns {number}
+ * Return the median lightness around a pixel, of what is about as light as its nearest neighbors: a speck in a texture does not count, nor does the other side of an edge.
+ * @param {(index: number) => number} lightnessOf of a pixel by its index @param {[number, number]} size height and width @param {number} row @param {number} column @returns {number}
  */
 export function lightnessAround(lightnessOf, [height, width], row, column) {
   const near = Math.max(1, Math.floor(Math.min(height, width) / NETWORK + 0.5));

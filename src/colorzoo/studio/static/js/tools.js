@@ -37,7 +37,7 @@ import { panBy, zoomAt } from "./view.js";
 
 const DRAG_DISTANCE = 3;
 
-/** Tools and the guidance that they need; null: always available. needs: what the backend must offer. manual: never selected automatically. layers: what it makes in the list of layers. */
+/** Tools and the guidance that they need; null: always available. manual: never selected automatically. layers: what it makes in the list of layers. */
 export const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
   { id: "brush", icon: "brush", name: "Hint brush", label: "Hint brush", key: "B", kind: "points" },
@@ -59,10 +59,8 @@ export const TOOLS = [
 /** Tools that neither set points nor select areas: their panels come first. */
 export const LONE_TOOLS = ["paint", "replace", "frame", "heal", "crop"];
 
-/** @param {string[]} guidance of the model @param {Record<string, any>} offers of the backend, by name @returns {typeof TOOLS} */
-export function toolsFor(guidance, offers) {
-  return TOOLS.filter(({ kind, needs }) => (!needs || offers[needs]) && (kind === null || kind.split(" ").some((name) => guidance.includes(name))));
-}
+/** @param {string[]} guidance of the model @returns {typeof TOOLS} */
+export const toolsFor = (guidance) => TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
 
 /** @returns {Parameters<typeof import("./pointer.js").listenToStage>[1]} */
 export function stageGestures(pad) {
@@ -99,7 +97,7 @@ function startTool(pad, at, place) {
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
-    point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
+    point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place), lasso: startLasso,
     box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
@@ -132,10 +130,8 @@ function startPoint(pad, at, place, drag) {
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
 
-/** @param {any} pad @param {Spot} at @returns {number} pixels of the photo around a handle that take hold of it */
 const cropReach = (pad, at) => nearBy(at) / pad.ui.view.scale;
 
-/** Confirm the crop, and go on with the tool before. */
 export function leaveCrop(pad) {
   confirmCrop(pad);
   const { toolBefore } = pad.ui;
@@ -149,14 +145,7 @@ function startStroke(pad, at, place) {
 }
 
 /** @param {any} pad @param {Spot} at @param {Place} place */
-function startRegion(pad, at, place) {
-  pickRegion(pad, regionAt(pad, ...place), at.event.ctrlKey || at.event.shiftKey || at.event.metaKey);
-}
-
-/** @param {any} pad @param {Spot} at @param {Place} place */
-function pickColor(pad, at, place) {
-  if (inside(pad, place)) pickColorAt(pad, ...place);
-}
+const startRegion = (pad, at, place) => pickRegion(pad, regionAt(pad, ...place), at.event.ctrlKey || at.event.shiftKey || at.event.metaKey);
 
 /** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function brushAt(pad, at, place, drag) {
@@ -230,7 +219,7 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const { stroke } = pad.ui;
     change(pad.ui, { stroke: null });
-    pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, stroke] }, t("scribble"));
+    pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, stroke] }, t("edge stroke"));
   }
 }
 
@@ -259,13 +248,11 @@ function hoverAt(pad, at, place) {
   pad.redrawMarks();
   if (pad.ui.cursor && pad.ui.exemplar && !pad.session.matching) {
     change(pad.session, { matching: true });
-    requestMatch(pad, ...place).finally(() => {
-      change(pad.session, { matching: false });
-    });
+    requestMatch(pad, ...place).finally(() => { change(pad.session, { matching: false }); });
   }
 }
 
-/** Arrow keys move the cross, else the selected point or shape, else the view. @param {number} dx @param {number} dy @param {boolean} far */
+/** Arrow keys move the cross, else the selected point or shape, else the view. */
 export function arrow(pad, dx, dy, far) {
   const { ui } = pad;
   const factor = far ? 10 : 1;
@@ -284,7 +271,6 @@ export function arrow(pad, dx, dy, far) {
   else pad.set({ view: panBy(ui.view, pad.photo, paneSize(pad), -dx * 40 * factor, -dy * 40 * factor) });
 }
 
-/** Enter sets a point or corner at the cross, or selects the region there. */
 export function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
   if (tool === "crop") leaveCrop(pad);
@@ -294,13 +280,11 @@ export function placeAtCross(pad) {
   if (tool === "area") return selectAtCursor(pad);
   if (tool === "paint") {
     startPaint(pad, cross, false);
-    endPaint(pad);
-    return;
+    return endPaint(pad);
   }
   if (tool === "heal") {
     startHealing(pad, cross);
-    endHealing(pad);
-    return;
+    return endHealing(pad);
   }
   if (tool === "replace") replaceColorAt(pad, cross);
   else if (tool === "region") pickRegion(pad, regionAt(pad, x, y));
@@ -319,7 +303,6 @@ const SAME_PLACE = 3;
 /** Shapes that a tool draws. @type {Record<string, "painted" | "box">} */
 export const DRAWS = { lasso: "painted", box: "box" };
 
-/** @param {number} stage CSS pixels @returns {number} pixels of the photo */
 const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
 
 function requireClass(pad) {
@@ -407,7 +390,6 @@ function eraseShape(pad, place, reach) {
   if (index >= 0) deleteShape(pad, kind, index);
 }
 
-/** Enter sets a corner at the cross; twice at one place, or at the first corner, closes the outline. */
 function placeCorner(pad) {
   const { cross, tool, shaping } = pad.ui;
   if (!shaping) beginCorners(pad, tool, cross);
@@ -440,7 +422,6 @@ const OUTLINE_SPACING = 2; // CSS pixels between corners of an outline
 
 const outlineSpacing = (pad) => OUTLINE_SPACING / pad.ui.view.scale;
 
-/** Shift adds to the selection, Ctrl or Command subtracts. @param {any} event @returns {"new" | "more" | "less"} */
 function selectionMode({ shiftKey, ctrlKey, metaKey }) {
   if (shiftKey) return "more";
   return ctrlKey || metaKey ? "less" : "new";
@@ -486,7 +467,6 @@ function eraseArea(pad, place) {
   else if (index >= 0) deleteArea(pad, index);
 }
 
-/** Enter selects the object at the cross and focuses the first action. */
 async function selectAtCursor(pad) {
   const at = roundedPath([pad.ui.cross])[0];
   pad.set({ cross: null });

@@ -40,7 +40,6 @@ function unpackFrame(frame) {
   return [message, buffers];
 }
 
-/** @param {Location} [location] @returns {Transport} */
 export function webTransport(location = window.location) {
   const asked = new URLSearchParams(location.search);
   const link = { socket: null, session: null, photo: asked.get("photo"), wait: FIRST_WAIT, timer: 0, closed: false };
@@ -117,10 +116,10 @@ async function uploadBytes(url, bytes, signal) {
     response = await fetch(url, { method: "POST", body: bytes, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Error("The picture could not be sent: no connection to the coloring server.", { cause: error });
+    throw new Error("The image could not be sent: no connection to the coloring server.", { cause: error });
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message ?? `The picture could not be sent (${response.status}).`);
+  if (!response.ok) throw new Error(answer.error?.message ?? `The image could not be sent (${response.status}).`);
   return answer;
 }
 
@@ -133,10 +132,7 @@ function saveAs(href, name, revoke = false) {
   if (revoke) setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }
 
-/** @param {BlobPart[]} parts @param {string} mime @param {string} name */
-export function saveBlob(parts, mime, name) {
-  saveAs(URL.createObjectURL(new Blob(parts, { type: mime })), name, true);
-}
+export const saveBlob = (parts, mime, name) => saveAs(URL.createObjectURL(new Blob(parts, { type: mime })), name, true);
 
 /** @param {any} model of anywidget @returns {Transport} whose files are part of the messages */
 export function widgetTransport(model) {

@@ -38,7 +38,6 @@ function variantTarget(pad) {
   };
 }
 
-/** Color the photo with each likely color, one after the other; a new edit stops it. */
 export async function requestVariants(pad) {
   const target = variantTarget(pad);
   if (!target) return;
@@ -91,7 +90,6 @@ function variantPicture(layer, around, photo) {
   return canvas;
 }
 
-/** @returns {import("./dom.js").Part} */
 export function createVariantsPanel(pad) {
   const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("The result with other colors, most likely first") });
   const el = section(t("Other colors"), grid);
@@ -116,7 +114,6 @@ export function createVariantsPanel(pad) {
   return { el, update };
 }
 
-/** @param {string} role @param {() => void} use */
 export const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
 
 export function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
@@ -128,5 +125,4 @@ export function fillVariant(tile, { color, share, ab, picture }, index, lightnes
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
 }
 
-/** @returns {boolean} whether there is a point or an area whose other colors can be shown, and none are being made */
 export const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;

@@ -12,19 +12,17 @@ const BAR_HEIGHT = 44; // CSS pixels for the buttons at the bottom of the stage
 const MAX_ZOOM = 32;
 const LEAST_SHARE = 0.3; // of the stage that the short side of a photo takes at first
 
-/** @param {Size} photo @param {Size} stage @returns {number} scale at which the whole photo is visible */
 function fitScale(photo, stage) {
   const free = (length) => Math.max(40, length - 2 * MARGIN);
   return Math.min(free(stage.width) / photo.width, free(stage.height - BAR_HEIGHT) / photo.height, 8);
 }
 
-/** @param {Size} photo @param {Size} stage @returns {View} */
 export function fitView(photo, stage) {
   const scale = fitScale(photo, stage);
   return { scale, x: photo.width / 2, y: photo.height / 2 + Math.min(BAR_HEIGHT / 2 / scale, photo.height / 2) };
 }
 
-/** Return the first view of a photo: all of it, or the middle of a long one. @param {Size} photo @param {Size} stage @returns {View} */
+/** Return the first view of a photo: all of it, or the middle of a long one. */
 export function firstView(photo, stage) {
   const view = fitView(photo, stage);
   const thin = (side, room) => Math.min((room * LEAST_SHARE) / side, 1);
@@ -38,7 +36,6 @@ export const toStage = (view, stage, x, y) => [stage.width / 2 + (x - view.x) * 
 /** @param {View} view @param {Size} stage @param {number} x @param {number} y @returns {[number, number]} in the photo */
 export const toPhoto = (view, stage, x, y) => [view.x + (x - stage.width / 2) / view.scale, view.y + (y - stage.height / 2) / view.scale];
 
-/** Limit zoom and position. @returns {View} */
 export function limitView(view, photo, stage) {
   const least = Math.min(fitScale(photo, stage), 1) / 2;
   const scale = clamp(view.scale, least, MAX_ZOOM);
@@ -47,8 +44,7 @@ export function limitView(view, photo, stage) {
 
 /**
  * Zoom around a place, which stays where it is.
- * @param {View} view @param {Size} photo @param {Size} stage @param {number} factor @param {[number, number]} at on the stage
- * @returns {View}
+ * @param {View} view @param {Size} photo @param {Size} stage @param {number} factor @param {[number, number]} at on the stage @returns {View}
  */
 export function zoomAt(view, photo, stage, factor, at) {
   const [x, y] = toPhoto(view, stage, ...at);
@@ -57,12 +53,11 @@ export function zoomAt(view, photo, stage, factor, at) {
   return limitView(moved, photo, stage);
 }
 
-/** @returns {View} */
 export function panBy(view, photo, stage, dx, dy) {
   return limitView({ ...view, x: view.x - dx / view.scale, y: view.y - dy / view.scale }, photo, stage);
 }
 
-/** Move as little as necessary to show a place of the photo. @returns {View} */
+/** Move as little as necessary to show a place of the photo. */
 export function reveal(view, photo, stage, x, y) {
   const [left, top] = toStage(view, stage, x, y);
   const dx = clamp(left, 30, Math.max(30, stage.width - 30)) - left;

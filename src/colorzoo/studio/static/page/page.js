@@ -61,7 +61,6 @@ function pixelsOf(image, width, height) {
 
 const scaled = ({ width, height }, factor) => [width, height].map((side) => Math.max(1, Math.round(side * factor)));
 
-/** @param {Blob} blob @param {string} name */
 async function openImage(blob, name) {
   say("loading", "Loading the model…");
   const { size } = await model;
