@@ -7,17 +7,17 @@ from dataclasses import replace
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _PAGE = "src/colorzoo/zoo/zhang2017/README.md"
-_AUTOMATIC = "automatic/2 of `colorzoo evaluate`, 100 validation photos, 256 x 256"
-_POINTS = "`benchmarks points`, every second validation photo (200), 256 x 256, uniform 6 x 6 points"
-_STATISTICS = "`benchmarks global_statistics`, 200 validation photos, 256 x 256"
-_PAPER = "1,000 ImageNet photos, 256 x 256, {}"
+_AUTOMATIC = "automatic/2 of `colorzoo evaluate`, 100 validation images, 256 x 256"
+_POINTS = "`benchmarks points`, every second validation image (200), 256 x 256, uniform 6 x 6 points"
+_STATISTICS = "`benchmarks global_statistics`, 200 validation images, 256 x 256"
+_PAPER = "1,000 ImageNet images, 256 x 256, {}"
 
 LOCAL = ModelCard(
     name="zhang2017_local",
     title="Real-Time User-Guided Image Colorization with Learned Deep Priors",
     paper="https://arxiv.org/abs/1705.02999",
     year=2017,
-    summary="Colors a photo; follows color points that a user places. The paper's network.",
+    summary="Colorizes an image automatically or from color points. The paper's network.",
     task="colorzoo.zoo.zhang2017.task:Zhang2017Local",
     model="colorzoo.zoo.zhang2017.model:LocalHints",
     parameters=34_187_027,
@@ -39,7 +39,7 @@ LOCAL = ModelCard(
         Quality(
             "automatic",
             50,
-            "Full network; ahead of zhang2016 in Zhang et al. 2017.",
+            "Full network; above zhang2016 in Zhang et al. 2017.",
             stated=(
                 Score(
                     "PSNR [dB]",
@@ -53,7 +53,7 @@ LOCAL = ModelCard(
         Quality(
             "points",
             50,
-            "Full network of the paper that brought points.",
+            "Full network of the paper that introduced color points.",
             stated=(
                 Score(
                     "PSNR at 10 points [dB]",
@@ -71,7 +71,7 @@ LOCAL = ModelCard(
 LOCAL_SMALL = replace(
     LOCAL,
     name="zhang2017_local_small",
-    summary="Colors a photo; follows color points. A quarter as wide; ships inside the package.",
+    summary="Colorizes an image automatically or from color points. Quarter width; weights included.",
     parameters=4_439_269,
     aliases=(),
     hparams={"width": 0.25, "hint_attention": True, "scene_blocks": 4},
@@ -81,8 +81,8 @@ LOCAL_SMALL = replace(
             size=8_897_322,
             license="Apache-2.0",
             file="zhang2017_local_small.safetensors",
-            trained_on="15,762 photos, 6,950 steps and 50,848 crops on two cores, 184,048 on one; PSNR over "
-            "gray at 0, 10 and 100 points: +1.11, +5.76 and +8.15 dB.",
+            trained_on="15,762 images, 6,950 steps and 234,896 crops; PSNR over gray at 0, 10 and 100 "
+            "points: +1.11, +5.76 and +8.15 dB.",
         )
     },
     config="zhang2017/local_small.yaml",
@@ -91,7 +91,7 @@ LOCAL_SMALL = replace(
         Quality(
             "automatic",
             20,
-            "Measured; nearer to the truth than zhang2016_small, and looked at side by side.",
+            "Measured; higher PSNR than zhang2016_small, and compared visually.",
             measured=(
                 Score("PSNR [dB]", 22.31, "higher", _AUTOMATIC, "docs/evaluation.md"),
                 Score("Colorfulness off by", 22.9, "lower", _AUTOMATIC, "docs/evaluation.md"),
@@ -106,13 +106,13 @@ LOCAL_SMALL = replace(
     ),
 )
 
-# by chance, training may hide one of them from every image of a batch, and its layer then learns nothing
+# random masking can hide a statistic in all images of a batch; its layer then has no gradient
 _ALL_STATISTICS = {"histogram_share": 1.0, "saturation_share": 1.0}
 
 GLOBAL = replace(
     LOCAL,
     name="zhang2017_global",
-    summary="Colors a photo to a given color histogram or saturation. The paper's network.",
+    summary="Colorizes an image to a given color histogram or saturation. The paper's network.",
     task="colorzoo.zoo.zhang2017.task:Zhang2017Global",
     model="colorzoo.zoo.zhang2017.model:GlobalHints",
     parameters=35_004_226,
@@ -124,7 +124,7 @@ GLOBAL = replace(
         Quality(
             "statistics",
             50,
-            "Full network of the paper that brought statistics; its weights are Caffe files to convert.",
+            "Full network of the paper that introduced statistics; the Caffe weights must be converted.",
             stated=(
                 Score(
                     "PSNR with histogram [dB]",
@@ -142,7 +142,7 @@ GLOBAL = replace(
 GLOBAL_SMALL = replace(
     GLOBAL,
     name="zhang2017_global_small",
-    summary="Colors a photo to a given color histogram or saturation. Small; ships inside the package.",
+    summary="Colorizes an image to a given color histogram or saturation. Small; weights included.",
     parameters=4_532_261,
     hparams={"trunk": "zhang2017_local_small"},
     weights={
@@ -151,7 +151,7 @@ GLOBAL_SMALL = replace(
             size=191_576,
             license="Apache-2.0",
             file="zhang2017_global_small.safetensors",
-            trained_on="400 crops of photos, one CPU core, over zhang2017_local_small; see the model's page.",
+            trained_on="400 crops of images, over zhang2017_local_small; see the model's page.",
         )
     },
     config="zhang2017/global_small.yaml",

@@ -1,7 +1,9 @@
 """Real-Time User-Guided Image Colorization with Learned Deep Priors (Zhang et al., SIGGRAPH 2017).
 
-A U-Net reads lightness and any number of color points, and predicts ab everywhere; a second head predicts a
-distribution over the ab grid, from which a palette is suggested. https://arxiv.org/abs/1705.02999
+A U-Net predicts ab from lightness and any number of color points. A second head predicts a distribution over
+the ab grid, which provides the suggested palette. https:
+
+arxiv.org/abs/1705.02999
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from colorzoo.zoo.zhang2017.published import (
 )
 
 NARROW_SIZE = 176
-"""Working size in pixels of narrow networks, which train on small crops and color best at this size."""
+"""Working size in pixels of narrow networks, which are trained on small crops."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ class LocalArchitecture:
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
-            retrained ones.
-        hypercolumn: Predict the distribution by the paper's hypercolumn head over 313 bins, which sends no
-            gradient into the trunk, instead of the published head over 529.
-        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
-        init_std: Standard deviation of the initial weights; None takes He's.
+        mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
+            retrained weights.
+        hypercolumn: Use the paper's hypercolumn head over 313 bins, which sends no gradient into the trunk,
+            instead of the published head over 529 bins.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
     width: Width = 1.0
@@ -67,8 +69,8 @@ class GlobalArchitecture:
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
-        init_std: Standard deviation of the initial weights; None takes He's.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
     width: Width = 1.0
@@ -77,11 +79,11 @@ class GlobalArchitecture:
 
 
 class LocalHints(ColoringModel):
-    """Local Hints: colors an image with the help of color points.
+    """Local Hints: colorize an image with color points.
 
     Args:
         architecture: The network.
-        extensions: Additions to the paper.
+        extensions: Extensions of the paper.
     """
 
     accepts = frozenset({"points"})
@@ -126,13 +128,13 @@ class LocalHints(ColoringModel):
             self.working_size = NARROW_SIZE
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         out = self.network(lightness, _points_of(guidance, lightness))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine."""
+        """Activation maps that an add-on can refine."""
         return self.network.unet.taps
 
     def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
@@ -140,7 +142,7 @@ class LocalHints(ColoringModel):
         return self.network.before_taps(lightness, _points_of(guidance, lightness))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
+        """Run the rest of the model from its first tap; see `TappedModel`."""
         return self.network.after_taps(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -149,21 +151,21 @@ class LocalHints(ColoringModel):
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of the plain network, with rank layers folded in."""
+        """Return the weights of the plain network, with the rank layers folded in."""
         return fold_rank_layers(super().for_inference(state_dict))
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Translate ``model.caffemodel`` of the authors' interactive demo."""
+        """Convert ``model.caffemodel`` of the authors' interactive demo."""
         return convert_local(layers)
 
 
 class GlobalHints(ColoringModel):
-    """Global Hints: colors an image to a histogram or a saturation.
+    """Global Hints: colorize an image to a color histogram or a saturation.
 
     Args:
         architecture: The network.
-        extensions: Additions to the paper.
+        extensions: Extensions of the paper.
     """
 
     accepts = frozenset({"statistics"})
@@ -194,12 +196,12 @@ class GlobalHints(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch."""
+        """Colorize a batch."""
         return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine."""
+        """Activation maps that an add-on can refine."""
         return self.network.unet.taps
 
     def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
@@ -207,16 +209,16 @@ class GlobalHints(ColoringModel):
         return self.network.before_taps(lightness, _statistics_of(guidance))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
+        """Run the rest of the model from its first tap; see `TappedModel`."""
         return self.network.after_taps(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""
+        """Rename the 135 keys that ``colorzoo weights convert`` creates from the authors' Caffe files."""
         return convert_published_global(state_dict)
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Translate ``global_model.caffemodel`` of the authors' interactive demo."""
+        """Convert ``global_model.caffemodel`` of the authors' interactive demo."""
         return convert_global(layers)
 
 

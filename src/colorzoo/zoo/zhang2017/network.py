@@ -1,11 +1,9 @@
-"""Networks of Zhang et al. 2017: lightness and points, or statistics of the whole image, in; ab out.
+"""Networks of Zhang et al. 2017: ab from lightness and either points or global statistics.
 
-Additions to Zhang et al. 2017 in the small models; all off in the paper's models.
-
-`SteeredNetwork` gives a Local Hints network statistics of the whole image, by matching its distributions
-over colors to them: one weight for each color, the same at all positions, is found with which the
-distributions agree with the histogram or the saturation, and every position takes its mean color. This part
-has no weights.
+`SteeredNetwork` is an extension for the small models. It conditions a Local Hints network on global
+statistics by matching its predicted distributions to them. One weight per color, equal at all positions, is
+fitted so that the mean distribution has the given histogram or saturation; each position then takes its mean
+color. This part has no parameters.
 """
 
 from __future__ import annotations
@@ -39,11 +37,11 @@ from colorzoo.settings import Count, Natural, Share, Weight
 
 
 class HypercolumnHead(nn.Module):
-    """The paper's head for color distributions: a hypercolumn over blocks 3 to 8 (section 3.3).
+    """The paper's head for color distributions: a hypercolumn of blocks 3 to 8 (section 3.3).
 
-    It brings six maps to one size and width, sums them, and classifies each position by a 1x1 layer (the sum
-    before the ReLU is the same as one layer over the concatenated maps). The head sends no gradient into the
-    network.
+    Six maps are resized to one size, projected to one width and summed, and a 1x1 layer classifies each
+    position. Summation before the ReLU is equivalent to one layer on the concatenated maps. The head sends no
+    gradient into the network.
 
     Args:
         width: Multiplier of every channel count of the network.
@@ -70,18 +68,18 @@ class HypercolumnHead(nn.Module):
 
 
 class LocalHintsNetwork(PointNetwork):
-    """The U-Net of the paper, with the head of its distribution.
+    """The paper's U-Net with its classification head.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
-            retrained ones.
+        mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
+            retrained weights.
         hint_attention: See `HintUNet`.
         channel_attention: See `HintUNet`.
         rank_layers: See `HintUNet`.
         scene_blocks: See `HintUNet`.
-        hypercolumn: Predict the distribution by the paper's head instead of the published 529-way one.
-        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
+        hypercolumn: Use the paper's hypercolumn head instead of the published head over 529 bins.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(
@@ -108,19 +106,18 @@ class LocalHintsNetwork(PointNetwork):
         self.hypercolumn = HypercolumnHead(width) if hypercolumn else None
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
-        """Return the distribution: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
+        """Return the logits: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
         return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
 
 
 class VectorNorm(nn.BatchNorm2d):
-    """Batch norm of 1x1 maps that uses its running statistics for a batch of one image in training.
+    """BatchNorm of 1x1 maps that uses running statistics for a training batch of one image.
 
-    A single vector is its own mean, so that the authors' Caffe layer returns zero for it and the hint is
-    lost.
+    A single vector equals its own mean, so the authors' Caffe layer returns zero for it and the hint is lost.
     """
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Return ``(B, C, 1, 1)`` normalized; a single vector does not update the statistics."""
+        """Normalize ``(B, C, 1, 1)``; a single vector does not update the statistics."""
         if not self.training or len(vectors) > 1:
             return super().forward(vectors)
         known = (self.running_mean, self.running_var, self.weight, self.bias)
@@ -128,7 +125,7 @@ class VectorNorm(nn.BatchNorm2d):
 
 
 class GlobalBranch(nn.Module):
-    """Turns histogram and saturation into one vector per image, by 1x1 convolutions.
+    """Encode histogram and saturation as one vector per image by 1x1 convolutions.
 
     Args:
         channels: Length of the vector.
@@ -144,7 +141,7 @@ class GlobalBranch(nn.Module):
         self.deeper = nn.Sequential(*middle, *_layer(channels))
 
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
-        """Return ``(batch, channels, 1, 1)``; missing statistics are zeros with a zero indicator."""
+        """Return ``(batch, channels, 1, 1)``; missing statistics are zeros with indicator 0."""
         histogram, saturation = known_statistics(statistics, batch, self.histogram.weight)
         has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
         has_saturation = (saturation >= 0).to(saturation)
@@ -155,11 +152,11 @@ class GlobalBranch(nn.Module):
 
 
 class GlobalNetwork(HintNetwork):
-    """Base of the Global Hints networks: a U-Net with the branch added after block 4.
+    """Base class of Global Hints networks: a U-Net with the branch added after block 4.
 
     Args:
         unet: The U-Net.
-        ab_scale: Value in CIE units of 1 at the output.
+        ab_scale: CIE units per unit of the output.
     """
 
     def __init__(self, unet: HintUNet, ab_scale: float) -> None:
@@ -167,11 +164,11 @@ class GlobalNetwork(HintNetwork):
         self.branch = GlobalBranch(unet.up8.in_channels)
 
     def forward(self, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Color an image of any size.
+        """Colorize images of any size.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            statistics: Known statistics of the image's colors.
+            statistics: Known color statistics of the images.
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.
@@ -179,30 +176,30 @@ class GlobalNetwork(HintNetwork):
         return self.after_taps(self.before_taps(lightness, statistics), unchanged)
 
     def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
-        """Compute everything before block 9; see `forward` for the arguments."""
+        """Run the network up to block 8; see `forward` for the arguments."""
         raise NotImplementedError
 
 
 class GlobalHintsNetwork(GlobalNetwork):
-    """The paper's network: the U-Net of the Local Hints network on lightness alone, without a distribution.
+    """The paper's network: the Local Hints U-Net on lightness only, without a classification head.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
         super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
     def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
-        """Compute everything before block 9; see `forward` for the arguments."""
+        """Run the network up to block 8; see `forward` for the arguments."""
         context = self.branch(statistics, lightness.shape[0])
         encoded = self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
         return TapState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return histogram ``(batch, 313)``, zeros if missing, and saturation ``(batch, 1)``, -1 if missing."""
+    """Return histogram ``(batch, 313)``, 0 if missing, and saturation ``(batch, 1)``, -1 if missing."""
     histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
     return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
 
@@ -215,32 +212,33 @@ def _known(value: Tensor | None, absent: Tensor) -> Tensor:
     return absent if value is None else value.to(absent)
 
 
-_FAINT_VECTOR = 0.1  # initial scale of the branch: training begins near the lender's colors
-_CELL = 4  # pixels per side of a position of the distribution
-_ROUNDS = 2  # of fitting the histogram: the second gains 0.05 dB, four gain no more
-_FAINT = 1e-4  # smallest share of a color, so that no weight grows without bound
-_STEEPEST = 16.0  # largest exponent of the weight of a color of chroma 40
-_HALVINGS = 12  # bisections of the exponent, to 0.01
+_FAINT_VECTOR = 0.1  # initial scale of the branch; training starts near the lender's colors
+_CELL = 4  # stride of the distribution in pixels
+_ROUNDS = 2  # iterations of histogram fitting; more iterations give no gain
+_FAINT = 1e-4  # minimum probability of a color, to bound the weights
+_STEEPEST = 16.0  # maximum exponent of the weight of a color with chroma 40
+_HALVINGS = 12  # bisection steps; resolves the exponent to 0.01
 _CHROMA_UNIT = 40.0
-_LIGHTNESS_STEP = 5.0  # of the table of saturations
+_LIGHTNESS_STEP = 5.0  # lightness step of the saturation table
 _LEAST = 1e-30
 
 
 @dataclass(frozen=True)
 class LocalExtensions:
-    """Extensions of Local Hints; the paper's ``README.md`` describes them.
+    """Extensions of Local Hints, described on the paper's page.
 
     Attributes:
-        hint_attention: Carry hint colors to positions that look alike, see `HintUNet`.
-        channel_attention: Weight the channels of the skips by the whole image.
-        rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization); weight
-            files hold them folded into the next layer.
-        scene_blocks: Number of blocks that see the whole scene, see `SceneBlocks`.
-        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an uncertain network
-            does not return gray.
-        class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
+        hint_attention: Propagate hint colors to similar positions, see `HintUNet`.
+        channel_attention: Add squeeze-and-excitation to the skips.
+        rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization). Weight
+            files store them folded into the next layer.
+        scene_blocks: Number of ConvNeXt blocks at stride 16, see `SceneBlocks`.
+        colorfulness: c of the smooth L1 weight 1 + c * chroma / 20 (true chroma), which counteracts
+            desaturated predictions.
+        class_stride: Compute the classification loss on every n-th position in each direction (2 costs a
+            quarter).
         many: Fraction of the training images with a log-uniform number of points, see `PointSimulation`.
-        everywhere: Fraction of the training images with uniformly placed points, see `PointSimulation`.
+        everywhere: Fraction of the training images with uniformly distributed points, see `PointSimulation`.
     """
 
     hint_attention: bool = False
@@ -258,26 +256,26 @@ class GlobalExtensions:
     """Extensions of Global Hints.
 
     Attributes:
-        trunk: Registered Local Hints model whose layers replace the network's own, see `SteeredNetwork`. They
-            are neither trained nor stored in weight files, and decide width and scale.
+        trunk: Registered Local Hints model whose layers replace the network's own layers, see
+            `SteeredNetwork`. They are neither trained nor stored in weight files, and define width and scale.
     """
 
     trunk: str | None = None
 
 
 class SteeredNetwork(GlobalNetwork):
-    """A Local Hints network without points, steered by statistics of the whole image.
+    """A Local Hints network without points, conditioned on global statistics.
 
-    As in the paper a branch turns them into a vector that is added after block 4. In addition (not in the
-    paper), the network's distributions are matched to the statistics, and a convolution adds the resulting
-    colors to the map 8_3, where the lender adds those of points. Without statistics the output is the
-    lender's.
+    As in the paper, a branch encodes the statistics as a vector that is added after block 4. In addition (not
+    in the paper), the predicted distributions are matched to the statistics, and a convolution adds the
+    resulting colors to the map 8_3, where the lender adds the colors of points. Without statistics the output
+    equals the lender's output.
 
     Args:
-        lender: A trained Local Hints model. Its layers are neither trained nor stored in weight files.
+        lender: A trained Local Hints model, whose layers are neither trained nor stored in weight files.
 
     Raises:
-        ColorzooError: The lender is of another family.
+        ColorzooError: The lender has another family.
     """
 
     shown: Tensor
@@ -286,18 +284,18 @@ class SteeredNetwork(GlobalNetwork):
     def __init__(self, lender: ColoringModel) -> None:
         unet = getattr(lender.network, "unet", None)
         if not isinstance(unet, HintUNet) or unet.class_head is None:
-            raise ColorzooError(f"trunk does not fit: a {type(lender).__name__} is not a Local Hints model.")
+            raise ColorzooError(f"trunk must be a Local Hints model, got a {type(lender).__name__}.")
         super().__init__(unet, float(getattr(lender.network, "ab_scale", AB_SCALE)))
         self.mask_center = float(getattr(lender.network, "mask_center", 0.0))
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)
-        # Made here, not while a graph is traced, which would keep the tracer's proxies. Indices instead of a
-        # mask, because the number of channels that a mask selects depends on its content.
+        # Computed here because tensors created during tracing would be tracer proxies. Indices instead of a
+        # mask, because the number of channels selected by a mask is data-dependent.
         self.register_buffer("shown", hull_mask().nonzero().flatten(), persistent=False)
         self.register_buffer("saturations", saturation_table(), persistent=False)
         borrow(self, [f"unet.{key}" for key in unet.state_dict()])
 
     def begin(self, std: float | None) -> None:
-        """Initialize the trained weights: a weak branch, and the lender's convolution of points."""
+        """Initialize the trained weights: a small branch, and a copy of the lender's hint convolution."""
         initialize(self.branch, std)
         nn.init.constant_(self.branch.last_norm.weight, _FAINT_VECTOR)
         nn.init.zeros_(self.bring.weight)
@@ -306,13 +304,13 @@ class SteeredNetwork(GlobalNetwork):
                 self.bring.weight.copy_(self.unet.inject.weight)
 
     def train(self, mode: bool = True) -> SteeredNetwork:
-        """Set the mode of all but the borrowed layers, whose batch statistics are the lender's."""
+        """Set the mode of all layers except the borrowed layers, which keep the lender's statistics."""
         super().train(mode)
         self.unet.eval()
         return self
 
     def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
-        """Compute everything before block 9; see `forward` for the arguments."""
+        """Run the network up to block 8; see `forward` for the arguments."""
         histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
         told = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
         vector = self.branch(statistics, lightness.shape[0]) * told[:, :, None, None]
@@ -324,10 +322,10 @@ class SteeredNetwork(GlobalNetwork):
         return TapState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return the mean colors of the matched distributions, ``(B, 2, H/4, W/4)``, over 110."""
+        """Return the mean colors of the matched distributions, ``(B, 2, H/4, W/4)``, divided by 110."""
         rows, columns = cells(lightness.shape[-2], _CELL), cells(lightness.shape[-1], _CELL)
         logits = self.unet.distribution(trunk)[:, self.shown]
-        with torch.autocast(trunk.device.type, enabled=False):  # shares far below 1 decide
+        with torch.autocast(trunk.device.type, enabled=False):  # small probabilities matter
             shares = logits.float().softmax(dim=1)
             inside = shares.detach()[:, :, :rows, :columns].flatten(2)
             light = F.avg_pool2d(lightness.float(), _CELL, ceil_mode=True).flatten(1)
@@ -336,7 +334,7 @@ class SteeredNetwork(GlobalNetwork):
 
     @torch.no_grad()
     def _weights(self, shares: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Return a weight for each color: by the histogram if given, else by the saturation, else 1."""
+        """Return a weight per color from the histogram if given, else from the saturation, else 1."""
         histogram, saturation = known_statistics(statistics, shares.shape[0], shares)
         weights = torch.ones_like(histogram)
         if statistics.saturation is not None:
@@ -350,10 +348,10 @@ class SteeredNetwork(GlobalNetwork):
 
 
 def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
-    """Return the weights with which the mean of the distributions is a histogram (proportional fitting).
+    """Return bin weights that match the mean distribution to a histogram (proportional fitting).
 
     Args:
-        shares: ``(B, 313, N)``, a distribution over the bins at each of N positions.
+        shares: ``(B, 313, N)``, probabilities over the bins at N positions.
         histogram: ``(B, 313)``.
 
     Returns:
@@ -367,12 +365,12 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
-    """Return the weights, exponential in chroma, with which the expected mean saturation is a given one.
+    """Return bin weights, exponential in chroma, that match the expected mean saturation.
 
     Args:
-        shares: ``(B, 313, N)``, a distribution over the bins at each of N positions.
-        saturations: ``(B, 313, N)``, of the bins' colors at the positions, see `saturation_at`.
-        saturation: ``(B, 1)`` in [0, 1].
+        shares: ``(B, 313, N)``, probabilities over the bins at N positions.
+        saturations: ``(B, 313, N)``, saturation of each bin's color at each position, see `saturation_at`.
+        saturation: ``(B, 1)`` target in [0, 1].
 
     Returns:
         ``(B, 313)``.
@@ -390,7 +388,7 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
 
 
 def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean colors of distributions whose bins are weighted, ``(B, 2, N)`` in CIE units.
+    """Return the mean colors ``(B, 2, N)`` in CIE units of reweighted distributions.
 
     Args:
         shares: ``(B, 313, N)``.
@@ -401,11 +399,11 @@ def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
 
 
 def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
-    """Return the HSV saturation of every bin's color at given lightnesses.
+    """Return the HSV saturation of every bin's color at the given lightness.
 
     Args:
         lightness: ``(B, N)``.
-        table: Table of `saturation_table`.
+        table: Output of `saturation_table`.
 
     Returns:
         ``(B, 313, N)``.
@@ -413,13 +411,13 @@ def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
     table = table.to(lightness)
     place = (lightness / _LIGHTNESS_STEP).clamp(0, table.shape[1] - 1)
     steps = torch.arange(table.shape[1], device=lightness.device)
-    between = (1 - (place[:, None] - steps[:, None]).abs()).clamp_min(0)  # linear between two steps
+    between = (1 - (place[:, None] - steps[:, None]).abs()).clamp_min(0)  # linear interpolation
     return table @ between
 
 
 def saturation_table() -> Tensor:
-    """Return ``(313, 21)``: the saturation of each bin's color at lightness 0, 5 .. 100."""
-    with torch.device("cpu"):  # a model may be built on the meta device for its shapes
+    """Return the saturation ``(313, 21)`` of each bin's color at lightness 0, 5 .. 100."""
+    with torch.device("cpu"):  # models can be built on the meta device
         lightness = torch.arange(0, 100 + _LIGHTNESS_STEP, _LIGHTNESS_STEP)
         centers = hull_centers()
         planes = torch.stack(
@@ -432,5 +430,5 @@ def saturation_table() -> Tensor:
 
 
 def _scales(shares: Tensor, weights: Tensor) -> Tensor:
-    """Return the factors ``(B, 1, N)`` by which weighted distributions sum to 1."""
+    """Return the normalization factors ``(B, 1, N)`` of reweighted distributions."""
     return 1 / torch.bmm(weights.unsqueeze(1), shares).clamp_min(_LEAST)

@@ -1,8 +1,8 @@
-"""Names of the authors' checkpoints (siggraph17: 107 keys; Global Hints: 135) and of their Caffe files.
+"""Conversion of the authors' checkpoints (siggraph17: 107 keys; Global Hints: 135) and Caffe files.
 
-Caffe subtracts 50 from L and scales nothing else, so weights for L, ab and the mask (0 or 110 there) are
-multiplied by 100, 110 and 110. Batch normalization has no affine part; mean and variance are sums, divided
-by a third number.
+Caffe subtracts 50 from L and scales nothing else, so the weights for L, ab and the mask (0 or 110 in Caffe)
+are multiplied by 100, 110 and 110. Caffe's BatchNorm has no affine parameters; its mean and variance are sums
+that must be divided by a third value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from colorzoo.networks.hint_unet import GRID_BINS, rename_hint_unet_key
 from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
-"""Factor on tanh in the published Caffe graph, where the file holds none of its own."""
+"""Default factor of tanh in the published Caffe graph if the file stores none."""
 
 _LIGHTNESS_UNIT, _AB_UNIT = 100.0, 110.0
 _LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
@@ -43,18 +43,18 @@ _GLOBAL_RULES: tuple[tuple[str, str], ...] = (
 
 
 def rename_published_key(key: str) -> str:
-    """Return our name, below ``network.unet``, of one of the authors' keys."""
+    """Return the name below ``network.unet`` of a published key."""
     renamed = rename_hint_unet_key(key)
     return key if renamed is None else f"network.unet.{renamed}"
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename every key of the authors' state dict; unknown keys stay, so that a strict load reports them."""
+    """Rename every key of the authors' state dict; unknown keys stay, so a strict load reports them."""
     return {rename_published_key(key): value for key, value in state_dict.items()}
 
 
 def convert_published_global(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the 135 keys of the Global Hints network: the trunk of `convert_published`, and the branch."""
+    """Rename the 135 keys of the Global Hints network: trunk and branch."""
     ours = {}
     for key, value in state_dict.items():
         layer, _, parameter = key.rpartition(".")
@@ -66,7 +66,7 @@ def convert_published_global(state_dict: Mapping[str, Tensor]) -> dict[str, Tens
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Convert the Local Hints network (``model.caffemodel``).
 
-    The Caffe network has no head for the distribution; its weights become zeros, a uniform distribution.
+    The Caffe network has no classification head; its weights are set to zero (a uniform distribution).
 
     Args:
         layers: See `read_caffe`.
@@ -75,7 +75,7 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
         The 107 tensors of the authors' PyTorch checkpoint, and the constructor arguments of the model.
 
     Raises:
-        WeightsError: A layer that the network needs is missing.
+        WeightsError: A required layer is missing.
     """
     _require("Local Hints", layers, (_LIGHTNESS, _HINTS, "conv8_3"))
     tensors = convert_trunk(layers) | _input(layers)
@@ -94,7 +94,7 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
         The 135 tensors of trunk and branch, and the constructor arguments of the model.
 
     Raises:
-        WeightsError: A layer that the network needs is missing.
+        WeightsError: A required layer is missing.
     """
     _require("Global Hints", layers, (_LIGHTNESS, *_BRANCH, *_BRANCH_NORMS))
     tensors = convert_trunk(layers) | convolution("model1.0", layers[_LIGHTNESS], _LIGHTNESS_UNIT)
@@ -106,7 +106,7 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
 
 
 def convert_trunk(layers: CaffeLayers) -> dict[str, Tensor]:
-    """Convert the layers that the networks of the paper share: everything after the first convolution."""
+    """Convert the layers that both networks of the paper share: all after the first convolution."""
     tensors: dict[str, Tensor] = {}
     for name, blobs in layers.items():
         if (ours := trunk_name(name)) is None:
@@ -116,22 +116,22 @@ def convert_trunk(layers: CaffeLayers) -> dict[str, Tensor]:
 
 
 def trunk_name(layer: str) -> str | None:
-    """Return the authors' PyTorch name of a Caffe layer, or None for one outside the trunk."""
+    """Return the authors' PyTorch name of a Caffe layer, or None for layers outside the trunk."""
     if layer in _SHORTCUTS:
         return _SHORTCUTS[layer]
     match = re.fullmatch(r"conv(\d+)_([1-3])(norm)?", layer)
     if match is None:
         return None
     block, index, norm = int(match[1]), int(match[2]), bool(match[3])
-    if block < 8:  # convolution and ReLU in turn, from 0
+    if block < 8:  # convolutions and ReLUs alternate, starting at 0
         return f"model{block}.{2 * index if norm else 2 * index - 2}"
     if index == 1:
         return f"model{block}up.0"
-    return f"model{block}.{2 * index - 1 if norm else 2 * index - 3}"  # a ReLU comes first
+    return f"model{block}.{2 * index - 1 if norm else 2 * index - 3}"  # the block starts with a ReLU
 
 
 def convolution(name: str, blobs: Sequence[NDArray[np.float32]], scale: float = 1.0) -> dict[str, Tensor]:
-    """Return weight, times ``scale``, and bias of a convolution or transposed convolution."""
+    """Return the scaled weight and the bias of a convolution or transposed convolution."""
     if len(blobs) != 2:
         raise WeightsError(f"layer of {name} has {len(blobs)} blobs; expected weight and bias")
     weight, bias = blobs
@@ -139,7 +139,7 @@ def convolution(name: str, blobs: Sequence[NDArray[np.float32]], scale: float = 
 
 
 def normalization(name: str, blobs: Sequence[NDArray[np.float32]]) -> dict[str, Tensor]:
-    """Return a batch normalization with an identity as affine part."""
+    """Return a BatchNorm with identity affine parameters."""
     if len(blobs) != 3:
         raise WeightsError(
             f"layer of {name} has {len(blobs)} blobs; expected mean, variance and their factor"
@@ -156,16 +156,16 @@ def normalization(name: str, blobs: Sequence[NDArray[np.float32]]) -> dict[str, 
 
 
 def ab_scale_of(layers: CaffeLayers) -> float:
-    """Return the factor on tanh: that of the layer that only scales (a, b), or Caffe's default."""
+    """Return the factor of tanh from the layer that scales (a, b), or Caffe's default."""
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
     if len(factors) > 1:
-        raise WeightsError(f"several factors could scale the output ({sorted(factors)}); expected one")
+        raise WeightsError(f"the output scale must be unique, got {sorted(factors)}")
     return factors.pop() if factors else OUTPUT_SCALE
 
 
 def _input(layers: CaffeLayers) -> dict[str, Tensor]:
-    """Join the convolutions of L and of ab with mask into one of four channels."""
+    """Join the convolutions of L and of ab with mask to one convolution with four input channels."""
     lightness = convolution("model1.0", layers[_LIGHTNESS], _LIGHTNESS_UNIT)
     hints = convolution("model1.0", layers[_HINTS], _AB_UNIT)
     weight = torch.cat([lightness["model1.0.weight"], hints["model1.0.weight"]], dim=1)
@@ -174,7 +174,7 @@ def _input(layers: CaffeLayers) -> dict[str, Tensor]:
 
 def _require(network: str, layers: CaffeLayers, names: Sequence[str]) -> None:
     if missing := [name for name in names if name not in layers]:
-        raise WeightsError(f"no {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
+        raise WeightsError(f"not a {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
 
 
 def _tensor(blob: NDArray[np.float32]) -> Tensor:

@@ -32,7 +32,7 @@ from colorzoo.zoo.zhang2017.network import GlobalExtensions, LocalExtensions
 LOGIT_STRIDE = 4
 VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
-_FIRST = "unet.block1.0.weight"  # reads lightness, and hints in the Local Hints network
+_FIRST = "unet.block1.0.weight"  # input layer: lightness, and hints in the Local Hints network
 
 StageName = Literal["classification", "regression", "joint", "scene", "colors", "distribution"]
 
@@ -42,9 +42,10 @@ class LocalObjective:
     """Settings of the losses (eq. 3 and 4, and the authors' ``pix2pix_model.py``).
 
     Attributes:
-        regression_weight: Weight of smooth-l1, mean over pixels, in CIE units; 10 on ab / 110 in the code.
+        regression_weight: Weight of the mean smooth L1 loss in CIE units; the authors' code uses 10 on ab /
+            110.
         classification_weight: Weight of the cross-entropy.
-        delta: Distance in CIE units above which smooth-l1 is linear.
+        delta: Distance in CIE units above which smooth L1 is linear.
     """
 
     regression_weight: Weight = 10 / AB_SCALE
@@ -54,12 +55,12 @@ class LocalObjective:
 
 @dataclass(frozen=True)
 class LocalUsers:
-    """Settings of the simulated users (section 3.2).
+    """Settings of the simulated hints (section 3.2).
 
     Attributes:
         hints: Fraction of the training images with points; 0 before the regression stage.
-        stop_probability: p of P(n) = (1 - p)^n p.
-        reveal_all: Fraction of the images that show all their colors.
+        stop_probability: p of the number of points, P(n) = (1 - p)^n p.
+        reveal_all: Fraction of the images whose true colors are all given as hints.
     """
 
     hints: Share = 1.0
@@ -82,28 +83,29 @@ LOCAL_STAGES = {
     "classification": LocalStage(detach="regression"),
     "regression": LocalStage(detach="classification"),
     "joint": LocalStage(detach="none"),  # ours: both heads train the trunk
-    # ours: everything after the encoder, which other models use
+    # ours: all layers after the encoder, which other models share
     "scene": LocalStage(leaves=("model.network.unet.block[1-7].*",)),
-    # ours: the last layers, which no other model uses, for more color without points
+    # ours: the last layers, which no other model shares, for more colorful automatic results
     "colors": LocalStage(trains=("model.network.unet.block10.*", "model.network.unet.ab_head.*")),
     "distribution": LocalStage(trains=("model.network.hypercolumn.*",)),  # section 3.3: the head alone
 }
 
 
 class Zhang2017Local(SingleOptimizerModule):
-    """Task of `LocalHints`.
+    """Lightning module of `LocalHints`.
 
     Args:
         architecture: The network.
         objective: The losses.
-        users: The simulated users of training.
-        extensions: Additions to the paper.
-        stage: ``classification`` trains the trunk by the distribution, then ``regression`` by the colors;
-            ``joint`` by both (ours); ``scene`` (ours) by both everything after block 7; ``colors`` (ours)
-            only the last layers; ``distribution`` only the hypercolumn head.
-        start: A Local Hints model of the same width whose layers to start from; layers that it does not have
-            are initialized as usual.
-        compile_training: Compile the training step (1.4 times faster on a CPU after a minute of compilation).
+        users: Settings of the simulated hints.
+        extensions: Extensions of the paper.
+        stage: ``classification`` trains the trunk with the classification loss, then ``regression`` with the
+            regression loss. ``joint`` (ours) uses both. ``scene`` (ours) trains all layers after block 7 with
+            both. ``colors`` (ours) trains only the last layers. ``distribution`` trains only the hypercolumn
+            head.
+        start: A Local Hints model of equal width that initializes the shared layers; other layers use the
+            default initialization.
+        compile_training: Compile the training step (faster on a CPU after about a minute of compilation).
         **optimization: See `Optimization`.
     """
 
@@ -138,11 +140,11 @@ class Zhang2017Local(SingleOptimizerModule):
         self._losses = torch.compile(self.compute_losses) if self.compile_training else self.compute_losses
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that a Local Hints model shares with this one."""
+        """Copy the layers that a Local Hints model shares with this model."""
         copy_shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Draw points, color, and compare with the truth."""
+        """Sample points, colorize, and compare with the ground truth."""
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
@@ -156,7 +158,7 @@ class Zhang2017Local(SingleOptimizerModule):
     def compute_losses(
         self, lightness: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return smooth-l1 and cross-entropy; takes only tensors, so that it compiles."""
+        """Return smooth L1 and cross-entropy; tensor arguments only, for compilation."""
         out = self.model.network(lightness, Points(hint_ab, mask), detach=self.detach)
         errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
         regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
@@ -167,11 +169,11 @@ class Zhang2017Local(SingleOptimizerModule):
 
 @dataclass(frozen=True)
 class GlobalUsers:
-    """Statistics that are given in training; neither share is published.
+    """Settings of the statistics given in training; the paper states neither fraction.
 
     Attributes:
-        histogram_share: Fraction of the training images whose histogram is given.
-        saturation_share: Fraction of those whose saturation is given.
+        histogram_share: Fraction of the training images with a given histogram.
+        saturation_share: Fraction of the training images with a given saturation.
     """
 
     histogram_share: Share = 0.5
@@ -179,20 +181,20 @@ class GlobalUsers:
 
 
 class Zhang2017Global(SingleOptimizerModule):
-    """Task of `GlobalHints`.
+    """Lightning module of `GlobalHints`.
 
     Args:
         architecture: The network.
-        users: Statistics that are given in training.
-        delta: Distance in CIE units above which smooth-l1 is linear.
-        start: A Local Hints model of the same width whose trained layers to start from, as in the paper; None
-            starts from random weights.
-        compile_training: Compile the training step (faster on a CPU after a minute of compilation).
-        extensions: Additions to the paper.
+        users: Settings of the statistics given in training.
+        delta: Distance in CIE units above which smooth L1 is linear.
+        start: A Local Hints model of equal width that initializes the shared layers, as in the paper; None
+            initializes at random.
+        compile_training: Compile the training step (faster on a CPU after about a minute of compilation).
+        extensions: Extensions of the paper.
         **optimization: See `Optimization`.
 
     Raises:
-        ColorzooError: Both ``start`` and ``trunk`` are given.
+        ColorzooError: Both ``start`` and ``trunk`` are set.
     """
 
     model: GlobalHints
@@ -210,7 +212,7 @@ class Zhang2017Global(SingleOptimizerModule):
     ) -> None:
         extensions = settings_of(GlobalExtensions, extensions)
         if start is not None and extensions.trunk is not None:
-            raise ColorzooError("start must be None: the layers of a trunk are trained already.")
+            raise ColorzooError("start must be None if trunk is set, because the trunk is trained already.")
         self.delta, self.compile_training = delta, compile_training
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
 
@@ -219,12 +221,12 @@ class Zhang2017Global(SingleOptimizerModule):
         self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy a Local Hints model's layers; the branch starts at zero, which keeps its colors."""
+        """Copy a Local Hints model's layers; the branch starts at zero, so the colors are unchanged."""
         copy_shared_layers(source.model.network, self.model.network)
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give the statistics of some images, color, and compare with the truth."""
+        """Colorize with the statistics of some images, and compare with the ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
@@ -232,12 +234,12 @@ class Zhang2017Global(SingleOptimizerModule):
         return loss
 
     def _compute_loss(self, lightness: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
-        """Return smooth-l1, mean over pixels; takes only tensors, so that it compiles."""
+        """Return the mean smooth L1 loss; tensor arguments only, for compilation."""
         predicted = self.model.network(lightness, GlobalStatistics(histogram, saturation))
         return smooth_l1_map(predicted, ab, delta=self.delta).mean()
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return histogram and saturation of the truth, each hidden for some images."""
+        """Return true histograms and saturations, each masked for some images."""
         users = self.users
         draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
@@ -252,14 +254,14 @@ class Zhang2017Global(SingleOptimizerModule):
         return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Give the true statistics, as in the paper's test."""
+        """Return the true statistics, as in the paper's test."""
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
 
 
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Draw the points of a training batch from the seeds of its images."""
+    """Sample the points of a training batch from the seeds of its images."""
     simulation = PointSimulation(
         users.stop_probability,
         reveal_all=users.reveal_all,
@@ -271,7 +273,7 @@ def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, 
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
-    """Return the mean cross-entropy with the soft-encoded truth, with equal weights of all colors.
+    """Return the mean cross-entropy with the soft-encoded ground truth, without class weights.
 
     Args:
         logits: ``(B, 313, H/4, W/4)``.
@@ -283,15 +285,15 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
-    """Return the cross-entropy on every ``step``-th position of the distribution, in both directions.
+    """Return the cross-entropy on every ``step``-th position in both directions.
 
-    Neighbors in a batch use different positions of a cell, because the transposed convolution before the head
-    has its own weights for each position.
+    The offset varies within a batch, because the transposed convolution before the head has separate weights
+    for each offset.
 
     Args:
         logits: ``(B, 529, H/4, W/4)``.
         ab: ``(B, 2, H, W)`` truth in CIE units.
-        step: 1 takes all positions.
+        step: Step in positions; 1 uses all positions.
     """
     if step == 1:
         return grid_cross_entropy(logits, ab, stride=LOGIT_STRIDE)
@@ -306,21 +308,21 @@ def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
     )
     places = ((number[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]).flatten()
     truth = grid_index(ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]).flatten()
-    # one selection: slices of each phase would fill a whole map with zeros in their backward pass
+    # one gather: the backward pass of separate slices would allocate a full map of zeros for each
     return F.cross_entropy(
         logits.permute(0, 2, 3, 1).reshape(-1, bins).index_select(0, places), truth[places]
     )
 
 
 def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that a trained network shares with ``network``; the others stay as they are.
+    """Copy the layers that a trained network shares with ``network``; other layers are unchanged.
 
     Args:
-        source: A Local Hints network of the same width.
-        network: Has the `HintUNet` of the family as ``unet``.
+        source: A Local Hints network of equal width.
+        network: Network with a `HintUNet` as ``unet``.
 
     Raises:
-        ColorzooError: The source is of another family or width.
+        ColorzooError: The source has another family or width.
     """
     trained, target = source.state_dict(), network.state_dict()
     copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
@@ -328,11 +330,11 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
         copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
     if _FIRST not in copied or any(value.shape != target[key].shape for key, value in copied.items()):
         raise ColorzooError(
-            "start does not fit: it must be a Local Hints model of the same width as the one that is trained."
+            "start does not fit: it must be a Local Hints model of the width of the trained model."
         )
     network.load_state_dict({**target, **copied})
 
 
 def _named(key: str) -> str:
-    """Return the plain network's name of a layer that channel attention wraps."""
+    """Return the plain network's name of a layer wrapped by channel attention."""
     return key.replace(".conv.", ".")

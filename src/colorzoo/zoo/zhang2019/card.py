@@ -14,10 +14,10 @@ _TRIAL = {
     "discriminator_width": 0.125,
     "discriminator_layers": 3,
     "last_kernel": (3, 3),
-    "tau": 1.0,  # random features match by chance: at 1e-10 a rounding picks another position
+    "tau": 1.0,  # at 1e-10 rounding error changes the matches of random features
     "training_tau": 1.0,
 }
-_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention's output factor is initialized to 0
 
 _HUES = "`python -m benchmarks references`, 25 pairs"
 _EXEMPLAR = "xu2020-exemplar/2 of `colorzoo evaluate`, 50 pairs, 256 x 256"
@@ -28,7 +28,7 @@ FULL = ModelCard(
     title="Deep Exemplar-based Video Colorization",
     paper="https://arxiv.org/abs/1906.09909",
     year=2019,
-    summary="Colors a photo, or a video frame by frame, like a reference; the ancestor of chen2023.",
+    summary="Colorizes an image, or a video frame by frame, from a reference. The paper's networks.",
     task="colorzoo.zoo.zhang2019.task:Zhang2019",
     model="colorzoo.zoo.zhang2019.model:DeepExemplar",
     parameters=59_743_885,
@@ -39,10 +39,10 @@ FULL = ModelCard(
         Quality(
             "exemplar",
             60,
-            "Full networks; behind chen2023 in Chen et al. 2023.",
+            "Full networks; below chen2023 in Chen et al. 2023.",
             stated=(Score("FID", 6.12, "lower", _SPCOLOR, "Chen et al. 2023, Table I"),),
         ),
-        Quality("frames", 50, "Full networks of the paper that brought the frame before."),
+        Quality("frames", 50, "Full networks of the paper that introduced the previous frame as input."),
     ),
     smoke=Smoke(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
@@ -53,7 +53,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhang2019_small",
-    summary="Colors a photo or film like a reference, place by place. Small; ships inside the package.",
+    summary="Colorizes an image or video from a reference by matching. Small; weights included.",
     parameters=3_010_473,
     aliases=(),
     hparams={
@@ -74,7 +74,7 @@ SMALL = replace(
             size=37_278,
             license="Apache-2.0",
             file="zhang2019_small.safetensors",
-            trained_on="15,562 photos, 4,525 steps over the layers of chen2023_small; see the model's page.",
+            trained_on="15,562 images, 4,525 steps over the layers of chen2023_small; see the model's page.",
         )
     },
     config="zhang2019/small.yaml",
@@ -82,14 +82,14 @@ SMALL = replace(
         Quality(
             "exemplar",
             20,
-            "Measured; takes most of the reference at the same distance from the truth.",
+            "Measured; strongest influence of the reference at equal PSNR.",
             measured=(
                 Score("Answer to the opposite hues", 0.72, "higher", _HUES, "docs/exemplar.md"),
                 Score("PSNR [dB]", 22.16, "higher", _EXEMPLAR, "docs/evaluation.md"),
                 Score("Histogram intersection", 0.746, "higher", _EXEMPLAR, "docs/evaluation.md"),
             ),
         ),
-        Quality("frames", 20, "The small one that sees the frame before."),
+        Quality("frames", 20, "The small model with the previous frame as input."),
     ),
 )
 

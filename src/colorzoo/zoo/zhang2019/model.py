@@ -1,12 +1,9 @@
 """Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
 
-Every position of a frame takes colors from similar positions of a reference, whatever they show; the color
-network reads the previous frame's result too. SPColor (`chen2023`) adds classes.
-https://arxiv.org/abs/1906.09909
+Each position of a frame takes the colors of similar reference positions, regardless of their class. The color
+network also receives the previous colorized frame. SPColor (`chen2023`) adds classes. https:
 
-Names of the authors' checkpoints and ours: VGG-19, the correspondence network, the color network.
-
-Additions to Zhang et al. 2019 in `zhang2019_small`; all off in the paper's model.
+arxiv.org/abs/1906.09909
 """
 
 from __future__ import annotations
@@ -44,28 +41,28 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
 
 _FIRST = "conv1.0.weight"
-_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trained in a network with a donor
+_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # layers that are trained if a donor is set
 
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Additions to Zhang et al. 2019, besides those of `ExemplarExtensions`.
+    """Extensions of Zhang et al. 2019, in addition to `ExemplarExtensions`.
 
     Attributes:
-        donor: A registered model of the chen2023 family whose correspondence network and inner color layers
-            are used; only the color network's layers at full and half size are then trained.
+        donor: A registered chen2023 model whose correspondence network and inner color layers are reused.
+            Only the color network's layers at full and half size are then trained.
     """
 
     donor: str | None = None
 
 
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
-    """Copy a donor's weights, which have no input for a previous frame, and freeze its inner layers.
+    """Copy a donor's weights and freeze its inner layers; the donor has no previous-frame input.
 
     Args:
         donor: Name of the registered model.
-        correspondence: Correspondence network; gets all of the donor's weights.
-        network: Color network; its outer layers start from the donor's and are trained.
+        correspondence: Correspondence network; receives all of the donor's weights.
+        network: Color network; its outer layers are initialized from the donor's and trained.
 
     Raises:
         WeightsError: The donor has no trained weights on this machine.
@@ -84,13 +81,12 @@ class Architecture:
     """Settings of the networks (section 3.2).
 
     Attributes:
-        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers are used
-            (ours).
-        width: Multiplier of the channel counts of the correspondence network (and of VGG-19); 1.0 is the
-            published one.
+        features: ``vgg19``, or the name of a registered zhang2016 model whose layers are used (ours).
+        width: Multiplier of the channel counts of the correspondence network and of VGG-19; 1.0 is the
+            published network.
         color_width: Multiplier of the channel counts of the color network.
-        tau: Temperature of the matching; at 1e-10 only the best match counts.
-        training_tau: Temperature in training.
+        tau: Softmax temperature of the matching; at 1e-10 only the best match contributes.
+        training_tau: Softmax temperature in training.
     """
 
     features: str = "vgg19"
@@ -101,15 +97,15 @@ class Architecture:
 
 
 class DeepExemplar(ColoringModel):
-    """Colors an image or a video with the colors of a reference.
+    """Colorize an image or a video with the colors of a reference.
 
     Attributes:
-        features: The frozen trunk.
-        correspondence: Makes the maps that are matched from the trunk's.
+        features: The frozen feature network.
+        correspondence: Network that computes the matched maps from the features.
 
     Args:
-        architecture: The networks.
-        extensions: Additions to the paper.
+        architecture: Settings of the networks.
+        extensions: Extensions of the paper.
     """
 
     accepts = frozenset({"exemplar"})
@@ -140,18 +136,18 @@ class DeepExemplar(ColoringModel):
     def forward(
         self, lightness: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
     ) -> AbPrediction:
-        """Color a batch.
+        """Colorize a batch.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: The exemplar.
-            previous: ``(B, 3, H, W)`` Lab of the previous frame as it was colored; None for a first one.
+            previous: ``(B, 3, H, W)`` Lab of the previous colorized frame; None for the first frame.
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
         padded = pad_picture(lightness)
         before = None if previous is None else pad_picture(previous)
-        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+        with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
                 warped = unmatched(padded)
@@ -165,17 +161,17 @@ class DeepExemplar(ColoringModel):
         return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps that are matched, at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the size."""
         return self.features.of_lightness(pad_picture(lightness.float())).taps
 
     @torch.inference_mode()
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
-        """Color a video frame by frame.
+        """Colorize a video frame by frame.
 
         Args:
             frames: ``(T, 1, H, W)`` in [0, 100].
-            exemplar: One reference for all.
-            previous: ``(1, 3, H, W)`` Lab of the frame before the first one, as it was colored.
+            exemplar: One reference for all frames.
+            previous: ``(1, 3, H, W)`` Lab of the colorized frame before the first frame.
 
         Returns:
             ``(T, 2, H, W)`` in CIE units.
@@ -188,7 +184,7 @@ class DeepExemplar(ColoringModel):
         return torch.cat(colored)
 
     def warp(self, features: TrunkFeatures, reference: ReferencePicture, tau: float) -> Warped:
-        """Carry the reference's colors over to similar positions."""
+        """Warp the reference's colors to similar positions."""
         other = self.features.of_rgb(reference.rgb)
         ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (features, other))
         ab = F.avg_pool2d(reference.ab, STRIDE)
@@ -197,7 +193,7 @@ class DeepExemplar(ColoringModel):
         return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
 
     def paint_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` from warped colors and the previous frame in Lab."""
+        """Return ab ``(B, 2, H, W)`` from warped colors and the previous Lab frame."""
         if previous is None:
             before = torch.zeros_like(lightness).expand(-1, 3, -1, -1)
         else:
@@ -210,14 +206,14 @@ class DeepExemplar(ColoringModel):
         return convert_published(state_dict)
 
 
-_ORDER = (1, 2, 3, 0, 4, 5, 6)  # ours: a, b, similarity, L and the previous frame; theirs has L first
+_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
+    """Rename all networks of one file: ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+        state_dict: The authors' tensors; unknown keys stay, so a strict load reports them.
     """
     ours, left = convert_networks(state_dict)
     first = "network.conv1.0.weight"

@@ -1,6 +1,6 @@
 """Training of Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019) on single images.
 
-The temporal loss needs optical flow and is omitted; the previous frame is the image itself, slightly
+The temporal loss requires optical flow and is omitted. The previous frame is the image itself, slightly
 shifted.
 """
 
@@ -34,9 +34,9 @@ from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar, Extensions
 
 @dataclass(frozen=True)
 class Objective(ExemplarObjective):
-    """Settings of the losses (section 3.3), without the temporal loss, which needs optical flow.
+    """Settings of the losses (section 3.3), without the temporal loss, which requires optical flow.
 
-    See `ExemplarObjective` for the attributes; the perceptual loss is the plain one.
+    See `ExemplarObjective` for the attributes. The perceptual loss is unweighted.
     """
 
     perceptual_weight: Weight = 0.001
@@ -49,13 +49,13 @@ class Objective(ExemplarObjective):
 
 @dataclass(frozen=True)
 class Simulation(ExemplarSimulation):
-    """Settings of the training images; see `ExemplarSimulation` for the noise.
+    """Settings of the simulated previous frames; see `ExemplarSimulation` for the noise.
 
     Attributes:
-        previous: Fraction of training images with a previous frame: the image itself, shifted (ours, for
-            lack of videos).
-        colored: Fraction of the images whose previous frame has the colors that the network predicts from the
-            reference alone, as in a video, instead of the true ones (ours).
+        previous: Fraction of the training images with a previous frame: the image itself, shifted (ours,
+            because training uses no videos).
+        colored: Fraction of the images whose previous frame has the network's own colors from the reference
+            alone, as in a video, instead of the true colors (ours).
     """
 
     previous: Share = 0.5
@@ -64,26 +64,26 @@ class Simulation(ExemplarSimulation):
 
 @dataclass(frozen=True)
 class Discriminator(ExemplarDiscriminator):
-    """Settings of the discriminator of two frames.
+    """Settings of the two-frame discriminator.
 
     Attributes:
-        last_kernel: Size of its last kernel; (3, 6) fits frames of 216 x 384.
+        last_kernel: Kernel size of its last convolution; (3, 6) fits frames of 216 x 384.
     """
 
     last_kernel: tuple[int, int] = (3, 6)
 
 
 class Zhang2019(ExemplarGANModule):
-    """Task of `DeepExemplar`.
+    """Lightning module of `DeepExemplar`.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
         objective: The losses.
-        simulation: Noise and previous frames.
-        adversary: The discriminator.
-        extensions: Additions to the paper.
-        matching_lr: Learning rate of the correspondence network; None takes the color network's. The schedule
-            applies to both.
+        simulation: Settings of the noise and of the previous frames.
+        adversary: Settings of the discriminator.
+        extensions: Extensions of the paper.
+        matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
+            The schedule applies to both networks.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -109,7 +109,7 @@ class Zhang2019(ExemplarGANModule):
         super().__init__(model, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator of two frames."""
+        """Build the two-frame discriminator."""
         adversary = self.adversary
         height, width = adversary.last_kernel
         self.discriminator = AttentionDiscriminator(
@@ -120,7 +120,7 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def paint(self, batch: Batch) -> ExemplarPrediction:
-        """Color a training batch, some images after a previous frame."""
+        """Colorize a training batch, some images with a previous frame."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.lightness_noise)
@@ -138,11 +138,11 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
-        """Return each frame with the previous one, ``(B, 6, H, W)``."""
+        """Concatenate each frame with its previous frame, ``(B, 6, H, W)``."""
         return torch.cat([lab, painted.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the images, a fraction of them in the network's own colors, which may be wrong."""
+        """Return the images, a fraction of them in the network's own predicted colors."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(picture_generators(seeds, "colored"), len(lab), 1, lab.device)

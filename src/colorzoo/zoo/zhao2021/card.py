@@ -13,7 +13,7 @@ FULL = ModelCard(
     title="Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings",
     paper="https://arxiv.org/abs/2106.08017",
     year=2021,
-    summary="Colors a photo like a reference, of which it keeps one vector. The paper's network.",
+    summary="Colorizes an image from a reference encoded as one vector. The paper's network.",
     task="colorzoo.zoo.zhao2021.task:Zhao2021",
     model="colorzoo.zoo.zhao2021.model:Color2Embed",
     parameters=48_156_674,
@@ -22,13 +22,13 @@ FULL = ModelCard(
     weights={
         "published": Weights(
             sha256=None,  # not stated
-            # computed, not stated: both networks as they are saved, and Adam's two moments of what is trained
+            # computed: both saved networks and Adam's two moments of the trained parameters
             size=1_091_330_000,
             license="MIT (the repository's)",
             code_license="MIT",
             urls=("https://drive.google.com/uc?export=download&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",),
             published=True,
-            trained_on="ImageNet, by the authors, from torchvision's VGG-19; 45,000 steps of 64 pictures.",
+            trained_on="ImageNet, by the authors, from torchvision's VGG-19; 45,000 steps of 64 images.",
         )
     },
     config="zhao2021/paper.yaml",
@@ -48,7 +48,7 @@ FULL = ModelCard(
             ),
         ),
     ),
-    # the perceptual loss needs a VGG-19 that is not here
+    # the perceptual loss requires VGG-19 weights, which are not in the package
     smoke=Smoke(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
         scales=_SCALES,
@@ -58,7 +58,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhao2021_small",
-    summary="Colors a photo like a reference, of which it keeps one vector. Small; to be trained.",
+    summary="Colorizes an image from a reference encoded as one vector. Small; no weights, train it first.",
     parameters=3_719_517,
     aliases=(),
     hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},

@@ -1,7 +1,8 @@
 """Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings (Zhao et al. 2021).
 
-One vector encodes the colors of a reference; it modulates the decoder of a U-Net that reads lightness.
-https://arxiv.org/abs/2106.08017
+One vector encodes the colors of a reference and modulates the decoder of a U-Net on lightness. https:
+
+arxiv.org/abs/2106.08017
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from colorzoo.zoo.zhao2021.published import convert_published
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the color encoder and the U-Net.
+    """Settings of the color encoder and of the U-Net.
 
     Attributes:
         width: Multiplier of every channel count and of the color vector; 1.0 is the published network.
-        reference_side: Side in pixels of the square to which references are squashed, except in training,
-            where they keep their size. The encoder learns the borders of its padded convolutions, so train
-            with crops of this side.
+        reference_side: Side in pixels of the square to which references are resized, except in training,
+            where they keep their size. The encoder learns border effects of its padded convolutions, so train
+            with crops of this size.
     """
 
     width: Width = 1.0
@@ -46,11 +47,11 @@ class Architecture:
 
 
 class Color2Embed(ColoringModel):
-    """Colors an image with the colors of a reference.
+    """Colorize an image with the colors of a reference.
 
     Args:
-        architecture: The networks.
-        extensions: Additions to the paper.
+        architecture: Settings of the networks.
+        extensions: Extensions of the paper.
     """
 
     accepts = frozenset({"exemplar"})
@@ -85,14 +86,14 @@ class Color2Embed(ColoringModel):
         return self.network.vector(rgb).unsqueeze(1)
 
     def look_key(self) -> str:
-        """Return a hash of the weights and settings that the vector depends on."""
+        """Return a hash of the weights and settings on which the vector depends."""
         parts = fingerprint(self.network.encoder), self.architecture.reference_side, self.extensions.features
         return "-".join(map(str, parts))
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without an exemplar by the vector of the grayscale images themselves.
+        """Colorize a batch; without an exemplar the grayscale image is its own reference.
 
-        ``alpha`` of an exemplar interpolates between that vector (0) and its own (1).
+        ``alpha`` of an exemplar interpolates between the grayscale image's vector (0) and the exemplar's (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))
@@ -109,12 +110,12 @@ class Color2Embed(ColoringModel):
         """Rename the authors' checkpoint; see `convert_published`.
 
         Raises:
-            WeightsError: It is another file, or this model has another encoder.
+            WeightsError: The file is not this checkpoint, or this model has another encoder.
         """
         ours = convert_published(state_dict)
         if self.extensions.features is not None:
             raise WeightsError(
-                "this is the authors' full network, which zhao2021 loads; a model over the features of "
-                f"{self.extensions.features} has another encoder."
+                "these weights belong to the authors' full network. Use --model zhao2021, because this model "
+                f"uses the features of {self.extensions.features}."
             )
         return ours

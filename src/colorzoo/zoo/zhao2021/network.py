@@ -1,6 +1,6 @@
-"""Networks of Zhao et al. 2021: a color encoder of references, and a U-Net that its vector modulates.
+"""Networks of Zhao et al. 2021: a color encoder for references, and a U-Net modulated by its vector.
 
-Additions to Zhao et al. 2021: features of another model, and gray references; off in the paper's model.
+Extensions, off in the paper's model: features of another model, and gray references in training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from colorzoo.weights.load import load_state_dict_file
 
 AB_SCALE = 110.0
 _STRIDE = 16
-_SKIP_STEP = 4  # every fourth channel of the encoder is a skip to the decoder
+_SKIP_STEP = 4  # every fourth encoder channel is passed to the decoder
 _EPSILON = 1e-8
 _LAYERS: tuple[int | str, ...] = (
     *(64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M"),
@@ -35,7 +35,7 @@ _TAPS = (3, 8, 13, 22, 31)  # relu1_2, relu2_2, relu3_2, relu4_2, relu5_2
 
 
 class VGGFeatures(nn.Module):
-    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_2 with torchvision's layers and scaling.
+    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_2 with torchvision's layers and normalization.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -48,7 +48,7 @@ class VGGFeatures(nn.Module):
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        from torchvision.models.vgg import make_layers  # takes seconds
+        from torchvision.models.vgg import make_layers  # slow import (seconds)
 
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
@@ -67,12 +67,12 @@ class VGGFeatures(nn.Module):
 
 
 class ColorEncoder(nn.Module):
-    """The color encoder: feature maps, four convolutions, a global mean, three linear layers.
+    """Color encoder: feature maps, four convolutions, global average pooling, three linear layers.
 
     Args:
-        features: Maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, the deepest last; its ``channels`` are
-            those of the deepest.
-        width: Multiplier of the channel counts and of the vector.
+        features: Maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, the deepest last; its ``channels``
+            attribute is the number of channels of the deepest map.
+        width: Multiplier of the channel counts and of the vector length.
     """
 
     def __init__(self, features: nn.Module, width: float = 1.0) -> None:
@@ -99,15 +99,15 @@ class ColorEncoder(nn.Module):
 
 
 class ModulatedConvolution(nn.Module):
-    """A convolution whose weight is scaled by a vector per input channel and normalized per output channel.
+    """Convolution with weights modulated per input channel and demodulated per output channel.
 
-    "SDFT" in the authors' code; StyleGAN2's modulated convolution without noise, bias and activation. Scaling
-    the maps before and after a shared convolution is equivalent to a weight for each image.
+    "SDFT" in the authors' code: StyleGAN2's modulated convolution without noise, bias and activation. Scaling
+    the maps before and after a shared convolution is equivalent to per-image weights.
 
     Args:
         channels: Channels of input and output.
-        kernel: Side of the kernel.
-        vector: Length of the vector.
+        kernel: Kernel size.
+        vector: Length of the modulation vector.
     """
 
     def __init__(self, channels: int, kernel: int, vector: int) -> None:
@@ -117,7 +117,7 @@ class ModulatedConvolution(nn.Module):
         self.scale = 1 / math.sqrt(channels * kernel**2)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)`` with vectors ``(B, V)``, or one for all."""
+        """Convolve ``(B, C, H, W)`` with vectors ``(B, V)`` or one vector for the batch."""
         style = self.modulation(vector)
         factor = torch.rsqrt(self.squared_norms(style) + _EPSILON)
         weight = self.scale * self.weight
@@ -125,18 +125,18 @@ class ModulatedConvolution(nn.Module):
         return y * factor[..., None, None].to(y.dtype)
 
     def squared_norms(self, style: Tensor) -> Tensor:
-        """Return the squared norm ``(B, C)`` of each output's weights, for factors ``(B, C)`` of inputs."""
+        """Return the squared weight norm ``(B, C)`` per output channel for input factors ``(B, C)``."""
         with torch.autocast(style.device.type, enabled=False):
             squares = (self.scale * self.weight.float()).square().sum(dim=(2, 3))
             return style.float().square() @ squares.T
 
 
 class Down(nn.Module):
-    """Downsampling block: stride 2, a 1 x 1 convolution, and a residual of two convolutions.
+    """Downsampling block: stride 2, a 1 x 1 convolution, and a residual branch of two convolutions.
 
     Args:
-        fan_in: Channels of the input.
-        fan_out: Channels of the output.
+        fan_in: Input channels.
+        fan_out: Output channels.
     """
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
@@ -158,14 +158,14 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Upsampling block: concatenation with a quarter of the skip, and a modulated convolution.
+    """Upsampling block: concatenation with a quarter of the skip channels, and a modulated convolution.
 
     Args:
-        fan_in: Channels of the input.
+        fan_in: Input channels.
         skip: Channels of the skip.
-        fan_out: Channels of the output.
-        kernel: Side of the modulated kernel.
-        vector: Length of the vector.
+        fan_out: Output channels.
+        kernel: Kernel size of the modulated convolution.
+        vector: Length of the modulation vector.
     """
 
     def __init__(self, fan_in: int, skip: int, fan_out: int, *, kernel: int, vector: int) -> None:
@@ -188,11 +188,11 @@ class Up(nn.Module):
 
 
 class ColorUNet(nn.Module):
-    """The U-Net from lightness and a vector to ab.
+    """U-Net that predicts ab from lightness and a vector.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        vector: Length of the vector.
+        vector: Length of the modulation vector.
     """
 
     def __init__(self, width: float = 1.0, vector: int = 512) -> None:
@@ -221,7 +221,7 @@ class ColorUNet(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)``, (L - 50) / 50; height and width are multiples of 16.
-            vector: ``(B, V)``, or one for all.
+            vector: ``(B, V)``, or one vector for the batch.
         """
         x1 = self.inc(lightness)
         x2 = self.down1(x1)
@@ -234,12 +234,12 @@ class ColorUNet(nn.Module):
 
 
 class Color2EmbedNetwork(nn.Module):
-    """Both networks with their normalization, for images of any size.
+    """Color encoder and U-Net with their normalization, for images of any size.
 
     Args:
         encoder: The color encoder.
         width: Multiplier of the U-Net's channel counts.
-        reference_side: Side to which references are squashed.
+        reference_side: Side in pixels of the square to which references are resized.
     """
 
     def __init__(self, encoder: ColorEncoder, width: float, reference_side: int) -> None:
@@ -248,9 +248,9 @@ class Color2EmbedNetwork(nn.Module):
         self.unet = ColorUNet(width, encoder.size)
 
     def vector(self, rgb: Tensor) -> Tensor:
-        """Return the vectors ``(B, 512w)`` float32 of references ``(B, 3, H, W)`` in [0, 1], of any size.
+        """Return vectors ``(B, 512w)`` float32 of references ``(B, 3, H, W)`` in [0, 1] of any size.
 
-        References are squashed to a square without antialiasing, as in the authors' script.
+        References are resized to a square without antialiasing, as in the authors' script.
         """
         side = (self.reference_side, self.reference_side)
         square = F.interpolate(rgb.float(), size=side, mode="bilinear")
@@ -273,10 +273,10 @@ def load_vgg(features: VGGFeatures, path: str) -> None:
 
     Args:
         features: The layers to load.
-        path: torchvision's file ``vgg19-*.pth``.
+        path: Path of torchvision's ``vgg19-*.pth``.
 
     Raises:
-        WeightsError: There is no such file, or it is not a VGG-19 of this width.
+        WeightsError: The file is missing or is not a VGG-19 of this width.
     """
     state = load_state_dict_file(Path(path))
     used = [index for index, layer in enumerate(features.layers) if isinstance(layer, nn.Conv2d)]
@@ -285,19 +285,19 @@ def load_vgg(features: VGGFeatures, path: str) -> None:
     apply_weights(features, found, name=path, published=False)
 
 
-_FOLD = 4  # positions per side whose colors become channels of one position
-_SPREAD = (25.0, 10.0, 10.0)  # deviations of L, a and b in images
+_FOLD = 4  # space-to-depth factor of the appended colors
+_SPREAD = (25.0, 10.0, 10.0)  # standard deviations of L, a and b in natural images
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Additions to Zhao et al. 2021.
+    """Extensions of Zhao et al. 2021.
 
     Attributes:
-        features: Registered model of the zhang2016 family whose layers replace VGG-19, in the encoder and in
-            the perceptual loss; None is the paper's.
-        gray_share: Fraction of the training images with a gray reference, so that the network learns to color
-            without one.
+        features: Registered zhang2016 model whose layers replace VGG-19 in the encoder and in the perceptual
+            loss; None uses VGG-19.
+        gray_share: Fraction of the training images with a gray reference, to train colorization without a
+            reference.
     """
 
     features: str | None = None
@@ -305,13 +305,13 @@ class Extensions:
 
 
 class BorrowedFeatures(nn.Module):
-    """Feature maps of a trained automatic model instead of VGG-19; see `BorrowedTrunk`.
+    """Feature maps of a trained automatic model in place of VGG-19; see `BorrowedTrunk`.
 
     Args:
         name: Name of the registered model.
 
     Raises:
-        ColorzooError: It has no trained weights on this machine, or is of another family.
+        ColorzooError: The model has no trained weights on this machine or has another family.
     """
 
     channels: int
@@ -325,8 +325,8 @@ class BorrowedFeatures(nn.Module):
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three maps of ``(B, 3, H, W)`` RGB in [0, 1], the deepest at H/16.
 
-        The colors at H/4 are appended to the deepest one: the model's layers read one channel at a time, and
-        carry little information about the strength of colors.
+        The colors at H/4 are appended to the deepest map, because the model's layers process one channel at a
+        time and carry little chroma information.
         """
         *shallow, deep = self.trunk.semantic(rgb)
         height, width = deep.shape[-2:]
@@ -336,10 +336,10 @@ class BorrowedFeatures(nn.Module):
 
 
 def initialize_large(layers: nn.Module) -> None:
-    """Initialize convolutions to keep the variance of their inputs (He).
+    """Initialize convolutions with He initialization, which keeps the variance.
 
-    VGG-19's activations are large enough for PyTorch's smaller weights; those of normalized layers would fade
-    to nearly equal vectors through seven convolutions.
+    PyTorch's smaller default weights suffice for VGG-19's large activations. Normalized activations would
+    decay through seven convolutions, and all vectors would be nearly equal.
     """
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
@@ -347,7 +347,7 @@ def initialize_large(layers: nn.Module) -> None:
 
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Remove the colors of a fraction of the references ``(B, 3, H, W)``, drawn from the images' seeds."""
+    """Remove the colors of a random fraction of the references ``(B, 3, H, W)``, by image seed."""
     draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
     gray = lightness_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)

@@ -1,4 +1,4 @@
-"""Names of the authors' checkpoint and ours: ``colorEncoder.`` and ``colorUNet.``."""
+"""Conversion of the authors' checkpoint: ``colorEncoder.`` and ``colorUNet.``."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ _NAMES: Renaming = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' tensors; unknown keys stay, so that a strict load reports them.
+    """Rename the authors' tensors; unknown keys stay, so a strict load reports them.
 
-    The file has the VGG-19 twice, with unused layers.
+    The file contains VGG-19 twice, including unused layers.
 
     Raises:
-        WeightsError: It is another file of this paper, or the two copies of the VGG-19 differ.
+        WeightsError: The file is another file of this paper, or its two copies of VGG-19 differ.
     """
     _refuse_others(state_dict)
     kept = {key: value for key, value in state_dict.items() if not _UNUSED.match(key)}
     for key in [key for key in kept if key.startswith(_TWIN)]:
         twin, original = kept.pop(key), kept.get(_VGG + key.removeprefix(_TWIN))
         if original is None or not torch.equal(twin, original):
-            raise WeightsError(f"{key} is not a copy of the VGG-19, as expected; fetch the file again.")
+            raise WeightsError(f"{key} differs from its second copy in the file. Download the file again.")
     return {key: _reshaped(key, value) for key, value in rename(kept, _NAMES).items()}
 
 
 def _refuse_others(state_dict: Mapping[str, Tensor]) -> None:
     if "features.0.weight" in state_dict:
-        raise WeightsError("this is a VGG-19 alone, which training takes as vgg_weights; not Color2Embed.")
+        raise WeightsError("the file contains only a VGG-19. Pass it as vgg_weights for training.")
     if "inc.double_conv.0.weight" in state_dict:
-        raise WeightsError("this is Color2Embed's ColorUNet alone; the color encoder is missing.")
+        raise WeightsError("the file contains only Color2Embed's ColorUNet; the color encoder is missing.")
 
 
 def _reshaped(key: str, value: Tensor) -> Tensor:
-    """Remove the axes of length 1 of the authors' modulated convolutions."""
+    """Remove the singleton axes of the authors' modulated convolutions."""
     if key.endswith(".modulated.weight") and value.ndim == 5:
         return value.squeeze(0)
     if key.endswith(".modulation.weight") and value.ndim == 4:

@@ -1,4 +1,4 @@
-"""Training of Color2Embed (Zhao et al. 2021) with references made of single images."""
+"""Training of Color2Embed (Zhao et al. 2021) with references generated from the images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
 from colorzoo.zoo.zhao2021.network import AB_SCALE, Extensions, VGGFeatures, load_vgg, without_some_colors
 
-_NOISE = 5.0  # levels of 255
+_NOISE = 5.0  # maximum noise, in [0, 255] levels
 _FIXED = 65536
 
 
@@ -32,24 +32,23 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        perceptual_weight: Weight of the distance of features from those of the real image; that of the
-            smooth L1 of ab / 110 is 1.
+        perceptual_weight: Weight of the perceptual loss relative to the smooth L1 loss of ab / 110.
     """
 
     perceptual_weight: Weight = 0.1
 
 
 class Zhao2021(SingleOptimizerModule):
-    """Task of `Color2Embed`.
+    """Lightning module of `Color2Embed`.
 
     Attributes:
-        perceptual: Network of the perceptual loss in training; None if the encoder's features are used.
+        perceptual: Network of the perceptual loss; None if the encoder's features are used.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
         objective: The loss.
-        extensions: Additions to the paper.
-        vgg_weights: torchvision's file of VGG-19, the initial weights of the encoder and the frozen network
+        extensions: Extensions of the paper.
+        vgg_weights: Path of torchvision's VGG-19 file, which initializes the encoder and the frozen network
             of the perceptual loss.
         **optimization: See `Optimization`.
     """
@@ -72,10 +71,10 @@ class Zhao2021(SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Begin training: load VGG-19 from its file, for the loss and for an untrained encoder.
+        """Load VGG-19 for the loss and for an untrained encoder.
 
         Raises:
-            WeightsError: The file does not fit, or the loss would compare features of random weights.
+            WeightsError: The file does not fit, or the loss would use features with random weights.
         """
         super().setup(stage)
         features = self.model.network.encoder.features
@@ -92,17 +91,17 @@ class Zhao2021(SingleOptimizerModule):
             load_vgg(vgg, self.vgg_weights)
         elif not self.allow_untrained:
             raise WeightsError(
-                "the perceptual loss would compare features of random weights; give --model.vgg_weights "
-                "FILE (torchvision's vgg19-dcbb9e9d.pth), or --model.objective.perceptual_weight 0."
+                "the perceptual loss requires VGG-19 weights. Set --model.vgg_weights FILE (torchvision's "
+                "vgg19-dcbb9e9d.pth) or --model.objective.perceptual_weight 0."
             )
         return vgg.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color images by references made of them: smooth L1 of ab / 110, and the perceptual loss."""
+        """Colorize images from generated references; smooth L1 of ab / 110 plus perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
         reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
         network = self.model.network
-        ab = network(lab[:, :1], network.encoder(reference))  # at its own size, as theirs
+        ab = network(lab[:, :1], network.encoder(reference))  # unresized, as in the authors' code
         losses = {"reconstruction": F.smooth_l1_loss(ab / AB_SCALE, lab[:, 1:] / AB_SCALE)}
         if self.objective.perceptual_weight:
             colored = lab_to_rgb(torch.cat([lab[:, :1], ab], dim=1))
@@ -113,33 +112,34 @@ class Zhao2021(SingleOptimizerModule):
         return loss
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return the distance of the features of images ``(B, 3, H, W)``."""
+        """Return the feature distance of images ``(B, 3, H, W)``."""
         network = self.model.network.encoder.features if self.perceptual is None else self.perceptual.model
         with torch.no_grad():
             wanted = network(true)
         return feature_distance(network(colored), wanted)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the image itself."""
+        """Return the settings: no reference, and a reference generated from the image."""
         return "automatic", "self"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting, as in training."""
+        """Generate the reference of a setting, as in training."""
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(made_reference(lab_to_rgb(lab), seeds)))
 
 
 def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or references made of the images if the data has none."""
+    """Return the references of a batch, or references generated from its images."""
     given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
     return made_reference(batch["rgb"], batch["seed"]) if given is None else given
 
 
 def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Make references ``(B, 3, H, W)`` in [0, 1] of images, as the authors' code does.
+    """Generate references ``(B, 3, H, W)`` in [0, 1] from images as in the authors' code.
 
-    Uniform noise, a thin plate spline that moves two points of the diagonal, mirroring, and a rotation.
+    The steps are uniform noise, a thin plate spline that moves two points of the diagonal, mirroring, and a
+    rotation.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -155,24 +155,24 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
-    """Add noise to images ``(B, 3, H, W)`` in [0, 255], and clip them."""
+    """Add noise to images ``(B, 3, H, W)`` in [0, 255] and clip the result."""
     return (levels.float() + noise.to(levels)).clamp(0, 255)
 
 
 def whole_levels(levels: Tensor) -> Tensor:
-    """Cut values to the 256 levels of 8 bits, as the authors' arrays of bytes do."""
+    """Truncate values to 8-bit levels, as the authors' byte arrays do."""
     return levels.clamp(0, 255).floor()
 
 
 def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
-    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise, nearest neighbor; outside is black.
+    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise by nearest neighbor.
 
-    The result is that of torchvision on images of Pillow, to the pixel.
+    Pixels outside the image are black. The result equals torchvision's result on Pillow images exactly.
 
     Args:
-        pictures: Any values.
-        mirrored: ``(B, 2)`` bool: horizontally, vertically.
-        degrees: ``(B,)``.
+        pictures: Images with any values.
+        mirrored: ``(B, 2)`` bool: mirror horizontally, mirror vertically.
+        degrees: ``(B,)`` rotation angles in degrees.
     """
     height, width = pictures.shape[-2:]
     lines = (torch.arange(length, device=degrees.device) for length in (height, width))
@@ -180,7 +180,7 @@ def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Te
     center_x, center_y = width / 2, height / 2
     angle = torch.deg2rad(degrees.double())[:, None, None]
     cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)
-    # Pillow's arithmetic: positions of pixel centers in units of 1 / 65536
+    # Pillow's fixed-point arithmetic: pixel centers in units of 1 / 65536
     start_x = (0.5 - center_x) * cos - (0.5 - center_y) * sin + center_x
     start_y = (0.5 - center_x) * sin + (0.5 - center_y) * cos + center_y
     column = (_fixed(start_x) + _fixed(cos) * x + _fixed(-sin) * y) // _FIXED
