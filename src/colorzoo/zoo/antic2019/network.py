@@ -1,4 +1,4 @@
-"""Generators of DeOldify: a U-Net over a ResNet with ``deep`` (artistic) or ``wide`` (stable) blocks."""
+"""Generators of DeOldify: a U-Net over a ResNet with ``deep`` or ``wide`` blocks."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class DeepBlock(SkipJoin):
         self.conv2 = spectral_block(fan_out, fan_out).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H, W)`` from a feature map and its skip connection; see `SkipJoin.join`."""
+        """Join a map and its skip connection to ``(B, fan_out, H, W)``; see `SkipJoin.join`."""
         out: Tensor = self.conv2(self.conv1(self.join(x, skip)))
         return out
 
@@ -176,7 +176,7 @@ class Refinement(nn.Module):
 
 
 class DeOldifyNetwork(nn.Module):
-    """Generator that maps a gray image to RGB; input and output are normalized with ImageNet statistics.
+    """Generator from gray to RGB; input and output are normalized for ImageNet.
 
     Args:
         encoder: ResNet variant.
@@ -212,7 +212,7 @@ class DeOldifyNetwork(nn.Module):
             nn.init.constant_(each.get_submodule("bn").get_parameter("bias"), _SKIP_BIAS)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Colorize ``(B, 3, H, W)``, a gray image normalized for ImageNet; H and W are multiples of 16.
+        """Colorize a normalized gray image ``(B, 3, H, W)``; H and W are multiples of 16.
 
         Returns:
             ``(B, 3, H, W)`` in (-3, 3), normalized RGB.
@@ -230,7 +230,7 @@ class DeOldifyNetwork(nn.Module):
 
 
 def weighted_shuffle(channels: int) -> ShuffleUp:
-    """Build a `ShuffleUp` with weight normalization and a bias instead of spectral norm and BatchNorm."""
+    """Build a `ShuffleUp` with weight normalization and bias, without spectral norm."""
     weight = nn.Conv2d(channels, 4 * channels, 1).weight.detach()
     nn.init.kaiming_normal_(weight)
     repeat_kernels(weight, 2)

@@ -128,7 +128,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
-        """Load torchvision's weights at the start of ``fit``; the first stage also loads encoder weights.
+        """Load pretrained weights of VGG-16 and, in the first stage, of the encoder for ``fit``.
 
         Raises:
             ColorzooError: ``stage`` is not set.
@@ -149,7 +149,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=denormalized(self.model.paint(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the content loss; in the ``gan`` stage return the weighted sum with the adversarial loss."""
+        """Return the content loss, in the ``gan`` stage weighted and with the adversarial loss."""
         weigh, rgb = self.objective, normalized(painted.rgb)
         terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
@@ -228,7 +228,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             weights = torchvision_weights(source, str(_ENCODERS[kind].url))
             load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
-            raise WeightsError("encoder_weights must be set because stage frozen keeps the encoder.")
+            raise WeightsError("encoder_weights must be set because stage frozen does not train it.")
 
     def _vgg_weights(self) -> dict[str, Tensor]:
         if self.objective.vgg_weights is None:
@@ -285,7 +285,7 @@ class Critic(nn.Sequential):
 def content_terms(
     painted: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
 ) -> list[Tensor]:
-    """Return the terms of the author's FeatureLoss: L1 of pixels and weighted L1 of three VGG layers.
+    """Return the terms of the author's FeatureLoss: L1 of pixels and of three VGG layers.
 
     Args:
         painted: ``(B, 3, H, W)``, generated images, normalized.
@@ -314,7 +314,7 @@ def critic_loss(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the critic's pretraining cross-entropy for a batch that mixes real and generated images.
+    """Return the critic's pretraining cross-entropy for real and generated images.
 
     Args:
         scores: ``(B, N)`` patch scores.

@@ -1,7 +1,7 @@
-"""Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022), https://arxiv.org/abs/2112.01335.
+"""Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022).
 
 The style of a reference gives rough colors. Sparse attention to salient and random cells of the reference
-refines them.
+refines them. https://arxiv.org/abs/2112.01335
 """
 
 from __future__ import annotations

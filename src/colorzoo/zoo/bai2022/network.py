@@ -97,7 +97,7 @@ class ContentEncoder(nn.Sequential):
 
 
 class AdaptiveNorm(nn.Module):
-    """Adaptive instance normalization (AdaIN) whose scale and shift are predicted from a style vector.
+    """Adaptive instance normalization (AdaIN) with scale and shift from a style vector.
 
     Args:
         channels: Channels of the feature map.

@@ -1,4 +1,4 @@
-"""Training of SSCN (Bai et al., ECCV 2022) with warped copies of the training images as references."""
+"""Training of SSCN (Bai et al., ECCV 2022) with warped images as references."""
 
 from __future__ import annotations
 

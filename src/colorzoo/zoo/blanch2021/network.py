@@ -1,4 +1,4 @@
-"""Network of Gorriz Blanch et al. 2021: VGG-19 features, attention to a reference at 3 scales, decoder."""
+"""Network of XCNET: VGG-19 features, attention to a reference at three scales, decoder."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class ReferenceAttention(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder level: convolution, 2x upsampling, concatenation with the skip connection, convolution.
+    """Decoder level: convolution, 2x upsampling, skip connection, convolution.
 
     Args:
         channels: Channels of input, skip connection and output.

@@ -1,4 +1,4 @@
-"""Compute the clusters of `ProjectedMaps` without labels: PCA, then k-means with cosine similarity.
+"""Compute the clusters of `ProjectedMaps` without labels by PCA and cosine k-means.
 
 Usage: python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
 """

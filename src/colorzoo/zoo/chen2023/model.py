@@ -224,7 +224,7 @@ class SPColor(ColoringModel):
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
-        """Return the class of each position on the correspondence grid; a single class without segmenter.
+        """Return the class of each position on the correspondence grid.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1]; gray for an image to be colorized.

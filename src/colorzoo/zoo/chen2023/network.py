@@ -1,4 +1,4 @@
-"""Networks of SPColor: segmenters including STEGO, and class-wise warping (sections III-A to III-D).
+"""Networks of SPColor: segmenters and class-wise warping (sections III-A to III-D).
 
 The conversion functions map parameter names of the authors' VGG-19, WarpNet, ColorVidNet and STEGO.
 """
@@ -36,7 +36,7 @@ def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO weights for `StegoEncoder`, without the decoder that only STEGO's training uses.
+    """Rename STEGO weights for `StegoEncoder`, without STEGO's training decoder.
 
     Args:
         state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
@@ -47,7 +47,7 @@ def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename all networks of one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's keys.
+    """Rename the networks ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO.
 
     Args:
         state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
@@ -167,7 +167,7 @@ class DinoBackbone(nn.Module):
 
 
 class StegoHead(nn.Module):
-    """STEGO head that maps DINO features to a code, with 27 cluster centers and a supervised linear probe."""
+    """STEGO head that maps DINO features to a code, with clusters and a linear probe."""
 
     clusters: Tensor
 

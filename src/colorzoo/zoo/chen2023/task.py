@@ -108,7 +108,7 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of the ancestor, including VGG-19, except for layers that are new in SPColor."""
+        """Copy the ancestor's weights with VGG-19, except for layers that are new in SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
@@ -142,7 +142,7 @@ class Chen2023(ExemplarGANModule):
 
 
 def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
-    """Copy the trained networks of an ancestor except for layers that are new in SPColor, as published.
+    """Copy the networks of an ancestor except for layers that are new in SPColor.
 
     Args:
         source: Task of Zhang et al. 2019 with equal widths and features.
@@ -192,7 +192,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return an encoder that averages the deepest map over a 3 x 3 grid, so that layouts are compared."""
+        """Return an encoder that averages the deepest map over a 3 x 3 grid to compare layouts."""
         return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property

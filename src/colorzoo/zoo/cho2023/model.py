@@ -1,4 +1,4 @@
-"""GuidingPainter (Cho et al., WACV 2023): proposes regions of a sketch to color, the most useful first.
+"""GuidingPainter (Cho et al., WACV 2023): sketch colorization by proposed regions.
 
 A network f divides the sketch into up to 30 ordered segments without supervision. The user colors the first
 n segments, and a network g generates the image. https://arxiv.org/abs/2210.14270
@@ -108,7 +108,7 @@ class GuidingPainter(ColoringModel):
         return (self.network.after_taps(state.maps, visit) + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], without colors, the most useful first.
+        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], the most useful first.
 
         Args:
             lightness: Sketches.

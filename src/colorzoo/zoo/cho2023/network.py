@@ -1,4 +1,4 @@
-"""Networks of GuidingPainter: f divides a sketch into ordered segments, g colorizes it (Cho et al. 2023).
+"""Networks of GuidingPainter: f divides a sketch into segments, g colorizes it.
 
 Internally, sketches (paper 1, ink -1), colors and images are in [-1, 1], as in the paper. The published code
 multiplies segments and colors into a ``(B, 30, 3, H, W)`` tensor. This implementation computes means and
@@ -46,7 +46,7 @@ class Hints(NamedTuple):
 
 
 def base_channels(width: float) -> int:
-    """Return the channel count of the first level: ``64 * width``, rounded to an even number, at least 8."""
+    """Return the channels of the first level: ``64 * width``, even, at least 8."""
     return max(8, round(_FULL_BASE * width / _STEP) * _STEP)
 
 
@@ -263,7 +263,7 @@ def first_given(counts: Tensor, segments: int) -> Tensor:
 
 
 def draw_counts(draws: Tensor, stop: float) -> Tensor:
-    """Return the numbers ``(B,)`` int64 of colored segments, drawn from a truncated geometric distribution.
+    """Draw numbers ``(B,)`` int64 of colored segments from a geometric distribution.
 
     Args:
         draws: ``(B, N)``, uniform in [0, 1).
@@ -357,7 +357,7 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 
 
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Shift hinted regions to random mean colors and keep their shading, so that g follows unusual hints.
+    """Shift hinted regions to random mean colors, so that g follows unusual hints.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

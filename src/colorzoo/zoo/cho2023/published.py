@@ -1,4 +1,4 @@
-"""Map parameter names of the authors' checkpoint (a Lightning module, 280 keys) to this project."""
+"""Map parameter names of the authors' checkpoint (280 keys) to this implementation."""
 
 from __future__ import annotations
 

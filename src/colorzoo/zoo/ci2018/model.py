@@ -89,7 +89,7 @@ _LAST_FEATURE = 14  # later layers of Illustration2Vec predict tags
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename ``state_dictG`` and ``state_dictD`` of a checkpoint, and ``i2v.pth`` with the prefix ``i2v.``.
+    """Rename ``state_dictG``, ``state_dictD`` and ``i2v.pth`` (prefix ``i2v.``).
 
     Args:
         state_dict: The tensors of these files, merged. The prefix ``module.`` is removed. Unknown names are

@@ -1,4 +1,4 @@
-"""Networks of AlacGAN (Ci et al., ACM MM 2018): generator, critic and local features of line art.
+"""Networks of AlacGAN (Ci et al. 2018): generator, critic and local features.
 
 The networks have no normalization layers. Internally, images and line art are in [-1, 1]. Module names match
 the authors' code.
@@ -30,7 +30,7 @@ _I2V_LAYERS: tuple[int | str, ...] = (64, "M", 128, "M", 256, 256, "M", 512, 512
 
 
 class ResNeXtBlock(nn.Module):
-    """Residual block of 1 x 1, grouped 3 x 3 and 1 x 1 convolutions without bias (Xie et al. 2017).
+    """ResNeXt block of 1 x 1, grouped and 1 x 1 convolutions (Xie et al. 2017).
 
     Args:
         channels: Input and output channels.
@@ -198,7 +198,7 @@ class Critic(nn.Module):
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
-    """Return ``(B, 4, H/4, W/4)``: mean color of the hinted pixels in each 4 x 4 cell, and a cell mask.
+    """Return mean hint colors and a mask of 4 x 4 pixel cells, ``(B, 4, H/4, W/4)``.
 
     Args:
         color: ``(B, 3, H, W)`` in [-1, 1].
@@ -210,7 +210,7 @@ def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
 
 
 def with_mask(color: Tensor, mask: Tensor) -> Tensor:
-    """Return hints ``(B, 4, h, w)`` from colors ``(B, 3, h, w)`` and a mask ``(B, 1, h, w)`` of cells."""
+    """Join colors ``(B, 3, h, w)`` and a mask ``(B, 1, h, w)`` to hints ``(B, 4, h, w)``."""
     return torch.cat([color * mask, mask], dim=1)
 
 

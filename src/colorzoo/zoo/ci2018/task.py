@@ -269,7 +269,7 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 
 
 def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return hint colors ``(B, 3, H/4, W/4)`` from a random crop of each image, resized to a quarter.
+    """Return hint colors ``(B, 3, H/4, W/4)`` from a random, resized crop of each image.
 
     The crop is slightly smaller than the image and has another aspect ratio. Hints are therefore slightly
     misplaced, so that the network cannot copy them.
@@ -300,7 +300,7 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
 
 
 def shrink(picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Crop (left, top, width, height) from an image ``(3, H, W)`` in [0, 1] and resize it bicubically."""
+    """Crop (left, top, width, height) from an image ``(3, H, W)`` and resize it bicubically."""
     left, top, wide, high = box
     cut = picture[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)

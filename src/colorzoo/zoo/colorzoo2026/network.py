@@ -1,4 +1,4 @@
-"""Network of colorzoo2026: maps lightness to a mean color, a distribution over ab bins, and features.
+"""Network of colorzoo2026: predicts mean color, ab distribution and features.
 
 The encoder has residual blocks, attention at 1/32 of the size, and one global vector; a narrow decoder ends
 at 1/4. Feature maps of a frozen ImageNet network are added to the maps of the encoder. Maps have channels
@@ -125,7 +125,7 @@ class Network(nn.Module):
 
 
 class Knowledge(nn.Module):
-    """Feature fusion: adds projected features of the frozen encoder; the projection starts at zero.
+    """Feature fusion with the frozen encoder by a projection that starts at zero.
 
     Args:
         width: Channels of the frozen encoder.

@@ -274,7 +274,7 @@ LIMIT_ROUNDS = 4
 
 
 def bound_change(mean: Tensor, change: Tensor, chosen: Tensor, given: Tensor) -> Tensor:
-    """Limit the change by points so that cells do not get colors outside the range of the user's choice.
+    """Limit the change by points to the convex hull of automatic and chosen colors.
 
     Nearby points with different colors get large posterior weights of opposite sign, so the posterior mean
     overshoots. The color of a cell is projected into the convex hull of its automatic color and the point

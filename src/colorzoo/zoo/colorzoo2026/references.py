@@ -1,4 +1,4 @@
-"""References as observations of colors; the observation variance grows as the match gets worse.
+"""References as observations of colors whose variance depends on the match.
 
 Blocks of cells are matched by features of the network, computed from the lightness of both images. The
 observation variance is the prior variance of the residual times a fitted factor, which is small for good

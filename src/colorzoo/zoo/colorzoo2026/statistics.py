@@ -1,4 +1,4 @@
-"""Condition the automatic prediction on statistics of the whole image; no trained weights are needed.
+"""Condition the automatic prediction on statistics without trained weights.
 
 A histogram fixes the mean distribution over all cells. Among all distributions that satisfy it, the closest
 to the network's distributions (in relative entropy) are the network's distributions times one weight per

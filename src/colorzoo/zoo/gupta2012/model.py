@@ -170,7 +170,7 @@ class SuperpixelMatching(nn.Module):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ab of lightness ``(B, 1, H, W)`` in [0, 100] for exemplars ``(B, 3, H', W')`` in [0, 1]."""
+        """Return ab for lightness ``(B, 1, H, W)`` and exemplars ``(B, 3, H', W')`` in [0, 1]."""
         lab = rgb_to_lab(exemplar).cpu().double().numpy()
         grays = lightness[:, 0].cpu().double().numpy()
         found = [self.color(gray, one[0], one[1:]) for gray, one in zip(grays, lab, strict=True)]
@@ -219,7 +219,7 @@ class SuperpixelColorization(ColoringModel):
 
 
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
-    """Match each superpixel of the image with the reference; return indices and costs, ``(N,)`` each.
+    """Match superpixels with the reference; return indices and costs, ``(N,)`` each.
 
     Each block of features halves the candidates; the smallest weighted sum of distances wins.
     """
@@ -249,7 +249,7 @@ def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
 
 
 def vote(colors: Array, segments: Labels) -> Array:
-    """Replace minority colors of each segment by the mean of the majority group (2-means clustering).
+    """Replace minority colors of each segment by the majority mean (2-means clustering).
 
     Args:
         colors: ``(N, 2)``, colors of superpixels.

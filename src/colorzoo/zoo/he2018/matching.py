@@ -69,7 +69,7 @@ def warp(picture: Tensor, matches: Tensor) -> Tensor:
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """Compose matches to the second image and back; returns positions ``(B, 2, H, W)`` in the first image.
+    """Compose matches to the second image and back to positions ``(B, 2, H, W)``.
 
     Args:
         there: ``(B, 2, H, W)``, matches in the second image; a pixel with a match outside maps to itself.
@@ -82,7 +82,7 @@ def round_trip(there: Tensor, back: Tensor) -> Tensor:
 def distances(
     ours: Sequence[Tensor], theirs: Sequence[Tensor], there: Tensor, back: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return feature distances of matched positions in both directions and at all levels (section 3.1).
+    """Return feature distances of matches in both directions and at all levels (section 3.1).
 
     Args:
         ours: Features of the first image at the levels of `SCALES`, ``(B, C, ceil(H/s), ceil(W/s))``.
@@ -151,7 +151,7 @@ def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
 
 
 def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, other: Size) -> Tensor:
-    """Match every pixel of an image with the most similar position of another image, coarse to fine.
+    """Match every pixel with the most similar position of another image, coarse to fine.
 
     Features are centered over each image, and cosine similarities are averaged over 3 x 3 positions. The
     search covers the whole image at relu5_1 and a window around the coarser match down to relu2_1. Every

@@ -130,7 +130,7 @@ class ExemplarColorization(ColoringModel):
         return found[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' weights; a file without the colorization sub-net keeps the current sub-net."""
+        """Rename the authors' weights; a file without sub-net keeps the current sub-net."""
         ours = convert_published(state_dict)
         return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
 

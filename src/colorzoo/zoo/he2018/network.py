@@ -1,4 +1,4 @@
-"""Networks of He et al. 2018 (section 3): gray VGG-19 of the similarity sub-net, colorization sub-net."""
+"""Networks of He et al. 2018 (section 3): gray VGG-19 and colorization sub-net."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Map parameter names of the authors' gray VGG-19 (Caffe) and colorization sub-net to this implementation."""
+"""Map parameter names of the authors' networks to this implementation."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the gray VGG-19: Caffe layers with ``weight``, ``bias``, ``running_mean``, ``running_var``."""
+    """Rename the parameters and statistics of the gray VGG-19's Caffe layers."""
     ours = {}
     for key, value in state_dict.items():
         layer, _, parameter = key.rpartition(".")

@@ -1,4 +1,4 @@
-"""Hints as cell colors, from points and strokes or from an exemplar; simulated hints for training.
+"""Hints as cell colors from points, strokes, an exemplar, or a simulation.
 
 A cell is a square of 16 x 16 pixels of the network input. Colors are RGB in [0, 255], as in the published
 code.

@@ -260,7 +260,7 @@ class UniColor(ColoringModel):
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
-    """Convert points to cell hints: sufficiently covered cells, or the most covered cell of a small point.
+    """Convert points to hints of the cells that they cover sufficiently or most.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100], used for points without their own lightness.

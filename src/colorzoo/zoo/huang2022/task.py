@@ -80,7 +80,7 @@ class Huang2022(SingleOptimizerModule):
             )
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return two parameter groups: weights of linear layers with weight decay, and all others without."""
+        """Return parameter groups; only weights of linear layers have weight decay."""
         return transformer_groups(self.model.network.transformer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -195,7 +195,7 @@ class LPIPS(nn.Module):
 
 
 def published_lpips() -> LPIPS:
-    """Return LPIPS with torchvision's VGG-16, downloaded once, and the linear layers of torchmetrics.
+    """Return LPIPS with torchvision's VGG-16 and the linear layers of torchmetrics.
 
     Raises:
         WeightsError: The weights are not available.

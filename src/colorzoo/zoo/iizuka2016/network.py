@@ -127,7 +127,7 @@ class JointPriorNetwork(nn.Module):
         return self._style(self.local_input(gray), None)
 
     def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
-        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features ``(B, 256w, h, w)`` and a vector."""
+        """Predict ab ``(B, 2, 4h, 4w)`` in (0, 1) from local features and a global vector."""
         everywhere = style[:, :, None, None].expand(-1, -1, mid.shape[-2], mid.shape[-1])
         maps: Tensor = self.color(torch.cat([mid, everywhere.to(mid.dtype)], dim=1))
         return maps.float()

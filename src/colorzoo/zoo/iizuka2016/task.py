@@ -1,4 +1,4 @@
-"""Training of Let there be Color! (Iizuka et al., SIGGRAPH 2016): colors and scene classification.
+"""Training of Let there be Color! (Iizuka et al. 2016): colors and scene classes.
 
 The authors publish no training code, so this module follows the paper.
 https://doi.org/10.1145/2897824.2925974
@@ -94,7 +94,7 @@ class Iizuka2016(SingleOptimizerModule):
     def losses(
         self, maps: Tensor, target: Tensor, logits: Tensor | None = None, label: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return the mean squared error of colors, the cross-entropy of classes, and the joint ``loss``.
+        """Return the color error, the classification cross-entropy, and the joint ``loss``.
 
         Args:
             maps: Predicted maps ``(B, 2, h, w)`` in (0, 1).

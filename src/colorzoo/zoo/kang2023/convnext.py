@@ -38,7 +38,7 @@ class ConvNextEncoder(nn.Module):
         self.norms = nn.ModuleList([LayerNorm2d(channels, eps=1e-6) for channels in self.channels])
 
     def load_pretrained(self, name: str) -> None:
-        """Load the weights of a timm classifier, downloaded once; the additional normalizations are kept.
+        """Load the weights of a timm classifier; the additional normalizations are kept.
 
         Args:
             name: Name of a ConvNeXt of the same size, such as ``"convnext_large.fb_in22k"``.

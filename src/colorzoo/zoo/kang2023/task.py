@@ -140,15 +140,16 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
-        """Return the sum of cross-entropies; real images first, because each call does a power iteration."""
+        """Return the sum of cross-entropies of real images, then of generated images."""
         rgb = batch["rgb"]
+        # the order matters, because each call does a power iteration of the spectral norm
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
         fake = self.discriminator(painted.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
         return adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)
 
 
 class ColorDiscriminator(nn.Module):
-    """Discriminator with spectral norm, ReLU and one self-attention layer ("PatchGAN" in the paper).
+    """Discriminator with spectral norm and self-attention ("PatchGAN" in the paper).
 
     It has four convolutions of stride 2, each but the first preceded by a 3 x 3 convolution, and a final
     unpadded convolution.
@@ -170,7 +171,7 @@ class ColorDiscriminator(nn.Module):
         self.layers = nn.Sequential(*blocks, _block(fan_in, fan_in, 3), last)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return unbounded scores ``(B, n)`` for RGB ``(B, 3, H, W)`` in [0, 1]; H and W are at least 64."""
+        """Return scores ``(B, n)`` for RGB ``(B, 3, H, W)`` in [0, 1]; H and W are at least 64."""
         scores: Tensor = self.layers(rgb).flatten(1)
         return scores
 
@@ -202,7 +203,7 @@ def colorfulness_loss(rgb: Tensor) -> Tensor:
 
 
 def saturate(rgb: Tensor, factor: float) -> Tensor:
-    """Multiply the saturation of RGB ``(B, 3, H, W)`` in [0, 1] by a factor and clip ("color enhance")."""
+    """Scale the saturation of RGB ``(B, 3, H, W)`` in [0, 1] and clip ("color enhance")."""
     gray = (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
     return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
 

@@ -1,4 +1,4 @@
-"""Edge-enhancing network E of Kim et al. 2021: maps activations and scribbles to activation changes.
+"""Network E of Kim et al. 2021: maps activations and scribbles to activation changes.
 
 `Extensions` contains the additions of the embedded add-ons; all are off in the paper's model.
 """
@@ -316,7 +316,7 @@ def _ends(marked: Tensor, margin: int) -> slice:
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
-    """Return weights ``(B, 1, H, W)``: 1 up to ``reach / 2`` pixels from a scribble, 0 beyond ``reach``."""
+    """Return weights ``(B, 1, H, W)``: 1 within ``reach / 2`` pixels, 0 beyond ``reach``."""
     flat, ramp = reach - reach // 2, reach // 2
     for axis in (0, 1):  # separable, because a square window is much slower
         scribbles = _along(F.max_pool2d, scribbles, flat, axis)

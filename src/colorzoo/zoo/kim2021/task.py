@@ -172,7 +172,7 @@ class Kim2021(SingleOptimizerModule):
     def compute_losses(
         self, state: TapState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
-        """Return the loss terms (slides, "Losses"); all arguments are tensors, so that it can be compiled."""
+        """Return the loss terms (slides, "Losses") from tensors, so that it can be compiled."""
         kind, ours = self.objective.gradient, self.extensions
         picture, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)
