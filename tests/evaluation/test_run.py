@@ -239,7 +239,7 @@ def test_errors_in_the_plan_are_one_line(
 
 def test_an_empty_folder_and_one_of_broken_pictures(run: Run, plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="no image"):
         run(data=tmp_path / "empty")
     for path in plan.data.iterdir():
         path.write_bytes(b"no picture")

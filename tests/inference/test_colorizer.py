@@ -277,7 +277,7 @@ def test_temperature_for_a_model_without_it_is_an_error() -> None:
         ColorzooError, match=r"^zhang2017_local_small has no temperature; models that do: .*zhang2016"
     ):
         Colorizer("zhang2017_local_small", temperature=0.5)
-    with pytest.raises(ColorzooError, match="Painter is built already; temperature is for a model by name"):
+    with pytest.raises(ColorzooError, match="temperature"):
         Colorizer(Painter(), temperature=0.5)
     Colorizer(Painter(), temperature=None)
 

@@ -1,4 +1,4 @@
-"""Inference: any image in, the same image in color out."""
+"""Full-size inference: colorize images of any size and format."""
 
 from __future__ import annotations
 

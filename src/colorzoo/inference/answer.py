@@ -1,7 +1,7 @@
-"""The answer of a network to one image, and the image that it becomes at any size.
+"""The prediction for one image at the network's size, and its result at any size.
 
-`NetworkAnswer` is what the command line and the pad hold of a colored image; `NetworkAnswer.over` is the
-one place where it meets the lightness of the image.
+The command line and the pad store a `NetworkAnswer` for each image. `NetworkAnswer.over` merges it with the
+lightness of the image.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _Joined = tuple[FullLightness | Tensor, Tensor, tuple[PointCorrection, ...], tup
 
 @dataclass(frozen=True)
 class ColoredPicture:
-    """One colored image; its pixels are computed on each access.
+    """Colorized image whose pixels are computed on each access.
 
     Attributes:
         ab: ``(2, h, w)`` prediction at the network's size in CIE units, strength and points applied.
         model: Registered name or class of the model.
         lightness: Lightness ``(H, W)`` of the result.
-        corrections: Colors of points to add at this size, where the prediction is too coarse.
-        notes: Remarks for the user, such as ignored guidance.
-        surroundings: The whole image, if all others belong to the part within its frame.
-        overlays: Changes of the colors above all of the above, the lowest first.
-        steps: The steps that led to the prediction.
-        crop: What is kept of the whole image; None for all of it.
-        on_paper: Transparent parts of the image were filled with white, so the result is opaque.
+        corrections: Colors of small points that the prediction does not resolve.
+        notes: Notes for the user, such as ignored guidance.
+        surroundings: The whole image, if the other attributes describe the part within its border.
+        overlays: Overlays applied to the result, the lowest first.
+        steps: Steps of the prediction.
+        crop: Crop of the whole image; None for no crop.
+        on_paper: Whether transparent parts were filled with white, so that the result is opaque.
     """
 
     ab: Tensor
@@ -70,13 +70,13 @@ class ColoredPicture:
         return self._finished(join(*self._to_join))
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
-        """Return ``(H, W, 3)`` uint8 or uint16; a fraction of the memory and time of `rgb`."""
+        """Return ``(H, W, 3)`` uint8 or uint16, with less memory and time than `rgb`."""
         return self._finished(join_levels(*self._to_join, depth=depth), depth)
 
     def source(self, picture: Picture) -> Picture:
-        """Return the image that was colored, cropped as the result is, for its alpha and metadata.
+        """Return the source image with the crop of the result, for its alpha and metadata.
 
-        An image on paper has no alpha.
+        The alpha is omitted if transparent parts were filled with white.
 
         Args:
             picture: The whole image.
@@ -91,7 +91,7 @@ class ColoredPicture:
 
     @property
     def _to_join(self) -> _Joined:
-        """The part; or the whole image around one that was turned upright, with its colors turned back."""
+        """The part, or the whole image if a tilted part was straightened."""
         part = (self.lightness, self.ab, self.corrections, self.overlays)
         if self.surroundings is None or not self.surroundings.inside.tilt:
             return part
@@ -100,7 +100,7 @@ class ColoredPicture:
         return self.surroundings.lightness, NO_AB, (), (TurnedBack(join_ab(*part), self.surroundings.inside),)
 
     def _finished(self, joined: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
-        """Return the whole image around what was joined, or what the crop keeps of it."""
+        """Return the whole image around the part, cropped if the recipe has a crop."""
         if self.surroundings is not None and not self.surroundings.inside.tilt:
             joined = self.surroundings.around(joined, depth)
         if self.crop is None:
@@ -116,8 +116,8 @@ class NetworkAnswer:
 
     Attributes:
         job: The job.
-        solution: Its colors.
-        notes: Remarks for the user, such as ignored guidance.
+        solution: Colors of the prediction.
+        notes: Notes for the user, such as ignored guidance.
         steps: The steps that ran.
     """
 
@@ -142,29 +142,29 @@ class NetworkAnswer:
         return self.solution.extras
 
     def on_picture(self) -> ColoredPicture:
-        """Return the answer over the image of its job.
+        """Merge the prediction with the full-size lightness of its job.
 
         Raises:
-            ValueError: The job has no image.
+            ValueError: The job has no full-size lightness.
         """
         part = self.job.part
         if part.full is None:
-            raise ValueError("this job holds no picture; use `over` with its lightness")
+            raise ValueError("the job has no full-size lightness; use `over`")
         return replace(self.over(part.full, part.surroundings), crop=self.job.crop)
 
     def over(
         self, lightness: FullLightness | Tensor, surroundings: Surroundings | None = None
     ) -> ColoredPicture:
-        """Return the answer over the lightness of the image.
+        """Merge the prediction with a lightness of the image.
 
         Args:
             lightness: Lightness ``(H, W)`` of the image, or of a copy of it at another size.
-            surroundings: The whole image, if the lightness is that of the part within its frame.
+            surroundings: The whole image, if the lightness covers only the part within its border.
         """
         shown, recipe = self._lightness(lightness), self.job.recipe
         overlays: tuple[Overlay, ...] = ()
         if recipe.has_overlays:
-            from colorzoo.inference.overlays import overlays_of  # most images need none of their modules
+            from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
             locked, reaches = self.solution.colors.locked, self.solution.reaches
             overlays = overlays_of(recipe, self.job.part.size, shown.shape, locked, reaches)
@@ -210,11 +210,11 @@ class NetworkAnswer:
 
 
 def answer(job: Job, memory: Memory | None = None) -> NetworkAnswer:
-    """Color an image at the network's size.
+    """Colorize an image at the network's size.
 
     Args:
         job: The job.
-        memory: Results of earlier runs; those of this one are added. None for an image that is not edited.
+        memory: Cache of earlier results, which this run extends; None for an image without edits.
 
     Raises:
         GuidanceError: The recipe names regions, classes or statistics that do not exist.

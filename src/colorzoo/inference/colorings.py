@@ -1,10 +1,9 @@
-"""Likely colorings of a whole image (ours): one place gets each of its likely colors, and the rest follows.
+"""Likely colorings of an image (ours), from likely colors of its most informative location.
 
-That place is the one whose color tells most about the image. If the place ``i`` is known, the variance
-``v_j`` of the colors of a place ``j`` shrinks by ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the
-model gives the two, so ``i`` has the greatest sum of them. Its likely colors are the clusters of the mean
-distribution of all places, weighted by powers of ``r_ij``. A point of such a color makes a coloring, and what
-correlates with the place changes along.
+Knowing the color at location ``i`` reduces the color variance ``v_j`` at location ``j`` by ``r_ij^2 v_j``,
+where ``r_ij`` is the correlation that the model predicts. The most informative location maximizes the sum of
+these reductions. Its likely colors are the clusters of the mean color distribution of all locations, weighted
+by powers of ``r_ij``. A point with such a color also changes the correlated locations.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ class ColoringsConstants:
     """Constants of likely colorings.
 
     Attributes:
-        count: Colorings to choose from.
-        places: Places that are tried along the shorter side.
-        togetherness: Power of the correlation by which places have a say in the likely colors.
+        count: Number of colorings.
+        places: Number of candidate locations along the shorter side.
+        togetherness: Exponent of the correlation in the weights of the distribution.
     """
 
     count: int = 4
@@ -45,13 +44,13 @@ COLORINGS = ColoringsConstants()
 
 @dataclass(frozen=True)
 class TellingPlace:
-    """The place whose color tells most about an image.
+    """The most informative location of an image.
 
     Attributes:
-        x: In pixels of the part of the image that the model sees.
-        y: The same.
-        probabilities: ``(Q,)`` of its colors.
-        centers: ``(Q, 2)`` the colors in CIE units.
+        x: Column, in pixels of the colorized part.
+        y: Row, in pixels of the colorized part.
+        probabilities: ``(Q,)`` probabilities of the color bins.
+        centers: ``(Q, 2)`` centers of the color bins in CIE units.
     """
 
     x: float
@@ -61,15 +60,15 @@ class TellingPlace:
 
 
 def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) -> TellingPlace | None:
-    """Find the place whose color tells most about an image.
+    """Find the most informative location of an image.
 
     Args:
         colorizer: The model.
-        job: The image, with the hints given so far.
-        result: Its answer to the job.
+        job: The image with its current hints.
+        result: The prediction for the job.
 
     Returns:
-        The place; None if the model compares no places or predicts no distribution, or an untrained one.
+        The location; None if the model does not compare locations or has no trained color distribution.
     """
     if not isinstance(colorizer.model, ComparesPlaces) or (distribution := distribution_of(result)) is None:
         return None
@@ -88,10 +87,10 @@ def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) ->
 
 
 def most_telling(correlation: Tensor, distribution: Distribution) -> int:
-    """Return the number of the place that explains most of the variance of the colors.
+    """Return the index of the location that explains most of the color variance.
 
     Args:
-        correlation: ``(n, h, w)`` of the colors of each place with those of all cells.
+        correlation: ``(n, h, w)`` color correlation of each location with all cells.
         distribution: Distribution of the cells.
     """
     colors, shares = distribution.centers, distribution.probabilities
@@ -101,10 +100,10 @@ def most_telling(correlation: Tensor, distribution: Distribution) -> int:
 
 
 def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tensor:
-    """Return the mean distribution ``(Q,)`` of the cells that belong together with a place.
+    """Return the mean distribution ``(Q,)`` of the cells that correlate with a location.
 
     Args:
-        correlation: ``(h, w)`` of the color of the place with those of the cells.
+        correlation: ``(h, w)`` color correlation of the location with the cells.
         distribution: Distribution of the cells.
     """
     weights = correlation**COLORINGS.togetherness
@@ -113,7 +112,7 @@ def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tens
 
 
 def _places_to_try(size: tuple[int, int]) -> list[PointHint]:
-    """Return evenly spaced places of an image of some width and height, each a single pixel."""
+    """Return evenly spaced single-pixel locations of an image."""
     width, height = size
     step = min(size) / COLORINGS.places
     columns, rows = round(width / step), round(height / step)

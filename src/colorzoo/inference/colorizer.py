@@ -1,7 +1,7 @@
-"""`Colorizer`: colors an image of any kind at its full size.
+"""`Colorizer`: colorize images at full size.
 
-The network runs on a small copy and predicts only ab. Lightness stays the picture's own, in float at full
-size; files then round it to their bits, and JPEG compresses it.
+The network predicts ab for a small copy of the image. The full-size lightness is kept in float; files round
+it to their bit depth, and JPEG compresses it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 
 
 class Colorizer:
-    """A model ready to color any number of images, from any thread.
+    """Model that colorizes images at full size, from any thread.
 
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
@@ -67,38 +67,38 @@ class Colorizer:
         >>> [picture.size for picture in colorizer(["photo.png", "photo.png"])]
         [(48, 32), (48, 32)]
 
-    It can be copied and pickled, with its weights, as workers need it; a copy begins with an empty memory.
+    A colorizer can be copied and pickled with its weights; a copy has an empty cache.
 
     Attributes:
         size: Shorter side in pixels of an image for the network.
-        requested_size: The same if the user chose it, else None.
-        choice: Registered model and weights; None for a module of your own.
-        settings: Settings of the model that the user chose.
-        precision: Precision as it was asked for.
+        requested_size: ``size`` if the user set it, else None.
+        choice: Registered model and weights; None for a custom module.
+        settings: Settings of the model that the user set.
+        precision: Requested precision.
         engine: Engine that runs the model.
-        memory: Results that an edit leaves unchanged.
+        memory: Cache of stage results.
 
     Args:
-        model: Registered name, a `ModelChoice`, a module of your own (it is moved to the device and to
-            float32, and must not be trained while in use here), or None for the best model whose weights are
-            on this machine.
-        weights: See `create_model`; only for a name.
+        model: Registered name, a `ModelChoice`, a custom module (it is moved to the device and to float32,
+            and must not be trained while in use), or None for the best model whose weights are on this
+            machine.
+        weights: See `create_model`; requires a registered name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
-        precision: ``"auto"`` takes bfloat16 if the hardware multiplies it.
-        size: Shorter side in pixels of an image for the network, 16 .. 4096; None takes the model's own
+        precision: ``"auto"`` selects bfloat16 if the hardware supports it.
+        size: Shorter side in pixels of an image for the network, 16 .. 4096; None uses the size of the model
             (`ColoringModel.working_size`).
-        allow_untrained: Color with random weights.
-        fast: Take the default only from models whose weights ship with the package.
-        engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, from a graph that is made on first
-            use and kept in the user's cache; it requires the extra ``export``.
-        memory: Results that an edit leaves unchanged; None begins with an empty memory.
-        **settings: Settings of a named model, such as ``temperature`` of one that predicts a distribution (1
-            decodes its mean, safe and pale; towards 0 its most likely color, vivid and blotchy) or
-            ``render_factor`` of `antic2019`. None takes the model's own.
+        allow_untrained: Whether to accept random weights.
+        fast: Whether to select the default only from models inside the package.
+        engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, with a graph that is exported on
+            first use and cached; requires the extra ``export``.
+        memory: Cache of stage results; None creates an empty cache.
+        **settings: Settings of a registered model, such as ``temperature`` of models with a color
+            distribution (1 decodes the mean, which is pale; values near 0 decode the mode, which is vivid and
+            blotchy) or ``render_factor`` of `antic2019`. None uses the setting of the model.
 
     Raises:
-        ColorzooError: An unknown model or device, a setting that the model does not have, missing weights, an
-            untrained model, or one that the engine cannot run.
+        ColorzooError: Unknown model, device or setting, missing or untrained weights, or a model that the
+            engine does not support.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Colorizer:
         self.memory = Memory() if memory is None else memory
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all but the memory and what belongs to this process."""
+        """Return the state without cache and process-local objects."""
         return {**self.__dict__, "memory": None, "_network": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -173,23 +173,24 @@ class Colorizer:
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
     ) -> Image.Image | list[Image.Image]:
-        """Color an image, or a list of images of any sizes one after the other.
+        """Colorize an image, or a list of images of any sizes.
 
-        Remarks for the user (`ColoredPicture.notes`) are issued as Python warnings.
+        Notes for the user (`ColoredPicture.notes`) are issued as Python warnings.
 
         Args:
             image: Path, Pillow image, `Picture`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
-                uint16 or float in [0, 1]; or a list of them, all with the same guidance.
+                uint16 or float in [0, 1]; or a list of them, which share the guidance.
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
-            strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-            reference: Image whose colors to use, for models that take an exemplar; also a `Look` or the
-                path of one, or a result of `exemplar`. By default the reference named in a recipe file, which
-                is relative to it.
-            frame: The part of the image to color, see `FrameSetting`; None takes the recipe's, or finds
-                the frame of a scan.
+            strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
+            reference: Reference image, for models that accept an exemplar; also a `Look`, the path of a
+                `Look`, or a result of `exemplar`. The default is the reference of the recipe, whose path is
+                relative to the recipe file.
+            frame: Part of the image to colorize, see `FrameSetting`; None uses the recipe, or detects the
+                border of a scan.
 
         Returns:
-            A Pillow image of the same size, or of the recipe's crop, alpha included; of a list a list.
+            A Pillow image with alpha, of the size of the input or of the crop of the recipe; for a list, a
+            list.
 
         Raises:
             ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
@@ -214,7 +215,7 @@ class Colorizer:
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
     ) -> ColoredPicture:
-        """Color one image and return the colors at the network's size, with the notes; see `__call__`.
+        """Colorize one image and return the prediction and notes; see `__call__`.
 
         Args:
             image: See `__call__`.
@@ -224,7 +225,7 @@ class Colorizer:
             frame: See `__call__`.
 
         Raises:
-            GuidanceError: The guidance is broken or belongs to another image.
+            GuidanceError: The guidance is invalid or belongs to another image.
             ColorzooError: The prediction is not finite.
         """
         given = read_guidance(guidance)
@@ -240,15 +241,15 @@ class Colorizer:
         reference: Exemplar | None = None,
         frame: FrameSetting | None = None,
     ) -> Job:
-        """Return the job of coloring an image: what the model sees of it, and the guidance for that part.
+        """Return the job for an image: the part to colorize and the guidance for that part.
 
-        Drawings have no frame: their margin is paper. Their transparent parts are filled with white paper.
+        Sketches have no border detection, and their transparent parts are filled with white.
 
         Args:
             picture: The image.
             guidance: Guidance in pixels of the image, or tensors of any size.
             strength: See `__call__`.
-            reference: Reference whose colors to use.
+            reference: Reference, or None.
             frame: See `__call__`.
 
         Raises:
@@ -262,12 +263,12 @@ class Colorizer:
         return job if seen is picture else replace(job, notes=(*job.notes, PAPER_NOTE))
 
     def job_of(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> Job:
-        """Return the job of coloring a part of an image whose lightness is known.
+        """Return the job for a part of an image.
 
         Args:
             part: The part.
             recipe: Recipe in pixels of the part.
-            reference: Reference whose colors to use.
+            reference: Reference, or None.
 
         Raises:
             GuidanceError: The recipe does not fit the part.
@@ -275,11 +276,11 @@ class Colorizer:
         return make_job(self._network, part, recipe, reference=reference)
 
     def run(self, job: Job, memory: Memory | None = None) -> NetworkAnswer:
-        """Color an image at the network's size.
+        """Colorize an image at the network's size.
 
         Args:
             job: A job of this colorizer.
-            memory: Results of earlier runs; None takes that of the colorizer.
+            memory: Cache of earlier results; None uses the cache of the colorizer.
 
         Raises:
             GuidanceError: The recipe names regions, classes or statistics that do not exist.
@@ -288,23 +289,23 @@ class Colorizer:
         return answer(job, self.memory if memory is None else memory)
 
     def stages(self) -> Stages:
-        """Return a runner of stages with the results of earlier runs; see `colorzoo.inference.pipeline`."""
+        """Return a runner of stages with a cache of earlier results; see `colorzoo.inference.pipeline`."""
         return Stages(self.memory)
 
     def forget(self) -> None:
-        """Forget all earlier images and edits, so that they cannot change the next result.
+        """Clear the cache, so that earlier images and edits cannot affect the next result.
 
-        An edit is computed from the answer before it, which may change the last digits.
+        An edit reuses the previous prediction, which can change the last digits.
         """
         self.memory.clear()
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
-        """Convert references to what the model takes, once for any number of images.
+        """Encode references for the model, for use with several images.
 
         Args:
-            references: One; or several, if the model gives looks.
+            references: One reference, or several if the model encodes references (`GivesLooks`).
 
-        A model that takes no reference gets a placeholder, and the result a remark.
+        For a model without references, the result is a placeholder and a note.
 
         Raises:
             GuidanceError: The model cannot use them.
@@ -316,12 +317,12 @@ class Colorizer:
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
     ) -> Exemplar | None:
-        """Return the exemplar of a reference, or of those that a recipe names; None if there is none.
+        """Return the exemplar of a reference or of the references of a recipe; None without a reference.
 
         Args:
-            reference: The reference; None takes those of the recipe.
+            reference: The reference; None uses the references of the recipe.
             guidance: The recipe.
-            folder: Folder that its paths are relative to; None for one that is in no file.
+            folder: Folder of the recipe file, for relative paths; None for a recipe without a file.
         """
         if isinstance(reference, Exemplar):
             return reference
@@ -338,17 +339,17 @@ class Colorizer:
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance) -> Prediction:
-        """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
+        """Run the model; after an out-of-memory error of the device, continue on the CPU.
 
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance of the same size.
 
         Returns:
-            The prediction: its colors in float32 on the CPU, its extras on the model's device.
+            The prediction, with colors in float32 on the CPU and extras on the device of the model.
 
         Raises:
-            ColorzooError: The prediction is not finite, in float32 either.
+            ColorzooError: The prediction is not finite in float32.
         """
         job = Job(self._network, Part(lightness, (lightness.shape[3], lightness.shape[2])))
         others, points = replace(guidance, points=None, scribbles=None), guidance.points
@@ -368,7 +369,7 @@ class Colorizer:
 
     @property
     def paints(self) -> bool:
-        """True if the model paints sketches, with a lightness of its own."""
+        """Whether the model colorizes sketches and predicts the lightness."""
         return self.model.input_kind == "sketch"
 
 
@@ -382,7 +383,7 @@ def _as_array(image: Tensor) -> NDArray[Any]:
     """Return a tensor ``(C, H, W)`` of one, three or four channels as array ``(H, W, C)``.
 
     Raises:
-        PictureError: It is of another shape.
+        PictureError: The tensor has another shape.
     """
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         shape = tuple(image.shape)

@@ -1,12 +1,11 @@
-"""Frame of a scan: the film rebate, print margin or mount around the image, which no model should see.
+"""Detection of the border of a scan: the film rebate, print margin or mount around the image.
 
-A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
-Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
-outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also
-searched turned by some degrees, for a print that lies askew: there must be three level lines then. What lies
-beyond a bar of a dark frame's tone is another exposure of the film.
-An image that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
-cost more than overlooking one.
+A border has a uniform tone along at least two sides of the scan and ends at straight lines parallel to these
+sides. For each side, the detector searches the line, slightly tilted or not, at which most columns differ
+from the tone outside. Borders can be nested. If the corners of the scan have the same tone, rotated copies
+are searched too, for tilted prints; these require three straight lines. A bar with the tone of a dark border
+separates the image from another exposure of the film. Without a certain detection the whole image is used,
+because cropping a night sky, snow or a studio wall is worse than missing a border.
 """
 
 from __future__ import annotations
@@ -56,14 +55,14 @@ Depths = tuple[int, int, int, int]  # of a frame at the top, left, bottom and ri
 
 @dataclass(frozen=True)
 class _Line:
-    """Line along the top of an image at which a frame ends.
+    """Line along the top of an image at which a border ends.
 
     Attributes:
-        depth: Rows above it, in the middle.
-        rise: Rows by which its right end lies above its left end.
-        support: Share of the columns whose lightness steps there.
-        tone: Lightness of the frame.
-        even: Distance from the tone that counts as even.
+        depth: Number of rows above the middle of the line.
+        rise: Rows by which the right end is above the left end.
+        support: Fraction of the columns with a lightness step at the line.
+        tone: Lightness of the border.
+        even: Maximum deviation from the tone within the border.
     """
 
     depth: int
@@ -74,12 +73,12 @@ class _Line:
 
     @property
     def inside(self) -> int:
-        """First row that lies below the whole line."""
+        """First row below the whole line."""
         return self.depth + (abs(self.rise) + 1) // 2
 
 
 def find_frame(lightness: Array) -> Rectangle | None:
-    """Find the image within the frame of a scan, upright or tilted by up to about 7 degrees.
+    """Find the image within the border of a scan, upright or tilted by up to about 7 degrees.
 
     Examples:
         >>> print(find_frame(np.full((64, 96), 50.0, dtype=np.float32)))
@@ -89,7 +88,7 @@ def find_frame(lightness: Array) -> Rectangle | None:
         lightness: ``(H, W)`` in [0, 100].
 
     Returns:
-        The rectangle inside the frame in pixels, or None if there is no frame, or none for certain.
+        The rectangle within the border in pixels, or None without a certain detection.
     """
     height, width = lightness.shape
     small = _shrink(lightness, _LONGEST)

@@ -1,7 +1,7 @@
 """Resampling between the full size of an image and the size of the network, in bands of rows.
 
-No float copy of a whole image is made: a band's lightness is computed from the stored levels when it is
-needed, and a band of the result is rounded to levels at once.
+Bands limit the memory: the lightness of each band is computed from the stored levels on demand, and each band
+of the result is rounded to levels immediately.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ShiftRows = Callable[[Tensor, int, int], Tensor]
 
 
 class Overlay(Protocol):
-    """Colors above an enlarged prediction."""
+    """Change of the colors of an upsampled prediction."""
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Change rows of ab ``(2, rows, W)``, given their lightness and the number of the first, in place."""
+        """Modify rows of ab ``(2, rows, W)`` in place, starting at row ``first``."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class FullLightness:
 
 @dataclass(frozen=True)
 class PointCorrection:
-    """A color to add in and around a rectangle of pixels.
+    """Color correction in and around a rectangle of pixels.
 
     Attributes:
         rows: First and last pixel row of the rectangle.
         columns: First and last pixel column.
-        reach: Deviation in pixels of the Gaussian with which the color fades outside.
-        ab: ``(2,)`` in CIE units, added in full inside.
+        reach: Standard deviation in pixels of the Gaussian falloff outside the rectangle.
+        ab: ``(2,)`` in CIE units, added inside the rectangle.
     """
 
     rows: tuple[int, int]
@@ -116,7 +116,7 @@ class PointCorrection:
 
 
 def distance_outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
-    """Return the distance of a place from [first, last] in pixels, 0 inside."""
+    """Return the distance of a location from [first, last] in pixels, 0 inside."""
     return torch.maximum(first - place, place - last).clamp(min=0).float()
 
 
@@ -131,13 +131,13 @@ def join(
     corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
 ) -> NDArray[np.float32]:
-    """Enlarge ab to the size of the lightness, add the corrections and convert to RGB.
+    """Upsample ab to the size of the lightness, add the corrections and convert to RGB.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
-        corrections: Colors of points to add at full size, see `correct_points`.
-        overlays: Changes of the colors above all of them, the lowest first; see `overlays_of`.
+        corrections: Color corrections at full size, see `correct_points`.
+        overlays: Overlays of the result, the lowest first; see `overlays_of`.
 
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
@@ -157,7 +157,7 @@ def join_ab(
     corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
 ) -> Tensor:
-    """Do as `join` without the conversion, and return ``(2, H, W)`` ab in CIE units."""
+    """Merge like `join` without the conversion, and return ``(2, H, W)`` ab in CIE units."""
     full = torch.empty(2, *lightness.shape)
     with torch.inference_mode():
         for first, last, tile, _ in _bands_of_ab(lightness, ab, corrections, overlays):
@@ -173,7 +173,7 @@ def join_levels(
     *,
     depth: int,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
+    """Merge like `join` and round to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*lightness.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
 
     def write_deep(linear: Tensor, out: NDArray[Any]) -> None:
@@ -191,7 +191,7 @@ def _join(
     out: NDArray[Any],
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
-    """Pass each band in linear light to ``write``, with its rows of ``out``."""
+    """Call ``write`` for each band with its linear RGB and its rows of ``out``."""
     with torch.inference_mode():
         for first, last, tile, light in _bands_of_ab(lightness, ab, corrections, overlays):
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
@@ -203,7 +203,7 @@ def _bands_of_ab(
     corrections: Sequence[PointCorrection],
     overlays: Sequence[Overlay],
 ) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-    """Yield the first row of each band, the one after its last, its ab and its lightness."""
+    """Yield first row, end row, ab and lightness of each band."""
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     for first, last in bands(height, width):
@@ -226,8 +226,8 @@ def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
 def working_size(height: int, width: int, size: int) -> tuple[int, int]:
     """Return height and width of an image for the network.
 
-    The shorter side becomes ``size`` at the same aspect ratio; small images are not enlarged, and the
-    longer side of a strip is limited to four times ``size``.
+    The shorter side becomes ``size`` with the aspect ratio of the image. Small images are not enlarged, and
+    the longer side is at most four times ``size``.
     """
     scale = min(1.0, size / min(height, width), LONGEST * size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
@@ -248,9 +248,9 @@ def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BandShrinker:
-    """`shrink_lightness` of a map that arrives in bands of rows, none of which is kept.
+    """Streaming version of `shrink_lightness` for a map that arrives in bands of rows.
 
-    Rows are reduced first, with a few weights for each row of a band, then columns. As in
+    Rows are reduced first, then columns. As in
     ``F.interpolate(mode="bicubic", antialias=True)`` a pixel of the result covers two of its own widths to
     each side, and weights are normalized at the borders.
 
@@ -286,7 +286,7 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BicubicUpsampler:
-    """Bicubic enlargement of a map, any rows of the result at a time, so tiles have no seams.
+    """Bicubic upsampling of a map by rows, so that tiles have no seams.
 
     Two small matrix products give the result of ``F.interpolate(mode="bicubic")`` for the whole map.
 
@@ -314,11 +314,11 @@ class BicubicUpsampler:
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
-@lru_cache(maxsize=4)  # the pad needs the same ones with every edit
+@lru_cache(maxsize=4)  # the pad needs the same weights for every edit
 def bicubic_matrix(source: int, target: int) -> Tensor:
-    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated.
+    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, with repeated borders.
 
-    The matrix is cached: do not change it.
+    The matrix is cached and must not be modified.
     """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     base = position.floor()

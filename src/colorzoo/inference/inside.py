@@ -1,4 +1,4 @@
-"""The part of an image within its frame: what models see, with all guidance in its coordinates."""
+"""The part of an image within its border, and the conversion of guidance to its coordinates."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ NO_AB = torch.zeros(2, 1, 1)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A whole image around the part that is colored; they stay gray.
+    """Whole image around the part that is colorized; the surroundings stay gray.
 
     Attributes:
-        lightness: Of the whole image.
-        inside: The part that is colored.
+        lightness: Lightness of the whole image.
+        inside: The part that is colorized.
     """
 
     lightness: FullLightness | Tensor
     inside: Rectangle
 
     def around(self, colored: NDArray[Any], depth: int | None) -> NDArray[Any]:
-        """Return the whole image with a colored upright inside, ``(H, W, 3)``.
+        """Return the whole image with the colorized upright part, ``(H, W, 3)``.
 
         Args:
-            colored: ``(height, width, 3)`` of the inside: levels, or floats in [0, 1].
+            colored: ``(height, width, 3)`` of the part: levels, or floats in [0, 1].
             depth: Bits of the levels, 8 or 16; None for floats.
         """
         x, y, width, height = self.inside[:4]
@@ -65,7 +65,7 @@ class Surroundings:
         return whole
 
     def shifted(self, shift: Tensor) -> Surroundings:
-        """Return a whole image whose tilted inside is lighter or darker.
+        """Return the whole image with a shifted lightness in its tilted part.
 
         Args:
             shift: ``(height, width)`` units of lightness to add to the inside.
@@ -85,7 +85,7 @@ def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> Ful
 
 
 def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
-    """Return the part of an image that a setting means; None for the whole image.
+    """Return the part of an image that a setting selects; None for the whole image.
 
     Raises:
         GuidanceError: A rectangle does not lie within the image.
@@ -103,10 +103,10 @@ def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
 
 
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
-    """Return a rectangle that lies within an image of some width and height; None if it is all of it.
+    """Validate a rectangle within an image; return None if it covers the whole image.
 
     Raises:
-        GuidanceError: It does not.
+        GuidanceError: The rectangle exceeds the image.
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
@@ -115,7 +115,7 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
 
 
 def crop_levels(levels: Levels, inside: Rectangle) -> FullLightness | Tensor:
-    """Return the lightness of the inside, ``(height, width)``, upright."""
+    """Return the lightness of the part, ``(height, width)``, upright."""
     if inside.tilt:
         return crop_lightness(FullLightness(levels).whole()[0, 0], inside)
     x, y, width, height = inside[:4]
@@ -123,7 +123,7 @@ def crop_levels(levels: Levels, inside: Rectangle) -> FullLightness | Tensor:
 
 
 def crop_lightness(lightness: Tensor, inside: Rectangle) -> Tensor:
-    """Return the inside of a lightness ``(..., H, W)`` of the size of the image, upright."""
+    """Return the upright part of a lightness ``(..., H, W)`` of the size of the image."""
     if inside.tilt:
         from colorzoo.inference.steps.tilt import straighten  # few images need it
 
@@ -132,7 +132,7 @@ def crop_lightness(lightness: Tensor, inside: Rectangle) -> Tensor:
 
 
 def crop_cells(maps: Tensor, inside: Rectangle) -> Tensor:
-    """Return the inside of a map ``(..., H, W)`` of the size of the image, each cell one of the map."""
+    """Return the part of a map ``(..., H, W)`` of the size of the image, without interpolation."""
     if inside.tilt:
         from colorzoo.inference.steps.tilt import straighten_cells
 
@@ -142,7 +142,7 @@ def crop_cells(maps: Tensor, inside: Rectangle) -> Tensor:
 
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
-    """Move a recipe from an image to its inside.
+    """Convert a recipe from the image to its part.
 
     Args:
         recipe: The recipe.
@@ -150,10 +150,10 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         inside: The part.
 
     Returns:
-        The recipe of the inside, and remarks on what lies outside.
+        The recipe of the part, and notes on hints outside.
 
     Raises:
-        GuidanceError: The recipe does not fit the image, or has classes of the whole image as a file.
+        GuidanceError: The recipe does not match the image, or has a class file of the whole image.
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
@@ -182,7 +182,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
 
 
 def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) -> Guidance:
-    """Cut the maps of guidance, which cover a whole image at any resolution, to its inside.
+    """Crop guidance maps of a whole image, at any resolution, to its part.
 
     Args:
         guidance: Guidance of one image.
@@ -216,7 +216,7 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
 
 
 def _with_all_points(cut: Points, points: Points, inside: Rectangle, size: tuple[int, int]) -> Points:
-    """Return the points of a tilted part with the single cells that turning would lose."""
+    """Return the points of a tilted part, including single cells that the rotation would lose."""
     rows, columns = points.mask.shape[-2:]
     height, width = cut.mask.shape[-2:]
     number, _, row, column = points.mask.nonzero(as_tuple=True)
@@ -232,7 +232,7 @@ def _with_all_points(cut: Points, points: Points, inside: Rectangle, size: tuple
 
 
 def _crop_scaled(maps: Tensor, inside: Rectangle, size: tuple[int, int]) -> Tensor:
-    """Return the inside of a map ``(..., H, W)`` of any size."""
+    """Return the part of a map ``(..., H, W)`` of any size."""
     rows, columns = maps.shape[-2:]
     return crop_cells(maps, inside.scaled(size, columns, rows))
 
@@ -250,11 +250,11 @@ def _crop_box(box: Any, inside: Rectangle) -> Any:
 
 
 def _shift(x: Any, y: Any, inside: Rectangle) -> tuple[Any, Any]:
-    """Return how far a box moves when a tilted part is turned upright: it keeps its sides.
+    """Return the translation of an axis-aligned box when a tilted part is rotated upright.
 
     Args:
-        x: Its center, a number or a tensor.
-        y: Likewise.
+        x: Column of its center, a number or a tensor.
+        y: Row of its center, a number or a tensor.
         inside: The part.
     """
     if not inside.tilt:
@@ -282,7 +282,7 @@ def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> Ke
 
 
 def _crop_extra(extra: Any, inside: Rectangle) -> dict[str, Any]:
-    """Move the painted classes and the divisions of regions."""
+    """Convert the painted classes and the divisions of regions."""
     moved = dict(extra)
     for name, inner in (("classes", "painted"), ("divisions", None)):
         if not moved.get(name):

@@ -1,4 +1,4 @@
-"""`Job`: an image to color, and everything that decides its colors."""
+"""`Job`: an image to colorize, with the model and all guidance."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The part of an image that a model sees.
+    """Part of an image that is colorized.
 
     Attributes:
-        lightness: ``(1, 1, h, w)`` its lightness at the network's size.
-        size: Its width and height in pixels of the image.
-        full: Its lightness ``(height, width)`` at full size; None if it is elsewhere.
-        surroundings: The whole image around it; None if it is all of it.
-        steps: How it was found.
-        is_frame: It is a frame of a film, and colored as its neighbors are.
+        lightness: ``(1, 1, h, w)`` lightness at the network's size.
+        size: Width and height in pixels of the image.
+        full: Lightness ``(height, width)`` at full size, or None.
+        surroundings: The whole image around the part; None if the part is the whole image.
+        steps: Steps that located the part.
+        is_frame: Whether the part is a video frame, which must match its neighbors.
     """
 
     lightness: Tensor
@@ -55,12 +55,12 @@ class Part:
 
     @property
     def inside(self) -> Rectangle | None:
-        """The rectangle of the whole image; None if it is all of it."""
+        """The rectangle in the whole image; None if the part is the whole image."""
         return None if self.surroundings is None else self.surroundings.inside
 
     @property
     def seen(self) -> tuple[int, int]:
-        """Height and width at the network."""
+        """Height and width of the network input."""
         return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
 
@@ -70,12 +70,12 @@ class Job:
 
     Attributes:
         network: The model.
-        part: What it sees of the image.
+        part: Part of the image to colorize.
         recipe: Points, areas, paint and settings, in pixels of the part.
-        tensors: Guidance that was given as tensors, of any size.
-        reference: Reference whose colors to use, or None.
-        notes: Remarks for the user on what was given.
-        crop: What the result keeps of the whole image; None for all of it.
+        tensors: Guidance as tensors of any size.
+        reference: Reference, or None.
+        notes: Notes for the user on the guidance.
+        crop: Crop of the whole image; None for no crop.
     """
 
     network: NetworkRunner
@@ -88,23 +88,23 @@ class Job:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of guidance that were given."""
+        """The kinds of guidance of the job."""
         referred = () if self.reference is None else ("exemplar",)
         return tuple(dict.fromkeys((*self.recipe.kinds(), *self.tensors.kinds(), *referred)))
 
     @property
     def paints(self) -> bool:
-        """True if the model paints sketches, with a lightness of its own."""
+        """Whether the model colorizes sketches and predicts the lightness."""
         return self.network.model.input_kind == "sketch"
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
-    """Read guidance given as JSON or as a path; guidance that is read already stays.
+    """Read guidance from JSON or a path; guidance objects are returned unchanged.
 
-    A `Recipe` may hold unknown fields: `Recipe.from_json` keeps them.
+    `Recipe.from_json` keeps unknown fields.
 
     Raises:
-        GuidanceError: It is no recipe, or one with an unknown field.
+        GuidanceError: The text is not a recipe, or the recipe has an unknown field.
     """
     if guidance is None:
         return Recipe()
@@ -114,17 +114,17 @@ def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
 
 
 def recipe_folder(guidance: GuidanceLike) -> Path | None:
-    """Return the folder of a recipe's file, in which its references lie; None without a file."""
+    """Return the folder of a recipe file, for the paths of its references; None without a file."""
     is_path = isinstance(guidance, str | Path) and not is_recipe_text(guidance)
     return Path(str(guidance)).parent if is_path else None
 
 
 def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
-    """Find the part of an image within its frame, heal it, and shrink it to the network's size.
+    """Find the part of an image within its border, inpaint healing strokes, and resize it for the network.
 
     Args:
         picture: The image.
-        setting: The part that is meant.
+        setting: Setting that selects the part.
         size: Shorter side in pixels at the network.
         healing: Strokes over dust and scratches.
 
@@ -132,7 +132,7 @@ def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[St
         GuidanceError: A rectangle does not lie within the image.
     """
     started = time.perf_counter()
-    inside = find_inside(picture, read_frame(setting, "frame"))  # dust moves no frame
+    inside = find_inside(picture, read_frame(setting, "frame"))  # healing does not change the border
     if healing:
         from colorzoo.inference.steps.healing import heal  # few images need it
 
@@ -148,7 +148,7 @@ def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[St
 
 
 def frame_of(recipe: Guidance | Recipe) -> FrameSetting:
-    """Return the part of the image that guidance is for; a label image belongs to the whole image."""
+    """Return the part setting of guidance; label images require the whole image."""
     if not isinstance(recipe, Recipe) or (recipe.frame == "automatic" and not recipe.classes.file):
         return "automatic"
     return "none" if recipe.frame == "automatic" else recipe.frame
@@ -163,18 +163,18 @@ def make_job(
     reference: Exemplar | None,
     whole: Picture | None = None,
 ) -> Job:
-    """Return the job of coloring a part of an image.
+    """Return the job for a part of an image.
 
     Args:
         network: The model.
         part: The part.
-        guidance: Guidance of the part, or of the whole image if that is given.
-        strength: Factor on the chroma; None takes the recipe's, or 1.
-        reference: Reference whose colors to use.
+        guidance: Guidance of the part, or of the whole image if ``whole`` is set.
+        strength: Factor on the chroma; None uses the strength of the recipe, or 1.
+        reference: Reference, or None.
         whole: The whole image.
 
     Raises:
-        GuidanceError: The guidance does not fit the image, or the strength is not from 0 to 1.5.
+        GuidanceError: The guidance does not match the image, or the strength is not from 0 to 1.5.
     """
     notes: tuple[str, ...] = ()
     crop = guidance.crop if isinstance(guidance, Recipe) else None
@@ -196,13 +196,13 @@ def make_job(
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     width, height = part.size
-    # what was healed is part of the image by now, and what is cropped is cut out at the very end
+    # healing is already applied, and the crop is applied to the result
     sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
     return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)), crop)
 
 
 def _remarks(recipe: Recipe, picture: Picture | None) -> tuple[str, ...]:
-    """Return remarks for the user on a recipe for an image."""
+    """Return notes for the user on a recipe."""
     if picture is None:
         return ()
     notes = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
@@ -213,11 +213,11 @@ def _remarks(recipe: Recipe, picture: Picture | None) -> tuple[str, ...]:
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
-    """Describe point tensors in pixels of the image; return none if they are too many."""
+    """Convert point tensors to hints in pixels of the image; return no hints for too many points."""
     if points is None:
         return ()
     if len(points.mask) != 1:
-        raise GuidanceError(f"guidance for one picture was expected, its points are for {len(points.mask)}.")
+        raise GuidanceError(f"guidance must be for one image, got points for {len(points.mask)}.")
     rows, columns = points.mask.shape[-2:]
     x_scale, y_scale = width / columns, height / rows
     found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))

@@ -1,4 +1,4 @@
-"""Models with their weights, for coloring: chosen for guidance, and loaded."""
+"""Selection and loading of models for inference."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def load_model(
     fast: bool,
     allow_untrained: bool,
 ) -> tuple[ColoringModel, ModelChoice | None]:
-    """Load a model, or take one that is loaded.
+    """Load a model, or prepare a loaded model.
 
     Args:
         model: See `Colorizer`.
         weights: See `Colorizer`.
-        settings: Settings that the user chose.
+        settings: Settings that the user set.
         fast: See `Colorizer`.
         allow_untrained: See `Colorizer`.
 
     Returns:
-        The model; and the registered model and weights, None for a module of the user's own.
+        The model, and its registered name and weights, or None for a custom module.
 
     Raises:
         ColorzooError: See `Colorizer`.
@@ -53,7 +53,9 @@ def load_model(
     if isinstance(model, nn.Module):
         name = type(model).__name__
         if settings:
-            raise ColorzooError(f"{name} is built already; {', '.join(settings)} is for a model by name.")
+            raise ColorzooError(
+                f"{name} is already built; {', '.join(settings)} requires a registered model name."
+            )
         loaded, reason = coloring_model(model), _UNTRAINED.format(name)
     else:
         choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
@@ -66,7 +68,7 @@ def load_model(
 
 
 def _check_known(name: str, settings: dict[str, Any]) -> None:
-    """Raise unless a model or its task has the settings that the user chose."""
+    """Raise an error if neither the model nor its task has a setting of the user."""
     card = model_card(name)
     unknown = settings.keys() - known_settings(load_model_class(card))
     for setting in unknown and unknown - known_settings(load_task_class(card)):
@@ -77,18 +79,18 @@ def _check_known(name: str, settings: dict[str, Any]) -> None:
 
 
 def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
-    """Return a registered model and, for the error if it is untrained, the reason."""
+    """Return a registered model and the reason if it is untrained."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = create_coloring_model(choice.name, choice.file, **settings)
     for other in caught:
         if not issubclass(other.category, UntrainedWarning):
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    # where weights cannot be had, how to get them is the one thing to say
+    # the error explains how to get the weights
     told = [str(each.message) for each in caught if issubclass(each.category, UntrainedWarning)]
     if choice.untrained:
         told = [f"{choice.name} is untrained here: {choice.untrained}"]
-    if told and not model_card(choice.name).weights:  # a new paper, which cannot be tried otherwise
+    if told and not model_card(choice.name).weights:  # a new paper has no weights yet
         told.append("allow_untrained=True (--allow-untrained) colors with random ones")
     return model, "; ".join(told) or _UNTRAINED.format(choice.name)
 
@@ -101,13 +103,13 @@ def choose_for_guidance(
     references: Sequence[object] = (),
     fast: bool = False,
 ) -> ModelChoice:
-    """Choose the named model, else that of the recipe, of the weight file, of a look, else the default.
+    """Select the model by name, recipe, weight file or `Look`, else the default model.
 
     Args:
         model: Registered name, or None.
-        guidance: Guidance or recipe; it decides which models can serve.
+        guidance: Guidance or recipe, which the model must support.
         weights: As of `choose_model`.
-        references: References beside the guidance, or those of the recipe: images, looks, or paths of them.
+        references: References beside the guidance: images, `Look` objects, or paths.
         fast: As of `choose_model`.
 
     Raises:
@@ -123,11 +125,11 @@ def choose_for_guidance(
 
 
 def uses_of(guidance: Guidance | Recipe, *, reference: bool) -> tuple[Use, ...]:
-    """Return the uses of a model for this guidance; a reference beside it comes first."""
+    """Return the uses for guidance; a reference comes first."""
     kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
     actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()
     if "color" in actions:
-        kinds = (*kinds, "points")  # their colors reach the model as points
+        kinds = (*kinds, "points")  # the colors of areas are passed to the model as points
     if "thing" in actions:
         kinds = (*kinds, "boxes", "scribbles")
     return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)

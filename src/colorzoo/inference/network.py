@@ -1,4 +1,4 @@
-"""The network of a model, run as fast as its device allows."""
+"""Execution of a model on its device."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class EditState:
-    """State of a model that makes its next edit of an image faster.
+    """Model state that accelerates the next edit of an image.
 
     Attributes:
-        cache_key: Key of everything that an edit must not change.
-        owner: The model that keeps it and its device; None before the first edit.
-        kept: What it keeps.
+        cache_key: Key of all inputs that an edit must not change.
+        owner: The model and its device; None before the first edit.
+        kept: The state.
     """
 
     cache_key: str
@@ -43,27 +43,27 @@ class EditState:
     kept: Any = None
 
     def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
-        """Return the state of a model; one of another model or device is replaced by a result of ``make``."""
+        """Return the state of a model; call ``make`` if the state belongs to another model or device."""
         if self.owner != (model, device):
             self.owner, self.kept = (model, device), make()
         return self.kept
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is kept."""
+        """Bytes of the state."""
         return nbytes_of(self.kept)
 
 
 class NetworkRunner:
-    """A model on its device, for one call at a time from any thread.
+    """Thread-safe runner of a model on its device.
 
-    If the memory of the device is too small, the model continues on the CPU.
+    After an out-of-memory error of the device, the model continues on the CPU.
 
     Attributes:
         model: The model.
-        name: Its name for messages.
+        name: Name for messages.
         device: Device of the model.
-        notes: Remarks for the user.
+        notes: Notes for the user.
 
     Args:
         model: The model, which is moved to the device.
@@ -86,7 +86,7 @@ class NetworkRunner:
 
     @property
     def cache_key(self) -> str:
-        """Key of this runner in caches, unique in the process."""
+        """Cache key of this runner, unique in the process."""
         return f"{self.name} {self._number}"
 
     def ask(self, question: Callable[[Any], T]) -> T:
@@ -100,13 +100,13 @@ class NetworkRunner:
         Args:
             network_input: ``(B, 1, h, w)`` lightness or sketch.
             guidance: Guidance of the same size.
-            state: What it keeps from edit to edit.
+            state: State of earlier edits.
 
         Returns:
-            The prediction: its colors in float32 on the CPU, its extras on the device.
+            The prediction, with colors in float32 on the CPU and extras on the device.
 
         Raises:
-            ColorzooError: The prediction is not finite, in float32 either.
+            ColorzooError: The prediction is not finite in float32.
         """
         with self._lock:
             try:
@@ -123,7 +123,7 @@ class NetworkRunner:
             return self._finite(network_input, guidance, state)
 
     def likeness(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
-        """Return `ComparesPlaces.likeness` of a model that has it, in float32 on the CPU."""
+        """Return `ComparesPlaces.likeness` in float32 on the CPU."""
         with self._lock, self._at_precision(self._preferred):
             model = self.model
             assert isinstance(model, ComparesPlaces)
@@ -131,13 +131,13 @@ class NetworkRunner:
             return model.likeness(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
-        """Return the prediction of the model or its graph, by the shortest way that it offers."""
+        """Return the prediction of the model or its graph, using cached state if possible."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, Redraws):
             others = replace(guidance, scribbles=None)
             opened = state.of(model, self.device, lambda: model.open(network_input, others))
             return model.redraw(opened, guidance.scribbles)
-        # after the first edit images without points are remembered too: they get points next
+        # after the first edit, cache images without points too, because points follow
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
@@ -153,9 +153,7 @@ class NetworkRunner:
             colors = prediction.colors
             if torch.isfinite(colors).all():
                 return prediction.with_colors(colors.float().cpu())
-        raise ColorzooError(
-            f"{self.name} predicted values that are not finite, in float32 too; check its weights."
-        )
+        raise ColorzooError(f"{self.name} predicted NaN or inf in float32; check its weights.")
 
     @contextmanager
     def _at_precision(self, dtype: torch.dtype) -> Iterator[None]:

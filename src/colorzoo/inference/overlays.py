@@ -1,4 +1,4 @@
-"""Changes of colors at full size, above the answer of the network: replaced colors, then paint."""
+"""Color changes at full size after the network: replaced colors, then paint."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def overlays_of(
         recipe: The recipe.
         picture_size: Width and height of its image.
         shape: Height and width of the result.
-        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None if nowhere.
-        reaches: ``(h, w)`` in [0, 1], the share that each stroke of paint may cover; see `Solution`.
+        locked: ``(h, w)`` in [0, 1], mask of locked colors; None without locks.
+        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; see `Solution`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:

@@ -30,17 +30,15 @@ class PaletteConstants:
     """Constants of palettes.
 
     Attributes:
-        starts: Starts of the k-means.
-        rounds: Most of its rounds.
-        settled: Move of the means in CIE units below which it ends.
-        sharpness: Factor on the logits: on held-out images more truths lie near a suggestion than with 1
-            or 1.7; the paper's is 0.2.
-        negligible: Share of a bin that moves no cluster, relative to the largest.
-        untrained: Entropy of random weights as a share of that of a uniform distribution; trained heads stay
-            below 0.8 on photos.
-        around: How far to each side a point's effect is looked for, as a fraction 1 / ``around`` of the
-            shorter side.
-        taken_radius: Cells around a given point where no other is proposed.
+        starts: Number of k-means initializations.
+        rounds: Maximum number of k-means iterations.
+        settled: Movement of the means in CIE units at which k-means stops.
+        sharpness: Factor on the logits, tuned on held-out images; the paper uses 0.2.
+        negligible: Probability relative to the largest bin below which bins are ignored.
+        untrained: Entropy relative to a uniform distribution above which a head counts as untrained; trained
+            heads stay below 0.8 on photos.
+        around: Averaging window of the entropy, as a fraction 1 / ``around`` of the shorter side.
+        taken_radius: Radius in cells around a point in which no other point is proposed.
     """
 
     starts: int = 5
@@ -62,7 +60,7 @@ class Suggestion:
 
     Attributes:
         ab: In CIE units, within the sRGB gamut at the pixel's lightness.
-        share: Probability of its cluster.
+        share: Probability of the color cluster.
         rgb: The color at the pixel's lightness, 0 .. 255.
     """
 
@@ -73,11 +71,11 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Predicted distribution of colors of every cell of an image.
+    """Predicted color distribution of every cell of an image.
 
     Attributes:
         probabilities: ``(Q, h, w)``, summing to 1 over the bins.
-        centers: ``(Q, 2)`` colors of the bins in CIE units.
+        centers: ``(Q, 2)`` bin centers in CIE units.
         stride: Pixels per cell, at the network's size.
     """
 
@@ -87,10 +85,10 @@ class Distribution:
 
     @classmethod
     def of(cls, prediction: Prediction) -> Distribution | None:
-        """Return the distribution of the first image of a prediction, without bins outside the sRGB hull.
+        """Return the distribution of the first image of a prediction, without bins outside the sRGB gamut.
 
-        None if the model predicts none, or an untrained one: it is nearly uniform, as in the authors'
-        converted Local Hints weights.
+        The result is None if the model predicts no distribution or an untrained, nearly uniform distribution,
+        as with the authors' converted Local Hints weights.
         """
         logits = prediction.color_logits
         if logits is None:
@@ -116,7 +114,7 @@ class Distribution:
 
 
 def distribution_of(answer: NetworkAnswer) -> Distribution | None:
-    """Return the distribution of colors of an answer; computing it takes longer than the image."""
+    """Return the color distribution of a prediction; computing it is slower than the prediction."""
     extras = answer.extras
     if "logits" not in extras:
         return None
@@ -125,13 +123,15 @@ def distribution_of(answer: NetworkAnswer) -> Distribution | None:
 
 
 def doubt_of(answer: NetworkAnswer) -> float | None:
-    """Return the color error that a model expects of its answer to a photo (ours).
+    """Return the uncertainty of a result: the color error that the model expects (ours).
 
-    That is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted distribution over bins
-    with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.doubt` compares it with true errors.
+    The uncertainty is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted
+    distribution over bins with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.doubt`
+    compares the uncertainty with true errors.
 
     Returns:
-        The error in CIE units; None if the model predicts no distribution, and for a page, which stays gray.
+        The error in CIE units; None if the model predicts no distribution, and for a page without content to
+        colorize.
     """
     distribution = distribution_of(answer)
     if distribution is None or NOTHING_TO_COLOR in answer.notes:
@@ -147,12 +147,12 @@ def suggest_colors(
 ) -> list[Suggestion]:
     """Return the clusters of a distribution over colors, most likely first.
 
-    k-means is weighted by the bins' probabilities, with the best of several starts. (The published pad
-    clusters 25,000 sampled colors once, which adds noise and often finds a poor optimum.)
+    The clusters come from k-means weighted by the probabilities, with several initializations. (The published
+    interface clusters 25,000 sampled colors once, which is noisier.)
 
     Args:
         probabilities: ``(Q,)``.
-        centers: ``(Q, 2)`` colors of the bins in CIE units.
+        centers: ``(Q, 2)`` bin centers in CIE units.
         lightness: Lightness of the pixel in [0, 100].
         count: Largest number of colors.
     """
@@ -173,7 +173,7 @@ def suggest_colors(
 def weighted_clusters(
     points: NDArray[np.float64], weights: NDArray[np.float64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cluster weighted points by k-means, the best of several seeded starts.
+    """Cluster weighted points by k-means with several seeded initializations.
 
     Args:
         points: ``(N, 2)``.
@@ -202,12 +202,12 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel where a color would help most: one in the middle of an uncertain area.
+    """Return the pixel of the next point: the center of an uncertain area.
 
-    What lies outside of the image is certain, so that places at its edges count less.
+    Locations outside the image have zero uncertainty, so that locations at the edges count less.
 
     Args:
-        distribution: Distribution with the points given so far.
+        distribution: Distribution conditioned on the current points.
         taken: Pixels that have a point, at the network's size; none near them is proposed.
 
     Returns:

@@ -1,1 +1,1 @@
-"""The steps of coloring an image, one a file; `colorzoo.inference.pipeline` puts them in order."""
+"""Steps of coloring an image, one step per module; `colorzoo.inference.pipeline` puts them in order."""

@@ -37,11 +37,11 @@ class MaskConstants:
     """Constants of the soft masks of areas.
 
     Attributes:
-        supersampling: Pixels of a drawn outline in one of the mask.
-        radius: Of the window of the guided filter, in shorter sides.
-        least_radius: The same in pixels, which may be more.
-        slack: Squared units of L: weaker structure than its root is no edge.
-        nearly: Shares this near to 0 or 1 become 0 or 1.
+        supersampling: Supersampling factor of drawn outlines.
+        radius: Window radius of the guided filter, as a fraction of the shorter side.
+        least_radius: Minimum window radius in pixels.
+        slack: Regularization of the guided filter in squared units of L.
+        nearly: Values within this distance of 0 or 1 are rounded to 0 or 1.
     """
 
     supersampling: int = 4
@@ -67,11 +67,11 @@ class Matte:
     offset: Tensor
 
     def at(self, lightness: Tensor) -> Tensor:
-        """Return the shares ``(h, w)`` for a lightness ``(h, w)`` of the same size."""
+        """Return the mask ``(h, w)`` for a lightness ``(h, w)`` of the same size."""
         return _settled(self.slope * lightness + self.offset)
 
     def enlarged(self, size: tuple[int, int]) -> ShiftRows:
-        """Return a function from bands ``(rows, W)`` of a larger lightness to their shares.
+        """Return a function from bands ``(rows, W)`` of a larger lightness to their masks.
 
         Args:
             size: Height and width of the larger image.
@@ -92,7 +92,7 @@ class DrawnArea:
     Attributes:
         area: The area of the recipe.
         matte: Its soft mask.
-        share: The mask for the lightness of the copy, ``(h, w)`` in [0, 1].
+        share: The mask on the copy, ``(h, w)`` in [0, 1].
     """
 
     area: Area
@@ -105,7 +105,7 @@ class LightnessShift:
     """Shift of a picture's lightness by areas whose lightness follows their colors.
 
     Attributes:
-        parts: Soft masks, and the units of L to add there.
+        parts: Soft masks, and the shifts in units of L.
     """
 
     parts: tuple[tuple[Matte, float], ...]
@@ -150,7 +150,7 @@ def draw_areas(
 
 
 def set_opacities(drawn: Sequence[DrawnArea], *, opacities: Sequence[float]) -> tuple[DrawnArea, ...]:
-    """Set the opacity of each area, which does not change its mask."""
+    """Set the opacity of each area without changing its mask."""
     return tuple(
         replace(each, area=replace(each.area, opacity=opacity))
         for each, opacity in zip(drawn, opacities, strict=True)
@@ -158,7 +158,7 @@ def set_opacities(drawn: Sequence[DrawnArea], *, opacities: Sequence[float]) -> 
 
 
 def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -> Map:
-    """Return the share ``(h, w)`` in [0, 1] of each cell of a map that belongs to an area.
+    """Return the coverage ``(h, w)`` in [0, 1] of each cell by an area.
 
     Args:
         area: The area.
@@ -178,7 +178,7 @@ def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -
 def polygon_map(
     path: Sequence[tuple[float, float]], picture_size: tuple[int, int], size: tuple[int, int]
 ) -> Map:
-    """Return the share of each cell ``(h, w)`` inside an outline in pixels of the image."""
+    """Return the coverage of each cell ``(h, w)`` by an outline in pixels of the image."""
     canvas = Image.new("L", (size[1] * MASKS.supersampling, size[0] * MASKS.supersampling))
     scale_x, scale_y = canvas.width / picture_size[0], canvas.height / picture_size[1]
     # Pillow includes the pixels of the corners, so half a pixel is subtracted
@@ -205,9 +205,9 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
 
 
 def feather(share: Tensor, cells: int) -> Matte:
-    """Return a mask that fades over so many cells to both sides of the border of another one, ``(h, w)``.
+    """Return a mask ``(h, w)`` with a soft boundary of the given width in cells to both sides.
 
-    It no longer follows the edges of the image.
+    The result does not follow the edges of the image.
     """
     faded = share.double().numpy()
     for reach in (cells // 2, cells - cells // 2):
@@ -217,23 +217,23 @@ def feather(share: Tensor, cells: int) -> Matte:
 
 
 def _settled(share: Tensor) -> Tensor:
-    """Clamp shares to [0, 1]; those within rounding of an end become that end."""
+    """Clamp values to [0, 1] and round values close to the ends."""
     return ((share - MASKS.nearly) / (1 - 2 * MASKS.nearly)).clamp(0, 1)
 
 
 def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:
-    """Return the share ``(h, w)`` in [0, 1] locked by areas: inside for ``lock``, outside for ``only``."""
+    """Return the lock mask ``(h, w)`` in [0, 1] of areas: inside for ``lock``, outside for ``only``."""
     union = torch.stack([each.share for each in drawn]).amax(dim=0)
     share = union if action == "lock" else 1 - union
-    return (2 * share).clamp(0, 1)  # a pixel that is locked by half is locked in full
+    return (2 * share).clamp(0, 1)  # half-locked pixels are fully locked
 
 
 def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
     """Encode the colors of a result for a recipe, exact to half a step of 255 levels.
 
     Args:
-        lab: ``(3, h, w)``; L counts only if a model paints it, and is 0 otherwise.
-        share: ``(h, w)`` in [0, 1]; only places near a share above 0 are stored.
+        lab: ``(3, h, w)``; L is 0 unless the model predicts the lightness.
+        share: ``(h, w)`` in [0, 1]; only locations near values above 0 are stored.
     """
     near = F.max_pool2d(share[None, None], 9, stride=1, padding=4)[0, 0] > 0
     if not near.any():
@@ -251,7 +251,7 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
     """Decode the colors of `encode_locked_colors` at a size, ``(3, h, w)`` Lab.
 
     Raises:
-        GuidanceError: They cannot be read.
+        GuidanceError: The data cannot be decoded.
     """
     try:
         with open_picture(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
@@ -259,7 +259,9 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
                 raise ValueError
             levels = torch.from_numpy(np.array(image))
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):
-        raise GuidanceError("recipe.areas: kept.png is no RGB picture as PNG; lock the area again.") from None
+        raise GuidanceError(
+            "recipe.areas: kept.png must be an RGB image in PNG format; lock the area again."
+        ) from None
     low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
     lab = levels.permute(2, 0, 1).float() * step + low
     if tuple(lab.shape[1:]) == size:

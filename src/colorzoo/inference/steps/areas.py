@@ -1,8 +1,8 @@
-"""Areas of recipes in the answers of a model: colored, locked, and objects of their own.
+"""Areas of recipes: filled with a color, locked, or passed to the model as objects.
 
-An object area (the action ``"thing"``) becomes a box for models that color objects by themselves (Su et al.
-2020), whose effect is restricted to the area with its soft edges, and a stroke along its border for models
-that keep colors from crossing edges (Kim et al. 2021).
+An object area (action ``"thing"``) becomes a box for models that color objects separately (Su et al. 2020),
+with an effect restricted to the soft mask of the area. For models that reduce color bleeding (Kim et al.
+2021) it becomes a stroke along its boundary.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class AreaConstants:
     """Constants of areas.
 
     Attributes:
-        fill: Share of the chosen color itself; the rest is the network's answer to it.
-        seeds: Places of an area at which the network is given its color.
+        fill: Weight of the chosen color; the rest is the prediction for that color.
+        seeds: Number of points that pass the color of an area to the network.
         seed_radius: Half their side in pixels of the network.
-        apart: Weight of the distance from other seeds against that from a border.
+        apart: Weight of the distance to other seeds relative to the distance to the boundary.
         least_room: Least of this weighted distance.
-        stroke: Pixels of the network across a border, in the middle of the widths of training.
+        stroke: Width of boundary strokes in network pixels, the middle of the training range.
     """
 
     fill: float = 0.6
@@ -60,9 +60,9 @@ AREAS = AreaConstants()
 def plant_seeds(
     drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], picture_size: tuple[int, int]
 ) -> Points:
-    """Draw the colors of areas as points for the network, beside other points that count there.
+    """Draw the colors of areas as points for the network.
 
-    Those are the points of unlimited reach and the ones inside the areas.
+    Points of unlimited reach and points inside the areas are drawn too.
 
     Args:
         drawn: The colored areas.
@@ -99,16 +99,16 @@ def fill_areas(
     *,
     strengths: tuple[float, ...],
 ) -> Colors:
-    """Fill areas with their colors, later ones over earlier ones.
+    """Fill areas with their colors; later areas cover earlier areas.
 
-    A share of the fill is the network's answer to the colors, given as points, unless the lightness follows
-    the color: the network saw another lightness.
+    The fill is blended with the prediction for these colors, except where the lightness follows the color,
+    because the prediction was computed for another lightness.
 
     Args:
         colors: The colors so far.
         lightness: ``(1, 1, h, w)`` of the image.
         drawn: The colored areas.
-        seeded: ``(1, 2, h, w)``, the network's answer to `plant_seeds`; None if it takes no points.
+        seeded: ``(1, 2, h, w)``, the prediction for `plant_seeds`; None if the model does not support points.
         extent: Reach of the points inside the areas, which take precedence there; None without any.
         strengths: Strength of each of these points.
     """
@@ -132,13 +132,13 @@ def fill_areas(
 def lock_areas(
     colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
 ) -> Colors:
-    """Keep the colors of areas: gray, as they were recorded, or as the model gives them without hints.
+    """Lock the colors of areas: gray, recorded, or predicted without hints.
 
     Args:
         colors: The colors so far.
         drawn: All areas that keep their colors.
         own: Prediction without hints; None if no area needs it.
-        strength: Factor on the chroma, which also counts for the model's own colors.
+        strength: Factor on the chroma, which also applies to the prediction without hints.
 
     Raises:
         GuidanceError: Recorded colors cannot be read.
@@ -169,7 +169,7 @@ def _own_lab(own: Prediction | None, strength: float) -> Tensor:
 
 
 def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
-    """Add boxes around areas that are objects; a model that detects objects itself takes these alone."""
+    """Add boxes around object areas; they replace the detections of a model."""
     plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
     around = [_bounding_box(each.share > _HALF) for each in drawn]
     every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
@@ -177,7 +177,7 @@ def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
 
 
 def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
-    """Add strokes along the borders of areas that are objects, except along the border of the image."""
+    """Add strokes along the boundaries of object areas, except at the image border."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
     insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
     borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)
@@ -192,7 +192,7 @@ def restrict_to_things(boxed: Prediction, plain: Prediction, drawn: Sequence[Dra
 
 
 def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:
-    """Return the shift of the lightness ``(1, 1, h, w)`` by colored areas; None if it stays.
+    """Return the shift of the lightness ``(1, 1, h, w)`` by colored areas; None without a shift.
 
     The median of an area becomes the lightness of its color; differences inside it stay.
     """
@@ -239,7 +239,7 @@ def points_inside(
 
 
 def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
-    """Yield areas and their locked shares, the strongest last: gray (no area), ``only``, then each lock."""
+    """Yield areas and their lock masks by increasing priority: gray (no area), ``only``, then each lock."""
     for each in drawn:
         if each.area.action == "gray":
             yield None, each.area.opacity * each.share

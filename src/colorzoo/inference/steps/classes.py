@@ -1,4 +1,4 @@
-"""Class maps: from the model or a label image, reassigned by a table, and painted.
+"""Class maps from a model or a label image, with reassigned and painted classes.
 
 In a recipe they are ``classes``: ``map`` (old class -> new class, SPColor section III-D), ``file`` and
 ``reference_file`` (label images in place of the model's classes), ``painted`` (polygons with a class).
@@ -37,14 +37,14 @@ def read_classes(
     recipe: Recipe,
     files: tuple[str, ...],
 ) -> ClassMap | None:
-    """Read or find the classes of an image and its reference; see `class_map`.
+    """Read or predict the classes of an image and its reference; see `class_map`.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         exemplar: The reference, or None.
         network: The model.
         recipe: Its classes, and the size of its image.
-        files: Hashes of its label images, so that a changed one is read again.
+        files: Hashes of the label images, so that changed files are read again.
     """
     del files
     reference = None if exemplar is None else exemplar.rgb
@@ -59,24 +59,24 @@ def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
 
 
 def lacks_classes(model: object, recipe: Recipe) -> bool:
-    """Return whether a recipe leaves classes to a model that finds none."""
+    """Return whether a recipe needs predicted classes but the model does not predict any."""
     return not isinstance(model, FindsClasses) and not recipe.classes.file
 
 
 def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tensor | None) -> ClassMap | None:
-    """Return the classes of a recipe; None without the field ``classes``, for the model's own.
+    """Return the classes of a recipe; None without the field ``classes``, so that the model predicts them.
 
     Args:
-        model: The model, for the classes that no label image gives.
+        model: The model that predicts classes without a label image.
         recipe: The recipe; painted polygons are in pixels of ``recipe.width``.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         reference: ``(1, 3, h', w')`` in [0, 1], or None.
 
     Returns:
-        The classes; None also for a model that finds none, where a label image is missing.
+        The classes; None if a label image is missing and the model does not predict classes.
 
     Raises:
-        GuidanceError: A class does not exist, or a label image does not fit.
+        GuidanceError: A class does not exist, or a label image does not match.
     """
     if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
         return None
@@ -93,7 +93,7 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference is None:
         return ClassMap(moved)
     if reference_file:
-        if reference.shape[2:] == (1, 1):  # of an exemplar without an image
+        if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
                 "classes of a reference (--reference-classes) belong to one picture; several references and "
                 "looks have none."
@@ -114,7 +114,7 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
         path: An 8- or 16-bit image of one channel, as in COCO-Stuff.
 
     Raises:
-        GuidanceError: It cannot be read, or has colors.
+        GuidanceError: The file cannot be read, or has color channels.
     """
     try:
         with open_picture(path) as image:
@@ -133,7 +133,7 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     """Read a label image for an image ``(1, C, h, w)``, ``(1, 1, h', w')`` int64 at the image's own size.
 
     Raises:
-        GuidanceError: See `read_label_image`; or it has another shape than the image.
+        GuidanceError: See `read_label_image`; or its aspect ratio differs from the image.
     """
     labels = torch.from_numpy(read_label_image(path))[None, None]
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
@@ -146,7 +146,7 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
 
 
 def _paint(labels: Tensor, painted: Sequence[PaintedClass], recipe: Recipe, count: int | None) -> None:
-    """Set the class of the pixels inside painted polygons, later ones over earlier ones."""
+    """Set the class inside painted polygons; later polygons cover earlier polygons."""
     height, width = labels.shape[-2:]
     scale = (width / (recipe.width or width), height / (recipe.height or height))
     for area in painted:

@@ -1,4 +1,4 @@
-"""Colors at the network's size, as they go from step to step."""
+"""Colors at the network's size, the state between steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Colors:
         ab: ``(1, 2, h, w)`` in CIE units.
         painted: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
         shift: Shift of the picture's lightness by areas, or None.
-        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
+        locked: ``(h, w)`` in [0, 1], mask of colors locked by areas; None without areas.
     """
 
     ab: Tensor
@@ -31,14 +31,14 @@ class Colors:
 
 @dataclass(frozen=True)
 class Solution:
-    """The colors of an image, with what else the model said.
+    """Colors of an image with further model outputs.
 
     Attributes:
         colors: The colors.
         extras: Further maps of the model, such as ``"logits"``.
-        notes: Remarks for the user, such as ignored guidance.
-        reaches: ``(h, w)`` in [0, 1] for each stroke of paint, the share that it may cover; None for one that
-            goes everywhere. Empty if all do.
+        notes: Notes for the user, such as ignored guidance.
+        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; None for unlimited strokes. Empty
+            if all strokes are unlimited.
     """
 
     colors: Colors
@@ -48,11 +48,11 @@ class Solution:
 
 
 def take_colors(prediction: Prediction, ab: Tensor) -> Colors:
-    """Take the colors of a prediction, with the lightness of a painting.
+    """Return the colors of a prediction, including a predicted lightness.
 
     Args:
-        prediction: Answer of the network.
-        ab: ``(1, 2, h, w)``, its chroma with the points applied.
+        prediction: Prediction of the network.
+        ab: ``(1, 2, h, w)``, its ab with the points applied.
     """
     painted = rgb_to_lab(prediction.rgb)[:, :1] if isinstance(prediction, RgbPrediction) else None
     return Colors(ab, painted)

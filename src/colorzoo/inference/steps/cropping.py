@@ -19,8 +19,8 @@ class CroppingConstants:
     """Constants of cropping.
 
     Attributes:
-        tile: Longest side in pixels of what is sampled at a time, which bounds the memory.
-        around: Pixels around the sampled places of a tile that bicubic interpolation looks at.
+        tile: Longest side in pixels of a tile, which limits the memory.
+        around: Margin in pixels around a tile for bicubic interpolation.
     """
 
     tile: int = 512
@@ -31,9 +31,9 @@ CROPPING = CroppingConstants()
 
 
 def cropped(levels: Levels, crop: Crop) -> Levels:
-    """Return the part of an image that a crop keeps, upright.
+    """Crop an image.
 
-    Without an angle its pixels stay as they are; else they are sampled once, by bicubic interpolation.
+    Without an angle the pixels are copied; otherwise they are resampled once by bicubic interpolation.
 
     Args:
         levels: ``(H, W)`` or ``(H, W, C)``: unsigned levels of any depth, or floats in [0, 1].
@@ -54,13 +54,13 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
 
 
 def crop_picture(picture: Picture, crop: Crop) -> Picture:
-    """Return the part of an image that a crop keeps, with its alpha and metadata."""
+    """Crop an image with its alpha and metadata."""
     alpha = None if picture.alpha is None else cropped(picture.alpha, crop)
     return replace(picture, levels=cropped(picture.levels, crop), alpha=alpha)
 
 
 def _sampled(levels: Levels, x: FloatArray, y: FloatArray) -> Levels:
-    """Return an image at places ``(h, w)``, whose pixels have their centers at halves."""
+    """Sample an image at coordinates ``(h, w)``; pixel centers are at halves."""
     height, width = levels.shape[:2]
     left, top = (max(0, int(places.min()) - CROPPING.around) for places in (x, y))
     right = min(width, int(x.max()) + 1 + CROPPING.around)

@@ -1,4 +1,4 @@
-"""A color at any lightness."""
+"""Conversion of a color to any lightness."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LIGHTNESSES = 201  # at which a color is computed; between them linear interpol
 
 
 def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, of its chroma if sRGB can."""
+    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, with its chroma if in gamut."""
     return _look_up(_ab_table(color), lightness)
 
 
 def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, eased in shade.
+    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, desaturated in shadows.
 
-    What is darker than the color is the same linear RGB under less light: its chroma falls with the light.
+    Pixels darker than the color get its linear RGB scaled down, so the chroma decreases with the lightness.
     """
     return _look_up(_shaded_table(color), lightness)
 
@@ -43,7 +43,7 @@ def _ab_table(color: str) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _shaded_table(color: str) -> Tensor:
-    """Return the table of a color that less light makes darker."""
+    """Return the table of a color whose linear RGB is scaled down."""
     lab = torch.tensor(color_lab(color)).view(3, 1)
     light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
     shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]

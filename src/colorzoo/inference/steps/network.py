@@ -1,6 +1,6 @@
-"""Steps of the network: what it is told besides points and areas, and what it is asked.
+"""Steps that prepare guidance for the network and query it.
 
-Those that ask it have the setting ``network``: for colors, the likeness of places, boxes, looks and regions.
+Steps with the setting ``network`` query it for colors, similarity, boxes, reference embeddings or regions.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], picture_size
 def place_boxes(
     tensors: Guidance, *, boxes: tuple[BoxHint, ...] | None, picture_size: Size, size: Size
 ) -> Guidance:
-    """Gather the boxes of a recipe and what was given as tensors, at the network's size.
+    """Combine the boxes of a recipe with tensor guidance, at the network's size.
 
     Args:
-        tensors: What was given as tensors.
+        tensors: Guidance as tensors.
         boxes: Boxes of the recipe; None means unspecified.
         picture_size: Width and height of its image.
         size: Height and width at the network.
@@ -70,7 +70,7 @@ def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
 
 
 def resize_points(points: Points, *, size: Size) -> Points:
-    """Resample points to ``size``; a cell takes the mean color of the hinted pixels it covers."""
+    """Resample points to ``size``; a cell gets the mean color of its hinted pixels."""
     if tuple(points.mask.shape[-2:]) == size:
         return points
     share = F.interpolate(points.mask, size=size, mode="area")
@@ -104,10 +104,10 @@ def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
 
 
 def keep_state(*unchanged: object, network: NetworkRunner) -> EditState:
-    """Make room for what the model keeps from edit to edit.
+    """Create the model state that accelerates edits.
 
     Args:
-        unchanged: What an edit must not change, so that the state of before is still true.
+        unchanged: Inputs that must not change for the state to stay valid.
         network: The model.
     """
     return EditState(key_of(unchanged, network))
@@ -129,14 +129,14 @@ def run_network(
         guidance: All other guidance.
         points: The points; None for none.
         strokes: The strokes; None for none.
-        state: What the model keeps from edit to edit.
+        state: Model state of earlier edits.
         network: The model.
     """
     return network.predict(seen, replace(guidance, points=points, scribbles=strokes), state)
 
 
 def compare_places(lightness: Tensor, state: EditState, *, network: NetworkRunner, places: Places) -> Tensor:
-    """Ask the model how alike all places are to points, ``(1, 1, h, w)`` in [0, 1] at any size.
+    """Compute the similarity of all locations to points, ``(1, 1, h, w)`` in [0, 1] at any size.
 
     See `colorzoo.capabilities.ComparesPlaces`.
     """
@@ -145,7 +145,7 @@ def compare_places(lightness: Tensor, state: EditState, *, network: NetworkRunne
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
-    """Ask the model for the boxes of objects; see `colorzoo.capabilities.FindsBoxes`.
+    """Detect boxes of objects; see `colorzoo.capabilities.FindsBoxes`.
 
     Raises:
         GuidanceError: The model has no detector.
@@ -155,12 +155,12 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
 
 
 def find_look(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
-    """Ask the model for the look of a reference; see `colorzoo.capabilities.GivesLooks`."""
+    """Encode a reference; see `colorzoo.capabilities.GivesLooks`."""
     look = network.ask(lambda model: model.look(exemplar.rgb.to(model.device)).float().cpu())
     return replace(exemplar, look=look)
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
-    """Ask the model for the regions to color; see `colorzoo.capabilities.ProposesRegions`."""
+    """Propose the regions to color; see `colorzoo.capabilities.ProposesRegions`."""
     found: Regions = network.ask(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
     return found

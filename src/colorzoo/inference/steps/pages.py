@@ -1,9 +1,8 @@
-"""Pages: what has nothing to color, as a blank sheet, text, a line chart or a color target (ours).
+"""Detection of pages without content to colorize: blank sheets, text, line charts and color targets (ours).
 
-A network colors them nevertheless, an even gray page for instance blue. A page is recognized by its
-lightness alone: its ground is even once thin lines are taken away, or it consists of many even patches.
-The limits lie far from both the 20 pages of the tests and 824 photos and scans, as a photo that stays gray is
-worse than a page that does not (`benchmarks.pages`).
+Networks would colorize such pages. The detection uses only the lightness: without thin lines the background
+is uniform, or the image consists of many uniform patches. The thresholds have a wide margin to the 20 pages
+of the tests and to 824 photos and scans (`benchmarks.pages`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PageLimits:
-    """Limits within which an image counts as a page.
+    """Thresholds of the page detection.
 
     Attributes:
         line: Width of the thickest line, as a share of the shorter side.

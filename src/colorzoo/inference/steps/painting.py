@@ -1,4 +1,4 @@
-"""Paint of a recipe at any size of its image, a band of rows at a time; no network takes part."""
+"""Paint strokes of a recipe at any image size, computed in bands of rows without a network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class PaintingConstants:
     """Constants of paint.
 
     Attributes:
-        places: Most places of a stroke from which its reach is searched.
-        apart: Share of the diameter of the brush between them.
-        core: Half the side of such a place, in the same shares.
+        places: Maximum number of locations of a stroke from which its reach is computed.
+        apart: Distance between these locations, in brush diameters.
+        core: Half the side of a location, in brush diameters.
         least_chroma: Chroma in CIE units below which a color has no hue.
     """
 
@@ -44,11 +44,11 @@ class Painting:
     """Strokes of paint on an image or on a smaller copy of it.
 
     Attributes:
-        strokes: The strokes, later ones above earlier ones.
+        strokes: The strokes; later strokes cover earlier strokes.
         picture_size: Width and height of the image.
         shape: Height and width of the copy.
         strength: Factor on the chroma.
-        reaches: ``(1, H, W)`` share that each stroke may cover; None for one that goes everywhere.
+        reaches: ``(1, H, W)`` reach mask of each stroke; None for unlimited strokes.
     """
 
     strokes: tuple[PaintStroke, ...]
@@ -87,7 +87,7 @@ class Painting:
             part += torch.from_numpy(top.opacity * cover) * (wanted - part)
 
     def _coats(self) -> Iterator[list[tuple[PaintStroke, BicubicUpsampler | None]]]:
-        """Yield the strokes that are laid as one: those of a layer that follow each other, or one alone."""
+        """Yield groups of consecutive strokes of one layer, which are blended once."""
 
         def coat(number: int) -> tuple[object, ...]:
             stroke = self.strokes[number]
@@ -99,7 +99,7 @@ class Painting:
 
 
 def places_along(stroke: PaintStroke) -> list[PointHint]:
-    """Return evenly spaced places along a stroke, from which its reach is searched."""
+    """Return evenly spaced locations along a stroke, from which its reach is computed."""
     path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     ends = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -119,14 +119,14 @@ def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
 
 
 def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
-    """Return a cover within the reach of its stroke, in a band that begins with the row ``first``."""
+    """Limit a coverage to the reach of its stroke, in a band that starts at row ``first``."""
     rows, columns, share = cover
     weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
     return rows, columns, share * weight.clamp(0, 1).numpy()
 
 
 def _joined(covers: Sequence[Cover]) -> Cover:
-    """Return rows, columns and share of what strokes cover together."""
+    """Return rows, columns and coverage of the union of strokes."""
     if len(covers) == 1:
         return covers[0]
     rows, columns = (
@@ -143,7 +143,7 @@ def _joined(covers: Sequence[Cover]) -> Cover:
 
 
 def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int) -> Cover:
-    """Return the rows of a band and the columns that a stroke may cover, and the share that it covers there.
+    """Return the rows and columns of a band that a stroke can cover, and its coverage.
 
     Args:
         stroke: The stroke.
@@ -169,7 +169,7 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
 
 
 def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> slice:
-    """Return the pixels whose centers may lie between two places of the image."""
+    """Return the range of pixel centers between two coordinates."""
     first = int(min(max(low / scale - 0.5, limits[0]), limits[1]))
     last = int(min(max(high / scale + 1.5, limits[0]), limits[1]))
     return slice(first, max(first, last))
@@ -182,7 +182,7 @@ def _approach(
     scale: tuple[float, float],
     window: tuple[slice, slice],
 ) -> None:
-    """Lower the squared distances in a window to those from a line, where it is nearer, in place."""
+    """Update squared distances in a window with the distances to a line, in place."""
     (x0, y0), (x1, y1) = line
     rows, columns = window
     down = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale[1], (rows.start, rows.stop))

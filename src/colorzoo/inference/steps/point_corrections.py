@@ -1,7 +1,7 @@
-"""Correction of points at full size, where a network's small map is too coarse for them.
+"""Correction of points at full size.
 
-A point of a few pixels is less than one cell of the network's map, so enlarging loses most of its color. The
-difference is added at the point and fades over about one cell.
+A point of a few pixels is smaller than a cell of the network output, so upsampling loses most of its color.
+The correction adds the difference at the point with a falloff of about one cell.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class CorrectionConstants:
     """Constants of corrections.
 
     Attributes:
-        most_points: Points that are corrected; more lie so dense that the network's map resolves them.
-        reach: Deviation of the fading, in cells of the network's map.
-        apart: Least distance to the next point in deviations, so that two colors stay apart.
+        most_points: Maximum number of corrected points.
+        reach: Standard deviation of the falloff, in cells of the network output.
+        apart: Minimum distance to the next point in standard deviations.
         rounds: Rounds of the solver.
-        narrowest: Least deviation in pixels.
+        narrowest: Minimum standard deviation in pixels.
     """
 
     most_points: int = 2048
@@ -54,7 +54,7 @@ def correct_points(
     strength: float,
     locked: Tensor | None = None,
 ) -> list[PointCorrection]:
-    """Compute what to add to an enlarged prediction so that its points have their colors.
+    """Compute corrections so that points have their exact colors in the upsampled prediction.
 
     Args:
         hints: Points in pixels of the image; those covered by a later one, and those of a strength below
@@ -62,10 +62,10 @@ def correct_points(
         ab: ``(2, h, w)`` prediction in CIE units.
         lightness: ``(H, W)`` lightness of the image in [0, 100].
         strength: Factor on the chosen chroma.
-        locked: ``(h, w)`` in [0, 1], where the prediction must not change; None if nowhere.
+        locked: ``(h, w)`` in [0, 1], mask of locked colors; None without locks.
 
     Returns:
-        Corrections to add to the prediction enlarged to ``(H, W)``.
+        Corrections for the prediction upsampled to ``(H, W)``.
     """
     hints = [hint for hint in hints if hint.strength == 1]
     if not 0 < len(hints) <= CORRECTIONS.most_points:
@@ -85,7 +85,7 @@ def correct_points(
     if not len(kept):
         return []
     apart, homes = apart[kept][:, kept], (y[kept], x[kept])
-    # narrower if another point is near, whose color must stay
+    # narrower near other points, to preserve their colors
     others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
     reach = (others / CORRECTIONS.apart).clamp(min=CORRECTIONS.narrowest, max=CORRECTIONS.reach * cell)
     reach = torch.minimum(reach, (room[kept] / CUT).clamp(min=CORRECTIONS.narrowest))
@@ -128,7 +128,7 @@ def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor
 
 
 def _solve(weight: Tensor, missing: Tensor) -> Tensor:
-    """Return amounts ``(K, 2)`` whose weighted sum at each point is what is missing there."""
+    """Solve for corrections ``(K, 2)`` whose weighted sum at each point equals the difference there."""
     amounts = torch.zeros_like(missing)
     for _ in range(CORRECTIONS.rounds):
         for i in range(len(missing)):

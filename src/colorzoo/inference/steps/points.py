@@ -1,4 +1,4 @@
-"""Points at the network's size: drawn, given exactly, and limited to their reach."""
+"""Points at the network's size: rasterization, exact colors, and reach."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class PointConstants:
     Attributes:
         most_cells: Cells along the shorter side of the grid on which differences are propagated.
         fade: Cells over which a difference falls to a third without edges.
-        fill: Share of a point's own color where the network follows it in full.
-        blend: How far a change spreads on an even surface, as a share of the shorter side.
-        blend_small: The same as a share of the root of the area that a point reaches, which may be less.
-        blend_edge: Difference in lightness that stops a change as much as that distance does.
-        least_blend: Least of these distances in pixels.
-        blend_rounds: Rounds of the filter.
+        fill: Weight of the exact color of a point where the network follows it fully.
+        blend: Blending distance on a uniform surface, as a fraction of the shorter side.
+        blend_small: Maximum blending distance, as a fraction of the square root of the covered area.
+        blend_edge: Difference in lightness equivalent to the blending distance.
+        least_blend: Minimum blending distance in pixels.
+        blend_rounds: Iterations of the filter.
     """
 
     most_cells: int = 64
@@ -53,11 +53,11 @@ POINTS = PointConstants()
 
 
 class Base(NamedTuple):
-    """Colors without the points of limited reach; editing such a point does not change them.
+    """Colors predicted without the points of limited reach.
 
     Attributes:
         ab: ``(1, 2, h, w)`` in CIE units.
-        shown: The same as sRGB shows it.
+        shown: The colors clipped to sRGB.
     """
 
     ab: Tensor
@@ -78,7 +78,7 @@ def draw_points(
         lightness: ``(1, 1, h, w)`` in [0, 100].
         squares: The points, see `squares_of`.
         picture_size: Width and height of the image.
-        fits: Whether their colors are adapted to the lightness of their places.
+        fits: Whether to adapt their colors to the lightness of their locations.
     """
     size = int(lightness.shape[2]), int(lightness.shape[3])
     points = rasterize_points([PointHint(*square) for square in squares], *picture_size, size)
@@ -87,13 +87,13 @@ def draw_points(
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
-    """Find which places of a lightness ``(1, 1, h, w)`` share the color of a point."""
+    """Build the propagator of point colors for a lightness ``(1, 1, h, w)``."""
     cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
-    """Adapt the given colors to the lightness ``(1, 1, h, w)`` of their pixels, within the sRGB gamut."""
+    """Adapt the colors of points to the lightness ``(1, 1, h, w)`` of their pixels, within the sRGB gamut."""
     hinted = points.mask[:, 0] > 0
     given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
     fitted = reduce_chroma(given[:, None])[1:, 0]
@@ -107,7 +107,7 @@ def fit_points(points: Points, lightness: Tensor) -> Points:
 
 
 def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor:
-    """Move a prediction onto the given colors.
+    """Correct a prediction to the colors of points.
 
     The difference at the hinted pixels is propagated to their neighborhood, up to edges of the lightness and
     fading with distance, and applied exactly at the hinted pixels.
@@ -140,21 +140,21 @@ def _grid(maps: Tensor) -> Size:
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Find what sRGB shows of ab ``(1, 2, h, w)`` without points of limited reach."""
+    """Clip ab ``(1, 2, h, w)`` without points of limited reach to sRGB."""
     return Base(ab, _in_gamut(ab, lightness))
 
 
 def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict the effect of points to their reach.
 
-    Inside the reach the prediction is moved some way towards the points' colors where the network follows
-    them, so that a reach is filled more evenly than by the network. On even surfaces the change fades over a
-    wide band where a reach ends, and turns into that of the next point where two reaches meet. Only what sRGB
-    shows at a place blends: the rest would color its brighter or darker neighbors.
+    Within the reach the prediction is shifted towards the colors of the points, so that the fill is more
+    uniform than the prediction. On uniform surfaces the change fades out at the boundary of the reach, and
+    blends with the change of an adjacent point. Colors are clipped to sRGB before blending, because
+    out-of-gamut chroma would tint brighter or darker neighbors.
 
     Args:
         ab: ``(1, 2, h, w)`` in CIE units, the prediction with all points.
-        base: The prediction without those of limited reach.
+        base: The prediction without points of limited reach.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         points: All points at that size.
         extent: Reach of the limited ones.
@@ -173,12 +173,12 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
 
 
 def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
-    """Return ab ``(1, 2, h, w)`` as sRGB shows it over a lightness ``(1, 1, h, w)``."""
+    """Return ab ``(1, 2, h, w)`` clipped to sRGB for a lightness ``(1, 1, h, w)``."""
     return reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:]
 
 
 def _blend_widths(extent: Extent) -> Map:
-    """Return how far a change spreads at each place ``(h, w)`` in pixels: less around a small thing."""
+    """Return the blending distance ``(h, w)`` in pixels, which is smaller for small objects."""
     nearest = extent.nearest.flatten()
     areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, extent.weight.flatten())
     most = POINTS.blend * min(extent.weight.shape)
@@ -187,13 +187,13 @@ def _blend_widths(extent: Extent) -> Map:
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
-    """Smooth a change over even surfaces, by the recursive filter of Gastal and Oliveira (2011).
+    """Smooth a change over uniform surfaces with the recursive filter of Gastal and Oliveira (2011).
 
     Args:
         change: ``(2, h, w)`` in CIE units.
-        given: The change at points, NaN elsewhere; it stays.
+        given: The fixed change at points, NaN elsewhere.
         lightness: ``(h, w)`` in [0, 100].
-        widths: Deviation of the filter ``(h, w)`` in pixels on an even surface.
+        widths: Standard deviation of the filter ``(h, w)`` in pixels on a uniform surface.
     """
     held = ~np.isnan(given)
     down = _resistance(lightness, widths)
@@ -208,7 +208,7 @@ def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
 
 
 def _resistance(lightness: Map, widths: Map) -> Map:
-    """Return how much each step between rows ``(h - 1, w)`` stops a change."""
+    """Return the resistance of each step between rows, ``(h - 1, w)``."""
     stops = np.abs(np.diff(lightness, axis=0)) / POINTS.blend_edge + 2 / (widths[1:] + widths[:-1])
     return stops.astype(np.float32)
 
@@ -229,9 +229,10 @@ def _pass_along(maps: Map, shares: Map) -> Map:
 
 
 def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tensor]:
-    """Return the color of each place's point ``(2, h, w)``, and how far the network follows it there.
+    """Return the color ``(2, h, w)`` of the nearest point, and how closely the network follows it.
 
-    The latter is ``(h, w)`` in [0, 1]: the root of the share of the point's own change.
+    The second map ``(h, w)`` in [0, 1] is the square root of the relative change towards the color of the
+    point.
     """
     hinted = extent.homes >= 0
     owner = extent.homes[hinted]

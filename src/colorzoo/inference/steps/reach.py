@@ -1,4 +1,4 @@
-"""The reach of points: how far their colors go.
+"""The reach of points: the distance over which their colors spread.
 
 A reach is a distance: the cost of the cheapest path from the point, where crossing an edge of the lightness
 costs, and the more so the calmer its surroundings are; and, if the model compares places
@@ -75,7 +75,7 @@ REACH = ReachConstants()
 
 
 class Paths(NamedTuple):
-    """The cheapest paths from points.
+    """Shortest paths from points.
 
     Attributes:
         costs: ``(h, w)``, cost of the path to each cell.
@@ -88,10 +88,10 @@ class Paths(NamedTuple):
 
 @dataclass(frozen=True)
 class Extent:
-    """Reach of points on a map.
+    """Extent of the colors of points.
 
     Attributes:
-        weight: ``(h, w)`` in [0, 1], the share of the points' colors.
+        weight: ``(h, w)`` in [0, 1], the weight of the point colors.
         nearest: ``(h, w)`` int64, the number of the point that each place belongs to.
         homes: ``(h, w)`` int64, the number of the point that covers a pixel, -1 where none does.
     """
@@ -103,7 +103,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Places:
-    """Squares of an image that points cover.
+    """Squares that points cover in an image.
 
     Attributes:
         squares: Center and half the side of each, in pixels of the image.
@@ -155,7 +155,7 @@ def edge_costs(lightness: Map) -> Map:
 
 
 def find_paths(costs: Map, *, places: Places) -> Paths:
-    """Search the cheapest paths from points, given `step_costs`."""
+    """Find the shortest paths from points, given `step_costs`."""
     cells = places.numbers(costs.shape)
     search = MCP_Geometric(costs)
     found, steps = search.find_costs(np.argwhere(cells >= 0))
@@ -178,7 +178,7 @@ def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
 def limit_extent(
     *found: Paths | Tensor | None, places: Places, reaches: tuple[Reach, ...], size: Size
 ) -> Extent:
-    """Find how far the colors of points go.
+    """Compute the extent of point colors.
 
     Args:
         found: For each reach of `by_reach` the paths from its points, then for each how like them all places
@@ -208,12 +208,12 @@ def is_limited(hint: PointHint) -> bool:
 
 
 def is_small(hint: PointHint) -> bool:
-    """Check whether the reach of a point is at most that of a small thing."""
+    """Check whether the reach of a point is at most the reach for a small object."""
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
 def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
-    """Restrict the reach of points to the places that no other point is nearer to.
+    """Restrict the extent of points to the locations for which they are nearest.
 
     Args:
         extent: The reach.
@@ -227,7 +227,7 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
 
 
 def on_grid(likeness: Tensor | None, costs: Map) -> Map | None:
-    """Return how alike the cells of a grid are to points, or None; see `limit_extent`."""
+    """Return the similarity of the cells of a grid to points, or None; see `limit_extent`."""
     if likeness is None:
         return None
     found: Map = F.interpolate(likeness, costs.shape, mode="bilinear")[0, 0].numpy()
@@ -235,7 +235,7 @@ def on_grid(likeness: Tensor | None, costs: Map) -> Map | None:
 
 
 def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
-    """Return the share of a color that is left, by the cost of the cheapest path and by the likeness."""
+    """Return the weight of a color from path cost and similarity."""
     factor = reach if isinstance(reach, float) else 1.0
     if factor == 0:
         return np.zeros_like(costs)
@@ -266,7 +266,7 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
 
 
 def starting_reach(costs: Map, alike: Map) -> Reach:
-    """Return the reach of a new point at a place: small if it lies in a small thing.
+    """Return the default reach of a new point, which is smaller in a small object.
 
     In a small thing half of the automatic reach covers little, and all of it runs far into the surroundings.
     A border is around it: nearly all paths to a ring of places about it cost much. Parts of a large surface
@@ -285,7 +285,7 @@ def starting_reach(costs: Map, alike: Map) -> Reach:
 
 
 def _is_enclosed(costs: Map) -> bool:
-    """Check whether borders separate a point from most of what lies around it."""
+    """Check whether edges separate a point from most of its surroundings."""
     row, column = np.argwhere(costs == 0).mean(axis=0)
     rows, columns = np.indices(costs.shape)
     ring = np.abs(np.hypot(rows - row, columns - column) - REACH.ring) < 1
@@ -293,5 +293,5 @@ def _is_enclosed(costs: Map) -> bool:
 
 
 def _covered_shares(costs: Map, alike: Map | None, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of an image that a point covers with each factor of its automatic reach."""
+    """Return the fraction of the image that a point covers for each factor of the automatic reach."""
     return np.array([fade(costs, alike, float(factor)).mean(dtype=np.float64) for factor in factors])

@@ -38,7 +38,7 @@ def edit_regions(
 
 
 def remark_regions(regions: Regions, proposed: Regions, *, chosen_for: str | None) -> tuple[str, ...]:
-    """Find remarks for the user on colored regions; see `region_notes`."""
+    """Return notes for the user on colored regions; see `region_notes`."""
     return region_notes(regions, chosen_for, proposal_hash(proposed))
 
 
@@ -50,7 +50,7 @@ def proposal_hash(regions: Regions) -> str:
 
 
 def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
-    """Fill in the colors of a recipe; the last one of a region counts.
+    """Fill in the colors of a recipe; the last color of a region applies.
 
     Raises:
         GuidanceError: The recipe colors a region that does not exist.
@@ -73,7 +73,7 @@ def filled_regions(regions: Regions) -> list[int]:
 
 
 def region_notes(regions: Regions, chosen_for: str | None, proposal: str) -> tuple[str, ...]:
-    """Return remarks for the user about the colored regions of one image.
+    """Return notes for the user on the colored regions of one image.
 
     Args:
         regions: The colored regions.

@@ -1,4 +1,4 @@
-"""Colors that are replaced by their hue, above the answer of the network, at any size of its image."""
+"""Replacement of colors by hue after the network, at any image size."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ReplacingConstants:
     """Constants of replaced colors.
 
     Attributes:
-        gray: Chroma in CIE units below which a hue says less.
-        gray_share: The same as a share of the old color's chroma, which may be less.
+        gray: Chroma in CIE units below which the hue gets less weight.
+        gray_share: Maximum of this chroma, as a fraction of the chroma of the old color.
         most_chroma: Largest factor on the chroma.
     """
 
@@ -36,8 +36,8 @@ class Replacing:
     """Replacement of colors by hue.
 
     Attributes:
-        replacements: They apply one after the other.
-        locked: ``(1, H, W)`` at full size, in [0, 1], where colors stay; None if nowhere.
+        replacements: Replacements in the order of application.
+        locked: ``(1, H, W)`` at full size, in [0, 1], mask of locked colors; None without locks.
     """
 
     replacements: tuple[ColorReplacement, ...]
@@ -69,7 +69,7 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     share = _smooth(near) * _smooth((chroma / full).clamp(max=1))
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
     cosine, sine = math.cos(turn), math.sin(turn)
-    # a color more vivid than the old one gains as much as that does, as many times would be glaring
+    # colors with more chroma than the old color gain the same amount, not the same factor
     gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
     turned = (min(factor, 1) + gained) * torch.stack([cosine * a - sine * b, sine * a + cosine * b])
     ab += replacement.opacity * share * (turned - ab)

@@ -1,4 +1,4 @@
-"""Input of models for sketches, and their paintings at full size."""
+"""Input of sketch models, and their results at full size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sketch(NamedTuple):
 
     Attributes:
         lines: ``(1, 1, h, w)`` in [0, 1], paper 1, ink 0.
-        notes: Remarks for the user.
+        notes: Notes for the user.
     """
 
     lines: Tensor
@@ -57,7 +57,7 @@ def draw_sketch(lightness: Tensor) -> Sketch:
 
 
 def looks_drawn(lightness: Tensor) -> bool:
-    """Check for line art on light paper, the input of models for drawings.
+    """Check whether an image is line art on light paper.
 
     Args:
         lightness: ``(1, 1, h, w)`` lightness in [0, 100].
@@ -66,10 +66,9 @@ def looks_drawn(lightness: Tensor) -> bool:
 
 
 def enlarge_painted_lightness(lightness: Tensor, small: Tensor, painted: Tensor) -> Tensor:
-    """Return the lightness of a painting at the size of its sketch.
+    """Upsample the predicted lightness of a sketch to the size of the sketch.
 
-    The painting is enlarged, and the difference between the sketch and its small copy is added, so that lines
-    are as sharp as they were drawn.
+    The difference between the sketch and its small copy is added, so that lines keep their sharpness.
 
     Args:
         lightness: ``(1, 1, H, W)`` of the sketch in [0, 100].

@@ -1,4 +1,4 @@
-"""The strength of points: the share of their effect."""
+"""Strength of points."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from colorzoo.inference.steps.reach import Extent
 def weaken_points(
     strong: Tensor, without: Tensor, lightness: Tensor, extent: Extent, *, strengths: tuple[float, ...]
 ) -> Tensor:
-    """Give the points of a strength below 1 their share.
+    """Apply the strength of points with a strength below 1.
 
     Args:
-        strong: ``(1, 2, h, w)`` in CIE units, with all points in full.
-        without: The same without the weak ones.
+        strong: ``(1, 2, h, w)`` in CIE units, with all points at full strength.
+        without: Colors without the weak points.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         extent: Reach of the weak points.
-        strengths: Strength of each of them.
+        strengths: Strength of each weak point.
     """
     return without + point_strength(lightness, strengths, extent) * (strong - without)
 
 
 def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent) -> Tensor:
-    """Return the strength ``(h, w)`` of the point that each place belongs to.
+    """Return the strength ``(h, w)`` of the nearest point.
 
-    Where two points meet on an even surface, their strengths turn into each other over a wide band.
+    Between two points on a uniform surface the strengths are interpolated.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].

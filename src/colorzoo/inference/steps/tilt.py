@@ -1,7 +1,7 @@
-"""A tilted print of a scan, turned upright for the network, and what belongs to it, turned back.
+"""Rotation of a tilted print for the network, and rotation of its colors back to the scan.
 
-A pixel of the upright part is as large as one of the scan. The lightness of a result is that of the scan
-itself; only colors are turned back.
+The rotated part has the pixel size of the scan. Only colors are rotated back; the lightness comes from the
+scan.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Array = NDArray[Any]
 
 
 def straighten(lightness: Tensor, inside: Rectangle) -> Tensor:
-    """Return a tilted part of a lightness upright, with bicubic weights.
+    """Rotate a tilted part of a lightness upright with bicubic interpolation.
 
     Args:
         lightness: ``(..., H, W)`` in [0, 100], all leading dimensions 1.
-        inside: The part; beyond the borders of the lightness they are repeated.
+        inside: The part; the borders of the lightness are repeated outside.
 
     Returns:
         ``(..., height, width)`` in [0, 100].
@@ -41,7 +41,7 @@ def straighten(lightness: Tensor, inside: Rectangle) -> Tensor:
 
 
 def turn_back(values: Tensor, inside: Rectangle, rows: tuple[int, int], columns: int) -> Tensor:
-    """Return rows of a whole image from the upright part of it, 0 outside the part.
+    """Rotate rows of an upright part back to the whole image, with 0 outside the part.
 
     Args:
         values: ``(C, height, width)`` of the upright part, at most 4 channels.
@@ -78,19 +78,19 @@ class TurnedBack:
     inside: Rectangle
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Set rows of ab ``(2, rows, W)`` of the image from the one of number ``first``, in place."""
+        """Set rows of ab ``(2, rows, W)`` of the image in place, starting at row ``first``."""
         ab[:] = turn_back(self.ab, self.inside, (first, first + ab.shape[1]), ab.shape[2])
 
 
 def straighten_cells(values: Array, inside: Rectangle) -> Array:
-    """Return a tilted part of a map ``(..., H, W)`` upright, each cell the nearest one of the map."""
+    """Rotate a tilted part of a map ``(..., H, W)`` upright with nearest-neighbor sampling."""
     columns, rows = np.meshgrid(np.arange(inside.width) + 0.5, np.arange(inside.height) + 0.5)
     x, y = inside.outer((columns, rows))
     return values[..., _cells(y, values.shape[-2]), _cells(x, values.shape[-1])]
 
 
 def turn_back_cells(values: Array, inside: Rectangle, size: tuple[int, int], *, edge: bool) -> Array:
-    """Return a map of a whole image from one of its upright part, each cell the nearest one.
+    """Rotate a map of an upright part back to the whole image with nearest-neighbor sampling.
 
     Args:
         values: ``(h, w)`` or ``(h, w, C)``, of any resolution, which the result has too.
@@ -123,7 +123,7 @@ def _cells(places: Any, count: int) -> Array:
 
 
 def _matrix(degrees: float, origin: tuple[float, float]) -> Array:
-    """Return the matrix of a clockwise turn, after which the origin lies at a place."""
+    """Return the matrix of a clockwise rotation that maps the origin to a location."""
     angle = np.radians(degrees)
     sine, cosine = np.sin(angle), np.cos(angle)
     return np.array([[cosine, -sine, origin[0]], [sine, cosine, origin[1]]])
