@@ -7,8 +7,6 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires
 
-from packaging.requirements import Requirement
-
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
@@ -182,6 +180,8 @@ def declared_requirements() -> list[str]:
 
 def _packages_by_extra() -> dict[str, set[str]]:
     """Return the packages that each extra of colorzoo requires; ``""`` is the core."""
+    from packaging.requirements import Requirement
+
     found: dict[str, set[str]] = {}
     parts: list[tuple[str, set[str]]] = []  # extras that consist of others
     for line in map(Requirement, declared_requirements()):

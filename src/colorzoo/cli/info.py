@@ -11,9 +11,6 @@ from typing import Any
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import print_line
 from colorzoo.errors import PictureError
-from colorzoo.pictures.film import film_stream, load_av
-from colorzoo.pictures.find import FILMS, pictures_and_films
-from colorzoo.pictures.provenance import read_provenance
 from colorzoo.settings import argument, option
 
 HELP = "show from which picture, and with which model and weights, a colored file was made"
@@ -64,6 +61,8 @@ def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, PictureE
 
     The folders in it that cannot be searched are returned with their errors.
     """
+    from colorzoo.pictures.find import pictures_and_films
+
     own = _row(folder)
     if own["origin"]:
         return [own], []
@@ -72,6 +71,8 @@ def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, PictureE
 
 
 def _row(path: Path) -> dict[str, Any]:
+    from colorzoo.pictures.provenance import read_provenance
+
     found = read_provenance(path)
     origin = None if found is None else asdict(found) | {"source_type": found.source_type}
     film = _film_facts(path)
@@ -80,6 +81,9 @@ def _row(path: Path) -> dict[str, Any]:
 
 def _film_facts(path: Path) -> dict[str, Any] | None:
     """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
+    from colorzoo.pictures.film import film_stream, load_av
+    from colorzoo.pictures.find import FILMS
+
     if path.suffix.lower() not in FILMS or not path.is_file():
         return None
     try:

@@ -24,7 +24,6 @@ from colorzoo.weights.catalog import (
     weight_file,
 )
 from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
-from colorzoo.weights.convert import convert_weights, pack_checkpoint
 from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.resolve import fetch, is_offline, offline_if
@@ -122,6 +121,8 @@ def _convert(args: ConvertOptions) -> int:
     card = model_card(args.name)
     check_output(args.out, overwrite=args.overwrite)
 
+    from colorzoo.weights.convert import convert_weights
+
     settings = dict(map(_setting, args.set))
     metadata = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
     size = args.out.stat().st_size
@@ -135,6 +136,8 @@ def _convert(args: ConvertOptions) -> int:
 def _pack(args: PackOptions) -> int:
     card = model_card(args.name)
     check_output(args.out, overwrite=args.overwrite)
+
+    from colorzoo.weights.convert import pack_checkpoint
 
     entry = pack_checkpoint(args.checkpoint, card, args.out)
     print(f"{args.out} sha256={entry.sha256} size={entry.size}")
