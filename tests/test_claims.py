@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 
 import pytest
-from benchmarks import _common
 from benchmarks.claims import __main__ as command
 from benchmarks.claims._claim import (
     Result,
@@ -18,7 +17,6 @@ from benchmarks.claims._claim import (
 from colorzoo.evaluation.statistics import Estimate
 
 MODEL = "zhang2016_small"
-CLAIMS = _common.DOCS / "claims"
 
 
 @pytest.mark.parametrize(

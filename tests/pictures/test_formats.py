@@ -4,7 +4,6 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pads import open_at_once
 from PIL import Image
@@ -22,32 +21,12 @@ from no_programs import watched
 # of formats that Pillow is to lose, and that are among those refused here
 pytestmark = pytest.mark.filterwarnings("ignore:.* image format is deprecated:DeprecationWarning")
 Image.init()
-OTHERS = sorted(set(Image.OPEN) - set(FORMATS))
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 40 30
 %%EndComments
 1 0 0 setrgbcolor 0 0 40 30 rectfill
 showpage
 """
-
-
-#: How files begin that Pillow reads but does not write.
-SAMPLES = {
-    "WMF": b"\xd7\xcd\xc6\x9a\0\0" + bytes(80),
-    "PSD": b"8BPS\0\1" + bytes(80),
-    "SUN": b"\x59\xa6\x6a\x95" + bytes(80),
-    "XPM": b"/* XPM */" + bytes(80),
-    "MPEG": b"\0\0\1\xb3" + bytes(80),
-    "FITS": b"SIMPLE  =                    T" + bytes(80),
-    "CUR": b"\0\0\2\0\1\0" + bytes(80),
-    "DCX": b"\xb1\x68\xde\x3a" + bytes(80),
-    "FTEX": b"FTEX" + bytes(80),
-    "FLI": bytes(4) + b"\x11\xaf" + bytes(122),
-}
-
-
-def picture() -> Image.Image:
-    return Image.fromarray(np.arange(48 * 32 * 3, dtype=np.uint8).reshape(32, 48, 3))
 
 
 @pytest.mark.parametrize("name", ["drawing.eps", "drawing.jpg", "drawing.png"])

@@ -1,7 +1,6 @@
 """DDColor: the authors' files, any size, the published pipeline, what the small model borrows."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -9,7 +8,6 @@ import torch
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.task import Kang2023
 
@@ -26,11 +24,6 @@ def test_a_file_of_the_other_size_is_named() -> None:
     wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(192, 3, 4, 4)}
     with pytest.raises(WeightsError, match=r"got DDColor-large.*kang2023\b"):
         tiny.load_published_state_dict(wrong)
-
-
-@pytest.fixture(scope="module")
-def narrow() -> Any:
-    return smoke_model(model_card("kang2023"))
 
 
 def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
