@@ -1,8 +1,7 @@
 """EfficientNet-Lite2 trained on ImageNet, used as a frozen feature extractor for grayscale images.
 
-Tan and Le 2019, https:
-
-arxiv.org/abs/1905.11946. The Lite variants have no squeeze-and-excitation, and ReLU6 replaces swish.
+Tan and Le 2019,
+https://arxiv.org/abs/1905.11946. The Lite variants have no squeeze-and-excitation, and ReLU6 replaces swish.
 BatchNorm is folded into the convolutions. The first layer is summed over its three input channels, because
 the input is grayscale.
 """

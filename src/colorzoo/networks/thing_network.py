@@ -1,10 +1,9 @@
 """Network for interactive segmentation of objects at a click, and of parts such as skin or sky.
 
 The input is a grayscale image, encoded by the frozen ImageNet encoder. Like the decoder of Segment Anything
-(Kirillov et al. 2023, https:
-
-arxiv.org/abs/2304.02643), the network predicts several masks per click and their quality, because a click on
-a lip may mean the lip, the face or the person.
+(Kirillov et al. 2023,
+https://arxiv.org/abs/2304.02643), the network predicts several masks per click and their quality, because a
+click on a lip may mean the lip, the face or the person.
 """
 
 from __future__ import annotations

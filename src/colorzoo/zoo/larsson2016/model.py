@@ -1,9 +1,8 @@
 """Learning Representations for Automatic Colorization (Larsson, Maire and Shakhnarovich, ECCV 2016).
 
 A network predicts histograms of hue and chroma at each position. A decoding rule converts the histograms to a
-color. https:
-
-arxiv.org/abs/1603.06668
+color.
+https://arxiv.org/abs/1603.06668
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Training of Larsson et al. 2016 as in the authors' files.
 
 The hypercolumns at 128 positions of each image predict the histograms of hue and chroma of the surrounding
-window. https:
-
-arxiv.org/abs/1603.06668
+window.
+https://arxiv.org/abs/1603.06668
 """
 
 from __future__ import annotations

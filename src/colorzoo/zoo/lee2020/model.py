@@ -1,8 +1,7 @@
 """SCFT: Reference-Based Sketch Image Colorization (Lee et al., CVPR 2020).
 
-Attention transfers the features of matching reference positions to each position of a sketch. https:
-
-arxiv.org/abs/2005.05207
+Attention transfers the features of matching reference positions to each position of a sketch.
+https://arxiv.org/abs/2005.05207
 """
 
 from __future__ import annotations

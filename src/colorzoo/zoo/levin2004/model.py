@@ -1,9 +1,8 @@
 """Colorization using Optimization (Levin, Lischinski and Weiss, SIGGRAPH 2004).
 
 Neighbors of similar lightness get similar colors. A sparse linear system propagates the user's points; each
-free pixel is the weighted mean of its neighbors. https:
-
-doi.org/10.1145/1015706.1015780
+free pixel is the weighted mean of its neighbors.
+https://doi.org/10.1145/1015706.1015780
 """
 
 from __future__ import annotations

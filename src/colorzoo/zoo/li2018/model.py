@@ -1,9 +1,8 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018), known as PhotoWCT.
 
 The content image gets the feature statistics of the style image and is then smoothed to the content's
-structure. https:
-
-arxiv.org/abs/1802.06474
+structure.
+https://arxiv.org/abs/1802.06474
 """
 
 from __future__ import annotations

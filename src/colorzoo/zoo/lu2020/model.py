@@ -1,9 +1,8 @@
 """Gray2ColorNet: Transfer More Colors from Reference Image (Lu et al., ACM MM 2020).
 
 Each position of an image takes the colors of matching reference positions as far as a learned gate trusts the
-match, and colors from the reference's histogram otherwise. https:
-
-doi.org/10.1145/3394171.3413594
+match, and colors from the reference's histogram otherwise.
+https://doi.org/10.1145/3394171.3413594
 """
 
 from __future__ import annotations

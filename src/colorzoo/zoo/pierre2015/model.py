@@ -2,9 +2,7 @@
 
 Patches of a reference provide eight candidate colors per pixel. A total variation that couples chrominance
 edges to luminance edges selects among them. Luminance and chrominance are Y, U and V of BT.601 in [0, 255].
-https:
-
-hal.science/hal-01051308
+https://hal.science/hal-01051308
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
 One network colorizes the whole image, one network colorizes each object in its box, and a third network fuses
-the features of both. https:
-
-arxiv.org/abs/2005.10825
+the features of both.
+https://arxiv.org/abs/2005.10825
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Transferring Color to Greyscale Images (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002).
 
 Each pixel takes the color of the exemplar sample with the most similar lightness and local standard deviation
-of lightness. https:
-
-doi.org/10.1145/566570.566576
+of lightness.
+https://doi.org/10.1145/566570.566576
 """
 
 from __future__ import annotations

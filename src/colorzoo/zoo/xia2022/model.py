@@ -1,9 +1,8 @@
 """Disentangled Image Colorization via Global Anchors (Xia, Hu, Wong and Wang, SIGGRAPH Asia 2022).
 
 An image is divided into superpixels. k-means selects a few superpixels as anchors, whose colors are chosen
-among 313, and the anchors determine all other colors. https:
-
-doi.org/10.1145/3550454.3555432
+among 313, and the anchors determine all other colors.
+https://doi.org/10.1145/3550454.3555432
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Training of DISCO (Xia et al. 2022) as in the authors' code.
 
 The superpixel network is trained first. The rest of the network is trained next, with two cross-entropies of
-the superpixel colors and a perceptual loss. https:
-
-doi.org/10.1145/3550454.3555432
+the superpixel colors and a perceptual loss.
+https://doi.org/10.1145/3550454.3555432
 """
 
 from __future__ import annotations

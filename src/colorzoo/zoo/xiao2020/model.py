@@ -2,9 +2,7 @@
 
 The reference provides a histogram of 313 colors without positions. One network colorizes the image at 64 x 64
 pixels. A second network colorizes it at each doubled size, conditioned on the colors of the previous level.
-https:
-
-doi.org/10.1111/cgf.13659
+https://doi.org/10.1111/cgf.13659
 """
 
 from __future__ import annotations

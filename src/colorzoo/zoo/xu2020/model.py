@@ -1,9 +1,8 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
 
 A transfer sub-net matches the feature statistics of an automatically colorized image to a reference. Samples
-of the resulting chrominance are the hints of a colorization sub-net. https:
-
-openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
+of the resulting chrominance are the hints of a colorization sub-net.
+https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Yes, "Attention Is All You Need", for Exemplar based Colorization (Yin et al., ACM MM 2021).
 
 Each position of an image takes the colors of matching reference positions, and attends to 198 common colors
-conditioned on the reference's histogram. A learned gate blends both. https:
-
-doi.org/10.1145/3474085.3475385
+conditioned on the reference's histogram. A learned gate blends both.
+https://doi.org/10.1145/3474085.3475385
 """
 
 from __future__ import annotations

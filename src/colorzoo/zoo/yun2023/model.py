@@ -1,9 +1,8 @@
 """iColoriT (Yun, Lee, Park, Choo, WACV 2023).
 
 A vision transformer propagates the colors of 2 x 2 pixel hints across the image by attention. A local
-stabilizing layer keeps neighboring patches consistent. https:
-
-arxiv.org/abs/2207.06831
+stabilizing layer keeps neighboring patches consistent.
+https://arxiv.org/abs/2207.06831
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Training of Colorful Image Colorization (Zhang et al., ECCV 2016).
 
 Each pixel gets a distribution over 313 colors, trained with higher weights of rare colors. The result is the
-annealed mean of the distribution. https:
-
-arxiv.org/abs/1603.08511
+annealed mean of the distribution.
+https://arxiv.org/abs/1603.08511
 """
 
 from __future__ import annotations

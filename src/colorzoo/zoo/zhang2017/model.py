@@ -1,9 +1,8 @@
 """Real-Time User-Guided Image Colorization with Learned Deep Priors (Zhang et al., SIGGRAPH 2017).
 
 A U-Net predicts ab from lightness and any number of color points. A second head predicts a distribution over
-the ab grid, which provides the suggested palette. https:
-
-arxiv.org/abs/1705.02999
+the ab grid, which provides the suggested palette.
+https://arxiv.org/abs/1705.02999
 """
 
 from __future__ import annotations

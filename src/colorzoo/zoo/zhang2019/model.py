@@ -1,9 +1,8 @@
 """Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
 
 Each position of a frame takes the colors of similar reference positions, regardless of their class. The color
-network also receives the previous colorized frame. SPColor (`chen2023`) adds classes. https:
-
-arxiv.org/abs/1906.09909
+network also receives the previous colorized frame. SPColor (`chen2023`) adds classes.
+https://arxiv.org/abs/1906.09909
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings (Zhao et al. 2021).
 
-One vector encodes the colors of a reference and modulates the decoder of a U-Net on lightness. https:
-
-arxiv.org/abs/2106.08017
+One vector encodes the colors of a reference and modulates the decoder of a U-Net on lightness.
+https://arxiv.org/abs/2106.08017
 """
 
 from __future__ import annotations
