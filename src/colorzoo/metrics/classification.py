@@ -166,4 +166,4 @@ def require_labels(labels: Tensor, count: int, classes: int) -> None:
         raise DataError(f"labels must be ({count},) integers, got {labels.dtype} {tuple(labels.shape)}")
     if count and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         span = f"{int(labels.min())} to {int(labels.max())}"
-        raise DataError(f"labels must be below {classes}, the number of classes, got {span}")
+        raise DataError(f"labels must be from 0 to {classes - 1}, got {span}")
