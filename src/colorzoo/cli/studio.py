@@ -11,8 +11,6 @@ from colorzoo.cli._options import Command
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range, argument, option
-from colorzoo.studio.access import is_loopback
-from colorzoo.studio.works import Works, works_folder
 from colorzoo.weights.choice import choose_model
 
 if TYPE_CHECKING:
@@ -105,6 +103,7 @@ def run(args: StudioOptions) -> int:
 
 def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     from colorzoo.batch.report import serve_report
+    from colorzoo.studio.access import is_loopback
 
     if args.recipe:
         raise ColorzooError("--recipe belongs to a photo; load it in the pad")
@@ -119,8 +118,10 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     from colorzoo.guidance import Recipe
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.pictures.read import examine_picture
+    from colorzoo.studio.access import is_loopback
     from colorzoo.studio.photo import without_options
     from colorzoo.studio.studio import Studio
+    from colorzoo.studio.works import Works, works_folder
 
     choose_device(args.device)  # raises on an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
