@@ -190,7 +190,7 @@ def test_a_recipe_of_another_file_has_a_note(colorizer: Colorizer, tmp_path: Pat
 
 
 def test_predictions_that_are_not_finite_are_an_error() -> None:
-    with pytest.raises(ColorzooError, match="Painter predicted values that are not finite"):
+    with pytest.raises(ColorzooError, match="Painter predicted NaN or inf"):
         Colorizer(Painter(float("nan")), device="cpu")(gray_picture(20, 20))
 
 

@@ -1,10 +1,10 @@
 """The reach of points: the distance over which their colors spread.
 
-A reach is a distance: the cost of the cheapest path from the point, where crossing an edge of the lightness
-costs, and the more so the calmer its surroundings are; and, if the model compares places
-(`colorzoo.capabilities.ComparesPlaces`), how unlike the point a place is. One search serves all points of a
-reach; each place belongs to the nearest of them by its path. The constants were fitted on every other image
-of a sample with true segments; ``python -m benchmarks reach`` measures on the rest.
+The distance is the cost of the shortest path from the point. Crossing an edge of the lightness adds cost,
+more in uniform surroundings. If the model compares locations (`colorzoo.capabilities.ComparesPlaces`),
+dissimilarity to the point adds cost too. One search computes the paths of all points with equal reach, and
+each location belongs to the nearest point. The constants are fitted on one half of a labeled sample;
+``python -m benchmarks reach`` evaluates the other half.
 """
 
 from __future__ import annotations
