@@ -78,7 +78,7 @@ def test_label_images_replace_the_classes_of_the_model(tmp_path: Path) -> None:
     [
         ({"map": {"0": 3}}, "class 3; classes are from 0 to 2"),
         ({"map": {"9": 0}}, "class 9; classes are from 0 to 2"),
-        ({"map": {"sky": 0}}, "has the key 'sky'"),
+        ({"map": {"sky": 0}}, "'sky'"),
         ({"painted": [{"class": 5, "path": [[0, 0], [9, 0], [9, 9]]}]}, "class 5; classes are from 0 to 2"),
         ({"painted": [{"class": 1, "path": [[0, 0]]}]}, "at least three corners"),
         ({"file": "nowhere.png"}, "'nowhere.png' cannot be read"),

@@ -16,7 +16,11 @@ for module in sorted(Path(__file__).parent.glob("*.py")):
     import_module(f"parity.{module.stem}")  # importing registers the tests of a paper
 
 FILES = [
-    pytest.param(golden, id=golden.path.stem, marks=[pytest.mark.nightly] * golden.heavy)
+    pytest.param(
+        golden,
+        id=golden.path.stem,
+        marks=[pytest.mark.nightly, pytest.mark.timeout(900)] if golden.heavy else [],
+    )
     for golden in golden_files()
 ]
 

@@ -88,8 +88,9 @@ def positions(height: int, width: int, channels: int, device: torch.device) -> T
         angle = (place / length * (2 * math.pi))[:, None] * frequency
         return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
 
-    cell = torch.arange(height * width, device=device)
-    return torch.cat([along(height)[cell // width], along(width)[cell % width]], dim=1)[None]
+    rows = along(height)[:, None].expand(-1, width, -1)
+    columns = along(width)[None].expand(height, -1, -1)
+    return torch.cat([rows, columns], dim=2).flatten(0, 1)[None]
 
 
 def _split(tokens: Tensor) -> Tensor:

@@ -71,7 +71,8 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
     hue = (torch.atan2(y, x) / (2 * math.pi)) % 1
     if rule == "expectation":
         return hue, torch.ones_like(hue)
-    return hue, (torch.hypot(x, y) / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
+    length = torch.linalg.vector_norm(torch.stack([x, y]), dim=0)  # ONNX has no hypot
+    return hue, (length / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
 
 
 def to_rgb(
