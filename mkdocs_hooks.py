@@ -25,7 +25,7 @@ _PAPER = re.compile(r"\.\./src/colorzoo/zoo/(\w+)/README\.md")
 _PAPERS = "models"
 _NOTEBOOK = re.compile(r"\.\./notebooks/(\w+)\.ipynb")
 _NOTEBOOKS = "notebooks"
-_PICTURES = {"image/jpeg": "jpg", "image/png": "png"}
+_IMAGES = {"image/jpeg": "jpg", "image/png": "png"}
 _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
@@ -40,9 +40,9 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         files.append(File.generated(config, f"{_PAPERS}/{package}.md", content=text))
     root = Path(config.docs_dir).parent
     for path in sorted((root / _NOTEBOOKS).glob("*.ipynb")):
-        text, pictures = notebook_page(path)
+        text, images = notebook_page(path)
         files.append(File.generated(config, f"{_NOTEBOOKS}/{path.stem}.md", content=text))
-        for name, content in pictures.items():
+        for name, content in images.items():
             files.append(File.generated(config, f"{_NOTEBOOKS}/{name}", content=content))
     changes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=changes))
@@ -90,25 +90,25 @@ def paper_pages() -> dict[str, str]:
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
-    """Return a notebook with its outputs as Markdown, and its pictures by their file names."""
+    """Return a notebook with its outputs as Markdown, and its images by their file names."""
     parts: list[str] = []
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            kind = next((kind for kind in _PICTURES if kind in data), None)
+            kind = next((kind for kind in _IMAGES if kind in data), None)
             if kind is not None:
-                name = f"{path.stem}_{len(pictures)}.{_PICTURES[kind]}"
-                pictures[name] = base64.b64decode("".join(data[kind]))
+                name = f"{path.stem}_{len(images)}.{_IMAGES[kind]}"
+                images[name] = base64.b64decode("".join(data[kind]))
                 parts.append(f"![Output of the cell above]({name})")
             elif "text/markdown" in data:
                 parts.append("".join(data["text/markdown"]))
             elif text := "".join(output.get("text") or data.get("text/plain", "")).rstrip():
                 parts.append(f"```text\n{text}\n```")
     parts.append(f"*This page is `{_NOTEBOOKS}/{path.name}` of the repository, where it can be run.*")
-    return "\n\n".join(parts) + "\n", pictures
+    return "\n\n".join(parts) + "\n", images
 
 
 def models_table() -> str:

@@ -60,9 +60,9 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help=f"{', '.join(known)} (default: all)")
     add("--json", type=Path, help="write the rows as JSON")
-    add("--data", type=Path, help="folder of photos; of `video`: of clips, of `reach`: COCO pictures")
+    add("--data", type=Path, help="folder of photos; of `video`: of clips, of `reach`: COCO images")
     add("--weights", type=Path, help="weights instead of the embedded ones")
-    add("--pictures", type=int, help="number of pictures")
+    add("--images", type=int, help="number of images")
     add("--model", help="model of `look`, `reach`, `seams` and `video` (default: theirs)")
     add("--strength", type=float, default=1.0, help="`look`: factor on the colors (default: 1)")
     add("--aged", action="store_true", help="`look`: color a simulated old print of each photo")

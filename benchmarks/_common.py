@@ -1,4 +1,4 @@
-"""Rows, options, timers, memory, and the pictures and models that several benchmarks share."""
+"""Rows, options, timers, memory, and the images and models that several benchmarks share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.data.dataset import read_square
-from colorzoo.data.sources import StoredPicture, find_sources
+from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Points
@@ -53,12 +53,12 @@ class Options:
     Attributes:
         data: Folder of color photos.
         weights: Weight file or checkpoint instead of the embedded weights.
-        pictures: Number of pictures.
+        images: Number of images.
         model: Name of the model.
         strength: Factor on the predicted ab.
         aged: Simulate an old print of each photo.
         models: Names of several models.
-        sizes: Sides of the pictures in pixels.
+        sizes: Sides of the images in pixels.
         repeats: Number of timed rounds.
         device: Device to measure on; empty for the benchmark's default.
         quick: Rehearse on tiny inputs; the results are meaningless.
@@ -66,7 +66,7 @@ class Options:
 
     data: Path | None = None
     weights: Path | None = None
-    pictures: int | None = None
+    images: int | None = None
     model: str | None = None
     strength: float = 1.0
     aged: bool = False
@@ -198,7 +198,7 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
     """Yield the central 256 x 256 of every unseen photo of a folder, ``(3, 256, 256)`` in [0, 1].
 
     Raises:
-        SkippedError: The folder is missing or has no picture.
+        SkippedError: The folder is missing or has no image.
     """
     try:
         sources = unseen_sources(folder or PHOTOS)
@@ -208,7 +208,7 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
         yield read_square(source, SIDE)
 
 
-def unseen_sources(folder: Path) -> list[StoredPicture]:
+def unseen_sources(folder: Path) -> list[StoredImage]:
     """Return the images below a folder that were not training images; see `benchmarks._held_out`.
 
     Raises:
@@ -230,7 +230,7 @@ def color_as_shipped(
         model: A model of photos.
         lightness: ``(1, 1, H, W)`` in [0, 100].
         points: Color points of the size of ``lightness``.
-        statistics: Histogram or saturation of the picture.
+        statistics: Histogram or saturation of the image.
     """
     height, width = lightness.shape[2:]
     size = working_size(height, width, model.working_size)
@@ -241,14 +241,14 @@ def color_as_shipped(
 
 
 def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
-    """Return the class of each picture of a folder that comes from ImageNet, by its path.
+    """Return the class of each image of a folder that comes from ImageNet, by its path.
 
     Args:
-        listed: List with the columns path and source, which ends with ``nNNNNNNNN_...`` for such a picture.
+        listed: List with the columns path and source, which ends with ``nNNNNNNNN_...`` for such an image.
         folder: The folder, as in the paths.
 
     Raises:
-        DataError: There is no such picture.
+        DataError: There is no such image.
     """
     numbers = {name: index for index, name in enumerate(ImageNetInfo().label_names())}
     with listed.open(newline="", encoding="utf-8") as stream:
@@ -259,7 +259,7 @@ def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
         }
     found = {path: numbers[names[path]] for path in unseen(names) if names[path] in numbers}
     if not found:
-        raise DataError(f"{listed} lists no picture of {folder} with a class of ImageNet.")
+        raise DataError(f"{listed} lists no image of {folder} with a class of ImageNet.")
     return found
 
 

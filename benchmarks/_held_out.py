@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorzoo.data.sources import StoredPicture
+from colorzoo.data.sources import StoredImage
 
 Name = TypeVar("Name", str, Path)
 
@@ -39,7 +39,7 @@ def _last_parts(image: str | Path, count: int) -> str:
     return "/".join(Path(image).parts[-count:])
 
 
-def near_copies(training: Iterable[StoredPicture], images: Iterable[StoredPicture]) -> list[tuple[str, str]]:
+def near_copies(training: Iterable[StoredImage], images: Iterable[StoredImage]) -> list[tuple[str, str]]:
     """Return the names of training images that look like one of some images, with the name of that image.
 
     The 256-bit difference hashes of an image, mirrored or not, and of its copy differ in few bits.
@@ -53,7 +53,7 @@ def near_copies(training: Iterable[StoredPicture], images: Iterable[StoredPictur
     return found
 
 
-def _hashes(sources: Iterable[StoredPicture], *, mirrored: bool) -> tuple[list[str], NDArray[np.bool_]]:
+def _hashes(sources: Iterable[StoredImage], *, mirrored: bool) -> tuple[list[str], NDArray[np.bool_]]:
     names, rows = [], []
     for source in sources:
         gray = Image.open(BytesIO(source.read())).convert("L").resize((17, 16), Image.Resampling.BOX)

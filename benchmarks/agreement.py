@@ -1,7 +1,7 @@
 """An evaluation again by a second implementation: scikit-image, NumPy and torch-fidelity.
 
 `colorzoo evaluate` measures finished results; the second implementation reads the same files with Pillow. The
-rows are the largest difference of a number over all pictures, with what is tolerated as the reference.
+rows are the largest difference of a number over all images, with what is tolerated as the reference.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ SECOND: Mapping[str, tuple[Callable[[Levels, Levels], float], float, str]] = {
 
 
 def run(options: Options) -> list[Row]:
-    """Compare all numbers of all pictures, and the two distances of sets."""
+    """Compare all numbers of all images, and the two distances of sets."""
     try:
         from torch_fidelity.metric_fid import fid_statistics_to_metric
         from torch_fidelity.metric_kid import kid_features_to_metric
@@ -129,25 +129,25 @@ def squares() -> list[Levels]:
 
 
 def paler(true: Levels, generator: np.random.Generator) -> Levels:
-    """Return a picture with half of its colors and some noise."""
+    """Return an image with half of its colors and some noise."""
     lab = rgb2lab(true) * [1, 0.5, 0.5] + generator.normal(0, 2, true.shape)
     return np.asarray((lab2rgb(lab) * 255).round(), dtype=np.uint8)
 
 
-def write(folder: Path, pictures: list[Levels]) -> None:
-    """Write pictures as numbered PNG files."""
+def write(folder: Path, images: list[Levels]) -> None:
+    """Write images as numbered PNG files."""
     folder.mkdir()
-    for index, picture in enumerate(pictures):
-        Image.fromarray(picture).save(folder / f"{index:03d}.png")
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{index:03d}.png")
 
 
 def read(path: Path) -> Levels:
-    """Read a picture."""
+    """Read an image."""
     return np.asarray(Image.open(path))
 
 
 def measured(root: Path) -> dict[str, list[float]]:
-    """Return the numbers of `colorzoo evaluate` by picture, in the order of `SECOND`."""
+    """Return the numbers of `colorzoo evaluate` by image, in the order of `SECOND`."""
     evaluate(
         Plan(
             models=(f"theirs={root / 'theirs'}",),
@@ -160,5 +160,5 @@ def measured(root: Path) -> dict[str, list[float]]:
     )
     with (root / "report" / "per_image.csv").open(newline="", encoding="utf-8") as stream:
         return {
-            row["picture"]: [float(row[key]) for key in row if "@" in key] for row in csv.DictReader(stream)
+            row["image"]: [float(row[key]) for key in row if "@" in key] for row in csv.DictReader(stream)
         }

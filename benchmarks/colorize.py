@@ -1,6 +1,6 @@
-"""A picture from file to file by stages, and everything but the network against the plain way.
+"""An image from file to file by stages, and everything but the network against the plain way.
 
-The plain way holds the whole picture in float32 and finds colors inside sRGB by bisection.
+The plain way holds the whole image in float32 and finds colors inside sRGB by bisection.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from benchmarks._common import (
 )
 from colorzoo import Guidance
 from colorzoo.color.gamut import ChromaPath
+from colorzoo.image_io.raster_image import chroma_note
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import quantized, write_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import (
     FullLightness,
@@ -41,9 +44,6 @@ from colorzoo.inference.full_size import (
     working_size,
 )
 from colorzoo.inference.job import see
-from colorzoo.pictures.picture import chroma_note
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import quantized, write_picture
 
 SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)  # height, width
 LIMITS = {SMALL: 0.3, LARGE: 6.0}  # seconds on one core
@@ -88,17 +88,17 @@ def write_photo(size: tuple[int, int], folder: Path) -> Path:
 
 def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
     """Return each stage of coloring a file as a call, with the results of those before it."""
-    picture = read_picture(source)
-    small = see(picture, "none", colorizer.size).lightness
+    image = read_image(source)
+    small = see(image, "none", colorizer.size).lightness
     ab = colorizer.predict(small, Guidance()).to_ab()[0]
-    levels = join_levels(FullLightness(picture.levels), ab)
+    levels = join_levels(FullLightness(image.levels), ab)
     target = source.with_suffix(".out.jpg")
     calls: tuple[Callable[[], object], ...] = (
-        partial(read_picture, source),
-        partial(see, picture, "none", colorizer.size),
+        partial(read_image, source),
+        partial(see, image, "none", colorizer.size),
         partial(colorizer.predict, small, Guidance()),
-        partial(join_levels, FullLightness(picture.levels), ab),
-        partial(write_picture, target, levels, picture, overwrite=True),
+        partial(join_levels, FullLightness(image.levels), ab),
+        partial(write_image, target, levels, image, overwrite=True),
     )
     return dict(zip(STAGES, calls, strict=True))
 
@@ -113,24 +113,24 @@ def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row
 
 def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
     """Time all but the network, file to file, and compare the pixels."""
-    ab = colorizer.predict(see(read_picture(source), "none", colorizer.size).lightness, Guidance()).to_ab()[0]
+    ab = colorizer.predict(see(read_image(source), "none", colorizer.size).lightness, Guidance()).to_ab()[0]
 
     def ours() -> NDArray[Any]:
-        picture = read_picture(source)
-        chroma_note(picture)
-        see(picture, "none", colorizer.size)
-        levels = join_levels(FullLightness(picture.levels), ab)
-        write_picture(source.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
+        image = read_image(source)
+        chroma_note(image)
+        see(image, "none", colorizer.size)
+        levels = join_levels(FullLightness(image.levels), ab)
+        write_image(source.with_suffix(".ours.jpg"), levels, image, overwrite=True)
         return levels
 
     def plain() -> NDArray[np.uint8]:
-        picture = read_picture(source)
-        rgb = picture.rgb
-        chroma_note(replace(picture, levels=rgb))
+        image = read_image(source)
+        rgb = image.rgb
+        chroma_note(replace(image, levels=rgb))
         lightness = plain_lightness(rgb)
         shrink_lightness(lightness, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
         joined = plain_join(lightness[0, 0], ab)
-        write_picture(source.with_suffix(".plain.jpg"), joined, picture, overwrite=True)
+        write_image(source.with_suffix(".plain.jpg"), joined, image, overwrite=True)
         return quantized(joined, None, 8)
 
     seconds = time_in_turn({"ours": ours, "plain": plain}, runs=2)
@@ -146,22 +146,22 @@ def peak(source: str, plain: bool) -> float:
     if plain:
         color_plainly(colorizer, path, path.with_suffix(".plain.jpg"))
     else:
-        picture = read_picture(path)
-        chroma_note(picture)
-        levels = colorizer.colorize(picture).levels()
-        write_picture(path.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
+        image = read_image(path)
+        chroma_note(image)
+        levels = colorizer.colorize(image).levels()
+        write_image(path.with_suffix(".ours.jpg"), levels, image, overwrite=True)
     return megabytes("VmHWM")
 
 
 def color_plainly(colorizer: Colorizer, source: Path, target: Path) -> None:
     """Color one file the plain way."""
-    picture = read_picture(source)
-    chroma_note(picture)
-    rgb = picture.rgb
+    image = read_image(source)
+    chroma_note(image)
+    rgb = image.rgb
     lightness = plain_lightness(rgb)
     seen = shrink_lightness(lightness, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
     ab = colorizer.predict(seen, Guidance()).to_ab()[0]
-    write_picture(target, plain_join(lightness[0, 0], ab), picture, overwrite=True)
+    write_image(target, plain_join(lightness[0, 0], ab), image, overwrite=True)
 
 
 def plain_lightness(rgb: NDArray[np.float32]) -> Tensor:

@@ -20,14 +20,14 @@ from benchmarks._common import Options, Row, SkippedError, unseen_sources, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.raster_image import Levels, RasterImage
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import doubt_of
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
-from colorzoo.pictures.picture import Levels, Picture
-from colorzoo.pictures.read import read_picture
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
-PICTURES, SIDE = 400, 256
+IMAGES, SIDE = 400, 256
 _LEAST_CHROMA = 2.0  # mean of a photo in color
 GOAL = 0.5
 
@@ -35,7 +35,7 @@ GOAL = 0.5
 def run(options: Options) -> list[Row]:
     """Return a row for each folder."""
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
-    return [_row(colorizer, folder, options.pictures or PICTURES) for folder in _folders(options)]
+    return [_row(colorizer, folder, options.images or IMAGES) for folder in _folders(options)]
 
 
 def _folders(options: Options) -> list[Path]:
@@ -52,11 +52,11 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         raise SkippedError(str(error)) from error
     doubts, errors = [], []
     for source in islice(sources, 0, None, max(1, len(sources) // most)):
-        levels = _small(read_picture(source.read()).levels)
+        levels = _small(read_image(source.read()).levels)
         true = rgb_to_lab(torch.from_numpy(levels).permute(2, 0, 1)[None] / 255)[:, 1:]
         if float(true.norm(dim=1).mean()) < _LEAST_CHROMA:
             continue
-        answer = colorizer.run(colorizer.job(Picture(levels), Recipe(), frame="none"))
+        answer = colorizer.run(colorizer.job(RasterImage(levels), Recipe(), frame="none"))
         if NOTHING_TO_COLOR in answer.notes:
             continue
         doubt = doubt_of(answer)

@@ -29,7 +29,7 @@ def run(options: Options) -> list[Row]:
         calls = {key: partial(each.predict, lightness, Guidance()) for key, each in colorizers.items()}
         apart = float((calls["torch"]() - calls["onnx"]()).abs().max()) / FULL_SCALE
         seconds = time_in_turn(calls, runs=options.repeats or 5)
-        speed = f"{name} in ONNX Runtime, seconds a picture, against torch"
+        speed = f"{name} in ONNX Runtime, seconds an image, against torch"
         colors = f"{name}: largest difference of ab, fraction of the full scale, against the tolerance"
         rows += [
             times_faster(speed, seconds["onnx"], seconds["torch"], 1.0, where()),

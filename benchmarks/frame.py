@@ -1,7 +1,7 @@
 """Frames of scans: how far a border around a photo changes the colors inside, and frames seen where none is.
 
 Every photo is put into a simulated film rebate (dark) or print margin (light) of 3 to 12 % of its sides, with
-noise, lettering and uneven edges. ``ours`` finds the frame, the reference colors the whole picture.
+noise, lettering and uneven edges. ``ours`` finds the frame, the reference colors the whole image.
 Photos are also laid askew on a mount: there PSNR is that of the whole scan, whose mount is gray, and the
 reference is the scan colored as a whole, or within the largest upright box inside the photo.
 """
@@ -24,12 +24,12 @@ from benchmarks._common import PHOTOS, Options, Row, SkippedError, unseen_source
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import find_inside
 from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.metrics import psnr_8bit
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.read import read_picture
 
 _BORDERED = {  # photos with a border of their own, by eye
     "val": (41, 57, 66, 74, 77, 88, 96, 107, 149, 155, 170, 174, 185, 229),
@@ -54,8 +54,8 @@ def run(options: Options) -> list[Row]:
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
     askew: list[_Askew] = []
     false_loss, framed, count = [], 0, 0
-    for number, source in enumerate(islice(sources, options.pictures)):
-        photo = read_picture(source.read()).levels
+    for number, source in enumerate(islice(sources, options.images)):
+        photo = read_image(source.read()).levels
         if photo.ndim != 3:
             continue
         if Path(source.name).stem in bordered:
@@ -63,7 +63,7 @@ def run(options: Options) -> list[Row]:
         count += 1
         generator = np.random.default_rng(number)
         truth = _color(colorizer, photo, "none")
-        if find_inside(Picture(photo), "automatic") is not None:
+        if find_inside(RasterImage(photo), "automatic") is not None:
             framed += 1
             false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
             continue  # a border around a border says nothing
@@ -210,7 +210,7 @@ def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tup
 
 
 def _color(colorizer: Colorizer, levels: Levels, frame: FrameSetting) -> Levels:
-    found: Levels = colorizer.colorize(Picture(levels), frame=frame).levels()
+    found: Levels = colorizer.colorize(RasterImage(levels), frame=frame).levels()
     return found
 
 

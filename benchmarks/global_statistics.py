@@ -1,4 +1,4 @@
-"""Gain in PSNR from the histogram or the saturation of the true picture, tested as in Zhang et al. 2017.
+"""Gain in PSNR from the histogram or the saturation of the true image, tested as in Zhang et al. 2017.
 
 Central 256 x 256 of every second photo, PSNR over 8-bit RGB, mean over photos. Measured is the output of
 the network at its working size.
@@ -29,12 +29,12 @@ MODELS = ("colorzoo2026", "zhang2017_global_small")
 def run(options: Options) -> list[Row]:
     """Return two rows for each model: its PSNR with a histogram and with a saturation, over neither."""
     rows = []
-    pictures = list(islice(photos(options.data), 0, options.pictures, 2))
+    images = list(islice(photos(options.data), 0, options.images, 2))
     for name in options.models or MODELS:
         model = create_coloring_model(name, offline=True)
         if not model.trained:
             raise SkippedError("trained weights are needed")
-        found = measure(model, pictures)
+        found = measure(model, images)
         alone = statistics.fmean(found["nothing"])
         for kind in ("histogram", "saturation"):
             score = statistics.fmean(found[kind])
@@ -47,10 +47,10 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
-def measure(model: ColoringModel, pictures: Sequence[Tensor]) -> Mapping[str, list[float]]:
-    """Return the PSNR of each picture by what is given."""
+def measure(model: ColoringModel, images: Sequence[Tensor]) -> Mapping[str, list[float]]:
+    """Return the PSNR of each image by what is given."""
     scores: dict[str, list[float]] = {"nothing": [], "histogram": [], "saturation": []}
-    for rgb in pictures:
+    for rgb in images:
         lab, true = rgb_to_lab(rgb[None]), statistics_of(rgb[None])
         given = {
             "nothing": None,

@@ -1,4 +1,4 @@
-"""Full-size models on a GPU: pictures a second in training, and seconds a picture, as Markdown tables.
+"""Full-size models on a GPU: images a second in training, and seconds an image, as Markdown tables.
 
 Training runs Lightning on batches in memory. Models that need other weights to train (VGG-19, STEGO), and do
 not find them, are listed without numbers. ``--device cpu --quick`` rehearses it.
@@ -41,9 +41,9 @@ class Plan:
     Attributes:
         device: ``"cuda"`` or ``"cpu"``.
         names: Models.
-        sizes: Sides at which pictures are colored.
+        sizes: Sides at which images are colored.
         side: Side of the training crops in pixels.
-        batch: Pictures of a training step.
+        batch: Images of a training step.
         warmup: Steps that are not timed.
         steps: Steps that are timed.
     """
@@ -92,7 +92,7 @@ def training_rows(name: str, plan: Plan, place: str) -> list[Row]:
         free_memory()
     print(f"| `{name}`, training | {' | '.join(cells)} |", flush=True)
     plain = rates.pop("float32", None)
-    title = f"{name}, seconds a picture in training"
+    title = f"{name}, seconds an image in training"
     return [
         times_faster(f"{title}, {way} against float32", 1 / rate, 1 / plain, 1.0, place)
         for way, rate in rates.items()
@@ -101,7 +101,7 @@ def training_rows(name: str, plan: Plan, place: str) -> list[Row]:
 
 
 def train(name: str, way: str, plan: Plan) -> float:
-    """Train with the settings of the card; return pictures a second after the warm-up."""
+    """Train with the settings of the card; return images a second after the warm-up."""
     precision, compiled = PRECISIONS[way]
     card = model_card(name)
     # pretrained backbones would be downloaded; they change no operation
@@ -140,7 +140,7 @@ class Clock(Callback):
 
 
 def print_coloring(name: str, plan: Plan) -> None:
-    """Time a picture at each size and print a line of the table."""
+    """Time an image at each size and print a line of the table."""
     card = model_card(name)
     kinds = [kind for kind in card.guidance if kind == "exemplar"]
     seconds: dict[int, float] = {}
@@ -156,7 +156,7 @@ def print_coloring(name: str, plan: Plan) -> None:
         reason = short(error)
     free_memory()
     cells = [f"{seconds[side]:.3f} s" if side in seconds else f"none: {reason}" for side in plan.sizes]
-    print(f"| `{name}`, a picture of {', '.join(map(str, plan.sizes))} | {' | '.join(cells)} |", flush=True)
+    print(f"| `{name}`, an image of {', '.join(map(str, plan.sizes))} | {' | '.join(cells)} |", flush=True)
 
 
 def median_seconds(call: Callable[[], object], plan: Plan) -> float:

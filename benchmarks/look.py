@@ -3,7 +3,7 @@
 Central 256 x 256 of every photo, colored without guidance at the model's working size, ab multiplied by
 ``--strength``. With ``--aged``
 the model sees a simulated old print of each photo; its colors are joined with the original lightness, so both
-numbers are of the same pictures.
+numbers are of the same images.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measure(model: ColoringModel, options: Options) -> tuple[dict[str, float], i
     # compute groups would merge two metrics whose states are still empty after the first photo
     scores = MetricCollection(metrics, compute_groups=False)
     count = 0
-    for index, rgb in enumerate(islice(photos(options.data), options.pictures)):
+    for index, rgb in enumerate(islice(photos(options.data), options.images)):
         target = rgb_to_lab(rgb[None])
         lightness = target[:, :1]
         seen = age_lightness(lightness, torch.Generator().manual_seed(index)) if options.aged else lightness

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from benchmarks._common import Options, Row, SkippedError, where
 from benchmarks._held_out import unseen
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.inference.answer import ColoredPicture
+from colorzoo.image_io.read import read_image
+from colorzoo.inference.answer import ColorizedImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.read import read_picture
 
 FOLDER = Path("data")
 PHOTOS, PAIRS = 20, 10
@@ -34,7 +34,7 @@ def run(options: Options) -> list[Row]:
     """Return by how much the two points of a pair change more than each of them, on average and how often."""
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     rows = []
-    paths = photos(options.data or FOLDER, options.pictures or PHOTOS)
+    paths = photos(options.data or FOLDER, options.images or PHOTOS)
     more = [share for number, path in enumerate(paths) for share in added_by_pairs(colorizer, path, number)]
     place = f"{len(more)} pairs on {len(paths)} photos, {colorizer.name}, {where()}"
     claim = "share of a photo that two points change and neither alone"
@@ -63,10 +63,10 @@ def photos(folder: Path, count: int) -> list[Path]:
 
 def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
     """Return the share of a photo that each of some pairs changes and none of its points alone."""
-    picture, random = read_picture(path), np.random.default_rng(seed)
+    image, random = read_image(path), np.random.default_rng(seed)
 
-    def colored(*points: PointHint) -> ColoredPicture:
-        return colorizer.colorize(picture, Recipe(points=points))
+    def colored(*points: PointHint) -> ColorizedImage:
+        return colorizer.colorize(image, Recipe(points=points))
 
     def changed(*points: PointHint) -> NDArray[np.bool_]:
         away = colored(*points).levels().astype(int) - levels
@@ -77,7 +77,7 @@ def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
     levels = plain.levels().astype(int)
     shares = []
     for number in range(PAIRS):
-        first, second = draw_pair(random, picture.size)
+        first, second = draw_pair(random, image.size)
         if number % 2:
             second = replace(
                 second, color="#{:02x}{:02x}{:02x}".format(*levels[int(second.y), int(second.x)])

@@ -27,7 +27,7 @@ from benchmarks._common import Options, Row, share_of, where
 from colorzoo import Guidance
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.factory import build_model
-from colorzoo.testing.samples import write_sample_pictures
+from colorzoo.testing.samples import write_sample_images
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 BATCH, CROP, STEPS, WARMUP = 8, 64, 3, 1
@@ -36,11 +36,11 @@ GOAL, GOAL_LOADER = 1.5, 0.25  # times an equal part; share of a step
 
 
 def run(options: Options) -> list[Row]:
-    """Time the steps of 1, 2, 4 and 8 processes; with ``--quick`` those of 1 and 2 on small pictures."""
+    """Time the steps of 1, 2, 4 and 8 processes; with ``--quick`` those of 1 and 2 on small images."""
     counts, crop = (COUNTS[:2], 32) if options.quick else (COUNTS, CROP)
     rows: list[Row] = []
     with TemporaryDirectory() as name:
-        write_sample_pictures(Path(name), 2 * BATCH, (2 * crop, 2 * crop))
+        write_sample_images(Path(name), 2 * BATCH, (2 * crop, 2 * crop))
         alone = 0.0
         for count in counts:
             found = measure(Path(name), count, crop, options.repeats or STEPS)
@@ -53,18 +53,18 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
-def measure(pictures: Path, count: int, crop: int, steps: int) -> list[dict[str, float]]:
+def measure(images: Path, count: int, crop: int, steps: int) -> list[dict[str, float]]:
     """Return what each process measures: processor seconds of a step and of its loader, bytes it sends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     context = get_context("fork")  # of a parent of one thread, which has loaded everything
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        work = partial(_train, pictures, count, crop, steps, address)
+        work = partial(_train, images, count, crop, steps, address)
         return [each.result() for each in [pool.submit(work, rank) for rank in range(count)]]
 
 
-def _train(pictures: Path, count: int, crop: int, steps: int, address: str, rank: int) -> dict[str, float]:
+def _train(images: Path, count: int, crop: int, steps: int, address: str, rank: int) -> dict[str, float]:
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=count)
@@ -75,7 +75,7 @@ def _train(pictures: Path, count: int, crop: int, steps: int, address: str, rank
         parameter.requires_grad = "class_head" not in name  # it rests in this stage
     model = DistributedDataParallel(task.model)
     optimizer = AdamW(model.parameters())
-    data = FolderDataModule(str(pictures), batch_size=BATCH // count, crop=crop, num_workers=0, check=False)
+    data = FolderDataModule(str(images), batch_size=BATCH // count, crop=crop, num_workers=0, check=False)
     data.setup("fit")
     spent: list[tuple[float, float]] = []
     while len(spent) < WARMUP + steps:

@@ -84,7 +84,7 @@ def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
     place = f"{kind} weights, {where()}"
     title = f"{card.name} at {size} x {size}"
     return [
-        times_faster(f"{title}, seconds a picture", seconds["ours"], seconds["theirs"], goal, place),
+        times_faster(f"{title}, seconds an image", seconds["ours"], seconds["theirs"], goal, place),
         share_of(f"{title}, mean Delta-E in units of 1", distance, 1.0, GOAL_DELTA_E, place),
         share_of(f"{title}, peak MB", ours_mb, theirs_mb, GOAL_MEMORY, place),
     ]
@@ -108,7 +108,7 @@ def our_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Te
         ab = colorizer.predict(lightness, guidance).to_ab()
         lightness = lightness.roll(
             1, dims=-1
-        )  # another picture, because answers to the last ones are remembered
+        )  # another image, because answers to the last ones are remembered
         return ab
 
     return call
@@ -171,7 +171,7 @@ def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Color with all places of the picture compared with the reference at once."""
+    """Color with all places of the image compared with the reference at once."""
     usual = gated_transfer.PLACES_AT_ONCE
     gated_transfer.PLACES_AT_ONCE = lightness.numel()
     try:
@@ -181,7 +181,7 @@ def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
-    """Interpolate maps at the pixels of a picture, up to half a place further, as published."""
+    """Interpolate maps at the pixels of an image, up to half a place further, as published."""
     if scale == 1:
         return maps
     places = [(torch.arange(side) + scale / 2) / scale for side in size]
@@ -195,8 +195,8 @@ def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
 def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     """Color by the published transform and a direct solver; their last filter exists for CUDA only."""
     rgb = lightness_to_rgb(lightness)
-    picture = li_transform(model.network, rgb, guidance.exemplar.rgb)[0].clamp(0, 1)
-    planes, guide = (each.permute(1, 2, 0).double().numpy() for each in (picture, rgb[0]))
+    image = li_transform(model.network, rgb, guidance.exemplar.rgb)[0].clamp(0, 1)
+    planes, guide = (each.permute(1, 2, 0).double().numpy() for each in (image, rgb[0]))
     weights = affinities(guide)
     scale = 1 / weights.sum(axis=0) ** 0.5
     normalized = weights.multiply(scale[:, None]).multiply(scale[None])
@@ -207,10 +207,10 @@ def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
-    """Return the picture ``(1, 3, H, W)`` of PhotoWCT, each layer as a module of its own, by SVD."""
-    taps, picture = li_encoded(network.encoders[3], style)[0], content
+    """Return the image ``(1, 3, H, W)`` of PhotoWCT, each layer as a module of its own, by SVD."""
+    taps, image = li_encoded(network.encoders[3], style)[0], content
     for level in (4, 3, 2, 1):
-        own, pools = li_encoded(network.encoders[level - 1], picture)
+        own, pools = li_encoded(network.encoders[level - 1], image)
         x = li_moved(own[-1], taps[level - 1])
         decoder = network.decoders[level - 1]
         for name in decoder.steps:
@@ -220,8 +220,8 @@ def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
             else:
                 x = li_convolved(decoder.get_submodule(name), x)
                 x = x if name == decoder.steps[-1] else F.relu(x, inplace=True)
-        picture = x
-    return picture
+        image = x
+    return image
 
 
 def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tensor, torch.Size]]]:
@@ -277,7 +277,7 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
 
 
 def peak(name: str, size: int, way: Callable[[ColoringModel, ModelCard, int], Callable[[], Tensor]]) -> float:
-    """Return the peak MB of a model and one picture; reading the weights does not count."""
+    """Return the peak MB of a model and one image; reading the weights does not count."""
     card = model_card(name)
     before = megabytes("VmRSS")
     model, _ = load_model(card)

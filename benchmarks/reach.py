@@ -1,10 +1,10 @@
 """Change outside of the object that a click is on: a point with automatic reach, and an area of one click.
 
-A simulated user clicks the true color at a random place inside one true segment (four segments a picture,
+A simulated user clicks the true color at a random place inside one true segment (four segments an image,
 between 1 and 70 % of it), at the size of the network, as in the pad. Measured are the mean distance of ab to
 the answer without any point, outside of the segment, and to the truth, inside. An area is selected by one
 click (`colorzoo.inference.selection`) and filled with the color of the point. The constants of both were
-fitted on the pictures with even numbers; the odd ones are measured.
+fitted on the images with even numbers; the odd ones are measured.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from colorzoo.inference.selection import see_things, select_at
 from colorzoo.networks.thing_network import SeenThings
 
 FOLDER = Path("data/coco_sample")
-PICTURES, CLICKS = 92, 4
+IMAGES, CLICKS = 92, 4
 SIDE = 5  # pixels of a click's square
-LEAST, MOST = 0.01, 0.7  # size of a segment as a fraction of the picture
+LEAST, MOST = 0.01, 0.7  # size of a segment as a fraction of the image
 GOAL_OUTSIDE, GOAL_INSIDE = 1 / 3, 1.0
 
 
@@ -55,9 +55,7 @@ def run(options: Options) -> list[Row]:
     """Return change outside and error inside, against a point of unlimited reach."""
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     found: dict[str, list[tuple[float, float]]] = {}
-    for rgb, segments, seed in read_pictures(
-        options.data or FOLDER, options.pictures or PICTURES, colorizer.size
-    ):
+    for rgb, segments, seed in read_images(options.data or FOLDER, options.images or IMAGES, colorizer.size):
         lab = rgb_to_lab(rgb[None])
         lightness = lab[:, :1]
         base = colorizer.predict(lightness, Guidance()).to_ab()
@@ -77,8 +75,8 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
-def read_pictures(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, NDArray[np.int64], int]]:
-    """Yield RGB ``(3, H, W)`` in [0, 1], the segment of each pixel, and the number of every other picture.
+def read_images(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, NDArray[np.int64], int]]:
+    """Yield RGB ``(3, H, W)`` in [0, 1], the segment of each pixel, and the number of every other image.
 
     Their shorter sides are ``side`` or less.
     """
@@ -94,16 +92,16 @@ def read_pictures(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, 
 
 
 def read_annotations(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read the lists of pictures and kinds."""
+    """Read the lists of images and kinds."""
     listed = folder / "annotations.json"
     if not listed.is_file():
-        raise SkippedError(f"{listed} is needed: pictures with true segments; name the folder with --data")
+        raise SkippedError(f"{listed} is needed: images with true segments; name the folder with --data")
     found: dict[str, list[dict[str, Any]]] = json.loads(listed.read_text())
     return found
 
 
 def in_order(annotations: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the unseen pictures in the order of their numbers, which mixes them."""
+    """Return the unseen images in the order of their numbers, which mixes them."""
     images = [each for each in annotations["images"] if unseen([f"coco_sample/images/{each['file']}"])]
     return sorted(images, key=lambda image: image["id"] * 7919 % 1009)
 

@@ -1,6 +1,6 @@
 """How much a model's answer depends on its reference: the change when its hue is turned.
 
-Each target is colored by its reference, and again by the same picture with the opposite hues. The measure is
+Each target is colored by its reference, and again by the same image with the opposite hues. The measure is
 the mean distance in ab of the two results, beside that of the two references. ``--data`` is a folder with a
 list of pairs, ``exemplar/pairs.csv``, and ``--models`` names models that take references.
 """
@@ -20,11 +20,11 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.gamut import reduce_chroma
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.errors import DataError
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import ReadReference
 from colorzoo.metrics.appearance import chroma
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.read import read_picture
 
 PAIRS, COUNT = "exemplar/pairs.csv", 25
 MODELS = ("colorzoo2026", "zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002")
@@ -39,9 +39,9 @@ def run(options: Options) -> list[Row]:
         found = read_pairs(folder, PAIRS, PAIRS)[1]
     except (DataError, OSError) as error:
         raise SkippedError(str(error)) from error
-    pictures = ((read_picture(a.read()), read_picture(b.read())) for a, b in found)
-    colored = ((a, b) for a, b in pictures if float(chroma(lab_of(b.rgb)[:, 1:]).mean()) > LEAST_CHROMA)
-    pairs = list(islice(colored, options.pictures or COUNT))
+    images = ((read_image(a.read()), read_image(b.read())) for a, b in found)
+    colored = ((a, b) for a, b in images if float(chroma(lab_of(b.rgb)[:, 1:]).mean()) > LEAST_CHROMA)
+    pairs = list(islice(colored, options.images or COUNT))
     if not pairs:
         raise SkippedError(f"no reference of {PAIRS} has color")
     rows = []
@@ -54,11 +54,11 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
-def measure(colorizer: Colorizer, pairs: list[tuple[Picture, Picture]]) -> tuple[float, float]:
+def measure(colorizer: Colorizer, pairs: list[tuple[RasterImage, RasterImage]]) -> tuple[float, float]:
     """Return the mean change in ab of the results, and of the references."""
     changes: list[list[float]] = [[], []]
     for target, reference in pairs:
-        turned = Picture(opposite(lab_of(reference.rgb)))
+        turned = RasterImage(opposite(lab_of(reference.rgb)))
         given = [colorizer.exemplar([ReadReference(each)]) for each in (reference, turned)]
         first, second = (colorizer.colorize(target, reference=each).ab for each in given)
         changes[0].append(float((first - second).norm(dim=0).mean()))

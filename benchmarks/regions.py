@@ -22,13 +22,13 @@ from skimage.segmentation import slic
 from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, where
-from benchmarks.reach import read_pictures
+from benchmarks.reach import read_images
 from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.decode import decode_rgb
 from colorzoo.factory import create_coloring_model
 
 FOLDER = Path("data")
-PICTURES = 92  # of each set
+IMAGES = 92  # of each set
 DRAWN_SIDE, PHOTO_SIDE = 128, 256
 COLORS = 8
 PAPER = 0.5  # level of a sketch above which a pixel is no ink
@@ -40,13 +40,13 @@ Labels = NDArray[np.int64]
 
 def run(options: Options) -> list[Row]:
     """Return the share in one thing, by pixel and by region, of illustrations and of photos."""
-    folder, most = options.data or FOLDER, options.pictures or PICTURES
+    folder, most = options.data or FOLDER, options.images or IMAGES
     model: Any = create_coloring_model(options.model or "cho2023_small")
     rows = []
     sets = {"illustrations": read_drawn(folder, most), "photos": read_photos(folder, most)}
-    for name, pictures in sets.items():
+    for name, images in sets.items():
         found: list[tuple[float, ...]] = []
-        for rgb, things in pictures:
+        for rgb, things in images:
             sketch = xdog(rgb_to_gray(rgb[None]))
             with torch.inference_mode():
                 regions = model.propose(sketch).index[0, 0].numpy()
@@ -74,12 +74,12 @@ def read_drawn(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
 
 def read_photos(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
     """Yield photos of COCO ``(3, H, W)`` in [0, 1] and their true segments ``(H, W)``."""
-    for rgb, segments, _ in read_pictures(folder / "coco_sample", most, PHOTO_SIDE):
+    for rgb, segments, _ in read_images(folder / "coco_sample", most, PHOTO_SIDE):
         yield rgb, segments
 
 
 def places_of_one_color(rgb: Tensor) -> Labels:
-    """Return the connected places of a picture that are nearest to the same of a few colors."""
+    """Return the connected places of an image that are nearest to the same of a few colors."""
     lab = rgb_to_lab(rgb[None])[0].permute(1, 2, 0)
     _, nearest = kmeans2(lab.flatten(0, 1).numpy(), COLORS, minit="++", rng=0)
     nearest = ndimage.median_filter(nearest.reshape(lab.shape[:2]), 3)  # without specks of JPEG

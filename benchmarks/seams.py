@@ -32,10 +32,10 @@ from benchmarks._held_out import unseen
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
-from colorzoo.inference.answer import ColoredPicture
+from colorzoo.image_io.read import read_image
+from colorzoo.inference.answer import ColorizedImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
-from colorzoo.pictures.read import read_picture
 
 FOLDER = Path("data")
 PEOPLE = 20
@@ -73,7 +73,7 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     by_hand = [(folder / "legacy" / f"{name}.jpg", hand_points(text)) for name, text in BY_HAND.items()]
     people = unseen(sorted((folder / "photos" / "val_people").iterdir()))
-    people = people[:: len(people) // PEOPLE][: options.pictures or PEOPLE]
+    people = people[:: len(people) // PEOPLE][: options.images or PEOPLE]
     listed = [(path, listed_points(path)) for path in people]
     rows = []
     for name, photos in (("photos colored by hand", by_hand), ("color photos", listed)):
@@ -125,9 +125,9 @@ def listed_points(path: Path) -> list[PointHint]:
     return points
 
 
-def colored(colorizer: Colorizer, path: Path, points: Sequence[PointHint]) -> ColoredPicture:
+def colored(colorizer: Colorizer, path: Path, points: Sequence[PointHint]) -> ColorizedImage:
     """Return a colored photo."""
-    return colorizer.colorize(read_picture(path), Recipe(points=tuple(points)))
+    return colorizer.colorize(read_image(path), Recipe(points=tuple(points)))
 
 
 def read_rgb(path: Path) -> NDArray[np.float32]:
@@ -141,7 +141,7 @@ def lab_of(rgb: NDArray[np.float32]) -> Tensor:
 
 
 def count_seams(lab: Tensor, surface: Tensor | None = None) -> int:
-    """Count the seams of a picture ``(3, H, W)``, on a surface ``(H, W)`` or everywhere."""
+    """Count the seams of an image ``(3, H, W)``, on a surface ``(H, W)`` or everywhere."""
     inside = torch.ones(lab.shape[1:]) if surface is None else surface.float()
     found = 0
     for axis in (1, 2):
@@ -151,25 +151,25 @@ def count_seams(lab: Tensor, surface: Tensor | None = None) -> int:
     return found
 
 
-def total_seams(answers: Iterable[ColoredPicture]) -> int:
-    """Count the seams of pictures."""
+def total_seams(answers: Iterable[ColorizedImage]) -> int:
+    """Count the seams of images."""
     return sum(count_seams(lab_of(answer.rgb)) for answer in answers)
 
 
-def as_colorful(answer: ColoredPicture, other: ColoredPicture) -> ColoredPicture:
-    """Return a picture with the mean chroma of another one."""
+def as_colorful(answer: ColorizedImage, other: ColorizedImage) -> ColorizedImage:
+    """Return an image with the mean chroma of another one."""
     factor = other.ab.norm(dim=0).mean() / answer.ab.norm(dim=0).mean()
     return replace(answer, ab=answer.ab * factor)
 
 
-def in_true_colors(path: Path, answer: ColoredPicture) -> ColoredPicture:
-    """Return a picture in the colors of its photo, as far as a map of the network's size holds them."""
+def in_true_colors(path: Path, answer: ColorizedImage) -> ColorizedImage:
+    """Return an image in the colors of its photo, as far as a map of the network's size holds them."""
     true = lab_of(read_rgb(path))[None, 1:]
     return replace(answer, ab=F.interpolate(true, answer.ab.shape[1:], mode="bicubic", antialias=True)[0])
 
 
-def surface_seams(answer: ColoredPicture) -> int:
-    """Count the seams of a picture on even surfaces within its frame, before sRGB limits its colors."""
+def surface_seams(answer: ColorizedImage) -> int:
+    """Count the seams of an image on even surfaces within its frame, before sRGB limits its colors."""
     inside = answer.lightness
     lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))

@@ -1,6 +1,6 @@
 """Intersection over union of what one click selects with the true thing.
 
-Clicks are at random places in true things of the pictures of ``python -m benchmarks reach``, on which nothing
+Clicks are at random places in true things of the images of ``python -m benchmarks reach``, on which nothing
 was trained, and on the small things of ``python -m benchmarks small_things``, whose outlines were drawn by
 hand.
 Measured are the likeliest thing, and the best one of those that *Less* and *More* offer.
@@ -20,11 +20,11 @@ from torch import Tensor
 from benchmarks import reach, small_things
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.job import see
 from colorzoo.inference.selection import see_things, select_at
-from colorzoo.pictures.read import read_picture
 
-SIDE = 256  # shorter side of the pictures
+SIDE = 256  # shorter side of the images
 SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest thing, and two smaller and two larger ones
 GOAL = 0.7
 
@@ -38,7 +38,7 @@ def run(options: Options) -> list[Row]:
     if not all((photos / thing.photo).is_file() for thing in things):
         raise SkippedError(f"{photos} needs the photos of small_things.json; name the folder with --data")
     small = [overlap_of(thing, photos) for thing in things]
-    coco = list(overlaps(reach.FOLDER, options.pictures or reach.PICTURES))
+    coco = list(overlaps(reach.FOLDER, options.images or reach.IMAGES))
     return [*rows("things of COCO", coco), *rows("small things", small)]
 
 
@@ -55,11 +55,11 @@ def rows(name: str, found: Overlaps) -> list[Row]:
 
 
 def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
-    """Yield the overlaps for a click into each thing of COCO pictures."""
+    """Yield the overlaps for a click into each thing of COCO images."""
     annotations = reach.read_annotations(folder)
     images = reach.in_order(annotations)
     kinds = {kind["id"]: kind["isthing"] for kind in annotations["categories"]}
-    for rgb, segments, number in reach.read_pictures(folder, most, SIDE):
+    for rgb, segments, number in reach.read_images(folder, most, SIDE):
         lab, found = rgb_to_lab(rgb[None]), images[number]["segments"]
         true = [each["id"] for each in found if kinds[each["category_id"]] and not each["iscrowd"]]
         kept = np.where(np.isin(segments, true), segments, 0)
@@ -70,9 +70,9 @@ def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
 
 def overlap_of(thing: small_things.Thing, folder: Path) -> tuple[float, float]:
     """Return the overlaps for a small thing."""
-    picture = read_picture(folder / thing.photo)
-    lightness = see(picture, "none", min(picture.size)).lightness
-    return overlap_at(lightness, thing.click, thing.inside(*picture.size))
+    image = read_image(folder / thing.photo)
+    lightness = see(image, "none", min(image.size)).lightness
+    return overlap_at(lightness, thing.click, thing.inside(*image.size))
 
 
 def overlap_at(

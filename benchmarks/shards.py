@@ -1,4 +1,4 @@
-"""Reading and decoding a shuffled epoch from shards against a folder of the same pictures."""
+"""Reading and decoding a shuffled epoch from shards against a folder of the same images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from colorzoo.data.sources import find_sources
 from colorzoo.data.streaming import ShardSampler
 from colorzoo.errors import DataError
 
-PICTURES, SIZE, SIDE = 192, (500, 375), 256
+IMAGES, SIZE, SIDE = 192, (500, 375), 256
 GOAL = 1.3
 
 
 def run(options: Options) -> list[Row]:
-    """Measure pictures a second, with a warm page cache."""
+    """Measure images a second, with a warm page cache."""
     del options
     try:
         load_litdata()
@@ -29,7 +29,7 @@ def run(options: Options) -> list[Row]:
         raise SkippedError(str(error)) from error
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "folder", Path(name) / "shards"
-        for split, count in (("train", PICTURES), ("val", 2)):
+        for split, count in (("train", IMAGES), ("val", 2)):
             (folder / split).mkdir(parents=True)
             write_photos(folder / split, SIZE, count)
         shard_folder(folder, out, ShardOptions(short_side=SIDE, chunk=64, drop_gray=False), workers=1)
@@ -37,7 +37,7 @@ def run(options: Options) -> list[Row]:
 
 
 def shards_against_folder(folder: Path, out: Path) -> Row:
-    """Return pictures a second of shards over those of a folder."""
+    """Return images a second of shards over those of a folder."""
     sources = find_sources(folder)
     order = torch.randperm(len(sources), generator=torch.Generator().manual_seed(0)).tolist()
     shard_order = [index for index, _ in ShardSampler(ShardReader(str(out), "train").sizes)]
@@ -53,7 +53,7 @@ def shards_against_folder(folder: Path, out: Path) -> Row:
 
     seconds = time_in_turn({"ours": from_shards, "folder": from_folder})
     ours, reference = (len(order) / seconds[name] for name in ("ours", "folder"))
-    claim = f"shards against folder: pictures a second decoded to {SIDE}"
+    claim = f"shards against folder: images a second decoded to {SIDE}"
     return Row(claim, ours, reference, ours / reference, GOAL, "higher", where())
 
 

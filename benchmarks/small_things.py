@@ -3,7 +3,7 @@
 ``small_things.json`` lists clicks on things of `val` and `val_people` photos and outlines drawn by hand. Each
 click gives its thing a color that a retoucher would, with the reach that the pad gives a new point there. The
 share of the change of ab that lies more than two pixels outside of the outline is measured. The price beside
-it: clicks into large true segments (of the pictures of ``python -m benchmarks reach``) that begin small, too.
+it: clicks into large true segments (of the images of ``python -m benchmarks reach``) that begin small, too.
 The rule and its limits were chosen on these things and clicks.
 """
 
@@ -29,11 +29,11 @@ from colorzoo.capabilities import ComparesPlaces
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part, see
 from colorzoo.inference.pipeline import likeness_to, paths_from
 from colorzoo.inference.steps.reach import Places, on_grid, starting_reach
-from colorzoo.pictures.read import read_picture
 
 FOLDER = Path("data/photos")
 LISTED = Path(__file__).with_suffix(".json")
@@ -41,7 +41,7 @@ COLORS = {"lips": "#a8443f", "eye": "#5f7a5a", "button": "#3f78b5", "flower": "#
 RADIUS = 1.5  # pixels of a new point
 AROUND = 2  # pixels around an outline that count as the thing
 MOST, LEAST_SHARE = 0.1, 0.8  # change outside; clicks that must have less
-LARGE, MOST_SMALL = 0.1, 0.2  # share of a picture; of clicks into such segments, how many may begin small
+LARGE, MOST_SMALL = 0.1, 0.2  # share of an image; of clicks into such segments, how many may begin small
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Thing:
 def run(options: Options) -> list[Row]:
     """Return the median share of the change outside, of all things and by kind, and how many stay inside."""
     folder = options.data or FOLDER
-    things = read_things()[: options.pictures]
+    things = read_things()[: options.images]
     if not all((folder / thing.photo).is_file() for thing in things):
         raise SkippedError(f"{folder} needs the photos of {LISTED.name}; name the folder with --data")
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
@@ -97,14 +97,14 @@ def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
 def price(colorizer: Colorizer) -> Row:
     """Return how many clicks into large segments begin with a small reach."""
     small = []
-    for rgb, segments, seed in reach.read_pictures(reach.FOLDER, reach.PICTURES, colorizer.size):
+    for rgb, segments, seed in reach.read_images(reach.FOLDER, reach.IMAGES, colorizer.size):
         lab = rgb_to_lab(rgb[None])
         for click in reach.draw_clicks(lab[0], segments, seed):
             if click.inside.float().mean() > LARGE:
                 point = replace(click.hint, radius=RADIUS)
                 size = (rgb.shape[2], rgb.shape[1])
                 small.append(start_at(colorizer, Part(lab[:, :1], size), point) != "automatic")
-    claim = f"clicks into segments larger than {LARGE:g} of the picture that begin small"
+    claim = f"clicks into segments larger than {LARGE:g} of the image that begin small"
     place = f"{len(small)} clicks, {colorizer.name}, {where()}"
     return Row(claim, sum(small), len(small), sum(small) / len(small), MOST_SMALL, "lower", place)
 
@@ -122,15 +122,14 @@ def read_things() -> list[Thing]:
 
 def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
     """Return the share of the change of ab outside of a thing that one point makes."""
-    picture = read_picture(path)
-    width, height = picture.size
-    lightness = see(picture, "none", colorizer.size).lightness
-    radius = RADIUS * min(picture.size) / min(lightness.shape[2:])
+    image = read_image(path)
+    width, height = image.size
+    lightness = see(image, "none", colorizer.size).lightness
+    radius = RADIUS * min(image.size) / min(lightness.shape[2:])
     point = PointHint(*thing.click, radius, COLORS[thing.kind])
-    start = start_at(colorizer, Part(lightness, picture.size), point)
+    start = start_at(colorizer, Part(lightness, image.size), point)
     none, one = (
-        colorizer.colorize(picture, Recipe(points=points)).ab
-        for points in ((), (replace(point, reach=start),))
+        colorizer.colorize(image, Recipe(points=points)).ab for points in ((), (replace(point, reach=start),))
     )
     change = F.interpolate((one - none).norm(dim=0)[None, None], (height, width), mode="bilinear")[0, 0]
     return float(change[~thing.mask(width, height)].sum() / change.sum())

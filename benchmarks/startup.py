@@ -52,7 +52,7 @@ def run(options: Options) -> list[Row]:
             }
             seconds = median_seconds(ways, runs)
             claim = (
-                f"colorize of a small picture {model}, CPU seconds, against the same with Lightning imported"
+                f"colorize of a small image {model}, CPU seconds, against the same with Lightning imported"
             )
             rows.append(share_of(claim, seconds["ours"], seconds["theirs"], GOAL, where()))
     if options.models:

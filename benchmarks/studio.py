@@ -158,7 +158,7 @@ class BrowserUser:
         self.seen = set(page.evaluate(MARKS))
 
     def edit(self, number: int) -> tuple[float, Edit] | None:
-        """Return the total and the parts of an edit in ms; None if its picture came in several pieces."""
+        """Return the total and the parts of an edit in ms; None if its image came in several pieces."""
         page, points = self.page, self.points
         if number % 5 in (0, 2):  # add
             points.append(self.random_point())

@@ -1,4 +1,4 @@
-"""Training of `zhang2017_local_small`: faster steps, and their loss after as many pictures.
+"""Training of `zhang2017_local_small`: faster steps, and their loss after as many images.
 
 The reference has the settings of ``configs/zhang2017/local_small.yaml`` on crops of 96 pixels (AdamW,
 float32); all trainings see the same photos from scratch.
@@ -36,7 +36,7 @@ from colorzoo.training.schedules import Linear
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 FOLDER = Path("data/photos")
-BATCH, CROP, PICTURES, HELD_OUT = 16, 96, 4800, 96
+BATCH, CROP, IMAGES, HELD_OUT = 16, 96, 4800, 96
 SETTINGS: dict[str, object] = {
     "width": 0.25,
     "init_std": None,
@@ -96,7 +96,7 @@ class Training:
             return self.model.training_step(batch, 0)
 
     def held_out_loss(self, batches: list[Batch]) -> float:
-        """Return the plain loss on pictures that were not trained on."""
+        """Return the plain loss on images that were not trained on."""
         plain = Training("plain", 1)
         plain.model.load_state_dict(self.model.state_dict())
         plain.model.eval()
@@ -122,7 +122,7 @@ def run(options: Options) -> list[Row]:
         data.setup("fit")
     except DataError as error:
         raise SkippedError(str(error)) from error
-    steps = (options.pictures or PICTURES) // BATCH
+    steps = (options.images or IMAGES) // BATCH
     trainings = {name: Training(name, steps) for name in VARIANTS}
     seconds = dict.fromkeys(trainings, 0.0)
     for number, batch in enumerate(islice(augmented_batches(data), steps), 1):
@@ -136,7 +136,7 @@ def run(options: Options) -> list[Row]:
     losses = {name: training.held_out_loss(held_out) for name, training in trainings.items()}
     rows = []
     for name in list(VARIANTS)[1:]:
-        title = f"{steps * BATCH} pictures from scratch, {name} against plain"
+        title = f"{steps * BATCH} images from scratch, {name} against plain"
         rows.append(times_faster(f"seconds of {title}", seconds[name], seconds["plain"], GOAL_SPEED, where()))
         rows.append(
             share_of(f"held-out loss after {title}", losses[name], losses["plain"], GOAL_LOSS, where())

@@ -1,6 +1,6 @@
 """Film: the processor time of ``colorzoo video``, and how far its colors drift and flicker within a shot.
 
-Clips below ``--data`` as gray film of 426 x 240; ``--pictures N`` takes the first N frames of each. The
+Clips below ``--data`` as gray film of 426 x 240; ``--images N`` takes the first N frames of each. The
 alternative is the model asked for each frame alone (``--steady 0``). The flicker of the lightness, which no
 coloring changes, is measured on gray frames and subtracted.
 """
@@ -26,11 +26,11 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.frames import find_clips
+from colorzoo.image_io.film import load_av
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
-from colorzoo.pictures.film import load_av
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.file import fill
 from colorzoo.video.steady import SteadyColors
@@ -66,7 +66,7 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(name, weights=options.weights or "default", device="cpu")
     rows, film = [], []
     for clip in find_clips(options.data):
-        read = clip.read(0, min(clip.length, options.pictures or clip.length))
+        read = clip.read(0, min(clip.length, options.images or clip.length))
         sized = (
             F.interpolate(f[None].float(), (HEIGHT, WIDTH), mode="bicubic", antialias=True) for f in read
         )

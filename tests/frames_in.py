@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from colorzoo.pictures.frames import Frames, frames_of
-from colorzoo.pictures.read import opened
+from colorzoo.image_io.frames import Frames, frames_of
+from colorzoo.image_io.read import opened
 
 
 def frames_in(source: str | Path | bytes) -> Frames | None:
-    """Describe a file of several pictures; see `frames_of`."""
+    """Describe a file of several images; see `frames_of`."""
     with opened(source) as (file, name):
         return frames_of(file, name)

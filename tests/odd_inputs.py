@@ -1,4 +1,4 @@
-"""Generator of odd picture files, each with what is promised of it."""
+"""Generator of odd image files, each with what is promised of it."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ ODD_INPUTS = (
     OddInput("comment.jpg", pil(L, comment=b"a barn")),
     OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="cut short"),
     OddInput("png inside.jpg", raw(encoded(L, "PNG")), note=None),
-    OddInput("text.jpg", raw(b"not a picture at all"), refused="is not an image"),
+    OddInput("text.jpg", raw(b"not an image at all"), refused="is not an image"),
     OddInput("page.jpg", raw(b"<html><body>404</body></html>"), refused="is not an image"),
     OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="a film"),
     OddInput("document.jpg", raw(b"%PDF-1.7\n" + bytes(60)), refused="PDF"),
@@ -256,7 +256,7 @@ ODD_INPUTS = (
     OddInput(LONG, pil(L)),
     OddInput("no ending", raw(encoded(L, "PNG"))),
     OddInput("gone.png", with_nothing_in_it, refused="no such file"),
-    OddInput("folder.png", lambda path: path.mkdir(), refused="holds no picture"),
+    OddInput("folder.png", lambda path: path.mkdir(), refused="holds no image"),
 )
 
 

@@ -22,7 +22,7 @@ LAYERS = (
     "weights",
     "model",
     "factory",
-    "pictures",
+    "images",
     "data",
     "metrics",
     "simulation",

@@ -54,8 +54,8 @@ def test_the_verdict_of_no_harm_depends_on_the_margin(ours, verdict) -> None:
 
 
 def test_one_of_many_rows_may_be_chance() -> None:
-    def claim(low: float, high: float, pictures: int = 200):
-        rows = [{"value": 0.0}] * pictures
+    def claim(low: float, high: float, images: int = 200):
+        rows = [{"value": 0.0}] * images
         return make_claim("it helps", Estimate((low + high) / 2, low, high), "dB", Result(rows))
 
     barely, surely = claim(0.01, 2.0), claim(1.0, 1.2)

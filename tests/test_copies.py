@@ -27,31 +27,31 @@ def same(one: Image.Image, other: Image.Image) -> bool:
 def test_a_colorizer_is_copied_with_its_weights_and_settings() -> None:
     colorizer = colorzoo.Colorizer("zhang2016_small", device="cpu", size=64, temperature=0.2)
     next(colorizer.model.parameters()).data.mul_(1.1)  # not those of a file
-    picture = photo(80, 48)
-    wanted = colorizer(picture)
+    image = photo(80, 48)
+    wanted = colorizer(image)
     for other in (pickle.loads(pickle.dumps(colorizer)), copy.deepcopy(colorizer), copy.copy(colorizer)):
-        assert same(other(picture), wanted)
+        assert same(other(image), wanted)
         assert (other.size, other.settings, other.choice) == (64, {"temperature": 0.2}, colorizer.choice)
         assert other.memory is not colorizer.memory
-    assert same(colorizer(picture), wanted)
+    assert same(colorizer(image), wanted)
 
 
 @pytest.mark.nightly
 def test_spawned_workers_color() -> None:
-    colorizer, pictures = colorzoo.Colorizer(SMALL, device="cpu"), [photo(64, 48), photo(40, 72)]
+    colorizer, images = colorzoo.Colorizer(SMALL, device="cpu"), [photo(64, 48), photo(40, 72)]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(colorizer, pictures))
-    assert all(map(same, found, colorizer(pictures)))
+        found = list(pool.map(colorizer, images))
+    assert all(map(same, found, colorizer(images)))
 
 
-def test_a_list_has_pictures_of_any_size_and_one_guidance(tmp_path: Path) -> None:
+def test_a_list_has_images_of_any_size_and_one_guidance(tmp_path: Path) -> None:
     colorizer = colorzoo.Colorizer("colorzoo2026", device="cpu", size=64)
     photo(48, 64).save(tmp_path / "photo.png")
-    pictures = [photo(64, 48), np.asarray(photo(40, 72)), tmp_path / "photo.png"]
+    images = [photo(64, 48), np.asarray(photo(40, 72)), tmp_path / "photo.png"]
     reference = Image.new("RGB", (32, 32), "#c04020")
-    found = colorizer(pictures, reference=reference, strength=0.5)
+    found = colorizer(images, reference=reference, strength=0.5)
     assert [each.size for each in found] == [(48, 64), (72, 40), (64, 48)]
     assert all(
-        same(a, colorizer(b, reference=reference, strength=0.5)) for a, b in zip(found, pictures, strict=True)
+        same(a, colorizer(b, reference=reference, strength=0.5)) for a, b in zip(found, images, strict=True)
     )
     assert colorizer([]) == []

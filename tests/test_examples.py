@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import colorzoo
-from colorzoo.testing import write_sample_pictures
+from colorzoo.testing import write_sample_images
 
 # pages of the reference whose every name has an example
 PACKAGES = sorted(
@@ -40,9 +40,9 @@ def documented(value: object) -> bool:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the files that examples name: a gray photo and a folder of pictures."""
+    """Make the files that examples name: a gray photo and a folder of images."""
     Image.new("L", (48, 32), 120).save(tmp_path / "photo.png")
-    write_sample_pictures(tmp_path / "album")
+    write_sample_images(tmp_path / "album")
     monkeypatch.chdir(tmp_path)
 
 

@@ -43,12 +43,12 @@ def test_every_network_of_photos_gives_levels_and_gradients(name: str) -> None:
     assert len(maps) > 1 or name.startswith("yun2023")  # a transformer of one size
     for each in maps:
         (gradient,) = torch.autograd.grad(each.square().sum(), lightness, retain_graph=True)
-        assert (gradient.abs().flatten(1).sum(1) > 0).all(), "a picture gets no gradient"
+        assert (gradient.abs().flatten(1).sum(1) > 0).all(), "an image gets no gradient"
     (last,) = colorzoo.features(model, lightness, levels=[-1])
     assert not last.requires_grad
     torch.testing.assert_close(last, maps[-1].detach())
     assert not any(module._forward_hooks for module in model.modules())
-    (second,) = colorzoo.features(model, lightness[1:], levels=[-1])  # that of a picture alone
+    (second,) = colorzoo.features(model, lightness[1:], levels=[-1])  # that of an image alone
     torch.testing.assert_close(last[1:], second, rtol=1e-3, atol=1e-3 * float(second.abs().max()))
 
 
@@ -79,7 +79,7 @@ def test_a_model_without_a_network_of_photos_says_so(name: str, value: float) ->
         colorzoo.features(colorzoo.create_model(name), torch.full((1, 1, 64, 64), value))
 
 
-def test_features_of_a_picture_in_color_are_refused() -> None:
+def test_features_of_a_image_in_color_are_refused() -> None:
     with pytest.raises(ColorzooError, match=r"for RGB in \[0, 1\] pass rgb_to_lab"):
         colorzoo.features(colorzoo.create_model("colorzoo2026"), torch.zeros(1, 3, 32, 32))
 

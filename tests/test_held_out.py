@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from colorzoo.data.sources import StoredPicture, find_sources
+from colorzoo.data.sources import StoredImage, find_sources
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COLORZOO_DATA", ROOT / "data"))
@@ -41,7 +41,7 @@ def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> No
         (f"{n}.jpg",) * 2 for n in range(3)
     ]
     assert not held_out.near_copies(
-        [StoredPicture(str(tmp_path / "val/3.jpg"))], find_sources(tmp_path / "train")
+        [StoredImage(str(tmp_path / "val/3.jpg"))], find_sources(tmp_path / "train")
     )
 
 

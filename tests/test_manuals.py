@@ -82,10 +82,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the files that the manuals name, and work in their folder."""
     (tmp_path / "album").mkdir()
     colors = np.random.default_rng(0).integers(0, 255, (3, 4, 3), dtype=np.uint8)
-    picture = Image.fromarray(colors).resize((160, 120))
+    image = Image.fromarray(colors).resize((160, 120))
     for name in ("photo.jpg", "sunset.jpg", "album/one.jpg"):
-        picture.save(tmp_path / name)
-    picture.convert("L").save(tmp_path / "old.jpg")
+        image.save(tmp_path / name)
+    image.convert("L").save(tmp_path / "old.jpg")
     hints = {"version": 2, "points": [{"x": 20, "y": 10, "color": "#c04020"}]}
     (tmp_path / "hints.json").write_text(json.dumps(hints), encoding="utf-8")
     body = {"id": (tmp_path / "old.jpg").as_uri(), "type": "Image", "format": "image/jpeg"}

@@ -47,7 +47,7 @@ def run_notebook(path: Path, kernel: KernelManager, folder: Path) -> nbformat.No
 
 
 def texts_of(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return the text that each code cell shows, without pictures and addresses."""
+    """Return the text that each code cell shows, without images and addresses."""
     texts = []
     for cell in (each for each in notebook.cells if each.cell_type == "code"):
         shown = []

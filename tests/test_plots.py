@@ -69,7 +69,7 @@ def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
     np.testing.assert_array_equal(drawn.images[0].get_array(), distance)
 
 
-def test_wrong_pictures_are_an_error() -> None:
+def test_wrong_images_are_an_error() -> None:
     with pytest.raises(ColorzooError, match="6x8 and 6x4 cannot be compared"):
         plots.color_difference(GRAY, GRAY[:4])
     with pytest.raises(ColorzooError, match=r"float64 \(8, 6, 3\).*expected uint8"):

@@ -11,7 +11,7 @@ import pytest
 
 from colorzoo.cli.main import main
 from colorzoo.registry import list_models, refresh
-from colorzoo.testing import write_sample_pictures
+from colorzoo.testing import write_sample_images
 from throwaway_paper import write_paper
 
 SOURCE = Path(importlib.util.find_spec("colorzoo").submodule_search_locations[0]).parent
@@ -91,7 +91,7 @@ def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch:
     options = ["--no-deps", "--no-index", *quiet, "--target", str(site), str(wheel)]
     subprocess.run([sys.executable, "-m", "pip", "install", *options], check=True)
 
-    write_sample_pictures(site / "album", count=8)
+    write_sample_images(site / "album", count=8)
     small = ["--data.batch_size=2", "--data.crop=32", "--data.val_size=32", "--trainer.max_steps=2"]
     fit = ["fit", "--config", "smith2031/tiny.yaml", "--data.root=album", *small]
     photo = next((site / "album").rglob("*.png"))

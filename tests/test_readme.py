@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.cli.main import main
-from tiny_model import gray_picture
+from tiny_model import gray_image
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -22,8 +22,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder with the files that README names."""
     (tmp_path / "album").mkdir()
     for name in ("old.jpg", "buffalo_bank_1908.jpg", "sketch.jpg", "album/one.jpg"):
-        Image.fromarray(gray_picture(160, 200)).save(tmp_path / name)
-    colored = Image.merge("RGB", [Image.fromarray(gray_picture(160, 200) // part) for part in (1, 2, 3)])
+        Image.fromarray(gray_image(160, 200)).save(tmp_path / name)
+    colored = Image.merge("RGB", [Image.fromarray(gray_image(160, 200) // part) for part in (1, 2, 3)])
     for name in ("sunset.jpg", "photo.jpg"):
         colored.save(tmp_path / name)
     (tmp_path / "hints.json").write_text('{"points": [{"x": 20, "y": 30, "color": "#c04020"}]}')

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 import colorzoo
-from tiny_model import gray_picture
+from tiny_model import gray_image
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 
@@ -103,7 +103,7 @@ def test_it_is_imported_and_lists_models_without_a_network(
 
 
 def test_it_colors_a_photo(environment: dict[str, str], tmp_path: Path) -> None:
-    Image.fromarray(gray_picture(160, 200)).save("old.jpg")
+    Image.fromarray(gray_image(160, 200)).save("old.jpg")
     run(environment, "-m", "colorzoo", "colorize", "old.jpg")
     colored = np.asarray(Image.open("old.color.jpg"), dtype=float)
     assert colored.shape == (160, 200, 3)
@@ -111,7 +111,7 @@ def test_it_colors_a_photo(environment: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_it_opens_the_pad(environment: dict[str, str], tmp_path: Path) -> None:
-    Image.fromarray(gray_picture(40, 50)).save("old.jpg")
+    Image.fromarray(gray_image(40, 50)).save("old.jpg")
     words = ["-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
     command = [sys.executable, "-P", *words]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -130,8 +130,8 @@ def test_it_trains_two_steps_from_a_configuration_inside_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     for index in range(12):
-        picture = np.random.default_rng(index).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-        Image.fromarray(picture).resize((64, 64), Image.Resampling.BICUBIC).save(f"{index}.png")
+        image = np.random.default_rng(index).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(image).resize((64, 64), Image.Resampling.BICUBIC).save(f"{index}.png")
     small = ["--data.batch_size=2", "--data.crop=32", "--data.resize=40", "--data.val_size=32"]
     small += ["--data.val_share=0.5", "--trainer.precision=32"]
     words = ["fit", "--config", "zhang2017/local_small.yaml", "--data.root", ".", *small]

@@ -53,7 +53,7 @@ def type_in(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folder of the tour with its pictures, shared by the tests of this module."""
+    """Folder of the tour with its images, shared by the tests of this module."""
     root = tmp_path_factory.mktemp("tour")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)

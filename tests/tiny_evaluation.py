@@ -1,4 +1,4 @@
-"""Helpers for tests of `colorzoo evaluate`: a small protocol, generated pictures, files of a report."""
+"""Helpers for tests of `colorzoo evaluate`: a small protocol, generated images, files of a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.testing.samples import sample_image
 PROTOCOL = """
 name: tiny-hints
 version: 3
-title: Points on small pictures
+title: Points on small images
 source: tests
 resize: {mode: squash, size: 32}
 user: {name: uniform_points, side: 4}
@@ -34,7 +34,7 @@ FILES = (
 )
 
 
-def write_picture(path: Path, seed: int, size: tuple[int, int] = (40, 48)) -> None:
+def write_image(path: Path, seed: int, size: tuple[int, int] = (40, 48)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rgb = (sample_image(size, seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
     Image.fromarray(rgb).save(path)

@@ -55,7 +55,7 @@ def write_tiny_weights(path: Path) -> Path:
     return path
 
 
-def gray_picture(height: int, width: int, dtype: type = np.uint8) -> NDArray[np.generic]:
+def gray_image(height: int, width: int, dtype: type = np.uint8) -> NDArray[np.generic]:
     """Return smooth shapes with an edge and some grain."""
     y, x = np.mgrid[0:height, 0:width]
     waves = 0.5 + 0.3 * np.sin(x / 17 + y / 23) + 0.15 * (x > width / 2)

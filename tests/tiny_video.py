@@ -26,13 +26,13 @@ def scene(number: int, seed: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)) -
     generator = np.random.default_rng(seed)
     coarse = generator.uniform(40, 220, (5, 6))
     rows, columns = (np.linspace(0, n - 1.001, side) for n, side in zip(coarse.shape, size, strict=True))
-    picture = coarse[rows.astype(int)][:, columns.astype(int)]
-    return np.roll(picture, number, axis=1).round().astype(np.uint8)
+    image = coarse[rows.astype(int)][:, columns.astype(int)]
+    return np.roll(image, number, axis=1).round().astype(np.uint8)
 
 
 def write_video(
     path: Path,
-    pictures: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
     *,
     pts: Sequence[int] | None = None,
     codec: str = "libx264",
@@ -44,8 +44,8 @@ def write_video(
     alpha: bool = False,
     spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
 ) -> Path:
-    """Write gray pictures; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
-    height, width = pictures[0].shape
+    """Write gray images; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
+    height, width = images[0].shape
     with av.open(str(path), "w") as container:
         options = {"crf": "4", "bf": "0", "g": "6"} if codec == "libx264" else {}
         stream = container.add_stream(codec, rate=RATE, options=options)
@@ -66,25 +66,25 @@ def write_video(
             part = {"start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
             container.set_chapters([{"id": 1, **part}])
         packets: list[Any] = []
-        for number, picture in enumerate(pictures):
-            frame = gray_frame(picture, pixels)
+        for number, image in enumerate(images):
+            frame = gray_frame(image, pixels)
             frame.pts = number * STEP if pts is None else pts[number]
             frame.time_base = TIME_BASE
             packets += stream.encode(frame)
         for number, packet in enumerate([*packets, *stream.encode()]):
             container.mux(_spoiled(packet, number, spoil))
         if voice is not None:
-            add_sound(container, voice, len(pictures) / RATE)
+            add_sound(container, voice, len(images) / RATE)
     return path
 
 
-def gray_frame(picture: np.ndarray, pixels: str) -> Any:
-    height, width = picture.shape
+def gray_frame(image: np.ndarray, pixels: str) -> Any:
+    height, width = image.shape
     if pixels in ("bgr0", "ya8"):
-        return av.VideoFrame.from_ndarray(picture, format="gray").reformat(format=pixels)
+        return av.VideoFrame.from_ndarray(image, format="gray").reformat(format=pixels)
     frame = av.VideoFrame(width, height, pixels)
     bits = next((bits for bits in (10, 12, 16) if str(bits) in pixels), 8)
-    for plane, content in zip(frame.planes, [picture, 1 << (bits - 1), 1 << (bits - 1), 255], strict=False):
+    for plane, content in zip(frame.planes, [image, 1 << (bits - 1), 1 << (bits - 1), 255], strict=False):
         samples(plane, bits)[:] = content
     return frame
 

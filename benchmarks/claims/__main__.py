@@ -1,5 +1,5 @@
 """``python -m benchmarks.claims [PAPER ...] [--data DATA] [--out FOLDER]``: measure the papers' claims and
-write the page. Pictures recorded for the present weights are not measured again."""
+write the page. Images recorded for the present weights are not measured again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_papers(names: Sequence[str]) -> list[ModuleType]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure missing pictures and write the page."""
+    """Measure missing images and write the page."""
     known = paper_names()
     args = make_parser(known).parse_args(arguments)
     if unknown := sorted(set(args.papers) - set(known)):
@@ -62,8 +62,8 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("papers", nargs="*", metavar="PAPER", help=f"{', '.join(known)} (default: all)")
     add("--data", type=Path, default=Path("data"), help="folder of the data sets")
     add("--out", type=Path, default=DOCS / "claims", help="folder of the page and the records")
-    add("--count", type=positive, help="number of pictures of each experiment")
-    add("--quick", action="store_true", help="rehearse on two small pictures each")
+    add("--count", type=positive, help="number of images of each experiment")
+    add("--quick", action="store_true", help="rehearse on two small images each")
     add("--pages", action="store_true", help="write the page from the records")
     return parser
 

@@ -25,7 +25,7 @@ class Result:
     """Numbers of an experiment.
 
     Attributes:
-        rows: Numbers by name, one mapping a picture.
+        rows: Numbers by name, one mapping an image.
         stale: What is newer than the numbers: models with other weights, or the code.
     """
 
@@ -33,7 +33,7 @@ class Result:
     stale: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
-        """Return one number of every picture."""
+        """Return one number of every image."""
         return np.array([row[name] for row in self.rows], dtype=np.float64)
 
     def mean(self, name: str) -> Estimate:
@@ -41,7 +41,7 @@ class Result:
         return estimate(self.column(name))
 
     def gain(self, name: str, over: str) -> Estimate:
-        """Return the mean of one number minus another, picture by picture."""
+        """Return the mean of one number minus another, image by image."""
         return estimate(self.column(name) - self.column(over))
 
     def __len__(self) -> int:
@@ -50,18 +50,18 @@ class Result:
 
 @dataclass(frozen=True)
 class Earlier:
-    """An earlier measurement whose pictures are not recorded.
+    """An earlier measurement whose images are not recorded.
 
     Attributes:
-        pictures: Number of pictures.
+        images: Number of images.
         source: Markdown link to the page with the number, and how it was measured.
     """
 
-    pictures: int
+    images: int
     source: str
 
     def __len__(self) -> int:
-        return self.pictures
+        return self.images
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Claim:
 
     Attributes:
         claim: The paper's statement, as an effect that can be measured.
-        ours: The effect here, with its 95 % interval over pictures (NaN if unknown).
+        ours: The effect here, with its 95 % interval over images (NaN if unknown).
         unit: Unit of ``ours``.
-        pictures: Number of pictures, pairs or rounds.
+        images: Number of images, pairs or rounds.
         verdict: By the rules of this module.
         reason: Why.
         paper_number: The effect as the paper states it.
@@ -85,7 +85,7 @@ class Claim:
     claim: str
     ours: Estimate
     unit: str
-    pictures: int
+    images: int
     verdict: Verdict
     reason: str
     paper_number: str = "none stated"
@@ -217,10 +217,10 @@ def estimate(column: Column) -> Estimate:
 
 
 def estimate_of_means(columns: Sequence[Column], function: Callable[[Column], Column]) -> Estimate:
-    """Return a function of the means of columns, with its 95 % interval by bootstrap over pictures.
+    """Return a function of the means of columns, with its 95 % interval by bootstrap over images.
 
     Args:
-        columns: One number a picture, each of the same pictures.
+        columns: One number an image, each of the same images.
         function: Takes the means ``(k, ...)`` and returns ``(...)``.
     """
     table = np.stack(columns)

@@ -1,4 +1,4 @@
-"""Experiments: measurements on held-out pictures, recorded picture by picture."""
+"""Experiments: measurements on held-out images, recorded image by image."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from colorzoo.registry import list_models, load_model_class, model_card
 
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, are spread evenly at any number of them
 LOOKS = "looks.csv"
-PROBES = 3  # recorded pictures that are measured again after a change of the code
-MOST, ENOUGH = 200, 60  # pictures of an experiment; of one whose pictures are few or slow
+PROBES = 3  # recorded images that are measured again after a change of the code
+MOST, ENOUGH = 200, 60  # images of an experiment; of one whose images are few or slow
 _DECISIVE = ("color", "guidance", "losses", "metrics", "networks", "simulation")
 
 T = TypeVar("T")
@@ -57,8 +57,8 @@ class Setup:
     Attributes:
         data: Folder of the data sets.
         out: Folder of the page and the records.
-        count: Number of pictures of each experiment; None for the experiment's own number.
-        quick: Rehearse on two small pictures each; the results are meaningless.
+        count: Number of images of each experiment; None for the experiment's own number.
+        quick: Rehearse on two small images each; the results are meaningless.
         scratch: Folder for trained weights.
     """
 
@@ -70,7 +70,7 @@ class Setup:
 
     @property
     def side(self) -> int:
-        """Side of the pictures in pixels."""
+        """Side of the images in pixels."""
         return 64 if self.quick else 256
 
 
@@ -84,7 +84,7 @@ class Experiment:
     Attributes:
         name: Name of its record, ``PAPER-NAME``.
         models: Models whose weights determine the numbers.
-        set_name: Name of the pictures; empty for timings and reference files.
+        set_name: Name of the images; empty for timings and reference files.
         items: Finds the items.
         begin: Loads or trains models and returns the function that measures an item.
         settings: Settings of the measurement; a record with others is not used.
@@ -154,7 +154,7 @@ def _row(item: Item, digests: Mapping[str, str], measure: Measure) -> dict[str, 
 
 
 def count_look(out: Path, experiment: Experiment, count: int) -> None:
-    """Append a line to the list of looks, before the pictures are looked at."""
+    """Append a line to the list of looks, before the images are looked at."""
     path = out / LOOKS
     out.mkdir(parents=True, exist_ok=True)
     today = datetime.now(UTC).date().isoformat()

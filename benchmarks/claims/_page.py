@@ -22,12 +22,12 @@ INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 
 # Claims of the papers
 
-The papers' claims, measured on held-out pictures with the weights that ship: a sixteenth of the papers'
-parameters, trained on thousands of pictures, not a million. So effects are compared, not levels.
+The papers' claims, measured on held-out images with the weights that ship: a sixteenth of the papers'
+parameters, trained on thousands of images, not a million. So effects are compared, not levels.
 
 The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the numbers:
 
-- **reproduced**: the 95 % interval of the effect (bootstrap over pictures) lies on the paper's side of zero,
+- **reproduced**: the 95 % interval of the effect (bootstrap over images) lies on the paper's side of zero,
   and the effect is at least half of the paper's.
 - **sign reproduced**: it lies on the paper's side, and the paper states no comparable number; for a claim of
   no harm, the interval lies above the margin.
@@ -40,13 +40,13 @@ The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the n
 *Recalled* marks a number that was remembered, not read in the paper.
 
 `python -m benchmarks.claims PAPER --data DATA [--count 100]` measures a paper; after a change of the code,
-three recorded pictures decide whether the others are measured again. In the plots, each row has its own scale
+three recorded images decide whether the others are measured again. In the plots, each row has its own scale
 with zero in the middle; the bar is the interval and the cross the paper's effect.
-`docs/claims/data` has the numbers of each picture."""
-LOOKS_NOTE = """## Looks at the pictures
+`docs/claims/data` has the numbers of each image."""
+LOOKS_NOTE = """## Looks at the images
 
 No setting, rule or margin was chosen on these numbers, but their author had seen older ones. Two choices of
-weights looked at pictures shown here: those of `zhang2017_local_small` (60 of `photos/val`), and the
+weights looked at images shown here: those of `zhang2017_local_small` (60 of `photos/val`), and the
 rejection of a further training of `su2020_small` (24 of COCO). [looks.csv](looks.csv) counts every run over a
 set: a set that was looked at often proves less."""
 # what the verdict says already
@@ -95,10 +95,10 @@ def head(claims: Sequence[Claim]) -> str:
 
     stated = [claim for claim in claims if claim.stated is not None]
     others = [claim for claim in claims if claim.stated is None]
-    few = sum(claim.pictures < ENOUGH for claim in claims)
+    few = sum(claim.images < ENOUGH for claim in claims)
     old = sum(bool(claim.stale) for claim in claims)
     lines = [
-        f"{len(claims)} claims; {few} rest on fewer than {ENOUGH} pictures, pairs or rounds.",
+        f"{len(claims)} claims; {few} rest on fewer than {ENOUGH} images, pairs or rounds.",
         f"- **{len(stated)} have a number of the paper's to meet**: {counts(stated) or 'none'}.",
         f"- **{len(others)} have none**, so that only the sign is tested: {counts(others) or 'none'}.",
     ]
@@ -139,7 +139,7 @@ def table(claims: Sequence[Claim]) -> str:
         number = f"{claim.paper_number} (recalled)" if claim.recalled else claim.paper_number
         lines.append(
             f"| {claim.claim} | {number} | {effect_text(claim.ours, claim.unit)} "
-            f"| {claim.pictures} | **{claim.verdict}**{stale}{note_of(claim.reason)} |"
+            f"| {claim.images} | **{claim.verdict}**{stale}{note_of(claim.reason)} |"
         )
     return "\n".join(lines)
 
@@ -161,9 +161,9 @@ def effect_text(ours: Estimate, unit: str) -> str:
 
 
 def looks_table(path: Path) -> str:
-    """Return the number of looks at each set of pictures."""
+    """Return the number of looks at each set of images."""
     looks = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
-    lines = ["| pictures | looks | pictures shown in all | last |", "|---|---|---|---|"]
+    lines = ["| images | looks | images shown in all | last |", "|---|---|---|---|"]
     for name in sorted({look["set_name"] for look in looks}):
         own = [look for look in looks if look["set_name"] == name]
         shown = sum(int(look["count"]) for look in own)

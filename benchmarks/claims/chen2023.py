@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
-from benchmarks.claims._pictures import (
+from benchmarks.claims._images import (
     LEAST_SHARE,
     find_classified,
     find_labeled_pairs,
@@ -32,10 +32,10 @@ from colorzoo.networks.matching import match, unit_features
 
 PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
-INTRO = """`chen2023_small` on pictures of COCO, none of which it was trained on: central squares of 192
+INTRO = """`chen2023_small` on images of COCO, none of which it was trained on: central squares of 192
 pixels, each with a random reference that shares a class with it; errors are distances in ab.
 *Global* matching is one class for all, with the same weights. *At wrong places*: the true classes of the
-picture moved by half its height and width, so that about as few places match as with the true ones. In the
+image moved by half its height and width, so that about as few places match as with the true ones. In the
 rows on mismatches the true label maps are the classes; in those on their number its own clusters are, merged
 when used, not when trained. *Classifier*: EfficientNet-Lite0 in place of ResNet-101, on photos of ImageNet
 that it may know; the reference is the photo that it finds most alike in gray. The paper's FID needs a network
@@ -87,7 +87,7 @@ def errors_of_misplaced(
     """Return the errors of matching by true classes, and by these classes at wrong places.
 
     Fewer places match under any classes, and places without a match have no color of the reference. Classes
-    moved by half the picture show how much that alone lowers the error.
+    moved by half the image show how much that alone lowers the error.
     """
     half = (rgb.shape[-2] // 2, rgb.shape[-1] // 2)
     maps = {
@@ -149,7 +149,7 @@ def errors_by_count(model: Any, rgb: Tensor, _: Tensor, reference: Tensor, __: T
         model.segmenter.classes = count
         ab = model(lightness, Guidance(exemplar=exemplar)).ab
         found[f"{count} classes"] = float((ab - lab[:, 1:]).norm(dim=1).mean())
-    # the largest common class is treated as the reference's largest class that the picture lacks
+    # the largest common class is treated as the reference's largest class that the image lacks
     found |= {"moved inside": math.nan, "moved elsewhere": math.nan}
     ours, theirs = model.segment(lightness), model.segment(rgb_to_lab(reference)[:, :1])
     here, there = (torch.bincount(part.flatten(), minlength=32) for part in (ours, theirs))
@@ -245,7 +245,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     for region, text in (
         ("missing", "where the reference lacks the class, classes lower the error"),
         ("present", "where it has the class, too"),
-        ("whole", "and over the whole picture"),
+        ("whole", "and over the whole image"),
     ):
         ours = result.gain(f"global {region}", f"class-wise {region}")
         note = "compare the rows on classes at wrong places"
@@ -253,7 +253,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     for region, text in (
         ("missing", "where the reference lacks the class"),
         ("present", "where it has the class"),
-        ("whole", "over the whole picture"),
+        ("whole", "over the whole image"),
     ):
         rows.append(
             make_claim(
@@ -298,7 +298,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             make_claim(
                 text,
                 recognized.gain(one, other),
-                "of the pictures",
+                "of the images",
                 recognized,
                 paper_number=number,
                 stated=stated,

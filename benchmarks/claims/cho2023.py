@@ -12,12 +12,11 @@ from torch import Tensor
 
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup
-from benchmarks.claims._pictures import evenly
+from benchmarks.claims._images import evenly
 from colorzoo import Guidance
-from colorzoo.data.sources import StoredPicture
+from colorzoo.data.sources import StoredImage
+from colorzoo.evaluation.images import Item, Truth, read_truth
 from colorzoo.evaluation.methods import model_function
-from colorzoo.evaluation.pictures import Item as Picture
-from colorzoo.evaluation.pictures import Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.factory import create_coloring_model
@@ -31,7 +30,7 @@ TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """`cho2023_small` on held-out illustrations at 128 x 128, protocols `cho2023-regions`, `-shuffled`
 and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n answers of true mean colors. The
 paper's tables could not be had, so effects have no size to compare. The small model's order is measured on
-training pictures (area times the error of each segment without an answer), not learned as the paper's. The
+training images (area times the error of each segment without an answer), not learned as the paper's. The
 rows of its control `cho2023_points_small`, the same painter guided by points, which ships no weights, are
 [recorded](../../src/colorzoo/zoo/cho2023/README.md)."""
 NAME = "cho2023_small"
@@ -55,8 +54,8 @@ def begin_order(setup: Setup) -> Measure:
 
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
-        picture = Picture("", StoredPicture(str(item.files[0]))).hashed()
-        truth = read_truth(picture, protocols["asked"], torch.device("cpu"))
+        image = Item("", StoredImage(str(item.files[0]))).hashed()
+        truth = read_truth(image, protocols["asked"], torch.device("cpu"))
         paint = model_function(model)
         found = {}
         for arm, protocol in protocols.items():
@@ -120,7 +119,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             "answers",
             earlier,
             paper_number="not found",
-            note="of the mean curve; 97 % of the pictures reach it with regions, 68 % with points",
+            note="of the mean curve; 97 % of the images reach it with regions, 68 % with points",
         )
     )
     for count, values in ((1, (0.77, 0.54, 1.02)), (3, (2.15, 1.86, 2.48)), (10, (3.84, 3.45, 4.29))):

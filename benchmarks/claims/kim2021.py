@@ -15,12 +15,11 @@ from torch import Tensor
 from benchmarks.claims import su2020
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup, spread
-from benchmarks.claims._pictures import evenly
-from colorzoo.data.sources import StoredPicture
-from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, named_measure
+from benchmarks.claims._images import evenly
+from colorzoo.data.sources import StoredImage
+from colorzoo.evaluation.images import Item, Truth, read_truth
+from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
 from colorzoo.evaluation.methods import model_function
-from colorzoo.evaluation.pictures import Item as Picture
-from colorzoo.evaluation.pictures import Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.factory import create_coloring_model
@@ -33,13 +32,13 @@ PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
 INTRO = """The add-ons over their three backbones, protocol `kim2021-edges` of `colorzoo evaluate`: strokes
 of a simulated user, 5 pixels wide, over nearly all runs that bled (up to 40); gains over the same model
-without strokes, picture by picture, in the band of 7 pixels around bled edges. The paper's gains are those on
+without strokes, image by image, in the band of 7 pixels around bled edges. The paper's gains are those on
 ImageNet; its rows with a star are those with color points here. *E alone*: without our propagation, which the
-paper lacks; *propagation alone*: without E. Photos: `photos/val`; for `su2020`, which needs boxes, pictures
+paper lacks; *propagation alone*: without E. Photos: `photos/val`; for `su2020`, which needs boxes, images
 of COCO that trained neither it nor the add-on, whose settings were chosen on others of that set."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
 POINTS, STROKES = 10, 40
-COUNT = 30  # pictures of each experiment
+COUNT = 30  # images of each experiment
 PHOTOS = "photos/val"
 # ab by which colors may change beyond 16 pixels; set before these numbers were taken, after older ones
 DRIFT = 0.1
@@ -55,11 +54,11 @@ PARTS = ("both", "E alone", "propagation alone")
 
 
 def gains(model: ColoringModel, truth: Truth, given: Guidance, user: BledEdgeScribbles) -> dict[str, float]:
-    """Return the gains by strokes in the measures of one picture; NaN where nothing bled."""
+    """Return the gains by strokes in the measures of one image; NaN where nothing bled."""
     paint = model_function(model)
     first, last = play(paint, user, truth.gray_scene, (0, STROKES), model=model, background=given)
     bleeding = Bleeding(first.result, truth)
-    shown = MeasuredPicture(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)
+    shown = MeasuredImage(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)
     found = {}
     for name in MEASURES:
         total, _, count = named_measure(name).run(shown)[0]
@@ -68,11 +67,11 @@ def gains(model: ColoringModel, truth: Truth, given: Guidance, user: BledEdgeScr
 
 
 def truth_of(path: Path, setup: Setup, *, points: bool) -> tuple[Truth, Guidance]:
-    """Return a picture as the protocol reads it, with ten points or none."""
+    """Return an image as the protocol reads it, with ten points or none."""
     protocol = load_protocol("kim2021-edges-hints" if points else "kim2021-edges")
     if setup.quick:
         protocol = replace(protocol, resize=replace(protocol.resize, size=setup.side))
-    truth = read_truth(Picture("", StoredPicture(str(path))).hashed(), protocol, torch.device("cpu"))
+    truth = read_truth(Item("", StoredImage(str(path))).hashed(), protocol, torch.device("cpu"))
     generator = torch.Generator().manual_seed(truth.seed)
     return truth, Guidance(points=uniform_points(truth.ab, POINTS, generator)) if points else Guidance()
 
@@ -135,7 +134,7 @@ def begin_users(setup: Setup) -> Measure:
 
 
 def find_boxed(setup: Setup) -> Sequence[Item]:
-    """Return some of the held-out pictures of COCO with their boxes."""
+    """Return some of the held-out images of COCO with their boxes."""
     return spread(su2020.find_held_out(setup), COUNT)[: setup.count or ENOUGH]
 
 
@@ -158,7 +157,7 @@ OVER_INSTANCES = Experiment(
 )
 BY_USER = Experiment("kim2021-users", (SMALL,), PHOTOS, SOME_PHOTOS, begin_users)
 EXPERIMENTS = (WITH_POINTS, PLAIN, OVER_CIC, OVER_INSTANCES, BY_USER)
-# what the paper's strokes gain on ImageNet: dB in the band, dB of the picture, CDR
+# what the paper's strokes gain on ImageNet: dB in the band, dB of the image, CDR
 STATED: dict[Experiment, tuple[str, tuple[float | None, ...]]] = {
     WITH_POINTS: (
         "Zhang 2017 with ten points",
@@ -180,7 +179,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         result = results[experiment.name]
         for name, text, unit, value in zip(
             MEASURES,
-            ("sharpen the band (K = 7)", "do not harm the picture (K = Full)", "raise CDR"),
+            ("sharpen the band (K = 7)", "do not harm the image (K = Full)", "raise CDR"),
             ("dB", "dB", "of CDR"),
             stated,
             strict=False,
@@ -224,6 +223,6 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         Earlier(16, source),
         paper_number="+1.075 dB",
         stated=1.075,
-        note="over the backbone before its second run; it cost -0.61 +- 0.55 dB over the full picture",
+        note="over the backbone before its second run; it cost -0.61 +- 0.55 dB over the full image",
     )
     return [*rows, own_form]

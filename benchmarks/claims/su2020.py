@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks._held_out import unseen
 from benchmarks.claims._claim import Claim, Result, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
-from benchmarks.claims._pictures import FeatureDistance, join_lab, read_square
+from benchmarks.claims._images import FeatureDistance, join_lab, read_square
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Boxes, Guidance
@@ -22,28 +22,28 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
-INTRO = """`su2020_small` with the three largest true boxes of a picture against its own full-image network
-on the same picture: central squares of 192 pixels of the pictures of COCO that its fusion was not trained
+INTRO = """`su2020_small` with the three largest true boxes of an image against its own full-image network
+on the same image: central squares of 192 pixels of the images of COCO that its fusion was not trained
 on. The paper's gains are those of table 1 (COCO-Stuff, Su'20 against Zhang'17, both fine-tuned), with boxes
 of a detector. With any box the third network answers, paler than the first and for that alone nearer to the
 truth; so true boxes are compared with a small one in a corner, too."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square
-MOST, LEAST = 3, 0.01  # boxes of a picture, and the smallest fraction of it that one covers
+MOST, LEAST = 3, 0.01  # boxes of an image, and the smallest fraction of it that one covers
 FEATURES = "xu2020_small"  # trained from random weights, part of neither side
 SET = "coco_sample, held out"
 
 
 def find_some(setup: Setup) -> Sequence[Item]:
-    """Return the held-out pictures of COCO with boxes, or as many as the setup requests."""
+    """Return the held-out images of COCO with boxes, or as many as the setup requests."""
     found = find_held_out(setup)
     count = setup.count or len(found)
     return spread(found, count)[:count]
 
 
 def find_held_out(setup: Setup) -> Sequence[Item]:
-    """Return every fourth picture of COCO by name, which training left out, with its largest boxes."""
+    """Return every fourth image of COCO by name, which training left out, with its largest boxes."""
     folder = setup.data / "coco_sample"
     images = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
     objects = {each["id"] for each in images["categories"] if each["isthing"]}
@@ -72,7 +72,7 @@ def largest_boxes(image: Mapping[str, Any], objects: Set[int]) -> Tensor:
 
 
 def begin(setup: Setup) -> Measure:
-    """Return the measurement of a picture with and without boxes."""
+    """Return the measurement of an image with and without boxes."""
     model, distance, side = create_coloring_model(NAME), FeatureDistance(FEATURES), min(SIDE, setup.side)
 
     @torch.inference_mode()
@@ -108,10 +108,10 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     result = results[INSTANCES.name]
     rows = []
     for text, name, unit, number, stated in (
-        ("instances bring the picture nearer to the truth", "psnr", "dB", "+1.34 dB", 28.592 - 27.251),
+        ("instances bring the image nearer to the truth", "psnr", "dB", "+1.34 dB", 28.592 - 27.251),
         ("the same inside the boxes", "psnr in the boxes", "dB", "none stated", None),
         ("instances raise SSIM", "ssim", "of SSIM", "+0.006", 0.944 - 0.938),
-        ("instances make pictures more colorful", "colorfulness", "of colorfulness", "not found", None),
+        ("instances make images more colorful", "colorfulness", "of colorfulness", "not found", None),
     ):
         ours = result.gain(f"fused {name}", f"full {name}")
         recalled = stated is not None

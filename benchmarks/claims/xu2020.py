@@ -1,4 +1,4 @@
-"""Xu et al. 2020: the value of a reference, and runtime by the size of the picture."""
+"""Xu et al. 2020: the value of a reference, and runtime by the size of the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks._common import time_in_turn
 from benchmarks.claims._claim import Claim, Result, estimate, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
-from benchmarks.claims._pictures import FeatureDistance, find_references, join_lab, psnr_of, read_square
+from benchmarks.claims._images import FeatureDistance, find_references, join_lab, psnr_of, read_square
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
@@ -110,7 +110,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         rows.append(row)
     for text, kind, measure, over in (
         ("a related reference brings the colors nearer to it", "related", "likeness", "automatic"),
-        ("a related reference brings the picture nearer to the truth", "related", "psnr", "automatic"),
+        ("a related reference brings the image nearer to the truth", "related", "psnr", "automatic"),
         ("the second coloring beats the transfer alone (figure 4)", "related", "psnr", "transfer"),
         ("an unrelated reference does no harm", "unrelated", "psnr", "automatic"),
         ("with an unrelated reference it beats matching of features", "unrelated", "psnr", "feature_match"),

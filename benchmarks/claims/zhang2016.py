@@ -12,7 +12,7 @@ from torch.optim import AdamW
 
 from benchmarks.claims._claim import Claim, Result, estimate_of_means, make_claim
 from benchmarks.claims._experiment import MOST, Experiment, Item, Measure, Setup
-from benchmarks.claims._pictures import evenly, find_classified, join_lab, make_judge, psnr_of, read_square
+from benchmarks.claims._images import evenly, find_classified, join_lab, make_judge, psnr_of, read_square
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
 from colorzoo.evaluation.statistics import Estimate
@@ -27,7 +27,7 @@ TITLE = "Zhang et al. 2016: Colorful Image Colorization"
 STEPS, BATCH, CROP = 200, 16, 64
 INTRO = f"""*Rebalancing*: the network of `zhang2016_small` trained twice from the trunk of
 `zhang2017_local_small`, alike but for lambda (0.5, and 1: no rebalancing): {STEPS} steps of {BATCH} crops of
-{CROP} pixels of the training photos, the same pictures in the same order. Then, as in table 1 of the paper,
+{CROP} pixels of the training photos, the same images in the same order. Then, as in table 1 of the paper,
 on held-out photos: central 256 x 256, temperature 0.38. *Annealed mean*: `zhang2016_small` as it ships, at
 the temperature of the paper and at 1. After a longer training (600 steps of 24 crops of 128 pixels) all four
 numbers move as in the paper: [the paper's page](../../src/colorzoo/zoo/zhang2016/README.md#numbers).
@@ -56,7 +56,7 @@ def train(uniform: float, setup: Setup) -> ColoringModel:
         return model.eval().model
     seed_everything(0, verbose=False)
     folder = str(setup.data / "photos")
-    pictures = FolderDataModule(
+    images = FolderDataModule(
         folder, batch_size=BATCH, crop=CROP, resize=76, min_scale=0.7, num_workers=0, check=False
     )
     trainer = Trainer(
@@ -69,7 +69,7 @@ def train(uniform: float, setup: Setup) -> ColoringModel:
         enable_progress_bar=False,
         gradient_clip_val=1.0,
     )
-    trainer.fit(model, pictures)
+    trainer.fit(model, images)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), path)
     return model.eval().model
@@ -89,7 +89,7 @@ def begin_temperature(setup: Setup) -> Measure:
 
 @torch.inference_mode()
 def measure(models: Mapping[str, ColoringModel], side: int, item: Item) -> Mapping[str, float]:
-    """Return the numbers of table 1 of one picture, and its colorfulness."""
+    """Return the numbers of table 1 of one image, and its colorfulness."""
     rgb = read_square(item.files[0], side)
     lab = rgb_to_lab(rgb)
     lightness, truth = lab[:, :1], lab[:, 1:]
@@ -125,8 +125,8 @@ def begin_recognized(setup: Setup) -> Measure:
             "true": rgb,
         }
         found: dict[str, float] = {}
-        for name, picture in shown.items():
-            found |= judge(name, picture, item.payload)
+        for name, image in shown.items():
+            found |= judge(name, image, item.payload)
         return found
 
     return recognized
@@ -152,7 +152,7 @@ EXPERIMENTS = (REBALANCING, ANNEALED, RECOGNIZED)
 def claims(results: Mapping[str, Result]) -> list[Claim]:
     """Return the claims of the paper."""
     result, annealed, recognized = (results[each.name] for each in EXPERIMENTS)
-    # the area under the curve is pooled over all pixels: each picture counts by the weight of its colors
+    # the area under the curve is pooled over all pixels: each image counts by the weight of its colors
     weights = result.column("weight of its colors")
     pooled = [result.column(f"{name} rare") * weights for name in ARMS]
     rare = estimate_of_means([*pooled, weights], lambda means: (means[0] - means[1]) / means[2])
@@ -160,7 +160,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     colorful = colorfulness_gain(result, *ARMS)
     more_colorful = colorfulness_gain(annealed, "annealed", "mean")
     rows: tuple[tuple[str, Estimate, str, Result, str, float | None], ...] = (
-        ("rebalancing makes pictures more colorful", colorful, "of the truth's", result, "not found", None),
+        ("rebalancing makes images more colorful", colorful, "of the truth's", result, "not found", None),
         ("rebalancing raises the AuC of rare colors", rare, "of AuC", result, "+0.022", 0.673 - 0.651),
         ("rebalancing costs raw AuC (plain minus rebalanced)", auc, "of AuC", result, "+0.021", 0.021),
         ("rebalancing costs PSNR (plain minus rebalanced)", psnr, "dB", result, "+2.47 dB", 2.47),
@@ -175,7 +175,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         (
             "a classifier recognizes its colors better than gray (top-1)",
             recognized.gain("colored top1", "gray top1"),
-            "of the pictures",
+            "of the images",
             recognized,
             "+0.033 (VGG-16)",
             0.560 - 0.527,
@@ -183,7 +183,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         (
             "a classifier recognizes its colors better than gray (top-5)",
             recognized.gain("colored top5", "gray top5"),
-            "of the pictures",
+            "of the images",
             recognized,
             "not found",
             None,
@@ -196,6 +196,6 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
 
 
 def colorfulness_gain(result: Result, one: str, other: str) -> Estimate:
-    """Return the gain in colorfulness as a fraction of the truth's, of means over pictures."""
+    """Return the gain in colorfulness as a fraction of the truth's, of means over images."""
     columns = [result.column(f"{name} colorfulness") for name in (one, other, "true")]
     return estimate_of_means(columns, lambda means: (means[0] - means[1]) / means[2])

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks._common import nearest_hint
 from benchmarks.claims._claim import Claim, Result, make_claim
 from benchmarks.claims._experiment import MOST, Experiment, Item, Measure, Setup
-from benchmarks.claims._pictures import evenly, psnr_of, read_square
+from benchmarks.claims._images import evenly, psnr_of, read_square
 from colorzoo import Guidance
 from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
 from colorzoo.factory import create_coloring_model
@@ -23,7 +23,7 @@ from colorzoo.simulation.points import uniform_points
 PAPER = "zhang2017"
 TITLE = "Zhang et al. 2017: Real-Time User-Guided Image Colorization"
 INTRO = """`zhang2017_local_small` and `zhang2017_global_small` on photos that neither was trained on:
-central 256 x 256, uniform 6 x 6 points with their mean color, statistics of the true picture, PSNR over
+central 256 x 256, uniform 6 x 6 points with their mean color, statistics of the true image, PSNR over
 8-bit RGB (figure 4 and table 1 of the paper, of 1,000 photos of ImageNet). Levin et al. 2004 is compared with
 the `Colorizer`'s output, which is exact at the points."""
 LOCAL, GLOBAL = "zhang2017_local_small", "zhang2017_global_small"
@@ -64,7 +64,7 @@ def begin_points(setup: Setup) -> Measure:
 
 
 def seed_of(item: Item) -> int:
-    """Return a seed that depends on the picture only."""
+    """Return a seed that depends on the image only."""
     return int(item.digest, 16) % 2**31
 
 

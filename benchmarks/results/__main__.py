@@ -38,9 +38,9 @@ class Table:
         models: Methods, in the order of the rows.
         protocol: Protocol.
         metrics: Metrics.
-        pictures: Folder of the pictures below the data, and what it is called on the page.
+        images: Folder of the images below the data, and what it is called on the page.
         pairs: List of pairs below that folder; those with a gray target are left out.
-        sources: List of the sources of pictures below the data; only those with a class of ImageNet count
+        sources: List of the sources of images below the data; only those with a class of ImageNet count
             (`imagenet_classes`).
     """
 
@@ -48,7 +48,7 @@ class Table:
     models: tuple[str, ...]
     protocol: str
     metrics: tuple[str, ...]
-    pictures: str
+    images: str
     pairs: str = ""
     sources: str = ""
 
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(known)} (default: all)")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    parser.add_argument("--limit", type=int, help="use only the first N pictures")
+    parser.add_argument("--limit", type=int, help="use only the first N images")
     parser.add_argument("--cache", type=Path, default=Path("runs/results"), help="folder that keeps results")
     parser.add_argument("--page", type=Path, default=PAGE, help="page to write into")
     parser.add_argument(
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="REPORT",
         type=Path,
         help="instead fetch the authors' weights, measure them on PASCAL VOC 2012 (or ImageNet's validation "
-        "pictures) below --data, and write a report",
+        "images) below --data, and write a report",
     )
     args = parser.parse_args(arguments)
     if unknown := sorted({*args.tables} - {*known}):
@@ -146,17 +146,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
     """Measure a table and return it as Markdown."""
     with TemporaryDirectory() as folder:
-        pictures = data / table.pictures
+        images = data / table.images
         if table.sources:
-            pictures = labeled_pictures(data, table, Path(folder) / "pictures")
+            images = labeled_images(data, table, Path(folder) / "images")
         elif not table.pairs:
-            pictures = Path(folder) / "pictures"
-            pictures.mkdir()
-            for image in unseen_sources(data / table.pictures):
-                shutil.copy(image.path, pictures)
+            images = Path(folder) / "images"
+            images.mkdir()
+            for image in unseen_sources(data / table.images):
+                shutil.copy(image.path, images)
         plan = Plan(
             models=table.models,
-            data=pictures,
+            data=images,
             output=Path(folder) / "report",
             protocol=load_protocol(table.protocol),
             metrics=table.metrics,
@@ -169,14 +169,14 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
     return f"{markdown(summary)}{source(table, summary)}"
 
 
-def labeled_pictures(data: Path, table: Table, folder: Path) -> Path:
-    """Copy the pictures of a table that show a class of ImageNet to a folder, with labels; return it."""
+def labeled_images(data: Path, table: Table, folder: Path) -> Path:
+    """Copy the images of a table that show a class of ImageNet to a folder, with labels; return it."""
     folder.mkdir()
-    lines = ["picture,label"]
-    for path, label in imagenet_classes(data / table.sources, table.pictures).items():
-        picture = data / path
-        shutil.copyfile(picture, folder / picture.name)
-        lines.append(f"{picture.name},{label}")
+    lines = ["image,label"]
+    for path, label in imagenet_classes(data / table.sources, table.images).items():
+        image = data / path
+        shutil.copyfile(image, folder / image.name)
+        lines.append(f"{image.name},{label}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
@@ -194,13 +194,13 @@ def color_pairs(pairs: Path, folder: Path) -> Path:
 
 
 def source(table: Table, summary: Summary) -> str:
-    """Return which pictures were measured, when and where."""
+    """Return which images were measured, when and where."""
     kind = (
         f"pairs of `{table.pairs}` whose target has color"
         if table.pairs
-        else f"pictures of `{table.pictures}` with a class of ImageNet, by name"
+        else f"images of `{table.images}` with a class of ImageNet, by name"
         if table.sources
-        else f"pictures of `{table.pictures}`, by name"
+        else f"images of `{table.images}`, by name"
     )
     today = datetime.now(UTC).date().isoformat()
     return f"The first {len(summary.items)} {kind} (digest {summary.digest}); {today}, {where()}."

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError
 from colorzoo.evaluation import Outcome, Plan, evaluate, load_protocol
-from colorzoo.evaluation.pictures import subset_names
+from colorzoo.evaluation.images import subset_names
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import weight_file
 from colorzoo.weights.files import sha256_of
@@ -24,14 +24,14 @@ PROTOCOL = "zhang2017-automatic"
 def measure_published(data: Path, report: Path) -> Outcome:
     """Fetch the authors' weights, measure them and write a report.
 
-    The pictures are those of the protocol if all of them are there, else those of the list.
+    The images are those of the protocol if all of them are there, else those of the list.
 
     Args:
-        data: Folder of ImageNet's validation pictures, or of those of the list.
+        data: Folder of ImageNet's validation images, or of those of the list.
         report: Folder of the report.
 
     Raises:
-        DataError: A picture is missing or another one.
+        DataError: An image is missing or another one.
         WeightsError: Weights cannot be fetched.
     """
     for name in MODELS:
@@ -41,14 +41,14 @@ def measure_published(data: Path, report: Path) -> Outcome:
     assert protocol.subset is not None
     found = {Path(path).name: Path(path) for path in walk_files(str(data))}
     with TemporaryDirectory() as folder:
-        pictures = data
+        images = data
         if not {Path(name).stem for name in found}.issuperset(subset_names(protocol.subset)):
-            pictures = Path(folder)
-            copy_listed(found, LIST, pictures)
+            images = Path(folder)
+            copy_listed(found, LIST, images)
         return evaluate(
             Plan(
                 models=(*MODELS, "gray", "truth"),
-                data=pictures,
+                data=images,
                 output=report,
                 protocol=protocol,
                 weights=dict.fromkeys(MODELS, "published"),
@@ -57,17 +57,17 @@ def measure_published(data: Path, report: Path) -> Outcome:
 
 
 def copy_listed(found: dict[str, Path], listed: Path, folder: Path) -> None:
-    """Copy the pictures of a list to a folder, and check their hashes.
+    """Copy the images of a list to a folder, and check their hashes.
 
     Raises:
-        DataError: A picture is missing or another one.
+        DataError: An image is missing or another one.
     """
     with listed.open(newline="", encoding="utf-8") as stream:
-        rows = [(row["picture"], row["sha256"]) for row in csv.DictReader(stream)]
+        rows = [(row["image"], row["sha256"]) for row in csv.DictReader(stream)]
     wrong = [name for name, sha256 in rows if name not in found or sha256_of(found[name]) != sha256]
     if wrong:
         raise DataError(
-            f"{len(wrong)} of {len(rows)} pictures of {listed.name} are missing or others, the first: "
+            f"{len(wrong)} of {len(rows)} images of {listed.name} are missing or others, the first: "
             f"{wrong[0]}; --data names a folder with PASCAL VOC 2012"
         )
     for name, _ in rows:

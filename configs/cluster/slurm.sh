@@ -1,6 +1,6 @@
 #!/bin/bash
 # Train on several nodes of a SLURM cluster:
-#   sbatch --export=ALL,DATA=/pictures configs/cluster/slurm.sh --config zhang2017/local.yaml --data.global_batch 24
+#   sbatch --export=ALL,DATA=/images configs/cluster/slurm.sh --config zhang2017/local.yaml --data.global_batch 24
 # Try it in an interactive job first: the same options with --trainer.fast_dev_run true.
 # An example: adapt partition, account, paths and modules. One SLURM task per GPU; Lightning reads the rest from SLURM.
 #SBATCH --job-name=colorzoo
@@ -21,7 +21,7 @@
 
 set -euo pipefail
 
-DATA=${DATA:?give the folder of pictures: sbatch --export=ALL,DATA=/path configs/cluster/slurm.sh}
+DATA=${DATA:?give the folder of images: sbatch --export=ALL,DATA=/path configs/cluster/slurm.sh}
 RUN=${RUN:-$HOME/colorzoo-runs/$SLURM_JOB_ID}
 
 srun colorzoo fit --config cluster/ddp.yaml "$@" \

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Train by torchrun, on one node or several: run the same command on each node, MAIN being the first one's name.
-#   MAIN=node1 NODES=2 DATA=/pictures RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
+#   MAIN=node1 NODES=2 DATA=/images RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
 # Your configurations come after cluster/ddp.yaml, so that another overlay (cluster/fsdp.yaml) replaces its settings.
 # A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest
 # checkpoint below RUN, the folder that --ckpt_path names. SIGTERM and Ctrl+C to this script save and end the run for good:
@@ -11,7 +11,7 @@ MAIN=${MAIN:-127.0.0.1}
 NODES=${NODES:-1}
 GPUS=${GPUS:-gpu}
 RESTARTS=${RESTARTS:-3}
-DATA=${DATA:?the folder of pictures}
+DATA=${DATA:?the folder of images}
 RUN=${RUN:?the folder of the run, which all nodes see}
 
 ended=0

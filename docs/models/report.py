@@ -26,16 +26,16 @@ def main() -> None:
     write_text(REPORT, make_report(args.folder))
 
 
-def make_report(pictures: Path) -> str:
-    """Return the page about a folder of pictures, with paths below that folder and below ``colored``."""
+def make_report(images: Path) -> str:
+    """Return the page about a folder of images, with paths below that folder and below ``colored``."""
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / REPORT.name
         results = str(Path(folder) / "colored")
-        code = colorzoo(["colorize", str(pictures), "-o", results, "--report", str(page), "--fast"])
+        code = colorzoo(["colorize", str(images), "-o", results, "--report", str(page), "--fast"])
         if code:
             raise SystemExit(code)
         text = page.read_text(encoding="utf-8")
-    for made_in in (pictures.absolute(), Path(folder)):
+    for made_in in (images.absolute(), Path(folder)):
         text = text.replace(json.dumps(f"{made_in}/")[1:-1], "")
     return text
 

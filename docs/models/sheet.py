@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 import colorzoo
 from colorzoo.data.sources import find_sources
-from colorzoo.pictures.picture import is_gray
-from colorzoo.pictures.read import read_picture
+from colorzoo.image_io.raster_image import is_gray
+from colorzoo.image_io.read import read_image
 
-GAP, CAPTION = 4, 14  # pixels: between pictures, of a name
+GAP, CAPTION = 4, 14  # pixels: between images, of a name
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first photo")
     parser.add_argument("--count", type=int, default=24, metavar="N", help="number of photos")
     parser.add_argument("--across", type=int, default=3, metavar="N", help="photos in a line")
-    parser.add_argument("--height", type=int, default=160, metavar="PIXELS", help="height of a picture")
+    parser.add_argument("--height", type=int, default=160, metavar="PIXELS", help="height of an image")
     parser.add_argument("--whole", action="store_true", help="also color whole scans, with their frames")
     args = parser.parse_args()
     frames = ("none", "automatic") if args.whole else ("automatic",)
@@ -45,16 +45,16 @@ def draw_strip(path: Path, models: Sequence[str], frames: Sequence[str], height:
     """Return the photo in gray, by each model with each frame, and as it was, side by side, with its name."""
     photo = Image.open(path).convert("RGB")
     gray = ImageOps.grayscale(photo)
-    pictures = [gray, *(colorzoo.colorize(gray, name, frame=frame) for name in models for frame in frames)]
-    if not is_gray(read_picture(path)):
-        pictures.append(photo)
-    small = [_at_height(picture, height) for picture in pictures]
-    width = sum(picture.width + GAP for picture in small)
+    images = [gray, *(colorzoo.colorize(gray, name, frame=frame) for name in models for frame in frames)]
+    if not is_gray(read_image(path)):
+        images.append(photo)
+    small = [_at_height(image, height) for image in images]
+    width = sum(image.width + GAP for image in small)
     strip = Image.new("RGB", (width, height + CAPTION), "white")
     x = 0
-    for picture in small:
-        strip.paste(picture, (x, 0))
-        x += picture.width + GAP
+    for image in small:
+        strip.paste(image, (x, 0))
+        x += image.width + GAP
     ImageDraw.Draw(strip).text((0, height + 1), path.stem, fill="black")
     return strip
 
@@ -72,9 +72,9 @@ def draw_sheet(strips: Sequence[Image.Image], across: int) -> Image.Image:
     return sheet
 
 
-def _at_height(picture: Image.Image, height: int) -> Image.Image:
-    width = round(picture.width * height / picture.height)
-    return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+def _at_height(image: Image.Image, height: int) -> Image.Image:
+    width = round(image.width * height / image.height)
+    return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":

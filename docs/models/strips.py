@@ -1,6 +1,6 @@
-"""Draw the strips of pictures of the papers' pages: ``python -m docs.models.strips [MODEL ...]``.
+"""Draw the strips of images of the papers' pages: ``python -m docs.models.strips [MODEL ...]``.
 
-Writes ``docs/models/strips/NAME.jpg``. ``docs/models/strips.json`` records the weights and pictures of each,
+Writes ``docs/models/strips/NAME.jpg``. ``docs/models/strips.json`` records the weights and images of each,
 so that only outdated strips are drawn again.
 """
 
@@ -27,9 +27,9 @@ from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics
 from colorzoo.metrics.psnr import to_8bit
-from colorzoo.pictures.read import read_picture
 from colorzoo.registry import model_card
 
 FOLDER = DOCS / "models" / "strips"
@@ -96,20 +96,20 @@ def shown_models() -> list[str]:
 
 
 def read_record() -> dict[str, dict[str, str]]:
-    """Return the weights, pictures and rows of each strip."""
+    """Return the weights, images and rows of each strip."""
     return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
 
 
 def digests(name: str) -> dict[str, str]:
-    """Return digests of a model's present weights and pictures."""
+    """Return digests of a model's present weights and images."""
     sketches = model_card(name).input == "sketch"
     files = [SOURCES / "sketches" / f"{each}.jpg" for each in SKETCHES] if sketches else map(source, PHOTOS)
     content = b"".join(path.read_bytes() for path in files)
-    return {"weights": weights_digest(name), "pictures": hashlib.sha256(content).hexdigest()[:16]}
+    return {"weights": weights_digest(name), "images": hashlib.sha256(content).hexdigest()[:16]}
 
 
 def stale_strips() -> list[str]:
-    """Return the models whose strip is missing, or older than its weights or pictures."""
+    """Return the models whose strip is missing, or older than its weights or images."""
     record = read_record()
     return [
         name
@@ -152,7 +152,7 @@ def draw_rows(card: ModelCard) -> dict[str, Row]:
     if "exemplar" in card.guidance:
         rows["like that photo"] = [color(photo, {}, other) for photo, other in pairs]
     if "statistics" in card.guidance:
-        amounts = [describe_statistics(read_picture(other))["histogram"] for other in others]
+        amounts = [describe_statistics(read_image(other))["histogram"] for other in others]
         rows["with the histogram of that photo"] = [
             color(photo, {"statistics": {"histogram": shares}})
             for photo, shares in zip(photos.values(), amounts, strict=True)
@@ -176,8 +176,8 @@ def point_recipe(name: str, photo: Image.Image) -> dict[str, Any]:
 
 def street_points() -> Points:
     """Return the street's points within its central square of 256 pixels."""
-    with Image.open(source("detroit_1915")) as picture:
-        width, height = picture.size
+    with Image.open(source("detroit_1915")) as image:
+        width, height = image.size
     side = min(width, height)
     left, top, scale = (width - side) / 2, (height - side) / 2, 256 / side
     moved = [((x - left) * scale, (y - top) * scale, color) for x, y, color in STREET_POINTS]
@@ -228,14 +228,14 @@ def on_canvas(rows: Sequence[Row]) -> Image.Image:
     step = CELL + GAP
     canvas = Image.new("RGB", (step * len(rows[0]) - GAP, step * len(rows) - GAP), "white")
     for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            canvas.paste(square(picture.convert("RGB"), CELL), (x * step, y * step))
+        for x, image in enumerate(row):
+            canvas.paste(square(image.convert("RGB"), CELL), (x * step, y * step))
     return canvas
 
 
-def square(picture: Image.Image, side: int) -> Image.Image:
-    """Return the central square of a picture."""
-    return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
+def square(image: Image.Image, side: int) -> Image.Image:
+    """Return the central square of an image."""
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":

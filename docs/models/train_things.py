@@ -2,7 +2,7 @@
 
 MIRROR is a folder with snapshots ``OWNER+NAME/repo`` of the public repositories of `SOURCES`, COCO one with
 ``annotations.json``, ``images``, ``panoptic`` and ``semantic``. OUT gets ``things.safetensors``. Every other
-picture of COCO, and those that this project validates on (``--validation``, a manifest), stay out.
+image of COCO, and those that this project validates on (``--validation``, a manifest), stay out.
 
 A step sees 8 crops of gray photos, aged by chance. The loss of the parts is the negative log-likelihood of
 those that a label of the data set allows, so that data sets with other labels are used side by side. For a
@@ -328,7 +328,7 @@ def pieces(mask: NDArray[np.bool_]) -> Masks:
 
 
 def draw_shapes(draw: random.Random) -> tuple[NDArray[np.float64], Masks]:
-    """Return a smooth picture with flat shapes, whose borders are those of things."""
+    """Return a smooth image with flat shapes, whose borders are those of things."""
     rng = np.random.default_rng(draw.randrange(1 << 30))
     y, x = np.mgrid[:CROP, :CROP] / CROP
     levels = rng.uniform(40, 210) + rng.uniform(-60, 60) * np.sin(x * rng.uniform(1, 7) + rng.uniform(0, 6))

@@ -1,4 +1,4 @@
-"""Python calls: color a picture, a file, or many files."""
+"""Python calls: color an image, a file, or many files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.request import Request, prepared_alone, request_of
-from colorzoo.batch.runner import BatchResult, PictureJob, color_pictures
+from colorzoo.batch.runner import BatchResult, ImageJob, color_images
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
+from colorzoo.image_io.find import FoundImage, irregular
+from colorzoo.image_io.write import write_notes
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.job import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.memory import Memory, key_of
-from colorzoo.pictures.find import FoundPicture, irregular
-from colorzoo.pictures.write import write_notes
 from colorzoo.settings import settings_of
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
@@ -42,15 +42,15 @@ class FileResult:
     """Result of one file of `colorize_files`.
 
     Examples:
-        >>> FileResult("photo.png", "colored/photo.png", "failed", "photo.png: no picture").status
+        >>> FileResult("photo.png", "colored/photo.png", "failed", "photo.png: no image").status
         'failed'
 
     Attributes:
-        source: The picture.
+        source: The image.
         output: File of its result, or that it would have.
         status: ``"colored"`` now; ``"done"`` before, from the same bytes with the same settings; or
             ``"failed"``.
-        error: Reason of a failure, as one line that names the picture; else empty.
+        error: Reason of a failure, as one line that names the image; else empty.
     """
 
     source: str
@@ -73,11 +73,11 @@ def colorize(
     settings: ColorSettings | None = None,
     **hparams: Any,
 ) -> Image.Image:
-    """Color one picture.
+    """Color one image.
 
     Examples:
-        >>> picture = colorize("photo.png", guidance={"points": [{"x": 20, "y": 10, "color": "#c04020"}]})
-        >>> picture.size, picture.mode
+        >>> image = colorize("photo.png", guidance={"points": [{"x": 20, "y": 10, "color": "#c04020"}]})
+        >>> image.size, image.mode
         ((48, 32), 'RGB')
 
     Args:
@@ -89,8 +89,8 @@ def colorize(
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-        reference: Picture whose colors to use, for models that take an exemplar, or a look of it.
-        frame: Part of the picture to color: ``"automatic"``, the inside of the frame of a scan if one is
+        reference: Image whose colors to use, for models that take an exemplar, or a look of it.
+        frame: Part of the image to color: ``"automatic"``, the inside of the frame of a scan if one is
             found; ``"none"``, all of it; or a `Rectangle` in pixels. None takes the recipe's, or automatic.
         fast: Choose the default only among models whose weights ship with the package.
         settings: The settings of the command line; ``device`` and ``strength`` above come first.
@@ -100,7 +100,7 @@ def colorize(
         A Pillow image of the same size, or of the recipe's crop; alpha is kept.
 
     Raises:
-        ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
+        ColorzooError: The image, the guidance or the weights cannot be used; the message says why.
     """
     given, folder = read_guidance(guidance), recipe_folder(guidance)
     settings, strength = _checked(settings, strength)
@@ -137,7 +137,7 @@ def colorize_file(
     Notes for the user are given as Python warnings. Other arguments and errors are those of `colorize`.
 
     Args:
-        source: The picture, animation or file of pages.
+        source: The image, animation or file of pages.
         target: The file to write; its extension decides the format.
         model: See `colorize`.
         guidance: See `colorize`; the same for all frames.
@@ -162,7 +162,7 @@ def colorize_file(
     job = partial(colorizer.job, guidance=given, strength=strength, reference=exemplar)
     options = FileOptions(frames=frames or settings.frames, quality=settings.quality, overwrite=overwrite)
     opened = open_file(source, target, options)
-    lost = write_notes(target, opened.first.picture)
+    lost = write_notes(target, opened.first.image)
     request = _request(colorizer, given, folder, reference, strength, options)
     origin = None
     if request is not None:
@@ -196,9 +196,9 @@ def colorize_files(
     The model is loaded once a process.
 
     Args:
-        paths: The pictures; of several pages or frames all are colored.
+        paths: The images; of several pages or frames all are colored.
         root: A folder above all of them.
-        output: Folder of the results, each below it as its picture is below ``root``; all processes must see
+        output: Folder of the results, each below it as its image is below ``root``; all processes must see
             it.
         model: Registered name; None takes the best one on this machine. Name one if several machines work on
             a job, as their defaults may differ.
@@ -207,7 +207,7 @@ def colorize_files(
         **settings: See `colorize`.
 
     Returns:
-        The result of each picture, in the order of the paths. Pictures that cannot be read, colored or
+        The result of each image, in the order of the paths. Images that cannot be read, colored or
         written are results too.
 
     Raises:
@@ -225,10 +225,10 @@ def colorize_files(
         elif reason := irregular(path):
             results.append(FileResult(str(path), "", "failed", reason))
         else:
-            found = FoundPicture(path, path.absolute().relative_to(above))
-            jobs.append(PictureJob(str(path), path, output_path(found, folder), lambda: prepared))
+            found = FoundImage(path, path.absolute().relative_to(above))
+            jobs.append(ImageJob(str(path), path, output_path(found, folder), lambda: prepared))
             results.append(None)
-    work = color_pictures(jobs, FileOptions(frames="required", overwrite=True), skip_done=True)
+    work = color_images(jobs, FileOptions(frames="required", overwrite=True), skip_done=True)
     return [result or _file_result(next(work)) for result in results]
 
 

@@ -60,7 +60,7 @@ class ColorsFrames(Protocol):
 
 @runtime_checkable
 class ComparesPlaces(Protocol):
-    """A model that knows how alike two places of a picture are, such as ``colorzoo2026``.
+    """A model that knows how alike two places of an image are, such as ``colorzoo2026``.
 
     With it a point colors what is alike, as far as its reach.
     """
@@ -74,7 +74,7 @@ class ComparesPlaces(Protocol):
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             mask: ``(1, 1, H, W)``, 1 at one place at least, else 0.
-            memory: As of `Edits`: the network runs once for a picture.
+            memory: As of `Edits`: the network runs once for an image.
 
         Returns:
             ``(1, 1, h, w)`` in [0, 1] at any size, 1 at the mask.
@@ -83,7 +83,7 @@ class ComparesPlaces(Protocol):
 
 @runtime_checkable
 class Edits(Protocol):
-    """A model that colors a picture faster after it colored it with other points.
+    """A model that colors an image faster after it colored it with other points.
 
     With it the drawing pad answers a point without running the whole network.
     """
@@ -92,12 +92,12 @@ class Edits(Protocol):
         """Return an empty memory."""
 
     def edit(self, lightness: Tensor, guidance: Guidance, memory: Any) -> Prediction:
-        """Color one picture as a plain call does, and update the memory for the next call.
+        """Color one image as a plain call does, and update the memory for the next call.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: All guidance of the picture, not the change alone.
-            memory: Result of `remember`; it may hold another picture.
+            guidance: All guidance of the image, not the change alone.
+            memory: Result of `remember`; it may hold another image.
 
         Returns:
             The prediction of ``model(lightness, guidance)``.
@@ -108,7 +108,7 @@ class Edits(Protocol):
 class FindsBoxes(Protocol):
     """A model that colors objects by themselves and may have a detector for them, such as ``su2020``.
 
-    With it pictures whose user gives no boxes get those of the detector.
+    With it images whose user gives no boxes get those of the detector.
     """
 
     @property
@@ -168,7 +168,7 @@ class MixesLooks(Protocol):
         """Return one look of several references.
 
         Args:
-            looks: Results of `GivesLooks.look` for one picture each, or of this method.
+            looks: Results of `GivesLooks.look` for one image each, or of this method.
             weights: From 0, one of each look; only their ratios count.
 
         Returns:
@@ -195,7 +195,7 @@ class ProposesPoints(Protocol):
 
 @runtime_checkable
 class ProposesRegions(Protocol):
-    """A model that divides a picture into regions for the user to color, such as ``cho2023``.
+    """A model that divides an image into regions for the user to color, such as ``cho2023``.
 
     With it the pad asks for the colors of regions, and recipes may name them by number.
     """
@@ -220,7 +220,7 @@ class Redraws(Protocol):
 
 @runtime_checkable
 class Stylizes(Protocol):
-    """A model that transfers the colors of one picture to another, such as ``xu2020``.
+    """A model that transfers the colors of one image to another, such as ``xu2020``.
 
     With it ``colorzoo stylize`` works.
     """
@@ -250,7 +250,7 @@ class Stylizes(Protocol):
 class TappedModel(Protocol):
     """A model with taps: activation maps that an add-on such as ``kim2021`` may refine.
 
-    The forward pass is split at the first tap: `before_taps` runs once a picture, `after_taps` each time the
+    The forward pass is split at the first tap: `before_taps` runs once an image, `after_taps` each time the
     user draws.
     """
 

@@ -86,7 +86,7 @@ class Score:
         measure: Name of the measure with its unit, as ``"PSNR at 10 points [dB]"``.
         value: The number.
         better: Whether higher or lower is better.
-        protocol: Pictures, size and guidance. Only scores of the same protocol and measure are comparable.
+        protocol: Images, size and guidance. Only scores of the same protocol and measure are comparable.
         source: A page of this documentation, or paper and table.
     """
 
@@ -158,7 +158,7 @@ class ModelCard:
         model: Import path of the `ColoringModel` that the task holds.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance that the model accepts.
-        input: Input of the network: a gray picture or a sketch.
+        input: Input of the network: a gray image or a sketch.
         output: Output of the network: ab or RGB.
         hparams: Settings of this variant.
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.

@@ -13,7 +13,7 @@ __all__ = [
     "DataError",
     "DiskFullError",
     "GuidanceError",
-    "PictureError",
+    "ImageError",
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
@@ -39,20 +39,20 @@ class UntrainedWarning(UserWarning):
     """A model whose weights are random, with the reason."""
 
 
-class PictureError(ColorzooError):
-    """A picture that cannot be read or written."""
+class ImageError(ColorzooError):
+    """An image that cannot be read or written."""
 
 
-class CutShortError(PictureError):
-    """A picture that is damaged or cut short; something of it may be left."""
+class CutShortError(ImageError):
+    """An image that is damaged or cut short; something of it may be left."""
 
 
-class DiskFullError(PictureError):
+class DiskFullError(ImageError):
     """A result cannot be written because no space is left."""
 
 
 class GuidanceError(ColorzooError, ValueError):
-    """A recipe or guidance that does not fit its schema, its picture or the model."""
+    """A recipe or guidance that does not fit its schema, its image or the model."""
 
 
 class DataError(ColorzooError):
@@ -67,21 +67,21 @@ def first_words(error: Exception, most: int = 120) -> str:
     return f"{line[:most].rpartition(' ')[0] or line[:most]} ..."
 
 
-def failure(error: Exception, picture: str, result: str) -> str:
-    """Return the line that says why a picture could not be colored; it names the picture, or the result.
+def failure(error: Exception, image: str, result: str) -> str:
+    """Return the line that says why an image could not be colored; it names the image, or the result.
 
     Raises:
         Exception: The error itself, if it was not foreseen and ``COLORZOO_DEBUG`` is set.
     """
     if isinstance(error, ColorzooError):
         text = str(error)
-        named = picture in text or (result and result in text)
-        return text if named else f"{picture}: {text}"
+        named = image in text or (result and result in text)
+        return text if named else f"{image}: {text}"
     if isinstance(error, MemoryError):
-        return f"{picture} does not fit into memory"
+        return f"{image} does not fit into memory"
     if is_on("COLORZOO_DEBUG"):
         raise error
     return (
-        f"{picture}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
+        f"{image}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
         "please report it)"
     )

@@ -1,6 +1,6 @@
 """The one memory of results: bounded in bytes, keyed by what a result depends on.
 
-An edit of a picture is the same work with another input; what it leaves unchanged is found here.
+An edit of an image is the same work with another input; what it leaves unchanged is found here.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class ColoringModel(nn.Module):
         accepts: Kinds of guidance that the model uses.
         input_kind: What `forward` reads: lightness or a sketch.
         output_kind: What `forward` returns: ab or RGB.
-        working_size: Shorter side in pixels at which the network sees a picture unless the user names one.
+        working_size: Shorter side in pixels at which the network sees an image unless the user names one.
         recorded_hparams: Settings that change what weights mean; weight files record them.
         training_only: Beginnings of the names of weights that only training needs, where a checkpoint or the
             authors' file holds them beside those of the model.
@@ -256,7 +256,7 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     most = 100.0 if model.input_kind == "gray" else 1.0
     if not (low >= -0.01 * most and high <= 1.01 * most):
         raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}.")
-    if model.input_kind == "gray" and 0.5 < high <= 1:  # a picture may be black
+    if model.input_kind == "gray" and 0.5 < high <= 1:  # an image may be black
         warnings.warn(f"{expected}, and these are at most {high:g}: nearly black.", UserWarning, stacklevel=3)
 
 
@@ -281,7 +281,7 @@ def coloring_model(module: nn.Module) -> ColoringModel:
 def features(
     model: nn.Module, lightness: Tensor, levels: Sequence[int] | None = None, *, gradients: bool = False
 ) -> tuple[Tensor, ...]:
-    """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
+    """Return what a model sees in images, for tasks of your own, such as a linear probe.
 
     Examples:
         >>> model = colorzoo.create_model("colorzoo2026")
@@ -302,7 +302,7 @@ def features(
 
     Returns:
         Maps ``(B, C, h, w)`` on the model's device, from fine to coarse. Their number and sizes depend on the
-        model; some models resize pictures to a square first.
+        model; some models resize images to a square first.
 
     Raises:
         ColorzooError: It is no model of photos, has no network, or has no such level.

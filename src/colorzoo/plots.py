@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    Picture = Image.Image | NDArray[np.uint8]
+    ImageLike = Image.Image | NDArray[np.uint8]
 
 __all__ = [
     "Curve",
@@ -140,8 +140,8 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
     axes.plot(curve.at, curve.value, color=color, marker="o", markersize=4, label=curve.name)
 
 
-def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
-    """Return the distance of the colors of two pictures at each pixel, without lightness.
+def color_difference(image: ImageLike, truth: ImageLike) -> NDArray[np.float32]:
+    """Return the distance of the colors of two images at each pixel, without lightness.
 
     Examples:
         >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
@@ -149,8 +149,8 @@ def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
         0.0
 
     Args:
-        picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
-        truth: Picture of the same size.
+        image: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
+        truth: Image of the same size.
 
     Returns:
         ``(H, W)`` distances in the ab plane, CIE units.
@@ -158,16 +158,16 @@ def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
     Raises:
         ColorzooError: The sizes differ.
     """
-    one, other = _lab(picture), _lab(truth)
+    one, other = _lab(image), _lab(truth)
     if one.shape != other.shape:
         sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (one, other))
-        raise ColorzooError(f"pictures of {sizes} cannot be compared; expected the same size: resize one.")
+        raise ColorzooError(f"images of {sizes} cannot be compared; expected the same size: resize one.")
     distance: NDArray[np.float32] = np.hypot(*(one[1:] - other[1:]))
     return distance
 
 
 def draw_difference(
-    picture: Picture, truth: Picture, *, axes: Axes | None = None, largest: float = 60.0
+    image: ImageLike, truth: ImageLike, *, axes: Axes | None = None, largest: float = 60.0
 ) -> Axes:
     """Draw a map of `color_difference` with its scale and the mean in the title.
 
@@ -176,23 +176,23 @@ def draw_difference(
         >>> axes = draw_difference(truth, truth)
 
     Args:
-        picture: The result.
-        truth: Picture of the same size.
+        image: The result.
+        truth: Image of the same size.
         axes: Axes to draw into; by default those of a new figure.
         largest: Distance at the end of the scale, to be equal in maps that are compared.
     """
     axes = _axes(axes)
-    distance = color_difference(picture, truth)
-    image = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
+    distance = color_difference(image, truth)
+    drawn = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
     axes.set_axis_off()
     axes.set_title(f"mean {distance.mean():.1f}")
     figure = axes.get_figure()
     if figure is not None:
-        figure.colorbar(image, ax=axes, label="distance in ab", shrink=0.8)
+        figure.colorbar(drawn, ax=axes, label="distance in ab", shrink=0.8)
     return axes
 
 
-def gamut_shares(picture: Picture) -> NDArray[np.float64]:
+def gamut_shares(image: ImageLike) -> NDArray[np.float64]:
     """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``.
 
     Examples:
@@ -203,26 +203,26 @@ def gamut_shares(picture: Picture) -> NDArray[np.float64]:
 
     from colorzoo.color import nearest_bin
 
-    bins = nearest_bin(torch.from_numpy(_lab(picture)[1:].reshape(2, -1).T))
+    bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
     counts = np.bincount(bins.numpy(), minlength=len(_swatches()[0]))
     shares: NDArray[np.float64] = counts / counts.sum()
     return shares
 
 
-def draw_gamut(picture: Picture, *, axes: Axes | None = None) -> Axes:
-    """Draw the colors of a picture: the 313 bins in their own colors, with areas by the root of their share.
+def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
+    """Draw the colors of an image: the 313 bins in their own colors, with areas by the root of their share.
 
     Examples:
         >>> axes = draw_gamut(np.full((32, 48, 3), 128, dtype=np.uint8))
 
     Args:
-        picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
+        image: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
         axes: Axes to draw into; by default those of a new figure.
     """
     axes = _axes(axes)
     centers, rgb = _swatches()
     axes.scatter(centers[:, 1], centers[:, 0], s=2, color="0.88")
-    axes.scatter(centers[:, 1], centers[:, 0], s=_LARGEST * np.sqrt(gamut_shares(picture)), c=rgb)
+    axes.scatter(centers[:, 1], centers[:, 0], s=_LARGEST * np.sqrt(gamut_shares(image)), c=rgb)
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")
     return axes
@@ -237,16 +237,16 @@ def _axes(given: Axes | None) -> Axes:
     return axes
 
 
-def _lab(picture: Picture) -> NDArray[np.float32]:
-    """Return ``(3, H, W)`` Lab of an 8-bit picture."""
+def _lab(image: ImageLike) -> NDArray[np.float32]:
+    """Return ``(3, H, W)`` Lab of an 8-bit image."""
     import torch
 
     from colorzoo.color import rgb_to_lab
 
-    rgb: NDArray[Any] = np.array(picture.convert("RGB") if hasattr(picture, "convert") else picture)
+    rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ColorzooError(
-            f"a picture of {rgb.dtype} {rgb.shape} was given; expected uint8 (H, W, 3) or a Pillow image."
+            f"an image of {rgb.dtype} {rgb.shape} was given; expected uint8 (H, W, 3) or a Pillow image."
         )
     lab: NDArray[np.float32] = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()
     return lab

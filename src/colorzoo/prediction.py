@@ -175,7 +175,7 @@ class RgbPrediction(Prediction):
         return self.rgb
 
     def to_ab(self) -> Tensor:
-        """Return the chroma of the picture."""
+        """Return the chroma of the image."""
         return rgb_to_lab(self.rgb)[:, 1:]
 
     def with_colors(self, colors: Tensor) -> Self:

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a picture, not to its batch: the same picture gets the same draws anywhere.
+"""Random numbers that belong to an image, not to its batch: the same image gets the same draws anywhere.
 
 So two processes with half a batch each see what one process with the whole batch sees, on any device.
 """
@@ -12,21 +12,21 @@ import torch
 from torch import Tensor
 
 Generators = torch.Generator | Sequence[torch.Generator]
-"""One generator for a whole batch, or one for each picture."""
+"""One generator for a whole batch, or one for each image."""
 
 _PLAIN = 7  # bytes
 
 
-def picture_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
-    """Return a CPU generator for each picture.
+def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
+    """Return a CPU generator for each image.
 
     Examples:
         >>> seeds = torch.tensor([7, 8])
-        >>> draw_uniform(picture_generators(seeds, "flip"), 2, 1, torch.device("cpu")).shape
+        >>> draw_uniform(image_generators(seeds, "flip"), 2, 1, torch.device("cpu")).shape
         torch.Size([2, 1])
 
     Args:
-        seeds: ``(B,)`` int64, the pictures' own seeds: ``batch["seed"]``.
+        seeds: ``(B,)`` int64, the images' own seeds: ``batch["seed"]``.
         purpose: What the numbers are for, in a word or two; different purposes draw independent numbers.
     """
     salt = _salt(purpose)
@@ -45,15 +45,15 @@ def draw_uniform(generators: Generators, batch: int, columns: int, device: torch
     """Return ``(batch, columns)`` float32 uniform on [0, 1).
 
     Args:
-        generators: One for the batch, or one for each picture.
-        batch: Number of pictures.
-        columns: Numbers for each picture.
+        generators: One for the batch, or one for each image.
+        batch: Number of images.
+        columns: Numbers for each image.
         device: Where the result lives; the generators may live elsewhere.
     """
     if isinstance(generators, torch.Generator):
         return torch.rand(batch, columns, generator=generators, device=generators.device).to(device)
     if len(generators) != batch:
-        raise ValueError(f"{len(generators)} generators for {batch} pictures; one for each is needed")
+        raise ValueError(f"{len(generators)} generators for {batch} images; one for each is needed")
     return torch.stack([torch.rand(columns, generator=each) for each in generators]).to(device)
 
 
@@ -62,5 +62,5 @@ def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], devi
     if isinstance(generators, torch.Generator):
         return torch.randn(batch, *shape, generator=generators, device=generators.device).to(device)
     if len(generators) != batch:
-        raise ValueError(f"{len(generators)} generators for {batch} pictures; one for each is needed")
+        raise ValueError(f"{len(generators)} generators for {batch} images; one for each is needed")
     return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(device)

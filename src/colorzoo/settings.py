@@ -62,7 +62,7 @@ class Range:
 
 # groups of options in the help of the command line
 COLORS, REFERENCES, MODEL = "colors", "references and classes", "model and engine"
-FILES, RUN = "files", "many pictures and reports"
+FILES, RUN = "files", "many images and reports"
 
 
 def option(

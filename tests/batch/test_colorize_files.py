@@ -72,21 +72,21 @@ def test_finished_results_are_recognized_by_their_provenance(album, weights, tmp
         assert statuses(album, weights, out) == ["done"] * 4
     whole = (out / "a" / "x.png").read_bytes()
     (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # it does not say how it was made
-    (out / "b" / "x.png").write_bytes(whole)  # another picture's
+    (out / "b" / "x.png").write_bytes(whole)  # another image's
     assert statuses(album, weights, out) == ["done", "colored", "colored", "done"]
     assert len(set(contents(out).values())) == 4
 
 
 def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:
     """Color an album in a process that is killed after the second file and before its note."""
-    write, made = file.write_picture, []
+    write, made = file.write_image, []
 
     def write_or_die(*args, **kwargs):
         made.append(write(*args, **kwargs))
         if len(made) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    file.write_picture = write_or_die
+    file.write_image = write_or_die
     statuses(album, weights, out)
 
 
@@ -99,7 +99,7 @@ def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_p
 
 
 def test_failures_are_results_and_stop_nothing(album, weights, tmp_path):
-    album[0].write_bytes(b"no picture")
+    album[0].write_bytes(b"no image")
     paths = [*album[:2], tmp_path / "album" / "none.png", weights]
     results = colorzoo.colorize_files(
         map(str, paths), tmp_path / "album", tmp_path / "out", NAME, weights=weights

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from colorzoo.batch.outputs import output_path, output_paths
-from colorzoo.errors import PictureError
-from colorzoo.pictures.find import FoundPicture, find_existing
+from colorzoo.errors import ImageError
+from colorzoo.image_io.find import FoundImage, find_existing
 
 
 def plant(root: Path, *names: str) -> None:
@@ -29,18 +29,18 @@ def plant(root: Path, *names: str) -> None:
     ],
 )
 def test_results_lie_beside_their_source(source, result):
-    found = FoundPicture(Path("in") / source, Path(source))
+    found = FoundImage(Path("in") / source, Path(source))
     assert output_path(found) == Path("in") / result
 
 
 def test_out_names_a_file_or_a_folder(tmp_path):
-    found = FoundPicture(Path("in/sub/x.jpg"), Path("sub/x.jpg"))
+    found = FoundImage(Path("in/sub/x.jpg"), Path("sub/x.jpg"))
     (tmp_path / "folder.png").mkdir()
     assert output_path(found, "y.png") == Path("y.png")
     assert output_path(found, "out") == Path("out/sub/x.jpg")
     assert output_path(found, "out.png/") == Path("out.png/sub/x.jpg")
     assert output_path(found, tmp_path / "folder.png") == tmp_path / "folder.png/sub/x.jpg"
-    with pytest.raises(PictureError, match="name a folder"):
+    with pytest.raises(ImageError, match="name a folder"):
         output_path(found, "y.png", single=False)
     wanted = {None: "in/sub/x.color.tif", "out": "out/sub/x.tif", "y.png": "y.png", "in": "in/sub/x.tif"}
     assert {out: output_path(found, out, extension=".tif").as_posix() for out in wanted} == wanted
@@ -51,7 +51,7 @@ def test_a_result_is_never_its_source(tmp_path):
     (found,) = find_existing([tmp_path]).found
     for extension in (None, ".jpg"):
         assert output_path(found, tmp_path, extension=extension) == tmp_path / "sub/x.color.jpg"
-    with pytest.raises(PictureError, match="source itself"):
+    with pytest.raises(ImageError, match="source itself"):
         output_path(found, tmp_path / "sub" / "x.jpg")
 
 

@@ -16,13 +16,13 @@ from PIL import Image
 from colorzoo.batch.report import COLUMNS, Entry, read_entries, write_report
 from colorzoo.batch.runner import ALREADY_DONE, BatchResult
 from colorzoo.errors import ColorzooError
-from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import write_picture
+from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
 from colorzoo.weights.files import digest_of
-from tiny_model import Run, gray_picture
+from tiny_model import Run, gray_image
 
-ORIGIN = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
 
 
 def nothing() -> None:
@@ -36,10 +36,10 @@ def result(
     levels = Image.new("RGB", (60, 40), "#808080")
     levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
     levels.save(path.with_suffix(".bmp"))
-    picture = read_picture(path.with_suffix(".bmp"))
+    image = read_image(path.with_suffix(".bmp"))
     origin = replace(ORIGIN, doubt=doubt, frame=frame, crop=crop)
     write_with_provenance(
-        lambda like: write_picture(path, picture.rgb, like, overwrite=True), path, picture, origin
+        lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
     )
     return BatchResult(str(path.with_suffix(".bmp")), str(path), "colored", ("a note",), "zhang2016")
 
@@ -49,7 +49,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_failed_pictures_come_first_then_the_most_doubtful(tmp_path: Path) -> None:
+def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None:
     results = [
         result(tmp_path / "a.png", doubt="3.5"),
         result(tmp_path / "b.png"),
@@ -68,7 +68,7 @@ def test_failed_pictures_come_first_then_the_most_doubtful(tmp_path: Path) -> No
     assert lost == Entry(str(tmp_path / "lost.png"), notes=told)
     assert (doubtful.doubt, doubtful.frame, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
     assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
-    assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole picture a fourth
+    assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole image a fourth
     assert [(entry.chroma, entry.notes, entry.frame) for entry in entries[3:]] == [(0, "a note", "")] * 2
 
 
@@ -87,7 +87,7 @@ def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_pat
     album, table = tmp_path / "album", tmp_path / "r.csv"
     (album / "sub").mkdir(parents=True)
     for name in ("a.png", "sub/b, 2.png"):
-        Image.fromarray(gray_picture(30, 40)).save(album / name)
+        Image.fromarray(gray_image(30, 40)).save(album / name)
     (album / "broken.png").write_bytes(b"broken")
     told = []
     for words in ((), ("--report", tmp_path / "r.html")):
@@ -126,7 +126,7 @@ def test_thumbnails_are_small_jpegs_in_gray_and_in_color(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1000, [1000]), (2001, [1000, 1000, 1])])
-def test_a_page_has_at_most_a_thousand_pictures(tmp_path: Path, count: int, sizes: list[int]) -> None:
+def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes: list[int]) -> None:
     failed = [BatchResult(f"{n:04}.png", "", "failed") for n in range(count)]
     pages = write_report(tmp_path / "r.html", read_entries(failed, nothing))
     assert [page.name for page in pages] == ["r.html", "r-2.html", "r-3.html"][: len(sizes)]
@@ -153,7 +153,7 @@ def test_a_page_has_at_most_a_thousand_pictures(tmp_path: Path, count: int, size
 def test_what_cannot_be_a_report_is_refused_before_the_work(
     run: Run, tmp_path: Path, name: str, words: tuple[str, ...], message: str
 ) -> None:
-    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.png")
     (tmp_path / "photo.csv").write_text("date,place\n")
     (tmp_path / "folder.html").mkdir()
     code, _, err = run(tmp_path / "a.png", "--report", tmp_path / name, *words)

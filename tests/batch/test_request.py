@@ -12,14 +12,14 @@ import colorzoo
 from colorzoo.batch.request import LoadedModels, Request
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Recipe
-from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 from tiny_model import NAME
 
 
 def test_results_of_earlier_versions_are_recognized(here: Path) -> None:
-    """By a digest of all that decides their colors; the device and the name of the picture are none of it."""
+    """By a digest of all that decides their colors; the device and the name of the image are none of it."""
     choice: Any = SimpleNamespace(name=NAME, sha256="ab" * 32)
     plain = Recipe.from_json({"version": 1, "image": {"sha256": "00"}})
     digest = "430e8bfc37de3ca9358bfdca98e3c33d36c604bb669870c62779d9d3000012bd"
@@ -37,7 +37,7 @@ def test_results_of_earlier_versions_are_recognized(here: Path) -> None:
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
     request = Request(choice, recipe, None, ("warm.png", "cold.png"), replace(settings, **shown))
     used = (("reference", "warm.png"), ("reference", "cold.png"), ("classes", "a.png"))
-    assert request.origin == PictureProvenance(
+    assert request.origin == ImageProvenance(
         "",
         "7088a7635c93cc1aaadb3340b28e0fa966362dfdb546cb0e36cecbaed9a7d92b",
         *(NAME, "ab" * 32, colorzoo.__version__, request.effective_recipe().to_json()),
@@ -57,7 +57,7 @@ def test_the_models_of_the_last_two_requests_are_kept(monkeypatch: pytest.Monkey
             made.append(self.name)
 
         def job(self) -> None:
-            """Stand for the job of a picture."""
+            """Stand for the job of an image."""
 
     monkeypatch.setattr("colorzoo.batch.request.Colorizer", Stub)
     models = LoadedModels(embed_origin=False)

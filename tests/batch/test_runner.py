@@ -1,4 +1,4 @@
-"""Folders: the same results with any number of threads, and a recipe for each picture."""
+"""Folders: the same results with any number of threads, and a recipe for each image."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from PIL import Image
 
 from colorzoo.atomic import part_of
 from colorzoo.batch import runner
-from colorzoo.batch.runner import BatchResult, PictureJob
-from colorzoo.pictures.provenance import read_provenance
-from tiny_model import Run, gray_picture
+from colorzoo.batch.runner import BatchResult, ImageJob
+from colorzoo.image_io.provenance import read_provenance
+from tiny_model import Run, gray_image
 
 
 def box(folder: Path, count: int = 6) -> Path:
     (folder / "sub").mkdir(parents=True)
     for number in range(count):
         name = ("sub/" if number % 2 else "") + f"{number}.png"
-        Image.fromarray(gray_picture(30 + 7 * number, 64)).save(folder / name)
+        Image.fromarray(gray_image(30 + 7 * number, 64)).save(folder / name)
     return folder
 
 
 def test_any_number_of_threads_gives_the_same_files_and_lines(run: Run, tmp_path: Path) -> None:
     source = box(tmp_path / "in")
-    (source / "3.jpg").write_bytes(b"no picture")
+    (source / "3.jpg").write_bytes(b"no image")
     told, files = set(), []
     for jobs in (1, 2, 5):
         out = tmp_path / f"out{jobs}"
@@ -48,12 +48,10 @@ def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: 
     source.mkdir()
     for name, (width, height) in {"a": (30, 40), "b": (50, 20)}.items():
         Image.new("L", (width, height), 90).save(source / f"{name}.png")
-    (source / "c.jpg").write_bytes(b"no picture")
+    (source / "c.jpg").write_bytes(b"no image")
     overlapped = runner.overlapped
 
-    def spied(
-        items: Iterator[PictureJob], open_job: Any, size_of: Any, **limits: int
-    ) -> Iterator[BatchResult]:
+    def spied(items: Iterator[ImageJob], open_job: Any, size_of: Any, **limits: int) -> Iterator[BatchResult]:
         jobs = list(items)
         told.extend([*map(size_of, jobs), limits["room"]])
         yield from overlapped(jobs, open_job, size_of, **limits)
@@ -69,7 +67,7 @@ def test_an_invalid_number_of_threads(run: Run, jobs: str) -> None:
     assert (code, "--jobs" in err) == (2, True)
 
 
-def test_each_picture_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
+def test_each_image_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
     source, recipes = box(tmp_path / "in", 4), tmp_path / "recipes"
     (recipes / "sub").mkdir(parents=True)
     point = {"x": 30, "y": 15, "radius": 8, "color": "#c04020"}
@@ -81,7 +79,7 @@ def test_each_picture_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
     code, _, err = run(source, "-o", out, "--recipe-folder", recipes)
     assert code == 1
     assert sorted(path.name for path in out.rglob("*.png")) == ["0.png", "1.png", "3.png"]
-    assert f"{recipes / '9.json'} belongs to no picture" in err
+    assert f"{recipes / '9.json'} belongs to no image" in err
     assert str(source / "2.png") in err
     red = np.asarray(Image.open(out / "0.png"))[15, 30].astype(int)
     assert red[0] > red[2] + 40
@@ -98,7 +96,7 @@ def test_each_picture_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
 
 def test_an_invalid_folder_of_recipes(run: Run, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("{}")
-    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.png")
     assert "no such folder" in run(tmp_path / "a.png", "--recipe-folder", tmp_path / "gone")[2]
     both = run(tmp_path / "a.png", "--recipe-folder", tmp_path, "--recipe", tmp_path / "r.json")[2]
     assert "give one of them" in both

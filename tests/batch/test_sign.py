@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from colorzoo.pictures.provenance import read_provenance
-from tiny_model import Run, gray_picture
+from colorzoo.image_io.provenance import read_provenance
+from tiny_model import Run, gray_image
 
 c2pa = pytest.importorskip("c2pa", reason='missing, not passed: c2pa; python -m pip install "colorzoo[sign]"')
 
@@ -76,7 +76,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def album(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
     for name in ("a.png", "b.jpg", "c.tif", "d.webp"):
-        Image.fromarray(gray_picture(40, 60)).save(tmp_path / "in" / name)
+        Image.fromarray(gray_image(40, 60)).save(tmp_path / "in" / name)
     return tmp_path / "in"
 
 
@@ -142,7 +142,7 @@ def test_a_change_is_found(run: Run, album: Path, tmp_path: Path, pem: Path) -> 
 
 
 def test_what_cannot_be_signed_is_named(run: Run, tmp_path: Path, pem: Path) -> None:
-    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.bmp")
+    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.bmp")
     code, _, err = run(tmp_path / "a.bmp", "-o", tmp_path / "out.bmp", "--sign", pem)
     assert (code, f"not signed: {tmp_path / 'out.bmp'}" in err) == (0, True)
 

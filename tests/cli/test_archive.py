@@ -12,17 +12,17 @@ from PIL import Image
 
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.request import prepared_alone
-from colorzoo.batch.runner import ALREADY_DONE, PictureJob, color_pictures
+from colorzoo.batch.runner import ALREADY_DONE, ImageJob, color_images
 from colorzoo.cli.main import main
+from colorzoo.image_io.find import read_list
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.find import read_list
 from colorzoo.testing.samples import sample_image
-from tiny_model import Refused, Run, gray_picture
+from tiny_model import Refused, Run, gray_image
 
 
 def photo(path: Path, side: int = 30) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(gray_picture(side, 40)).save(path)
+    Image.fromarray(gray_image(side, 40)).save(path)
     return path
 
 
@@ -110,24 +110,24 @@ def test_no_verb_overwrites_an_input(here: Path, refused: Refused, words: tuple[
 
 
 def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
-    picture, notes = photo(tmp_path / "a.png"), tmp_path / "notes.txt"
+    image, notes = photo(tmp_path / "a.png"), tmp_path / "notes.txt"
     notes.write_text("call Anna\n")
-    code, _, err = run(picture, "--failed", notes)
+    code, _, err = run(image, "--failed", notes)
     assert code == 2
     assert "is no list of names" in err
     assert notes.read_text() == "call Anna\n"
-    notes.write_text(f"{picture}\n{tmp_path}/gone.jpg\nmissing\n")
-    assert run(picture, "missing", "--failed", notes)[0] == 1
+    notes.write_text(f"{image}\n{tmp_path}/gone.jpg\nmissing\n")
+    assert run(image, "missing", "--failed", notes)[0] == 1
     assert notes.read_text() == "missing\n"
 
 
 def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
     prepared = prepared_alone(Colorizer("zhang2017_local_small", weights=weights, device="cpu"))
     source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
-    jobs = [PictureJob("a.png", source, target, lambda: prepared) for _ in range(2)]
-    assert [result.status for result in color_pictures(jobs, FileOptions())] == ["colored", "skipped"]
-    other = PictureJob("b.png", photo(tmp_path / "b.png", 50), target, lambda: prepared)
-    (result,) = color_pictures([other], FileOptions())
+    jobs = [ImageJob("a.png", source, target, lambda: prepared) for _ in range(2)]
+    assert [result.status for result in color_images(jobs, FileOptions())] == ["colored", "skipped"]
+    other = ImageJob("b.png", photo(tmp_path / "b.png", 50), target, lambda: prepared)
+    (result,) = color_images([other], FileOptions())
     assert result.status == "failed"
     assert ALREADY_DONE not in result.notes
 

@@ -24,15 +24,15 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    return picture(tmp_path / "photo.png", seed=1)
+    return image(tmp_path / "photo.png", seed=1)
 
 
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
-    return picture(tmp_path / "look.png", seed=2)
+    return image(tmp_path / "look.png", seed=2)
 
 
-def picture(path: Path, seed: int, size: tuple[int, int] = (64, 80)) -> Path:
+def image(path: Path, seed: int, size: tuple[int, int] = (64, 80)) -> Path:
     rgb = (sample_image(size, seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
     Image.fromarray(rgb).save(path)
     return path
@@ -65,7 +65,7 @@ def test_label_images_of_options_and_of_a_recipe_give_the_same_colors(
     [
         (["--class", "0=99"], "class 99; classes are from 0 to 21"),
         (["--class", "sky=3"], "not OLD=NEW"),
-        (["--classes", "TALL", "--reference-classes", "TALL"], "not the shape of its picture"),
+        (["--classes", "TALL", "--reference-classes", "TALL"], "not the shape of its image"),
         (["--classes", "nowhere.png"], "cannot be read"),
         (["--classes", "WIDE"], "--reference-classes"),
     ],

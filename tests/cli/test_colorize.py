@@ -21,12 +21,12 @@ from PIL import Image
 from colorzoo.cli import colorize
 from colorzoo.cli._recipes import parse_point, recipe_of
 from colorzoo.guidance import PointHint, Recipe
-from tiny_model import Run, gray_picture
+from tiny_model import Run, gray_image
 
 
 def photo(path: Path, height: int = 30, width: int = 40) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(gray_picture(height, width)).save(path)
+    Image.fromarray(gray_image(height, width)).save(path)
     return path
 
 
@@ -34,7 +34,7 @@ def tree(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_picture_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
+def test_a_image_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "mit Leer ünd 写真 [1].jpg")
     code, out, err = run(source)
     result = tmp_path / "mit Leer ünd 写真 [1].color.jpg"
@@ -116,7 +116,7 @@ def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: 
     assert found.quantization[0] == same.quantization[0]  # type: ignore[attr-defined]
 
 
-def test_an_unexpected_error_stops_no_other_picture(run: Run, tmp_path: Path, monkeypatch) -> None:
+def test_an_unexpected_error_stops_no_other_image(run: Run, tmp_path: Path, monkeypatch) -> None:
     from colorzoo.batch import file
 
     def read(stream: IO[bytes], name: str, *options, **more):
@@ -145,12 +145,12 @@ def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     (out / "1920" / "a.png").unlink()
     code, said, _ = run(album, "-o", out)
     assert code == 0
-    assert said.count("is already there, of the same picture with the same settings") == 2
+    assert said.count("is already there, of the same image with the same settings") == 2
     assert tree(out) == tree(album)
     (out / "a.png").write_bytes(b"not ours")
     code, said, err = run(album, "-o", out)
     assert (code, said.count("is already there"), err.count("\n")) == (1, 2, 2)
-    assert "a.png exists already and does not say of which picture it was made" in err
+    assert "a.png exists already and does not say of which image it was made" in err
     assert (out / "a.png").read_bytes() == b"not ours"
     assert run(album, "-o", out, "--overwrite")[0] == 0
     Image.open(out / "a.png").load()
@@ -169,7 +169,7 @@ def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:
     assert tree(tmp_path) == ["a.png"]
 
 
-def test_failed_pictures_are_listed_and_the_list_is_read_again(run: Run, tmp_path: Path) -> None:
+def test_failed_images_are_listed_and_the_list_is_read_again(run: Run, tmp_path: Path) -> None:
     photo(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b ö.png").write_bytes(b"broken")
     (tmp_path / "in" / "c.png").write_bytes(b"broken")
@@ -182,7 +182,7 @@ def test_failed_pictures_are_listed_and_the_list_is_read_again(run: Run, tmp_pat
     assert run("--from", left, "-o", tmp_path / "out", "--failed", left)[0] == 0
     assert (tree(tmp_path / "out"), left.read_text()) == (["a.png", "b ö.png", "c.png"], "")
     code, _, err = run("--from", left)
-    assert (code, "names no picture" in err) == (2, True)
+    assert (code, "names no image" in err) == (2, True)
     code, _, err = run()
     assert (code, "name a photo" in err) == (2, True)
 
@@ -269,14 +269,14 @@ def test_the_command_line_overrides_model_and_strength_of_the_recipe(run: Run, t
     recipe.write_text('{"strength": 0, "model": "zhang2017_local_small", "image": {"sha256": "00"}}')
     code, out, _ = run(source, "--recipe", recipe)
     assert code == 0
-    assert "the recipe was made for another picture file" in out
+    assert "the recipe was made for another image file" in out
     result = tmp_path / "a.color.png"
     assert np.ptp(np.asarray(Image.open(result)), axis=2).max() == 0
     run(source, "--recipe", recipe, "--strength", "1", "--overwrite")
     assert np.ptp(np.asarray(Image.open(result)), axis=2).max() > 5
 
 
-def test_colored_pictures_can_be_skipped(run: Run, tmp_path: Path) -> None:
+def test_colored_images_can_be_skipped(run: Run, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     code, out, _ = run(tmp_path / "a.png", "--skip-colored")

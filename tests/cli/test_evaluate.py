@@ -9,13 +9,13 @@ import pytest
 from colorzoo.cli.main import main
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.run import Outcome, Plan
-from colorzoo.testing.samples import write_sample_pictures
+from colorzoo.testing.samples import write_sample_images
 from tiny_model import Refused
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    write_sample_pictures(tmp_path / "photos", 3)
+    write_sample_images(tmp_path / "photos", 3)
     return tmp_path / "photos"
 
 
@@ -70,7 +70,7 @@ def test_options_reach_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plans == [compared, replace(compared, models=["a", "c"]), plain]
 
 
-def test_a_skipped_picture_is_exit_code_1(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_skipped_image_is_exit_code_1(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     next(photos.rglob("*1.png")).write_bytes(b"broken")
     assert main(words(photos, "--models", "truth")) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]

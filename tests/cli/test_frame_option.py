@@ -10,7 +10,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli.main import main
-from colorzoo.pictures.provenance import read_provenance
+from colorzoo.image_io.provenance import read_provenance
 from inference.test_frame import INSIDE, framed
 
 

@@ -16,14 +16,14 @@ import tifffile
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.pictures.frames import read_frames
-from colorzoo.pictures.read import read_picture
+from colorzoo.image_io.frames import read_frames
+from colorzoo.image_io.read import read_image
 from frames_in import frames_in
 from no_programs import watched
-from tiny_model import gray_picture, write_tiny_weights
+from tiny_model import gray_image, write_tiny_weights
 
 Corpus = dict[str, bytes]
-GRAY = gray_picture(24, 32)
+GRAY = gray_image(24, 32)
 COLOR = np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]])
 
 
@@ -158,7 +158,7 @@ def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[
     assert not [name for name in written if name.endswith(".part")]
     for name in written - {name for name in written if name.endswith(".xmp")}:
         frames = frames_in(out / name)  # whole: every frame can be read again
-        assert read_picture(out / name).rgb.size
+        assert read_image(out / name).rgb.size
         assert not frames or len(list(read_frames(out / name, frames))) == frames.count
     assert {path.name for path in source.iterdir()} == set(corpus)
     assert all((source / name).read_bytes() == data for name, data in corpus.items())

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from colorzoo.batch import file as batch_file
-from tiny_model import Run, gray_picture
+from tiny_model import Run, gray_image
 
 
 def pages(path: Path, count: int) -> Path:
-    images = [Image.fromarray(gray_picture(24, 32 + number)) for number in range(count)]
+    images = [Image.fromarray(gray_image(24, 32 + number)) for number in range(count)]
     images[0].save(path, save_all=True, append_images=images[1:])
     return path
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
-from colorzoo.pictures.read import read_picture
-from tiny_model import gray_picture, write_tiny_weights
+from colorzoo.image_io.read import read_image
+from tiny_model import gray_image, write_tiny_weights
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def lightness(path: Path) -> torch.Tensor:
-    return rgb_to_lab(torch.from_numpy(read_picture(path).rgb).permute(2, 0, 1))[0]
+    return rgb_to_lab(torch.from_numpy(read_image(path).rgb).permute(2, 0, 1))[0]
 
 
 def moved(source: Path, result: Path) -> float:
@@ -34,7 +34,7 @@ def moved(source: Path, result: Path) -> float:
 def test_lightness_moves_by_rounding_alone(
     tmp_path: Path, weights: list[str], extension: str, depth: int, most: float
 ) -> None:
-    gray = gray_picture(60, 80)
+    gray = gray_image(60, 80)
     gray[:10] = np.arange(80) * 3  # dark to light, in steps
     source = tmp_path / f"a.{extension}"
     Image.fromarray(gray if depth == 8 else gray.astype(np.uint16) * 257).save(source)

@@ -16,7 +16,7 @@ from colorzoo.cli import colorize, models
 from colorzoo.cli import main as entry
 from colorzoo.cli._options import Command
 from colorzoo.cli.main import main
-from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.settings import Range, argument, option
 from tiny_model import Refused
 
@@ -155,11 +155,11 @@ def test_bad_usage_is_one_line(words: list[str], named: str, refused: Refused) -
 
 
 def test_the_users_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
-    raising(PictureError("a.jpg:\n  is no picture"))
-    assert refused("models") == "colorzoo: error: a.jpg: is no picture"
+    raising(ImageError("a.jpg:\n  is no image"))
+    assert refused("models") == "colorzoo: error: a.jpg: is no image"
 
 
-@pytest.mark.parametrize("kind", [PictureError, ZeroDivisionError])
+@pytest.mark.parametrize("kind", [ImageError, ZeroDivisionError])
 def test_debug_shows_the_traceback(
     kind: type[Exception], raising: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

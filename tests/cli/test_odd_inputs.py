@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.pictures.provenance import read_provenance
-from colorzoo.pictures.read import read_picture
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.read import read_image
 from odd_inputs import ODD_INPUTS, OddInput, write_odd_inputs
 from tiny_model import write_tiny_weights
 
@@ -78,15 +78,15 @@ def test_promise(outcome: Outcome, odd: OddInput) -> None:
     if odd.note is not None:
         assert odd.note in notes if odd.note else notes == "", notes
     result = Path(row["output"])
-    picture = read_picture(result)
-    assert picture.size == odd.size
-    assert picture.bit_depth == odd.depth
-    assert (picture.alpha is not None) == odd.alpha
-    source = read_picture(outcome.source / odd.name)
-    before, after = (one.rgb.mean() for one in (source, picture))
-    assert abs(before - after) < 0.1  # no negative, no solarized picture, no squares
+    raster = read_image(result)
+    assert raster.size == odd.size
+    assert raster.bit_depth == odd.depth
+    assert (raster.alpha is not None) == odd.alpha
+    source = read_image(outcome.source / odd.name)
+    before, after = (one.rgb.mean() for one in (source, raster))
+    assert abs(before - after) < 0.1  # no negative, no solarized image, no squares
     if source.size[0] > 8 < source.size[1]:
-        assert np.corrcoef(source.rgb.mean(axis=2).ravel(), picture.rgb.mean(axis=2).ravel())[0, 1] > 0.9 or (
+        assert np.corrcoef(source.rgb.mean(axis=2).ravel(), raster.rgb.mean(axis=2).ravel())[0, 1] > 0.9 or (
             source.rgb.std() < 0.01
         )
     with Image.open(result) as image:

@@ -1,4 +1,4 @@
-"""``colorzoo predict``: pictures at full size, each once, despite interruptions and other processes."""
+"""``colorzoo predict``: images at full size, each once, despite interruptions and other processes."""
 
 import hashlib
 import os
@@ -21,10 +21,10 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.answer import NetworkAnswer, answer
 from colorzoo.inference.job import Job
-from colorzoo.pictures.provenance import read_provenance
-from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.testing.processes import in_processes
@@ -32,7 +32,7 @@ from colorzoo.training import predicting
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"
-PICTURES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
+IMAGES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
 
 
 def gray(seed: int, size: tuple[int, int]) -> Image.Image:
@@ -59,7 +59,7 @@ def album(tmp_path) -> Path:
 
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
-    """Return a function that counts the pictures colored by all processes since its last call."""
+    """Return a function that counts the images colored by all processes since its last call."""
     diary = tmp_path / "colored.txt"
 
     def count() -> int:
@@ -115,16 +115,16 @@ def decoded(files: dict[str, bytes]) -> dict[str, tuple]:
     """Return pixels and metadata of files, without the origin."""
     found = {}
     for name, data in files.items():
-        picture = read_picture(data)
-        metadata = replace(picture.metadata, xmp=None)
-        found[name] = picture.rgb.tobytes(), picture.bit_depth, metadata
+        image = read_image(data)
+        metadata = replace(image.metadata, xmp=None)
+        found[name] = image.rgb.tobytes(), image.bit_depth, metadata
     return found
 
 
-def test_the_tree_is_mirrored_with_the_pictures_of_colorize(album, tmp_path):
+def test_the_tree_is_mirrored_with_the_images_of_colorize(album, tmp_path):
     assert predict(album, tmp_path / "out") == 0
     found = results(tmp_path / "out")
-    assert sorted(found) == PICTURES
+    assert sorted(found) == IMAGES
     assert main(["colorize", str(album), "-o", str(tmp_path / "colorize"), "--model", NAME]) == 0
     expected = results(tmp_path / "colorize")
     assert found.pop("s.tar/t/y.png")
@@ -162,7 +162,7 @@ def test_failures_are_listed_at_the_end_and_stop_nothing(album, tmp_path, capsys
     (album / "a" / "x.jpg").write_bytes(whole[:300])
     (album / "b" / "empty.png").write_bytes(b"")
     assert predict(album, out) == 1
-    assert sorted(results(out)) == sorted([*PICTURES[1:], "failed.txt"])
+    assert sorted(results(out)) == sorted([*IMAGES[1:], "failed.txt"])
     lines, told = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
     assert all(f"colorzoo: error: {line}\n" in told for line in lines)
     for line, name in zip(sorted(lines), ("a/x.jpg", "b/empty.png"), strict=True):
@@ -170,11 +170,11 @@ def test_failures_are_listed_at_the_end_and_stop_nothing(album, tmp_path, capsys
     (album / "a" / "x.jpg").write_bytes(whole)
     (album / "b" / "empty.png").unlink()
     assert predict(album, out) == 0
-    assert sorted(results(out)) == PICTURES
+    assert sorted(results(out)) == IMAGES
 
 
 def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
-    out, write, written = tmp_path / "out", file.write_picture, []
+    out, write, written = tmp_path / "out", file.write_image, []
 
     def killed(path, *args, **kwargs):
         written.append(path)
@@ -182,11 +182,11 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
             raise SystemExit("the test ends the run here")
         return write(path, *args, **kwargs)
 
-    monkeypatch.setattr(file, "write_picture", killed)
+    monkeypatch.setattr(file, "write_image", killed)
     with pytest.raises(SystemExit):
         predicted(album, out)
     assert colored() == 3
-    monkeypatch.setattr(file, "write_picture", write)
+    monkeypatch.setattr(file, "write_image", write)
     assert predicted(album, out).summary.counts == {"colored": 3, "skipped": 2}
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: 2**30)  # a killed process; more than there can be
@@ -207,9 +207,9 @@ def predict_half(album: Path, folder: Path) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(120)
-def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_path, colored):
-    (album / "a" / "bad0.png").write_bytes(b"no picture")
-    (album / "a" / "bad1.png").write_bytes(b"no picture")
+def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_path, colored):
+    (album / "a" / "bad0.png").write_bytes(b"no image")
+    (album / "a" / "bad1.png").write_bytes(b"no image")
     assert in_processes(predict_half, album, tmp_path, processes=2) == [0, 0]
     pids = (tmp_path / "colored.txt").read_text().split()
     assert sorted(pids.count(pid) for pid in set(pids)) == [2, 3]
@@ -247,7 +247,7 @@ def test_results_never_leave_their_folder(name, root, expected):
 
 
 def test_results_go_to_an_address_of_fsspec(album, tmp_path):
-    """A second run finds them there, a changed picture is colored again, and failures are listed."""
+    """A second run finds them there, a changed image is colored again, and failures are listed."""
     address = f"memory://{tmp_path.name}/out"
     files = fsspec.filesystem("memory")
     gray(5, (20, 20)).save(album / "z.gif")  # of which the provenance lies beside it
@@ -260,10 +260,10 @@ def test_results_go_to_an_address_of_fsspec(album, tmp_path):
 
     assert summary() == {"colored": 6}
     found = sorted(path.partition("/out/")[2] for path in files.find(f"/{tmp_path.name}/out"))
-    assert found == [*PICTURES, "z.gif", "z.gif.xmp"]
+    assert found == [*IMAGES, "z.gif", "z.gif.xmp"]
     assert summary() == {"skipped": 6}
     gray(9, (40, 56)).save(album / "a" / "x.png")
-    (album / "b" / "tall.webp").write_bytes(b"no picture")
+    (album / "b" / "tall.webp").write_bytes(b"no image")
     assert summary() == {"skipped": 4, "colored": 1, "failed": 1}
     assert b"tall.webp" in files.cat_file(f"/{tmp_path.name}/out/failed.txt")
     with pytest.raises(DataError, match="cannot write to"):

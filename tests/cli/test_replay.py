@@ -15,7 +15,7 @@ from PIL import Image
 
 from colorzoo import colorize_file
 from colorzoo.cli.main import main
-from tiny_model import NAME, gray_picture
+from tiny_model import NAME, gray_image
 
 Info = Callable[[str], dict[str, Any]]
 
@@ -23,7 +23,7 @@ Info = Callable[[str], dict[str, Any]]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    gray = gray_picture(40, 48)
+    gray = gray_image(40, 48)
     Image.fromarray(gray).save("barn.png")
     Image.fromarray(np.dstack([gray, gray[::-1], 255 - gray])).save("warm.png")
     Image.fromarray(np.dstack([255 - gray, gray, gray[::-1]])).save("cold.png")
@@ -42,7 +42,7 @@ def info(capsys: pytest.CaptureFixture[str]) -> Info:
 
 
 def replay(origin: dict[str, Any], weights: list[str]) -> np.ndarray:
-    """Color the picture by nothing but what a result says of itself."""
+    """Color the image by nothing but what a result says of itself."""
     by_hash = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in Path().glob("*.png")}
     source = by_hash[origin["source"]]
     for file in json.loads(origin["files"] or "[]"):

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from colorzoo.engines.device import choose_device
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.read import read_picture
-from tiny_model import Run, gray_picture, tiny_model
+from tiny_model import Run, gray_image, tiny_model
 
 
 def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path
     pillow_heif.register_heif_opener()
     album = tmp_path / "album"
     album.mkdir()
-    photo = Image.fromarray(gray_picture(30, 40)).convert("RGB")
+    photo = Image.fromarray(gray_image(30, 40)).convert("RGB")
     exif = Image.Exif()
     exif[274] = 6
     photo.save(album / "IMG_1.HEIC", "HEIF", exif=exif.tobytes())
@@ -33,11 +33,11 @@ def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path
     code, out, err = run(album, "-o", tmp_path / "out")
     assert (code, out.count("\n"), err.count("IMG_3.HEIC")) == (1, 2, 1)
     assert err.endswith("colorzoo: 2 colored, 1 failed\n")
-    assert read_picture(tmp_path / "out" / "IMG_1.HEIC.png").size == (30, 40)
+    assert read_image(tmp_path / "out" / "IMG_1.HEIC.png").size == (30, 40)
 
 
 def test_all_frames_are_colored_unless_one_is_asked_for(run: Run, tmp_path: Path) -> None:
-    frames = [Image.fromarray(np.roll(gray_picture(30, 40), 9 * k, 1)) for k in range(3)]
+    frames = [Image.fromarray(np.roll(gray_image(30, 40), 9 * k, 1)) for k in range(3)]
     source = tmp_path / "a.gif"
     frames[0].save(source, save_all=True, append_images=frames[1:], duration=[50, 70, 90], loop=0)
     assert run(source)[1].startswith(f"{tmp_path / 'a.color.gif'} (3 frames; ")
@@ -60,7 +60,7 @@ def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_pat
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto").type == "cpu"
-    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.png")
     if not torch.cuda.device_count():
         code, _, err = run(tmp_path / "a.png", "--device", "cuda")
         assert (code, err.count("\n"), "use auto, cpu, cuda or mps" in err) == (2, 1, True)
@@ -76,8 +76,8 @@ def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.Monk
         return prediction.with_colors(prediction.colors * float("nan")) if seen[-1] else prediction
 
     monkeypatch.setattr(model, "forward", forward)
-    picture = read_picture(gray_picture(30, 40))
-    assert np.isfinite(colorizer.colorize(picture).rgb).all()
+    image = read_image(gray_image(30, 40))
+    assert np.isfinite(colorizer.colorize(image).rgb).all()
     assert seen == [True, False]
 
 

@@ -21,7 +21,7 @@ from colorzoo.studio import server
 from colorzoo.studio.protocol import Message
 from colorzoo.studio.studio import Studio
 from colorzoo.weights import save_weights
-from tiny_model import Refused, gray_picture
+from tiny_model import Refused, gray_image
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_bad_arguments(
     (here / "page.html").touch()
     (here / "cut.html").write_text('<script type="application/json" id="data">{"pages": ["a</script>')
     (here / "half.html").write_text(
-        '<script type="application/json" id="data">{"pages": ["gone.html"], "pictures": []}</script>'
+        '<script type="application/json" id="data">{"pages": ["gone.html"], "images": []}</script>'
     )
     (here / "list.html").write_text('<script type="application/json" id="data">[1]</script>')
     assert main(["studio", "--no-browser", *arguments]) == 2
@@ -75,7 +75,7 @@ def test_a_missing_extra_prints_its_install_line(monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> None:
-    Image.fromarray(gray_picture(40, 50)).save(tmp_path / "old.jpg")
+    Image.fromarray(gray_image(40, 50)).save(tmp_path / "old.jpg")
     command = [sys.executable, "-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
     source = str(Path(colorzoo.__path__[0]).parent)
     environment = {**os.environ, "PYTHONPATH": source}
@@ -99,7 +99,7 @@ def test_weights_that_the_user_names_are_those_of_the_pad(
     save_weights(file, model.state_dict(), {"model": name, "hparams": '{"width": 0.125}'})
     made: list[Any] = []
     monkeypatch.setattr(server, "serve", lambda make, where, **given: made.extend((*make(), where, given)))
-    Image.fromarray(gray_picture(40, 50)).save(tmp_path / "old.jpg")
+    Image.fromarray(gray_image(40, 50)).save(tmp_path / "old.jpg")
     (tmp_path / "r.json").write_text('{"version": 1, "strength": 0.5}')
     words = [tmp_path / "old.jpg", "--recipe", tmp_path / "r.json", "--allow-host", "Pad.Org", "--no-browser"]
     assert main(["studio", "--weights", str(file), *map(str, words)]) == 0  # the file names its model

@@ -113,7 +113,7 @@ def test_options_of_stylize_change_its_result(folder: Path, capsys) -> None:
         (["stylize", "warm.png", "cold.png", "--quality", "0"], "--quality"),
         (["stylize", "warm.png", "cold.png", "--quality", "101"], "--quality"),
         (["stylize", "warm.png", "cold.png", "--model", "welsh2002"], "cannot stylize"),
-        (["stylize", "warm.png", "cold.png", "--labels", "old.png", "old.png"], "but its picture is 64 x 32"),
+        (["stylize", "warm.png", "cold.png", "--labels", "old.png", "old.png"], "but its image is 64 x 32"),
         (["stylize", "warm.png", "cold.png", "--labels", "warm.png", "old.png"], "has the mode RGB"),
     ],
 )

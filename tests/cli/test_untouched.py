@@ -11,18 +11,18 @@ from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError
-from colorzoo.pictures.metadata import Metadata
-from colorzoo.pictures.provenance import PictureProvenance, add_provenance, read_provenance
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import whole_file, write_picture
-from tiny_model import gray_picture
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, add_provenance, read_provenance
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import whole_file, write_image
+from tiny_model import gray_image
 
 EDITS = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:creator="Ann"/>'
     b"</rdf:RDF></x:xmpmeta>"
 )
-ORIGIN = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
 
 
 def listed(folder: Path) -> dict[str, str]:
@@ -35,8 +35,8 @@ def listed(folder: Path) -> dict[str, str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose owner keeps files at every name near the results."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(gray_picture(40, 48)).save("barn.png")
-    Image.fromarray(np.dstack([gray_picture(40, 48), gray_picture(40, 48)[::-1], gray_picture(40, 48)])).save(
+    Image.fromarray(gray_image(40, 48)).save("barn.png")
+    Image.fromarray(np.dstack([gray_image(40, 48), gray_image(40, 48)[::-1], gray_image(40, 48)])).save(
         "look.png"
     )
     for name in ("barn", "barn.color", "barn.styled", "barn.classes", "look", "film.color"):
@@ -123,6 +123,6 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
     with pytest.raises(ColorzooError, match="exists already"):
         write()
     assert listed(tmp_path) == {"x.png": hashlib.sha256(b"mine").hexdigest()}
-    picture = read_picture(gray_picture(8, 8))
-    write_picture(tmp_path / "y.png", picture.rgb, picture)
+    image = read_image(gray_image(8, 8))
+    write_image(tmp_path / "y.png", image.rgb, image)
     assert {path.name for path in tmp_path.iterdir()} == {"x.png", "y.png"}

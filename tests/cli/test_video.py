@@ -10,8 +10,8 @@ from PIL import Image
 
 from colorzoo.cli import _video
 from colorzoo.cli.main import main
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import read_provenance
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.video.planes import layout_of, read_planes, to_rgb
 from colorzoo.video.run import parts_path
 from tiny_model import write_tiny_weights
@@ -120,8 +120,8 @@ def test_key_frames_give_their_colors(tmp_path: Path) -> None:
 def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    for number, picture in enumerate(SCENES):
-        Image.fromarray(picture).save(folder / f"{number}.png")
+    for number, image in enumerate(SCENES):
+        Image.fromarray(image).save(folder / f"{number}.png")
     assert video(folder, tmp_path / "out", "--weights", weights) == 0
     assert len(list((tmp_path / "out").iterdir())) == 8
     line = f"{tmp_path / 'out'}: 8 frames in 2 shots by zhang2017_local_small\n"
@@ -194,7 +194,7 @@ def test_a_frame_is_written_and_its_recipe_is_a_key(
     image = {"width": 64, "height": 48, "sha256": hashlib.sha256(frame.read_bytes()).hexdigest()}
     recipe = tmp_path / "frame.json"
     recipe.write_text(json.dumps({"version": 1, "image": image, "points": [hint]}))
-    held: dict[int, Picture] = {}
+    held: dict[int, RasterImage] = {}
     create = _video.FrameColorer
 
     def remembering(*given: object, **options: object) -> object:
@@ -223,7 +223,7 @@ def test_a_frame_is_written_and_its_recipe_is_a_key(
             (("frame.png", "--frame", "0", *words.split()), f"leave out {words.split()[0]}")
             for words in ("--key 0=a.png", "--crf 9", "--dry-run")
         ),
-        (("new.xyz", "--frame", "0"), "pictures cannot be written as .xyz"),
+        (("new.xyz", "--frame", "0"), "images cannot be written as .xyz"),
         (("in.mp4", "--frame", "0"), "is the source itself"),
         (("there.png", "--frame", "0"), "exists already"),
         (

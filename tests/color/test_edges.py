@@ -11,12 +11,12 @@ GRAY = IMAGE.mean(dim=1, keepdim=True)
 
 
 @pytest.mark.parametrize("edges", [sobel, canny])
-def test_a_flat_picture_has_no_edges(edges: object) -> None:
+def test_a_flat_image_has_no_edges(edges: object) -> None:
     assert edges(torch.full((1, 1, 9, 12), 0.4)).max() < 1e-7
 
 
 @pytest.mark.parametrize("dims", [(-1,), (-2,), (-1, -2)])
-def test_sobel_mirrors_with_the_picture(dims: tuple[int, ...]) -> None:
+def test_sobel_mirrors_with_the_image(dims: tuple[int, ...]) -> None:
     torch.testing.assert_close(sobel(IMAGE.flip(dims)), sobel(IMAGE).flip(dims), atol=1e-5, rtol=1e-4)
 
 

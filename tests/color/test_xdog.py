@@ -7,7 +7,7 @@ from colorzoo.color import xdog
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (5, 64)])
-def test_pictures_smaller_than_the_blur(size: tuple[int, int]) -> None:
+def test_images_smaller_than_the_blur(size: tuple[int, int]) -> None:
     sketch = xdog(torch.full((2, 1, *size), 0.5), (0.3, 0.5))
     assert sketch.shape == (2, 1, *size)
     assert (sketch == 1).all()  # a flat gray is paper

@@ -1,4 +1,4 @@
-"""Small folders of generated pictures, and shards of one."""
+"""Small folders of generated images, and shards of one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from runs import colorful
 
 @pytest.fixture(scope="session")
 def classes_folder(tmp_path_factory) -> Path:
-    """41 training and 5 validation pictures in three classes, and a broken and a gray one."""
+    """41 training and 5 validation images in three classes, and a broken and a gray one."""
     root = tmp_path_factory.mktemp("classes")
     rng = np.random.default_rng(0)
     for split, count in (("train", 41), ("val", 5)):
@@ -21,7 +21,7 @@ def classes_folder(tmp_path_factory) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             suffix = "png" if index % 2 else "jpg"
             colorful(rng, (40 + index, 48)).save(folder / f"{index:03d}.{suffix}")
-    (root / "train" / "c0" / "bad.jpg").write_bytes(b"no picture")
+    (root / "train" / "c0" / "bad.jpg").write_bytes(b"no image")
     Image.new("RGB", (50, 50), (9, 9, 9)).save(root / "train" / "c1" / "gray.png")
     return root
 

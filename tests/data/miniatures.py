@@ -1,4 +1,4 @@
-"""Tiny data sets in the official layouts, made of two CC0 pictures (see NOTICE)."""
+"""Tiny data sets in the official layouts, made of two CC0 images (see NOTICE)."""
 
 import json
 from pathlib import Path
@@ -7,37 +7,37 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy.io import savemat
 
-PICTURES = sorted((Path(__file__).parent / "pictures").glob("*.jpg"))
+IMAGES = sorted((Path(__file__).parent / "images").glob("*.jpg"))
 SYNSETS = ("n01440764", "n01443537", "n02123045")
 PLACES = ("abbey", "airfield")
 
 
-def write_picture(path: Path, number: int, size: tuple[int, int] = (72, 56)) -> Path:
-    """Write a colored picture that depends on the number."""
+def write_image(path: Path, number: int, size: tuple[int, int] = (72, 56)) -> Path:
+    """Write a colored image that depends on the number."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(PICTURES[number % len(PICTURES)]) as image:
-        turned = image.convert("RGB").rotate(13 * (number // len(PICTURES)))
+    with Image.open(IMAGES[number % len(IMAGES)]) as image:
+        turned = image.convert("RGB").rotate(13 * (number // len(IMAGES)))
         ImageOps.fit(turned, size).save(path)
     return path
 
 
 def folder(root: Path, train: int = 6, val: int = 3) -> Path:
     for number in range(train):
-        write_picture(root / "train" / f"{number}.jpg", number)
+        write_image(root / "train" / f"{number}.jpg", number)
     for number in range(val):
-        write_picture(root / "val" / f"{number}.jpg", train + number)
+        write_image(root / "val" / f"{number}.jpg", train + number)
     return root
 
 
 def imagenet(root: Path, *, by_synset: bool = False, devkit: bool = True) -> Path:
-    """Write six training pictures of three synsets and four validation pictures, of synsets 2, 0, 1, 2."""
+    """Write six training images of three synsets and four validation images, of synsets 2, 0, 1, 2."""
     for number in range(6):
         synset = SYNSETS[number % 3]
-        write_picture(root / "train" / synset / f"{synset}_{number}.JPEG", number)
+        write_image(root / "train" / synset / f"{synset}_{number}.JPEG", number)
     truth = (2, 0, 1, 2)
     for number, place in enumerate(truth, 1):
         val = root / "val" / SYNSETS[place] if by_synset else root / "val"
-        write_picture(val / f"ILSVRC2012_val_{number:08d}.JPEG", 5 + number)
+        write_image(val / f"ILSVRC2012_val_{number:08d}.JPEG", 5 + number)
     if devkit:
         write_devkit(root / "ILSVRC2012_devkit_t12" / "data", truth)
     return root
@@ -59,7 +59,7 @@ def places205(root: Path) -> Path:
     lines = []
     for number in range(6):
         name = f"a/{PLACES[number % 2]}/gsun_{number}.jpg"
-        write_picture(images / name, number)
+        write_image(images / name, number)
         lines.append(f"{name} {number % 2}")
     lists = root / "trainvalsplit_places205"
     lists.mkdir()
@@ -72,7 +72,7 @@ def places365_easy(root: Path) -> Path:
     for number in range(6):
         split = "train" if number < 4 else "val"
         path = root / "places365_standard" / split / PLACES[number % 2] / f"{number:08d}.jpg"
-        write_picture(path, number)
+        write_image(path, number)
     return root
 
 
@@ -81,11 +81,11 @@ def places365_listed(root: Path, variant: str = "standard") -> Path:
     train, val = [], []
     for number in range(4):
         name = f"/a/{PLACES[number % 2]}/{number:08d}.jpg"
-        write_picture(root / "data_256" / name[1:], number)
+        write_image(root / "data_256" / name[1:], number)
         train.append(f"{name} {number % 2}")
     for number in range(2):
         name = f"Places365_val_{number + 1:08d}.jpg"
-        write_picture(root / "val_256" / name, 4 + number)
+        write_image(root / "val_256" / name, 4 + number)
         val.append(f"{name} {1 - number}")
     lists = root / f"filelist_places365-{variant}"
     lists.mkdir()
@@ -95,11 +95,11 @@ def places365_listed(root: Path, variant: str = "standard") -> Path:
 
 
 def coco_stuff(root: Path) -> Path:
-    """Write pictures with class 3 at the upper left and a box there, except for the last picture."""
+    """Write images with class 3 at the upper left and a box there, except for the last image."""
     for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
         year = f"{split}2017"
         for number in numbers:
-            write_picture(root / year / f"{number:012d}.jpg", number)
+            write_image(root / year / f"{number:012d}.jpg", number)
             stuff = np.full((56, 72), 255, np.uint8)
             stuff[:42, :36] = 2
             path = root / "stuffthingmaps" / year / f"{number:012d}.png"
@@ -112,7 +112,7 @@ def coco_stuff(root: Path) -> Path:
 
 
 def instances(numbers: list[int]) -> dict[str, object]:
-    """Return boxes in the form of COCO; the last picture has only a crowd."""
+    """Return boxes in the form of COCO; the last image has only a crowd."""
     images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": 72, "height": 56} for n in numbers]
     polygon: object = [[0.0, 0.0, 36.0, 0.0, 36.0, 4.2e1, -0.0, 42]]
     runs: object = {"counts": [1, 2, 3], "size": [56, 72]}

@@ -1,4 +1,4 @@
-"""Generated pictures, and short trainings that log the pictures of each process."""
+"""Generated images, and short trainings that log the images of each process."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Aging of training pictures: lightness changes, colors stay."""
+"""Aging of training images: lightness changes, colors stay."""
 
 import kornia
 import numpy as np
@@ -10,18 +10,18 @@ from torch.nn.functional import interpolate
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
 from colorzoo.data.aging import FAULTS, age_photos, expose
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 
 
 def photos(count: int = 4, side: int = 32) -> torch.Tensor:
-    """Smooth muted pictures, whose colors sRGB shows at most lightnesses."""
+    """Smooth muted images, whose colors sRGB shows at most lightnesses."""
     coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     smooth = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
     return 0.5 + 0.15 * (smooth - 0.5)
 
 
 def generators(count: int = 4) -> list[torch.Generator]:
-    return picture_generators(torch.arange(count), "aging")
+    return image_generators(torch.arange(count), "aging")
 
 
 def test_lightness_changes_and_colors_stay() -> None:
@@ -43,7 +43,7 @@ def test_aging_does_not_depend_on_the_batch() -> None:
 
 
 def by_formula(name: str, light: np.ndarray, how: np.ndarray, generator: torch.Generator) -> np.ndarray:
-    """Return what a fault makes of lightness in [0, 1], written out for one picture."""
+    """Return what a fault makes of lightness in [0, 1], written out for one image."""
     rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
     if name == "_blur":
         return light + how[0] * (uniform_filter(light, 3, mode="nearest") - light)
@@ -70,8 +70,8 @@ def test_a_fault_is_as_strong_as_its_formula(fault) -> None:
     light = photos(6, 24)[:, :1, :, :20]
     how = draw_uniform(generators(6), 6, 5, light.device)
     found = fault(light, how.T.reshape(5, 6, 1, 1, 1), generators(6))
-    for picture, numbers, generator, made in zip(light, how.numpy(), generators(6), found, strict=True):
-        wanted = by_formula(fault.__name__, picture[0].numpy(), numbers, generator)
+    for image, numbers, generator, made in zip(light, how.numpy(), generators(6), found, strict=True):
+        wanted = by_formula(fault.__name__, image[0].numpy(), numbers, generator)
         np.testing.assert_allclose(made[0].numpy(), wanted, atol=1e-5)
 
 
@@ -85,14 +85,14 @@ def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
 
 
 def test_some_emulsions_see_little_red_and_much_blue() -> None:
-    rgb = torch.eye(3)[:, :, None, None]  # a red, a green and a blue picture
+    rgb = torch.eye(3)[:, :, None, None]  # a red, a green and a blue image
     plain = rgb_to_lab(rgb)[:, :1]
     seen = torch.stack([expose(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)])[..., 0, 0]
     changed = (seen[..., 0] - plain[:, 0, 0, 0]).abs() > 1e-3
     assert changed.float().mean() == pytest.approx(0.2, abs=0.03)
     shares = {}
-    for color, picture in enumerate(("red", "green", "blue")):
-        shares[picture] = ((seen[:, color, 0][changed[:, color]] + 16) / 116) ** 3
+    for color, image in enumerate(("red", "green", "blue")):
+        shares[image] = ((seen[:, color, 0][changed[:, color]] + 16) / 116) ** 3
     assert 0.13 < shares["red"].max() < 0.151
     assert 0.4 <= shares["green"].min() < 0.42 < 0.68 < shares["green"].max() <= 0.701
     assert 0.15 < shares["blue"].min() < 0.25 < 0.5 < shares["blue"].max() <= 0.6
@@ -101,7 +101,7 @@ def test_some_emulsions_see_little_red_and_much_blue() -> None:
     torch.testing.assert_close(expose(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
 
 
-def test_training_pictures_age_and_validation_pictures_do_not(classes_folder, monkeypatch) -> None:
+def test_training_images_age_and_validation_images_do_not(classes_folder, monkeypatch) -> None:
     def modules(aged: float) -> FolderDataModule:
         return FolderDataModule(
             str(classes_folder), batch_size=2, crop=32, val_size=32, aged=aged, check=False

@@ -1,4 +1,4 @@
-"""The check before training: each picture is decoded once for all runs and processes."""
+"""The check before training: each image is decoded once for all runs and processes."""
 
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """Six training pictures, one of them gray and one broken, and two of validation."""
+    """Six training images, one of them gray and one broken, and two of validation."""
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     rng = np.random.default_rng(0)
     for name in ("train/0.png", "train/1.png", "train/2.png", "train/3.png", "val/0.png", "val/1.png"):
@@ -55,12 +55,12 @@ def noted_decode(log_file: Path, data: bytes, short_side: int):
 
 
 class Watched(FolderDataModule):
-    """Logs each search for pictures."""
+    """Logs each search for images."""
 
-    def find_pictures(self, split: str):
+    def find_images(self, split: str):
         with (Path(self.hparams.root).parent / "searches.txt").open("a") as stream:
             stream.write(f"{self.trainer.global_rank} {split}\n")
-        return super().find_pictures(split)
+        return super().find_images(split)
 
 
 def trained_on(root: Path, **options) -> list[str]:
@@ -70,7 +70,7 @@ def trained_on(root: Path, **options) -> list[str]:
     return [Path(each.name).name for each in data.train_data.sources]
 
 
-def test_a_second_start_decodes_only_broken_pictures(root, decodes, caplog):
+def test_a_second_start_decodes_only_broken_images(root, decodes, caplog):
     FolderDataModule(str(root), **SMALL).prepare_data()
     assert decodes() == 8
     first = trained_on(root)
@@ -78,7 +78,7 @@ def test_a_second_start_decodes_only_broken_pictures(root, decodes, caplog):
     assert "broken.png" in caplog.text
     assert "gray.png" in caplog.text
     assert "object at 0x" not in caplog.text
-    assert decodes() == 1  # broken pictures are tried again, as the disk may have failed
+    assert decodes() == 1  # broken images are tried again, as the disk may have failed
     assert trained_on(root, drop_gray=False) == [*first, "gray.png"]
     assert decodes() == 1
 
@@ -86,26 +86,26 @@ def test_a_second_start_decodes_only_broken_pictures(root, decodes, caplog):
 @pytest.mark.parametrize(
     ("a", "b", "gray"), [(2.2, 2.2, True), (2.9, 2.9, False), (4.4, 0, True), (0, 5.8, False)]
 )
-def test_a_picture_without_color_spans_less_than_five_units(a, b, gray):
+def test_a_image_without_color_spans_less_than_five_units(a, b, gray):
     lab = torch.tensor([[60.0, 60.0], [0.0, a], [0.0, b]])[..., None]
     assert check.is_gray((lab_to_rgb(lab) * 255).round().byte()) == gray
 
 
 def test_an_interrupted_check_continues(root, decodes, monkeypatch):
-    check_picture, seen = check.check_picture, []
+    check_image, seen = check.check_image, []
 
     def interrupted(source):
         seen.append(source)
         if len(seen) == 5:
             raise KeyboardInterrupt
-        return check_picture(source)
+        return check_image(source)
 
     monkeypatch.setattr(check, "bounded_map", lambda function, items, _: map(function, items))
-    monkeypatch.setattr(check, "check_picture", interrupted)
+    monkeypatch.setattr(check, "check_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained_on(root)
     assert decodes() == 4
-    monkeypatch.setattr(check, "check_picture", check_picture)
+    monkeypatch.setattr(check, "check_image", check_image)
     assert trained_on(root) == ["0.png", "1.png", "2.png", "3.png"]
     assert decodes() == 4
 

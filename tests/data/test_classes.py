@@ -10,20 +10,20 @@ from colorzoo.errors import DataError
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "num_workers": 0}
 
 
-def test_the_class_of_a_picture_is_its_folder_the_same_in_both_splits(classes_folder) -> None:
+def test_the_class_of_a_image_is_its_folder_the_same_in_both_splits(classes_folder) -> None:
     (classes_folder / "val" / "c0").rename(classes_folder / "val" / "away")
     try:
         with pytest.raises(DataError, match="not in a class folder"):
-            FolderDataModule(str(classes_folder), labels=True, **SMALL).find_pictures("val")
+            FolderDataModule(str(classes_folder), labels=True, **SMALL).find_images("val")
     finally:
         (classes_folder / "val" / "away").rename(classes_folder / "val" / "c0")
     module = FolderDataModule(str(classes_folder), labels=True, **SMALL)
     for split in ("train", "val"):
-        found = module.find_pictures(split)
+        found = module.find_images(split)
         assert [f"c{label}" for label in found.labels.tolist()] == [
             source.path.split("/")[-2] for source in found.sources
         ]
-    assert FolderDataModule(str(classes_folder), **SMALL).find_pictures("train").labels is None
+    assert FolderDataModule(str(classes_folder), **SMALL).find_images("train").labels is None
 
 
 @pytest.mark.parametrize(("power", "expected"), [(1.0, [0.9, 0.1]), (0.5, [0.75, 0.25]), (0.0, [0.5, 0.5])])
@@ -59,14 +59,14 @@ def test_without_classes_the_power_is_refused(classes_folder, shards) -> None:
 
 @pytest.fixture
 def mixed(classes_folder, tmp_path):
-    """Two sources: all pictures of two classes in one, and one picture of the third in the other."""
+    """Two sources: all images of two classes in one, and one image of the third in the other."""
     for split in ("train", "val"):
         for source, names, count in (("old", ("c0", "c1"), 9), ("new", ("c1", "c2"), 1)):
             for name in names:
                 folder = tmp_path / split / source / name
                 folder.mkdir(parents=True)
-                for picture in sorted((classes_folder / split / name).iterdir())[:count]:
-                    (folder / picture.name).symlink_to(picture)
+                for image in sorted((classes_folder / split / name).iterdir())[:count]:
+                    (folder / image.name).symlink_to(image)
     return tmp_path
 
 
@@ -75,9 +75,9 @@ MIX = {"labels": True, "source_shares": {"new": 3.0, "old": 1.0}, "check": False
 
 def drawn_shares(module: FolderDataModule) -> dict[str, float]:
     module.setup("fit")
-    weights, pictures = module.sample_weights(), module.train_data.pictures
+    weights, images = module.sample_weights(), module.train_data.images
     shares: dict[str, float] = {}
-    for weight, source in zip(weights.tolist(), pictures.sources, strict=True):
+    for weight, source in zip(weights.tolist(), images.sources, strict=True):
         name = "/".join(source.path.split("/")[-3:-1])
         shares[name] = shares.get(name, 0.0) + weight / float(weights.sum())
     return shares
@@ -93,9 +93,9 @@ def test_sources_are_drawn_in_their_shares_and_classes_within_them(mixed) -> Non
     sampler, drawn = module.train_sampler(), torch.zeros(4)
     for epoch in range(20):
         sampler.set_epoch(epoch)
-        drawn += module.train_data.pictures.labels[[index for index, _ in sampler]].bincount(minlength=4)
+        drawn += module.train_data.images.labels[[index for index, _ in sampler]].bincount(minlength=4)
     assert (drawn / drawn.sum()).tolist() == pytest.approx([*shares.values()], abs=0.05)
-    module = FolderDataModule(str(mixed), **{**MIX, "labels": False})  # every picture of a source alike
+    module = FolderDataModule(str(mixed), **{**MIX, "labels": False})  # every image of a source alike
     assert drawn_shares(module)["new/c1"] == pytest.approx(0.375)
 
 

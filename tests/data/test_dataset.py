@@ -1,4 +1,4 @@
-"""Squares of pictures, and the data set of plain sources."""
+"""Squares of images, and the data set of plain sources."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from colorzoo.data.dataset import read_squares
 
 def test_squares_are_central_and_evenly_spaced(tmp_path: Path) -> None:
     for number in range(10):
-        picture = Image.new("RGB", (120, 60), (255, 0, 0))
-        picture.paste((20 * number, 0, 0), (30, 0, 90, 60))  # the center identifies the picture
-        picture.save(tmp_path / f"{number}.png")
+        image = Image.new("RGB", (120, 60), (255, 0, 0))
+        image.paste((20 * number, 0, 0), (30, 0, 90, 60))  # the center identifies the image
+        image.save(tmp_path / f"{number}.png")
     squares = list(read_squares(tmp_path, 30, 3))
     assert [tuple(square.shape) for square in squares] == [(3, 30, 30)] * 3
     assert [round(float(square[0, 15, 15]) * 255) for square in squares] == [0, 60, 120]

@@ -76,7 +76,7 @@ def test_a_bad_list_is_named_in_one_line(listed, text, words) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_same_class_picks_any_other_picture(classes_folder) -> None:
+def test_same_class_picks_any_other_image(classes_folder) -> None:
     pairs = sources_of(data(classes_folder, pairing="class"))
     assert all(a != b and Path(a).parent == Path(b).parent for a, b in pairs)
     module = data(classes_folder, pairing="class")
@@ -97,7 +97,7 @@ def tint(folder: Path, name: str, color: tuple[int, int, int], rng: np.random.Ge
 
 
 class ByColor(ExemplarPairsDataModule):
-    """Compares pictures by their mean color instead of an encoder."""
+    """Compares images by their mean color instead of an encoder."""
 
     encoder_name = "mean-color"
 

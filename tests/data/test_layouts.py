@@ -7,27 +7,27 @@ import miniatures
 import pytest
 import torch
 
-from colorzoo.data.coco_stuff import coco_stuff_pictures
-from colorzoo.data.imagenet import imagenet_pictures, subset_rows
-from colorzoo.data.places import places_pictures
-from colorzoo.data.sources import Sources, StoredPicture
+from colorzoo.data.coco_stuff import coco_stuff_images
+from colorzoo.data.imagenet import imagenet_images, subset_rows
+from colorzoo.data.places import places_images
+from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
 
 
-def names(pictures):
-    return [Path(source.member or source.path).name for source in pictures.sources]
+def names(images):
+    return [Path(source.member or source.path).name for source in images.sources]
 
 
 def test_imagenet_train_is_labeled_by_synset(tmp_path):
-    found = imagenet_pictures(miniatures.imagenet(tmp_path), "train", labels=True)
+    found = imagenet_images(miniatures.imagenet(tmp_path), "train", labels=True)
     assert names(found)[:3] == ["n01440764_0.JPEG", "n01440764_3.JPEG", "n01443537_1.JPEG"]
     assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert imagenet_pictures(tmp_path, "train").labels is None
+    assert imagenet_images(tmp_path, "train").labels is None
 
 
 @pytest.mark.parametrize("by_synset", [True, False])
 def test_imagenet_val_has_the_same_order_and_labels_in_both_layouts(tmp_path, by_synset):
-    found = imagenet_pictures(miniatures.imagenet(tmp_path, by_synset=by_synset), "val", labels=True)
+    found = imagenet_images(miniatures.imagenet(tmp_path, by_synset=by_synset), "val", labels=True)
     assert names(found) == [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (1, 2, 3, 4)]
     assert found.labels.tolist() == [2, 0, 1, 2]
 
@@ -48,7 +48,7 @@ LOC_ROWS = [f"ILSVRC2012_val_{n:08d},{miniatures.SYNSETS[k]} 1 2 3 4\n" for n, k
 def test_imagenet_val_labels_come_from_any_usual_file(tmp_path, file, text):
     root = miniatures.imagenet(tmp_path, devkit=False)
     (root / file).write_text(text)
-    assert imagenet_pictures(root, "val", labels=True).labels.tolist() == [2, 0, 1, 2]
+    assert imagenet_images(root, "val", labels=True).labels.tolist() == [2, 0, 1, 2]
 
 
 def test_imagenet_from_kaggle_uses_its_mapping(tmp_path):
@@ -56,15 +56,15 @@ def test_imagenet_from_kaggle_uses_its_mapping(tmp_path):
     (tmp_path / "LOC_synset_mapping.txt").write_text(
         "n00000001 first\n" + "".join(f"{synset} word, word\n" for synset in miniatures.SYNSETS)
     )
-    assert imagenet_pictures(tmp_path, "val", labels=True).labels.tolist() == [3, 1, 2, 3]
-    assert imagenet_pictures(tmp_path, "train", labels=True).labels.tolist() == [1, 1, 2, 2, 3, 3]
+    assert imagenet_images(tmp_path, "val", labels=True).labels.tolist() == [3, 1, 2, 3]
+    assert imagenet_images(tmp_path, "train", labels=True).labels.tolist() == [1, 1, 2, 2, 3, 3]
 
 
 def full_val():
-    return Sources.of(StoredPicture(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
+    return Sources.of(StoredImage(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
 
 
-def test_ctest10k_and_first5k_are_the_published_pictures():
+def test_ctest10k_and_first5k_are_the_published_images():
     val = full_val()
     ctest = subset_rows(val, "ctest10k")
     assert len(ctest) == 10000
@@ -76,8 +76,8 @@ def test_ctest10k_and_first5k_are_the_published_pictures():
 
 def test_places205(tmp_path):
     root = miniatures.places205(tmp_path)
-    assert places_pictures(root, "train", edition="205", labels=True).labels.tolist() == [0, 1, 0, 1]
-    val = places_pictures(root, "val", edition="205")
+    assert places_images(root, "train", edition="205", labels=True).labels.tolist() == [0, 1, 0, 1]
+    val = places_images(root, "val", edition="205")
     assert names(val) == ["gsun_5.jpg", "gsun_4.jpg"]  # the order of the list
     assert val.labels is None
 
@@ -85,24 +85,24 @@ def test_places205(tmp_path):
 @pytest.mark.parametrize("make", [miniatures.places365_easy, miniatures.places365_listed])
 def test_places365_standard(tmp_path, make):
     root = make(tmp_path)
-    train = places_pictures(root, "train", labels=True)
+    train = places_images(root, "train", labels=True)
     assert sorted(train.labels.tolist()) == [0, 0, 1, 1]
-    assert len(places_pictures(root, "val")) == 2
+    assert len(places_images(root, "val")) == 2
 
 
 def test_places365_challenge_takes_its_own_list(tmp_path):
     root = miniatures.places365_listed(tmp_path, "challenge")
     (root / "data_256").rename(root / "data_256_challenge")  # as torchvision names it
-    train = places_pictures(root, "train", edition="365-challenge", labels=True)
+    train = places_images(root, "train", edition="365-challenge", labels=True)
     assert train.labels.tolist() == [0, 1, 0, 1]
 
 
 def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
     notes = miniatures.coco_stuff(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(notes.read_text())
-    content["annotations"][1]["bbox"] = [54, 14, 36, 21]  # of a picture of 72 x 56
+    content["annotations"][1]["bbox"] = [54, 14, 36, 21]  # of an image of 72 x 56
     notes.write_text(json.dumps(content))
-    found = coco_stuff_pictures(tmp_path, "val", boxes=True, classes=True)
+    found = coco_stuff_images(tmp_path, "val", boxes=True, classes=True)
     assert found.boxes.counts().tolist() == [1, 1, 0]
     assert [found.boxes[index].tolist() for index in (0, 1)] == [
         [[0, 0, 0.5, 0.75]],
@@ -113,7 +113,7 @@ def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
 
 
 def test_coco_without_boxes_can_be_left_out(tmp_path):
-    found = coco_stuff_pictures(miniatures.coco_stuff(tmp_path), "val", only_with_boxes=True, classes=True)
+    found = coco_stuff_images(miniatures.coco_stuff(tmp_path), "val", only_with_boxes=True, classes=True)
     assert names(found) == ["000000000006.jpg", "000000000007.jpg"]
     assert len(found.classes) == 2
 
@@ -123,10 +123,10 @@ def remove(path):
 
 
 FIND = {
-    "imagenet": imagenet_pictures,
-    "places205": partial(places_pictures, edition="205"),
-    "places365_listed": places_pictures,
-    "coco_stuff": coco_stuff_pictures,
+    "imagenet": imagenet_images,
+    "places205": partial(places_images, edition="205"),
+    "places365_listed": places_images,
+    "coco_stuff": coco_stuff_images,
 }
 LABELS, MAPS = "ILSVRC2012_devkit_t12", "stuffthingmaps"
 

@@ -75,8 +75,8 @@ def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path, name,
     task = build_model(load_task_class(card), {**card.smoke.hparams, **given})
     miniatures.imagenet(tmp_path)
     said = {
-        True: f"learns 2 classes of pictures and the data has 3; set {option} 3.",
-        False: f"learns 2 classes of pictures and the pictures have none; .* or set {option} 0.",
+        True: f"learns 2 classes of images and the data has 3; set {option} 3.",
+        False: f"learns 2 classes of images and the images have none; .* or set {option} 0.",
     }
     for labels, message in said.items():
         data = ImageNetDataModule(str(tmp_path), labels=labels, **SMALL)
@@ -125,8 +125,8 @@ def test_every_model_trains_a_step_and_validates(tmp_path, model_name, name):
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 
-def test_classes_and_boxes_move_with_their_picture(tmp_path):
-    """The upper left of each picture is red, and has a class and a box."""
+def test_classes_and_boxes_move_with_their_image(tmp_path):
+    """The upper left of each image is red, and has a class and a box."""
     root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
@@ -151,7 +151,7 @@ def test_classes_and_boxes_move_with_their_picture(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_picture_is_named_in_one_line(tmp_path, workers):
+def test_a_broken_image_is_named_in_one_line(tmp_path, workers):
     data = MODULES["imagenet"](tmp_path, check=False)
     data.hparams.num_workers = workers
     (tmp_path / "val" / "ILSVRC2012_val_00000003.JPEG").write_bytes(b"broken")

@@ -13,7 +13,7 @@ from colorzoo.factory import build_model
 from colorzoo.zoo.zhang2016.task import Zhang2016
 
 
-def flat_picture(path: Path, ab: tuple[float, float], size: tuple[int, int]) -> None:
+def flat_image(path: Path, ab: tuple[float, float], size: tuple[int, int]) -> None:
     lab = torch.tensor([60.0, *ab]).view(3, 1, 1)
     rgb = (lab_to_rgb(lab)[:, 0, 0] * 255).round().byte().tolist()
     Image.new("RGB", size, tuple(rgb)).save(path)
@@ -21,19 +21,19 @@ def flat_picture(path: Path, ab: tuple[float, float], size: tuple[int, int]) -> 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    flat_picture(pictures / "a.png", (0.0, 0.0), (64, 64))
-    flat_picture(pictures / "b.png", (40.0, 30.0), (300, 200))
-    return pictures
+    images = tmp_path / "images"
+    images.mkdir()
+    flat_image(images / "a.png", (0.0, 0.0), (64, 64))
+    flat_image(images / "b.png", (40.0, 30.0), (300, 200))
+    return images
 
 
-def test_pictures_have_equal_weight_and_fit_reads_the_file(
+def test_images_have_equal_weight_and_fit_reads_the_file(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "prior.npy"
     assert main(["data", "prior", str(folder), "-o", str(out)]) == 0
-    assert capsys.readouterr().out == f"{out} (2 pictures)\n"
+    assert capsys.readouterr().out == f"{out} (2 images)\n"
     shares = np.load(out)
     expected = torch.zeros(313, dtype=torch.float64)
     for color in ((0.0, 0.0), (40.0, 30.0)):
@@ -48,11 +48,11 @@ def test_pictures_have_equal_weight_and_fit_reads_the_file(
     np.testing.assert_allclose(weights, rare / (rare @ shares), rtol=1e-5)
 
 
-def test_a_broken_picture_is_named_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_image_is_named_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "c.jpg").write_bytes(b"\xff\xd8 no more")
     assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
     assert capsys.readouterr() == (
-        f"{folder / 'p.npy'} (2 pictures)\n",
+        f"{folder / 'p.npy'} (2 images)\n",
         f"left out, cannot be read: {folder / 'c.jpg'}\n",
     )
 

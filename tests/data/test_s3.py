@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from colorzoo.data.shards import ShardReader, read_manifest
 
-BUCKET, ADDRESS = "pictures", "s3://pictures/set"
+BUCKET, ADDRESS = "images", "s3://images/set"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
@@ -28,7 +28,7 @@ class Proxy(BaseHTTPRequestHandler):
     Attributes:
         server_port: Port of the S3 server.
         cuts: Answers that break off in the middle, by the end of their path.
-        asked: Paths of the whole pictures and lists that were sent.
+        asked: Paths of the whole images and lists that were sent.
     """
 
     server_port = 0

@@ -1,4 +1,4 @@
-"""References made from the picture itself: what is drawn for each, written out."""
+"""References made from the image itself: what is drawn for each, written out."""
 
 import math
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 
 COUNT, HEIGHT, WIDTH = 32, 27, 33
 Y, X = ((2 * torch.arange(side) + 1) / side - 1 for side in (HEIGHT, WIDTH))
 
 
 def shown(x: Tensor, y: Tensor) -> Tensor:
-    """Return what pictures of red x and green y show at places of [-1, 1]."""
+    """Return what images of red x and green y show at places of [-1, 1]."""
     edges = [1 - 1 / side for side in (WIDTH, HEIGHT)]
     return torch.stack(
         [(part.clamp(-edge, edge) + 1) / 2 for part, edge in zip((x, y), edges, strict=True)], 1
@@ -28,7 +28,7 @@ def ramps() -> Tensor:
 
 
 def generators() -> list[torch.Generator]:
-    return picture_generators(torch.arange(COUNT), "test")
+    return image_generators(torch.arange(COUNT), "test")
 
 
 def drawn(count: int) -> tuple[Tensor, ...]:

@@ -42,11 +42,11 @@ def test_each_image_is_stored_once_with_its_class_and_colors(classes_folder, sha
     names = sorted(name for _, _, name in records)
     expected = [path for path in (classes_folder / "train").rglob("*.*") if path.stem not in ("bad", "gray")]
     assert names == sorted(str(path.relative_to(classes_folder)) for path in expected)
-    assert (manifest["pictures"], manifest["chunks"]) == ({"train": 41, "val": 5}, {"train": 7, "val": 1})
+    assert (manifest["images"], manifest["chunks"]) == ({"train": 41, "val": 5}, {"train": 7, "val": 1})
     assert manifest["gray"] == 1
     assert [name for name, _ in manifest["broken"]] == ["train/c0/bad.jpg"]
     assert manifest["size"] == sum(path.stat().st_size for path in shards.rglob("*.bin"))
-    assert (manifest["short_side"], manifest["chunk"], manifest["digest"]["pictures"]) == (32, 6, 41)
+    assert (manifest["short_side"], manifest["chunk"], manifest["digest"]["images"]) == (32, 6, 41)
     for data, label, name in records:
         assert manifest["classes"][label] == Path(name).parts[1]
         stored, original = decode_rgb(data), decode_rgb((classes_folder / name).read_bytes(), 32)
@@ -65,7 +65,7 @@ def test_webdataset_tars_keep_their_classes(tmp_path) -> None:
             members |= {f"{index}.jpg": jpeg(rng), f"{index}.cls": f"k{index % 2}\n".encode()}
         write_tar(tmp_path / "in" / split / "0.tar", members)
     report = shard_folder(tmp_path / "in", tmp_path / "out", ShardOptions(short_side=32))
-    assert (report.classes, report.pictures) == (["k0", "k1"], {"train": 4, "val": 4})
+    assert (report.classes, report.images) == (["k0", "k1"], {"train": 4, "val": 4})
     reader = ShardReader(str(tmp_path / "out"), "val")
     assert [reader[index][1:] for index in range(4)] == [(n % 2, f"val/0.tar/{n}.jpg") for n in range(4)]
 

@@ -20,7 +20,7 @@ def data(root: Path, **overrides) -> SketchDataModule:
 
 
 def save_pair(color: Path, *sketches: Path, rng: np.random.Generator) -> None:
-    """Save a picture, and its inverted gray as sketches, so that a test can match them."""
+    """Save an image, and its inverted gray as sketches, so that a test can match them."""
     image = colorful(rng)
     for path in (color, *sketches):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def test_any_function_can_draw_and_jitter_follows(classes_folder) -> None:
 
 
 @pytest.mark.parametrize("layout", ["guidingpainter", "tag2pix"])
-def test_read_sketches_move_with_their_pictures(layout, request) -> None:
+def test_read_sketches_move_with_their_images(layout, request) -> None:
     module = data(request.getfixturevalue(layout))
     module.setup("fit")
     for batch in (next(iter(module.train_dataloader())), next(iter(module.val_dataloader()))):

@@ -4,15 +4,15 @@ import tarfile
 
 import pytest
 import torch
-from miniatures import write_picture
+from miniatures import write_image
 
 from colorzoo.data.check import known_places, split_by_content
-from colorzoo.data.sources import Sources, StoredPicture, find_sources
+from colorzoo.data.sources import Sources, StoredImage, find_sources
 
 
 def test_packed_sources_are_a_sequence():
-    plain = [StoredPicture(f"/data/{n}.jpg") for n in range(5)]
-    mixed = [*plain, StoredPicture("/elsewhere/x.png"), StoredPicture("/data/s.tar", "a/0.jpg", 512, 90)]
+    plain = [StoredImage(f"/data/{n}.jpg") for n in range(5)]
+    mixed = [*plain, StoredImage("/elsewhere/x.png"), StoredImage("/data/s.tar", "a/0.jpg", 512, 90)]
     packed = Sources.of(iter(mixed), "/data")
     assert list(packed) == mixed
     assert packed[-1].name == "/data/s.tar/a/0.jpg"
@@ -25,13 +25,13 @@ def test_packed_sources_are_a_sequence():
 
 
 def test_files_and_tar_members_are_found_in_order_and_read(tmp_path):
-    first = write_picture(tmp_path / "b" / "1.jpg", 0)
-    second = write_picture(tmp_path / "a.JPG", 1)
+    first = write_image(tmp_path / "b" / "1.jpg", 0)
+    second = write_image(tmp_path / "a.JPG", 1)
     with tarfile.open(tmp_path / "c.tar", "w") as shard:
         shard.add(second, "x/7.jpg")
         shard.add(first, "notes.txt")
         shard.add(first, "x/8.jpg")
-    (tmp_path / "readme.txt").write_text("no picture")
+    (tmp_path / "readme.txt").write_text("no image")
     found = find_sources(tmp_path)
     assert [source.name for source in found] == [
         str(second), str(first), f"{tmp_path}/c.tar/x/7.jpg", f"{tmp_path}/c.tar/x/8.jpg"
@@ -40,7 +40,7 @@ def test_files_and_tar_members_are_found_in_order_and_read(tmp_path):
 
 
 def test_links_are_followed_without_loops(tmp_path):
-    write_picture(tmp_path / "elsewhere" / "1.jpg", 0)
+    write_image(tmp_path / "elsewhere" / "1.jpg", 0)
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "root")
@@ -50,15 +50,15 @@ def test_links_are_followed_without_loops(tmp_path):
 
 def test_a_split_reads_new_and_changed_files_only(classes_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
-    root = shutil.copytree(classes_folder / "train", tmp_path / "pictures")
+    root = shutil.copytree(classes_folder / "train", tmp_path / "images")
     asked: list[str] = []
-    read = StoredPicture.read
+    read = StoredImage.read
 
-    def note(picture: StoredPicture) -> bytes:
-        asked.append(picture.path)
-        return read(picture)
+    def note(image: StoredImage) -> bytes:
+        asked.append(image.path)
+        return read(image)
 
-    monkeypatch.setattr(StoredPicture, "read", note)
+    monkeypatch.setattr(StoredImage, "read", note)
 
     def split() -> list[list[str]]:
         parts = split_by_content(find_sources(root), 0.3, known_places(str(root)))

@@ -1,4 +1,4 @@
-"""Shards under Lightning: each picture once, the same order for any number of workers, exact resume."""
+"""Shards under Lightning: each image once, the same order for any number of workers, exact resume."""
 
 from collections.abc import Callable
 from functools import partial

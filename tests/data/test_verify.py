@@ -29,12 +29,12 @@ def encoded(image, kind="PNG", **options):
 
 
 def photo(mode="RGB", size=(96, 80)):
-    with Image.open(miniatures.PICTURES[0]) as image:
+    with Image.open(miniatures.IMAGES[0]) as image:
         return image.convert("RGB").resize(size).convert(mode)
 
 
 def two_tones(apart):
-    """Return a picture whose chroma follows the lightness, with a shift of a, left and right."""
+    """Return an image whose chroma follows the lightness, with a shift of a, left and right."""
     shade = torch.linspace(20, 80, 64).view(64, 1).expand(64, 64)
     side = torch.tensor([-apart, apart]).repeat_interleave(32)
     lab = torch.stack([shade, 0.2 * shade + side, 0.3 * shade])
@@ -53,7 +53,7 @@ NO_COLOR = {"gray": "no color to learn"}
 ODD = {
     "plain.jpg": (encoded(photo(), "JPEG"), {}),
     "empty.jpg": (b"", {"broken": "empty file"}),
-    "text.jpg": (b"no picture at all", {"broken": "unknown image format"}),
+    "text.jpg": (b"no image at all", {"broken": "unknown image format"}),
     "cut.jpg": (encoded(photo(), "JPEG")[:-600], {"broken": ANY}),
     "png.jpg": (encoded(photo()), {"wrong extension": "PNG named .jpg"}),
     "gray.png": (encoded(photo("L")), NO_COLOR),
@@ -104,7 +104,7 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     with Image.open(root / "train" / "1.jpg") as image:
         image.save(root / "train" / "1b.jpg", quality=60)
     with tarfile.open(root / "val" / "more.tar", "w") as tar:
-        tar.add(miniatures.write_picture(tmp_path.parent / "tall.jpg", 7, (66, 100)), "tall.jpg")
+        tar.add(miniatures.write_image(tmp_path.parent / "tall.jpg", 7, (66, 100)), "tall.jpg")
     for name, data in {
         "list.txt": b"words",
         "readme": b"",
@@ -115,9 +115,9 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     Image.new("RGB", (64, 64), "red").save(root / "train" / "plain.gif")
     ticks = []
     report = verify(root, near=True, threads=2, tick=lambda: ticks.append(1))
-    assert report.pictures == len(ticks) == 10
-    pictures = [path for path in root.rglob("*.*") if path.suffix not in (".txt", ".tar")]
-    assert report.bytes == sum(path.stat().st_size for path in [*pictures, tmp_path.parent / "tall.jpg"])
+    assert report.images == len(ticks) == 10
+    images = [path for path in root.rglob("*.*") if path.suffix not in (".txt", ".tar")]
+    assert report.bytes == sum(path.stat().st_size for path in [*images, tmp_path.parent / "tall.jpg"])
     assert report.layout.name == "folder"
     assert (report.width, report.height) == ((64, 72, 72), (56, 56, 100))
     assert report.formats == {"JPEG": 8, "GIF": 1, "none": 1}

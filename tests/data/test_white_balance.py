@@ -1,11 +1,11 @@
-"""White balance of training pictures: warm casts go in part, all other pictures stay."""
+"""White balance of training images: warm casts go in part, all other images stay."""
 
 import pytest
 import torch
 
 from colorzoo.data import FolderDataModule
 from colorzoo.data.augment import balance_photos, has_warm_cast
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 
 WARM, COOL = (1.15, 1.0, 0.7), (0.7, 1.0, 1.15)
 RED, YELLOW_GREEN = (1.2, 0.8, 0.75), (0.7, 1.1, 0.6)
@@ -24,10 +24,10 @@ def lit_by(color: tuple[float, float, float], count: int = 4) -> torch.Tensor:
 
 
 def generators(count: int = 4) -> list[torch.Generator]:
-    return picture_generators(torch.arange(count), "white balance")
+    return image_generators(torch.arange(count), "white balance")
 
 
-def test_a_cast_goes_in_part_by_the_formula_and_bright_pictures_become_darker() -> None:
+def test_a_cast_goes_in_part_by_the_formula_and_bright_images_become_darker() -> None:
     photos = lit_by(WARM)
     photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
     balanced = balance_photos(photos, generators(), 1.0)
@@ -41,7 +41,7 @@ def test_a_cast_goes_in_part_by_the_formula_and_bright_pictures_become_darker() 
 
 
 @pytest.mark.parametrize("kind", ["cool", "gray", "many"])
-def test_other_pictures_stay(kind: str) -> None:
+def test_other_images_stay(kind: str) -> None:
     many = torch.cat([lit_by(RED)[..., :12], lit_by(YELLOW_GREEN)[..., 12:]], dim=-1)  # warm in the mean
     photos = {"cool": lit_by(COOL), "gray": gray_things(), "many": many}[kind]
     assert not has_warm_cast(photos).any()
@@ -49,14 +49,14 @@ def test_other_pictures_stay(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1)])
-def test_the_share_counts_the_pictures_with_a_cast(share: float, least: float, most: float) -> None:
+def test_the_share_counts_the_images_with_a_cast(share: float, least: float, most: float) -> None:
     photos = lit_by(WARM, 1).expand(400, -1, -1, -1)
     balanced = balance_photos(photos, torch.Generator().manual_seed(1), share)
     changed = (balanced != photos).flatten(1).any(dim=1).float().mean()
     assert least <= changed <= most
 
 
-def test_training_pictures_are_balanced_and_validation_pictures_are_not(classes_folder) -> None:
+def test_training_images_are_balanced_and_validation_images_are_not(classes_folder) -> None:
     class Fitting:
         training = True
 

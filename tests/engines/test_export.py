@@ -114,7 +114,7 @@ def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path
 
 @pytest.mark.nightly  # a minute on an idle core
 @pytest.mark.parametrize("told", [(), ("saturation",), ("histogram",), ("histogram", "saturation")])
-def test_a_graph_of_matched_distributions_takes_any_number_of_pictures(
+def test_a_graph_of_matched_distributions_takes_any_number_of_images(
     tmp_path: Path, told: tuple[str, ...]
 ) -> None:
     def sample(size: tuple[int, int], batch: int) -> tuple[torch.Tensor, Guidance]:

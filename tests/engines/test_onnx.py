@@ -18,11 +18,11 @@ from colorzoo.engines import onnx as engines
 from colorzoo.engines.onnx import OnnxModel
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Boxes, Exemplar, Points
+from colorzoo.image_io.read import read_image
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing import sample_guidance, sample_input
-from tiny_model import gray_picture, write_tiny_weights
+from tiny_model import gray_image, write_tiny_weights
 
 SHADES = 1.01 / 255  # by which a pixel may differ
 POINTS = {"points": [{"x": 30, "y": 20, "color": "#c04020"}]}
@@ -66,14 +66,14 @@ def test_pixels_are_those_of_torch_and_graphs_are_made_once(
     home: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict | None
 ) -> None:
     torch_way, graph_way = colorizers()
-    picture = read_picture(gray_picture(75, 58))
-    expected, found = (each.colorize(picture, recipe) for each in (torch_way, graph_way))
+    image = read_image(gray_image(75, 58))
+    expected, found = (each.colorize(image, recipe) for each in (torch_way, graph_way))
     assert float(np.abs(found.rgb - expected.rgb).max()) < SHADES
     assert np.ptp(expected.rgb, axis=2).max() > 0.1  # there was something to get wrong
     kept = sorted((home / "graphs").iterdir())
     assert all(path.suffix == ".onnx" for path in kept)
     monkeypatch.setattr(engines, "write_graph", lambda *_: pytest.fail("made again"))
-    again = colorizers()[1].colorize(picture, recipe)
+    again = colorizers()[1].colorize(image, recipe)
     np.testing.assert_array_equal(again.rgb, found.rgb)
     assert sorted((home / "graphs").iterdir()) == kept
     if recipe is None:
@@ -169,10 +169,10 @@ def test_the_command_line_writes_the_engine_into_the_result(tmp_path: Path) -> N
     from PIL import Image
 
     from colorzoo.cli.main import main
-    from colorzoo.pictures.provenance import read_provenance
+    from colorzoo.image_io.provenance import read_provenance
 
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
-    Image.fromarray(gray_picture(40, 56)).save(tmp_path / "old.png")
+    Image.fromarray(gray_image(40, 56)).save(tmp_path / "old.png")
     command = ["colorize", str(tmp_path / "old.png"), "--weights", str(weights)]
     assert main([*command, "--engine", "onnxruntime"]) == 0
     made = read_provenance(tmp_path / "old.color.png")

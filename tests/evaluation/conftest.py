@@ -1,4 +1,4 @@
-"""A folder of generated pictures, a small protocol, and a tiny model to evaluate."""
+"""A folder of generated images, a small protocol, and a tiny model to evaluate."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 
 from colorzoo.evaluation import Outcome, Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
-from tiny_evaluation import PROTOCOL, write_picture
+from tiny_evaluation import PROTOCOL, write_image
 from tiny_model import NAME, write_tiny_weights
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Return a folder of four pictures."""
+    """Return a folder of four images."""
     for index in range(4):
-        write_picture(tmp_path / "photos" / f"{index}.png", index)
+        write_image(tmp_path / "photos" / f"{index}.png", index)
     return tmp_path / "photos"
 
 
@@ -29,7 +29,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def plan(photos: Path, tmp_path: Path, tiny_weights: Path) -> Plan:
-    """Return a plan over the pictures: the tiny model, gray and the truth."""
+    """Return a plan over the images: the tiny model, gray and the truth."""
     return Plan(
         models=(NAME, "gray", "truth"),
         data=photos,

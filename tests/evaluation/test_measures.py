@@ -1,4 +1,4 @@
-"""Measures of `evaluate`, added up over pictures, equal the metrics of the whole set."""
+"""Measures of `evaluate`, added up over images, equal the metrics of the whole set."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.measures import (
     Bleeding,
-    MeasuredPicture,
+    MeasuredImage,
     list_metrics,
     named_measure,
 )
-from colorzoo.evaluation.pictures import Truth
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics
-from colorzoo.simulation import ColoredPicture, bled_edges
+from colorzoo.simulation import ColorizedImage, bled_edges
 from colorzoo.testing.samples import sample_image
 
 SIZE = (64, 72)
@@ -31,10 +31,10 @@ PLAIN = sorted(set(list_metrics()) - WITH_NETWORK)
 RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 
 
-def measured(rgb: Tensor, target: Tensor) -> MeasuredPicture:
+def measured(rgb: Tensor, target: Tensor) -> MeasuredImage:
     truth = Truth(target, SIZE, reference=target.flip(-1), label=3)
-    gray = ColoredPicture(truth.rgb, torch.zeros_like(truth.ab))
-    return MeasuredPicture(rgb, rgb_to_lab(rgb)[:, 1:], truth, Bleeding(gray, truth))
+    gray = ColorizedImage(truth.rgb, torch.zeros_like(truth.ab))
+    return MeasuredImage(rgb, rgb_to_lab(rgb)[:, 1:], truth, Bleeding(gray, truth))
 
 
 def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[float]:
@@ -106,10 +106,10 @@ def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
 
 
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
-    def shown(ab: Tensor) -> ColoredPicture:
-        return ColoredPicture(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
+    def shown(ab: Tensor) -> ColorizedImage:
+        return ColorizedImage(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
 
-    result = MeasuredPicture(
+    result = MeasuredImage(
         *vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance()
     )
     measure = named_measure(name)
@@ -150,7 +150,7 @@ def test_gains_are_relative_to_the_method_s_own_first_result(
     )
     assert gain_of(name, better, first, truth) == pytest.approx(float(after - before), abs=1e-6)
     assert after - before > 0.01
-    assert math.isnan(gain_of(name, first, truth.ab, truth))  # nothing bled: such a picture is left out
+    assert math.isnan(gain_of(name, first, truth.ab, truth))  # nothing bled: such an image is left out
 
 
 def test_drift_is_measured_far_from_scribbles(bled: tuple[Truth, Tensor, Tensor]) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.tables import latex
-from tiny_evaluation import write_picture
+from tiny_evaluation import write_image
 
 Run = Callable[..., Outcome]
 
@@ -33,9 +33,9 @@ def noisy(photos: Path, folder: Path, noise: float, seed: int) -> str:
 
 @pytest.fixture
 def compared(run: Run, plan: Plan, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Return a function that evaluates noisy methods on twelve pictures and returns ``results.json``."""
+    """Return a function that evaluates noisy methods on twelve images and returns ``results.json``."""
     for index in range(4, 12):
-        write_picture(plan.data / f"{index}.png", index)
+        write_image(plan.data / f"{index}.png", index)
 
     def results(*noises: float, **changes: Any) -> dict[str, Any]:
         models = [noisy(plan.data, tmp_path / f"m{i}", noise, i) for i, noise in enumerate(noises)]

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from colorzoo.errors import DataError
+from colorzoo.evaluation.images import subset_names
 from colorzoo.evaluation.measures import list_metrics, named_measure
-from colorzoo.evaluation.pictures import subset_names
 from colorzoo.evaluation.protocol import (
     Protocol,
     Resize,
@@ -108,12 +108,12 @@ notes: [one, two]
     )
     assert "by the network alone at 16 pixels, as papers" in found.coloring_note
     assert (
-        "by the network alone at the pictures' size" in replace(found, resize=Resize("none", 0)).coloring_note
+        "by the network alone at the images' size" in replace(found, resize=Resize("none", 0)).coloring_note
     )
 
 
 @pytest.mark.parametrize("size", [(40, 61), (61, 40)])
-def test_pictures_are_resized_to_the_size_of_a_protocol(size: tuple[int, int]) -> None:
+def test_images_are_resized_to_the_size_of_a_protocol(size: tuple[int, int]) -> None:
     rgb = torch.randint(0, 256, (3, *size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     assert torch.equal(Resize("none", 0)(rgb), rgb)
     assert torch.equal(Resize("short", 40)(rgb), rgb)
@@ -144,7 +144,7 @@ def test_a_published_number_is_comparable_only_under_the_same_protocol(
     entry = replace(entry, resize=protocol.resize.key, remark="")
     for change, deviation, reason in (
         ({}, "", ""),
-        ({}, "only the first 3", "other pictures (only the first 3)"),
+        ({}, "only the first 3", "other images (only the first 3)"),
         ({"protocol": "zhang2017-hints/2"}, "", "protocol zhang2017-hints/2"),
         ({"resize": "none"}, "", "resize none"),
         ({"metric": "psnr"}, "", "metric psnr"),

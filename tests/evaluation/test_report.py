@@ -1,4 +1,4 @@
-"""The files of one report, against numbers that are made here from its pictures."""
+"""The files of one report, against numbers that are made here from its images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.evaluation.tables import interval as span
 from colorzoo.evaluation.tables import number, plain
 from colorzoo.weights.files import sha256_of
-from tiny_evaluation import PROTOCOL, write_picture
+from tiny_evaluation import PROTOCOL, write_image
 from tiny_model import NAME
 
-COUNT, EXACT, GRAY = 13, 5, 7  # pictures, one that is found exactly, one without color
+COUNT, EXACT, GRAY = 13, 5, 7  # images, one that is found exactly, one without color
 TEXT = PROTOCOL.replace("{mode: squash, size: 32}", "{mode: none}").replace("value: 15", "value: 21")
 METRICS = ("psnr", "cdr", "cf", "ssim", "ab_rmse", "psnr_ab", "ciede2000", "gray_gain")
 NUMBER = "psnr_rgb_8bit_mean"
@@ -35,7 +35,7 @@ KEY = f"{NUMBER}@original-size"
 
 
 class Made(NamedTuple):
-    """A report, and PSNR by method: of each picture, by hand for the finished results."""
+    """A report, and PSNR by method: of each image, by hand for the finished results."""
 
     outcome: Outcome
     plan: Plan
@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Made:
     (folder / "theirs").mkdir()
     for index in range(COUNT):
         path = folder / "photos" / f"{index:02}.png"
-        write_picture(path, index, size=(24, 32))
+        write_image(path, index, size=(24, 32))
         if index == GRAY:
             Image.open(path).convert("L").save(path)
         truth = np.asarray(Image.open(path).convert("RGB")).astype(int)
@@ -64,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Made:
         Image.fromarray(result).save(folder / "theirs" / path.name)
         with np.errstate(divide="ignore"):
             psnr.append(10 * np.log10(255**2 / ((result - truth) ** 2).mean()))
-    (folder / "photos" / "broken.png").write_bytes(b"no picture")
+    (folder / "photos" / "broken.png").write_bytes(b"no image")
     plan = Plan(
         models=(f"theirs={folder / 'theirs'}", NAME, "gray", "truth"),
         data=folder / "photos",
@@ -100,16 +100,16 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     return values[finite].mean(), *np.quantile(drawn, (0.025, 0.975))
 
 
-def test_the_numbers_are_those_of_the_pictures(made: Made) -> None:
+def test_the_numbers_are_those_of_the_images(made: Made) -> None:
     value, low, high = interval(made.theirs)
     row = made.results["results"][0]
     assert (row["method"], row["interactions"], row["given"]) == ("theirs", 0, 0)
     assert row["scores"][KEY] == pytest.approx(
-        {"value": value, "low": low, "high": high, "pictures": 12, "exact": 1, "left_out": 0, "best": True},
+        {"value": value, "low": low, "high": high, "images": 12, "exact": 1, "left_out": 0, "best": True},
         rel=1e-5,
     )
     cdr = next(key for key in row["scores"] if key.startswith("cdr"))
-    assert [row["scores"][cdr][name] for name in ("pictures", "exact", "left_out")] == [12, 0, 1]
+    assert [row["scores"][cdr][name] for name in ("images", "exact", "left_out")] == [12, 0, 1]
     scores = {(row["method"], row["interactions"]): row["scores"] for row in made.results["results"]}
     assert list(scores) == [("theirs", 0), (NAME, 0), (NAME, 3), ("gray", 0), ("truth", 0)]
     assert (scores["truth", 0][KEY]["value"], scores["truth", 0][KEY]["exact"]) == ("inf", COUNT)
@@ -120,12 +120,12 @@ def test_the_numbers_are_those_of_the_pictures(made: Made) -> None:
     assert [each[KEY]["best"] for each in scores.values()] == [True, False, False, False, False]
 
 
-def test_the_numbers_of_each_picture_are_in_a_table(made: Made) -> None:
+def test_the_numbers_of_each_image_are_in_a_table(made: Made) -> None:
     rows, names = made.rows(), [f"{index:02}.png" for index in range(COUNT)]
     keys = list(made.results["metrics"])
-    assert list(rows[0]) == ["picture", "sha256", "method", "interactions", "given", *keys]
+    assert list(rows[0]) == ["image", "sha256", "method", "interactions", "given", *keys]
     own = [row for row in rows if row["method"] == "theirs"]
-    assert [row["picture"] for row in own] == names
+    assert [row["image"] for row in own] == names
     assert [row["sha256"] for row in own] == [sha256_of(made.plan.data / name) for name in names]
     assert [row[KEY] for row in own] == [f"{value:.6g}" for value in made.theirs]
     assert [row[next(key for key in keys if key.startswith("cdr"))] == "" for row in own] == [
@@ -136,7 +136,7 @@ def test_the_numbers_of_each_picture_are_in_a_table(made: Made) -> None:
                      ("truth", "0", "0")]  # fmt: skip
 
 
-def test_two_methods_are_compared_on_the_pictures_of_both(made: Made) -> None:
+def test_two_methods_are_compared_on_the_images_of_both(made: Made) -> None:
     ssim = next(key for key in made.results["metrics"] if key.startswith("ssim"))
     of: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in made.rows():
@@ -148,7 +148,7 @@ def test_two_methods_are_compared_on_the_pictures_of_both(made: Made) -> None:
         drawn = bootstrap_weights(COUNT, 200, seed=0) @ differences / COUNT
         p = 2 * min((1 + (drawn <= 0).sum()), (1 + (drawn >= 0).sum())) / 201
         value, low, high = interval(differences)
-        wanted = {"value": value, "low": low, "high": high, "p": min(p, 1), "pictures": COUNT}
+        wanted = {"value": value, "low": low, "high": high, "p": min(p, 1), "images": COUNT}
         assert {key: each[key] for key in wanted} == pytest.approx(wanted, rel=1e-3)
         assert each["real"] == (each["p_adjusted"] < 0.05)
         assert each["verdict"] == ("real" if each["real"] else "may be chance")
@@ -160,7 +160,7 @@ def test_two_methods_are_compared_on_the_pictures_of_both(made: Made) -> None:
     }  # which are parts of another
 
 
-def test_the_target_is_reached_by_this_share_of_pictures(made: Made) -> None:
+def test_the_target_is_reached_by_this_share_of_images(made: Made) -> None:
     target = made.results["target"]
     assert (target["metric"], target["value"]) == ("psnr", 21)
     reached = made.theirs >= 21
@@ -186,7 +186,7 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
     assert tiny["sha256"] == sha256_of(Path(made.plan.weights[NAME]))
     assert tiny["trained_on"] == "unknown: the file has no record"
     assert [each["name"] for each in (theirs, tiny, gray, truth)] == ["theirs", NAME, "gray", "truth"]
-    pictures = [
+    images = [
         {"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest()}
         for path in sorted(made.plan.data.iterdir())
         if path.name != "broken.png"
@@ -199,7 +199,7 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
         "metrics": list(made.results["metrics"]),
         "resamples": 200,
         "deviation": "",
-        "pictures": pictures,
+        "images": images,
         "skipped": [{"name": "broken.png", "reason": made.outcome.skipped[0][1]}],
         "gray": [f"{GRAY:02}.png"],
     }

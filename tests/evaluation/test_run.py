@@ -18,10 +18,10 @@ from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
-from colorzoo.pictures.read import read_picture
-from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
+from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_image
 from tiny_model import NAME
 
 Run = Callable[..., Outcome]
@@ -109,7 +109,7 @@ def test_a_killed_evaluation_resumes_where_it_stopped(
 
 def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
     name = "zhang2017_local_small"
-    write_picture(plan.data.parent / "one" / "0.png", 0, size=(256, 256))
+    write_image(plan.data.parent / "one" / "0.png", 0, size=(256, 256))
     text = PROTOCOL.replace("size: 32", "size: 256").replace("[0, 3]", "[0]")
     changes = {"models": (name,), "data": plan.data.parent / "one", "metrics": ("psnr",), "weights": {}}
 
@@ -117,10 +117,10 @@ def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
         run(protocol=parse_protocol(f"{text}coloring: {coloring}\n", "tiny"), **changes)
         return float(scores(plan.output)[name, 0]["psnr"]["value"])
 
-    picture = Image.open(plan.data.parent / "one" / "0.png")
+    image = Image.open(plan.data.parent / "one" / "0.png")
     colorizer = Colorizer(name, precision="float32")
-    truth = torch.from_numpy(read_picture(picture).rgb).permute(2, 0, 1)[None]
-    ours = torch.from_numpy(colorizer.colorize(read_picture(picture)).rgb).permute(2, 0, 1)[None]
+    truth = torch.from_numpy(read_image(image).rgb).permute(2, 0, 1)[None]
+    ours = torch.from_numpy(colorizer.colorize(read_image(image)).rgb).permute(2, 0, 1)[None]
     assert colorizer.size < 256
     assert value("colorizer") == pytest.approx(float(MeanPSNR()(ours, truth)), abs=1e-4)
     assert abs(value("network") - value("colorizer")) > 1e-3  # in the same cache
@@ -136,7 +136,7 @@ def test_two_processes_write_the_same_files(run: Run, plan: Plan) -> None:
     assert contents(two.output) == contents(plan.output)
 
 
-def test_a_broken_picture_in_the_middle_is_named_and_skipped(run: Run, plan: Plan) -> None:
+def test_a_broken_image_in_the_middle_is_named_and_skipped(run: Run, plan: Plan) -> None:
     (plan.data / "1.png").write_bytes((plan.data / "1.png").read_bytes()[:500])
     (plan.data / "<b>.png").write_bytes(b"")
     outcome = run()
@@ -145,16 +145,16 @@ def test_a_broken_picture_in_the_middle_is_named_and_skipped(run: Run, plan: Pla
     assert "<b>" not in report(plan)
     assert all("broken" in reason and "\n" not in reason for _, reason in outcome.skipped)
     found = json.loads((plan.output / "results.json").read_text())
-    assert (found["pictures"], found["skipped"]) == (3, 2)
+    assert (found["images"], found["skipped"]) == (3, 2)
 
 
 def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     for index in range(4):
-        write_picture(theirs / f"{index}.png", index)
+        write_image(theirs / f"{index}.png", index)
     run(models=(f"theirs={theirs}", "truth"), compare=("theirs", "truth"), weights={})
     assert scores(plan.output)["theirs", 0]["psnr"]["value"] == "inf"
-    write_picture(theirs / "1.png", 1, size=(20, 24))
+    write_image(theirs / "1.png", 1, size=(20, 24))
     (theirs / "2.png").unlink()
     outcome = run(models=(f"theirs={theirs}", "truth"), weights={})
     reasons = dict(outcome.skipped)
@@ -173,7 +173,7 @@ def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
     for part in (
         'against interactions" src="data:image/svg+xml',
         "aria-sort",
-        "Worst pictures",
+        "Worst images",
         "tiny-hints/3",
         "psnr_rgb_8bit_mean@squash32-bicubic",
     ):
@@ -187,7 +187,7 @@ def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
 def test_a_target_is_the_first_number_of_a_metric_which_may_be_better_if_lower(
     run: Run, plan: Plan, metric: str, value: float, gray: int
 ) -> None:
-    """The rebalanced area is below 0.58, and the error above 20 for all four gray pictures."""
+    """The rebalanced area is below 0.58, and the error above 20 for all four gray images."""
     text = PROTOCOL.replace("metric: psnr, value: 15", f"metric: {metric}, value: {value}")
     run(models=("gray", "truth"), weights={}, protocol=parse_protocol(text, metric), metrics=(metric,))
     reached = json.loads((plan.output / "results.json").read_text())["target"]["methods"]
@@ -237,12 +237,12 @@ def test_errors_in_the_plan_are_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_folder_and_one_of_broken_pictures(run: Run, plan: Plan, tmp_path: Path) -> None:
+def test_an_empty_folder_and_one_of_broken_images(run: Run, plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no image"):
         run(data=tmp_path / "empty")
     for path in plan.data.iterdir():
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     with pytest.raises(DataError, match="no image could be evaluated"):
         run()
     assert not (plan.output / "results.json").exists()

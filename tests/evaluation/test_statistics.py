@@ -47,7 +47,7 @@ def test_intervals_equal_those_of_scipy(finish: Callable[[np.ndarray], np.ndarra
     assert found.high == pytest.approx(expected.high, abs=near)
 
 
-def test_exact_and_missing_pictures_are_not_in_a_mean() -> None:
+def test_exact_and_missing_images_are_not_in_a_mean() -> None:
     weights = bootstrap_weights(4, 100, seed=0)
     assert estimate(moments(np.array([30.0, INF, NAN, 40.0])), mean, weights).value == 35
     assert estimate(moments(np.array([INF, INF, NAN, INF])), mean, weights).value == INF
@@ -74,17 +74,17 @@ def test_a_small_consistent_difference_is_significant_only_in_pairs() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_only_pictures_with_both_numbers_are_compared() -> None:
+def test_only_images_with_both_numbers_are_compared() -> None:
     same = difference(*[moments(np.full(4, INF))] * 2, mean, bootstrap_weights(4, 9, seed=0))
     assert np.isnan(same.estimate.value)  # infinite minus infinite
     one, other = np.array([1.0, NAN, 3.0, 9.0]), np.array([0.0, 5.0, 2.0, NAN])
     weights = bootstrap_weights(4, 200, seed=0)
     found = difference(moments(one), moments(other), mean, weights)
-    drawn = int((weights[:, [0, 2]].sum(1) > 0).sum())  # others have neither picture
-    assert (found.p_value, found.pictures) == (2 / (1 + drawn), 2)
+    drawn = int((weights[:, [0, 2]].sum(1) > 0).sum())  # others have neither image
+    assert (found.p_value, found.images) == (2 / (1 + drawn), 2)
     assert list(vars(found.estimate).values()) == pytest.approx([1, 1, 1])
     alone = difference(moments(one[2:]), moments(other[2:]), mean, weights[:, 2:])
-    assert (alone.estimate.value, alone.pictures) == (1, 1)
+    assert (alone.estimate.value, alone.images) == (1, 1)
     assert np.isnan([alone.estimate.low, alone.estimate.high, alone.p_value]).all()
     assert np.isnan([estimate(moments(one[:1]), mean, weights[:, :1]).low]).all()
 
@@ -105,10 +105,10 @@ def test_interactions_to_a_target() -> None:
     assert np.isnan(never.interactions.value)
 
 
-@pytest.mark.parametrize("pictures", [5, 40])
-def test_frechet_distance_equals_that_of_torchmetrics(pictures: int) -> None:
+@pytest.mark.parametrize("images", [5, 40])
+def test_frechet_distance_equals_that_of_torchmetrics(images: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    one, other = torch.randn(2, pictures, 12, generator=generator, dtype=torch.float64)
+    one, other = torch.randn(2, images, 12, generator=generator, dtype=torch.float64)
     other = other * 1.5 + 0.3
     expected = _compute_fid(one.mean(0), one.T.cov(), other.mean(0), other.T.cov())
     assert frechet_distance(one.numpy(), other.numpy()) == pytest.approx(float(expected), rel=1e-6)
@@ -120,12 +120,12 @@ def mean_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> flo
     return float(one.mean() - other.mean())
 
 
-@pytest.mark.parametrize("pictures", [3, 5, 20, 60])
-def test_the_jackknife_of_a_mean_is_its_standard_error(pictures: int) -> None:
-    one, other = np.random.default_rng(0).normal(size=(2, pictures, 1)).astype(np.float32)
+@pytest.mark.parametrize("images", [3, 5, 20, 60])
+def test_the_jackknife_of_a_mean_is_its_standard_error(images: int) -> None:
+    one, other = np.random.default_rng(0).normal(size=(2, images, 1)).astype(np.float32)
     found = jackknife(mean_difference, one, other)
-    groups = min(pictures, 20)
-    means = (one - other)[:, 0].reshape(-1, groups).mean(0)  # of pictures N, N + groups, ...
+    groups = min(images, 20)
+    means = (one - other)[:, 0].reshape(-1, groups).mean(0)  # of images N, N + groups, ...
     half = t.ppf(0.975, groups - 1) * means.std(ddof=1) / np.sqrt(groups)
     assert found.value == pytest.approx(float(means.mean()), abs=1e-6)
     assert (found.high - found.value, found.value - found.low) == pytest.approx((half, half), rel=1e-4)

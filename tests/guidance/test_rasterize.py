@@ -1,4 +1,4 @@
-"""Points and strokes drawn as tensors, at the size of the picture and at others."""
+"""Points and strokes drawn as tensors, at the size of the image and at others."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from colorzoo.guidance.rasterize import color_lab
 
 
 def drawn(
-    *points: PointHint, picture: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
+    *points: PointHint, image: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
 ) -> Points:
-    width, height = picture
+    width, height = image
     points_ = Guidance.from_recipe(Recipe(points=points), width, height, size).points
     assert points_ is not None
     return points_
@@ -56,7 +56,7 @@ def test_a_point_covers_at_least_the_pixel_it_lies_in(
 
 def test_drawing_at_twice_the_size_is_the_drawing_of_twice_the_recipe() -> None:
     small = drawn(PointHint(10.3, 7.1, 2.5, "#c04020"), size=(60, 80))
-    large = drawn(PointHint(20.6, 14.2, 5, "#c04020"), picture=(80, 60))
+    large = drawn(PointHint(20.6, 14.2, 5, "#c04020"), image=(80, 60))
     assert torch.equal(small.mask, large.mask)
     assert torch.equal(small.ab, large.ab)
 
@@ -74,7 +74,7 @@ def test_ab_goes_before_color_and_gray_is_a_hint_too() -> None:
     assert gray.mask.sum() == 1
 
 
-def test_absurd_radii_cover_the_picture() -> None:
+def test_absurd_radii_cover_the_image() -> None:
     assert drawn(PointHint(1, 1, 1e308), size=(300, 400)).mask.all()
 
 

@@ -21,9 +21,9 @@ from colorzoo.guidance import (
     PointHint,
     Recipe,
 )
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import read_guidance
-from colorzoo.pictures.picture import Picture
 from colorzoo.zoo.gray.model import GrayModel
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
@@ -283,13 +283,13 @@ def test_the_same_point_is_one_wish_on_the_command_line_in_python_and_in_a_recip
         ({"zzz": 1}, "'zzz' is unknown; .*x_zzz"),
     ],
 )
-def test_a_misspelt_field_is_an_error_where_a_picture_is_colored(field: object, message: str) -> None:
-    colorizer, picture = Colorizer(GrayModel(), device="cpu"), Picture(np.zeros((20, 30), np.uint8))
+def test_a_misspelt_field_is_an_error_where_a_image_is_colored(field: object, message: str) -> None:
+    colorizer, image = Colorizer(GrayModel(), device="cpu"), RasterImage(np.zeros((20, 30), np.uint8))
     with pytest.raises(GuidanceError, match=message):
         read_guidance(field)
-    assert colorizer.job(picture, Recipe.from_json(field)).notes
+    assert colorizer.job(image, Recipe.from_json(field)).notes
     own = {"x_author": "me", "points": [POINT | {"x_note": 1}], "divisions": []}
-    assert colorizer.job(picture, read_guidance(own | {"points": []})).notes == ()
+    assert colorizer.job(image, read_guidance(own | {"points": []})).notes == ()
 
 
 def test_unknown_fields_are_named() -> None:
@@ -332,7 +332,7 @@ def test_no_boxes_and_no_word_of_boxes_are_two_things() -> None:
     assert Guidance.from_recipe(none, 20, 10).boxes.given.shape == (1, 0)
 
 
-def test_boxes_are_shares_of_the_picture_and_must_lie_in_it() -> None:
+def test_boxes_are_shares_of_the_image_and_must_lie_in_it() -> None:
     recipe = Recipe.from_json({"boxes": [{"x": 5, "y": 2, "width": 10, "height": 8}]})
     drawn = Guidance.from_recipe(recipe, 20, 10, size=(64, 128))
     torch.testing.assert_close(drawn.boxes.corners, torch.tensor([[[0.25, 0.2, 0.75, 1.0]]]))
@@ -343,7 +343,7 @@ def test_boxes_are_shares_of_the_picture_and_must_lie_in_it() -> None:
             Recipe.from_json({"boxes": [{"x": 1, "y": 1, **wrong}]})
 
 
-def test_points_outside_the_picture_are_refused() -> None:
+def test_points_outside_the_image_are_refused() -> None:
     inside = {"image": {"width": 10, "height": 5}, "points": [POINT | {"x": 10, "y": 5}]}
     Recipe.from_json(inside)
     outside = inside | {"points": [POINT, POINT | {"y": 5.5}]}

@@ -34,28 +34,28 @@ def job_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -
 def find_extent(
     lightness: Tensor,
     hints: Sequence[PointHint],
-    picture_size: tuple[int, int],
+    image_size: tuple[int, int],
     likeness: Likeness | None = None,
 ) -> Extent:
     """Return the reach of points on a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    reaches, places = tuple(hint.reach for hint in hints), Places.of(hints, picture_size)
-    parts = [Places.of([hints[n] for n in group], picture_size) for group in by_reach(reaches).values()]
+    reaches, places = tuple(hint.reach for hint in hints), Places.of(hints, image_size)
+    parts = [Places.of([hints[n] for n in group], image_size) for group in by_reach(reaches).values()]
     costs = step_costs(lightness)
     paths = [find_paths(costs, places=part) for part in parts]
     alike = [likeness and likeness(part.mask(size)) for part in parts]
     return limit_extent(*paths, *alike, places=places, reaches=reaches, size=size)
 
 
-def paths_of(lightness: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Paths:
+def paths_of(lightness: Tensor, hints: Sequence[PointHint], image_size: tuple[int, int]) -> Paths:
     """Return the cheapest paths from points on a lightness ``(1, 1, h, w)``."""
-    return find_paths(step_costs(lightness), places=Places.of(hints, picture_size))
+    return find_paths(step_costs(lightness), places=Places.of(hints, image_size))
 
 
 def search(
-    lightness: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness | None = None
+    lightness: Tensor, hint: PointHint, image_size: tuple[int, int], likeness: Likeness | None = None
 ) -> tuple[Map, Map | None]:
     """Return the costs of the paths from a point, and how like it the cells of their grid are."""
-    costs = paths_of(lightness, [hint], picture_size).costs
-    mask = Places.of([hint], picture_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    costs = paths_of(lightness, [hint], image_size).costs
+    mask = Places.of([hint], image_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
     return costs, on_grid(likeness and likeness(mask), costs)

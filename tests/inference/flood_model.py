@@ -1,4 +1,4 @@
-"""A model for tests of points and areas, and the picture that it colors."""
+"""A model for tests of points and areas, and the image that it colors."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Flood(ColoringModel):
 
 def two_walls(grain: float = 0.0) -> NDArray[np.uint8]:
     """Return a dark wall beside a light one."""
-    picture = np.full((SIDE, SIDE), 50.0)
-    picture[:, SIDE // 2 :] = 220
-    picture += np.random.default_rng(0).normal(0, grain, picture.shape) if grain else 0
-    return picture.clip(0, 255).astype(np.uint8)
+    image = np.full((SIDE, SIDE), 50.0)
+    image[:, SIDE // 2 :] = 220
+    image += np.random.default_rng(0).normal(0, grain, image.shape) if grain else 0
+    return image.clip(0, 255).astype(np.uint8)
 
 
 def red(x: float, y: float, reach: Reach, radius: float = 3) -> PointHint:

@@ -1,4 +1,4 @@
-"""Recipes of every kind, with small models and pictures: what ``recipes.npz`` holds the results of.
+"""Recipes of every kind, with small models and images: what ``recipes.npz`` holds the results of.
 
 ``python tests/inference/recipes.py`` (from the root, with ``tests`` and ``src`` on the path) writes that file
 anew. Do so only where another result is meant, and say why in the commit.
@@ -23,9 +23,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.steps.area_masks import encode_locked_colors
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.settings import known_settings
@@ -156,7 +156,7 @@ class Case:
     Attributes:
         model: Of `MODELS`.
         guidance: Fields of a recipe, or tensors.
-        picture: The picture.
+        image: The image.
         reference: The reference, or None.
         depth: Bits of the result.
         options: Of `Colorizer.colorize`.
@@ -164,18 +164,18 @@ class Case:
 
     model: str
     guidance: Mapping[str, Any] | Guidance = field(default_factory=dict)
-    picture: Callable[[], NDArray[Any]] = photo
+    image: Callable[[], NDArray[Any]] = photo
     reference: Callable[[], NDArray[np.uint8]] | None = None
     depth: int = 8
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def result(self, by: Colorizer | None = None) -> NDArray[Any]:
-        """Color the picture and return the levels."""
+        """Color the image and return the levels."""
         given = self.guidance
         recipe = given if isinstance(given, Guidance) else Recipe.from_json({"version": 2, **given})
-        known = None if self.reference is None else read_picture(self.reference())
+        known = None if self.reference is None else read_image(self.reference())
         by = by or colorizer(self.model)
-        colored = by.colorize(read_picture(self.picture()), recipe, reference=known, **self.options)
+        colored = by.colorize(read_image(self.image()), recipe, reference=known, **self.options)
         return colored.levels(self.depth)
 
 
@@ -201,7 +201,7 @@ def _area(action: str, **more: Any) -> dict[str, Any]:
 
 
 def _dense() -> Guidance:
-    """Return points as tensors of another size than the picture."""
+    """Return points as tensors of another size than the image."""
     ab, mask = torch.zeros(1, 2, 40, 52), torch.zeros(1, 1, 40, 52)
     ab[:, 0, 4:10, 5:12], ab[:, 1, 25:30, 30:36] = 50.0, -40.0
     mask[:, :, 4:10, 5:12], mask[:, :, 25:30, 30:36] = 1, 1
@@ -319,10 +319,10 @@ CASES: Mapping[str, Case] = {
     ),
     "alike, statistics and strength": Case("alike", {"statistics": {"saturation": 0.8}, "strength": 1.5}),
     "alike, without color": Case("alike", {"points": POINTS["mixed"]}, options={"strength": 0.0}),
-    "alike, frame found": Case("alike", _FRAMED, picture=lambda: photo(frame=6)),
+    "alike, frame found": Case("alike", _FRAMED, image=lambda: photo(frame=6)),
     "alike, frame given": Case("alike", {**_FRAMED, "frame": [20, 10, 70, 60]}),
     "alike, frame ignored": Case("alike", _FRAMED, lambda: photo(frame=6), options={"frame": "none"}),
-    "painter, no guidance": Case("painter", picture=drawing),
+    "painter, no guidance": Case("painter", image=drawing),
     "painter, photo": Case("painter"),
     "painter, regions": Case(
         "painter",
@@ -337,7 +337,7 @@ CASES: Mapping[str, Case] = {
         lambda: photo(np.uint16, 6), depth=16,
     ),
     "hints, tensors": Case("hints", _dense()),
-    "alike, a picture in color": Case("alike", {"points": POINTS["weak"]}, reference),
+    "alike, an image in color": Case("alike", {"points": POINTS["weak"]}, reference),
 }  # fmt: skip
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import Area, Boxes, Guidance, Recipe
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.models import choose_for_guidance
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, Flood, two_walls
 
@@ -21,7 +21,7 @@ TRIANGLE = Area("thing", ((20, 20), (40, 20), (20, 40)))
 
 
 class Boxed(Flood):
-    """Turns a whole picture by 10 for each box, which no box of the real one does."""
+    """Turns a whole image by 10 for each box, which no box of the real one does."""
 
     accepts = frozenset({"points", "boxes"})
     told: ClassVar[list[Boxes | None]] = []
@@ -59,7 +59,7 @@ class Deaf(Flood):
 
 def ab_of(colorizer: Colorizer, *areas: Area, **more: object) -> Tensor:
     recipe = Recipe.from_json(Recipe(areas=areas, **more).to_json())  # type: ignore[arg-type]
-    return colorizer.colorize(read_picture(two_walls(1)), recipe).ab
+    return colorizer.colorize(read_image(two_walls(1)), recipe).ab
 
 
 def test_a_box_around_an_area_changes_nothing_outside_of_it() -> None:
@@ -89,17 +89,17 @@ def test_an_area_without_a_pixel_is_no_box() -> None:
     assert not any(boxes.given.any() for boxes in Boxed.told if boxes is not None)
 
 
-def test_the_border_of_an_area_becomes_a_stroke_except_at_the_picture_border() -> None:
+def test_the_border_of_an_area_becomes_a_stroke_except_at_the_image_border() -> None:
     ab_of(Colorizer(Stroked(), device="cpu"), WALL, TRIANGLE)
     (mask,) = Stroked.told
     assert mask[60:, SIDE // 2 - 1 : SIDE // 2 + 1].min() == 1
-    assert mask[60:, : SIDE // 2 - 8].max() == 0, "neither inside nor at the sides of the picture"
+    assert mask[60:, : SIDE // 2 - 8].max() == 0, "neither inside nor at the sides of the image"
     assert mask[60:, SIDE // 2 + 8 :].max() == 0
     assert mask[20, 25:35].min() == 1
 
 
 def test_a_model_without_boxes_or_strokes_has_a_note_and_another_is_the_default() -> None:
-    picture, recipe = read_picture(two_walls(1)), Recipe(areas=(WALL,))
-    assert "areas that are things" in Colorizer(Deaf(), device="cpu").colorize(picture, recipe).notes[0]
-    assert Colorizer(Boxed(), device="cpu").colorize(picture, recipe).notes == ()
+    image, recipe = read_image(two_walls(1)), Recipe(areas=(WALL,))
+    assert "areas that are things" in Colorizer(Deaf(), device="cpu").colorize(image, recipe).notes[0]
+    assert Colorizer(Boxed(), device="cpu").colorize(image, recipe).notes == ()
     assert choose_for_guidance(None, recipe).name == "kim2021_su2020_small"

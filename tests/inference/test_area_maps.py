@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionColor
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import see
 from colorzoo.inference.pipeline import proposed_regions
@@ -26,7 +27,6 @@ from colorzoo.inference.steps.area_masks import (
     locked_share,
 )
 from colorzoo.inference.steps.regions import filled_regions
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 from inference.test_sketches import drawing
@@ -51,7 +51,7 @@ def area(action: str, path: tuple[tuple[float, float], ...] = PATH, **more: obje
 
 def ab_of(colorizer: Colorizer, *areas: Area, points: tuple[PointHint, ...] = ()) -> Tensor:
     recipe = Recipe.from_json(Recipe(areas=areas, points=points).to_json())
-    return colorizer.colorize(read_picture(two_walls(1)), recipe).ab
+    return colorizer.colorize(read_image(two_walls(1)), recipe).ab
 
 
 @pytest.fixture
@@ -105,34 +105,32 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
 
 
 def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
-    picture, lock = read_picture(two_walls(1)), area("lock")
-    first = colorizer.colorize(picture, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas(
-        see(picture, "none", colorizer.size).lightness, areas=[lock], picture_size=picture.size
-    )
+    image, lock = read_image(two_walls(1)), area("lock")
+    first = colorizer.colorize(image, Recipe(points=(red(20, 20, "everywhere"),)))
+    drawn = draw_areas(see(image, "none", colorizer.size).lightness, areas=[lock], image_size=image.size)
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
     locked = replace(lock, kept=kept)
-    pictures = []
+    images = []
     for points in ((), (FAR,), (FAR, PointHint(50, 30, 6, "#20c040"), PointHint(10, 50, 3, "#20c040"))):
         recipe = Recipe.from_json(Recipe(points=points, areas=(locked, area("color"))).to_json())
-        pictures.append(colorizer.colorize(picture, recipe).levels().astype(int))
+        images.append(colorizer.colorize(image, recipe).levels().astype(int))
     inside = np.s_[:, : SIDE // 2 - 4]
-    assert all(np.array_equal(one[inside], pictures[0][inside]) for one in pictures)
-    assert np.abs(pictures[0][inside] - first.levels().astype(int)[inside]).max() <= 1
-    assert np.abs(pictures[2] - pictures[0])[:, 60:].max() > 10
+    assert all(np.array_equal(one[inside], images[0][inside]) for one in images)
+    assert np.abs(images[0][inside] - first.levels().astype(int)[inside]).max() <= 1
+    assert np.abs(images[2] - images[0])[:, 60:].max() > 10
 
 
-def test_edges_follow_the_picture_and_are_soft() -> None:
+def test_edges_follow_the_image_and_are_soft() -> None:
     lightness = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
     rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
-    rough_wall = {"areas": [area("gray", rough)], "picture_size": (SIDE, SIDE)}
+    rough_wall = {"areas": [area("gray", rough)], "image_size": (SIDE, SIDE)}
     (wall,) = draw_areas(lightness, **rough_wall)
     flat = draw_areas(torch.full_like(lightness, 50), **rough_wall)[0].share
     left, right = np.s_[:, SIDE // 2 - 1], np.s_[:, SIDE // 2]
     assert (wall.share[left] - wall.share[right]).mean() > (flat[left] - flat[right]).mean() + 0.2
-    assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the picture has none
+    assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the image has none
     assert (wall.share[:, :40] == 1).all()
     assert (wall.share[:, 56:] == 0).all()
 
@@ -170,11 +168,11 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
 
 def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
-    picture = read_picture(drawing(64, 64))
-    found = filled_regions(proposed_regions(colorizer.stages(), colorizer.job(picture, Recipe())))
+    image = read_image(drawing(64, 64))
+    found = filled_regions(proposed_regions(colorizer.stages(), colorizer.job(image, Recipe())))
     recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
     lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
-    plain, colored, locked = (colorizer.colorize(picture, given).rgb for given in (Recipe(), recipe, lock))
+    plain, colored, locked = (colorizer.colorize(image, given).rgb for given in (Recipe(), recipe, lock))
     assert np.abs(colored - plain)[:30].max() > 0.01
     assert np.abs(locked - plain)[:30].max() < 1e-3
     assert np.abs(locked - colored)[52:].max() < 1e-3

@@ -47,13 +47,13 @@ def test_a_recipe_without_classes_leaves_them_to_the_model() -> None:
     assert class_map(Halves(), Recipe(), LIGHTNESS, REFERENCE) is None
 
 
-def test_a_table_moves_classes_of_the_picture_alone() -> None:
+def test_a_table_moves_classes_of_the_image_alone() -> None:
     found = asked(map={"0": 2, "1": 0})
     assert found.target[0, 0, 0].tolist() == [2] * 30 + [0] * 30  # at once, not one after the other
     assert found.exemplar[0, 0, 0].tolist() == [0] * 10 + [1] * 10
 
 
-def test_polygons_are_painted_in_pixels_of_the_picture() -> None:
+def test_polygons_are_painted_in_pixels_of_the_image() -> None:
     square = [[100, 100], [199, 100], [199, 199], [100, 199]]
     found = asked(painted=[{"class": 2, "path": square}])
     rows, columns = (found.target[0, 0] == 2).nonzero(as_tuple=True)
@@ -103,7 +103,7 @@ def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> Non
 
 def test_label_images_need_one_reference(tmp_path: Path) -> None:
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
-    with pytest.raises(GuidanceError, match="belong to one picture"):
+    with pytest.raises(GuidanceError, match="belong to one image"):
         asked(torch.zeros(1, 3, 1, 1), **files)
 
 
@@ -112,8 +112,8 @@ def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
         read_labels(labels(tmp_path / "tall.png", (30, 40)), LIGHTNESS)
     with pytest.raises(GuidanceError, match="mode RGB; one channel"):
         read_labels(labels(tmp_path / "rgb.png", mode="RGB"), LIGHTNESS)
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(GuidanceError, match="no picture"):
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(GuidanceError, match="no image"):
         read_labels(tmp_path / "text.png", LIGHTNESS)
     with pytest.raises(GuidanceError, match="reference-classes"):
         asked(file=labels(tmp_path / "a.png"))
@@ -132,7 +132,7 @@ def test_classes_choose_a_model_that_accepts_them() -> None:
 
 
 @pytest.mark.parametrize(("size", "fits"), [((204, 200), True), ((205, 200), False), ((200, 205), False)])
-def test_label_images_have_the_shape_of_their_picture_to_two_percent(
+def test_label_images_have_the_shape_of_their_image_to_two_percent(
     tmp_path: Path, size: tuple[int, int], fits: bool
 ) -> None:
     file, like = labels(tmp_path / "a.png", size), torch.zeros(1, 1, 300, 300)

@@ -1,4 +1,4 @@
-"""Likely colorings of a whole picture: which place decides, and what its colors change."""
+"""Likely colorings of a whole image: which place decides, and what its colors change."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from colorzoo.guidance import PointHint, Recipe
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorings import (
     COLORINGS,
     find_telling_place,
@@ -16,11 +18,9 @@ from colorzoo.inference.colorings import (
 )
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, suggest_colors
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.read import read_picture
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
-PHOTO = Path(__file__).parents[1] / "data" / "pictures" / "coffee.jpg"
+PHOTO = Path(__file__).parents[1] / "data" / "images" / "coffee.jpg"
 CENTERS = torch.tensor([[40.0, 0.0], [-40.0, 0.0], [0.0, 0.0]])
 
 
@@ -53,10 +53,10 @@ def test_cells_have_a_say_by_the_fourth_power_of_their_correlation() -> None:
     torch.testing.assert_close(shared, torch.tensor([16 / 17, 1 / 17, 0.0]))
 
 
-def test_the_colors_of_one_place_color_the_whole_picture_in_other_ways() -> None:
+def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu")
-    picture = read_picture(PHOTO)
-    job = colorizer.job(picture, Recipe(), frame="none")
+    image = read_image(PHOTO)
+    job = colorizer.job(image, Recipe(), frame="none")
     automatic = colorizer.run(job)
     place = find_telling_place(colorizer, job, automatic)
     assert place is not None
@@ -77,5 +77,5 @@ def test_the_colors_of_one_place_color_the_whole_picture_in_other_ways() -> None
 
 def test_models_that_compare_no_places_have_none() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    job = colorizer.job(Picture(np.asarray(gray_picture(64, 96))), Recipe())
+    job = colorizer.job(RasterImage(np.asarray(gray_image(64, 96))), Recipe())
     assert find_telling_place(colorizer, job, colorizer.run(job)) is None

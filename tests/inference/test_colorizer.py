@@ -19,14 +19,14 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.network import resize_points
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
-from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights
+from tiny_model import NAME, gray_image, tiny_model, write_tiny_weights
 
 RED = PointHint(20, 15, 4, "#c04020")
 
@@ -58,28 +58,28 @@ def lab_of(image: Image.Image | np.ndarray) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 5000), (9, 600), (193, 255), (53, 37)])
-def test_the_result_has_the_size_of_the_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
-    result = colorizer(gray_picture(*size))
+def test_the_result_has_the_size_of_the_image(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    result = colorizer(gray_image(*size))
     assert result.size == (size[1], size[0])
     assert result.mode == "RGB"
 
 
 def test_lightness_stays(colorizer: Colorizer) -> None:
-    picture = gray_picture(300, 420)
-    result = lab_of(colorizer(picture))
-    truth = lab_of(np.repeat(picture[..., None], 3, 2))
+    image = gray_image(300, 420)
+    result = lab_of(colorizer(image))
+    truth = lab_of(np.repeat(image[..., None], 3, 2))
     assert (result[0] - truth[0]).abs().mean() < 0.1
     assert result[1:].abs().mean() > 2  # it did color
 
 
 def test_strength_scales_chroma_down_to_gray(colorizer: Colorizer) -> None:
-    gray = np.asarray(colorizer(gray_picture(40, 60), strength=0))
-    assert np.array_equal(gray, np.repeat(gray_picture(40, 60)[..., None], 3, 2))
-    full = colorizer.colorize(read_picture(gray_picture(40, 60))).ab
-    half = colorizer.colorize(read_picture(gray_picture(40, 60)), Recipe(strength=0.5)).ab
+    gray = np.asarray(colorizer(gray_image(40, 60), strength=0))
+    assert np.array_equal(gray, np.repeat(gray_image(40, 60)[..., None], 3, 2))
+    full = colorizer.colorize(read_image(gray_image(40, 60))).ab
+    half = colorizer.colorize(read_image(gray_image(40, 60)), Recipe(strength=0.5)).ab
     torch.testing.assert_close(half, full / 2)
     with pytest.raises(GuidanceError, match=r"from 0 to 1\.5, got 7"):
-        colorizer(gray_picture(4, 4), strength=7)
+        colorizer(gray_image(4, 4), strength=7)
 
 
 @pytest.mark.parametrize("size", [(50, 70), (255, 193), (700, 900), (40, 2000)])
@@ -90,9 +90,9 @@ def test_points_have_their_color(colorizer: Colorizer, size: tuple[int, int], ra
         PointHint(width * u + 0.3, height * v, radius, color)
         for u, v, color in ((0.2, 0.25, "#c04020"), (0.5, 0.8, "#2040ff"), (0.9, 0.3, "#20c040"))
     )
-    picture = gray_picture(height, width)
-    result = lab_of(colorizer(picture, Recipe(points=hints)))
-    lightness = lab_of(np.repeat(picture[..., None], 3, 2))[0]
+    image = gray_image(height, width)
+    result = lab_of(colorizer(image, Recipe(points=hints)))
+    lightness = lab_of(np.repeat(image[..., None], 3, 2))[0]
     for hint in hints:
         y, x = int(hint.y), int(hint.x)
         assert (result[:, y, x] - points_lab([hint], lightness[y, x].view(1))[0]).norm() <= 2
@@ -101,26 +101,26 @@ def test_points_have_their_color(colorizer: Colorizer, size: tuple[int, int], ra
 def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_colors(
     colorizer: Colorizer,
 ) -> None:
-    picture = np.full((600, 800), 130, np.uint8)
+    image = np.full((600, 800), 130, np.uint8)
     hints = [
         PointHint(x, 300, 2, ab=ab) for x, ab in ((400, (40.0, 0.0)), (400, (0.0, 30.0)), (412, (30.0, 0.0)))
     ]
-    result = lab_of(colorizer(picture, Recipe(points=tuple(hints))))
+    result = lab_of(colorizer(image, Recipe(points=tuple(hints))))
     for hint in hints[1:]:
         assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
 
 
 @pytest.mark.parametrize("size", [(48, 64), (500, 600)])
-def test_tensors_and_recipe_give_the_same_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
+def test_tensors_and_recipe_give_the_same_image(colorizer: Colorizer, size: tuple[int, int]) -> None:
     points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
-    picture, recipe = gray_picture(*size), Recipe(points=points)  # tensors have no reach
+    image, recipe = gray_image(*size), Recipe(points=points)  # tensors have no reach
     tensors = Guidance.from_recipe(recipe, size[1], size[0])
-    by_recipe = np.asarray(colorizer(picture, recipe)).astype(int)
-    assert np.abs(by_recipe - np.asarray(colorizer(picture, tensors))).max() <= 1
-    assert np.array_equal(by_recipe, np.asarray(colorizer(picture, recipe.to_json())))
+    by_recipe = np.asarray(colorizer(image, recipe)).astype(int)
+    assert np.abs(by_recipe - np.asarray(colorizer(image, tensors))).max() <= 1
+    assert np.array_equal(by_recipe, np.asarray(colorizer(image, recipe.to_json())))
 
 
-def test_dense_tensors_color_the_whole_picture(colorizer: Colorizer) -> None:
+def test_dense_tensors_color_the_whole_image(colorizer: Colorizer) -> None:
     ab = torch.zeros(1, 2, 64, 80)
     ab[:, 0] = torch.linspace(-20, 20, 80) + torch.rand(64, 80, generator=torch.Generator().manual_seed(0))
     dense = Guidance(Points(ab, torch.ones(1, 1, 64, 80)))
@@ -128,14 +128,14 @@ def test_dense_tensors_color_the_whole_picture(colorizer: Colorizer) -> None:
     assert (result[1] - F.interpolate(ab, size=(128, 160))[0, 0]).abs().mean() < 1
 
 
-def test_the_same_picture_gives_the_same_pixels_in_threads_too(colorizer: Colorizer) -> None:
-    pictures = [gray_picture(60, 80), gray_picture(75, 50)]
-    expected = [np.asarray(colorizer(p, Recipe(points=(RED,)))) for p in pictures]
+def test_the_same_image_gives_the_same_pixels_in_threads_too(colorizer: Colorizer) -> None:
+    images = [gray_image(60, 80), gray_image(75, 50)]
+    expected = [np.asarray(colorizer(p, Recipe(points=(RED,)))) for p in images]
     wrong: list[int] = []
 
     def work(index: int) -> None:
         for _ in range(4):
-            if not np.array_equal(colorizer(pictures[index], Recipe(points=(RED,))), expected[index]):
+            if not np.array_equal(colorizer(images[index], Recipe(points=(RED,))), expected[index]):
                 wrong.append(index)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
@@ -157,21 +157,21 @@ def test_tiles_are_bicubic_without_a_seam() -> None:
 
 
 def test_depth_and_alpha(colorizer: Colorizer) -> None:
-    deep = gray_picture(30, 40, np.uint16)
-    rgb = colorizer.colorize(read_picture(deep)).rgb
+    deep = gray_image(30, 40, np.uint16)
+    rgb = colorizer.colorize(read_image(deep)).rgb
     lightness = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1))[0]
     true = rgb_to_lab(torch.from_numpy(deep / np.float32(65535)).expand(3, -1, -1))[0]
     assert (lightness - true).abs().mean() < 0.005  # 8 bits would be off by 0.1
-    rgba = np.dstack([gray_picture(30, 40)] * 3 + [np.arange(1200).reshape(30, 40).astype(np.uint8)])
+    rgba = np.dstack([gray_image(30, 40)] * 3 + [np.arange(1200).reshape(30, 40).astype(np.uint8)])
     result = colorizer(rgba)
     assert result.mode == "RGBA"
     assert np.array_equal(np.asarray(result)[..., 3], rgba[..., 3])
 
 
 def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) -> None:
-    levels, path = gray_picture(20, 20), tmp_path / "a.png"
+    levels, path = gray_image(20, 20), tmp_path / "a.png"
     Image.fromarray(levels).save(path)
-    wanted = colorizer.colorize(read_picture(levels)).rgb
+    wanted = colorizer.colorize(read_image(levels)).rgb
     tensor = torch.from_numpy(levels).view(1, 20, 20)
     for image in (levels, path, str(path), Image.fromarray(levels), tensor):
         assert np.array_equal(colorizer.colorize(image).rgb, wanted)
@@ -180,25 +180,25 @@ def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) 
 
 def test_a_recipe_of_another_file_has_a_note(colorizer: Colorizer, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    Image.fromarray(gray_picture(20, 20)).save(path)
+    Image.fromarray(gray_image(20, 20)).save(path)
     right = Recipe(sha256=sha256(path.read_bytes()).hexdigest())
-    assert colorizer.colorize(read_picture(path), right).notes == ()
+    assert colorizer.colorize(read_image(path), right).notes == ()
     wrong = replace(right, sha256="0" * 64)
-    assert colorizer.colorize(read_picture(path), wrong).notes == (
-        "the recipe was made for another picture file",
+    assert colorizer.colorize(read_image(path), wrong).notes == (
+        "the recipe was made for another image file",
     )
 
 
 def test_predictions_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(ColorzooError, match="Painter predicted NaN or inf"):
-        Colorizer(Painter(float("nan")), device="cpu")(gray_picture(20, 20))
+        Colorizer(Painter(float("nan")), device="cpu")(gray_image(20, 20))
 
 
 def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
     model = Painter(10.0, torch.OutOfMemoryError("CUDA out of memory."))
     colorizer = Colorizer(model, device="cpu", precision="float32")
     colorizer._network.device = torch.device("meta")  # stands for a graphics card
-    colored = colorizer.colorize(gray_picture(20, 20))
+    colored = colorizer.colorize(gray_image(20, 20))
     assert colored.notes == ("meta ran out of memory; colored on the CPU",)
     assert colored.ab.unique().tolist() == [10.0]
     assert colorizer.device.type == "cpu"
@@ -206,7 +206,7 @@ def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
 
 def test_other_errors_of_a_model_are_not_hidden() -> None:
     with pytest.raises(RuntimeError, match="odd"):
-        Colorizer(Painter(0.0, RuntimeError("odd")), device="cpu")(gray_picture(20, 20))
+        Colorizer(Painter(0.0, RuntimeError("odd")), device="cpu")(gray_image(20, 20))
 
 
 def test_untrained_models_are_refused_in_one_error() -> None:
@@ -234,16 +234,16 @@ def test_colorize_uses_the_model_of_the_recipe_and_reloads_changed_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    written, path, picture = write_tiny_weights(tmp_path / "w"), "~/w", gray_picture(30, 40)
-    colored = np.asarray(colorzoo.colorize(picture, weights=path))
+    written, path, image = write_tiny_weights(tmp_path / "w"), "~/w", gray_image(30, 40)
+    colored = np.asarray(colorzoo.colorize(image, weights=path))
     assert colored.shape == (30, 40, 3)
-    gray = colorzoo.colorize(picture, NAME, {"strength": 0}, weights=path)
+    gray = colorzoo.colorize(image, NAME, {"strength": 0}, weights=path)
     assert np.ptp(np.asarray(gray), axis=2).max() == 0
     with pytest.raises(colorzoo.registry.UnknownModelError, match="zhang"):
-        colorzoo.colorize(picture, guidance={"model": "zhang2017_locl"}, weights=path)
+        colorzoo.colorize(image, guidance={"model": "zhang2017_locl"}, weights=path)
     written.write_bytes(b"damaged")
     with pytest.raises(WeightsError):
-        colorzoo.colorize(picture, weights=path)
+        colorzoo.colorize(image, weights=path)
 
 
 def test_working_sizes() -> None:
@@ -260,7 +260,7 @@ def test_the_working_size_is_the_models_unless_the_user_chooses_one(asked: int |
         working_size = 48
 
     colorizer = Colorizer(Sharp(5.0), device="cpu", size=asked)
-    assert colorizer.colorize(read_picture(gray_picture(96, 120))).ab.shape == (2, seen, seen * 120 // 96)
+    assert colorizer.colorize(read_image(gray_image(96, 120))).ab.shape == (2, seen, seen * 120 // 96)
     assert Colorizer(Painter(), device="cpu").size == 256
 
 

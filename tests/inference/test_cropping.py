@@ -1,4 +1,4 @@
-"""Straighten and crop: what a recipe keeps of the finished picture."""
+"""Straighten and crop: what a recipe keeps of the finished image."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from colorzoo.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Crop, Recipe
 from colorzoo.guidance.crop import parse_crop_text
+from colorzoo.image_io import read_image
+from colorzoo.image_io.provenance import read_provenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.cropping import cropped
-from colorzoo.pictures import read_picture
-from colorzoo.pictures.provenance import read_provenance
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 PLACE = {"x": 12, "y": 9, "width": 60, "height": 50}
 TURNED = {"x": 20, "y": 15, "width": 50, "height": 40, "angle": 7.5}
 
 
 def smooth(height: int, width: int, dtype: Any = np.uint8) -> NDArray[Any]:
-    """Return a color picture of waves, whose values between pixels are known."""
+    """Return a color image of waves, whose values between pixels are known."""
     rows, columns = np.mgrid[:height, :width] + 0.5
     return as_levels(waves(columns, rows), dtype)
 
@@ -47,7 +47,7 @@ def as_levels(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 
 def places(crop: Crop) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return x and y of the pixels of a result in its picture."""
+    """Return x and y of the pixels of a result in its image."""
     down, across = np.mgrid[: crop.height, : crop.width] + 0.5
     down, across, turn = down - crop.height / 2, across - crop.width / 2, math.radians(crop.angle)
     x = crop.center[0] + across * math.cos(turn) - down * math.sin(turn)
@@ -99,9 +99,9 @@ def test_a_result_has_the_stated_size(data: st.DataObject) -> None:
             crop.check_inside(120, 100)
 
 
-def test_hints_stay_in_pixels_of_the_whole_picture() -> None:
+def test_hints_stay_in_pixels_of_the_whole_image() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    photo = gray_picture(80, 100)
+    photo = gray_image(80, 100)
     recipe = {
         "frame": [4, 6, 90, 70],
         "points": [{"x": 50, "y": 30, "color": "#c04020"}],
@@ -123,7 +123,7 @@ def deep(path: Path) -> None:
 
 
 def transparent(path: Path) -> None:
-    levels = np.dstack([gray_picture(80, 100)] * 3 + [smooth(80, 100)[..., 1]])
+    levels = np.dstack([gray_image(80, 100)] * 3 + [smooth(80, 100)[..., 1]])
     Image.fromarray(levels).save(path)
 
 
@@ -139,7 +139,7 @@ def test_files_keep_their_depth_and_alpha(
     assert main([*line, str(whole)]) == 0
     crop = Crop(**place)
     assert main([*line, str(part), "--crop", crop.to_text()]) == 0
-    large, small = read_picture(whole), read_picture(part)
+    large, small = read_image(whole), read_image(part)
     assert small.size == (crop.width, crop.height)
     assert small.bit_depth == large.bit_depth
     assert np.array_equal(small.levels, cropped(large.levels, crop))
@@ -154,7 +154,7 @@ def test_the_record_tells_the_crop_and_makes_the_result_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, part, again = (tmp_path / name for name in ("old.png", "part.png", "again.png"))
-    Image.fromarray(gray_picture(80, 100)).save(source)
+    Image.fromarray(gray_image(80, 100)).save(source)
     line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o"]
     assert main([*line, str(part), "--crop", "20,15,50,40,7.5", "--explain"]) == 0
     assert "join: 50 x 40 pixels, 0 overlays, cropped" in capsys.readouterr().out
@@ -188,12 +188,12 @@ def test_recipes_keep_a_crop() -> None:
 
 
 @pytest.mark.parametrize("crop", [{**PLACE, "x": 41}, {**PLACE, "y": -1}, {**PLACE, "angle": 45}])
-def test_a_crop_outside_of_the_picture_is_refused(crop: dict[str, Any]) -> None:
+def test_a_crop_outside_of_the_image_is_refused(crop: dict[str, Any]) -> None:
     words = r"must lie within .*100 x 80"
     with pytest.raises(GuidanceError, match=words):
         Recipe.from_json({"image": {"width": 100, "height": 80}, "crop": crop})
     with pytest.raises(GuidanceError, match=words):
-        Colorizer(tiny_model(), device="cpu", size=64)(gray_picture(80, 100), {"crop": crop})
+        Colorizer(tiny_model(), device="cpu", size=64)(gray_image(80, 100), {"crop": crop})
 
 
 @pytest.mark.parametrize(

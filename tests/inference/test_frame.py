@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, Points, Recipe, Stroke
 from colorzoo.guidance.frame import Rectangle
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.frame import find_frame
 from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.read import read_picture
 from inference.flood_model import Flood, red
 
 INSIDE = Rectangle(24, 20, 180, 120)
@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 
 
 def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int = 0) -> Array:
-    """Return a smooth picture with a few hard edges."""
+    """Return a smooth image with a few hard edges."""
     generator = np.random.default_rng(seed)
     coarse = Image.fromarray(generator.uniform(low, high, (6, 8)).astype(np.float32))
     smooth = np.array(coarse.resize((width, height), Image.Resampling.BICUBIC))
@@ -42,7 +42,7 @@ def framed(tone: float, noise: float = 0.0, inside: Array | None = None) -> Arra
 
 
 def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
-    """Check that a frame is found, and cuts at most ``tolerance`` pixels of the picture on any side."""
+    """Check that a frame is found, and cuts at most ``tolerance`` pixels of the image on any side."""
     assert found is not None
     right, below = INSIDE.x + INSIDE.width, INSIDE.y + INSIDE.height
     cut = (
@@ -103,7 +103,7 @@ def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
     shade[INSIDE.height * 14 // 100 :, 168:174] = 3  # near a side, but not all along it
     assert_near(find_frame(framed(3, noise=1, inside=shade)), 4)
     dim = scene(INSIDE.height, INSIDE.width, low=30)
-    dim[:, 130:138] = 14  # darker than the picture, and lighter than the film
+    dim[:, 130:138] = 14  # darker than the image, and lighter than the film
     assert_near(find_frame(framed(3, noise=1, inside=dim)), 4)
 
 
@@ -118,7 +118,7 @@ def test_lettering_and_holes_do_not_matter() -> None:
 
 @pytest.mark.parametrize("degrees", [-0.9, -0.5, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize("tone", [4, 95])
-def test_a_tilted_picture_is_cut_to_what_lies_inside(tone: float, degrees: float) -> None:
+def test_a_tilted_image_is_cut_to_what_lies_inside(tone: float, degrees: float) -> None:
     around = np.zeros((380, 520), np.float32)
     around[40:340, 40:480] = 1
     rotated = np.array(Image.fromarray(around).rotate(degrees, Image.Resampling.BICUBIC)) > 0.5
@@ -143,7 +143,7 @@ def test_frames_within_each_other_are_all_found() -> None:
 
 
 def like_its_frame() -> Array:
-    """Return a picture that is partly as dark as its frame."""
+    """Return an image that is partly as dark as its frame."""
     inside = scene(INSIDE.height, INSIDE.width, 30, 85)
     dark = np.random.default_rng(3).random((10, 15)) < 0.3
     inside[np.kron(dark, np.ones((12, 12), bool))] = 3
@@ -151,7 +151,7 @@ def like_its_frame() -> Array:
 
 
 def with_sides_apart(apart: float) -> Array:
-    """Return a frame, around a picture of like lightness, whose tones above and below differ."""
+    """Return a frame, around an image of like lightness, whose tones above and below differ."""
     whole = framed(3, inside=like_its_frame())
     whole[: INSIDE.y], whole[INSIDE.y + INSIDE.height :] = 3 + apart, 3 - apart
     return whole
@@ -195,27 +195,27 @@ def tiles() -> Array:
 
 
 def window() -> Array:
-    """Return a picture with one straight dark edge, as of a door."""
+    """Return an image with one straight dark edge, as of a door."""
     room = scene(160, 240)
     room[:, :20] = 4
     return room
 
 
-@pytest.mark.parametrize("picture", [night, horizon, studio, tiles, window, lambda: scene(160, 240)])
-def test_no_frame_is_seen_where_none_is(picture) -> None:
-    assert find_frame(picture()) is None
+@pytest.mark.parametrize("image", [night, horizon, studio, tiles, window, lambda: scene(160, 240)])
+def test_no_frame_is_seen_where_none_is(image) -> None:
+    assert find_frame(image()) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 400), (20, 20), (64, 9)])
-def test_tiny_pictures_have_no_frame(shape: tuple[int, int]) -> None:
+def test_tiny_images_have_no_frame(shape: tuple[int, int]) -> None:
     assert find_frame(np.zeros(shape, np.float32)) is None
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
-    return Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe).levels()
+    return Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe).levels()
 
 
-def test_the_frame_stays_gray_and_the_inside_is_that_of_the_picture_alone() -> None:
+def test_the_frame_stays_gray_and_the_inside_is_that_of_the_image_alone() -> None:
     levels = (framed(4) * 2.55).astype(np.uint8)
     x, y, width, height = INSIDE[:4]
     points = tuple(replace(red(90 + x, 60 + y, reach), radius=3) for reach in ("everywhere", 1.0))
@@ -232,7 +232,7 @@ def test_the_frame_stays_gray_and_the_inside_is_that_of_the_picture_alone() -> N
 def test_points_on_the_frame_are_ignored_with_a_note() -> None:
     levels = (framed(4) * 2.55).astype(np.uint8)
     recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), frame=INSIDE)
-    found = Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe)
+    found = Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe)
     assert "1 of 2 points on the frame ignored" in found.notes
     assert "colored within the frame 24,20,180,120" in found.notes
 
@@ -274,13 +274,13 @@ def test_tensors_are_cut_to_the_inside_at_any_resolution() -> None:
 
 
 def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
-    picture, points = (
-        Picture((framed(4) * 2.55).astype(np.uint8)),
+    image, points = (
+        RasterImage((framed(4) * 2.55).astype(np.uint8)),
         Recipe(points=(red(90, 80, "everywhere"),)),
     )
-    tensors = Guidance.from_recipe(points, *picture.size)
+    tensors = Guidance.from_recipe(points, *image.size)
     colorizer = Colorizer(Flood(), device="cpu")
-    job = colorizer.job(picture, tensors, frame=INSIDE)
+    job = colorizer.job(image, tensors, frame=INSIDE)
     (point,) = job.recipe.points
     assert (point.x, point.y, point.radius, point.ab) == (90 - INSIDE.x, 80 - INSIDE.y, 3, (60, 40))
     assert job.notes == ("colored within the frame 24,20,180,120",)
@@ -290,16 +290,16 @@ def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
         (board.clone().index_fill_(3, torch.tensor(63), 1), 0),
     ):  # more stay maps
         dense = Guidance(points=Points(places.expand(-1, 2, -1, -1), places))
-        job = colorizer.job(Picture(np.zeros((64, 64), np.uint8)), dense, frame="none")
+        job = colorizer.job(RasterImage(np.zeros((64, 64), np.uint8)), dense, frame="none")
         assert (len(job.recipe.points), job.tensors.points is None) == (count, count > 0)
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance"):
-        colorizer.job(picture, several, frame="none")
-    with pytest.raises(GuidanceError, match=r"classes\.file covers the whole picture"):
-        colorizer.job(picture, Recipe(extra={"classes": {"file": "a.png"}}), frame=INSIDE)
+        colorizer.job(image, several, frame="none")
+    with pytest.raises(GuidanceError, match=r"classes\.file covers the whole image"):
+        colorizer.job(image, Recipe(extra={"classes": {"file": "a.png"}}), frame=INSIDE)
 
 
-def test_a_small_part_within_frames_is_no_picture() -> None:
+def test_a_small_part_within_frames_is_no_image() -> None:
     """Less than 35 hundredths of a side are left."""
     for depth, found in ((51, True), (52, False)):
         whole = np.full((164, 234), 97, np.float32)
@@ -320,8 +320,8 @@ def test_broken_frames_are_refused(frame: object) -> None:
         Recipe.from_json({"frame": frame})
 
 
-def test_a_rectangle_outside_the_picture_is_refused() -> None:
-    picture = read_picture(np.full((50, 60), 128, np.uint8))
+def test_a_rectangle_outside_the_image_is_refused() -> None:
+    image = read_image(np.full((50, 60), 128, np.uint8))
     with pytest.raises(GuidanceError, match="does not lie within"):
-        find_inside(picture, Rectangle(20, 0, 60, 50))
-    assert find_inside(picture, Rectangle(0, 0, 60, 50)) is None
+        find_inside(image, Rectangle(20, 0, 60, 50))
+    assert find_inside(image, Rectangle(0, 0, 60, 50)) is None

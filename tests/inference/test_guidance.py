@@ -24,11 +24,11 @@ from colorzoo.guidance import (
     Scribbles,
     Stroke,
 )
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.network import resize_maps
 from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, two_walls
 
@@ -59,7 +59,7 @@ def told(guidance: Recipe | Guidance) -> list[Guidance]:
     model = Listener()
     colorizer = Colorizer(model, device="cpu")
     colorizer.model.told = model.told  # type: ignore[union-attr]
-    colorizer.colorize(read_picture(two_walls(1)), guidance)
+    colorizer.colorize(read_image(two_walls(1)), guidance)
     return model.told
 
 
@@ -151,11 +151,11 @@ def test_a_kind_that_the_model_does_not_use_has_one_note(kind: str) -> None:
     model = Listener()
     model.accepts = ()
     colorizer = Colorizer(model, device="cpu")
-    picture, recipe = read_picture(two_walls(1)), Recipe.from_json({"version": 1, kind: GIVEN[kind]})
-    colored = colorizer.colorize(picture, recipe)
+    image, recipe = read_image(two_walls(1)), Recipe.from_json({"version": 1, kind: GIVEN[kind]})
+    colored = colorizer.colorize(image, recipe)
     assert sum({"exemplar": "references"}.get(kind, kind) in note for note in colored.notes) == 1
     if kind == "points":
         assert np.ptp(colored.rgb[5, 5]) > 0.05
     if kind == "exemplar":
-        colored = colorizer.colorize(picture, recipe, reference=read_picture(np.dstack([two_walls(1)] * 3)))
+        colored = colorizer.colorize(image, recipe, reference=read_image(np.dstack([two_walls(1)] * 3)))
         assert sum("references" in note for note in colored.notes) == 1

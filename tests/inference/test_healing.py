@@ -1,4 +1,4 @@
-"""The healing brush: dust and scratches are filled from around before a picture is colored."""
+"""The healing brush: dust and scratches are filled from around before an image is colored."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from colorzoo.guidance import Stroke
 from colorzoo.guidance.rasterize import rasterize_scribbles
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.healing import heal
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 SCRATCH = {"path": [[20, 10], [80, 60]], "width": 7}
 STROKE = Stroke(((20.0, 10.0), (80.0, 60.0)), 7.0)
 
 
 def ramp(dtype: Any = np.uint8) -> np.ndarray:
-    """Return a picture whose levels rise to the right."""
+    """Return an image whose levels rise to the right."""
     most = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
     return (np.linspace(0.2, 0.7, 100)[None].repeat(80, axis=0) * most).astype(dtype)
 
 
 def scratched(levels: np.ndarray) -> np.ndarray:
-    """Return a picture with a bright scratch below `STROKE`, narrower than it."""
+    """Return an image with a bright scratch below `STROKE`, narrower than it."""
     damaged = levels.copy()
     for step in np.linspace(0, 1, 200):
         x, y = round(20 + 60 * step), round(10 + 50 * step)
@@ -68,8 +68,8 @@ def test_what_one_stroke_covers_is_no_source_for_another() -> None:
     assert np.abs(one_by_one.astype(int) - ramp()).max() > 25
 
 
-def test_boxes_around_strokes_give_what_the_whole_picture_gives() -> None:
-    levels = scratched(gray_picture(80, 100))
+def test_boxes_around_strokes_give_what_the_whole_image_gives() -> None:
+    levels = scratched(gray_image(80, 100))
     strokes = [STROKE, Stroke(((60.0, 20.0), (64.0, 24.0)), 5.0), Stroke(((10.0, 75.0),), 9.0)]
     drawn = rasterize_scribbles(strokes, 100, 80, (80, 100))
     assert drawn is not None
@@ -78,9 +78,9 @@ def test_boxes_around_strokes_give_what_the_whole_picture_gives() -> None:
     assert np.abs(heal(levels, strokes).astype(int) - whole).max() <= 1
 
 
-def test_the_model_sees_the_healed_picture_and_the_result_has_it() -> None:
+def test_the_model_sees_the_healed_image_and_the_result_has_it() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    damaged = scratched(gray_picture(80, 100))
+    damaged = scratched(gray_image(80, 100))
     recipe = {"healing": [SCRATCH], "points": [{"x": 50, "y": 30, "color": "#c04020"}]}
     by_recipe = np.asarray(colorizer(damaged, recipe))
     by_hand = np.asarray(colorizer(heal(damaged, [STROKE]), {"points": recipe["points"]}))
@@ -90,7 +90,7 @@ def test_the_model_sees_the_healed_picture_and_the_result_has_it() -> None:
 
 def test_the_command_line_heals_as_python_does_and_keeps_the_file(tmp_path: Path) -> None:
     source, target = tmp_path / "old.png", tmp_path / "new.png"
-    Image.fromarray(scratched(gray_picture(80, 100))).save(source)
+    Image.fromarray(scratched(gray_image(80, 100))).save(source)
     before = source.read_bytes()
     documents = {
         "healed": {"frame": [4, 6, 90, 70], "healing": [SCRATCH]},

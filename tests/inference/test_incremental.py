@@ -27,7 +27,7 @@ def colorizer() -> Colorizer:
 
 @pytest.fixture
 def opened(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """Return the pictures that the model has opened, as it goes."""
+    """Return the images that the model has opened, as it goes."""
     seen: list[Tensor] = []
     open_as_before = type(colorizer.model).open
 
@@ -55,7 +55,7 @@ def test_the_second_stroke_reuses_the_state_and_equals_a_full_run(
     assert not torch.equal(first, second)
 
 
-def test_another_picture_or_point_needs_a_new_state(
+def test_another_image_or_point_needs_a_new_state(
     colorizer: Colorizer, opened: list[Tensor], lightness: Tensor
 ) -> None:
     point = Points.none(lightness)

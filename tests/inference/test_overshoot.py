@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colorzoo import Colorizer
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.pictures.read import read_picture
+from colorzoo.image_io.read import read_image
 from colorzoo.zoo.colorzoo2026.points import SLACK, bound_change
 
 
@@ -37,9 +37,9 @@ def test_colors_stay_between_the_automatic_color_and_those_of_crossing_strokes(s
     place = (120 + 160 * x, 100 + 100 * y)
     points = [*stroke(*place, 3 * first, chosen[0]), *stroke(*place, 3 * second + 1, chosen[1])]
     colorizer = Colorizer("colorzoo2026", device="cpu", precision="float32", size=128)
-    picture = read_picture(data.chelsea())
+    image = read_image(data.chelsea())
     automatic, colored = (
-        colorizer.colorize(picture, recipe).ab.flatten(1).T
+        colorizer.colorize(image, recipe).ab.flatten(1).T
         for recipe in (Recipe(), Recipe(points=tuple(points)))
     )
     ends = torch.tensor(chosen)

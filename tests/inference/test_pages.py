@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import PointHint, Recipe
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR, is_page
-from colorzoo.pictures.read import read_picture
 from inference.pages import PAGES
 from tiny_model import tiny_model
 
-PICTURES = sorted((Path(__file__).parents[1] / "data" / "pictures").glob("*.jpg"))
+IMAGES = sorted((Path(__file__).parents[1] / "data" / "images").glob("*.jpg"))
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,9 @@ def test_a_page_stays_gray_and_is_named(colorizer: Colorizer, name: str) -> None
     assert not colored.ab.any()
 
 
-@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
 def test_a_photo_is_no_page(colorizer: Colorizer, path: Path) -> None:
-    colored = colorizer.colorize(read_picture(path), frame="none")
+    colored = colorizer.colorize(read_image(path), frame="none")
     assert NOTHING_TO_COLOR not in colored.notes
     assert colored.ab.any()
 

@@ -1,4 +1,4 @@
-"""Paint: strokes that stay where they are drawn, at any size of the picture."""
+"""Paint: strokes that stay where they are drawn, at any size of the image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.painting import places_along
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}
 
@@ -29,7 +29,7 @@ def painted(*strokes: dict[str, Any], shape: tuple[int, int] = (80, 100)) -> tor
     recipe = Recipe.from_json({"paint": list(strokes)})
     (painting,) = overlays_of(recipe, (100, 80), shape)
     ab, lightness = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
-    for first in range(0, shape[0], 13):  # in bands, as pictures are joined
+    for first in range(0, shape[0], 13):  # in bands, as images are joined
         painting.add_to(ab[:, first : first + 13], lightness[first : first + 13], first)
     return ab
 
@@ -87,7 +87,7 @@ def test_paint_replaces_the_hue_or_the_saturation_alone() -> None:
 
 
 def test_paint_lies_above_the_answer_of_the_network() -> None:
-    colorizer, gray = Colorizer(tiny_model(), device="cpu"), gray_picture(80, 100)
+    colorizer, gray = Colorizer(tiny_model(), device="cpu"), gray_image(80, 100)
     plain = np.asarray(colorizer(gray)).astype(int)
     result = np.asarray(colorizer(gray, {"paint": [LINE]})).astype(int)
     assert np.array_equal(plain[:28], result[:28])
@@ -101,7 +101,7 @@ def test_paint_lies_above_the_answer_of_the_network() -> None:
 
 def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> None:
     source, recipe, target = tmp_path / "old.png", tmp_path / "hints.json", tmp_path / "new.png"
-    Image.fromarray(gray_picture(80, 100)).save(source)
+    Image.fromarray(gray_image(80, 100)).save(source)
     document = {"frame": [4, 6, 90, 70], "paint": [LINE, {"path": [[50, 40]], "size": 9, "erase": True}]}
     recipe.write_text(json.dumps(document))
     assert main(["colorize", str(source), "--recipe", str(recipe), "-o", str(target)]) == 0
@@ -109,7 +109,7 @@ def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> No
     assert np.array_equal(by_hand, np.asarray(Image.open(target)))
     plain = np.asarray(colorzoo.colorize(source, guidance={"frame": [4, 6, 90, 70]}))
     changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
-    assert changed[33:47, 32:40].all()  # in pixels of the whole picture
+    assert changed[33:47, 32:40].all()  # in pixels of the whole image
     assert not changed[:, :18].any()
 
 
@@ -128,14 +128,14 @@ def test_paint_eases_in_shade_and_stays_in_the_light() -> None:
     assert (found.norm(dim=0).diff() < -5).all()
 
 
-def step_picture() -> np.ndarray:
-    """Return a picture that is dark up to column 50 and light from there."""
+def step_image() -> np.ndarray:
+    """Return an image that is dark up to column 50 and light from there."""
     return np.repeat(np.where(np.arange(100) < 50, 70, 190)[None], 80, axis=0).astype(np.uint8)
 
 
 def changed(*strokes: dict[str, Any]) -> np.ndarray:
-    """Return the change of each pixel of `step_picture` by paint, in levels."""
-    colorizer, gray = Colorizer(tiny_model(), device="cpu", size=80), step_picture()
+    """Return the change of each pixel of `step_image` by paint, in levels."""
+    colorizer, gray = Colorizer(tiny_model(), device="cpu", size=80), step_image()
     plain = np.asarray(colorizer(gray)).astype(int)
     found: np.ndarray = np.abs(np.asarray(colorizer(gray, {"paint": list(strokes)})) - plain).max(axis=2)
     return found

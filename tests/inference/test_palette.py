@@ -19,7 +19,7 @@ from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
 
-PICTURES = Path(__file__).parents[1] / "data" / "pictures"
+IMAGES = Path(__file__).parents[1] / "data" / "images"
 
 
 def prediction(logits: torch.Tensor) -> AbPrediction:

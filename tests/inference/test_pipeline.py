@@ -12,11 +12,11 @@ from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.memory import Memory
-from colorzoo.pictures.read import read_picture
 from inference.recipes import MODELS, SIZE, photo
-from tiny_model import NAME, gray_picture, write_tiny_weights
+from tiny_model import NAME, gray_image, write_tiny_weights
 
 POINT = PointHint(70, 38, color="#c04020")
 FAR = PointHint(20, 10, color="#40a050", reach="everywhere")
@@ -31,7 +31,7 @@ def steps_of(colorizer: Colorizer, *points: PointHint, **more: object) -> dict[s
     """Return the steps of a coloring, and whether all of a name were remembered."""
     recipe = Recipe(points=points, **more)  # type: ignore[arg-type]
     found: dict[str, bool] = {}
-    for step in colorizer.colorize(read_picture(photo()), recipe).steps:
+    for step in colorizer.colorize(read_image(photo()), recipe).steps:
         found[step.name] = found.get(step.name, True) and step.remembered
     return found
 
@@ -70,7 +70,7 @@ def test_undoing_and_what_lies_above_run_nothing(colorizer: Colorizer) -> None:
 
 def test_a_run_needs_no_memory_of_others_and_each_step_runs_once(colorizer: Colorizer) -> None:
     before = time.perf_counter()
-    job = colorizer.job(read_picture(photo()), Recipe(points=(POINT, FAR)))
+    job = colorizer.job(read_image(photo()), Recipe(points=(POINT, FAR)))
     first, second = (colorizer.run(job, Memory()).steps for _ in range(2))
     assert 0 < sum(step.seconds for step in (*first, *second[1:])) < time.perf_counter() - before
     assert [step.name for step in first] == [step.name for step in second]
@@ -81,7 +81,7 @@ def test_a_run_needs_no_memory_of_others_and_each_step_runs_once(colorizer: Colo
 
 def test_the_command_line_explains_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
-    Image.fromarray(gray_picture(40, 60)).save(tmp_path / "a.png")
+    Image.fromarray(gray_image(40, 60)).save(tmp_path / "a.png")
     words = ["colorize", str(tmp_path / "a.png"), "--weights", str(weights), "--model", NAME, "--overwrite"]
     assert main([*words, "--point", "20,10=#c04020", "--explain"]) == 0
     lines = capsys.readouterr().out.splitlines()

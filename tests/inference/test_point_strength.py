@@ -11,7 +11,7 @@ import torch
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.reach import Extent
 from colorzoo.inference.steps.strengths import point_strength
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 RED = {"x": 30, "y": 30, "radius": 4, "color": "#d02010"}
 BLUE = {"x": 70, "y": 50, "radius": 4, "color": "#1030d0"}
@@ -23,7 +23,7 @@ def colorizer() -> Colorizer:
 
 
 def colored(colorizer: Colorizer, *points: dict[str, Any], **more: Any) -> np.ndarray:
-    levels: np.ndarray = colorizer.colorize(gray_picture(80, 100), {"points": list(points), **more}).rgb
+    levels: np.ndarray = colorizer.colorize(gray_image(80, 100), {"points": list(points), **more}).rgb
     return levels
 
 

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach, show_base
-from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.by_hand import Likeness, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
 def ab_of(colorizer: Colorizer, *points: PointHint) -> Tensor:
-    return colorizer.colorize(read_picture(two_walls(1)), Recipe(points=points)).ab.norm(dim=0)
+    return colorizer.colorize(read_image(two_walls(1)), Recipe(points=points)).ab.norm(dim=0)
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def weights(lightness: Tensor, compares: Likeness | None, *hints: PointHint) -> 
 def test_comparing_places_does_not_run_the_network_again(
     comparing: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = read_picture(two_walls(1))
-    comparing.colorize(picture, Recipe(points=(red(70, 20, "everywhere"),)))
+    image = read_image(two_walls(1))
+    comparing.colorize(image, Recipe(points=(red(70, 20, "everywhere"),)))
     monkeypatch.setattr(Network, "forward", lambda *_: pytest.fail("the network ran again"))
     limited = ab_of(comparing, red(20, 50, "automatic"), red(70, 20, "everywhere"))
     assert limited[50, 20] > 40
@@ -135,19 +135,19 @@ def test_limited_points_need_the_answer_without_them_which_is_remembered(coloriz
 
 def test_a_small_point_does_not_flood_the_reach_of_another_one(colorizer: Colorizer) -> None:
     blue = PointHint(70, 50, 3, "#808080", (-10.0, -40.0), "automatic")
-    alone = colorizer.colorize(read_picture(two_walls(1)), Recipe(points=(blue,))).ab
+    alone = colorizer.colorize(read_image(two_walls(1)), Recipe(points=(blue,))).ab
     for reach in (0.0, 0.2):
         points = red(20, 50, reach), blue
-        both = colorizer.colorize(read_picture(two_walls(1)), Recipe(points=points)).ab
+        both = colorizer.colorize(read_image(two_walls(1)), Recipe(points=points)).ab
         assert both[:, 50, 20].norm() > 40
         torch.testing.assert_close(both[(..., *RIGHT)], alone[(..., *RIGHT)], atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2), (9, 9)])
-def test_pictures_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> None:
-    picture = read_picture(np.full(size, 120, np.uint8))
+def test_images_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    image = read_image(np.full(size, 120, np.uint8))
     point = red(0.5, 0.5, "automatic", radius=0)
-    ab = colorizer.colorize(picture, Recipe(points=(point, replace(point, reach=2.0)))).ab
+    ab = colorizer.colorize(image, Recipe(points=(point, replace(point, reach=2.0)))).ab
     assert torch.isfinite(ab).all()
     assert ab[:, 0, 0].norm() > 40
 
@@ -158,11 +158,11 @@ LIPS, BROWS = np.s_[:, 191:198, 168:200], (np.s_[:, 130:138, 146:164], np.s_[:, 
 
 @pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small"])
 def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None:
-    colorizer, picture = Colorizer(name, device="cpu"), read_picture(MOTHER)
+    colorizer, image = Colorizer(name, device="cpu"), read_image(MOTHER)
 
     def moved(*points: PointHint) -> Tensor:
         ab = rgb_to_lab(
-            torch.from_numpy(colorizer.colorize(picture, Recipe(points=points)).rgb.copy()).permute(2, 0, 1)
+            torch.from_numpy(colorizer.colorize(image, Recipe(points=points)).rgb.copy()).permute(2, 0, 1)
         )
         return ab[1:]
 

@@ -1,4 +1,4 @@
-"""References: what a model takes of pictures and looks, and what it refuses."""
+"""References: what a model takes of images and looks, and what it refuses."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, statistics_of
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.references import (
     Look,
     ReadReference,
@@ -28,14 +29,13 @@ from colorzoo.inference.references import (
     read_reference,
     recipe_reference_files,
 )
-from colorzoo.pictures.picture import Picture
 from colorzoo.weights.load import save_weights
 from inference.recipes import Alike
 from tiny_model import tiny_model
 
 RANDOM = np.random.default_rng(0)
-PICTURES = [Picture(RANDOM.uniform(0, 1, (20, 30, 3)).astype(np.float32) ** power) for power in (1, 2, 3)]
-GIVEN = [ReadReference(each, weight) for each, weight in zip(PICTURES, (1.0, 3.0, 0.0), strict=True)]
+IMAGES = [RasterImage(RANDOM.uniform(0, 1, (20, 30, 3)).astype(np.float32) ** power) for power in (1, 2, 3)]
+GIVEN = [ReadReference(each, weight) for each, weight in zip(IMAGES, (1.0, 3.0, 0.0), strict=True)]
 
 
 class Mixing(Alike):
@@ -46,7 +46,7 @@ class Mixing(Alike):
 
 
 def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way() -> None:
-    looks = [Alike().look(as_reference(each, 16)) for each in PICTURES]
+    looks = [Alike().look(as_reference(each, 16)) for each in IMAGES]
     mixed = make_exemplar(Alike(), GIVEN, 16)
     torch.testing.assert_close(mixed.look, looks[0] / 4 + looks[1] * 3 / 4)
     assert mixed.rgb.shape == (1, 3, 1, 1)
@@ -57,18 +57,18 @@ def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way()
     assert alone.rgb.shape == (1, 3, 16, 24)
 
 
-def test_a_model_without_looks_takes_one_picture_and_a_gray_one_only_if_it_needs_no_color() -> None:
+def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_no_color() -> None:
     model = tiny_model()
     alone, look = make_exemplar(model, GIVEN[:1], 16), make_look(Alike(), "alike", GIVEN[:1], 16)
-    assert torch.equal(alone.rgb, as_reference(PICTURES[0], 16))
+    assert torch.equal(alone.rgb, as_reference(IMAGES[0], 16))
     assert alone.look is None
     with pytest.raises(GuidanceError, match="takes one reference, got 3"):
         make_exemplar(model, GIVEN, 16)
-    with pytest.raises(GuidanceError, match="needs the reference picture itself, not a look of alike"):
+    with pytest.raises(GuidanceError, match="needs the reference image itself, not a look of alike"):
         make_exemplar(model, [ReadReference(look)], 16)
-    with pytest.raises(GuidanceError, match="hints needs the reference picture itself; it makes no looks"):
+    with pytest.raises(GuidanceError, match="hints needs the reference image itself; it makes no looks"):
         make_look(model, "hints", GIVEN[:1], 16)
-    gray = ReadReference(Picture(np.full((20, 30), 128, np.uint8)), name="old.png")
+    gray = ReadReference(RasterImage(np.full((20, 30), 128, np.uint8)), name="old.png")
     model.reference_needs_color = True
     with pytest.raises(GuidanceError, match=r"the reference old\.png has no color"):
         make_exemplar(model, [gray], 16)
@@ -85,7 +85,7 @@ def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None
     assert torch.equal(make_exemplar(Alike(), [read], 16).look, look.statistics)
     with pytest.raises(GuidanceError, match="made by alike with other weights"):
         make_exemplar(Alike(), [ReadReference(replace(look, key="other"))], 16)
-    assert [model_of_looks(each) for each in (["none.png", path], [PICTURES[0], look], ["none.png"])] == [
+    assert [model_of_looks(each) for each in (["none.png", path], [IMAGES[0], look], ["none.png"])] == [
         *("alike", "alike", None)
     ]
     kinds = {"kind": "colorzoo look"}
@@ -125,8 +125,8 @@ def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:
 
 
 def test_the_statistics_of_a_reference_are_those_of_a_recipe() -> None:
-    told = describe_statistics(PICTURES[0])
-    found = statistics_of(torch.from_numpy(PICTURES[0].rgb).permute(2, 0, 1)[None])
+    told = describe_statistics(IMAGES[0])
+    found = statistics_of(torch.from_numpy(IMAGES[0].rgb).permute(2, 0, 1)[None])
     assert told["saturation"] == pytest.approx(float(found.saturation), abs=5e-5)
     assert told["histogram"] == pytest.approx(found.histogram[0].tolist(), abs=5e-7)
 

@@ -69,7 +69,7 @@ def test_the_inside_of_a_loop_is_a_region_whatever_was_there() -> None:
         assert filled_regions(divide_regions(plain(), [least], SIZE, NO_INK)) == filled
 
 
-def test_divisions_count_in_pixels_of_the_picture_and_end_with_the_free_numbers() -> None:
+def test_divisions_count_in_pixels_of_the_image_and_end_with_the_free_numbers() -> None:
     line = Division(((0.0, 105.0), (250.0, 105.0)), closed=False)
     small = divide_regions(plain(), [Division(((0.0, 10.5), (25.0, 10.5)), False)], SIZE, NO_INK)
     assert torch.equal(divide_regions(plain(), [line], (400, 300), NO_INK).index, small.index)
@@ -106,4 +106,4 @@ def test_pixels_darker_than_the_middle_are_lines_that_part_regions(level: float,
     sketch[..., 12:16, 20], sketch[..., :12, 20], sketch[..., 16:, 20] = 1, level, level
     gap = (Division(((20.5, 10.0), (20.5, 18.0)), closed=False),)
     whole = regions_of(np.zeros((30, 40), np.int64))
-    assert len(filled_regions(edit_regions(whole, sketch, divisions=gap, picture_size=SIZE))) == 1 + is_line
+    assert len(filled_regions(edit_regions(whole, sketch, divisions=gap, image_size=SIZE))) == 1 + is_line

@@ -14,7 +14,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 RED, BLUE = "#b04030", "#3050b0"
 
@@ -71,8 +71,8 @@ def test_gray_stays_nearly_gray_and_locks_hold() -> None:
     assert found[:, 3].tolist() == pytest.approx(turned(BLUE, 0), abs=1.5)
 
 
-def test_a_picture_and_its_points_change_but_paint_does_not() -> None:
-    colorizer, gray = Colorizer(tiny_model(), device="cpu", size=64), gray_picture(80, 100)
+def test_a_image_and_its_points_change_but_paint_does_not() -> None:
+    colorizer, gray = Colorizer(tiny_model(), device="cpu", size=64), gray_image(80, 100)
     hints = {
         "points": [{"x": 30, "y": 30, "radius": 4, "color": RED}],
         "paint": [{"path": [[75, 60]], "size": 24, "hardness": 1, "color": RED}],

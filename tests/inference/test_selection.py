@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.selection import (
     find_parts,
     outline_mask,
@@ -20,9 +21,8 @@ from colorzoo.inference.selection import (
     select_at,
     select_outlined,
 )
-from colorzoo.pictures.read import read_picture
 
-PHOTOS = Path(__file__).parents[1] / "data" / "pictures"
+PHOTOS = Path(__file__).parents[1] / "data" / "images"
 PLACES = ((0.3, 0.3), (0.5, 0.5), (0.7, 0.8))
 SIZES = (0.64, 1.0, 1.25, 3.0)
 # share, row and column of what is selected at each place and size
@@ -46,7 +46,7 @@ STORED = {
 
 def lab_of(name: str) -> Tensor:
     """Return ``(1, 3, 240, w)`` of a photo."""
-    rgb = torch.from_numpy(read_picture(PHOTOS / name).rgb).permute(2, 0, 1)[None]
+    rgb = torch.from_numpy(read_image(PHOTOS / name).rgb).permute(2, 0, 1)[None]
     width = round(240 * rgb.shape[3] / rgb.shape[2])
     return rgb_to_lab(torch.nn.functional.interpolate(rgb, size=(240, width), mode="area"))
 

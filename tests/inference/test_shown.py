@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join_ab
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.area_masks import draw_areas
-from colorzoo.pictures.read import read_picture
 from inference.flood_model import SIDE, Flood, two_walls
 
 LEFT = [[0, 0], [SIDE / 2, 0], [SIDE / 2, SIDE], [0, SIDE]]
@@ -60,23 +60,23 @@ def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share(kind: str) -> N
 
 
 def test_another_opacity_runs_no_network() -> None:
-    colorizer, picture = Colorizer(Warm(), device="cpu"), read_picture(two_walls(1))
+    colorizer, image = Colorizer(Warm(), device="cpu"), read_image(two_walls(1))
     counts = []
     for opacity in (1, 0.6, 0.2):
-        colorizer.colorize(picture, Recipe.from_json({**POINT, **changed("color", opacity=opacity)}))
+        colorizer.colorize(image, Recipe.from_json({**POINT, **changed("color", opacity=opacity)}))
         counts.append(len(Flood.runs))
     assert counts[0] == counts[1] == counts[2]
 
 
 @pytest.mark.parametrize("feather", [0, 10, 24])
 def test_a_feathered_border_fades_to_both_sides(feather: float) -> None:
-    size, picture = (60, 80), (160, 120)  # two pixels of the picture in one cell
+    size, image = (60, 80), (160, 120)  # two pixels of the image in one cell
     lightness = torch.full((1, 1, *size), 50.0)
     lightness[..., 40:] = 80.0  # an edge, which a border without feather follows
     areas = Recipe.from_json(
         {"areas": [{"action": "gray", "path": [[0, 0], [80, 0], [80, 120], [0, 120]], "feather": feather}]}
     ).areas
-    (drawn,) = draw_areas(lightness, areas=areas, picture_size=picture)
+    (drawn,) = draw_areas(lightness, areas=areas, image_size=image)
     row = drawn.share[30]
     assert (row.diff() <= 1e-6).all()
     faded = ((row > 0.01) & (row < 0.99)).nonzero().flatten().tolist()

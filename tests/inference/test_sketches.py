@@ -16,6 +16,7 @@ from colorzoo.color import clean_line_art, lightness_to_rgb
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.pipeline import proposed_regions
@@ -28,7 +29,6 @@ from colorzoo.inference.steps.sketch import (
     enlarge_painted_lightness,
     looks_drawn,
 )
-from colorzoo.pictures.read import read_picture
 from inference.by_hand import job_on
 from tiny_model import tiny_painter
 
@@ -110,7 +110,7 @@ def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
 
 
 def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
-    picture = read_picture_of(drawing())
+    image = read_image_of(drawing())
     runs: list[int] = []
     handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
     lightness = lightness_of(drawing())
@@ -119,10 +119,10 @@ def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
     assert len(numbers) > 1
     colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
     one, two = (
-        colorizer.colorize(picture, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)))
+        colorizer.colorize(image, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)))
         for count in (1, 2)
     )
-    revised = colorizer.colorize(picture, Recipe(regions=(RegionColor(numbers[0], "#00ff00"), colors[1])))
+    revised = colorizer.colorize(image, Recipe(regions=(RegionColor(numbers[0], "#00ff00"), colors[1])))
     handle.remove()
     assert len(runs) == 1
     assert not np.array_equal(one.rgb, two.rgb)
@@ -130,8 +130,8 @@ def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
     assert not any("left out" in note or "not the regions" in note for note in (*one.notes, *two.notes))
 
 
-def read_picture_of(image: np.ndarray) -> object:
-    return read_picture(Image.fromarray(image))
+def read_image_of(image: np.ndarray) -> object:
+    return read_image(Image.fromarray(image))
 
 
 def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
@@ -140,7 +140,7 @@ def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -
     empty = next(number for number in range(30) if number not in filled)
     last, wrong = filled[-1], "0" * 64
     colors = (RegionColor(last, "#ff0000"), RegionColor(empty, "#00ff00"))
-    notes = colorizer.colorize(read_picture_of(drawing()), Recipe(regions=colors, proposal=wrong)).notes
+    notes = colorizer.colorize(read_image_of(drawing()), Recipe(regions=colors, proposal=wrong)).notes
     text = " ".join(notes)
     assert "left out before others" in text
     assert f"region {empty} has no pixel" in text
@@ -152,9 +152,9 @@ def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -
 
 def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
     with pytest.raises(GuidanceError, match="region 30, but the model found 30"):
-        colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 30, "color": "#ff0000"}]})
+        colorizer.colorize(read_image_of(drawing()), {"regions": [{"index": 30, "color": "#ff0000"}]})
     with pytest.raises(GuidanceError, match="#rrggbb"):
-        colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
+        colorizer.colorize(read_image_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
 
 
 def any_drawing(number: int) -> np.ndarray:
@@ -217,7 +217,7 @@ def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path, mode: st
     expected, found = colorizer(paper), colorizer.colorize(path)
     np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=3 / 255)
     assert PAPER_NOTE in found.notes
-    source = found.source(read_picture(path))
+    source = found.source(read_image(path))
     assert source.alpha is None
     assert colorizer(Image.open(path)).mode == "RGB"
     lines = decode_rgb(path.read_bytes())

@@ -31,7 +31,7 @@ def start(lightness: Tensor, point: PointHint, likeness: Likeness) -> Reach:
 
 
 def at_disk(radius: float) -> tuple[object, float]:
-    """Return the reach in a disk that stands out, and the share of the picture that it covers."""
+    """Return the reach in a disk that stands out, and the share of the image that it covers."""
     inside = disk(radius)
 
     def likeness(mask: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ EVERYWHERE, THING = np.ones(GRID, np.float32), (AWAY < 9).astype(np.float32)
 @pytest.mark.parametrize(
     ("small", "automatic", "alike"),
     [
-        pytest.param(around(13), around(14), EVERYWHERE, id="3.5 percent of the picture"),
+        pytest.param(around(13), around(14), EVERYWHERE, id="3.5 percent of the image"),
         pytest.param(around(50, 5**2), around(50, 3**2), EVERYWHERE, id="half of the automatic reach"),
         pytest.param(around(9, outside=2.9**2), around(9, outside=2.7**2), THING, id="what the border costs"),
         pytest.param(with_gap(0.09), with_gap(0.11), THING, id="a tenth of it may be open"),

@@ -1,4 +1,4 @@
-"""Tilted frames of scans: where they are found, and how the picture inside is turned upright and back."""
+"""Tilted frames of scans: where they are found, and how the image inside is turned upright and back."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, PaintStroke, Points, Recipe, Stroke
 from colorzoo.guidance.frame import Rectangle, parse_frame
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.frame import find_frame
 from colorzoo.inference.inside import crop_guidance, crop_recipe
 from colorzoo.inference.steps.tilt import straighten
-from colorzoo.pictures.picture import Picture
 from inference.flood_model import Flood, red
 from inference.test_frame import scene
 
@@ -35,15 +35,13 @@ def mask_of(inside: Rectangle, size: tuple[int, int]) -> NDArray[np.bool_]:
     return found
 
 
-def tilted(
-    inside: Rectangle, picture: Array, tone: float, size: tuple[int, int], noise: float = 1.5
-) -> Array:
-    """Return a scan of some width and height with a picture in a part of it, on a mount of one tone."""
+def tilted(inside: Rectangle, image: Array, tone: float, size: tuple[int, int], noise: float = 1.5) -> Array:
+    """Return a scan of some width and height with an image in a part of it, on a mount of one tone."""
     places = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
     x, y = inside.unbounded((places[0], places[1]))
     rows = np.clip(y, 0, inside.height - 1).astype(int)
     columns = np.clip(x, 0, inside.width - 1).astype(int)
-    whole = np.where(mask_of(inside, size), picture[rows, columns], tone)
+    whole = np.where(mask_of(inside, size), image[rows, columns], tone)
     grain = np.random.default_rng(1).normal(0, noise, whole.shape)
     return (whole + grain).clip(0, 100).astype(np.float32)
 
@@ -77,11 +75,11 @@ def any_scan(number: int) -> Array:
         Rectangle(left, top, width - left - right, height - top - below, tilt),
         random.uniform(5, 50),
     )
-    picture = scene(inside.height, inside.width, low, low + random.uniform(25, 50), number)
+    image = scene(inside.height, inside.width, low, low + random.uniform(25, 50), number)
     if random.random() < 0.3:
         first = int(random.integers(2, inside.width - 20))
-        picture[:, first : first + int(random.integers(2, 16))] = tone + random.normal(0, 3)
-    whole = tilted(inside, picture, tone, (width, height), random.uniform(0, 5))
+        image[:, first : first + int(random.integers(2, 16))] = tone + random.normal(0, 3)
+    whole = tilted(inside, image, tone, (width, height), random.uniform(0, 5))
     whole[:, random.random(width) < random.choice([0, 0.1, 0.3])] += random.uniform(-20, 20)
     if random.random() < 0.25:
         whole = np.pad(whole, int(random.integers(8, 30)), constant_values=random.uniform(0, 100))
@@ -109,16 +107,16 @@ def test_the_frames_of_many_scans_are_those_of_before(row: int) -> None:
 
 def test_three_level_lines_are_a_tilted_frame_and_two_are_none() -> None:
     """A print on a mount of the same tone, with a bright rim along two and a half of its sides, or three."""
-    inside, picture = Rectangle(60, 45, 330, 230, 3.0), np.full((230, 330), 45, np.float32)
-    picture[60:170, 100:230] = picture[:12] = picture[:, -12:] = picture[-12:, 165:] = 90
-    assert find_frame(tilted(inside, picture, 45, (460, 350))) is None
-    picture[-12:] = 90
-    found = find_frame(tilted(inside, picture, 45, (460, 350)))
+    inside, image = Rectangle(60, 45, 330, 230, 3.0), np.full((230, 330), 45, np.float32)
+    image[60:170, 100:230] = image[:12] = image[:, -12:] = image[-12:, 165:] = 90
+    assert find_frame(tilted(inside, image, 45, (460, 350))) is None
+    image[-12:] = 90
+    found = find_frame(tilted(inside, image, 45, (460, 350)))
     assert found is not None
     assert found.tilt == pytest.approx(3, abs=0.25)
 
 
-def test_a_straightened_picture_is_smooth() -> None:
+def test_a_straightened_image_is_smooth() -> None:
     rows, columns = np.mgrid[:330, :430].astype(np.float32)
     whole = torch.from_numpy(50 + 20 * np.sin(columns / 9) + 20 * np.cos(rows / 7))
     upright = straighten(whole[None], TILTED)
@@ -129,12 +127,12 @@ def test_a_straightened_picture_is_smooth() -> None:
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
-    return Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe).levels()
+    return Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe).levels()
 
 
 def gray_scan() -> NDArray[np.uint8]:
-    picture = scene(TILTED.height, TILTED.width, 40, 70)
-    return (tilted(TILTED, picture, 4, SIZE, 0) * 2.55).astype(np.uint8)
+    image = scene(TILTED.height, TILTED.width, 40, 70)
+    return (tilted(TILTED, image, 4, SIZE, 0) * 2.55).astype(np.uint8)
 
 
 def test_outside_stays_gray_and_inside_keeps_its_lightness() -> None:
@@ -157,7 +155,7 @@ def test_a_point_colors_its_place_in_a_tilted_print(place: tuple[float, float]) 
     assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((x, y), abs=2)
 
 
-def test_the_colors_are_those_of_the_straight_picture_turned() -> None:
+def test_the_colors_are_those_of_the_straight_image_turned() -> None:
     half = ((0.0, 0.0), (150.0, 0.0), (150.0, 220.0), (0.0, 220.0))
     path = ((30.0, 180.0), (270.0, 40.0))
     area = Area("color", half, color="#3060c0", feather=1)

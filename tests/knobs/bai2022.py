@@ -2,7 +2,7 @@
 
 from knobs.knob import Knobs
 
-_LABELS = "needs pictures with labels; tests/zoo/test_bai2022.py"
+_LABELS = "needs images with labels; tests/zoo/test_bai2022.py"
 
 KNOBS = {
     "bai2022": Knobs(

@@ -14,7 +14,7 @@ KNOBS = {
             "clip": 1e-3,
         },
         exempt={
-            "critic_side": "fits pictures of one size; tests/steps/test_ci2018.py",
+            "critic_side": "fits images of one size; tests/steps/test_ci2018.py",
             "content_weight": "needs VGG-16; tests/steps/test_ci2018.py has a random one",
             "i2v_weights": "needs Illustration2Vec; tests/steps/test_ci2018.py makes a file",
             "local_features": "Illustration2Vec is not here; tests/steps/test_ci2018.py",

@@ -6,8 +6,8 @@ KNOBS = {
     "iizuka2016": Knobs(
         values={"width": 0.25, "scene_side": 64},
         exempt={
-            "class_weight": "needs pictures with labels; tests/steps/test_iizuka2016.py",
-            "classes": "needs pictures with labels; tests/steps/test_iizuka2016.py",
+            "class_weight": "needs images with labels; tests/steps/test_iizuka2016.py",
+            "classes": "needs images with labels; tests/steps/test_iizuka2016.py",
         },
     )
 }

@@ -31,8 +31,8 @@ class Knobs:
         base: Settings that make the model small, and every setting count (no weight of 0).
         values: The other value of settings for which `other_value` finds none.
         exempt: Settings that no training step can show, with the reason.
-        size: Side of the pictures.
-        batch: Pictures.
+        size: Side of the images.
+        batch: Images.
         steps: Batches to train.
     """
 

@@ -2,7 +2,7 @@
 
 from knobs.knob import Knobs
 
-_LABELS = "needs pictures with labels; tests/zoo/test_lu2020.py"
+_LABELS = "needs images with labels; tests/zoo/test_lu2020.py"
 
 KNOBS = {
     "lu2020": Knobs(

@@ -16,7 +16,7 @@ KNOBS = {
             "start": "needs a trained model; tests/zoo/test_su2020.py",
             "trunk": "goes with keep_trunk and is wider than this trial; tests/zoo/test_su2020.py",
             "keep_trunk": "goes with trunk; tests/zoo/test_su2020.py",
-            "random_boxes": "for pictures without boxes; tests/zoo/test_su2020.py",
+            "random_boxes": "for images without boxes; tests/zoo/test_su2020.py",
             "detector": "finds boxes in inference alone; tests/zoo/test_su2020.py",
         },
     ),

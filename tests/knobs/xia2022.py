@@ -11,7 +11,7 @@ KNOBS = {
         size=48,
         exempt={
             "alternative": _AFTER,
-            "seed": "starts k-means of pictures to color; tests/zoo/test_xia2022.py",
+            "seed": "starts k-means of images to color; tests/zoo/test_xia2022.py",
             "perceptual_weight": "needs a VGG-19; tests/steps/test_xia2022.py trains with one",
         },
     )

@@ -27,7 +27,7 @@ def test_soft_cross_entropy_of_the_target_is_its_entropy() -> None:
     torch.testing.assert_close(loss, torch.special.entr(target).sum(1))
 
 
-def test_gray_pictures_have_no_loss_and_weights_scale() -> None:
+def test_gray_images_have_no_loss_and_weights_scale() -> None:
     ab = torch.stack([torch.full((2, 3, 3), 4.9), torch.full((2, 3, 3), 30.0)])
     logits, ones = torch.randn(2, 313, 3, 3, generator=torch.Generator().manual_seed(0)), torch.ones(313)
     loss = rebalanced_cross_entropy(logits, ab, ones)

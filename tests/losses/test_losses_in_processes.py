@@ -14,7 +14,7 @@ from colorzoo.testing.processes import in_processes
 from colorzoo.training.exemplar import ExemplarPrediction, warped_l1
 
 PROCESSES = 2
-CHOSEN = torch.tensor([1.0, 0, 1, 1])  # one of the first two pictures, both of the others
+CHOSEN = torch.tensor([1.0, 0, 1, 1])  # one of the first two images, both of the others
 
 
 def numbers(*shape: int, seed: int) -> Tensor:
@@ -64,7 +64,7 @@ def work(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[Tensor, Tensor]]]:
-    """Return the losses and gradients of two processes with half of the pictures each."""
+    """Return the losses and gradients of two processes with half of the images each."""
     folder = tmp_path_factory.mktemp("processes")
     assert in_processes(work, folder, processes=PROCESSES) == [0] * PROCESSES
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]

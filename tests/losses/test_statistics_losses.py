@@ -1,4 +1,4 @@
-"""Losses on the colors of a whole picture, against closed forms."""
+"""Losses on the colors of a whole image, against closed forms."""
 
 import pytest
 import torch

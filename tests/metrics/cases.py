@@ -20,8 +20,8 @@ from metrics.common_checks import Batch, Case, Values
 SIDE = 24
 
 
-def pictures(count: int, seed: int) -> Batch:
-    """Return smooth color pictures of whole 8-bit levels, noisy copies of them, edges, and the ab of both."""
+def images(count: int, seed: int) -> Batch:
+    """Return smooth color images of whole 8-bit levels, noisy copies of them, edges, and the ab of both."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 6, 6, generator=generator)
     target = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic").clamp(0, 1)
@@ -33,18 +33,18 @@ def pictures(count: int, seed: int) -> Batch:
     return {"rgb": rgb, "target": target, "ab": ab, "target_ab": target_ab, "edges": edges}
 
 
-PICTURES = [pictures(count, seed) for seed, count in enumerate((2, 1, 3))]
+IMAGES = [images(count, seed) for seed, count in enumerate((2, 1, 3))]
 
 
 def given(*names: str) -> list[Batch]:
-    return [{name: batch[name] for name in names} for batch in PICTURES]
+    return [{name: batch[name] for name in names} for batch in IMAGES]
 
 
 RGB, AB, BAND = given("rgb", "target"), given("ab", "target_ab"), given("rgb", "target", "edges")
 
 
 def pairs(batch: Batch, *names: str) -> list[tuple[np.ndarray, ...]]:
-    """Return pictures as float64 arrays, channels last."""
+    """Return images as float64 arrays, channels last."""
     arrays = [batch[name].double().permute(0, 2, 3, 1).numpy() for name in names]
     return list(zip(*arrays, strict=True))
 
@@ -75,8 +75,8 @@ def band_share(batch: Batch) -> Values:
     return {"band_share_k7": float(np.mean(shares)), "left_out": 0}
 
 
-def one_colorfulness(picture: np.ndarray, form: str) -> float:
-    red, green, blue = np.moveaxis(picture * 255, -1, 0)
+def one_colorfulness(image: np.ndarray, form: str) -> float:
+    red, green, blue = np.moveaxis(image * 255, -1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
     if form == "absolute":
         rg, yb = np.abs(rg), np.abs(yb)
@@ -89,7 +89,7 @@ def colorfulness(batch: Batch, form: str) -> Values:
 
 def delta_colorfulness(batch: Batch, form: str) -> Values:
     made, true = np.array(
-        [[one_colorfulness(picture, form) for picture in pair] for pair in pairs(batch, "rgb", "target")]
+        [[one_colorfulness(image, form) for image in pair] for pair in pairs(batch, "rgb", "target")]
     ).T
     return {
         f"delta_of_mean_cf_{form}": abs(made.mean() - true.mean()),
@@ -140,7 +140,7 @@ def intersection(batch: Batch) -> Values:
     found = []
     for pair in pairs(batch, "ab", "reference_ab"):
         first, second = (
-            np.histogram2d(*picture.reshape(-1, 2).T, bins=(edges, edges))[0] / SIDE**2 for picture in pair
+            np.histogram2d(*image.reshape(-1, 2).T, bins=(edges, edges))[0] / SIDE**2 for image in pair
         )
         found.append(np.minimum(first, second).sum())
     return {"": float(np.mean(found))}
@@ -196,7 +196,7 @@ def worse_than_gray(batch: Batch) -> Values:
     return {"": float(np.mean(np.array(gray_gains(batch)) < -0.01))}
 
 
-EXEMPLARS = [{"ab": batch["ab"], "reference_ab": batch["target_ab"]} for batch in PICTURES]
+EXEMPLARS = [{"ab": batch["ab"], "reference_ab": batch["target_ab"]} for batch in IMAGES]
 NAN = math.nan
 IN_RGB = {"names": ("rgb", "target"), "peak": 1.0}
 IN_AB = {"names": ("ab", "target_ab"), "peak": 220.0}
@@ -254,8 +254,7 @@ AB_CASES = [
     Case("intersection", metrics.HistogramIntersection, EXEMPLARS, intersection, gradient_of="ab"),
 ]
 MIXED = [
-    {"rgb": batch["rgb"].where(batch["rgb"][:, :1] > 0.5, 0.5), "target": batch["target"]}
-    for batch in PICTURES
+    {"rgb": batch["rgb"].where(batch["rgb"][:, :1] > 0.5, 0.5), "target": batch["target"]} for batch in IMAGES
 ]
 NEARLY_GRAY = [{**batch, "target_ab": batch["target_ab"] * 0.1} for batch in AB]
 APPEARANCE_CASES = [

@@ -31,7 +31,7 @@ class Case:
         name: Id of the test.
         build: Constructor of the metric.
         batches: Arguments of ``update``, batch by batch; at least two, of different sizes.
-        reference: Independent computation of the result from all pictures at once.
+        reference: Independent computation of the result from all images at once.
         tolerance: Absolute tolerance of the result.
         half_tolerance: Absolute tolerance of the result for float16 input.
         empty: Result of ``compute`` before any update, by name; NaN or 0.
@@ -49,7 +49,7 @@ class Case:
 
 
 def pool(batches: Sequence[Batch]) -> Batch:
-    """Return one batch of all pictures."""
+    """Return one batch of all images."""
     return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
 
 

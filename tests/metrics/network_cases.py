@@ -17,14 +17,14 @@ from torch_fidelity.metric_fid import fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
 from colorzoo import metrics
-from metrics.cases import NAN, PICTURES, SIDE, given
+from metrics.cases import IMAGES, NAN, SIDE, given
 from metrics.common_checks import Batch, Case, Values
 
 RGB = given("rgb", "target")
 
 
 class Corners(nn.Module):
-    """A feature network without weights: six numbers of each picture."""
+    """A feature network without weights: six numbers of each image."""
 
     def forward(self, rgb: Tensor) -> Tensor:
         return torch.cat([rgb[:, :, 2, 3], rgb[:, :, -3, -2]], dim=1)
@@ -72,13 +72,13 @@ def patches_of_red(rgb: Tensor) -> Tensor:
 
 
 CLASSIFIER = metrics.Classifier("patches", "none", patches_of_red)
-LABELED = [{"rgb": batch["rgb"], "labels": torch.arange(3, 3 + len(batch["rgb"])) % 16} for batch in PICTURES]
+LABELED = [{"rgb": batch["rgb"], "labels": torch.arange(3, 3 + len(batch["rgb"])) % 16} for batch in IMAGES]
 
 
 def accuracy(batch: Batch) -> Values:
     found: dict[int, list[bool]] = {1: [], 5: []}
-    for picture, label in zip(batch["rgb"].numpy(), batch["labels"].tolist(), strict=True):
-        scores = picture[0].reshape(4, SIDE // 4, 4, SIDE // 4).mean(axis=(1, 3)).ravel()
+    for image, label in zip(batch["rgb"].numpy(), batch["labels"].tolist(), strict=True):
+        scores = image[0].reshape(4, SIDE // 4, 4, SIDE // 4).mean(axis=(1, 3)).ravel()
         for k, hits in found.items():
             hits.append(label in np.argsort(-scores)[:k])
     return {f"top{k}_patches_none": float(np.mean(hits)) for k, hits in found.items()}
@@ -129,20 +129,20 @@ def similarity(batch: Batch) -> Values:
 CONTEXTUAL_CASE = Case(
     "contextual",
     partial(metrics.ContextualSimilarity, PATCHES),
-    [{"rgb": batch["rgb"], "reference_rgb": batch["target"]} for batch in PICTURES],
+    [{"rgb": batch["rgb"], "reference_rgb": batch["target"]} for batch in IMAGES],
     similarity,
     empty={CX_KEY: NAN},
 )
 
 
 def clips(batch: Batch) -> Batch:
-    """Return clips in which a picture moves by one pixel per frame and gets lighter, and its truth."""
+    """Return clips in which an image moves by one pixel per frame and gets lighter, and its truth."""
     made = [batch["rgb"].roll(step, dims=3) * (0.8 + 0.03 * step) for step in range(6)]
     true = [batch["target"].roll(step, dims=3) for step in range(6)]
     return {"frames": (torch.stack(made, 1) * 255).round() / 255, "target_frames": torch.stack(true, 1)}
 
 
-CLIPS = [clips(batch) for batch in PICTURES]
+CLIPS = [clips(batch) for batch in IMAGES]
 
 
 def consistency(batch: Batch) -> Values:

@@ -1,4 +1,4 @@
-"""Cluster Discrepancy Ratio: invariants, region, cached truth, and gray pictures."""
+"""Cluster Discrepancy Ratio: invariants, region, cached truth, and gray images."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ from colorzoo.metrics import (
     truth_clusters,
 )
 from colorzoo.metrics.cdr import cluster_plane
-from metrics.cases import PICTURES, triple_slic
+from metrics.cases import IMAGES, triple_slic
 
-TRUTH, RESULT = PICTURES[2]["target_ab"], PICTURES[2]["ab"]
+TRUTH, RESULT = IMAGES[2]["target_ab"], IMAGES[2]["ab"]
 GRAY = torch.zeros_like(TRUTH[:1])
 
 
@@ -38,7 +38,7 @@ def test_clusters_of_one_channel_are_those_of_the_gray_triple(shift: float) -> N
 
 
 def test_a_cached_truth_gives_the_same_values() -> None:
-    truths = [truth_clusters(picture) for picture in TRUTH]
+    truths = [truth_clusters(image) for image in TRUTH]
     assert computed(RESULT, truths=truths) == computed(RESULT, TRUTH)
 
 

@@ -1,4 +1,4 @@
-"""Edge cases of metrics: exact pictures, empty bands, sizes, gray pictures."""
+"""Edge cases of metrics: exact images, empty bands, sizes, gray images."""
 
 import math
 
@@ -9,13 +9,13 @@ from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.metrics import GrayGain, WorseThanGray
-from metrics.cases import PICTURES
+from metrics.cases import IMAGES
 
-BATCH = PICTURES[0]
+BATCH = IMAGES[0]
 RGB, TRUTH, EDGES = BATCH["rgb"], BATCH["target"], BATCH["edges"]
 
 
-def test_exact_pictures_are_counted_and_the_mean_of_exact_pictures_only_is_infinite() -> None:
+def test_exact_images_are_counted_and_the_mean_of_exact_images_only_is_infinite() -> None:
     mixed = torch.cat([TRUTH[:1], RGB[1:]])
     metric = metrics.MeanPSNR()
     metric.update(mixed, TRUTH)
@@ -51,7 +51,7 @@ def test_ciede2000_of_known_pairs() -> None:
 
 
 @pytest.mark.parametrize("size", [7, None])
-def test_a_picture_without_edges_is_left_out_at_every_k(size: int | None) -> None:
+def test_a_image_without_edges_is_left_out_at_every_k(size: int | None) -> None:
     edges = EDGES.clone()
     edges[0] = 0
     metric, alone = metrics.BandPSNR(kernel_size=size), metrics.BandPSNR(kernel_size=size)

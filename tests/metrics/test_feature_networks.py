@@ -14,10 +14,10 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.metrics.feature_networks import FrozenNetwork, TimmNetwork
 from colorzoo.metrics.named import named_metric
 from colorzoo.training.validation import StageMetrics
-from metrics.cases import PICTURES
+from metrics.cases import IMAGES
 from metrics.network_cases import CLASSIFIER, PATCHES
 
-RGB = PICTURES[0]["rgb"]
+RGB = IMAGES[0]["rgb"]
 LABELS = torch.tensor([3, 4])
 
 
@@ -68,11 +68,11 @@ def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
     config = {"input_size": (3, 8, 8), "mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.6}
     config["interpolation"] = "bilinear"
     given = torch.rand(1, 3, 10, 33, generator=torch.Generator().manual_seed(0))
-    for picture, size in ((given, (13, 43)), (given.mT, (43, 13))):  # 13 of 8 / 0.6
+    for image, size in ((given, (13, 43)), (given.mT, (43, 13))):  # 13 of 8 / 0.6
         top, left = ((side - 8) // 2 for side in size)
-        shown = F.interpolate(picture, size, mode="bilinear", antialias=True)
+        shown = F.interpolate(image, size, mode="bilinear", antialias=True)
         wanted = (shown[..., top : top + 8, left : left + 8] - 0.5) / 0.25
-        torch.testing.assert_close(TimmNetwork(torch.nn.Identity(), config, crop=True)(picture), wanted)
+        torch.testing.assert_close(TimmNetwork(torch.nn.Identity(), config, crop=True)(image), wanted)
     whole = F.interpolate(given, (8, 8), mode="bicubic", antialias=True).clamp(0, 1)
     torch.testing.assert_close(TimmNetwork(torch.nn.Identity(), config)(given), (whole - 0.5) / 0.25)
 

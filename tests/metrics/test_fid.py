@@ -8,7 +8,7 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from colorzoo.metrics import FID, feature_network
-from metrics.cases import PICTURES
+from metrics.cases import IMAGES
 from metrics.common_checks import Case, pool
 from metrics.network_cases import CORNERS, FID_CASE, FID_KEY, KID_CASE
 from pseudo_weights import pseudo_state_dict
@@ -17,7 +17,7 @@ from pseudo_weights import pseudo_state_dict
 @pytest.mark.parametrize("levels", [0, 51])
 def test_a_shift_has_its_square_as_distance(levels: int) -> None:
     """All six features move by the same amount, and their covariance stays."""
-    truth = (PICTURES[2]["target"] * 128).floor() / 255
+    truth = (IMAGES[2]["target"] * 128).floor() / 255
     metric = FID(CORNERS)
     metric.update(truth + levels / 255 + 1e-4, truth + 1e-4)  # so that truncation keeps the levels
     assert float(metric.compute()[FID_KEY]) == pytest.approx(6 * (levels / 255) ** 2, abs=1e-5)
@@ -25,10 +25,10 @@ def test_a_shift_has_its_square_as_distance(levels: int) -> None:
 
 
 @pytest.mark.parametrize("case", [FID_CASE, KID_CASE], ids=["fid", "kid"])
-def test_features_of_pictures_give_the_distance_of_their_sets(case: Case) -> None:
+def test_features_of_images_give_the_distance_of_their_sets(case: Case) -> None:
     batch, metric = pool(case.batches), case.build()
     one, other = (
-        np.array([metric.picture_moments({"rgb": picture[None]})[0] for picture in batch[name]])
+        np.array([metric.image_moments({"rgb": image[None]})[0] for image in batch[name]])
         for name in ("rgb", "target")
     )
     assert metric.distance(one, other) == pytest.approx(next(iter(case.reference(batch).values())), abs=1e-4)
@@ -47,7 +47,7 @@ def test_inception_features_equal_torch_fidelity(tmp_path: Path, monkeypatch: py
     reference.load_state_dict(state)
     torch.save(state, file)
     ours = feature_network("inception-v3", file)
-    rgb = PICTURES[1]["rgb"]
+    rgb = IMAGES[1]["rgb"]
     expected = reference((rgb * 255).round().byte())[0]
     torch.testing.assert_close(ours.network(rgb), expected, rtol=1e-5, atol=1e-6)
     assert expected.shape == (1, ours.dimension)

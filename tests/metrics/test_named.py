@@ -14,12 +14,12 @@ from torchvision import models
 
 from colorzoo import metrics
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, list_metrics, named_measure
-from colorzoo.evaluation.pictures import Truth
+from colorzoo.evaluation.images import Truth
+from colorzoo.evaluation.measures import Bleeding, MeasuredImage, list_metrics, named_measure
 from colorzoo.metrics.named import abbreviations, all_metrics, named_metric
-from colorzoo.simulation import ColoredPicture
+from colorzoo.simulation import ColorizedImage
 from colorzoo.training.validation import StageMetrics
-from metrics.cases import PICTURES
+from metrics.cases import IMAGES
 from metrics.network_cases import CLASSIFIER, CORNERS, PATCHES
 
 PLAIN = sorted(name for name, found in all_metrics().items() if not found.kind.default_network)
@@ -29,11 +29,11 @@ ADDED = '''
 import torch
 from torch import Tensor
 
-from colorzoo.metrics.base import PictureMean, require_pair
+from colorzoo.metrics.base import ImageMean, require_pair
 from colorzoo.metrics.base import Output, mean_of_moments
 
 
-class MeanDistance(PictureMean):
+class MeanDistance(ImageMean):
     """Mean distance of colors."""
 
     names = {"ab_distance": {}}
@@ -71,15 +71,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_metric_is_one_file(folder: Path) -> None:
     """Training and `evaluate` find it, and measure it."""
     (folder / "added_distance.py").write_text(ADDED)
-    scores, batch = StageMetrics("val", ("automatic",), ("ab_distance",)), PICTURES[0]
+    scores, batch = StageMetrics("val", ("automatic",), ("ab_distance",)), IMAGES[0]
     scores.update("automatic", batch)
     expected = float((batch["ab"] - batch["target_ab"]).norm(dim=1).mean())
     assert float(scores.compute()["val/ab_distance_automatic"]) == pytest.approx(expected, rel=1e-5)
     assert "ab_distance" in list_metrics()
     truth = Truth(batch["target"][:1], (24, 24))
-    result = ColoredPicture(batch["rgb"][:1], batch["ab"][:1])
+    result = ColorizedImage(batch["rgb"][:1], batch["ab"][:1])
     measure = named_measure("ab_distance")
-    (moments,) = measure.run(MeasuredPicture(result.rgb, result.ab, truth, Bleeding(result, truth)))
+    (moments,) = measure.run(MeasuredImage(result.rgb, result.ab, truth, Bleeding(result, truth)))
     one = float((result.ab - truth.ab).norm(dim=1).mean())
     assert float(measure.outputs[0].finish(np.array(moments))) == pytest.approx(one, rel=1e-5)
 
@@ -91,9 +91,7 @@ def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.
     )
     monkeypatch.setattr("colorzoo.metrics.fid.feature_network", lambda *given: calls.append(given) or CORNERS)
     monkeypatch.setattr("colorzoo.metrics.exemplar.vgg19_maps", lambda *given: calls.append(given) or PATCHES)
-    scores = metrics.picture_metrics(
-        ("accuracy:resnet18.a1_in1k", f"fid={alex}", "contextual:relu2_2", "psnr")
-    )
+    scores = metrics.image_metrics(("accuracy:resnet18.a1_in1k", f"fid={alex}", "contextual:relu2_2", "psnr"))
     assert calls == [("resnet18.a1_in1k", None), ("inception-v3", alex), ("relu2_2", None)]
     assert set(scores) == {"accuracy_resnet18-a1_in1k", "fid", "contextual_relu2_2", "psnr"}
 
@@ -115,7 +113,7 @@ def test_a_wrong_name_is_an_error_in_one_line(name: str, error: type[Exception],
 
 def test_a_repeated_name_is_an_error() -> None:
     with pytest.raises(DataError, match="named twice among psnr, cf, colorfulness"):
-        metrics.picture_metrics(("psnr", "cf", "colorfulness"))
+        metrics.image_metrics(("psnr", "cf", "colorfulness"))
 
 
 def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:

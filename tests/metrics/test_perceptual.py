@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from colorzoo.errors import WeightsError
 from colorzoo.metrics import BandLPIPS, MeanLPIPS, edge_band
 from metrics import common_checks
-from metrics.cases import NAN, PICTURES
+from metrics.cases import IMAGES, NAN
 from metrics.common_checks import Batch, Case, Values
 from pseudo_weights import pseudo_state_dict
 
@@ -45,7 +45,7 @@ def larger(batch: Batch) -> Batch:
     return sizes | {"edges": (F.interpolate(batch["edges"], size=(64, 72)) > 0).float()}
 
 
-BATCHES = [larger(batch) for batch in PICTURES[:2]]
+BATCHES = [larger(batch) for batch in IMAGES[:2]]
 
 
 def package_answer(batch: Batch, net: str, size: int | None = None) -> Values:

@@ -57,7 +57,7 @@ def test_chroma_flicker_counts_jumps_of_ab_and_not_noise_of_the_lightness() -> N
     assert float(metrics.warping_error(clip(0.0), gray)) > 1e-4  # which counts the noise
 
 
-def test_pixels_that_are_hidden_leave_the_picture_or_lie_at_boundaries_are_not_visible() -> None:
+def test_pixels_that_are_hidden_leave_the_image_or_lie_at_boundaries_are_not_visible() -> None:
     """Ruder et al. 2016, eqs. 5 and 6, with SciPy's interpolation."""
     coarse = torch.randn(2, 2, 3, 4, generator=torch.Generator().manual_seed(0))
     smooth_flow, noise = F.interpolate(coarse, (60, 80), mode="bicubic").double()

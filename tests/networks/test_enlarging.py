@@ -68,7 +68,7 @@ def test_a_lightness_that_no_cell_has_gets_the_color_around_it() -> None:
     assert torch.allclose(found[..., ::CELL, ::CELL], bicubic(random_map())[..., ::CELL, ::CELL], atol=1e-3)
 
 
-def test_each_picture_of_a_batch_is_enlarged_by_itself_at_any_size() -> None:
+def test_each_image_of_a_batch_is_enlarged_by_itself_at_any_size() -> None:
     size = (101, 75)
     lightnesses = 100 * torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2))
     maps = torch.cat([random_map(3), random_map(4)])

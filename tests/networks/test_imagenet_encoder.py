@@ -19,7 +19,7 @@ def random_lite2() -> torch.nn.Module:
     return network
 
 
-def test_it_answers_as_timm_does_for_gray_pictures() -> None:
+def test_it_answers_as_timm_does_for_gray_images() -> None:
     reference, encoder = random_lite2(), ImageNetEncoder().eval()
     encoder.load_state_dict(folded_lite_weights(reference.state_dict()))
     lightness = 100 * torch.rand(2, 1, 64, 96)

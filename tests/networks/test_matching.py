@@ -6,10 +6,10 @@ from torch import Tensor
 
 from colorzoo.networks.matching import match
 
-Pictures = tuple[Tensor, Tensor, Tensor]
+ImageTable = tuple[Tensor, Tensor, Tensor]
 
 
-def pictures(seed: int, places: tuple[int, int] = (300, 260), batch: int = 3) -> Pictures:
+def images(seed: int, places: tuple[int, int] = (300, 260), batch: int = 3) -> ImageTable:
     generator = torch.Generator().manual_seed(seed)
     query, key = (torch.randn(batch, count, 16, generator=generator) for count in places)
     return query, key, torch.randn(batch, places[1], 3, generator=generator)
@@ -23,8 +23,8 @@ def uneven(seed: int, places: tuple[int, int] = (300, 260), batch: int = 3) -> t
     return names[drawn[0]], names[drawn[1]]
 
 
-def one_by_one(data: Pictures, labels: tuple[Tensor, Tensor], tau: float) -> tuple[Tensor, Tensor]:
-    """Match class after class by the formula, picture by picture."""
+def one_by_one(data: ImageTable, labels: tuple[Tensor, Tensor], tau: float) -> tuple[Tensor, Tensor]:
+    """Match class after class by the formula, image by image."""
     query, key, values = data
     found, best = [], []
     for index in range(len(query)):
@@ -47,7 +47,7 @@ def one_by_one(data: Pictures, labels: tuple[Tensor, Tensor], tau: float) -> tup
 @pytest.mark.parametrize("tau", [0.01, 1.0])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_matching_equals_a_loop_over_classes(seed: int, tau: float) -> None:
-    data, labels = pictures(seed), uneven(seed)
+    data, labels = images(seed), uneven(seed)
     matched = match(*data, labels, tau=tau)
     values, similarity = one_by_one(data, labels, tau)
     assert (matched.similarity - similarity).abs().max() < 1e-5
@@ -57,7 +57,7 @@ def test_matching_equals_a_loop_over_classes(seed: int, tau: float) -> None:
 
 
 def test_gradients_equal_those_of_a_loop() -> None:
-    data, labels = pictures(3), uneven(3)
+    data, labels = images(3), uneven(3)
     gradients = []
     for way in (
         lambda *parts: tuple(match(*parts, labels, tau=0.1)),
@@ -75,14 +75,14 @@ def test_gradients_equal_those_of_a_loop() -> None:
 
 
 def test_one_class_is_global_matching() -> None:
-    data = pictures(4)
+    data = images(4)
     zeros = (torch.zeros(3, 300, dtype=torch.int64), torch.zeros(3, 260, dtype=torch.int64))
     for ours, theirs in zip(match(*data, zeros), match(*data), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_a_picture_matches_itself() -> None:
-    query, _, _ = pictures(5)
+def test_a_image_matches_itself() -> None:
+    query, _, _ = images(5)
     values = torch.randn(3, 300, 3)
     labels = uneven(5)[0].abs()
     matched = match(query, query, values, (labels, labels), tau=1e-10)

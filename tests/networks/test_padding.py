@@ -1,4 +1,4 @@
-"""What networks add to a picture repeats its border; what they add to hints is nothing."""
+"""What networks add to an image repeats its border; what they add to hints is nothing."""
 
 from collections.abc import Callable
 
@@ -19,16 +19,16 @@ XU_SIDES = [((3, 17), (16, 24)), ((16, 24), (16, 24)), ((11, 9), (16, 16))]
 PADS: list[tuple[Pad, str, tuple[int, int], tuple[int, int]]] = [
     *((lambda x: pad_to_multiple(x, 32), "replicate", size, wanted) for size, wanted in SIDES),
     *((lambda x: pad_with_zeros(x, 32), "constant", size, wanted) for size, wanted in SIDES),
-    *((exemplar.pad_picture, "replicate", size, wanted) for size, wanted in SIDES),
+    *((exemplar.pad_image, "replicate", size, wanted) for size, wanted in SIDES),
     # a map of one cell is not enough for these
     *((lambda x: padded(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)), ((32, 33), (32, 48)))),
-    *((lambda x: kang2023.pad_picture(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)),)),
-    *((xu2020.pad_picture, "replicate", *each) for each in XU_SIDES),
+    *((lambda x: kang2023.pad_image(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)),)),
+    *((xu2020.pad_image, "replicate", *each) for each in XU_SIDES),
 ]
 
 
 @pytest.mark.parametrize(("pad", "mode", "size", "wanted"), PADS)
 def test_the_border_goes_on(pad: Pad, mode: str, size: tuple[int, int], wanted: tuple[int, int]) -> None:
-    picture = torch.rand(1, 2, *size)
+    image = torch.rand(1, 2, *size)
     more = (0, wanted[1] - size[1], 0, wanted[0] - size[0])
-    assert torch.equal(pad(picture), F.pad(picture, more, mode=mode))
+    assert torch.equal(pad(image), F.pad(image, more, mode=mode))

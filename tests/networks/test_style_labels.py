@@ -1,4 +1,4 @@
-"""Label maps of two pictures for a transfer of style."""
+"""Label maps of two images for a transfer of style."""
 
 import torch
 

@@ -26,7 +26,7 @@ from colorzoo.zoo.antic2019.task import (
     pretraining_loss,
 )
 from parity.cases import Golden, case
-from parity.pipelines.antic2019 import network_input, raw_picture, restore_luma, square_gray
+from parity.pipelines.antic2019 import network_input, raw_image, restore_luma, square_gray
 
 
 def normalized(pixels: Tensor) -> Tensor:
@@ -176,6 +176,6 @@ def pipeline(golden: Golden) -> None:
         square = square_gray(rgb, factor)
         golden.close(f"out_square_{kind}", torch.tensor(square))
         golden.close(f"out_model_input_{kind}", network_input(square)[0])
-        raw = raw_picture(answer, (rgb.shape[1], rgb.shape[0]))
+        raw = raw_image(answer, (rgb.shape[1], rgb.shape[0]))
         golden.close(f"out_raw_{kind}", torch.tensor(raw))
         golden.close(f"out_final_{kind}", torch.tensor(restore_luma(raw, rgb)))

@@ -21,7 +21,7 @@ from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import (
     ColorNet,
-    ReferencePicture,
+    ReferenceImage,
     convert_color_net,
     convert_vgg19,
     convert_warp_net,
@@ -218,7 +218,7 @@ def losses(golden: Golden) -> None:
     real, fake = golden.tensor("in_score_real"), golden.tensor("in_score_fake")
     golden.close("out_gan_d", relativistic_loss(real, fake))
     golden.close("out_gan_g", relativistic_loss(fake, real))
-    check_pictures(golden, torch.cat([lab[:, :1] + 50, pred], dim=1))
+    check_images(golden, torch.cat([lab[:, :1] + 50, pred], dim=1))
 
 
 def check_smoothness(golden: Golden, pred: Tensor, lab: Tensor) -> None:
@@ -229,7 +229,7 @@ def check_smoothness(golden: Golden, pred: Tensor, lab: Tensor) -> None:
     golden.close("out_smooth_grad", torch.autograd.grad(smooth, pred)[0])
 
 
-def check_pictures(golden: Golden, lab: Tensor) -> None:
+def check_images(golden: Golden, lab: Tensor) -> None:
     rgb = lab_to_rgb(lab)
     golden.close("out_rgb", rgb)
     rows, columns = golden.tensor("out_vgg_input").shape[-2:]
@@ -249,7 +249,7 @@ def full(golden: Golden) -> None:
         Classified(labels_on(golden, f"in_labels_{side}", grid), labels_on(golden, f"in_conf_{side}", grid))
         for side in ("target", "ref")
     )
-    reference = ReferencePicture(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
+    reference = ReferenceImage(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
     warped = model.eval().warp(lightness, reference, (ours, theirs))
     golden.close("out_warp_ab", warped.ab)
     golden.close("out_warp_sim", warped.similarity)

@@ -25,8 +25,8 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
     return module.eval()
 
 
-def picture(golden: Golden, name: str, times: int = 1) -> Tensor:
-    """Return 8-bit pictures in [0, 1], every pixel repeated."""
+def read_image(golden: Golden, name: str, times: int = 1) -> Tensor:
+    """Return 8-bit images in [0, 1], every pixel repeated."""
     return (golden.tensor(name).float() / 255).repeat_interleave(times, 2).repeat_interleave(times, 3)
 
 
@@ -52,7 +52,7 @@ def generator(golden: Golden) -> None:
     seen: dict[str, Tensor] = {}
     for name, module in network.named_children():
         module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
-    lines = 2 * picture(golden, "in_sketch") - 1
+    lines = 2 * read_image(golden, "in_sketch") - 1
     painted = network.paint(lines, golden.tensor("in_hint"), golden.tensor("in_features").float())
     golden.close("out_image", painted)
     for name in [key for key in golden.arrays if key.startswith("out_t")]:
@@ -65,7 +65,7 @@ def generator(golden: Golden) -> None:
 @torch.inference_mode()
 def features(golden: Golden) -> None:
     state = {f"i2v.{key}": value for key, value in golden.weights().items()}
-    found = fill(Illustration2Vec(), state, "network.features.")(2 * picture(golden, "in_sketch") - 1)
+    found = fill(Illustration2Vec(), state, "network.features.")(2 * read_image(golden, "in_sketch") - 1)
     golden.close("out_features", every(found, golden.meta["every"], 2))
     golden.close("out_mean", found.mean(dim=(2, 3)))
 
@@ -73,10 +73,10 @@ def features(golden: Golden) -> None:
 @case("ci2018_content")
 def content(golden: Golden) -> None:
     task = task_of(golden, width=0.125, critic_width=0.125)
-    fake = (2 * picture(golden, "in_fake") - 1).requires_grad_()
+    fake = (2 * read_image(golden, "in_fake") - 1).requires_grad_()
     rgb = (fake + 1) / 2
     golden.close("out_features", every(task.content_maps(rgb), golden.meta["every"], 2))
-    loss = task.content_loss(rgb, picture(golden, "in_real"))
+    loss = task.content_loss(rgb, read_image(golden, "in_real"))
     golden.close("out_loss", loss)
     loss.backward()
     golden.close("out_grad_fake", fake.grad)
@@ -95,7 +95,7 @@ def critic(golden: Golden) -> None:
     network = fill(task.discriminator, golden.weights(), "discriminator.")
     keys = [key.removeprefix("discriminator.") for key in convert_published(dict.fromkeys(meta["grad_keys"]))]
     chosen = [dict(network.named_parameters())[key] for key in keys]
-    real, fake = (picture(golden, f"in_{name}", 4).double() for name in ("real", "fake"))
+    real, fake = (read_image(golden, f"in_{name}", 4).double() for name in ("real", "fake"))
     given = golden.tensor("in_features").double().repeat_interleave(4, 2).repeat_interleave(4, 3)
     scores: list[Tensor] = []
     network.register_forward_hook(lambda *call: scores.append(call[-1].detach()))
@@ -136,10 +136,10 @@ def generator_step(golden: Golden) -> None:
     task = task_of(golden, width=meta["width"] / FULL, critic_width=0.125).double()
     network = fill(task.model.network, golden.weights("generator"), "network.").train()
     given = (golden.tensor(f"in_{name}").double() for name in ("hint", "features"))
-    painted = task.paint_drawn(2 * picture(golden, "in_sketch").double() - 1, *given)
+    painted = task.paint_drawn(2 * read_image(golden, "in_sketch").double() - 1, *given)
     image = 2 * painted.rgb - 1
     golden.close("out_image", every(image, 1, 2))
-    loss = task.content_loss(painted.rgb, picture(golden, "in_real").double())
+    loss = task.content_loss(painted.rgb, read_image(golden, "in_real").double())
     golden.close("out_content", loss)
     (loss + (image * golden.tensor("in_adversarial_gradient")).sum()).backward()
     named = {f"network.{name}": p for name, p in network.named_parameters()}
@@ -154,7 +154,7 @@ def data(golden: Golden) -> None:
     drawn = golden.tensor("in_uniform") >= golden.tensor("in_thresholds").view(-1, 1, 1, 1)
     mask = torch.cat([drawn, torch.zeros_like(drawn)]).float()
     golden.close("out_mask", mask.to(torch.uint8))
-    golden.close("out_hint", with_mask(2 * picture(golden, "in_vim") - 1, mask))
+    golden.close("out_hint", with_mask(2 * read_image(golden, "in_vim") - 1, mask))
     whole = golden.tensor("in_picture").permute(2, 0, 1).float() / 255
     size = tuple(golden.arrays["out_crops"].shape[1:3])
     crops = []
@@ -162,7 +162,7 @@ def data(golden: Golden) -> None:
         sides = crop_sides(area * whole[0].numel(), aspect, turned == 1)
         crops.append((255 * shrink(whole, (int(left), int(top), *sides), size)).round().permute(1, 2, 0))
     golden.close("out_crops", torch.stack(crops))
-    sketch, factors = picture(golden, "in_sketch"), golden.tensor("in_jitter").float()
+    sketch, factors = read_image(golden, "in_sketch"), golden.tensor("in_jitter").float()
     golden.close(
         "out_jittered", 2 * fade_lines(sketch.expand(len(factors), -1, -1, -1), factors[:, None]) - 1
     )

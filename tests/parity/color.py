@@ -8,12 +8,12 @@ from parity.cases import Golden, case
 
 
 def as_map(rows: Tensor) -> Tensor:
-    """Turn `(N, C)` rows into a `(C, N, 1)` picture."""
+    """Turn `(N, C)` rows into a `(C, N, 1)` image."""
     return rows.T.unsqueeze(-1)
 
 
-def as_rows(picture: Tensor) -> Tensor:
-    return picture.squeeze(-1).T
+def as_rows(image: Tensor) -> Tensor:
+    return image.squeeze(-1).T
 
 
 @case("lab_rgb")
@@ -40,7 +40,7 @@ def check_gamut_mask(golden: Golden) -> None:
 
 def check_snapping(golden: Golden) -> None:
     chosen, lightness = golden.tensor("in_snap_rgb") / 255, golden.tensor("in_snap_L")
-    each = [  # one by one: the rounds stop when all pixels of a picture stand still
+    each = [  # one by one: the rounds stop when all pixels of an image stand still
         color.snap_to_lightness(rgb.view(3, 1, 1), level.view(1, 1, 1))
         for rgb, level in zip(chosen, lightness, strict=True)
     ]

@@ -17,7 +17,7 @@ from parity.pipelines.he2018 import (
     lightness_levels,
     make_combo,
     matches_of,
-    warped_picture,
+    warped_image,
 )
 
 LEVELS = ("5_1", "4_1", "3_1", "2_1", "1_1")
@@ -99,10 +99,10 @@ def he2018_gray_vgg(golden: Golden) -> None:
 @torch.inference_mode()
 def he2018_matching(golden: Golden) -> None:
     there, back = of_flow(golden, "in_flow_ab"), of_flow(golden, "in_flow_ba")
-    golden.close("out_warp_ba", torch.from_numpy(warped_picture(golden.arrays["in_reference_bgr"], there)))
+    golden.close("out_warp_ba", torch.from_numpy(warped_image(golden.arrays["in_reference_bgr"], there)))
     trip = round_trip(there, back)
     golden.close("out_flow_aba", trip[0].permute(1, 2, 0))
-    golden.close("out_warp_aba", torch.from_numpy(warped_picture(golden.arrays["in_target_bgr"], trip)))
+    golden.close("out_warp_aba", torch.from_numpy(warped_image(golden.arrays["in_target_bgr"], trip)))
     taps = (GrayTaps(*(golden.tensor(f"in_{side}{level}")[None] for level in LEVELS)) for side in "ab")
     for name, found in zip(("ba", "ab"), distances(*taps, there, back), strict=True):
         golden.close(f"out_dist_{name}", found[0])
@@ -141,8 +141,8 @@ def he2018_full(golden: Golden) -> None:
     }
     model.load_state_dict(convert_published(both))
     target, reference = in_rgb(golden, "in_target_bgr"), in_rgb(golden, "in_reference_bgr")
-    for name, picture in (("target", target), ("reference", reference)):
-        golden.close(f"out_l8_{name}", torch.from_numpy(lightness_levels(picture)))
+    for name, image in (("target", target), ("reference", reference)):
+        golden.close(f"out_l8_{name}", torch.from_numpy(lightness_levels(image)))
     flows = golden.arrays["in_flow_ab"], golden.arrays["in_flow_ba"]
     combo = make_combo(model, target, reference, *flows)
     golden.close("out_warp_ba", torch.from_numpy(combo.warped[..., ::-1].copy()))

@@ -101,7 +101,7 @@ def transformer_of(golden: Golden, config: Mapping[str, Any], part: str = "") ->
 
 
 def signed(golden: Golden, name: str = "in_rgb") -> Tensor:
-    """Return pictures ``(B, 3, H, W)`` in [-1, 1]."""
+    """Return images ``(B, 3, H, W)`` in [-1, 1]."""
     return golden.tensor(name).permute(0, 3, 1, 2).float() / 255 * 2 - 1
 
 
@@ -113,12 +113,12 @@ def equal(golden: Golden, name: str, ours: Any) -> None:
     stated = golden.meta["tolerance"].get(name, 0)
     atol = stated["atol"] if isinstance(stated, dict) else stated
     assert np.abs(found - expected).max(initial=0) <= atol, name
-    if isinstance(stated, dict):  # one level of the networks' picture grows in the 8-bit Lab join
+    if isinstance(stated, dict):  # one level of the networks' image grows in the 8-bit Lab join
         assert np.mean(found != expected) <= 0.005, name
 
 
 @case("huang2022_picture")
-def picture(golden: Golden) -> None:
+def image(golden: Golden) -> None:
     rgb, small = golden.arrays["in_rgb"], golden.arrays["in_color"]
     gray = gray_levels(rgb)
     equal(golden, "out_l8", gray)
@@ -362,7 +362,7 @@ def warp(golden: Golden) -> None:
     golden.close_sampled("out_exemplar_lab", torch.nn.functional.avg_pool2d(rgb_to_lab(other), 2)[0] - center)
     golden.close("out_warped_lab", found.lab[0] - center)
     golden.close("out_similarity", found.similarity[0, 0])
-    equal(golden, "out_picture", to_levels(2 * found.picture()[0] - 1)[::2, ::2])
+    equal(golden, "out_picture", to_levels(2 * found.image()[0] - 1)[::2, ::2])
 
 
 @case("huang2022_discriminator")
@@ -471,13 +471,13 @@ def masks(golden: Golden) -> None:
     golden.close("out_hint_colors", torch.from_numpy(np.stack(found)))
     chosen, cells, limits = [], [], []
     given = iter(zip(arrays["in_count"].tolist(), arrays["in_permutation"].tolist(), strict=True))
-    for picture, mask in enumerate(arrays["in_masks_select"]):
-        uniform = float(arrays["in_rand"][picture])
+    for image, mask in enumerate(arrays["in_masks_select"]):
+        uniform = float(arrays["in_rand"][image])
         count, order = next(given) if uniform <= users.hinted else (0, [])
         places = candidate_cells(mask)
         for index in choose_candidates(mask, GivenDraws(uniform, count, order, limits), users):
-            cells.append((picture, *places[index]))
-            chosen.append(golden.tensor("in_cond_select")[picture, index])
+            cells.append((image, *places[index]))
+            chosen.append(golden.tensor("in_cond_select")[image, index])
     golden.close("out_selected_colors", torch.stack(chosen))
     equal(golden, "out_selected_cells", cells)
     equal(golden, "out_limits", limits)
@@ -536,7 +536,7 @@ def transformer_step(golden: Golden) -> None:
         gray = codes_of.gray_features(gray_of(rgb)).flatten(2).mT
     mask = golden.tensor("in_mask")
     cells = [
-        [(picture, *cell) for cell in candidate_cells(each)] for picture, each in enumerate(arrays["in_mask"])
+        [(image, *cell) for cell in candidate_cells(each)] for image, each in enumerate(arrays["in_mask"])
     ]
     equal(golden, "out_all_cells", cells)
     fed = fed_codes(target, mask, network.mask_token)

@@ -168,8 +168,8 @@ def iizuka2016_pipeline(golden: Golden) -> None:
     network = JointPriorNetwork(width=0.125)
     network.mean.fill_(golden.meta["mean"])
     for index in range(golden.meta["n_images"]):
-        picture = golden.tensor(f"in_image{index}").float() / 255
-        channels = picture[None] if picture.ndim == 2 else picture.permute(2, 0, 1)
+        image = golden.tensor(f"in_image{index}").float() / 255
+        channels = image[None] if image.ndim == 2 else image.permute(2, 0, 1)
         gray = channels[None] if len(channels) == 1 else gray_of(channels[None])
         maps = golden.tensor(f"in_ab{index}").float()[None]
         local = network.local_input(gray)

@@ -1,4 +1,4 @@
-"""DDColor against the authors' code: networks, discriminator, losses, pictures, measures."""
+"""DDColor against the authors' code: networks, discriminator, losses, images, measures."""
 
 from dataclasses import replace
 from typing import Any
@@ -157,7 +157,7 @@ def losses(golden: Golden) -> None:
     golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
     golden.close("out_pred_rgb", painted.to_rgb(lightness))
     model = training_model(golden)
-    # the code adds up the pictures of a device, here it is a mean
+    # the code adds up the images of a device, here it is a mean
     model.objective = replace(model.objective, colorfulness_weight=0.5 * len(lightness))
     terms = model.generator_terms(torch.cat([lightness, true], dim=1), painted)
     names = {
@@ -208,8 +208,8 @@ def critic(golden: Golden, model: Kang2023, rgb: Tensor, painted: AbPrediction) 
     golden.close("out_grad_norm_disc", torch.stack(norms))
 
 
-def pictures(golden: Golden, name: str) -> Tensor:
-    """Return a picture of a file, ``(1, 3, H, W)`` RGB in [0, 1]."""
+def images(golden: Golden, name: str) -> Tensor:
+    """Return an image of a file, ``(1, 3, H, W)`` RGB in [0, 1]."""
     rgb = golden.tensor(name).float() / 255
     rgb = rgb.flip(-1) if "bgr" in name else rgb
     return rgb.permute(2, 0, 1)[None]
@@ -218,7 +218,7 @@ def pictures(golden: Golden, name: str) -> Tensor:
 @case("ddcolor_data")
 def data(golden: Golden) -> None:
     for kind in ("color", "gray"):
-        lab = rgb_to_lab(squash(pictures(golden, f"in_rgb_{kind}"), golden.meta["config"]["gt_size"]))
+        lab = rgb_to_lab(squash(images(golden, f"in_rgb_{kind}"), golden.meta["config"]["gt_size"]))
         golden.close(f"out_L_{kind}", lab[0, :1])
         golden.close(f"out_ab_{kind}", lab[0, 1:])
 
@@ -227,12 +227,12 @@ def data(golden: Golden) -> None:
 def pipeline(golden: Golden) -> None:
     tolerance = golden.meta["tolerance_formula"]
     for kind in ("color", "gray", "wild"):
-        rgb = pictures(golden, f"in_bgr_{kind}")
+        rgb = images(golden, f"in_bgr_{kind}")
         seen = lightness_to_rgb(network_lightness(rgb, golden.meta["config"]["input_size"]))
         expected = golden.tensor(f"out_model_input_{kind}")
         assert (seen[0] - expected).abs().max() <= tolerance["out_model_input"]
         found = recolor(rgb, golden.tensor(f"in_ab_{kind}").float()[None])
-        wanted = pictures(golden, f"out_bgr_{kind}")
+        wanted = images(golden, f"out_bgr_{kind}")
         assert (found - wanted).abs().max() * 255 <= tolerance["out_bgr"] + 1e-3
 
 

@@ -29,8 +29,8 @@ from parity.pipelines.larsson2016 import Placement, center, colorize, gray_of, n
 MEAN = 0.4488  # that training subtracts
 
 
-def pictures(golden: Golden, name: str) -> Tensor:
-    """Return pictures ``(B, 3, H, W)`` in [0, 1] of 8-bit ones."""
+def images(golden: Golden, name: str) -> Tensor:
+    """Return images ``(B, 3, H, W)`` in [0, 1] of 8-bit ones."""
     return golden.tensor(name).permute(0, 3, 1, 2).float() / 255
 
 
@@ -74,7 +74,7 @@ def larsson2016_sparse(golden: Golden) -> None:
 
 @case("larsson2016_targets")
 def larsson2016_targets(golden: Golden) -> None:
-    rgb, places = pictures(golden, "in_rgb"), golden.tensor("in_centroids")
+    rgb, places = images(golden, "in_rgb"), golden.tensor("in_centroids")
     hue, chroma = hue_and_chroma(rgb)
     golden.close("out_hue", hue)
     golden.close("out_chroma", chroma)
@@ -138,16 +138,16 @@ def larsson2016_pipeline(golden: Golden) -> None:
     meta = golden.meta
     answer = Histograms(*(golden.tensor(f"in_prob_{name}")[None] for name in "hc"))
     for index in range(meta["n_images"]):
-        picture = golden.tensor(f"in_image{index}")
+        image = golden.tensor(f"in_image{index}")
         placement = Placement(meta["size"], **meta["kwargs"][index])
-        gray = gray_of(picture)
+        gray = gray_of(image)
         size = (gray.shape[-2], gray.shape[-1])
         small = rescale(gray, placement.factor(*size))
         data = network_input(gray, placement)
         sizes = [*placement.sides(), *small.shape[-2:], *data.shape[-2:]]
         golden.close(f"out_sizes{index}", torch.tensor(sizes))
         golden.close(f"out_data{index}", data[0, 0])
-        rgb = colorize(lambda _: answer, picture, placement)[0].permute(1, 2, 0)
+        rgb = colorize(lambda _: answer, image, placement)[0].permute(1, 2, 0)
         golden.close(f"out_rgb{index}", rgb)
         golden.close(f"out_uint8_{index}", (255 * rgb).floor())
     assert center(gray, (3, 2)).shape[-2:] == (3, 2)
@@ -162,7 +162,7 @@ def larsson2016_step(golden: Golden) -> None:
     missing, unexpected = task.model.load_state_dict(ours, strict=False)
     assert not unexpected
     assert all(".norm." in key for key in missing)
-    network, rgb, places = task.model.network, pictures(golden, "in_rgb"), golden.tensor("in_centroids")
+    network, rgb, places = task.model.network, images(golden, "in_rgb"), golden.tensor("in_centroids")
     seen: dict[str, Tensor] = {}
     network.hidden.register_forward_hook(lambda *call: seen.update(hidden=call[-1]))
     found = columns(network.features(training_input(rgb, MEAN)), places, SCALES, meta["offsets"])

@@ -31,8 +31,8 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
     return module.eval()
 
 
-def picture(golden: Golden, name: str, side: int | None = None) -> Tensor:
-    """Return 8-bit pictures in [0, 1], repeated to a side."""
+def image(golden: Golden, name: str, side: int | None = None) -> Tensor:
+    """Return 8-bit images in [0, 1], repeated to a side."""
     small = golden.tensor(name).float() / 255
     times = side // small.shape[-1] if side else 1
     return small.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
@@ -76,7 +76,7 @@ def generator(golden: Golden) -> None:
     network.refine.register_forward_hook(
         lambda _, given, out: seen.update(res_model=out + given[0])  # with the outer sum
     )
-    painted = network(picture(golden, "in_sketch", 256), picture(golden, "in_reference", 256)).picture
+    painted = network(image(golden, "in_sketch", 256), image(golden, "in_reference", 256)).image
     whole = dict(zip(("out_features_sketch", "out_features_reference"), seen.pop("features"), strict=True))
     found = {f"out_{name}": every_sixteenth(maps) for name, maps in seen.items()}
     found |= {name: maps[:, :: maps.shape[1] // 32, ::2, ::2] for name, maps in whole.items()}
@@ -88,7 +88,7 @@ def generator(golden: Golden) -> None:
 @case("lee2020_discriminator")
 @torch.no_grad()
 def discriminator(golden: Golden) -> None:
-    x = 2 * picture(golden, "in_x") - 1
+    x = 2 * image(golden, "in_x") - 1
     network = fill(SketchDiscriminator(), weights_of(golden), "discriminator.")
     golden.close("out_eval", network(x))
     golden.close("out_u_after_eval", network.layers[1][0].u)
@@ -98,9 +98,9 @@ def discriminator(golden: Golden) -> None:
     golden.close("out_running_var", network.layers[2][1].running_var)
 
 
-def joined(vgg: nn.Module, pictures: Tensor) -> list[Tensor]:
-    """Return maps as if all pictures of the batch were one: theirs has one Gram matrix of all."""
-    return [maps.flatten(0, 1)[None] for maps in vgg(pictures)]
+def joined(vgg: nn.Module, images: Tensor) -> list[Tensor]:
+    """Return maps as if all images of the batch were one: theirs has one Gram matrix of all."""
+    return [maps.flatten(0, 1)[None] for maps in vgg(images)]
 
 
 def vgg_of(state: Mapping[str, Tensor]) -> VGGOutputs:
@@ -112,7 +112,7 @@ def vgg_of(state: Mapping[str, Tensor]) -> VGGOutputs:
 @case("lee2020_losses")
 def losses(golden: Golden) -> None:
     vgg = vgg_of(weights_of(golden))
-    real, fake = (2 * picture(golden, f"in_{name}") - 1 for name in ("real", "fake"))
+    real, fake = (2 * image(golden, f"in_{name}") - 1 for name in ("real", "fake"))
     fake.requires_grad_()
     terms = feature_terms(joined(vgg, fake), joined(vgg, real))
     terms["reconstruction"] = (fake - real).abs().mean()
@@ -150,16 +150,16 @@ def step(golden: Golden) -> None:
     fill(task.model.network, weights_of(golden, "generator"), "network.")
     fill(task.discriminator, weights_of(golden, "discriminator"), "discriminator.")
     vgg = vgg_of(weights_of(golden, "vgg19"))
-    task.vgg = lambda pictures: joined(vgg, pictures)  # type: ignore[assignment]
+    task.vgg = lambda images: joined(vgg, images)  # type: ignore[assignment]
     task.train()
     side = 2 * golden.arrays["in_sketch"].shape[-1]
     sketch, reference, target = (
-        picture(golden, f"in_{name}", side) for name in ("sketch", "reference", "target")
+        image(golden, f"in_{name}", side) for name in ("sketch", "reference", "target")
     )
     batch: Any = {"rgb": target, "sketch": sketch}
 
     def paint() -> RgbPrediction:
-        painted = task.model.network(sketch, reference).picture
+        painted = task.model.network(sketch, reference).image
         return RgbPrediction(rgb=(painted + 1) / 2, extras={"target": target})
 
     adam = {

@@ -45,7 +45,7 @@ def network_of(golden: Golden) -> PhotoWCT:
     return network.to(getattr(torch, golden.meta["dtype"]))
 
 
-def picture(golden: Golden, name: str) -> Tensor:
+def read_image(golden: Golden, name: str) -> Tensor:
     kind = getattr(torch, golden.meta["dtype"])
     return golden.tensor(name).permute(2, 0, 1)[None].to(kind) / 255
 
@@ -57,7 +57,7 @@ def labels_of(golden: Golden) -> tuple[Tensor, Tensor]:
 @case("li2018_autoencoder")
 @torch.inference_mode()
 def li2018_autoencoder(golden: Golden) -> None:
-    network, image = network_of(golden), picture(golden, "in_image")
+    network, image = network_of(golden), read_image(golden, "in_image")
     encoded = network.encoders[-1](image)
     for level, tap in enumerate(encoded.taps, start=1):
         golden.close_sampled(f"out_relu{level}_1", tap[:, :: golden.meta["every_channel"]])
@@ -89,10 +89,10 @@ def li2018_wct(golden: Golden) -> None:
 @torch.inference_mode()
 def li2018_transform(golden: Golden) -> None:
     network = network_of(golden)
-    pictures = picture(golden, "in_content"), picture(golden, "in_style")
+    images = read_image(golden, "in_content"), read_image(golden, "in_style")
     ours, theirs = labels_of(golden)
     for suffix, labels in (("", None), ("_seg", ([ours], [theirs]))):
-        for level, found in zip((4, 3, 2, 1), network(*pictures, labels), strict=True):
+        for level, found in zip((4, 3, 2, 1), network(*images, labels), strict=True):
             golden.close(f"out_image{level}{suffix}", found[0])
 
 
@@ -119,12 +119,12 @@ def li2018_smooth(golden: Golden) -> None:
 
 @case("li2018_guided")
 def li2018_guided(golden: Golden) -> None:
-    pictures = golden.arrays["in_stylized"], golden.arrays["in_content"]
+    images = golden.arrays["in_stylized"], golden.arrays["in_content"]
     published = golden.meta["published"]
     assert (published["radius"], published["eps"]) == (GUIDED_RADIUS, GUIDED_EPSILON)
     for name in ("published", "small"):
         options = golden.meta[name]
-        found = guided_filter(*pictures, radius=options["radius"], epsilon=options["eps"])
+        found = guided_filter(*images, radius=options["radius"], epsilon=options["eps"])
         golden.close(f"out_u8_{name}", torch.from_numpy(found))
 
 
@@ -159,16 +159,16 @@ def li2018_remap(golden: Golden) -> None:
 @case("li2018_pipeline")
 def li2018_pipeline(golden: Golden) -> None:
     network = network_of(golden)
-    pictures = golden.arrays["in_content"], golden.arrays["in_style"]
+    images = golden.arrays["in_content"], golden.arrays["in_style"]
     nearest = Image.Resampling.NEAREST
-    plain = stylize_as_published(network, *pictures, resample=nearest)
+    plain = stylize_as_published(network, *images, resample=nearest)
     check_program(golden, plain, "_slow")
     check_program(
-        golden, stylize_as_published(network, *pictures, labels_of(golden), resample=nearest), "_slow_seg"
+        golden, stylize_as_published(network, *images, labels_of(golden), resample=nearest), "_slow_seg"
     )
-    bicubic = stylize_as_published(network, *pictures)
+    bicubic = stylize_as_published(network, *images)
     golden.close("out_final_slow_bicubic", torch.from_numpy(bicubic.final))
-    check_program(golden, stylize_as_published(network, *pictures, fast=True), "_fast")
+    check_program(golden, stylize_as_published(network, *images, fast=True), "_fast")
 
 
 def check_program(golden: Golden, found: Published, suffix: str) -> None:

@@ -133,11 +133,11 @@ def xiao2020_pipeline(golden: Golden) -> None:
         answers = {side: golden.tensor(f"in_answer_{index}_{side}").float()[None] for side in levels}
         step = 3 if height * width >= 8000 else 1
         for side in levels:
-            for name, picture, channels in (("l", gray, slice(0, 1)), ("ref_ab", reference, slice(1, 3))):
-                found = level_input(picture.permute(2, 0, 1)[None].float() / 255, side)[0, channels]
+            for name, image, channels in (("l", gray, slice(0, 1)), ("ref_ab", reference, slice(1, 3))):
+                found = level_input(image.permute(2, 0, 1)[None].float() / 255, side)[0, channels]
                 every = side // 32
                 golden.close(f"out_level_{name}_{index}_{side}", found[:, ::every, ::every].squeeze(0))
         ab = enlarged(answers[levels[-1]], height, width)[0].permute(1, 2, 0)
         golden.close(f"out_ab_{index}", ab[::step, ::step])
-        picture = colorize(lambda side, *_, a=answers: a[side], gray, reference)
-        golden.close(f"out_picture_{index}", picture[::step, ::step])
+        image = colorize(lambda side, *_, a=answers: a[side], gray, reference)
+        golden.close(f"out_picture_{index}", image[::step, ::step])

@@ -32,7 +32,7 @@ def yin2021_net(golden: Golden) -> None:
     network.histogram.colors = golden.tensor("in_ab_table").T.to(kind)
     given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "in_hist")))
     encoded, carried = results_of(network, "encode"), results_of(network, "transfer")
-    seen: dict[nn.Module, Tensor] = {}  # the first result of each part: of the picture, not of the reference
+    seen: dict[nn.Module, Tensor] = {}  # the first result of each part: of the image, not of the reference
     inner = (network.histogram, network.histogram.vector, network.histogram.body, network.histogram.logits)
     for part in (network.first, network.matched_trust, network.histogram_trust, *inner):
         part.register_forward_hook(lambda module, _, result: seen.update({module: seen.get(module, result)}))
@@ -56,7 +56,7 @@ def check_inside(
     taken: Transferred,
     seen: dict[nn.Module, Tensor],
 ) -> None:
-    """Compare what lies between input and output: the maps of picture and reference, and what is mixed in."""
+    """Compare what lies between input and output: the maps of image and reference, and what is mixed in."""
     every = golden.meta["every"]
     golden.close("out_body_model_head", seen[network.first][:, ::8, ::4, ::4])
     maps, other = encoded
@@ -80,11 +80,11 @@ def check_inside(
 @case("yin2021_pipeline")
 def yin2021_pipeline(golden: Golden) -> None:
     side = golden.meta["config"]["crop_size"]
-    picture = fit_sides(golden.arrays["in_target"])
-    rows, columns = (int(side * each / min(picture.shape[:2])) for each in picture.shape[:2])
-    picture = resized(picture, (rows, columns))[: rows - rows % STRIDE, : columns - columns % STRIDE]
-    golden.close("out_size", torch.tensor(picture.shape[:2]))
-    labs = scaled_labs(picture)
+    image = fit_sides(golden.arrays["in_target"])
+    rows, columns = (int(side * each / min(image.shape[:2])) for each in image.shape[:2])
+    image = resized(image, (rows, columns))[: rows - rows % STRIDE, : columns - columns % STRIDE]
+    golden.close("out_size", torch.tensor(image.shape[:2]))
+    labs = scaled_labs(image)
     for index, lab in enumerate(labs, start=1):
         golden.close_sampled(f"out_l{index}", lab[:, :1])
         golden.close_sampled(f"out_ab{index}", lab[:, 1:])
@@ -99,5 +99,5 @@ def yin2021_pipeline(golden: Golden) -> None:
     golden.close("out_target_hist", wanted)
     golden.close("out_score", common_share(wanted, made)[0])
     for index, (lab, fake) in enumerate(zip(labs, fakes, strict=True), start=1):
-        levels = saved(scaled_to_rgb(torch.cat([lab[:, :1], fake], dim=1)), picture.shape[:2])
+        levels = saved(scaled_to_rgb(torch.cat([lab[:, :1], fake], dim=1)), image.shape[:2])
         golden.close(f"out_saved{index}", torch.from_numpy(levels)[::2, ::2])

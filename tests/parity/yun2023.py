@@ -16,7 +16,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.psnr import psnr
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.training.optimization import parameter_groups
 from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
 from colorzoo.zoo.yun2023.published import rename_published_key
@@ -53,7 +53,7 @@ def published_model(golden: Golden, config: Mapping[str, Any], part: str = "") -
 
 
 def normalized(golden: Golden, name: str = "in_rgb") -> Tensor:
-    """Return (L - 50) / 100, a / 110, b / 110 of 8-bit pictures."""
+    """Return (L - 50) / 100, a / 110, b / 110 of 8-bit images."""
     rgb = golden.tensor(name).permute(0, 3, 1, 2).float() / 255
     return (rgb_to_lab(rgb) - CENTER) / NORM
 
@@ -63,10 +63,10 @@ def hinted(golden: Golden, side: int, size: int) -> Tensor:
     places = golden.arrays["in_hint_xy"]
     counts = golden.arrays["in_hint_counts"]
     mask = torch.zeros(len(counts), 1, side // size, side // size)
-    for picture, rows in enumerate(np.split(places, np.cumsum(counts)[:-1])):
+    for image, rows in enumerate(np.split(places, np.cumsum(counts)[:-1])):
         for row, column in rows.tolist():
             if row < side and column < side:
-                mask[picture, 0, row // size, column // size] = 1
+                mask[image, 0, row // size, column // size] = 1
     return F.interpolate(mask, scale_factor=size, mode="nearest")
 
 
@@ -204,12 +204,12 @@ def whole_network(golden: Golden) -> None:
         if found := re.fullmatch(r"out_ab_h(\d+)", name):  # cells of a size that nobody trained
             seen = published_input(lab, hinted(golden, side, int(found[1])), int(found[1]))
             golden.close_sampled(name, model.model.network.paint(seen))
-    check_picture(golden, lightness, ab)
+    check_image(golden, lightness, ab)
     golden.close("out_loss", model.huber(ab, 110 * lab[:, 1:]))
 
 
-def check_picture(golden: Golden, lightness: Tensor, ab: Tensor) -> None:
-    """Compare the picture in memory, which is not cut at 1, and as it is saved."""
+def check_image(golden: Golden, lightness: Tensor, ab: Tensor) -> None:
+    """Compare the image in memory, which is not cut at 1, and as it is saved."""
     truth = golden.tensor("in_rgb").permute(0, 3, 1, 2).float() / 255
     rgb = lab_to_rgb(torch.cat([lightness, ab], dim=1), clip=False)
     golden.close("out_rgb_max", rgb.amax().view(1))
@@ -315,7 +315,7 @@ def icolorit_hint_stats(golden: Golden) -> None:
     expected = golden.tensor("out_train_per_quarter_cell").float()
     part = F.one_hot(torch.arange(side) * len(expected) // side).float()  # of each row and column
     quarters, counts = torch.zeros_like(expected), []
-    for generator in picture_generators(torch.arange(draws * (most + 1) // (most + 1 - least)), "points"):
+    for generator in image_generators(torch.arange(draws * (most + 1) // (most + 1 - least)), "points"):
         cells = simulate_cells(blank, [generator], most, 0.0).mask[0, 0, ::CELL, ::CELL]
         if cells.sum() < least:  # ours begin at 0; the others are uniform in the file's range
             continue
@@ -397,11 +397,11 @@ def icolorit_demo(golden: Golden) -> None:
 
     answer = to_pixels(golden.tensor("in_tokens"), 16)
     shown = F.interpolate(110 * answer, size=(height, width), mode="bicubic", align_corners=False)
-    picture = lab_to_rgb(torch.cat([eight_bit_lightness(rgb, height, width), shown], dim=1))
-    golden.close("out_result_rgb", (255 * picture).floor()[0, :, ::4, ::4].permute(1, 2, 0))
+    image = lab_to_rgb(torch.cat([eight_bit_lightness(rgb, height, width), shown], dim=1))
+    golden.close("out_result_rgb", (255 * image).floor()[0, :, ::4, ::4].permute(1, 2, 0))
 
 
 def eight_bit_lightness(rgb: Tensor, height: int, width: int) -> Tensor:
-    """Return the lightness of a picture (levels of 255) resized as OpenCV does, to whole levels."""
+    """Return the lightness of an image (levels of 255) resized as OpenCV does, to whole levels."""
     resized = F.interpolate(rgb, size=(height, width), mode="bicubic", align_corners=False)
     return rgb_to_lab(resized.round().clamp(0, 255) / 255)[:, :1]

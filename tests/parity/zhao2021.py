@@ -44,9 +44,9 @@ def part(module: nn.Module, state: Mapping[str, Tensor], theirs: str, ours: str)
 
 
 def pixels(golden: Golden, name: str) -> Tensor:
-    """Return pictures ``(B, 3, H, W)`` in [0, 1] of 8-bit ones."""
-    picture = golden.tensor(name).float() / 255
-    return (picture[None] if picture.ndim == 3 else picture).permute(0, 3, 1, 2)
+    """Return images ``(B, 3, H, W)`` in [0, 1] of 8-bit ones."""
+    image = golden.tensor(name).float() / 255
+    return (image[None] if image.ndim == 3 else image).permute(0, 3, 1, 2)
 
 
 def full_size(**settings: Any) -> Color2Embed:
@@ -138,7 +138,7 @@ def color2embed_encoder(golden: Golden) -> None:
 @case("color2embed_full")
 @torch.inference_mode()
 def color2embed_full(golden: Golden) -> None:
-    """The authors' script: both pictures are squashed, ab comes back by bilinear enlargement."""
+    """The authors' script: both images are squashed, ab comes back by bilinear enlargement."""
     meta = golden.meta
     model = full_size()
     model.load_published_state_dict(of_networks(golden))

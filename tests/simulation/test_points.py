@@ -26,15 +26,15 @@ def colors(batch: int, height: int = 24, width: int = 40) -> Tensor:
 
 
 def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
-    """Return Lab and mask ``(4, H, W)`` of the points of one picture from its uniform numbers."""
-    picture, patch, (_, height, width) = draws[:5].tolist(), draws[5:-1].view(3, 256).tolist(), lab.shape
-    if picture[3] < s.reveal_all:
+    """Return Lab and mask ``(4, H, W)`` of the points of one image from its uniform numbers."""
+    image, patch, (_, height, width) = draws[:5].tolist(), draws[5:-1].view(3, 256).tolist(), lab.shape
+    if image[3] < s.reveal_all:
         return torch.cat([lab, torch.ones(1, height, width)])
-    count = math.floor(math.log(1 - picture[0]) / math.log(1 - s.stop_probability))  # geometric
-    if picture[2] < s.many:
-        count = math.floor((s.most + 1) ** picture[1])  # log-uniform
+    count = math.floor(math.log(1 - image[0]) / math.log(1 - s.stop_probability))  # geometric
+    if image[2] < s.many:
+        count = math.floor((s.most + 1) ** image[1])  # log-uniform
     found = torch.zeros(4, height, width)
-    for number in range(0 if picture[4] < s.none else min(count, 256)):
+    for number in range(0 if image[4] < s.none else min(count, 256)):
         side, window = 1 + math.floor(patch[0][number] * min(s.max_side, height, width)), [slice(None)]
         for length, draw in zip((height, width), (patch[1][number], patch[2][number]), strict=True):
             room = length - side + 1
@@ -57,7 +57,7 @@ def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
     ],
 )
 def test_points_follow_their_distribution(simulation: PointSimulation) -> None:
-    """Each picture by its own generator, with lightness if it is given."""
+    """Each image by its own generator, with lightness if it is given."""
     lab = torch.cat([100 * torch.rand(60, 1, 24, 40, generator=generator(1)), colors(60)], dim=1)
     draws = [torch.rand(5 + 3 * 256 + 1, generator=generator(seed)) for seed in range(60)]
     wanted = torch.stack([points_by_hand(*each, simulation) for each in zip(lab, draws, strict=True)])
@@ -89,18 +89,18 @@ def test_patches_are_those_of_a_slow_loop() -> None:
 
 def slow_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     painted, mask = torch.zeros_like(ab), torch.zeros_like(ab[:, :1])
-    for picture in range(len(ab)):
-        for index in valid[picture].nonzero().flatten().tolist():  # in order: later ones cover earlier ones
-            top, left = corner[picture, index].tolist()
-            size = side[picture, index].item()
-            window = (picture, slice(None), slice(top, top + size), slice(left, left + size))
+    for image in range(len(ab)):
+        for index in valid[image].nonzero().flatten().tolist():  # in order: later ones cover earlier ones
+            top, left = corner[image, index].tolist()
+            size = side[image, index].item()
+            window = (image, slice(None), slice(top, top + size), slice(left, left + size))
             painted[window] = ab[window].mean(dim=(1, 2), keepdim=True)
             mask[window] = 1.0
     return painted, mask
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (5, 5)])
-def test_patches_fit_small_pictures(size: tuple[int, int]) -> None:
+def test_patches_fit_small_images(size: tuple[int, int]) -> None:
     ab = colors(16, *size)
     points = simulate_points(ab, generator(), NO_REVEAL)
     assert points.ab.isfinite().all()

@@ -1,4 +1,4 @@
-"""Simulated scribbles: each setting, on a picture with one straight color edge; and bled edges."""
+"""Simulated scribbles: each setting, on an image with one straight color edge; and bled edges."""
 
 from typing import Any
 
@@ -8,34 +8,34 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.randomness import picture_generators
-from colorzoo.simulation import BledEdgeScribbles, ColoredPicture, TargetPicture, bled_edges, bled_runs
+from colorzoo.randomness import image_generators
+from colorzoo.simulation import BledEdgeScribbles, ColorizedImage, TargetImage, bled_edges, bled_runs
 from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.testing.samples import sample_image
 
 SIDE, EDGE = 96, 32
 
 
-def truth(pictures: int) -> Tensor:
-    ab = torch.zeros(pictures, 2, SIDE, SIDE)
+def truth(images: int) -> Tensor:
+    ab = torch.zeros(images, 2, SIDE, SIDE)
     ab[..., EDGE:] = 40
     return ab
 
 
-def drawn(pictures: int = 24, result: Tensor | None = None, **changes: Any) -> Tensor:
+def drawn(images: int = 24, result: Tensor | None = None, **changes: Any) -> Tensor:
     """Return masks ``(B, H, W)`` of strokes over a result that is gray."""
-    true = truth(pictures)
+    true = truth(images)
     given = torch.zeros_like(true) if result is None else result
     simulation = ScribbleSimulation(**{"none": 0, "jitter": 0, "most": 1, **changes})
-    return simulate_scribbles(
-        given, true, picture_generators(torch.arange(pictures), "test"), simulation
-    ).mask[:, 0]
+    return simulate_scribbles(given, true, image_generators(torch.arange(images), "test"), simulation).mask[
+        :, 0
+    ]
 
 
 def test_a_stroke_extends_by_its_reach_in_each_direction() -> None:
     rows = drawn(reach=(20, 20), widths=(1,)).amax(dim=2).sum(dim=1)
     assert rows.max() == 41
-    assert rows.min() >= 21  # at the border of the picture half of it is left
+    assert rows.min() >= 21  # at the border of the image half of it is left
 
 
 def test_a_stroke_is_as_wide_as_one_of_the_widths() -> None:
@@ -72,7 +72,7 @@ def test_jitter_bounds_the_displacement() -> None:
 
 
 def striped_rgb() -> Tensor:
-    """Return a picture with three vertical color edges of growing strength."""
+    """Return an image with three vertical color edges of growing strength."""
     rgb = torch.full((1, 3, 64, 64), 0.5)
     for column, strength in ((16, 0.05), (32, 0.12), (48, 0.3)):
         rgb[:, 0, :, column:] += strength * (1 if column != 48 else -1)
@@ -82,9 +82,9 @@ def striped_rgb() -> Tensor:
 def test_bled_edge_scribbles_cover_the_worst_edge_first() -> None:
     rgb = striped_rgb()
     lab = rgb_to_lab(rgb)
-    gray = ColoredPicture(rgb, torch.zeros_like(lab[:, 1:]))
+    gray = ColorizedImage(rgb, torch.zeros_like(lab[:, 1:]))
     user = BledEdgeScribbles(width=5)
-    given = user.begin(TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
+    given = user.begin(TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
     columns = given.guidance.scribbles.mask[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
     assert columns
     assert all(43 <= column <= 53 for column in columns)  # only the strongest edge, at 48
@@ -127,13 +127,13 @@ def summary(masks: Tensor) -> list[tuple[float, float, float]]:
 
 
 def test_strokes_of_a_seed_are_those_of_before() -> None:
-    """So that training and tables can be repeated; the second picture is one of the tenth without strokes."""
+    """So that training and tables can be repeated; the second image is one of the tenth without strokes."""
     rgb = sample_image((60, 80), batch=6, seed=2)
     lab = rgb_to_lab(rgb)
-    drawn = simulate_scribbles(lab[:, 1:] / 2, lab[:, 1:], picture_generators(torch.arange(6), "test"))
+    drawn = simulate_scribbles(lab[:, 1:] / 2, lab[:, 1:], image_generators(torch.arange(6), "test"))
     wanted = [(166, 28.12, 65.03), (385, 28.57, 41.82), (323, 24.59, 43.28), (332, 32.15, 55.34)]
     assert summary(drawn.mask) == [pytest.approx(each, abs=0.01) for each in [*wanted, (92, 47.32, 61.46)]]
-    target, gray = TargetPicture(lab[:1, :1], rgb[:1], lab[:1, 1:], 7), ColoredPicture(rgb, 0 * lab[:1, 1:])
+    target, gray = TargetImage(lab[:1, :1], rgb[:1], lab[:1, 1:], 7), ColorizedImage(rgb, 0 * lab[:1, 1:])
     play = BledEdgeScribbles(width=3, jitter=2.0, coverage=0.6).begin(target, gray, None)
     given = [play(count, gray) for count in (1, 2, 9)]
     assert [each.interactions for each in given] == [1, 2, 5]

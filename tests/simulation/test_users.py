@@ -12,8 +12,8 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Guidance, Points, Regions
 from colorzoo.simulation import (
-    ColoredPicture,
-    TargetPicture,
+    ColorizedImage,
+    TargetImage,
     Turn,
     list_users,
     make_user,
@@ -24,13 +24,13 @@ from colorzoo.testing.samples import sample_image
 SIZE = (40, 48)
 
 
-def scene_of(rgb: Tensor, **more: object) -> TargetPicture:
+def scene_of(rgb: Tensor, **more: object) -> TargetImage:
     lab = rgb_to_lab(rgb)
-    return TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=7, **more)
+    return TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=7, **more)
 
 
 @pytest.fixture
-def scene() -> TargetPicture:
+def scene() -> TargetImage:
     return scene_of(sample_image(SIZE, seed=3))
 
 
@@ -40,7 +40,7 @@ class Obedient:
     def __init__(self) -> None:
         self.seen: list[Guidance] = []
 
-    def __call__(self, scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+    def __call__(self, scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         self.seen.append(guidance)
         ab = torch.zeros_like(scene.ab)
         if guidance.points is not None:
@@ -49,7 +49,7 @@ class Obedient:
         if guidance.regions is not None:
             colors = guidance.regions.rgb * guidance.regions.given[..., None]
             rgb = colors[0][guidance.regions.index[0, 0]].permute(2, 0, 1)[None]
-        return ColoredPicture(rgb, ab)
+        return ColorizedImage(rgb, ab)
 
     def propose(self, lightness: Tensor) -> Regions:
         """Propose three regions from right to left, the middle one empty."""
@@ -63,13 +63,13 @@ class Obedient:
 
 
 def turns(
-    name: str, scene: TargetPicture, counts: tuple[int, ...], **options: object
+    name: str, scene: TargetImage, counts: tuple[int, ...], **options: object
 ) -> tuple[list[Turn], Obedient]:
     model = Obedient()
     return list(play(model, make_user(name, **options), scene, counts, model=model)), model
 
 
-def test_uniform_points_are_nested_and_reproducible(scene: TargetPicture) -> None:
+def test_uniform_points_are_nested_and_reproducible(scene: TargetImage) -> None:
     played, model = turns("uniform_points", scene, (0, 2, 5), side=4)
     again, _ = turns("uniform_points", scene, (5,), side=4)
     assert [turn.interactions for turn in played] == [0, 2, 5]
@@ -89,19 +89,19 @@ def test_most_wrong_points_take_the_worst_square_and_none_twice() -> None:
     assert model.seen[-1].points.mask.sum() == 32
 
 
-def test_points_are_not_repeated_if_the_model_ignores_them(scene: TargetPicture) -> None:
+def test_points_are_not_repeated_if_the_model_ignores_them(scene: TargetImage) -> None:
     seen: list[Guidance] = []
 
-    def ignores_points(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+    def ignores_points(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         seen.append(guidance)
-        return ColoredPicture(scene.rgb, torch.zeros_like(scene.ab))
+        return ColorizedImage(scene.rgb, torch.zeros_like(scene.ab))
 
     list(play(ignores_points, make_user("most_wrong_points", side=4), scene, (0, 3)))
     assert seen[1].points.mask.sum() == 16
     assert seen[-1].points.mask.sum() > 2 * 16  # clicks may touch, but none is made twice
 
 
-def test_proposed_points_are_where_the_model_proposes_them(scene: TargetPicture) -> None:
+def test_proposed_points_are_where_the_model_proposes_them(scene: TargetImage) -> None:
     _, model = turns("proposed_points", scene, (0, 2), side=2)
     mask = model.seen[-1].points.mask[0, 0]
     assert mask[0].nonzero()[:, 0].tolist() == [0, 1]  # both clicks were moved inside the border
@@ -109,12 +109,12 @@ def test_proposed_points_are_where_the_model_proposes_them(scene: TargetPicture)
 
 @pytest.mark.parametrize("name", ["uniform_points", "most_wrong_points", "proposed_points"])
 @pytest.mark.parametrize("size", [(3, 48), (40, 3)])
-def test_a_point_is_no_larger_than_the_picture(name: str, size: tuple[int, int]) -> None:
+def test_a_point_is_no_larger_than_the_image(name: str, size: tuple[int, int]) -> None:
     _, model = turns(name, scene_of(sample_image(size, seed=3)), (0, 1), side=4)
     assert model.seen[-1].points.mask.sum() == 9
 
 
-def test_regions_follow_the_models_order_without_empty_ones(scene: TargetPicture) -> None:
+def test_regions_follow_the_models_order_without_empty_ones(scene: TargetImage) -> None:
     played, model = turns("priority_regions", scene, (0, 1, 2, 5))
     assert [turn.interactions for turn in played] == [0, 1, 2, 2]
     assert [guidance.regions.given[0].tolist() for guidance in model.seen[1:]] == [[1, 0, 0], [1, 0, 1]]
@@ -123,7 +123,7 @@ def test_regions_follow_the_models_order_without_empty_ones(scene: TargetPicture
     assert torch.equal(played[3].result.rgb, played[2].result.rgb)
 
 
-def test_random_order_colors_all_regions_in_another_order(scene: TargetPicture) -> None:
+def test_random_order_colors_all_regions_in_another_order(scene: TargetImage) -> None:
     orders = set()
     for seed in range(8):
         other = replace(scene, seed=seed)
@@ -133,8 +133,8 @@ def test_random_order_colors_all_regions_in_another_order(scene: TargetPicture) 
     assert orders == {(1, 0, 0), (0, 0, 1)}
 
 
-def test_superpixels_get_their_mean_colors_largest_first(scene: TargetPicture) -> None:
-    played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6, ground="picture")
+def test_superpixels_get_their_mean_colors_largest_first(scene: TargetImage) -> None:
+    played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6, ground="image")
     regions = model.seen[-1].regions
     sizes = [int((regions.index == number).sum()) for number in range(6) if regions.given[0, number]]
     assert sizes == sorted(sizes, reverse=True)
@@ -144,12 +144,12 @@ def test_superpixels_get_their_mean_colors_largest_first(scene: TargetPicture) -
     assert torch.allclose(regions.rgb[0, 0], first, atol=1e-5)
     assert model.seen[1].regions.given[0].tolist() == [1] + [0] * 5
     scene = scene_of(sample_image((60, 80), batch=6, seed=2)[:1])
-    for ground, wanted in (("sketch", [2406, 1507, 887]), ("picture", [1387, 1187, 1185, 535, 506])):
+    for ground, wanted in (("sketch", [2406, 1507, 887]), ("image", [1387, 1187, 1185, 535, 506])):
         _, model = turns("superpixel_regions", scene, (0, 1), count=6, ground=ground)
         assert torch.bincount(model.seen[1].regions.index.flatten()).tolist() == wanted
 
 
-def test_classes_are_labeled_by_size(scene: TargetPicture) -> None:
+def test_classes_are_labeled_by_size(scene: TargetImage) -> None:
     true = torch.ones(1, 1, *SIZE, dtype=torch.long)
     true[..., :10, :] = 4
     true[..., :10, :5] = 0
@@ -165,7 +165,7 @@ def test_classes_are_labeled_by_size(scene: TargetPicture) -> None:
         assert torch.equal(guidance.exemplar.rgb, scene.rgb)
 
 
-def test_an_exemplar_is_one_interaction(scene: TargetPicture) -> None:
+def test_an_exemplar_is_one_interaction(scene: TargetImage) -> None:
     scene = scene_of(scene.rgb, exemplar=scene.rgb.flip(-1))
     played, model = turns("exemplar", scene, (0, 1, 2))
     assert [turn.interactions for turn in played] == [0, 1, 1]
@@ -173,14 +173,14 @@ def test_an_exemplar_is_one_interaction(scene: TargetPicture) -> None:
     assert torch.equal(model.seen[1].exemplar.rgb, scene.exemplar)
 
 
-def test_statistics_are_one_interaction(scene: TargetPicture) -> None:
+def test_statistics_are_one_interaction(scene: TargetImage) -> None:
     played, model = turns("true_statistics", scene, (0, 1, 5), give="saturation")
     assert [turn.interactions for turn in played] == [0, 1, 1]
     assert model.seen[1].statistics.histogram is None
     assert 0 < float(model.seen[1].statistics.saturation) < 1
 
 
-def test_background_is_kept_beside_the_users_input(scene: TargetPicture) -> None:
+def test_background_is_kept_beside_the_users_input(scene: TargetImage) -> None:
     model = Obedient()
     background = Guidance(points=Points(0 * scene.ab, torch.ones_like(scene.lightness)))
     played = list(play(model, make_user("bled_edge_scribbles"), scene, (0, 1), background=background))
@@ -189,7 +189,7 @@ def test_background_is_kept_beside_the_users_input(scene: TargetPicture) -> None
     assert model.seen[1].scribbles is not None
 
 
-def test_missing_needs_are_named_in_one_line(scene: TargetPicture) -> None:
+def test_missing_needs_are_named_in_one_line(scene: TargetImage) -> None:
     for name, needs in (
         ("exemplar", "reference"),
         ("class_map", "classes"),
@@ -207,7 +207,7 @@ def test_missing_needs_are_named_in_one_line(scene: TargetPicture) -> None:
     assert "uniform_points" in list_users()
 
 
-def test_without_a_user_each_turn_is_the_automatic_result(scene: TargetPicture) -> None:
+def test_without_a_user_each_turn_is_the_automatic_result(scene: TargetImage) -> None:
     model = Obedient()
     played = list(play(model, None, scene, (0, 10)))
     assert [turn.interactions for turn in played] == [0, 0]

@@ -52,8 +52,8 @@ def test_both_halves_of_the_step(stop: float) -> None:
     batch["sketch"] = sketch
     found = model.generator_loss(batch, painted)
     terms = plain_terms(model, sketch, rgb, draws, 0.5)
-    picture = terms.pop("painted")
-    torch.testing.assert_close(2 * painted.rgb - 1, picture, rtol=0, atol=1e-4)
+    image = terms.pop("painted")
+    torch.testing.assert_close(2 * painted.rgb - 1, image, rtol=0, atol=1e-4)
     weights = {"reconstruction": 30.0, "variance": 5.0, "smoothness": 1.0, "adversarial": 0.2}
     wanted = sum(weights[name] * term for name, term in terms.items())
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
@@ -67,7 +67,7 @@ def test_both_halves_of_the_step(stop: float) -> None:
 
     critic = model.discriminator_loss(batch, painted.detach())
     judge, ink = model.discriminator, 2 * sketch - 1
-    fake = judge(torch.cat([ink, picture.detach()], dim=1))
+    fake = judge(torch.cat([ink, image.detach()], dim=1))
     real = judge(torch.cat([ink, 2 * rgb - 1], dim=1))
     plain = 0.2 * 0.5 * (fake.square().mean() + (real - 1).square().mean())
     torch.testing.assert_close(critic, plain, rtol=1e-4, atol=0)

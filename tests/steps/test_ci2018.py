@@ -76,10 +76,10 @@ def test_the_losses_of_the_full_step() -> None:
 def test_the_step_of_the_small_form(hints: float) -> None:
     model = small("ci2018_small", hints=hints)
     batch, _, _ = training_batch(64, 2)
-    picture = 2 * batch["rgb"] - 1
-    mask = random_cells(batch["seed"], picture, hints)
-    cells = torch.cat([F.avg_pool2d(picture, 4) * mask[:, :, ::4, ::4], mask[:, :, ::4, ::4]], dim=1)
-    wanted = ((model.model.network(sketches_of(batch), cells) - picture) ** 2).mean()
+    image = 2 * batch["rgb"] - 1
+    mask = random_cells(batch["seed"], image, hints)
+    cells = torch.cat([F.avg_pool2d(image, 4) * mask[:, :, ::4, ::4], mask[:, :, ::4, ::4]], dim=1)
+    wanted = ((model.model.network(sketches_of(batch), cells) - image) ** 2).mean()
     found = model.training_step(batch, 0)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)

@@ -1,4 +1,4 @@
-"""colorzoo2026: one step against its losses written out picture by picture, cell by cell."""
+"""colorzoo2026: one step against its losses written out image by image, cell by cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.testing.samples import sample_batch
 from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Task, random_cells
 from steps.step import gradients, same, small
@@ -82,15 +82,15 @@ def smoothed_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def drawn_cells(seed: Tensor, purpose: str, most: int) -> list[int]:
-    """Return the cells drawn for one picture, in the order of their numbers; all that may count."""
-    (row,) = draw_uniform(picture_generators(seed[None], purpose), 1, CELLS + 1, seed.device).tolist()
+    """Return the cells drawn for one image, in the order of their numbers; all that may count."""
+    (row,) = draw_uniform(image_generators(seed[None], purpose), 1, CELLS + 1, seed.device).tolist()
     order = sorted(range(CELLS), key=lambda cell: -row[1 + cell])[:most]
     count = min(most, max(1, math.floor((most + 1) ** row[0])))
     return order[:count] if purpose == "points" else order
 
 
 def covariance_of(trainer: Colorzoo2026Task, features: Tensor, lightness: Tensor) -> Tensor:
-    """Return the covariance ``(N, N)`` of all cells of one picture, a sum over heads, in float64."""
+    """Return the covariance ``(N, N)`` of all cells of one image, a sum over heads, in float64."""
     layer = trainer.model.covariance
     light = (F.avg_pool2d(lightness[None], 4)[0].permute(1, 2, 0) - 50) / 50
     hidden = F.leaky_relu(layer.hidden(torch.cat([features, light], -1)), 0.1).flatten(0, 1)
@@ -110,10 +110,10 @@ def losses_by_hand(trainer: Colorzoo2026Task, batch: Any, lightness: Tensor) -> 
     maps = trainer.model.network(lightness)
     truth = true_colors(batch["rgb"])
     after, likelihoods = [], []
-    for picture, seed in enumerate(batch["seed"]):
-        covariance = covariance_of(trainer, maps.features[picture].float(), lightness[picture])
+    for image, seed in enumerate(batch["seed"]):
+        covariance = covariance_of(trainer, maps.features[image].float(), lightness[image])
         noise = trainer.model.covariance.log_noise.double().exp() ** 2
-        mean, wanted = maps.mean[picture].flatten(0, 1).double(), truth[picture].flatten(0, 1) / 50
+        mean, wanted = maps.mean[image].flatten(0, 1).double(), truth[image].flatten(0, 1) / 50
         given = drawn_cells(seed, "points", 64)
         system = covariance[given][:, given] + (noise + 1e-5) * torch.eye(len(given), dtype=torch.double)
         gain = torch.linalg.solve(system, covariance[given]).T  # (N, n)
@@ -152,7 +152,7 @@ def test_the_step(trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.Mon
     torch.testing.assert_close(logged["loss"], found, rtol=0, atol=0)
 
 
-def test_cells_of_a_picture_are_its_own_and_those_of_other_purposes_differ() -> None:
+def test_cells_of_a_image_are_its_own_and_those_of_other_purposes_differ() -> None:
     seeds = torch.arange(400)
     index, given = random_cells(seeds, 256)
     assert all(len(set(row)) == 64 for row in index.tolist())  # different cells

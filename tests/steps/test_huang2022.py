@@ -46,7 +46,7 @@ def test_the_loss_of_the_transformer() -> None:
     same(gradients(found, network.transformer), gradients(wanted, network.transformer))
 
 
-def test_hints_lie_on_candidates_and_have_colors_of_the_picture() -> None:
+def test_hints_lie_on_candidates_and_have_colors_of_the_image() -> None:
     users, shape = Users(fewest=8, strokes=4, hinted=1.0), (4, 4)
     flat = torch.ones(6, 3, SIDE, SIDE) * torch.tensor([1.0, 0.5, 0.0]).view(3, 1, 1)
     masks, hints = simulate(flat, list(range(6)), shape, users)
@@ -54,7 +54,7 @@ def test_hints_lie_on_candidates_and_have_colors_of_the_picture() -> None:
     assert all(masks[tuple(cell)] == CANDIDATE for cell in hints.cells)
     assert hints.rgb.sub(torch.tensor([1.0, 0.0, -1.0])).abs().max() < 0.01
     again = simulate(flat[2:4], [2, 3], shape, users)[0]
-    assert torch.equal(again, masks[2:4])  # the numbers belong to the picture
+    assert torch.equal(again, masks[2:4])  # the numbers belong to the image
     large = 2**32 + 2**31 + 7  # numpy takes no larger seeds than 2**32
     wanted = draw_mask(random.Random(large), np.random.RandomState(2**31 + 7), shape, users)
     assert np.array_equal(simulate(flat[:1], [large], shape, users)[0][0], wanted)

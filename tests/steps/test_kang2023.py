@@ -98,7 +98,7 @@ def test_a_step_takes_three_power_iterations_of_the_discriminator_and_one_of_the
     assert not torch.equal(before, model.discriminator.layers[4][0].weight_u)
 
 
-def test_the_colorfulness_of_a_gray_picture_has_a_gradient_of_numbers() -> None:
+def test_the_colorfulness_of_a_gray_image_has_a_gradient_of_numbers() -> None:
     gray = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
     colorfulness_loss(gray).backward()
     assert gray.grad is not None

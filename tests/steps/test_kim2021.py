@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.networks.taps import unchanged
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from colorzoo.training.configs import find_config, load_config
@@ -38,14 +38,14 @@ def sobel(ab: Tensor) -> Tensor:
 
 
 def masked_mean(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean squared distance over the pixels of each picture's mask."""
+    """Return the mean squared distance over the pixels of each image's mask."""
     squared = (found - wanted).square().sum(dim=1)
     each = [(s * m).sum() / m.sum().clamp(min=1) for s, m in zip(squared, mask[:, 0], strict=True)]
     return torch.stack(each)
 
 
 def shifted(image: Tensor, row: int, column: int) -> Tensor:
-    """Return the values that lie so many pixels below and to the right; 0 beyond the picture."""
+    """Return the values that lie so many pixels below and to the right; 0 beyond the image."""
     reach = max(abs(row), abs(column))
     padded = F.pad(image, (reach,) * 4)
     height, width = image.shape[-2:]
@@ -58,7 +58,7 @@ def square(image: Tensor, radius: int) -> list[Tensor]:
 
 
 def fading(drawn: Tensor, reach: int) -> Tensor:
-    """Return 1 up to half the reach from a stroke, then a mean over the other half, in the picture."""
+    """Return 1 up to half the reach from a stroke, then a mean over the other half, in the image."""
     wide = torch.stack(square(drawn, reach - reach // 2)).amax(dim=0)
     inside = torch.stack(square(torch.ones_like(drawn), reach // 2)).sum(dim=0)
     return torch.stack(square(wide, reach // 2)).sum(dim=0) / inside
@@ -91,7 +91,7 @@ def propagated(ab: Tensor, lightness: Tensor, drawn: Tensor, propagation: Any, r
 def refined(
     model: Any, state: Any, lightness: Tensor, drawn: Tensor, ours: dict[str, Any]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the refined picture, and the change of each tap over its scale."""
+    """Return the refined image, and the change of each tap over its scale."""
     tapped, network, changes = model.model.backbone.model, model.model.network, []
     taps = {tap.name: (tap, branch) for tap, branch in zip(tapped.taps, network.branches, strict=True)}
     drawn_at_all = drawn.amax(dim=(1, 2, 3), keepdim=True)
@@ -108,10 +108,10 @@ def refined(
         changes.append(near * branch_change(branch, activation, beside))
         return activation + tap.scale * changes[-1]
 
-    picture = tapped.after_taps(state, visit)
+    image = tapped.after_taps(state, visit)
     if ours["propagation"]:
-        picture = propagated(picture, lightness, drawn, network.propagation, ours["propagation"])
-    return picture, changes
+        image = propagated(image, lightness, drawn, network.propagation, ours["propagation"])
+    return image, changes
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_the_step_is_the_sum_of_five_losses(config: str, changes: dict[str, floa
         guidance = Guidance()
         if "points" in model.accepts:
             simulation = PointSimulation(none=1 - users["hints"])
-            generators = picture_generators(batch["seed"], "points")
+            generators = image_generators(batch["seed"], "points")
             guidance = Guidance(points=simulate_points(ab, generators, simulation))
         state = model.model.backbone.model.before_taps(lightness, guidance)
         first = model.model.backbone.model.after_taps(state, unchanged)
         strokes = ScribbleSimulation(lost=0.3, most=users["strokes"], jitter=2.0, none=users["empty"])
-        drawn = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), strokes).mask
+        drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), strokes).mask
     assert bool(drawn.any()) == (users["empty"] < 1)
-    picture, moved = refined(model, state, lightness, drawn, ours)
+    image, moved = refined(model, state, lightness, drawn, ours)
     near = torch.stack(square(drawn, ours["edge_band"])).amax(dim=0)
 
     def relative(error: Tensor) -> Tensor:
@@ -162,11 +162,11 @@ def test_the_step_is_the_sum_of_five_losses(config: str, changes: dict[str, floa
     of_edges = relative(masked_mean(sobel(first), sobel(ab), near))
     of_colors = relative(masked_mean(first / 110, ab / 110, near))
     losses = {
-        "edge": (of_edges * masked_mean(sobel(picture), sobel(ab), near)).mean(),
-        "con": (of_edges * masked_mean(sobel(picture), sobel(first), 1 - near)).mean(),
+        "edge": (of_edges * masked_mean(sobel(image), sobel(ab), near)).mean(),
+        "con": (of_edges * masked_mean(sobel(image), sobel(first), 1 - near)).mean(),
         "reg": torch.stack([each.square().mean() for each in moved]).mean(),
-        "color": (of_colors * masked_mean(picture / 110, ab / 110, near)).mean(),
-        "hold": (of_colors * masked_mean(picture / 110, first / 110, 1 - near)).mean(),
+        "color": (of_colors * masked_mean(image / 110, ab / 110, near)).mean(),
+        "hold": (of_colors * masked_mean(image / 110, first / 110, 1 - near)).mean(),
     }
     wanted = losses["edge"] + weights["con_weight"] * losses["con"] + weights["reg_weight"] * losses["reg"]
     wanted = wanted + ours["color_weight"] * losses["color"] + ours["hold_weight"] * losses["hold"]

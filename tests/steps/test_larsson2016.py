@@ -26,11 +26,11 @@ def counted(rgb: Tensor, row: int, column: int, window: int) -> tuple[Tensor, Te
     return hues / hues.sum(), chromas / chromas.sum()
 
 
-def column_at(maps: list[Tensor], picture: int, row: int, column: int) -> Tensor:
+def column_at(maps: list[Tensor], image: int, row: int, column: int) -> Tensor:
     """Return the values of all layers at a pixel, from maps enlarged by half-pixel bilinear interpolation."""
     found = []
     for each, scale in zip(maps, SCALES, strict=True):
-        large = each[picture : picture + 1]
+        large = each[image : image + 1]
         if scale > 1:
             large = F.interpolate(large, scale_factor=scale, mode="bilinear", align_corners=False)
         found.append(large[0, :, row, column])
@@ -49,18 +49,16 @@ def test_the_step_is_the_divergence_of_counted_histograms(normalization: bool) -
     network = task.model.network
     maps = network.features(0.33333 * (rgb - 0.25).sum(1, keepdim=True))
     total = torch.zeros(())
-    for picture in range(3):
-        for row, column in places[picture].tolist():
+    for image in range(3):
+        for row, column in places[image].tolist():
             hidden = F.linear(
-                column_at(maps, picture, row, column), network.hidden.weight[:, :, 0, 0], network.hidden.bias
+                column_at(maps, image, row, column), network.hidden.weight[:, :, 0, 0], network.hidden.bias
             ).relu()[:, None, None]
-            pixel = rgb[picture, :, row, column]
+            pixel = rgb[image, :, row, column]
             gray = float(0.33333 * pixel.sum())
             weights = 3 * float(pixel.max() - pixel.min()), 3 * min(gray, 1 / 3, 1 - gray)
             heads = (network.hue, network.chroma)
-            for share, weight, head in zip(
-                counted(rgb[picture], row, column, 5), weights, heads, strict=True
-            ):
+            for share, weight, head in zip(counted(rgb[image], row, column, 5), weights, heads, strict=True):
                 some = share > 0
                 log = head(hidden[None])[0, :, 0, 0].log_softmax(0)
                 total = total + weight * (share[some] * (share[some].log() - log[some])).sum()

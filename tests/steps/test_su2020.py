@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import Boxes, Points
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from steps.step import gradients, same, small, training_batch
 
@@ -24,7 +24,7 @@ BOXES = (  # in pixels, whole ones
 
 
 def batch_with_boxes() -> tuple[Any, Tensor]:
-    """Return a batch, whose second picture is nearly gray, and its Lab."""
+    """Return a batch, whose second image is nearly gray, and its Lab."""
     batch, lightness, ab = training_batch(SIDE, 3)
     ab[1] *= 4.9 / float((ab[1].amax((1, 2)) - ab[1].amin((1, 2))).sum())
     batch["boxes"] = [torch.tensor(each) for each in BOXES]
@@ -32,7 +32,7 @@ def batch_with_boxes() -> tuple[Any, Tensor]:
 
 
 def huber(found: Tensor, ab: Tensor) -> Tensor:
-    """Return the loss of train_model.py, 10 times the mean over pixels; nearly gray pictures count 0."""
+    """Return the loss of train_model.py, 10 times the mean over pixels; nearly gray images count 0."""
     delta = 1 / 110
     off = (found / 110 - ab / 110).abs()
     each = torch.where(off < delta, off.square() / (2 * delta), off - delta / 2).sum(dim=1)
@@ -42,9 +42,9 @@ def huber(found: Tensor, ab: Tensor) -> Tensor:
 
 
 def crops(lab: Tensor, seeds: Tensor) -> Tensor:
-    """Cut one box out of each picture, as drawn by the picture's own seed."""
+    """Cut one box out of each image, as drawn by the image's own seed."""
     found = []
-    for row, generator in enumerate(picture_generators(seeds, "instance")):
+    for row, generator in enumerate(image_generators(seeds, "instance")):
         chosen = int(torch.randint(len(BOXES[row]), (1,), generator=generator))
         left, top, right, bottom = (int(each) for each in BOXES[row][chosen])
         crop = lab[row : row + 1, :, top:bottom, left:right]
@@ -54,7 +54,7 @@ def crops(lab: Tensor, seeds: Tensor) -> Tensor:
 
 def points_of(batch: Any, ab: Tensor, hints: float) -> Points:
     simulation = PointSimulation(none=1 - hints)
-    return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
@@ -93,7 +93,7 @@ def test_colorful_pixels_count_more_if_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("stage", ["full", "instance", "fusion"])
 def test_a_step_does_not_depend_on_how_processes_share_a_batch_out(stage: str) -> None:
-    """The loss used to be divided by the number of pictures of its own process that have color."""
+    """The loss used to be divided by the number of images of its own process that have color."""
     model = small("su2020", stage=stage, hints=0.5, colorfulness=0.5).eval()
     batch, _ = batch_with_boxes()
     batch["rgb"][1] = batch["rgb"][1].mean(dim=0)  # gray

@@ -100,7 +100,7 @@ def test_superpixels_are_compared_with_their_means() -> None:
     assert all("superpixels" in name for name in reached)
 
 
-def test_anchors_are_drawn_by_the_pictures_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anchors_are_drawn_by_the_images_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Tensor] = []
     task = task_of(anchors=3)
     losses = Xia2022.losses

@@ -9,7 +9,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.guidance import Points
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.zoo.xu2020.transfer import keep
 from steps.step import gradients, same, small, training_batch
@@ -23,9 +23,9 @@ def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
 
 
 def paper_points(batch: Any, ab: Tensor, none: float = 0.0) -> Points:
-    """Draw geometric numbers of patches; no picture shows all its colors, as none does in the code."""
+    """Draw geometric numbers of patches; no image shows all its colors, as none does in the code."""
     simulation = PointSimulation(0.25, reveal_all=0.0, none=none)
-    return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
 
 @pytest.mark.parametrize("guided", [False, True])
@@ -48,7 +48,7 @@ def test_the_color_step(guided: bool) -> None:
 
 @pytest.mark.parametrize("weights", [(0.8, 0.2), (0.5, 0.9)])
 def test_the_decoder_step(weights: tuple[float, float]) -> None:
-    """Squared errors of the picture and of relu4_1, no moments matched anywhere."""
+    """Squared errors of the image and of relu4_1, no moments matched anywhere."""
     model = small("xu2020", stage="decoder", image_weight=weights[0], perceptual_weight=weights[1])
     batch, _, _ = training_batch()
     rgb = batch["rgb"]
@@ -64,7 +64,7 @@ def test_the_decoder_step(weights: tuple[float, float]) -> None:
     same(ours, gradients(wanted, model), rtol=1e-3)
 
 
-def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors() -> None:
+def test_the_encoder_step_is_a_transfer_from_the_images_own_colors() -> None:
     """Ours: the transfer makes the truth of automatic or wrong colors, by the moments of the reference."""
     model = small("xu2020", stage="encoder")
     batch, lightness, ab = training_batch(count=6)
@@ -85,17 +85,17 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors() -> None:
 
 
 def uniform(batch: Any, name: str, columns: int) -> Tensor:
-    """Return ``(B, columns)`` numbers of the pictures' own generators."""
-    return torch.stack([torch.rand(columns, generator=g) for g in picture_generators(batch["seed"], name)])
+    """Return ``(B, columns)`` numbers of the images' own generators."""
+    return torch.stack([torch.rand(columns, generator=g) for g in image_generators(batch["seed"], name)])
 
 
 def transferred_colors(network: Any, batch: Any, lightness: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ab ``(B, 2, H, W)`` after the transfer, and the share ``(B, 1)`` of the picture's own reference.
+    """Return ab ``(B, 2, H, W)`` after the transfer, and the share ``(B, 1)`` of the image's own reference.
 
-    Half of the pictures mix the moments of a part of themselves and of one with other colors: turned by 60 to
+    Half of the images mix the moments of a part of themselves and of one with other colors: turned by 60 to
     300 degrees and shifted by up to 30 units. The others take one of both.
     """
-    own = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"), scale=(0.3, 1.0))
+    own = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"), scale=(0.3, 1.0))
     lab, draws = rgb_to_lab(own), uniform(batch, "foreign", 3)[..., None, None]
     color = torch.complex(lab[:, 1], lab[:, 2]) * torch.exp(1j * torch.pi * (60 + 240 * draws[:, 0]) / 180)
     turned = torch.stack([color.real, color.imag], dim=1) + 30 * (2 * draws[:, 1:] - 1)
@@ -118,7 +118,7 @@ def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> 
     with torch.no_grad():
         transferred, own = transferred_colors(network, batch, lightness)
         automatic, _ = network.color(lightness, Points.none(lightness))
-    drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), PointSimulation(reveal_all=0.0))
+    drawn = simulate_points(ab, image_generators(batch["seed"], "points"), PointSimulation(reveal_all=0.0))
     middles = torch.zeros_like(drawn.mask)
     middles[:, :, 3::8, 3::8] = 1
     kind = uniform(batch, "hints", 1)[:, 0]

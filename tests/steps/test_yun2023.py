@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import Points
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.zoo.yun2023.task import simulate_cells
 from steps.step import gradients, same, small, training_batch
 
@@ -26,11 +26,11 @@ def plain_hints(batch: Any, ab: Tensor, most: int) -> Points:
     shown, mask = torch.zeros_like(ab), torch.zeros_like(ab[:, :1])
     columns = ab.shape[3] // 2
     cells = columns * (ab.shape[2] // 2)
-    draws = draw_uniform(picture_generators(batch["seed"], "points"), len(ab), 2 + cells, ab.device)
-    for picture, row in enumerate(draws):
+    draws = draw_uniform(image_generators(batch["seed"], "points"), len(ab), 2 + cells, ab.device)
+    for image, row in enumerate(draws):
         for cell in row[2:].argsort().tolist()[: int(float(row[0]) * (most + 1))]:
             top, left = 2 * (cell // columns), 2 * (cell % columns)
-            place = (picture, slice(None), slice(top, top + 2), slice(left, left + 2))
+            place = (image, slice(None), slice(top, top + 2), slice(left, left + 2))
             shown[place], mask[place] = ab[place].mean(dim=(1, 2), keepdim=True), 1
     return Points(shown, mask)
 
@@ -53,7 +53,7 @@ def test_the_step(most: int) -> None:
 def test_hints_are_drawn_as_written_out() -> None:
     batch, _, ab = training_batch(20, 30)
     ab = ab[:, :, :, :13]  # the odd column belongs to no cell
-    ours = simulate_cells(ab, picture_generators(batch["seed"], "points"), 40, 0.0)
+    ours = simulate_cells(ab, image_generators(batch["seed"], "points"), 40, 0.0)
     plain = plain_hints(batch, ab, 40)
     assert torch.equal(ours.mask, plain.mask)
     torch.testing.assert_close(ours.ab, plain.ab)

@@ -14,17 +14,17 @@ def plain_loss(logits: Tensor, ab: Tensor, *, uniform: float, neighbors: int) ->
     rarity = rarity / (prior * rarity).sum()
     log_share = logits.double().log_softmax(dim=1)
     total = torch.zeros((), dtype=torch.float64)
-    for picture in range(len(ab)):
-        seen = ab[picture, :, ::4, ::4].double()
+    for image in range(len(ab)):
+        seen = ab[image, :, ::4, ::4].double()
         if not (seen.abs() > 5).any():
-            continue  # gray pictures count nothing
+            continue  # gray images count nothing
         for row in range(seen.shape[1]):
             for column in range(seen.shape[2]):
                 distance = (centers - seen[:, row, column]).square().sum(dim=1)
                 nearest = distance.argsort()[:neighbors]
                 soft = torch.exp(-distance[nearest] / (2 * 5.0**2))
                 soft = soft / soft.sum()
-                here = -(soft * log_share[picture, nearest, row, column]).sum()  # eq. 2
+                here = -(soft * log_share[image, nearest, row, column]).sum()  # eq. 2
                 total = total + rarity[nearest[0]] * here  # eq. 3
     return total / logits[:, 0].numel()
 
@@ -34,7 +34,7 @@ def plain_loss(logits: Tensor, ab: Tensor, *, uniform: float, neighbors: int) ->
 def test_the_step_is_the_rebalanced_cross_entropy(uniform: float, neighbors: int) -> None:
     model = small("zhang2016", uniform=uniform, neighbors=neighbors)
     batch, lightness, ab = training_batch(24, 2)
-    batch["rgb"][1] = batch["rgb"][1].mean(dim=0)  # a gray picture
+    batch["rgb"][1] = batch["rgb"][1].mean(dim=0)  # a gray image
     ab = ab.clone()
     ab[1] = 0
     lightness[1] = model_lightness(batch["rgb"][1:])[0]

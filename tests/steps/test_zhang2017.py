@@ -8,7 +8,7 @@ from torch import Tensor
 
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from steps.step import gradients, same, small, training_batch
 
@@ -30,7 +30,7 @@ def hard_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def drawn(batch: Any, ab: Tensor, **simulation: float) -> Points:
-    return simulate_points(ab, picture_generators(batch["seed"], "points"), PointSimulation(**simulation))
+    return simulate_points(ab, image_generators(batch["seed"], "points"), PointSimulation(**simulation))
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])

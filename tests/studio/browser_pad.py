@@ -1,4 +1,4 @@
-"""Drive the drawing pad in Chromium, for the tests and for the pictures of docs/studio.md."""
+"""Drive the drawing pad in Chromium, for the tests and for the images of docs/studio.md."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class BrowserPad:
                         "type": "error",
                         "re": message["re"],
                         "code": "internal",
-                        "message": "The model gave up on this picture",
+                        "message": "The model gave up on this image",
                     }
                 )
             socket.send(frame)

@@ -44,7 +44,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A gray picture with smooth parts, edges and a name that needs care."""
+    """A gray image with smooth parts, edges and a name that needs care."""
     rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
     levels = 90 + 60 * np.sin(columns / 40) + 40 * np.cos(rows / 25)
     levels[40:110, 60:150] = 150

@@ -1,4 +1,4 @@
-"""Pads for tests, with and without a websocket, and generated pictures."""
+"""Pads for tests, with and without a websocket, and generated images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from colorzoo.studio.app import StudioLoader, build_app
 from colorzoo.studio.photo import Photo, open_photo
 from colorzoo.studio.protocol import Limits, Message, pack, unpack
 from colorzoo.studio.studio import Studio
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 ADDRESS = "http://127.0.0.1:8765"
 SIDE_MESSAGES = {"model", "dropped"}
@@ -35,7 +35,7 @@ def tiny_studio(limits: Limits | None = None, **options: Any) -> Studio:
 
 def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: Any) -> bytes:
     memory = io.BytesIO()
-    Image.fromarray(gray_picture(height, width)).save(memory, kind, **options)
+    Image.fromarray(gray_image(height, width)).save(memory, kind, **options)
     return memory.getvalue()
 
 
@@ -48,7 +48,7 @@ def open_at_once(data: bytes, name: str, limits: Limits, network: int) -> Photo:
 
 def look_file(width: int = 60, height: int = 50) -> bytes:
     """Return a reference in color: one without would be refused."""
-    gray = np.asarray(gray_picture(height, width))
+    gray = np.asarray(gray_image(height, width))
     warm = np.stack([gray, gray // 2, gray // 3], axis=-1).astype(np.uint8)
     memory = io.BytesIO()
     Image.fromarray(warm).save(memory, "PNG")

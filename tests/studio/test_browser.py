@@ -254,7 +254,7 @@ def test_an_error_is_shown_and_can_be_retried(pad: BrowserPad, photo: Path) -> N
     pad.broken = "colored"
     pad.click(60, 50)
     pad.wait("failed")
-    assert "The model gave up on this picture" in pad.page.inner_text(".cz-banner")
+    assert "The model gave up on this image" in pad.page.inner_text(".cz-banner")
     assert len(pad.points()) == 1
     pad.broken = ""
     pad.page.click(".cz-banner button")

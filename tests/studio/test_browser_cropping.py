@@ -15,14 +15,14 @@ from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.inference.colorizer import Colorizer
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 PANEL = "section[aria-label='Straighten and crop']"
 
 
 @pytest.fixture
 def crooked(tmp_path: Path) -> Path:
-    Image.fromarray(gray_picture(160, 240)).save(tmp_path / "crooked.png")
+    Image.fromarray(gray_image(160, 240)).save(tmp_path / "crooked.png")
     return tmp_path / "crooked.png"
 
 

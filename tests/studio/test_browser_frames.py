@@ -122,7 +122,7 @@ def test_a_frame_outside_the_photo_is_refused_in_one_line(pad: DirectPad) -> Non
         recipe = {"image": photo["image"], "frame": [0, 0, 9999, 50]}
         answer = pad.ask(kind, recipe=recipe).body
         assert answer["code"] == "bad_recipe"
-        assert "does not lie within the picture" in answer["message"]
+        assert "does not lie within the image" in answer["message"]
     assert pad.ask("check", recipe={"frame": "auto"}).body["code"] == "bad_recipe"
 
 

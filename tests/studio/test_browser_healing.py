@@ -14,12 +14,12 @@ from pads import pixels
 from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 
 @pytest.fixture
 def dusty(tmp_path: Path) -> Path:
-    levels = gray_picture(160, 240).copy()
+    levels = gray_image(160, 240).copy()
     levels[58:62, 60:120] = 255
     Image.fromarray(levels).save(tmp_path / "dusty.png")
     return tmp_path / "dusty.png"

@@ -11,10 +11,10 @@ from browser_pad import BrowserPad, chromium, missing, watched_pad
 from PIL import Image
 
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
-from colorzoo.pictures.read import read_picture
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
@@ -55,8 +55,8 @@ def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
     pad.open_ready(sketch)
     pad.page.keyboard.press("r")
     pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
-    picture = read_picture(sketch)
-    regions = proposed_regions(colorizer.stages(), colorizer.job(picture, Recipe()))
+    image = read_image(sketch)
+    regions = proposed_regions(colorizer.stages(), colorizer.job(image, Recipe()))
     numbers = filled_regions(regions)
     assert pad.page.locator(".cz-region").count() == len(numbers) > 2
     suggested = pad.page.inner_text("text=Use the shown color")
@@ -70,5 +70,5 @@ def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
     assert recipe["regions"][0]["color"] in suggested
     assert recipe["studio"]["skipped"] == [numbers[1]]
     assert recipe["proposal"] == proposal_hash(regions)
-    notes = colorizer.colorize(picture, Recipe.from_json(recipe)).notes
+    notes = colorizer.colorize(image, Recipe.from_json(recipe)).notes
     assert any(f"region {numbers[1]} was left out" in note for note in notes)

@@ -21,7 +21,7 @@ from colorzoo.studio.app import StudioLoader, build_app
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
-from tiny_model import gray_picture
+from tiny_model import gray_image
 
 pytestmark = pytest.mark.browser
 NAMES = ("a & b.png", "gone.png", "c.png")
@@ -33,7 +33,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("colorzoo.batch.report.PER_PAGE", 2)
     for name in NAMES:
         if name != "gone.png":
-            Image.fromarray(gray_picture(60, 90)).save(tmp_path / name)
+            Image.fromarray(gray_image(60, 90)).save(tmp_path / name)
     path = tmp_path / "r 1.html"
     write_report(path, [Entry(str(tmp_path / name), notes="<img onerror='x()'>") for name in NAMES])
     path.write_text(path.read_text().replace("</head>", "<script>document.title = 'theirs'</script></head>"))
@@ -71,7 +71,7 @@ def opened_photo(page: Page, row: int) -> str:
 
 @pytest.mark.nightly
 def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
-    assert page.title() == "Colored pictures"  # made again without the script that somebody added
+    assert page.title() == "Colored images"  # made again without the script that somebody added
     assert opened_photo(page, 0) == "a & b.png"
     page.click("nav a")
     page.wait_for_url("**/r*-2.html")
@@ -81,7 +81,7 @@ def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
 
 @pytest.mark.nightly
 def test_photos_outside_the_report_are_refused(report: Path, tmp_path: Path) -> None:
-    Image.fromarray(gray_picture(60, 90)).save(tmp_path / "private.png")
+    Image.fromarray(gray_image(60, 90)).save(tmp_path / "private.png")
     private, named = quote(str(tmp_path / "private.png")), quote(str(tmp_path / "c.png"))
     address = f"/report/{quote(report.name)}"
     with web_client(loaded(report, tiny_studio())) as client:

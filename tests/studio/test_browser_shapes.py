@@ -17,9 +17,9 @@ from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import as_reference
 from colorzoo.inference.steps.classes import find_classes
-from colorzoo.pictures.read import read_picture
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
@@ -117,7 +117,7 @@ def by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any
 
 def classes_of(studio: Studio, look: Path) -> NDArray[Any]:
     colorizer = studio.pool.get("chen2023_small").colorizer()
-    small = as_reference(read_picture(look), colorizer.size)
+    small = as_reference(read_image(look), colorizer.size)
     return find_classes(colorizer.model, rgb_to_lab(small)[:, :1])[0, 0].numpy()
 
 

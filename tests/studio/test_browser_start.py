@@ -20,7 +20,7 @@ from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.works import Works
-from tiny_model import gray_picture
+from tiny_model import gray_image
 
 pytestmark = pytest.mark.browser
 
@@ -143,7 +143,7 @@ def test_a_point_with_its_first_color_is_one_step_of_undo(browser: Any, photo: P
 
 @pytest.mark.nightly
 def test_transparent_parts_show_a_checkerboard(browser: Any, tmp_path: Path) -> None:
-    gray = gray_picture(120, 160)
+    gray = gray_image(120, 160)
     alpha = np.full_like(gray, 255)
     alpha[:, :80] = 0
     Image.fromarray(np.dstack([gray, gray, gray, alpha])).save(tmp_path / "cut.png")

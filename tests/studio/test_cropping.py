@@ -13,14 +13,14 @@ from PIL import Image
 
 from colorzoo.guidance import Crop
 from colorzoo.inference.steps.cropping import cropped
-from tiny_model import gray_picture
+from tiny_model import gray_image
 
 TURNED = {"x": 40, "y": 30, "width": 120, "height": 90, "angle": 4.5}
 
 
 def file(width: int = 240, height: int = 160) -> bytes:
     memory = io.BytesIO()
-    Image.fromarray(gray_picture(height, width)).save(memory, "PNG")
+    Image.fromarray(gray_image(height, width)).save(memory, "PNG")
     return memory.getvalue()
 
 

@@ -56,7 +56,7 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     assert not pad.hello["resumed"]
 
 
-def test_the_default_colors_a_picture_before_the_first_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_colors_a_image_before_the_first_photo(monkeypatch: pytest.MonkeyPatch) -> None:
     """So the first photo and point do not wait for what is made once."""
     studio, done = tiny_studio(), threading.Event()
     colored: list[tuple[Any, Any]] = []
@@ -65,8 +65,8 @@ def test_the_default_colors_a_picture_before_the_first_photo(monkeypatch: pytest
     worker = studio.pool.get(None).worker
     worker.submit("z", QueuedRequest("any", lambda: worker.submit("z", QueuedRequest("last", done.set))))
     assert done.wait(30)
-    ((picture, recipe),) = colored
-    assert picture.levels.tolist() == [[128] * 64] * 64
+    ((image, recipe),) = colored
+    assert image.levels.tolist() == [[128] * 64] * 64
     assert recipe.points == (PointHint(32, 32, reach="automatic"),)
     studio.close()
 
@@ -117,14 +117,14 @@ def test_what_paints_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytes
     assert (found["kind"], found["proposed"]) == ("gray", None)
 
 
-def test_color_returns_a_picture_and_the_displayed_points(pad: DirectPad) -> None:
+def test_color_returns_a_image_and_the_displayed_points(pad: DirectPad) -> None:
     photo = pad.open()
     answer = pad.ask("color", recipe=with_points(photo, POINT), quality="final")
-    picture = pixels(answer.buffers[0])
-    assert picture.shape == (80, 96, 3)
-    assert np.ptp(picture, axis=2).mean() > 3
+    image = pixels(answer.buffers[0])
+    assert image.shape == (80, 96, 3)
+    assert np.ptp(image, axis=2).mean() > 3
     (shown,) = answer.body["points"]
-    red, green, blue = picture[30, 20].astype(int)
+    red, green, blue = image[30, 20].astype(int)
     assert red > green + 20
     assert red > blue + 20
     wanted = [int(shown["color"][i : i + 2], 16) for i in (1, 3, 5)]
@@ -135,7 +135,7 @@ def test_color_returns_a_picture_and_the_displayed_points(pad: DirectPad) -> Non
 @pytest.mark.parametrize(
     ("most", "full"), [(200_000, (500, 400)), (199_999, (499, 399)), (50_000, (250, 200))]
 )
-def test_the_size_of_the_picture_depends_on_the_quality(most: int, full: tuple[int, int]) -> None:
+def test_the_size_of_the_image_depends_on_the_quality(most: int, full: tuple[int, int]) -> None:
     studio = tiny_studio(Limits(view_side=200, full_pixels=most))
     pad = DirectPad(studio)
     photo = pad.open(photo_file(500, 400))
@@ -246,7 +246,7 @@ def test_a_loaded_recipe_is_checked_and_its_unknown_fields_stay(pad: DirectPad) 
     assert body["recipe"]["mood"] == "warm"
     assert "mood" in body["notes"][0]
     other = {"image": {**photo["image"], "sha256": "0" * 64}, "points": [POINT]}
-    assert "another picture" in pad.ask("check", recipe=other).body["notes"][0]
+    assert "another image" in pad.ask("check", recipe=other).body["notes"][0]
 
 
 def test_a_reconnected_pad_finds_its_photo_and_a_duplicated_tab_does_not(studio: Studio) -> None:

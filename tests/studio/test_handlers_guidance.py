@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Guidance, Recipe, Regions
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from colorzoo.studio.studio import Studio
 from colorzoo.testing.samples import sample_image
@@ -165,7 +165,7 @@ def test_paths_in_a_recipe_are_never_opened(pad: DirectPad, tmp_path) -> None:
     assert "not opened here" in checked["notes"][0]
 
 
-def test_statistics_of_an_attached_picture_are_returned(pad: DirectPad) -> None:
+def test_statistics_of_an_attached_image_are_returned(pad: DirectPad) -> None:
     answer = pad.ask("attach", photo_file(60, 50), slot="statistics", name="look.png").body["statistics"]
     assert len(answer["histogram"]) == 313
     assert sum(answer["histogram"]) == pytest.approx(1, abs=1e-3)
@@ -215,9 +215,7 @@ def test_a_recipe_with_several_kinds_of_guidance_agrees_with_python(pad: DirectP
     key = exported.removeprefix("api/download/").partition("?")[0]
     data = pad.studio.downloads.pop(key, pad.session.id).data
     colorizer = pad.studio.pool.get(None).colorizer()
-    again = colorizer(
-        read_picture(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_picture(look)
-    )
+    again = colorizer(read_image(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_image(look))
     assert np.array_equal(pixels(data), np.asarray(again))
 
 

@@ -9,13 +9,13 @@ from pads import DirectPad, pixels
 from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 DUST = {"path": [[60, 40], [90, 40]], "width": 8}
 
 
 def dusty(width: int = 240, height: int = 160) -> bytes:
-    levels = gray_picture(height, width).copy()
+    levels = gray_image(height, width).copy()
     levels[38:42, 60:90] = 255
     memory = io.BytesIO()
     Image.fromarray(levels).save(memory, "PNG")

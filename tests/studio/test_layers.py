@@ -9,7 +9,7 @@ import pytest
 from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
-from colorzoo.pictures.read import read_picture
+from colorzoo.image_io.read import read_image
 from colorzoo.studio.layers import color_layer, encode_layers, gray_levels
 
 RNG = np.random.default_rng(0)
@@ -35,8 +35,8 @@ def test_the_colors_laid_over_the_photo_give_the_result(spread: int) -> None:
 
 def test_a_photo_in_color_becomes_gray_of_the_same_lightness() -> None:
     levels = np.zeros((4, 4, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
-    assert gray_levels(read_picture(levels))[0, 0] == 127  # L of red is 53.2, that of this gray too
-    gray = read_picture(photo_file())
+    assert gray_levels(read_image(levels))[0, 0] == 127  # L of red is 53.2, that of this gray too
+    gray = read_image(photo_file())
     assert np.array_equal(gray_levels(gray), gray.levels)
 
 
@@ -61,8 +61,8 @@ def test_an_open_raster_file_follows_the_specification(pad: DirectPad) -> None:
 
 
 def test_the_transparent_png_is_the_color_layer() -> None:
-    picture = read_picture(photo_file())
-    result = np.dstack([picture.levels, picture.levels // 2, picture.levels // 3])
+    image = read_image(photo_file())
+    result = np.dstack([image.levels, image.levels // 2, image.levels // 3])
     assert np.array_equal(
-        pixels(encode_layers("layer", picture, result)), color_layer(gray_levels(picture), result)
+        pixels(encode_layers("layer", image, result)), color_layer(gray_levels(image), result)
     )

@@ -36,9 +36,9 @@ console.log(JSON.stringify({ refused, sizes: [before, ui.size] }));
 """
 RECIPE_SCRIPT = """
 const { fromRecipe, toRecipe } = await import("MODULE");
-const picture = { width: 96, height: 80, perNetworkPixel: 1 };
-const doc = fromRecipe(RECIPE, picture, () => [48, 39]);
-console.log(JSON.stringify(toRecipe(doc, { ...picture, image: {} })));
+const image = { width: 96, height: 80, perNetworkPixel: 1 };
+const doc = fromRecipe(RECIPE, image, () => [48, 39]);
+console.log(JSON.stringify(toRecipe(doc, { ...image, image: {} })));
 """
 POINTS = [
     {"x": 20, "y": 30, "radius": 4, "color": "#c04020", "reach": "automatic"},

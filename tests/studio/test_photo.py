@@ -17,9 +17,9 @@ import torch
 from pads import DirectPad, open_at_once, photo_file, pixels
 from PIL import Image
 
+from colorzoo.image_io.read import read_image
 from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
-from colorzoo.pictures.read import read_picture
 from colorzoo.studio import photo
 from colorzoo.studio.photo import (
     fit_size,
@@ -29,7 +29,7 @@ from colorzoo.studio.photo import (
     shrink_levels,
 )
 from colorzoo.studio.protocol import Limits
-from tiny_model import gray_picture
+from tiny_model import gray_image
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatc
 def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) -> None:
     for data in (photo_file(*size), color_file(*size)):
         opened = open_at_once(data, "old.png", Limits(view_side=100), 64)
-        lightness = FullLightness(read_picture(data).levels)
+        lightness = FullLightness(read_image(data).levels)
         shape = working_size(size[1], size[0], 64)
         assert torch.equal(opened.network_lightness(64), lightness.shrunk(shape))
         view = shrink_lightness(lightness.whole(), tuple(opened.lightness.shape[2:]))
@@ -109,8 +109,8 @@ PAPER = np.array([1.0, 0.93, 0.8])
     [
         (drawing(), "sketch", ()),
         ((drawing()[..., None] * PAPER).astype(np.uint8), "sketch", TINTED),
-        (gray_picture(60, 80), "gray", ()),
-        ((gray_picture(60, 80)[..., None] * PAPER).astype(np.uint8), "color", TINTED),
+        (gray_image(60, 80), "gray", ()),
+        ((gray_image(60, 80)[..., None] * PAPER).astype(np.uint8), "color", TINTED),
         (pixels(color_file(80, 60)), "color", IN_COLOR),
     ],
 )
@@ -142,14 +142,12 @@ def test_opacity_is_the_mean_of_what_a_pixel_covers(depth: type) -> None:
         ((1, 5000), 9, (1, 9)),
     ],
 )
-def test_a_picture_is_fitted_into_a_square(
-    size: tuple[int, int], side: int, fitting: tuple[int, int]
-) -> None:
+def test_a_image_is_fitted_into_a_square(size: tuple[int, int], side: int, fitting: tuple[int, int]) -> None:
     assert fit_size(*size, side) == fitting
 
 
 @pytest.mark.parametrize("size", [(8, 16), (7, 11)])
-def test_a_smaller_picture_has_the_means_of_what_its_pixels_cover(size: tuple[int, int]) -> None:
+def test_a_smaller_image_has_the_means_of_what_its_pixels_cover(size: tuple[int, int]) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
     found = shrink_levels(levels, size)
     exact = cv2.resize(levels.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)

@@ -39,7 +39,7 @@ def test_eight_sessions_for_a_few_seconds() -> None:
 
 
 async def run_sessions(url: str) -> list[int]:
-    """Draw in all sessions at once; return the number of pictures that each received."""
+    """Draw in all sessions at once; return the number of images that each received."""
     ready = asyncio.Barrier(SESSIONS)
     return await asyncio.gather(*(run_session(url, number, ready) for number in range(SESSIONS)))
 
@@ -83,7 +83,7 @@ async def run_session(url: str, number: int, ready: asyncio.Barrier) -> int:
 
 
 def check(message: Any, sent: dict[int, str], size: tuple[int, int], answers: Counter[str]) -> int | None:
-    """Assert that a message is no error and, if a picture, of this session; return its request."""
+    """Assert that a message is no error and, if an image, of this session; return its request."""
     assert message.type != "error", message.body
     answers[message.type] += 1
     if message.type == "colored":

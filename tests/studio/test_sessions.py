@@ -107,8 +107,8 @@ def test_files_expire_and_are_bounded(clock: Clock) -> None:
         ("../../etc/passwd", "passwd"),
         ("C:\\photos\\old.jpg", "old.jpg"),
         ("a\r\nSet-Cookie: b.png", "a__Set-Cookie_ b.png"),
-        ("..", "picture"),
-        ("", "picture"),
+        ("..", "image"),
+        ("", "image"),
         ("年賀状 1908.jpg", "年賀状 1908.jpg"),
     ],
 )

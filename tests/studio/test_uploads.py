@@ -28,7 +28,7 @@ def web() -> Iterator[SocketPad]:
 def test_a_bad_upload_is_refused_in_one_line(web: SocketPad, name: str) -> None:
     answer = web.open(BAD_FILES[name](), f"{name}.jpg")
     assert answer.type == "error"
-    assert answer.body["code"] == "bad_picture"
+    assert answer.body["code"] == "bad_image"
     text = answer.body["message"]
     assert 20 < len(text) < 300
     assert "\n" not in text
@@ -40,7 +40,7 @@ def test_a_bad_reference_leaves_the_old_one(pad: DirectPad) -> None:
     pad.open()
     assert pad.ask("attach", look_file(50, 40), slot="exemplar", name="look.png").body["width"] == 50
     kept = pad.session.reference
-    assert pad.ask("attach", b"nothing", slot="exemplar").body["code"] == "bad_picture"
+    assert pad.ask("attach", b"nothing", slot="exemplar").body["code"] == "bad_image"
     assert pad.session.reference is kept
 
 
@@ -54,7 +54,7 @@ BOMBS = {"png": ("PNG", 20_000, 20_000), "gif": ("GIF", 60_000, 60_000), "webp":
 
 
 def bomb_head(kind: str) -> bytes:
-    """Return a small picture whose header claims huge sides."""
+    """Return a small image whose header claims huge sides."""
     name, width, height = BOMBS[kind]
     data = bytearray(photo_file(kind=name))
     if kind == "png":
@@ -71,7 +71,7 @@ def bomb_head(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_bomb_is_refused(pad: DirectPad, kind: str) -> None:
     answer = pad.ask("open", bomb_head(kind), name="bomb.png").body
-    assert (answer["type"], answer["code"]) == ("error", "bad_picture")
+    assert (answer["type"], answer["code"]) == ("error", "bad_image")
     assert answer["message"].startswith("bomb.png has")
     assert "--max-pixels" not in answer["message"]
 
@@ -82,7 +82,7 @@ def test_errors_name_the_file_and_recommend_no_option_of_another_command(pad: Di
         text = pad.ask("open", data, name=name).body["message"]
         assert text.startswith(name)
         assert "--" not in text
-        assert "picture is not an image" not in text
+        assert "image is not an image" not in text
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
         run_server(loader, Address(port=0)) as (url, _),
         connect(f"ws://{urlsplit(url).netloc}/api/ws?{urlsplit(url).query}") as pad,
     ):
-        assert pad.response.headers.get("Sec-WebSocket-Extensions") is None  # pictures are compressed already
+        assert pad.response.headers.get("Sec-WebSocket-Extensions") is None  # images are compressed already
         assert pad.response.headers.get("Server") is None
         pad.recv()
         pad.send(" " * 10_001)

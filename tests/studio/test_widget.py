@@ -16,7 +16,7 @@ from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio import Pad
 from colorzoo.studio.protocol import Message
-from tiny_model import gray_picture, tiny_model
+from tiny_model import gray_image, tiny_model
 
 POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020", "reach": "automatic"}
 
@@ -57,7 +57,7 @@ def page_of(pad: Pad) -> Page:
 
 @pytest.fixture
 def pad() -> Iterator[Pad]:
-    made = Pad(gray_picture(80, 96), model=Colorizer(tiny_model(), device="cpu", size=64))
+    made = Pad(gray_image(80, 96), model=Colorizer(tiny_model(), device="cpu", size=64))
     yield made
     made.close()
 
@@ -91,7 +91,7 @@ def test_displaying_a_cell_again_keeps_photo_and_recipe(pad: Pad) -> None:
 
 def test_the_result_agrees_with_python_for_16_bits() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    array = gray_picture(80, 96, np.uint16)
+    array = gray_image(80, 96, np.uint16)
     pad = Pad(array, model=colorizer, recipe={"points": [POINT]})
     page_of(pad)
     assert np.array_equal(np.asarray(pad.result()), np.asarray(colorizer(array, pad.recipe)))
@@ -99,7 +99,7 @@ def test_the_result_agrees_with_python_for_16_bits() -> None:
 
 
 def test_the_result_is_cropped() -> None:
-    photo = np.dstack([gray_picture(80, 96)] * 3 + [gray_picture(80, 96)])
+    photo = np.dstack([gray_image(80, 96)] * 3 + [gray_image(80, 96)])
     crop = {"x": 10, "y": 8, "width": 50, "height": 40, "angle": 3}
     pad = Pad(photo, model=Colorizer(tiny_model(), device="cpu", size=64), recipe={"crop": crop})
     page_of(pad)

@@ -1,4 +1,4 @@
-"""Pictures for the training tests: generated, colorful, 48 pixels, different from each other."""
+"""Images for the training tests: generated, colorful, 48 pixels, different from each other."""
 
 import shutil
 import tempfile
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import make_pictures
+from harness import make_images
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory) -> Path:
-    """11 training and 5 validation pictures: no multiple of any batch size or number of processes."""
-    root = tmp_path_factory.mktemp("pictures")
-    make_pictures(root / "train", 11)
-    make_pictures(root / "val", 5, seed=1)
+def images(tmp_path_factory) -> Path:
+    """11 training and 5 validation images: no multiple of any batch size or number of processes."""
+    root = tmp_path_factory.mktemp("images")
+    make_images(root / "train", 11)
+    make_images(root / "val", 5, seed=1)
     return root
 
 

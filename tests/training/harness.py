@@ -125,7 +125,7 @@ def trace(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
 
 
-def make_pictures(folder: Path, count: int, *, side: int = 48, seed: int = 0) -> Path:
+def make_images(folder: Path, count: int, *, side: int = 48, seed: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for index in range(count):

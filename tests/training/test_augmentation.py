@@ -1,37 +1,37 @@
-"""What training sees of a picture: windows anywhere, zooms of the whole range, half of them mirrored."""
+"""What training sees of an image: windows anywhere, zooms of the whole range, half of them mirrored."""
 
 import pytest
 import torch
 
 from colorzoo.data.augment import cut_windows, random_windows
 from colorzoo.losses import weighted_by_chroma
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 
 
 @pytest.mark.parametrize("most", [1.0, 1.5])
 def test_windows_are_those_of_the_formula(most):
     """Uniform zoom, place and mirroring; the logarithm of the ratio of the sides is uniform, too."""
-    draws = draw_uniform(picture_generators(torch.arange(40), "augment"), 40, 5, torch.device("cpu"))
+    draws = draw_uniform(image_generators(torch.arange(40), "augment"), 40, 5, torch.device("cpu"))
     expected = []
     for zoom, x, y, mirror, shape in draws.tolist():
         scale, ratio = 0.4 + 0.6 * zoom, most ** (2 * shape - 1)
         wide, high = scale * min(1, ratio), scale * min(1, 1 / ratio)
         row = [-wide if mirror < 0.5 else wide, 0.0, (1 - wide) * (2 * x - 1)]
         expected.append([row, [0.0, high, (1 - high) * (2 * y - 1)]])
-    generators = picture_generators(torch.arange(40), "augment")
+    generators = image_generators(torch.arange(40), "augment")
     found = random_windows(40, generators, 0.4, torch.device("cpu"), most)
     torch.testing.assert_close(found, torch.tensor(expected))
 
 
-def test_a_window_shows_its_part_of_the_picture():
-    picture = torch.linspace(0, 1, 8)[None, None, None].expand(1, 1, 8, 8)
+def test_a_window_shows_its_part_of_the_image():
+    image = torch.linspace(0, 1, 8)[None, None, None].expand(1, 1, 8, 8)
     corner = torch.tensor([[[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]]])  # the upper left quarter
-    torch.testing.assert_close(cut_windows(picture, corner, 4), picture[..., :4, :4])
+    torch.testing.assert_close(cut_windows(image, corner, 4), image[..., :4, :4])
     mirrored = corner * torch.tensor([[[-1.0], [1.0]]]) + torch.tensor([[[0.0, 0, -1.0], [0, 0, 0]]])
-    torch.testing.assert_close(cut_windows(picture, mirrored, 4), picture[..., :4, :4].flip(-1))
+    torch.testing.assert_close(cut_windows(image, mirrored, 4), image[..., :4, :4].flip(-1))
 
 
-def test_chroma_weights_are_those_of_their_own_picture():
+def test_chroma_weights_are_those_of_their_own_image():
     generator = torch.Generator().manual_seed(0)
     ab = 60 * torch.rand(2, 2, 4, 4, generator=generator)
     errors = torch.ones(2, 1, 4, 4)

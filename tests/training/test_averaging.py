@@ -32,7 +32,7 @@ class Weights(Callback):
             raise InterruptedError
 
 
-def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(pictures, tmp_path) -> None:
+def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(images, tmp_path) -> None:
     def train(weights: Weights, resume: str | None = None) -> torch.Tensor:
         torch.manual_seed(0)
         save = ModelCheckpoint(tmp_path, enable_version_counter=False, every_n_train_steps=1, filename="last")
@@ -40,7 +40,7 @@ def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(pictures
         trainer = small_trainer(tmp_path, weights, averaging, save, limit_val_batches=0, max_epochs=3)
         model = small_model(lr=1e-2)
         model.register_buffer("step", torch.zeros(()))
-        trainer.fit(model, small_data(pictures), ckpt_path=resume)
+        trainer.fit(model, small_data(images), ckpt_path=resume)
         return state_of(model)
 
     found = train(weights := Weights())

@@ -20,16 +20,16 @@ class Scores(Callback):
         pl_module.log("val/score", self.values[trainer.current_epoch])
 
 
-def train(pictures, folder, *values: float, **options) -> None:
+def train(images, folder, *values: float, **options) -> None:
     best = missing_checkpoints([], "val/score")[0]
     callbacks = [Scores(*values), EMAWeightAveraging(decay=0.9), best, LastCheckpoint()]
     options = {"max_epochs": len(values), **options}
-    small_trainer(folder, *callbacks, **options).fit(small_model(), small_data(pictures))
+    small_trainer(folder, *callbacks, **options).fit(small_model(), small_data(images))
 
 
 @pytest.mark.parametrize("options", [{"max_steps": 5, "max_epochs": -1}, {"max_epochs": 2}])
-def test_the_last_step_is_saved_as_it_was_trained(options, pictures, tmp_path):
-    train(pictures, tmp_path, 1.0, 2.0, 3.0, **options)
+def test_the_last_step_is_saved_as_it_was_trained(options, images, tmp_path):
+    train(images, tmp_path, 1.0, 2.0, 3.0, **options)
     content = torch.load(next(tmp_path.rglob("last.ckpt")), weights_only=True)
     assert content["global_step"] == options.get("max_steps", 6)
     assert len(list(tmp_path.rglob("best-*.ckpt"))) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from harness import make_pictures
+from harness import make_images
 from PIL import Image
 
 from colorzoo.cli.main import main
@@ -26,16 +26,16 @@ TINY = [
 ]  # fmt: skip
 
 
-def fit_words(pictures: Path, folder: Path, *more: str) -> list[str]:
-    tiny = [*NARROW, *TINY, f"--data.root={pictures}", f"--trainer.default_root_dir={folder}"]
+def fit_words(images: Path, folder: Path, *more: str) -> list[str]:
+    tiny = [*NARROW, *TINY, f"--data.root={images}", f"--trainer.default_root_dir={folder}"]
     return ["fit", "--model=Zhang2017Local", "--data=FolderDataModule", *tiny, *more]
 
 
 @pytest.fixture(scope="module")
-def trained(pictures, tmp_path_factory) -> Path:
+def trained(images, tmp_path_factory) -> Path:
     """The folder of a run of one epoch, five steps."""
     folder = tmp_path_factory.mktemp("run")
-    assert run(fit_words(pictures, folder, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1")) == 0
+    assert run(fit_words(images, folder, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1")) == 0
     return folder / "runs" / "version_0"
 
 
@@ -73,10 +73,10 @@ def test_each_mistake_is_one_line_that_names_it(words, expected, tmp_path, monke
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, pictures):
+def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, images):
     config = tmp_path / "c.yaml"
     model = {"class_path": "Zhang2017Local", "init_args": {"objective": {"delta_": 1}}}
-    data = {"class_path": "FolderDataModule", "init_args": {"root": str(pictures)}}
+    data = {"class_path": "FolderDataModule", "init_args": {"root": str(images)}}
     config.write_text(yaml.safe_dump({"model": model, "data": data}))
     with pytest.raises(ColorzooError, match=r"delta_ .*did you mean objective\.delta"):
         run(["fit", "--config", str(config)])
@@ -90,7 +90,7 @@ def test_shipped_configurations_are_found_from_anywhere(tmp_path, monkeypatch):
     assert find_config("zhang2017/local_small.yaml").read_text() == "mine"
 
 
-def test_a_run_keeps_its_configuration_record_pictures_and_checkpoints(trained):
+def test_a_run_keeps_its_configuration_record_images_and_checkpoints(trained):
     config = yaml.safe_load((trained / "config.yaml").read_text())
     record = json.loads((trained / "run.json").read_text())
     assert config["model"]["init_args"]["architecture"]["width"] == 0.125
@@ -100,8 +100,8 @@ def test_a_run_keeps_its_configuration_record_pictures_and_checkpoints(trained):
     assert list((trained / "checkpoints").glob("best-*.ckpt"))
     assert not (trained / "checkpoints" / "interrupted.ckpt").exists()
     assert list((trained / "tensorboard").glob("events*"))
-    with Image.open(next((trained / "pictures").glob("*.png"))) as table:
-        # 5 pictures of 32 pixels; gray, 4 results, hints at 1, 10 and 100 points, truth
+    with Image.open(next((trained / "images").glob("*.png"))) as table:
+        # 5 images of 32 pixels; gray, 4 results, hints at 1, 10 and 100 points, truth
         assert table.size == (9 * 34 + 2, 14 + 5 * 34)
 
 
@@ -111,35 +111,35 @@ def test_the_saved_configuration_can_be_run_again(trained, tmp_path):
     assert torch.get_float32_matmul_precision() == "highest"  # of CPUs
 
 
-def test_predict_writes_a_picture_per_input_and_needs_only_the_checkpoint(trained, pictures, tmp_path):
+def test_predict_writes_a_image_per_input_and_needs_only_the_checkpoint(trained, images, tmp_path):
     words = [
         f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}",
-        f"--data.root={pictures}",
+        f"--data.root={images}",
         "--output",
         str(tmp_path),
     ]
     assert run(["predict", *words, *TINY, "--trainer.logger=false"]) == 0
     expected = {f"train/p{i:02d}.png" for i in range(11)} | {f"val/p{i:02d}.png" for i in range(5)}
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == expected
-    with Image.open(tmp_path / "val" / "p00.png") as picture:
-        assert (picture.size, picture.mode) == ((48, 48), "RGB")
+    with Image.open(tmp_path / "val" / "p00.png") as image:
+        assert (image.size, image.mode) == ((48, 48), "RGB")
 
 
 def test_an_album_of_results_alone_has_nothing_to_color(trained, tmp_path):
-    make_pictures(tmp_path / "out", 1)
+    make_images(tmp_path / "out", 1)
     words = [f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}", f"--data.root={tmp_path}", *TINY]
-    with pytest.raises(DataError, match=rf"^no picture to color in '{tmp_path}'\.$"):
+    with pytest.raises(DataError, match=rf"^no image to color in '{tmp_path}'\.$"):
         run(["predict", *words, f"--output={tmp_path / 'out'}", "--trainer.logger=false"])
 
 
-def test_random_weights_are_refused_unless_allowed(pictures, tmp_path):
-    words = ["test", *fit_words(pictures, tmp_path)[1:], "--trainer.logger=false"]
+def test_random_weights_are_refused_unless_allowed(images, tmp_path):
+    words = ["test", *fit_words(images, tmp_path)[1:], "--trainer.logger=false"]
     with pytest.raises(WeightsError, match="random weights"):
         run(words)
     assert run([*words, "--allow_untrained", "true"]) == 0
 
 
-def test_fine_tuning_starts_from_a_checkpoint(trained, pictures, tmp_path):
+def test_fine_tuning_starts_from_a_checkpoint(trained, images, tmp_path):
     checkpoint = trained / "checkpoints" / "last.ckpt"
     frozen = [
         "--model.optimizer=Adam",
@@ -148,7 +148,7 @@ def test_fine_tuning_starts_from_a_checkpoint(trained, pictures, tmp_path):
         "--trainer.logger=false",
         f"--init_from={checkpoint}",
     ]
-    assert run(fit_words(pictures, tmp_path, *frozen)) == 0
+    assert run(fit_words(images, tmp_path, *frozen)) == 0
     (made,) = [path for path in tmp_path.rglob("*.ckpt") if path.name == "last.ckpt"]
     old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, made))
     name = "model.network.unet.block1.0.weight"
@@ -163,14 +163,14 @@ def fit_and_tell(words: list[str], told: Path) -> int:
     return failed
 
 
-def test_training_imports_no_other_paper(pictures, tmp_path):
-    words = fit_words(pictures, tmp_path, "--trainer.fast_dev_run=true")
+def test_training_imports_no_other_paper(images, tmp_path):
+    words = fit_words(images, tmp_path, "--trainer.fast_dev_run=true")
     assert in_processes(fit_and_tell, words, tmp_path / "told") == [0]
     assert (tmp_path / "told").read_text() == "zhang2017"
 
 
-def test_a_callback_that_does_not_fit_the_trainer_is_one_line(pictures, tmp_path):
+def test_a_callback_that_does_not_fit_the_trainer_is_one_line(images, tmp_path):
     monitor = "--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitor"
     with pytest.raises(ColorzooError, match="no logger") as caught:
-        run(fit_words(pictures, tmp_path, "--trainer.logger=false", monitor))
+        run(fit_words(images, tmp_path, "--trainer.logger=false", monitor))
     assert "\n" not in str(caught.value)

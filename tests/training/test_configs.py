@@ -11,7 +11,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing.training import train_config
 from colorzoo.training.configs import config_folders
 
-PHOTOS = Path(__file__).parents[1] / "data" / "pictures"  # their licenses stand beside those in docs/images
+PHOTOS = Path(__file__).parents[1] / "data" / "images"  # their licenses stand beside those in docs/images
 FOLDER = config_folders()[0]
 # overlays need a model beside them, sweeps are not for this program; the codes of UniColor color nothing, and
 # tests/steps/test_huang2022.py takes the steps of their training

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from harness import make_pictures, small_data
+from harness import make_images, small_data
 from PIL import Image
 
 from colorzoo.data.check import split_by_content
@@ -33,8 +33,8 @@ def test_evaluation_repeats_nothing(length, world):
     assert sorted(index for share in per_rank for index, _ in share) == list(range(length))
 
 
-def test_every_process_refuses_when_one_would_evaluate_nothing(pictures):
-    data = small_data(pictures, val_limit=3)
+def test_every_process_refuses_when_one_would_evaluate_nothing(images):
+    data = small_data(images, val_limit=3)
     data.setup("validate")
     for rank in range(4):  # one that is not refused waits for the others until they are given up
         data.trainer = type("Trainer", (), {"world_size": 4, "global_rank": rank})()
@@ -58,10 +58,10 @@ def test_a_resumed_order_goes_on_where_it_stopped():
     assert len(SeededSampler(20, seen=lambda: 7)) == 20  # Lightning counts what is done as part of the epoch
 
 
-def test_workers_change_nothing(pictures):
+def test_workers_change_nothing(images):
     batches = []
     for workers in (0, 2):
-        data = small_data(pictures, num_workers=workers)
+        data = small_data(images, num_workers=workers)
         data.setup("fit")
         batches.append(list(data.train_dataloader()))
     for alone, helped in zip(*batches, strict=True):
@@ -71,7 +71,7 @@ def test_workers_change_nothing(pictures):
 
 
 def test_the_split_follows_content_not_names(tmp_path):
-    make_pictures(tmp_path / "a", 40, side=8)
+    make_images(tmp_path / "a", 40, side=8)
     train, val = split_by_content(find_sources(tmp_path / "a"), 0.3)
     contents = {source.read() for source in val}
     assert 0 < len(val) < 40
@@ -88,8 +88,8 @@ def test_folders_that_cannot_serve_are_refused(tmp_path):
         small_data(tmp_path / "none").setup("fit")
     with pytest.raises(DataError, match="below"):
         small_data(tmp_path).setup("fit")
-    make_pictures(tmp_path / "train", 1)
-    make_pictures(tmp_path / "val", 1)
+    make_images(tmp_path / "train", 1)
+    make_images(tmp_path / "val", 1)
     Image.new("L", (40, 40), 90).save(tmp_path / "train" / "p00.png")
     with pytest.raises(DataError, match="training"):
         small_data(tmp_path).setup("fit")

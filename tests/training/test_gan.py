@@ -74,22 +74,22 @@ def weights(module: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-def train(pictures, folder, *, epochs=2, resume=None, precision="32-true", save=False, **hparams):
+def train(images, folder, *, epochs=2, resume=None, precision="32-true", save=False, **hparams):
     torch.manual_seed(0)
     model, losses = ToyGAN(**hparams), Losses()
     saver = [ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=2)] if save else []
     trainer = small_trainer(
         folder, losses, *saver, max_epochs=epochs, precision=precision, enable_checkpointing=save
     )
-    trainer.fit(model, small_data(pictures), ckpt_path=resume)
+    trainer.fit(model, small_data(images), ckpt_path=resume)
     return model, losses.seen, trainer
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_both_networks_learn(precision, pictures, tmp_path):
+def test_both_networks_learn(precision, images, tmp_path):
     torch.manual_seed(0)
     start = ToyGAN()
-    model, losses, trainer = train(pictures, tmp_path, epochs=12, precision=precision)
+    model, losses, trainer = train(images, tmp_path, epochs=12, precision=precision)
     assert sum(losses[-6:]) < 0.95 * sum(losses[:6])
     assert not torch.equal(weights(model.model.network), weights(start.model.network))
     assert not torch.equal(weights(model.discriminator), weights(start.discriminator))
@@ -97,53 +97,53 @@ def test_both_networks_learn(precision, pictures, tmp_path):
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(pictures, tmp_path):
+def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(images, tmp_path):
     # before: learning rates 0, -0.01, -0.02 ... and a loss that rose
-    found = rates(pictures, tmp_path, ToyGAN(), max_steps=6, max_epochs=-1)
+    found = rates(images, tmp_path, ToyGAN(), max_steps=6, max_epochs=-1)
     for index, rate in enumerate((1e-2, 1e-3)):
         assert [each[index] for each in found] == pytest.approx([rate * (1 - step / 6) for step in range(6)])
 
 
-def test_schedules_of_torch_are_counted_in_steps(pictures, tmp_path):
+def test_schedules_of_torch_are_counted_in_steps(images, tmp_path):
     schedule = partial(MultiStepLR, milestones=[4], gamma=0.1)
-    found = rates(pictures, tmp_path, ToyGAN(schedule=schedule), max_epochs=2)
+    found = rates(images, tmp_path, ToyGAN(schedule=schedule), max_epochs=2)
     assert [generator for generator, _ in found] == pytest.approx([1e-2] * 4 + [1e-3] * 2)
 
 
-def test_accumulated_batches_are_one_step_of_the_schedule(pictures, tmp_path):
-    found = rates(pictures, tmp_path, ToyGAN(accumulate=2), max_epochs=2)  # three batches are two steps
+def test_accumulated_batches_are_one_step_of_the_schedule(images, tmp_path):
+    found = rates(images, tmp_path, ToyGAN(accumulate=2), max_epochs=2)  # three batches are two steps
     assert [g for g, _ in found] == pytest.approx([1e-2, 1e-2, 0.75e-2, 0.5e-2, 0.5e-2, 0.25e-2])
 
 
-def test_a_run_of_unknown_length_is_refused_in_one_line(pictures, tmp_path):
+def test_a_run_of_unknown_length_is_refused_in_one_line(images, tmp_path):
     options = {"max_epochs": -1, "max_time": "00:00:10:00"}
     with pytest.raises(ColorzooError, match=r"max_steps or --trainer\.max_epochs") as caught:
-        rates(pictures, tmp_path, ToyGAN(), **options)
+        rates(images, tmp_path, ToyGAN(), **options)
     assert "\n" not in str(caught.value)
     schedule = partial(Linear, total_steps=10)  # known after all
     model = ToyGAN(schedule=schedule)
-    assert len(rates(pictures, tmp_path, model, max_steps=2, max_epochs=-1)) == 2
+    assert len(rates(images, tmp_path, model, max_steps=2, max_epochs=-1)) == 2
 
 
-def test_what_is_not_judged_keeps_its_rate(pictures, tmp_path):
+def test_what_is_not_judged_keeps_its_rate(images, tmp_path):
     class Unjudged(ToyGAN):
         def is_adversarial(self):
             return False
 
-    found = rates(pictures, tmp_path, Unjudged(), max_epochs=2)
+    found = rates(images, tmp_path, Unjudged(), max_epochs=2)
     assert [critic for _, critic in found] == pytest.approx([1e-3] * 6)
     assert [g for g, _ in found] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
 
 
 @pytest.mark.nightly
-def test_accumulation_steps_once_per_group_and_at_the_end(pictures, tmp_path):
-    model, losses, trainer = train(pictures, tmp_path, epochs=1, accumulate=2)
+def test_accumulation_steps_once_per_group_and_at_the_end(images, tmp_path):
+    model, losses, trainer = train(images, tmp_path, epochs=1, accumulate=2)
     assert len(losses) == 3
     assert trainer.global_step == 2
     assert model.progress() == 1
 
 
-def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
+def test_accumulated_gradients_are_a_mean(images, tmp_path):
     class Kept(ToyGAN):
         def on_before_optimizer_step(self, optimizer):
             if all(p.grad is not None for p in self.model.network.parameters()):  # the generator's turn
@@ -154,7 +154,7 @@ def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
         model = Kept(clip=0.0, lr=0.0, **options)
         model.kept = []
         trainer = small_trainer(tmp_path, max_epochs=1, enable_checkpointing=False, limit_train_batches=2)
-        trainer.fit(model, small_data(pictures))
+        trainer.fit(model, small_data(images))
         return model.kept
 
     alone = first_gradient()
@@ -162,13 +162,13 @@ def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
     torch.testing.assert_close(first_gradient(accumulate=2)[0], (alone[0] + alone[1]) / 2)
 
 
-def test_a_resumed_gan_goes_on_equally(pictures, tmp_path):
+def test_a_resumed_gan_goes_on_equally(images, tmp_path):
     # not linear: its course depends on the number of epochs
     same = {"schedule": partial(MultiStepLR, milestones=[5], gamma=0.1)}
-    whole, losses, _ = train(pictures, tmp_path / "c", epochs=3, **same)
-    train(pictures, tmp_path / "d", epochs=2, save=True, **same)
+    whole, losses, _ = train(images, tmp_path / "c", epochs=3, **same)
+    train(images, tmp_path / "d", epochs=2, save=True, **same)
     resumed, tail, _ = train(
-        pictures, tmp_path / "e", epochs=3, resume=str(tmp_path / "d" / "last.ckpt"), **same
+        images, tmp_path / "e", epochs=3, resume=str(tmp_path / "d" / "last.ckpt"), **same
     )
     assert len(tail) == 3
     assert tail == losses[-3:]

@@ -63,17 +63,17 @@ def validations(folder: Path) -> list[str]:
     return (folder / "validations.jsonl").read_text().splitlines()
 
 
-def interrupted(pictures, folder, code, *callbacks, **options) -> Path:
+def interrupted(images, folder, code, *callbacks, **options) -> Path:
     """Train until a signal ends the run with an exit code, and return the checkpoint."""
     with pytest.raises(SystemExit) as ended:
-        fit(pictures, folder, more=list(callbacks), **options)
+        fit(images, folder, more=list(callbacks), **options)
     assert ended.value.code == code
     return folder / "interrupted.ckpt"
 
 
-def compare(pictures, tmp_path, checkpoint, whole, **options) -> None:
+def compare(images, tmp_path, checkpoint, whole, **options) -> None:
     """Resume the run and compare its steps, validations and last checkpoint with the whole run."""
-    fit(pictures, tmp_path, resume=str(checkpoint), **options)
+    fit(images, tmp_path, resume=str(checkpoint), **options)
     assert trace(tmp_path) == trace(whole)
     assert validations(tmp_path) == validations(whole)
     expected, found = ended_state(whole / "last.ckpt"), ended_state(tmp_path / "last.ckpt")
@@ -91,14 +91,14 @@ WAYS = {  # length, validation and accumulation
 
 
 @pytest.fixture(scope="module")
-def whole(pictures, tmp_path_factory):
+def whole(images, tmp_path_factory):
     """Folders of uninterrupted runs by the way they are run."""
     folders = {}
 
     def run(way: str) -> Path:
         if way not in folders:
             folders[way] = tmp_path_factory.mktemp("whole")
-            fit(pictures, folders[way], **WAYS[way])
+            fit(images, folders[way], **WAYS[way])
         return folders[way]
 
     return run
@@ -112,20 +112,20 @@ HOOKS = ["on_train_batch_start", "on_validation_batch_end", "on_before_optimizer
 
 
 @pytest.mark.parametrize(("way", "batch"), CASES)
-def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, pictures, tmp_path, whole):
+def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, images, tmp_path, whole):
     number, code = [(INT, 130), (TERM, 143)][batch % 2]
-    saved = interrupted(pictures, tmp_path, code, SignalIn(batch, number), **WAYS[way])
-    compare(pictures, tmp_path, saved, whole(way), **WAYS[way])
+    saved = interrupted(images, tmp_path, code, SignalIn(batch, number), **WAYS[way])
+    compare(images, tmp_path, saved, whole(way), **WAYS[way])
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_signal_at_any_place_waits_for_the_end_of_the_step(hook, pictures, tmp_path, whole):
-    saved = interrupted(pictures, tmp_path, 143, SignalIn(2, TERM, hook))
-    compare(pictures, tmp_path, saved, whole("epochs"))
+def test_a_signal_at_any_place_waits_for_the_end_of_the_step(hook, images, tmp_path, whole):
+    saved = interrupted(images, tmp_path, 143, SignalIn(2, TERM, hook))
+    compare(images, tmp_path, saved, whole("epochs"))
 
 
-def test_a_preempted_job_is_queued_again(pictures, tmp_path, whole, monkeypatch, capfd):
+def test_a_preempted_job_is_queued_again(images, tmp_path, whole, monkeypatch, capfd):
     stub = tmp_path / "scontrol"
     stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
     stub.chmod(0o755)
@@ -134,18 +134,18 @@ def test_a_preempted_job_is_queued_again(pictures, tmp_path, whole, monkeypatch,
         for name, value in SLURM.items():
             slurm.setenv(f"SLURM_{name}", value)
         slurm.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        saved = interrupted(pictures, tmp_path, 143, SignalIn(4, USR1))
+        saved = interrupted(images, tmp_path, 143, SignalIn(4, USR1))
     assert signal.getsignal(USR1) == before
     assert (tmp_path / "asked").read_text() == "requeue 4711\n"
     assert "job 4711 is queued again" in capfd.readouterr().err
     assert not list(tmp_path.glob("hpc_ckpt*"))
-    compare(pictures, tmp_path, saved, whole("epochs"))
+    compare(images, tmp_path, saved, whole("epochs"))
 
 
-def test_a_second_ctrl_c_ends_the_run_at_once(pictures, tmp_path, capfd):
+def test_a_second_ctrl_c_ends_the_run_at_once(images, tmp_path, capfd):
     twice = [SignalIn(2, INT), SignalIn(2, INT, "on_after_backward")]
     with pytest.raises(SystemExit):
-        fit(pictures, tmp_path, more=twice)
+        fit(images, tmp_path, more=twice)
     assert len(trace(tmp_path)) == 2
     assert "press Ctrl+C again" in capfd.readouterr().err
     assert not (tmp_path / "interrupted.ckpt").exists()
@@ -162,8 +162,8 @@ class SignalToAllIn(SignalIn):
 
 
 @pytest.mark.parametrize(("number", "code"), [(INT, 130), (TERM, 143)])
-def test_workers_outlive_the_signal(number, code, pictures, tmp_path, whole):
-    interrupted(pictures, tmp_path, code, SignalToAllIn(1, number, "on_train_batch_start"), workers=2)
+def test_workers_outlive_the_signal(number, code, images, tmp_path, whole):
+    interrupted(images, tmp_path, code, SignalToAllIn(1, number, "on_train_batch_start"), workers=2)
     assert trace(tmp_path) == trace(whole("epochs"))[:2]
 
 
@@ -190,11 +190,11 @@ def in_two_processes(*arguments) -> list[int | None]:
 @pytest.mark.timeout(200)
 @pytest.mark.nightly
 @pytest.mark.parametrize(("number", "code"), [(TERM, 143), (INT, 130)])
-def test_a_signal_to_one_process_ends_both_together(number, code, pictures, tmp_path):
+def test_a_signal_to_one_process_ends_both_together(number, code, images, tmp_path):
     whole, ended = tmp_path / "whole", tmp_path / "ended"
-    assert in_two_processes(pictures, whole, 0, None) == [0, 0]
-    assert in_two_processes(pictures, ended, number, None) == [code, code]
-    assert in_two_processes(pictures, ended, 0, str(ended / "0" / "interrupted.ckpt")) == [0, 0]
+    assert in_two_processes(images, whole, 0, None) == [0, 0]
+    assert in_two_processes(images, ended, number, None) == [code, code]
+    assert in_two_processes(images, ended, 0, str(ended / "0" / "interrupted.ckpt")) == [0, 0]
     for rank in "01":
         assert trace(ended / rank) == trace(whole / rank)
     states = [ended_state(folder / "0" / "last.ckpt") for folder in (whole, ended)]

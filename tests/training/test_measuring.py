@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import make_pictures, small_data, small_model, small_trainer
+from harness import make_images, small_data, small_model, small_trainer
 from test_cli import fit_words
 
 from colorzoo import create_model
@@ -19,7 +19,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.metrics import Classifier, MeanSSIM, picture_metrics
+from colorzoo.metrics import Classifier, MeanSSIM, image_metrics
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
@@ -46,30 +46,30 @@ def trained_model(**metrics):
     return model
 
 
-def test_validation_measures_psnr_and_the_test_more(pictures, tmp_path):
+def test_validation_measures_psnr_and_the_test_more(images, tmp_path):
     model = trained_model()
-    found = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
+    found = small_trainer(tmp_path).validate(model, small_data(images), verbose=False)[0]
     assert set(found) == {f"val/psnr_{setting}" for setting in SETTINGS}
-    tested = small_trainer(tmp_path).test(model, small_data(pictures), verbose=False)[0]
+    tested = small_trainer(tmp_path).test(model, small_data(images), verbose=False)[0]
     names = ("psnr", "ssim", "colorfulness")
     assert set(tested) == {f"test/{name}_{setting}" for name in names for setting in SETTINGS}
     assert tested["test/psnr_10"] == pytest.approx(found["val/psnr_10"], abs=1e-5)
 
 
-def validate(pictures: Path, folder: Path, **options: Any) -> None:
+def validate(images: Path, folder: Path, **options: Any) -> None:
     """Write what a validation measures, in the first process."""
     model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab_pooled", "auc"))
     trainer = small_trainer(folder, **options)
-    found = trainer.validate(model, small_data(pictures), verbose=False)[0]
+    found = trainer.validate(model, small_data(images), verbose=False)[0]
     if trainer.is_global_zero:
         (folder / f"{trainer.world_size}.json").write_text(json.dumps(found))
 
 
 @pytest.mark.nightly
-def test_two_processes_measure_as_one(pictures, tmp_path):
-    """5 pictures: one process measures batches of 2, 2, 1; two of them 2, 1 and 2."""
-    validate(pictures, tmp_path)
-    half = partial(validate, pictures, tmp_path, strategy="ddp", devices=2)
+def test_two_processes_measure_as_one(images, tmp_path):
+    """5 images: one process measures batches of 2, 2, 1; two of them 2, 1 and 2."""
+    validate(images, tmp_path)
+    half = partial(validate, images, tmp_path, strategy="ddp", devices=2)
     assert in_processes(half, processes=2) == [0, 0]
     alone, both = (json.loads((tmp_path / f"{count}.json").read_text()) for count in (1, 2))
     assert len(alone) == 6 * len(SETTINGS)  # auc is two numbers
@@ -78,9 +78,9 @@ def test_two_processes_measure_as_one(pictures, tmp_path):
 
 @pytest.mark.nightly
 def test_validation_answers_as_evaluate_does(tmp_path):
-    """The same pictures and model: 5 pictures of the size of both, in batches of 2, 2, 1, and one by one."""
-    make_pictures(tmp_path / "data/val", 5, side=32, seed=1)
-    make_pictures(tmp_path / "data/train", 1, side=32)
+    """The same images and model: 5 images of the size of both, in batches of 2, 2, 1, and one by one."""
+    make_images(tmp_path / "data/val", 5, side=32, seed=1)
+    make_images(tmp_path / "data/train", 1, side=32)
     names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "psnr_pooled", "auc", "cdr")
     file = str(write_tiny_weights(tmp_path / "tiny.safetensors"))
     model = create_model(NAME, file)
@@ -102,18 +102,18 @@ def test_validation_answers_as_evaluate_does(tmp_path):
 
 
 @pytest.mark.nightly
-def test_the_command_line_says_what_is_measured(pictures, tmp_path):
-    assert run(fit_words(pictures, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, cf")) == 0
+def test_the_command_line_says_what_is_measured(images, tmp_path):
+    assert run(fit_words(images, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, cf")) == 0
     with next(tmp_path.rglob("metrics.csv")).open() as stream:
         keys = set(csv.DictReader(stream).fieldnames)
     assert {f"val/{name}_10" for name in ("psnr", "ssim", "colorfulness")} <= keys
     assert list(tmp_path.rglob("best-*.ckpt"))  # chosen by the PSNR that nobody asked for
 
 
-def test_a_wrong_metric_is_one_line(pictures, tmp_path, monkeypatch):
+def test_a_wrong_metric_is_one_line(images, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORZOO_DEBUG", "")
     with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
-        run(fit_words(pictures, tmp_path, "--metrics=psnr,ssmi"))
+        run(fit_words(images, tmp_path, "--metrics=psnr,ssmi"))
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
@@ -134,31 +134,31 @@ def test_what_batches_do_not_hold_is_refused_before_any_work(name, monkeypatch):
         StageMetrics("val", ("a",), (name,))
 
 
-def test_accuracy_wants_the_classes_of_pictures(monkeypatch):
+def test_accuracy_wants_the_classes_of_images(monkeypatch):
     flat = Classifier("flat", "none", lambda rgb: torch.eye(6)[: len(rgb)])
     monkeypatch.setattr("colorzoo.metrics.classification.classifier_network", lambda *_: flat)
     metrics = StageMetrics("test", ("a",), ("accuracy",))
-    with pytest.raises(DataError, match="accuracy needs classes of pictures"):
+    with pytest.raises(DataError, match="accuracy needs classes of images"):
         metrics.update("a", rgb_pair())
     metrics.update("a", {**rgb_pair(), "labels": torch.tensor([0, 1, 5])})
     assert floats(metrics)["test/top1_flat_none_a"] == pytest.approx(2 / 3)
 
 
-def test_metrics_of_exemplars_have_a_value_where_there_is_one(pictures, tmp_path):
+def test_metrics_of_exemplars_have_a_value_where_there_is_one(images, tmp_path):
     model = trained_model(validation_metrics=("psnr", "histogram_intersection"))
     model.validation_settings = lambda: ("automatic", "self")
     model.validation_guidances = lambda batch, _: [
         ("automatic", Guidance()),
         ("self", Guidance(exemplar=Exemplar(batch["rgb"].flip(-1)))),  # which this model ignores
     ]
-    found = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
+    found = small_trainer(tmp_path).validate(model, small_data(images), verbose=False)[0]
     assert math.isnan(found["val/histogram_intersection_automatic"])
     assert 0 < found["val/histogram_intersection_self"] < 1
 
 
 def test_a_batch_that_is_all_exact_does_not_merge_two_metrics():
-    """Exact pictures leave the states of both alike; torchmetrics would take them for one metric then."""
-    given, scores = rgb_pair(), picture_metrics(("psnr", "psnr_ab"))
+    """Exact images leave the states of both alike; torchmetrics would take them for one metric then."""
+    given, scores = rgb_pair(), image_metrics(("psnr", "psnr_ab"))
     ab = {"ab": torch.zeros(3, 2, 24, 24), "target_ab": torch.zeros(3, 2, 24, 24)}
     scores.update(rgb=given["rgb"], target=given["rgb"], **ab)
     ab["ab"] = ab["ab"] + 22

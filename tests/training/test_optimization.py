@@ -21,22 +21,20 @@ TRAINABLE = sorted(
 )
 
 
-def test_schedules_move_with_every_step(pictures, tmp_path):
-    found = rates(
-        pictures, tmp_path, small_model(lr=1.0, lr_scheduler=partial(MultiStepLR, milestones=[2, 4]))
-    )
+def test_schedules_move_with_every_step(images, tmp_path):
+    found = rates(images, tmp_path, small_model(lr=1.0, lr_scheduler=partial(MultiStepLR, milestones=[2, 4])))
     assert [rate for (rate,) in found] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-def test_accumulated_batches_are_steps_of_the_trainer(pictures, tmp_path):
+def test_accumulated_batches_are_steps_of_the_trainer(images, tmp_path):
     model = small_model(lr=1.0, lr_scheduler=Linear)
-    found = rates(pictures, tmp_path, model, max_epochs=2, accumulate_grad_batches=3)
+    found = rates(images, tmp_path, model, max_epochs=2, accumulate_grad_batches=3)
     assert [rate for (rate,) in found] == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5])
 
 
-def test_a_schedule_that_follows_a_metric_is_refused(pictures, tmp_path):
+def test_a_schedule_that_follows_a_metric_is_refused(images, tmp_path):
     with pytest.raises(ColorzooError, match="ReduceLROnPlateau follows a metric"):
-        rates(pictures, tmp_path, small_model(lr_scheduler=ReduceLROnPlateau))
+        rates(images, tmp_path, small_model(lr_scheduler=ReduceLROnPlateau))
 
 
 @pytest.mark.parametrize("name", TRAINABLE)

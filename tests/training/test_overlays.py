@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from harness import make_pictures
+from harness import make_images
 from jsonargparse import ArgumentParser
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from torch import nn
@@ -35,8 +35,8 @@ CARDS = [model_card(name) for name in list_models()]
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("many")
-    make_pictures(root / "train", 7, side=80)
-    make_pictures(root / "val", 3, side=80)
+    make_images(root / "train", 7, side=80)
+    make_images(root / "val", 3, side=80)
     return root
 
 

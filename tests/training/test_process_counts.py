@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Trace, fit, make_pictures, small_data, small_model, small_trainer, trace
+from harness import Trace, fit, make_images, small_data, small_model, small_trainer, trace
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from test_gan import ToyGAN
@@ -31,8 +31,8 @@ class Held(Callback):
 @pytest.fixture(scope="module")
 def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("twelve")
-    make_pictures(root / "train", 12)
-    make_pictures(root / "val", 2, seed=1)
+    make_images(root / "train", 12)
+    make_images(root / "val", 2, seed=1)
     return root
 
 
@@ -52,7 +52,7 @@ def train_part(root: Path, folder: Path, processes: int) -> None:
 
 
 def steps_of(folder: Path) -> dict[int, tuple[float, list[str]]]:
-    """Return loss and pictures of each step, of all processes together."""
+    """Return loss and images of each step, of all processes together."""
     rows: dict[int, list[dict[str, Any]]] = {}
     for row in trace(folder):
         rows.setdefault(row["step"], []).append(row)

@@ -13,7 +13,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.distributed import check_two_processes_equal_one
 from colorzoo.testing.processes import in_processes
-from colorzoo.training.callbacks import PictureGrid, SignalCheckpoint, StepSeed
+from colorzoo.training.callbacks import ImageGrid, SignalCheckpoint, StepSeed
 from colorzoo.training.gan import require_turns
 
 TWO = {"strategy": "ddp", "devices": 2}
@@ -32,30 +32,30 @@ class Losses(Callback):
             stream.write(row)
 
 
-def train_one_epoch(pictures: Path, folder: Path) -> None:
+def train_one_epoch(images: Path, folder: Path) -> None:
     """Train as one of two processes."""
     own = folder / os.environ["RANK"]
     own.mkdir()
-    callbacks = [StepSeed(), Trace(own / "trace.jsonl"), Losses(folder), PictureGrid(2)]
+    callbacks = [StepSeed(), Trace(own / "trace.jsonl"), Losses(folder), ImageGrid(2)]
     callbacks.append(SignalCheckpoint(str(folder)))
     trainer = small_trainer(folder, *callbacks, max_epochs=1, **TWO)
-    trainer.fit(small_model(), small_data(pictures))
+    trainer.fit(small_model(), small_data(images))
 
 
 @pytest.fixture(scope="module")
-def trained(pictures, tmp_path_factory) -> Path:
+def trained(images, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    assert in_processes(train_one_epoch, pictures, folder, processes=2) == [0, 0]
+    assert in_processes(train_one_epoch, images, folder, processes=2) == [0, 0]
     return folder
 
 
 def test_training_shares_the_samples_out(trained):
-    (first,), (second,) = (trace(trained / rank) for rank in "01")  # 11 pictures: a whole batch of both
+    (first,), (second,) = (trace(trained / rank) for rank in "01")  # 11 images: a whole batch of both
     seen = [*first["names"], *second["names"]]
     assert len(seen) == len(set(seen)) == 2 * BATCH
     assert set(seen) < {f"p{i:02d}.png" for i in range(11)}
     assert first["drawn"] != second["drawn"]  # processes do not share their randomness
-    assert len(list(trained.rglob("pictures/*.png"))) == 1  # only the first process paints
+    assert len(list(trained.rglob("images/*.png"))) == 1  # only the first process paints
 
 
 def test_logged_losses_are_the_means_over_processes(trained):

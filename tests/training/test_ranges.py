@@ -39,7 +39,7 @@ CASES = [
     ("--trainer.precision=bf16mixed", "16, bf16 (did you mean bf16-mixed or 16-mixed or bf16?)"),
     ("--trainer.precision=bf16-true", "use bf16-mixed"),
     ("--dry_run", "--trainer.fast_dev_run true"),
-    ("--trainer.overfit_batches=2", "a folder of a few pictures instead"),
+    ("--trainer.overfit_batches=2", "a folder of a few images instead"),
     ("--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder", "LearningRateFinder needs"),
     ("--model.architecture.width=16", "above 0 and at most 4 times the published channels, not 16"),
     pytest.param("--trainer.accelerator=gpu", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
@@ -55,8 +55,8 @@ def error_line(words: list[str], capsys) -> str:
 
 
 @pytest.mark.parametrize(("word", "message"), CASES)
-def test_a_wrong_value_is_one_line(word, message, pictures, tmp_path, capsys):
-    words = ["fit", "--config=zhang2017/local_small.yaml", f"--data.root={pictures}", "--data.crop=32"]
+def test_a_wrong_value_is_one_line(word, message, images, tmp_path, capsys):
+    words = ["fit", "--config=zhang2017/local_small.yaml", f"--data.root={images}", "--data.crop=32"]
     words += [
         "--data.resize=40",
         "--model.architecture.width=0.125",
@@ -136,8 +136,8 @@ class Plain(LightningDataModule):
         self.key = key
 
     def train_dataloader(self) -> DataLoader[Any]:
-        pictures = [torch.rand(3, 32, 32) for _ in range(4)]
-        return DataLoader([{self.key: each} if self.key else each for each in pictures], batch_size=2)
+        images = [torch.rand(3, 32, 32) for _ in range(4)]
+        return DataLoader([{self.key: each} if self.key else each for each in images], batch_size=2)
 
 
 @pytest.mark.parametrize(("key", "given"), [("", "gives Tensor"), ("image", "gives keys image")])
@@ -168,9 +168,9 @@ def test_a_configuration_that_is_none_is_one_line(content, tmp_path, capsys):
         ("zhang2016", ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/x"], "'val/x'"),
     ],
 )
-def test_what_fit_refuses_is_refused_before_any_work(config, words, named, dry, pictures, tmp_path, capsys):
+def test_what_fit_refuses_is_refused_before_any_work(config, words, named, dry, images, tmp_path, capsys):
     card = model_card(f"{config}_small")
-    small = write_overlay(card, tmp_path, pictures)
+    small = write_overlay(card, tmp_path, images)
     given = ["fit", f"--config={card.config}", f"--config={small}", "--trainer.limit_train_batches=1.0"]
     assert named in error_line([*given, *words, *dry], capsys)
     assert not list(tmp_path.rglob("*.ckpt"))

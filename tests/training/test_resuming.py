@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from filelock import FileLock
-from harness import fit, make_pictures, small_trainer, trace
+from harness import fit, make_images, small_trainer, trace
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
@@ -35,8 +35,8 @@ RUN = Path("runs/version_0")
 @pytest.fixture(scope="module")
 def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("twelve")
-    make_pictures(root / "train", 12)
-    make_pictures(root / "val", 4, seed=1)  # one for each process
+    make_images(root / "train", 12)
+    make_images(root / "val", 4, seed=1)  # one for each process
     return root
 
 
@@ -101,7 +101,7 @@ def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_pat
     assert trace(tmp_path) == trace(whole)
     names = {each.key.removeprefix(f"run/{RUN}/") for each in bucket.objects.all()}
     assert {"config.yaml", "run.json", "metrics.csv", "checkpoints/last.ckpt"} <= names
-    assert any(name.startswith("pictures/step-") for name in names)
+    assert any(name.startswith("images/step-") for name in names)
     bucket.download_file(f"run/{RUN}/checkpoints/last.ckpt", str(tmp_path / "last.ckpt"))
     expected = weights_in(whole / RUN / "checkpoints" / "last.ckpt")
     torch.testing.assert_close(weights_in(tmp_path / "last.ckpt"), expected, rtol=0, atol=0)
@@ -153,11 +153,11 @@ def killed_while_saving(root: Path, folder: Path) -> None:
     fit(root, folder)
 
 
-def test_a_run_killed_while_it_saves_continues_from_the_earlier_checkpoint(pictures, other_disk, tmp_path):
-    assert in_processes(killed_while_saving, pictures, other_disk) == [-KILL]
+def test_a_run_killed_while_it_saves_continues_from_the_earlier_checkpoint(images, other_disk, tmp_path):
+    assert in_processes(killed_while_saving, images, other_disk) == [-KILL]
     assert len(left := list(other_disk.glob(".last.ckpt.*.tmp"))) == 1
-    fit(pictures, other_disk, resume=find_checkpoint(str(other_disk), begins=True))
-    fit(pictures, tmp_path)
+    fit(images, other_disk, resume=find_checkpoint(str(other_disk), begins=True))
+    fit(images, tmp_path)
     assert {row["step"]: row for row in trace(other_disk)} == {row["step"]: row for row in trace(tmp_path)}
     assert not left[0].exists()
 

@@ -17,7 +17,7 @@ from lightning.pytorch import Callback
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
 from colorzoo.data.module import share_done
-from colorzoo.randomness import draw_normal, draw_uniform, picture_generators
+from colorzoo.randomness import draw_normal, draw_uniform, image_generators
 from colorzoo.training.callbacks import StepSeed
 from colorzoo.training.command import ZooCLI
 
@@ -51,30 +51,30 @@ class Seen(Callback):
         ("exemplar", int.from_bytes(sha256(b"exemplar").digest()[:8], "big")),
     ],
 )
-def test_draws_of_a_picture_follow_from_its_seed_and_their_purpose(purpose: str, salt: int) -> None:
+def test_draws_of_a_image_follow_from_its_seed_and_their_purpose(purpose: str, salt: int) -> None:
     seeds = [3, 2**62 + 5]
     plain = [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds]
     wanted = torch.stack([torch.rand(4, generator=each) for each in plain])
-    made = picture_generators(torch.tensor(seeds), purpose)
+    made = image_generators(torch.tensor(seeds), purpose)
     assert torch.equal(draw_uniform(made, 2, 4, torch.device("cpu")), wanted)
     wanted = torch.stack([torch.randn(2, 3, generator=each) for each in plain])
     assert torch.equal(draw_normal(made, 2, (2, 3), torch.device("cpu")), wanted)
     for draw in (draw_uniform, draw_normal):
-        with pytest.raises(ValueError, match="2 generators for 3 pictures; one for each is needed"):
+        with pytest.raises(ValueError, match="2 generators for 3 images; one for each is needed"):
             draw(made, 3, 1, torch.device("cpu"))  # type: ignore[arg-type]
 
 
-def seen(pictures: Path, folder: Path, seed: int, step_seed: int = 0) -> Seen:
+def seen(images: Path, folder: Path, seed: int, step_seed: int = 0) -> Seen:
     callback = Seen()
     small_trainer(folder, callback, StepSeed(step_seed), max_epochs=3, enable_checkpointing=False).fit(
-        small_model(), small_data(pictures, seed=seed)
+        small_model(), small_data(images, seed=seed)
     )
     return callback
 
 
-def test_epochs_differ_runs_agree_and_validation_repeats(pictures, tmp_path):
-    first, again = seen(pictures, tmp_path, 0), seen(pictures, tmp_path, 0)
-    other, dropout = seen(pictures, tmp_path, 1), seen(pictures, tmp_path, 0, step_seed=1)
+def test_epochs_differ_runs_agree_and_validation_repeats(images, tmp_path):
+    first, again = seen(images, tmp_path, 0), seen(images, tmp_path, 0)
+    other, dropout = seen(images, tmp_path, 1), seen(images, tmp_path, 0, step_seed=1)
     assert (first.trained, first.validated) == (again.trained, again.validated)
     for column in range(4):  # order, seeds, crops, the numbers of the device
         epochs = [str([row[column] for row in rows]) for rows in first.trained.values()]
@@ -86,7 +86,7 @@ def test_epochs_differ_runs_agree_and_validation_repeats(pictures, tmp_path):
     assert len(set(drawn)) == len(drawn)  # no step repeats another's
     seeds = [seed for rows in first.trained.values() for row in rows for seed in row[1]]
     assert len(set(seeds)) == len(seeds)
-    # crops and augmentation of the same picture differ between epochs
+    # crops and augmentation of the same image differ between epochs
     for name in {name for rows in first.trained.values() for row in rows for name in row[0]}:
         crops = [
             value
@@ -111,20 +111,20 @@ def test_the_seed_of_the_run_reaches_its_steps():
 
 
 def test_crops_reach_every_place():
-    picture = torch.zeros(3, 12, 13)
-    found = {(s.top, s.left) for s in (place_square(picture, 10, seed) for seed in range(300))}
+    image = torch.zeros(3, 12, 13)
+    found = {(s.top, s.left) for s in (place_square(image, 10, seed) for seed in range(300))}
     assert found == {(top, left) for top in range(3) for left in range(4)}
-    assert (place_square(picture, 10).top, place_square(picture, 10).left) == (1, 1)
+    assert (place_square(image, 10).top, place_square(image, 10).left) == (1, 1)
 
 
 @pytest.mark.parametrize("color", [(0.6, 0.35, 0.2), (0.97, 0.02, 0.3), (0.5, 0.48, 0.47)])
 def test_the_jitter_of_colors_is_that_of_colorsys(color):
     seeds = torch.arange(200)
     rgb = torch.tensor(color)
-    found = jitter_colors(rgb[None, :, None, None].expand(200, 3, 2, 2), picture_generators(seeds, "jitter"))
-    draws = draw_uniform(picture_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
+    found = jitter_colors(rgb[None, :, None, None].expand(200, 3, 2, 2), image_generators(seeds, "jitter"))
+    draws = draw_uniform(image_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
     kinds = set()
-    for (light, tint, *shifts), picture in zip(draws, found, strict=True):
+    for (light, tint, *shifts), image in zip(draws, found, strict=True):
         light, tint = light < 0.5, tint < 0.5
         brightness, contrast, hue, saturation, value = (2 * shift - 1 for shift in shifts)
         lit = [
@@ -134,14 +134,14 @@ def test_the_jitter_of_colors_is_that_of_colorsys(color):
         if tint:
             h, s, v = (h + hue * 40 / 360) % 1, s + saturation * 30 / 255, v + value * 20 / 255
         wanted = colorsys.hsv_to_rgb(h, min(1, max(0, s)), min(1, max(0, v)))
-        torch.testing.assert_close(picture[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
+        torch.testing.assert_close(image[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
         kinds.add((light, tint))
     assert len(kinds) == 4
 
 
-def test_purposes_and_pictures_draw_independently():
+def test_purposes_and_images_draw_independently():
     drawn = {
-        (seed, purpose): float(torch.rand((), generator=picture_generators(torch.tensor([seed]), purpose)[0]))
+        (seed, purpose): float(torch.rand((), generator=image_generators(torch.tensor([seed]), purpose)[0]))
         for seed in (1, 2, 2**61)
         for purpose in ("points", "augment", "aging", "queries", "penalty_mix", "penalty_noise")
     }
@@ -149,12 +149,12 @@ def test_purposes_and_pictures_draw_independently():
 
 
 @pytest.mark.parametrize("processes", [1, 4])
-def test_pictures_of_all_processes_are_counted(processes):
+def test_images_of_all_processes_are_counted(processes):
     model = small_model()
     model._trainer = SimpleNamespace(world_size=processes)  # type: ignore[assignment]
     for _ in range(3):
         model.on_train_batch_start({"rgb": torch.zeros(5, 3, 8, 8), "seed": torch.arange(5)}, 0)  # type: ignore[typeddict-item]
-    assert model.provenance.pictures == 15 * processes
+    assert model.provenance.images == 15 * processes
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ class Weights(Callback):
         self.last = {name: value.detach().clone() for name, value in pl_module.named_parameters()}
 
 
-def test_checkpoints_hold_trained_and_averaged_weights(pictures, tmp_path):
+def test_checkpoints_hold_trained_and_averaged_weights(images, tmp_path):
     weights = Weights()
-    fit(pictures, tmp_path, more=[weights])
+    fit(images, tmp_path, more=[weights])
     content = torch.load(tmp_path / "last.ckpt", weights_only=True)
     raw, mean = content["current_model_state"], content["state_dict"]
     for name, value in weights.last.items():

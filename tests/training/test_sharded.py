@@ -64,29 +64,29 @@ def train_two_steps(root: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def sharded(pictures, tmp_path_factory):
+def sharded(images, tmp_path_factory):
     """Return the checkpoint of two processes after two steps."""
     folder = tmp_path_factory.mktemp("sharded")
-    assert in_processes(train_two_steps, pictures, folder, processes=2) == [0, 0]
+    assert in_processes(train_two_steps, images, folder, processes=2) == [0, 0]
     assert [path.name for path in folder.glob("*.ckpt")] == ["last.ckpt"]  # the earlier one is deleted
     return folder / "last.ckpt"
 
 
-def resume_alone(sharded: Path, pictures: Path, folder: Path) -> None:
+def resume_alone(sharded: Path, images: Path, folder: Path) -> None:
     """Resume in a process of its own: one that has sharded weights cannot fork processes that train."""
-    resumed = train(pictures, folder, steps=2, devices=1, resume=str(sharded))  # at its end already
+    resumed = train(images, folder, steps=2, devices=1, resume=str(sharded))  # at its end already
     assert resumed.global_step == 2
     distributed.destroy_process_group()
-    longer = train(pictures, folder, steps=3, devices=1, resume=str(sharded))
+    longer = train(images, folder, steps=3, devices=1, resume=str(sharded))
     assert longer.global_step == 3
     assert {float(state["step"]) for state in longer.optimizers[0].state.values()} == {3.0}
     distributed.destroy_process_group()
 
 
-def test_a_sharded_checkpoint_is_resumed_with_one_process(sharded, pictures, tmp_path):
+def test_a_sharded_checkpoint_is_resumed_with_one_process(sharded, images, tmp_path):
     assert len(list(sharded.glob("*.distcp"))) == 2
     assert find_checkpoint(str(sharded.parent), begins=True) == str(sharded)
-    assert in_processes(resume_alone, sharded, pictures, tmp_path) == [0]
+    assert in_processes(resume_alone, sharded, images, tmp_path) == [0]
     assert (tmp_path / "last.ckpt" / "meta.pt").is_file()
     with pytest.raises(WeightsError, match="consolidate_checkpoint"):
         read_weights(sharded)
@@ -100,7 +100,7 @@ def test_an_incomplete_or_foreign_sharded_checkpoint_is_not_taken(sharded, tmp_p
         run(["fit", "--config", "zhang2017/local_small.yaml", f"--ckpt_path={sharded}", "--data.root=x"])
 
 
-def be_refused(pictures: Path, folder: Path) -> None:
+def be_refused(images: Path, folder: Path) -> None:
     """Try to shard what cannot be sharded, in a process of its own."""
     averaging = [EMAWeightAveraging(decay=0.9)]
     for callbacks, model, message in [
@@ -109,9 +109,9 @@ def be_refused(pictures: Path, folder: Path) -> None:
     ]:
         trainer = small_trainer(folder, *callbacks, devices=1, strategy=strategy_of_overlay())
         with pytest.raises(ColorzooError, match=message):
-            trainer.fit(model, small_data(pictures))
+            trainer.fit(model, small_data(images))
         distributed.destroy_process_group()
 
 
-def test_what_cannot_be_sharded_is_refused(pictures, tmp_path):
-    assert in_processes(be_refused, pictures, tmp_path) == [0]
+def test_what_cannot_be_sharded_is_refused(images, tmp_path):
+    assert in_processes(be_refused, images, tmp_path) == [0]

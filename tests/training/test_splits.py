@@ -1,4 +1,4 @@
-"""What a picture teaches does not depend on who shares its batch, nor on how processes split that."""
+"""What an image teaches does not depend on who shares its batch, nor on how processes split that."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import Tensor, distributed
 
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.losses import relativistic_loss, self_reference_l1, smooth_l1_map, weighted_by_chroma
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.testing.processes import in_processes
 from colorzoo.zoo.xu2020.task import masked_huber
 
@@ -21,10 +21,10 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize("make", [crop_flip_reference, warp_jitter_reference])
-def test_references_belong_to_their_picture(make: Callable[..., Tensor]) -> None:
+def test_references_belong_to_their_image(make: Callable[..., Tensor]) -> None:
     rgb, seeds = torch.rand(4, 3, 20, 24, generator=torch.Generator().manual_seed(1)), torch.arange(4) + 7
-    whole = make(rgb, picture_generators(seeds, "referen"))
-    parts = [make(rgb[half], picture_generators(seeds[half], "referen")) for half in HALVES]
+    whole = make(rgb, image_generators(seeds, "referen"))
+    parts = [make(rgb[half], image_generators(seeds[half], "referen")) for half in HALVES]
     torch.testing.assert_close(torch.cat(parts), whole)
 
 

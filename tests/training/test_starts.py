@@ -29,11 +29,11 @@ def model_of(name: str, **settings) -> ColorizationModule:
     return build_model(load_task_class(card), {**card.hparams, **settings})
 
 
-def fit(model: ColorizationModule, pictures: Path, folder: Path) -> Path:
+def fit(model: ColorizationModule, images: Path, folder: Path) -> Path:
     """Train an epoch and return the checkpoint."""
     saver = ModelCheckpoint(folder, save_last=True, save_top_k=0)
     trainer = small_trainer(folder, saver, RunRecord(), max_epochs=1, limit_val_batches=0)
-    trainer.fit(model, small_data(pictures))
+    trainer.fit(model, small_data(images))
     return folder / "last.ckpt"
 
 
@@ -83,12 +83,12 @@ def test_a_start_changes_no_color_before_training():
     torch.testing.assert_close(model(lightness, told).ab, plain(lightness).ab, rtol=0, atol=1e-3)
 
 
-def test_checkpoints_and_weight_files_tell_where_they_come_from(pictures, tmp_path):
-    first = fit(model_of("zhang2017_local_small", stage="joint"), pictures, tmp_path / "a")
+def test_checkpoints_and_weight_files_tell_where_they_come_from(images, tmp_path):
+    first = fit(model_of("zhang2017_local_small", stage="joint"), images, tmp_path / "a")
     stored = torch.load(first, weights_only=True)["provenance"]
     assert (stored["model"], stored["stage"]) == ("Zhang2017Local", "joint")
-    assert (stored["steps"], stored["pictures"]) == (3, 9)
-    assert stored["data"]["pictures"] == 11  # of which an epoch of whole batches leaves two out
+    assert (stored["steps"], stored["images"]) == (3, 9)
+    assert stored["data"]["images"] == 11  # of which an epoch of whole batches leaves two out
     assert len(stored["data"]["sha256"]) == 64
     pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     packed = json.loads(read_metadata(tmp_path / "packed.safetensors")["provenance"])
@@ -108,9 +108,9 @@ def test_loggers_receive_the_run_and_the_card_of_a_model_that_has_one(tmp_path):
         assert (noted["card"] and noted["card"]["name"]) == name
 
 
-def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(pictures, tmp_path):
+def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(images, tmp_path):
     small = {"width": 0.125, "init_std": None}
-    first = fit(model_of("su2020", stage="full", **small), pictures, tmp_path)
+    first = fit(model_of("su2020", stage="full", **small), images, tmp_path)
     model = create_model("su2020", first, stage="instance", **small)
     full, instance = model.model.network.full.state_dict(), model.model.network.instance.state_dict()
     assert any(not torch.equal(full[key], instance[key]) for key in full)
@@ -128,8 +128,8 @@ def test_a_stage_that_is_not_there_is_refused(name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, pictures):
-    checkpoint = fit(model_of("zhang2017_local_small"), pictures, tmp_path)
+def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, images):
+    checkpoint = fit(model_of("zhang2017_local_small"), images, tmp_path)
     content = torch.load(checkpoint, weights_only=True)
     del content["provenance"]
     torch.save(content, checkpoint)
@@ -139,11 +139,11 @@ def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, pictures):
 
 
 @pytest.mark.nightly
-def test_a_second_stage_remembers_the_first(pictures, tmp_path):
+def test_a_second_stage_remembers_the_first(images, tmp_path):
     config = tmp_path / "mine.yaml"
     small = {"architecture": {"width": 0.125}, "stage": "classification"}
     config.write_text(yaml.safe_dump({"model": {"class_path": "Zhang2017Local", "init_args": small}}))
-    words = ["fit", "--config", str(config), "--data=FolderDataModule", f"--data.root={pictures}"]
+    words = ["fit", "--config", str(config), "--data=FolderDataModule", f"--data.root={images}"]
     words += ["--data.batch_size=3", "--data.crop=32", "--data.resize=null", "--data.val_size=32"]
     words += ["--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.max_epochs=1"]
     assert run([*words, f"--trainer.default_root_dir={tmp_path / 'a'}"]) == 0
@@ -160,7 +160,7 @@ def test_a_second_stage_remembers_the_first(pictures, tmp_path):
     assert found["config"] == ["mine.yaml"]
     assert found["start"]["provenance"]["stage"] == "classification"
     assert found["start"]["file"] == "last.ckpt"
-    assert found["pictures"] == found["start"]["provenance"]["pictures"] == 9
+    assert found["images"] == found["start"]["provenance"]["images"] == 9
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ def test_a_second_stage_remembers_the_first(pictures, tmp_path):
         ("colors", ("model.network.unet.block10.", "model.network.unet.ab_head.")),
     ],
 )
-def test_frozen_layers_keep_their_statistics_while_others_train(stage, trained, pictures, tmp_path):
+def test_frozen_layers_keep_their_statistics_while_others_train(stage, trained, images, tmp_path):
     model = model_of("zhang2017_local_small", stage=stage, hypercolumn=stage == "distribution")
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    fit(model, pictures, tmp_path)
+    fit(model, images, tmp_path)
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert moved
     assert all(key.startswith(trained) for key in moved)

@@ -25,7 +25,7 @@ WAITING = {
     torch.ops.aten._unique2.default,
     torch.ops.aten.unique_consecutive.default,
 }
-DEPENDS_ON_CONTENT = {  # sizes that the picture decides
+DEPENDS_ON_CONTENT = {  # sizes that the image decides
     "chen2023_small": ("/networks/clusters.py", "/networks/matching.py"),  # pixels of each class
     "kim2021_small": ("/networks/hint_extensions.py",),  # cells with hints, in the frozen backbone
     "kim2021_su2020_small": ("/networks/hint_extensions.py",),
@@ -83,7 +83,7 @@ def test_a_step_of_a_small_model_does_not_wait(name, tmp_path, monkeypatch):
 
     def noted(tensor):
         caller = sys._getframe(1)
-        if caller.f_code.co_name != "picture_generators":  # seeds stay on the host
+        if caller.f_code.co_name != "image_generators":  # seeds stay on the host
             waits.note("tolist")
         return tolist(tensor)
 
@@ -97,8 +97,8 @@ def test_a_step_of_a_small_model_does_not_wait(name, tmp_path, monkeypatch):
     assert not waits.lines, "\n".join(sorted(waits.lines))
 
 
-def test_seeds_stay_on_the_host(pictures):
-    data = FolderDataModule(str(pictures))
+def test_seeds_stay_on_the_host(images):
+    data = FolderDataModule(str(images))
     batch = {"rgb": torch.zeros(1, 3, 4, 4), "seed": torch.zeros(1, dtype=torch.int64), "name": ["x"]}
     moved = data.transfer_batch_to_device(batch, torch.device("meta"), 0)
     assert (moved["rgb"].device.type, moved["seed"].device.type) == ("meta", "cpu")

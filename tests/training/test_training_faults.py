@@ -36,9 +36,9 @@ def two_ranks(root: Path, folder: Path, how: str = "", ranks: str = "") -> int:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(pictures, tmp_path_factory):
+def undisturbed(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    assert two_ranks(pictures, folder) == 0
+    assert two_ranks(images, folder) == 0
     return folder
 
 
@@ -47,13 +47,13 @@ def undisturbed(pictures, tmp_path_factory):
 @pytest.mark.parametrize(
     ("how", "ranks"), [("SIGKILL", "1"), ("SIGKILL", "0"), ("SIGTERM", "01"), ("SIGUSR1", "1")]
 )
-def test_two_processes_go_on_after_a_fault(how, ranks, pictures, tmp_path, undisturbed, monkeypatch):
+def test_two_processes_go_on_after_a_fault(how, ranks, images, tmp_path, undisturbed, monkeypatch):
     if how == "SIGUSR1":  # as srun's tasks get it, here one of them alone
         monkeypatch.setenv("SLURM_NTASKS", "2")
         monkeypatch.setenv("SLURM_JOB_NAME", "colorzoo")
-    two_ranks(pictures, tmp_path, how, ranks)
+    two_ranks(images, tmp_path, how, ranks)
     assert len(trace(tmp_path / "0")) < len(trace(undisturbed / "0"))
-    assert two_ranks(pictures, tmp_path) == 0
+    assert two_ranks(images, tmp_path) == 0
     for rank in "01":
         expected, found = trace(undisturbed / rank), trace(tmp_path / rank)
         assert [row["step"] for row in expected] == list(range(1, len(expected) + 1))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from harness import make_pictures, small_data, small_model, small_trainer
+from harness import make_images, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -30,8 +30,8 @@ class Batches(Callback):
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("turns")
-    make_pictures(root / "train", 25)
-    make_pictures(root / "val", 2, seed=1)
+    make_images(root / "train", 25)
+    make_images(root / "val", 2, seed=1)
     return root
 
 
@@ -92,15 +92,15 @@ def test_sizes_are_checked(many: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
-def test_the_first_part_of_a_run_takes_smaller_crops(limit, pictures, tmp_path):
-    data = small_data(pictures, first_crop=16, first_share=0.5)
+def test_the_first_part_of_a_run_takes_smaller_crops(limit, images, tmp_path):
+    data = small_data(images, first_crop=16, first_share=0.5)
     small_trainer(tmp_path, noted := Batches(), limit_val_batches=0, **limit).fit(small_model(), data)
     assert [side for _, side, _ in noted.seen] == [16] * 3 + [32] * 3
 
 
-def test_a_schedule_of_crops_needs_the_length_of_the_run(pictures, tmp_path):
-    data = small_data(pictures, first_crop=16)
+def test_a_schedule_of_crops_needs_the_length_of_the_run(images, tmp_path):
+    data = small_data(images, first_crop=16)
     trainer = small_trainer(tmp_path, max_epochs=-1, max_time="00:00:01:00")
     with pytest.raises(ColorzooError, match="max_steps or max_epochs"):
         trainer.fit(small_model(), data)
-    assert small_data(pictures, first_crop=64).current_crop() == 32
+    assert small_data(images, first_crop=64).current_crop() == 32

@@ -7,7 +7,7 @@ from training_recipes.recipe import Recipe
 _ARTISTIC = {"encoder": "resnet34", "decoder": "deep", "nf_factor": 1.5, "width": 1.0, "critic_width": 1.0}
 _STABLE = {"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "width": 1.0, "critic_width": 1.0}
 _LAYERS = [20.0, 70.0, 10.0]
-_EPOCH = 14_559  # batches of 88 pictures of ImageNet
+_EPOCH = 14_559  # batches of 88 images of ImageNet
 _FROZEN = (".conv1.weight", ".conv2.weight", ".conv3.weight", ".downsample.0.weight")
 
 
@@ -83,7 +83,7 @@ RECIPES = (
         stage="frozen",
         settings={**_STABLE, "layer_weights": _LAYERS},
     ),
-    critic("critic_128", 1e-3, 32, 20_424),  # 64 pictures: half of them in generated colors
+    critic("critic_128", 1e-3, 32, 20_424),  # 64 images: half of them in generated colors
     critic("critic_192", 1e-4, 8, 54_452),
     judged("gan", 1e-5, 9, 4_271, {**_ARTISTIC, "content_weight": 2.0}),
     judged("stable_gan", 2e-5, 5, 7_687, {**_STABLE, "content_weight": 1.5}),

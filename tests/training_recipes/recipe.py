@@ -34,7 +34,7 @@ class Recipe:
         optimizer: Class of the first optimizer.
         betas: Its decays; None of an optimizer without.
         weight_decay: Its decay of weights.
-        batch: Pictures in a batch.
+        batch: Images in a batch.
         epochs: Of the trainer; None where steps end it.
         steps: The trainer's ``max_steps``; None where epochs end it.
         stage: Of the model.

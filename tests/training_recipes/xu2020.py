@@ -11,7 +11,7 @@ _PAPER = {
     "places": ["encoder", "skip", "decoder"],
     "none_share": 0.0,
 }
-_COLOR = {**_PAPER, "stop_probability": 1 / 8}  # code: points are geometric, 12.5 % of the pictures have none
+_COLOR = {**_PAPER, "stop_probability": 1 / 8}  # code: points are geometric, 12.5 % of the images have none
 _COLOR_NET = {"trains": ("model.network.color.",), "fixed": ("model.network.color.unet.class_head.",)}
 
 RECIPES = (

@@ -18,7 +18,7 @@ from colorzoo.video.run import PartsFolder, color_video
 from colorzoo.video.whole import missing_bytes
 from tiny_video import StubColorer, add_sound, gray_frame, read_frames, scene, write_video
 
-PICTURES = [scene(n) for n in range(8)]
+IMAGES = [scene(n) for n in range(8)]
 
 
 def convert(source: Path, out: Path, codec: str | None = None) -> VideoFile:
@@ -35,14 +35,14 @@ def last_duration(path: Path) -> Fraction:
 
 @pytest.mark.parametrize(("extension", "codec"), [(".mp4", None), (".mkv", "ffv1"), (".webm", None)])
 def test_the_last_frame_lasts_as_long_as_it_did(tmp_path, extension, codec):
-    film = write_video(tmp_path / "in.mkv", PICTURES)
+    film = write_video(tmp_path / "in.mkv", IMAGES)
     convert(film, tmp_path / f"out{extension}", codec)
     assert last_duration(tmp_path / f"out{extension}") == last_duration(film) == Fraction(1, 25)
 
 
 @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
 def test_sound_that_cannot_be_held_is_refused_before_the_work(tmp_path, dry_run, capsys, monkeypatch):
-    film = write_video(tmp_path / "in.mp4", PICTURES, sound=True)
+    film = write_video(tmp_path / "in.mp4", IMAGES, sound=True)
     monkeypatch.setattr(VideoFile, "frames", lambda _: pytest.fail("a frame was read"))
     assert main(["video", str(film), str(tmp_path / "out.webm"), *dry_run]) == 2
     assert "does not support the audio codec aac; name the result .mkv" in capsys.readouterr().err
@@ -53,7 +53,7 @@ def test_sound_that_cannot_be_held_is_refused_before_the_work(tmp_path, dry_run,
     ("codec", "extension"), [("ffv1", ".mkv"), ("mpeg4", ".avi"), ("libvpx-vp9", ".webm"), ("mpeg4", ".mp4")]
 )
 def test_a_film_that_is_cut_short_is_no_success(tmp_path, codec, extension):
-    film = write_video(tmp_path / f"in{extension}", PICTURES, codec=codec)
+    film = write_video(tmp_path / f"in{extension}", IMAGES, codec=codec)
     assert missing_bytes(film) == 0
     data = film.read_bytes()
     film.write_bytes(data[:-100])
@@ -85,7 +85,7 @@ def test_what_is_missing_by_the_sizes_that_a_container_declares(tmp_path, conten
 
 
 def test_the_verb_exits_with_1_for_a_film_that_is_cut_short(tmp_path, capsys):
-    film = write_video(tmp_path / "in.mkv", PICTURES, codec="ffv1")
+    film = write_video(tmp_path / "in.mkv", IMAGES, codec="ffv1")
     film.write_bytes(film.read_bytes()[:-100])
     assert main(["video", str(film), str(tmp_path / "out.mkv"), "--dry-run"]) == 1
     assert "is not whole" in capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_the_verb_exits_with_1_for_a_film_that_is_cut_short(tmp_path, capsys):
     ],
 )
 def test_the_aspect_of_a_pixel_is_kept(tmp_path, codec, extension):
-    film = write_video(tmp_path / "in.mkv", PICTURES, aspect=Fraction(16, 15), sound=extension == ".mkv")
+    film = write_video(tmp_path / "in.mkv", IMAGES, aspect=Fraction(16, 15), sound=extension == ".mkv")
     out = tmp_path / f"out{extension}"
     assert not convert(film, out, codec).issues.lines()
     with av.open(str(out)) as container:
@@ -113,7 +113,7 @@ def test_the_aspect_of_a_pixel_is_kept(tmp_path, codec, extension):
         assert float(width) == pytest.approx(64 * 16 / 15, abs=0.5)
         container.seek(200_000)
         assert next(container.decode(video=0)).pts is not None
-    assert len(read_frames(out)) == len(PICTURES)
+    assert len(read_frames(out)) == len(IMAGES)
 
 
 def make_tracks(path: Path) -> Path:
@@ -136,8 +136,8 @@ def make_tracks(path: Path) -> Path:
             sound.layout = "mono"
         container.add_attachment("font.ttf", "font/ttf", b"a font")
         container.add_attachment("cover.jpg", "image/jpeg", cover.getvalue())
-        for picture in PICTURES:
-            container.mux(film.encode(gray_frame(picture, "yuv420p")))
+        for image in IMAGES:
+            container.mux(film.encode(gray_frame(image, "yuv420p")))
         container.mux(film.encode())
         for sound in sounds:
             add_sound(container, sound, 0.32)
@@ -211,8 +211,8 @@ def test_hdr_metadata_is_kept_or_named(tmp_path, codec, extension):
     with av.open(str(film), "w") as container:
         stream = container.add_stream("libx265", rate=25, options={"x265-params": params})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
-        for picture in PICTURES[:3]:
-            container.mux(stream.encode(gray_frame(picture.astype(np.uint16) * 4, "yuv420p10le")))
+        for image in IMAGES[:3]:
+            container.mux(stream.encode(gray_frame(image.astype(np.uint16) * 4, "yuv420p10le")))
         container.mux(stream.encode())
     expected = {"display": DISPLAY, "level": (1000, 400)}
     assert light_of(film) == expected

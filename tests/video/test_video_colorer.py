@@ -8,24 +8,24 @@ import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
 from colorzoo.inference.palette import doubt_of
-from colorzoo.pictures.picture import Picture
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import VideoError, VideoFrame
-from tiny_model import gray_picture, tiny_model, tiny_painter
+from tiny_model import gray_image, tiny_model, tiny_painter
 
-LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_picture(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
+LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
 
 
 def frame(number: int, state: Any = "whole") -> VideoFrame:
     return VideoFrame(number, str(number), None, state)
 
 
-def colored(seed: int, width: int = 48) -> Picture:
+def colored(seed: int, width: int = 48) -> RasterImage:
     rgb = np.random.default_rng(seed).uniform(0, 1, (32, width, 3)).astype(np.float32)
-    return Picture(rgb)
+    return RasterImage(rgb)
 
 
 class FramesModel:
@@ -38,7 +38,7 @@ class FramesModel:
 
 
 def frames_colorer(
-    keys: dict[int, Picture], reference: Exemplar | None = None, strength: float = 1.0
+    keys: dict[int, RasterImage], reference: Exemplar | None = None, strength: float = 1.0
 ) -> FrameColorer:
     colorizer: Any = Colorizer(tiny_model(), device="cpu")
     colorizer.exemplar = lambda references: Exemplar(
@@ -108,8 +108,8 @@ def test_a_key_frame_of_another_shape_is_only_a_reference() -> None:
 
 @pytest.mark.parametrize(("width", "is_key"), [(305, True), (295, True), (308, False), (292, False)])
 def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_key: bool) -> None:
-    picture = Picture(np.full((200, width, 3), (200, 100, 50), np.uint8))
-    assert frames_colorer({0: picture}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
+    image = RasterImage(np.full((200, width, 3), (200, 100, 50), np.uint8))
+    assert frames_colorer({0: image}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
 
 
 def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:

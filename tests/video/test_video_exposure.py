@@ -75,10 +75,8 @@ def test_a_twentieth_of_a_frame_tells_its_exposure(pixels: int, told: bool) -> N
 
 def test_the_model_sees_a_steady_exposure_and_the_result_keeps_its_lightness(tmp_path) -> None:
     generator = np.random.default_rng(0)
-    pictures = [scene(n).astype(float) * (1 + 0.12 * generator.uniform(-1, 1)) for n in range(12)]
-    film = write_video(
-        tmp_path / "in.mkv", [p.clip(16, 235).astype(np.uint8) for p in pictures], codec="ffv1"
-    )
+    images = [scene(n).astype(float) * (1 + 0.12 * generator.uniform(-1, 1)) for n in range(12)]
+    film = write_video(tmp_path / "in.mkv", [p.clip(16, 235).astype(np.uint8) for p in images], codec="ffv1")
     seen: list[Tensor] = []
 
     class Recorder(StubColorer):

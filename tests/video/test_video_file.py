@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from colorzoo.guidance.frame import Rectangle
-from colorzoo.pictures.metadata import Metadata
-from colorzoo.pictures.provenance import PictureProvenance, add_provenance
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
@@ -106,8 +106,8 @@ def test_depth_tags_and_every_lightness_sample_stay(
 ) -> None:
     grain = np.random.default_rng(0).integers(-3, 4, SCENES[0].shape)
     scale = 1 << (bits - 8)
-    pictures = [((picture.astype(int) + 4) * scale + grain).astype(np.uint16) for picture in SCENES[:3]]
-    source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags=tags)
+    images = [((image.astype(int) + 4) * scale + grain).astype(np.uint16) for image in SCENES[:3]]
+    source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pixels=pixels, tags=tags)
     out = tmp_path / "out.mkv"
     convert(source, out, codec="ffv1")
     for before, after in zip(read_frames(source), read_frames(out), strict=True):
@@ -124,8 +124,8 @@ def test_depth_tags_and_every_lightness_sample_stay(
 def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
     deep = np.uint8 if scale == 1 else np.uint16
-    pictures = [picture.astype(deep) * deep(scale) for picture in SCENES[:2]]
-    source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags={})
+    images = [image.astype(deep) * deep(scale) for image in SCENES[:2]]
+    source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pixels=pixels, tags={})
     out = tmp_path / "out.mp4"
     video = VideoFile(source, choose_encoding(out, None, None))
     color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
@@ -153,7 +153,7 @@ def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) ->
     assert {frame.rotation for frame in read_frames(out)} == {90}
     (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
     shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
-    assert np.abs(first.picture.levels() - np.rot90(shown)).max() <= 3
+    assert np.abs(first.image.levels() - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
@@ -204,7 +204,7 @@ def test_colors_are_encoded_correctly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv", ".webm"])
 def test_a_result_tells_its_source_type(tmp_path: Path, extension: str) -> None:
     source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
-    origin = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+    origin = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
     color_video(video, StubColorer(), parts, out, steady=0, size=32, origin=origin)
     assert len(read_frames(out)) == 3

@@ -48,9 +48,9 @@ def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [0, 2])
-def test_a_broken_picture_is_reported_and_replaced(tmp_path: Path, broken: int) -> None:
+def test_a_broken_image_is_reported_and_replaced(tmp_path: Path, broken: int) -> None:
     source, out, colorer = make_frames(tmp_path / "in"), tmp_path / "out", StubColorer()
-    (source / f"f{broken:03d}.png").write_bytes(b"no picture")
+    (source / f"f{broken:03d}.png").write_bytes(b"no image")
     folder, result = color(source, out, colorer)
     assert folder.issues.broken == [f"f{broken:03d}.png"]
     assert all(state == "whole" for number, state, _ in colorer.seen if number)  # others take their colors
@@ -84,11 +84,11 @@ def test_frames_are_read_up_to_the_last_chosen_one(tmp_path: Path) -> None:
     assert pick_frames(folder, []) == {}
 
 
-def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
+def test_folders_without_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(VideoError, match="no image"):
         FrameFolder(tmp_path / "empty")
-    (tmp_path / "empty" / "a.png").write_bytes(b"no picture")
+    (tmp_path / "empty" / "a.png").write_bytes(b"no image")
     with pytest.raises(VideoError, match="none of the"):
         FrameFolder(tmp_path / "empty")
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo.image_io.film import rgb_of
 from colorzoo.inference.full_size import full_lightness
-from colorzoo.pictures.film import rgb_of
 from colorzoo.video.planes import (
     Layout,
     colored_planes,

@@ -15,7 +15,7 @@ from PIL import Image
 from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
 from colorzoo.cli.main import main
 from colorzoo.guidance.frame import FrameSetting
-from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
@@ -26,7 +26,7 @@ from tiny_model import Refused, write_tiny_weights
 from tiny_video import StubColorer, scene, write_video
 
 SHOTS = [scene(n, seed) for seed in (0, 7, 9) for n in range(4)]
-ORIGIN = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
 
 
 class DoubtingColorer(StubColorer):

@@ -70,12 +70,12 @@ def test_frames_that_wait_take_a_quarter_of_a_gigabyte(
     """Three bytes a pixel; but 72 frames wait at most, and at least six."""
     light, told = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
-    picture = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)
+    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)
 
     def frames() -> Iterator[VideoFrame]:
         for number in range(window + 2):
             told.append("read")
-            yield VideoFrame(number, str(number), picture)
+            yield VideoFrame(number, str(number), image)
 
     writer = SimpleNamespace(write=lambda *_: told.append("written"), close=lambda: None)
     source: Any = SimpleNamespace(

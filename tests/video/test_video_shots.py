@@ -6,9 +6,9 @@ from colorzoo.video.shots import ShotDetector
 from tiny_video import scene
 
 
-def starts(pictures: list[np.ndarray]) -> list[int]:
+def starts(images: list[np.ndarray]) -> list[int]:
     detector = ShotDetector()
-    return [number for number, picture in enumerate(pictures) if detector.is_cut(picture)]
+    return [number for number, image in enumerate(images) if detector.is_cut(image)]
 
 
 def test_flashes_and_fades_are_not_cuts() -> None:
@@ -21,7 +21,7 @@ def test_flashes_and_fades_are_not_cuts() -> None:
 
 
 def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
-    """Return whether more than a fifth of the levels of the quarters change and the pictures are unlike."""
+    """Return whether more than a fifth of the levels of the quarters change and the images are unlike."""
     change = 0.0
     for rows in (slice(0, 18), slice(18, 36)):
         for columns in (slice(0, 32), slice(32, 64)):
@@ -35,11 +35,11 @@ def test_a_cut_changes_levels_and_places() -> None:
     """A flash, motion within the quarters and a slow fade change one of them, or less."""
     generator, found = np.random.default_rng(0), []
     for _ in range(400):
-        picture, noise = generator.uniform(-70, 70, (2, 36, 64))
+        image, noise = generator.uniform(-70, 70, (2, 36, 64))
         like, share = generator.uniform(0.45, 0.75), generator.uniform(0, 0.6)
-        other = like * picture + (1 - like**2) ** 0.5 * noise
+        other = like * image + (1 - like**2) ** 0.5 * noise
         other[generator.random(other.shape) > share] += generator.uniform(20, 60)
-        pair = [(each + 120).clip(0, 255).astype(np.uint8) for each in (picture, other)]
+        pair = [(each + 120).clip(0, 255).astype(np.uint8) for each in (image, other)]
         found.append(is_cut(*pair))
         assert (starts(pair) == [0, 1]) == found[-1]
         assert starts([each.repeat(2, 0).repeat(2, 1) for each in pair]) == starts(pair)

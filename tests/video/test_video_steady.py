@@ -105,7 +105,7 @@ def test_without_strength_colors_stay_to_the_bit_and_come_at_once() -> None:
 
 @pytest.mark.parametrize(("strength", "held"), [(0.6, 0.6), (1.0, 0.98)])
 def test_a_share_is_held_where_a_frame_has_colors_of_its_own(strength: float, held: float) -> None:
-    """In a still picture; the light may change within a shot, so that nothing is held in full."""
+    """In a still image; the light may change within a shot, so that nothing is held in full."""
     wide = [0.0, 30.0, 60.0]
     found = hold([texture(0)] * 3, Asked(flat(*wide)), strength, every=True)
     wanted, means = [30.0], [30.0, 45.0, 60.0]  # of each frame and those after it
@@ -169,8 +169,8 @@ def bilinear(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return total
 
 
-def test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_picture() -> None:
-    """exp(-(error of the flow / 2)^2 / 2 - (error of the lightness / 16)^2 / 2), 0 beyond the picture."""
+def test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_image() -> None:
+    """exp(-(error of the flow / 2)^2 / 2 - (error of the lightness / 16)^2 / 2), 0 beyond the image."""
     wide, other = texture(1, 64, 120), texture(2, 64, 120)
     second = wide[..., 6:102].clone()
     second[..., 20:40, 30:60] = 0.5 * wide[..., 20:40, 36:66] + 0.5 * other[..., 20:40, 36:66]
@@ -185,7 +185,7 @@ def test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_pict
         to_row, to_column = rows + flow[1], columns + flow[0]
         beyond = torch.stack([-to_row, to_row - 63, -to_column, to_column - 95]).amax(dim=0)
         outside, clear = beyond > 0.51, beyond < 0.49
-        assert 200 < int(outside.sum()) < 2000  # six columns leave the picture
+        assert 200 < int(outside.sum()) < 2000  # six columns leave the image
         assert not trust[outside].any()
         turned = (flow + bilinear(back, to_row, to_column)).square().sum(0)
         changed = (bilinear(there[0], to_row, to_column) - here[0])[0].square()
@@ -202,7 +202,7 @@ def test_colors_are_moved_as_far_as_they_are_trusted_and_seven_tenths_are_all() 
     np.testing.assert_allclose(found[0, :, 0], [10, 10, 0, 20], atol=0.01)
 
 
-def test_pictures_smaller_than_a_patch_have_no_motion() -> None:
+def test_images_smaller_than_a_patch_have_no_motion() -> None:
     tiny = texture(0, 64, 96)[..., :15, :40]
     there, back = estimate_motion(tiny, tiny)
     for motion in (there, back):

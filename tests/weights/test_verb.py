@@ -18,7 +18,7 @@ from colorzoo.evaluation import Plan, evaluate, load_protocol
 from colorzoo.metrics.named import all_metrics
 from colorzoo.weights import cache_home, weights_path
 from colorzoo.weights import catalog as catalog_module
-from tiny_evaluation import write_picture
+from tiny_evaluation import write_image
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr("colorzoo.metrics.named.named_metric", lambda _: None)
         assert _run("fetch", "metrics") == 0
-    write_picture(tmp_path / "photos" / "0.png", 0, size=(64, 64))
-    plan = Plan(("gray",), tmp_path / "photos", tmp_path / "report", load_protocol("su2020-pictures"))
+    write_image(tmp_path / "photos" / "0.png", 0, size=(64, 64))
+    plan = Plan(("gray",), tmp_path / "photos", tmp_path / "report", load_protocol("su2020-images"))
     outcome = evaluate(plan)
     assert outcome.summary is not None
     assert "lpips_alex_v0.1_mean" in outcome.summary.rows[0].scores

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 
@@ -29,7 +29,7 @@ class Logged(Callback):
 
 
 def paired_batch(size: int = 64) -> Batch:
-    """Return three pictures, the middle one with a reference made from itself, mirrored."""
+    """Return three images, the middle one with a reference made from itself, mirrored."""
     batch = sample_batch((size, size), batch=3, seed=3)
     reference = sample_image((size, size), batch=3, seed=4)
     reference[1] = batch["rgb"][1].flip(-1)
@@ -48,8 +48,7 @@ def train_a_step(model: Any, batch: Batch, folder: Path) -> tuple[dict[str, floa
 def noisy(batch: Batch, deviation: float) -> Tensor:
     lightness = rgb_to_lab(batch["rgb"])[:, :1]
     drawn = [
-        torch.randn(lightness.shape[1:], generator=each)
-        for each in picture_generators(batch["seed"], "noise")
+        torch.randn(lightness.shape[1:], generator=each) for each in image_generators(batch["seed"], "noise")
     ]
     return lightness + deviation * torch.stack(drawn)
 
@@ -111,7 +110,7 @@ def smooth_target(ab: Tensor, lab: Tensor, alpha: float) -> Tensor:
 
 
 def contextual(features: Tensor, reference: Tensor) -> Tensor:
-    """Return the mean of -log CX, picture after picture (Mechrez et al. 2018)."""
+    """Return the mean of -log CX, image after image (Mechrez et al. 2018)."""
     losses = []
     for x, y in zip(features.flatten(2), reference.flatten(2), strict=True):
         center = y.mean(1, keepdim=True)

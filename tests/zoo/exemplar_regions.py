@@ -1,4 +1,4 @@
-"""A picture whose colors follow its lightness, as exemplar methods without training assume."""
+"""An image whose colors follow its lightness, as exemplar methods without training assume."""
 
 import torch
 from torch import Tensor

@@ -14,9 +14,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.networks.imagenet import normalized
-from colorzoo.pictures.read import read_picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch
@@ -57,7 +57,7 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
         colorizer = Colorizer(
             "deoldify", weights=path, render_factor=factor, device="cpu", precision="float32"
         )
-        colored = colorizer.colorize(read_picture(gray))
+        colored = colorizer.colorize(read_image(gray))
         seen.append(colored.ab)
         assert colored.rgb.shape == (200, 300, 3)
     assert [tuple(ab.shape) for ab in seen] == [(2, 64, 96), (2, 96, 144)]

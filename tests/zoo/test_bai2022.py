@@ -11,7 +11,7 @@ from colorzoo.data.self_references import warp_jitter_reference
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.networks.scaling import scaled_lab
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch
@@ -64,14 +64,14 @@ def test_the_step_is_the_losses_written_out() -> None:
     task.model.color = lambda *given: references.append(given[1]) or color(*given)
     loss = task.training_step(batch, 0)
     copies = warp_jitter_reference(
-        batch["rgb"], picture_generators(batch["seed"], "referen"), degrees=0.0, jitter=0.0
+        batch["rgb"], image_generators(batch["seed"], "referen"), degrees=0.0, jitter=0.0
     )
     truth, model = scaled_lab(batch["rgb"]), task.model
     torch.testing.assert_close(
         references[0], scaled_lab(copies)
-    )  # the loss hardly tells them from the pictures
+    )  # the loss hardly tells them from the images
     given = model.network.read(scaled_lab(copies))
-    drawn = model.by_chance(picture_generators(batch["seed"], "places"))
+    drawn = model.by_chance(image_generators(batch["seed"], "places"))
     places = torch.cat([model.network.important_places(given), drawn], dim=1)
     found = model.network(truth[:, :1], given, places)
     ab = rgb_to_lab(batch["rgb"])[:, 1:, ::4, ::4]

@@ -64,7 +64,7 @@ def test_affinities_are_means_over_neighbors_that_look_alike() -> None:
 
 
 def test_welsh_gives_each_lightness_its_color() -> None:
-    """The exemplar is darker than the picture; remapping makes its halves those of the picture."""
+    """The exemplar is darker than the image; remapping makes its halves those of the image."""
     exemplar = torch.zeros(1, 3, 40, 40)
     exemplar[:, :, :, :20] = torch.tensor([0.3, 0.1, 0.1]).view(1, 3, 1, 1)
     exemplar[:, :, :, 20:] = torch.tensor([0.3, 0.4, 0.7]).view(1, 3, 1, 1)

@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
@@ -72,7 +72,7 @@ def test_reassigning_a_class_changes_only_its_region(model: Any, photo: Tensor, 
 
 
 @torch.inference_mode()
-def test_without_a_common_class_the_picture_is_colored_as_without_reference(
+def test_without_a_common_class_the_image_is_colored_as_without_reference(
     model: Any, photo: Tensor, exemplar: Exemplar
 ) -> None:
     apart = ClassMap(torch.zeros(1, 1, *SIZE), torch.ones(1, 1, 96, 64))
@@ -141,12 +141,12 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
         )
 
 
-def test_hiding_draws_for_a_picture_for_its_whole_reference_and_for_each_class() -> None:
+def test_hiding_draws_for_a_image_for_its_whole_reference_and_for_each_class() -> None:
     labels, seeds = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2), torch.arange(64)
     found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
     shares = Extensions(one_class=0.2, hide_classes=0.5, without_reference=0.1)
     ours, theirs = hide_from_matching(found, found, seeds, shares)
-    single, whole, *each = draw_uniform(picture_generators(seeds, "hide"), 64, 10, labels.device).T
+    single, whole, *each = draw_uniform(image_generators(seeds, "hide"), 64, 10, labels.device).T
     one = (single < 0.2)[:, None, None, None].expand_as(labels)
     assert torch.equal(ours.labels, labels.where(~one, 0))
     hidden = torch.stack(each, dim=1)[:, labels[0].flatten()].view_as(labels) < 0.5
@@ -178,7 +178,7 @@ def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_p
     assert not model.model.segmenter.centers.any()
 
 
-def test_stego_sees_a_square_and_answers_at_the_size_of_the_picture(
+def test_stego_sees_a_square_and_answers_at_the_size_of_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Backbone(torch.nn.Module):

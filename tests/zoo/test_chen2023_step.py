@@ -24,7 +24,7 @@ from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import to_grid
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
 
 ALL_TERMS = {"contextual_weight": 0.3, "truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
@@ -45,7 +45,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     look = batch.get("reference")
     made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
     if look is None:
-        look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
+        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"))
     lightness = noisy(batch, model.simulation.lightness_noise)
     target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
     clean = model.model.features.of_lightness(lab[:, :1])

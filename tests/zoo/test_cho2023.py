@@ -15,7 +15,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
 from colorzoo.zoo.cho2023.network import cut_segments
@@ -136,7 +136,7 @@ def test_the_control_paints_color_points_and_learns_by_their_distance(residual: 
     batch = {**sample_batch(SIZE, batch=2), "sketch": sample_input("sketch", SIZE, batch=2)}
     rgb, sketch = batch["rgb"], batch["sketch"]
     simulation = PointSimulation(1 / 8)
-    points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
+    points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
     with torch.no_grad():
         for given in (points, Points.none(sketch), replace(points, lightness=torch.full_like(sketch, 30.0))):
             light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness

@@ -1,4 +1,4 @@
-"""Cho et al. 2023: the painter learns to obey colors that no picture has."""
+"""Cho et al. 2023: the painter learns to obey colors that no image has."""
 
 import torch
 
@@ -13,7 +13,7 @@ SEEDS = torch.arange(4)
 
 
 def flat_and_shaded() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return pictures around mid-gray, their regions (columns of 4 pixels), and what is answered: 0 and 2."""
+    """Return images around mid-gray, their regions (columns of 4 pixels), and what is answered: 0 and 2."""
     rgb = 0.5 + 0.01 * torch.rand(4, 3, 8, 16, generator=torch.Generator().manual_seed(0))
     index = (torch.arange(16) // 4).expand(4, 1, 8, 16).contiguous()
     given = torch.zeros(4, 30)
@@ -36,7 +36,7 @@ def test_answered_regions_take_any_color_and_keep_their_shading() -> None:
     assert torch.equal(moved, recolor_hinted(rgb, index, given, SEEDS, 1.0))
 
 
-def test_a_share_of_the_pictures_is_changed() -> None:
+def test_a_share_of_the_images_is_changed() -> None:
     rgb, index, given = flat_and_shaded()
     assert torch.equal(recolor_hinted(rgb, index, given, SEEDS, 0.0), rgb)
     half = recolor_hinted(rgb, index, given, SEEDS, 0.5)

@@ -74,7 +74,7 @@ def test_a_point_of_the_color_that_is_there_changes_nothing(model: Colorzoo2026,
 
 
 def reference(hue: float, alpha: float = 1.0) -> Exemplar:
-    """Return the picture of the fixture in one hue."""
+    """Return the image of the fixture in one hue."""
     lab = rgb_to_lab(sample_image(SIZE))
     lab[:, 1:] = 25 * torch.tensor([math.cos(hue), math.sin(hue)]).view(1, 2, 1, 1)
     return Exemplar(lab_to_rgb(lab).clamp(0, 1), alpha=alpha)
@@ -136,7 +136,7 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
 
 
-def test_cells_average_their_points_and_pad_pictures_with_fewer() -> None:
+def test_cells_average_their_points_and_pad_images_with_fewer() -> None:
     missing, mask = torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)
     mask[0, 0, 0, :2] = mask[0, 0, 7, 7] = mask[1, 0, 4, 0] = 1
     missing[0, :, 0, 0], missing[0, :, 0, 1], missing[1, :, 4, 0] = 2.0, 4.0, 5.0

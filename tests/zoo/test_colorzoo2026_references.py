@@ -28,7 +28,7 @@ def model() -> Colorzoo2026:
 
 
 def scene(hue: float, seed: int = 0) -> Tensor:
-    """Return a sample picture in one hue."""
+    """Return a sample image in one hue."""
     lab = rgb_to_lab(sample_image(SIZE, seed=seed))
     lab[:, 1:] = 25 * torch.tensor([math.cos(hue), math.sin(hue)]).view(1, 2, 1, 1)
     return lab_to_rgb(lab).clamp(0, 1)

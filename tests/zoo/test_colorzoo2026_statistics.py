@@ -1,4 +1,4 @@
-"""colorzoo2026: statistics of the whole picture as conditions on its distributions."""
+"""colorzoo2026: statistics of the whole image as conditions on its distributions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_scaled_colors_have_the_saturation(wanted: float) -> None:
     )
 
 
-def test_pictures_without_statistics_stay_as_they_are() -> None:
+def test_images_without_statistics_stay_as_they_are() -> None:
     mean, logits, light = 0.2 * drawn(3, CELLS, 2), distributions(3), torch.full((3, 1, 10, 20), 50.0)
     histogram, saturation = torch.zeros(3, 313), -torch.ones(3, 1)
     histogram[1, 150], saturation[2] = 1.0, 0.5
@@ -68,14 +68,14 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def picture() -> Tensor:
+def image() -> Tensor:
     return sample_image((64, 96))
 
 
 @torch.inference_mode()
-def test_saturation_is_met_up_to_its_limit_also_beside_a_histogram(model: Any, picture: Tensor) -> None:
-    lightness = rgb_to_lab(picture)[:, :1]
-    for histogram in (None, statistics_of(picture).histogram):
+def test_saturation_is_met_up_to_its_limit_also_beside_a_histogram(model: Any, image: Tensor) -> None:
+    lightness = rgb_to_lab(image)[:, :1]
+    for histogram in (None, statistics_of(image).histogram):
         plain = model(lightness, Guidance(statistics=GlobalStatistics(histogram))).ab
         told = [GlobalStatistics(histogram, torch.tensor([[share]])) for share in (0.0, 0.1, 1.0)]
         gray, met, most = (model(lightness, Guidance(statistics=each)).ab for each in told)
@@ -87,12 +87,12 @@ def test_saturation_is_met_up_to_its_limit_also_beside_a_histogram(model: Any, p
 
 @torch.inference_mode()
 def test_points_lie_above_statistics_and_edits_run_no_network(
-    model: Any, picture: Tensor, monkeypatch: pytest.MonkeyPatch
+    model: Any, image: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lightness = rgb_to_lab(picture)[:, :1]
-    statistics = statistics_of(picture.flip(1))
+    lightness = rgb_to_lab(image)[:, :1]
+    statistics = statistics_of(image.flip(1))
     told = model(lightness, Guidance(statistics=statistics)).ab
-    mask = torch.zeros(1, 1, *picture.shape[2:])
+    mask = torch.zeros(1, 1, *image.shape[2:])
     mask[..., 20:24, 40:44] = 1
     same, other = Points(told * mask, mask), Points(torch.full_like(told, 30.0) * mask, mask)
     assert (model(lightness, Guidance(points=same, statistics=statistics)).ab - told).abs().max() < 1e-3

@@ -20,7 +20,7 @@ from colorzoo.zoo.gupta2012.model import (
 )
 
 
-def test_a_picture_is_its_own_reference() -> None:
+def test_a_image_is_its_own_reference() -> None:
     """Each region has a lightness and a color of its own; every match costs nothing, so all count."""
     rgb = regions((96, 128))
     lab = rgb_to_lab(rgb)

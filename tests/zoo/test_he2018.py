@@ -1,4 +1,4 @@
-"""He et al. 2018: matches that follow a moved picture, what outside matches give, and the authors' files."""
+"""He et al. 2018: matches that follow a moved image, what outside matches give, and the authors' files."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def photo(side: int) -> Tensor:
     return torch.from_numpy(np.asarray(rgb).copy()).permute(2, 0, 1)[None] / 255
 
 
-def test_a_moved_picture_is_found_again() -> None:
+def test_a_moved_image_is_found_again() -> None:
     model = smoke_model(model_card("he2018")).model
     lightness = rgb_to_lab(photo(144))[:, :1]
     ours, theirs = lightness[:, :, :128, :128], lightness[:, :, 16:, 8:]

@@ -118,7 +118,7 @@ def test_points_win_over_the_exemplar() -> None:
     assert torch.equal(both.rgb[-16:], alone.rgb)
     squashed = [F.interpolate(each, (144, 128), mode="bilinear", antialias=True) for each in (lightness, rgb)]
     warped = made.matcher.model(*squashed)
-    levels = resized(to_levels(2 * warped.picture()[0] - 1), (64, 64))
+    levels = resized(to_levels(2 * warped.image()[0] - 1), (64, 64))
     wanted = to_hints(exemplar_hints(levels, warped.similarity[0, 0].numpy()))
     assert torch.equal(both.cells[:-16], wanted.cells)
     assert torch.equal(both.rgb[:-16], wanted.rgb)

@@ -1,4 +1,4 @@
-"""Iizuka et al. 2016: the vector of the scene, its shortcut, and other pictures' vectors."""
+"""Iizuka et al. 2016: the vector of the scene, its shortcut, and other images' vectors."""
 
 from contextlib import nullcontext
 
@@ -12,8 +12,8 @@ from colorzoo.capabilities import GivesLooks
 from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import build_model
+from colorzoo.image_io import read_image
 from colorzoo.inference.references import ReadReference, make_exemplar, make_look
-from colorzoo.pictures import read_picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
@@ -34,7 +34,7 @@ def colors(model: LetThereBeColor, lightness: Tensor, *references: Exemplar) -> 
 
 def test_a_gray_reference_is_taken() -> None:
     """Models that read its colors refuse it."""
-    gray = ReadReference(read_picture(np.full((40, 48, 3), 90, np.uint8)), name="fog.jpg")
+    gray = ReadReference(read_image(np.full((40, 48, 3), 90, np.uint8)), name="fog.jpg")
     for name, taken in (("iizuka2016", True), ("larsson2016", False)):
         model = smoke_model(model_card(name)).model
         with nullcontext() if taken else pytest.raises(GuidanceError, match=r"fog.jpg has no color"):
@@ -43,7 +43,7 @@ def test_a_gray_reference_is_taken() -> None:
             assert make_look(model, name, [gray], 48).model == name
 
 
-def test_alpha_goes_from_the_pictures_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:
+def test_alpha_goes_from_the_images_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
     torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.0)), colors(model, lightness))
     gray = lightness_to_rgb(lightness)[:, :1]

@@ -16,7 +16,7 @@ from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
 from colorzoo.networks.taps import unchanged
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.testing.models import picture, sample_call, smoke_model
+from colorzoo.testing.models import image, sample_call, smoke_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.zoo.kim2021.network import Propagation
@@ -60,7 +60,7 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
             return activation
 
         state = model.before_taps(lightness, given)
-        expected = picture(card, model(lightness, given))
+        expected = image(card, model(lightness, given))
         assert torch.equal(model.after_taps(state, unchanged), expected)
         assert torch.equal(model.after_taps(state, visit), expected)  # the state serves again
         wanted = [tap for tap in model.taps if tap.name in {name for name, _ in seen}]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.losses.exemplar import triplet_loss
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.testing.samples import sample_batch
 from colorzoo.zoo.lee2020.task import make_reference
 
@@ -12,7 +12,7 @@ CELLS = 8
 
 
 def coordinates(side: int) -> Tensor:
-    """Return a picture whose red is x and green y, blue 1 inside."""
+    """Return an image whose red is x and green y, blue 1 inside."""
     line = torch.linspace(0, 1, side)
     return torch.stack([line.expand(side, -1), line[:, None].expand(-1, side), torch.ones(side, side)])[None]
 
@@ -34,14 +34,14 @@ def test_a_place_corresponds_to_where_its_colors_went() -> None:
     assert 0.9 < made.present.mean() < 1
 
 
-def test_references_belong_to_their_pictures() -> None:
+def test_references_belong_to_their_images() -> None:
     batch = sample_batch((48, 64), batch=3)
     made, alone = (
         make_reference(batch["rgb"][part], batch["seed"][part], 0.2) for part in (slice(None), slice(1, 2))
     )
     for together, single in zip(made, alone, strict=True):
         torch.testing.assert_close(together[1:2], single, rtol=0, atol=1e-6)
-    draws = torch.stack([torch.rand(47, generator=g) for g in picture_generators(batch["seed"], "referen")])
+    draws = torch.stack([torch.rand(47, generator=g) for g in image_generators(batch["seed"], "referen")])
     others = (11 * draws[:, 35:]).long()
     assert torch.equal(made.negative, (made.positive + 1 + others) % 12)  # any other of the 12 places
     shift = (made.target - batch["rgb"])[:, :, (batch["rgb"] - 0.5).abs().amax(dim=(0, 1)) < 0.25]

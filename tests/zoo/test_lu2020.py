@@ -19,4 +19,4 @@ def test_a_gate_of_0_leaves_the_histogram_alone() -> None:
         model.network.gate[2].bias.fill_(-200.0)
         still = [model(lightness, each).ab for each in looks]
     off = [float((one - other).abs().max()) for one, other in (moved, still)]
-    assert off[1] < 0.05 * off[0]  # resized, the mirrored picture is another one by a rounding
+    assert off[1] < 0.05 * off[0]  # resized, the mirrored image is another one by a rounding

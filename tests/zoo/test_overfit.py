@@ -1,4 +1,4 @@
-"""Zhang 2016 and 2017, Kim 2021 and the control of Cho 2023 learn two pictures; guidance counts."""
+"""Zhang 2016 and 2017, Kim 2021 and the control of Cho 2023 learn two images; guidance counts."""
 
 from functools import cache
 from typing import Any
@@ -40,7 +40,7 @@ def overfit(model: Any, batch: Any, *, lr: float) -> None:
 
 
 def colored_square(like: Tensor, ab: tuple[float, float]) -> tuple[Points, Tensor]:
-    """Return points of one color in the middle of each picture ``(B, 1, H, W)``, and where they are."""
+    """Return points of one color in the middle of each image ``(B, 1, H, W)``, and where they are."""
     mask = torch.zeros_like(like)
     height, width = like.shape[-2:]
     mask[..., height // 2 - 4 : height // 2 + 4, width // 2 - 4 : width // 2 + 4] = 1

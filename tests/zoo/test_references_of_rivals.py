@@ -1,4 +1,4 @@
-"""Blanch 2021 and Bai 2022 alike: both pictures are squashed; without a reference the gray one is its own."""
+"""Blanch 2021 and Bai 2022 alike: both images are squashed; without a reference the gray one is its own."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from colorzoo.testing.samples import sample_image
 
 @pytest.mark.parametrize(("name", "side"), [("blanch2021", 32), ("bai2022", 128)])
 @torch.inference_mode()
-def test_both_pictures_are_squashed_to_the_square_of_the_network(name: str, side: int) -> None:
+def test_both_images_are_squashed_to_the_square_of_the_network(name: str, side: int) -> None:
     model = smoke_model(model_card(name)).model
     lightness = rgb_to_lab(sample_image((40, 56)))[:, :1]
     found = []

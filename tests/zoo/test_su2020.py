@@ -60,7 +60,7 @@ def test_boxes_lie_on_whole_cells(corners: Any, stride: int, expected: Rectangle
     assert to_rectangles(torch.tensor([corners]), (64, 64), stride) == [expected]
 
 
-def test_pictures_without_boxes_are_colored_as_a_whole() -> None:
+def test_images_without_boxes_are_colored_as_a_whole() -> None:
     networks = model()
     lightness = lightness_of(4)
     boxes = boxes_of(2, 0, 3, 0)
@@ -157,7 +157,7 @@ def test_a_start_that_means_something_else_is_refused(
         networks.setup("fit")
 
 
-def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
+def test_boxes_of_a_batch_are_shares_and_a_image_without_is_one_box() -> None:
     batch: Any = sample_batch((32, 64), batch=2)
     assert [len(each) for each in shares(batch)] == [0, 0]
     batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
@@ -182,11 +182,11 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
 
 
 def test_a_detector_gives_its_surest_boxes() -> None:
-    """Of a score from 0.7 and sides from 2 pixels on, the best first, within the picture."""
+    """Of a score from 0.7 and sides from 2 pixels on, the best first, within the image."""
     seen: list[Tensor] = []
 
-    def finds(pictures: list[Tensor]) -> list[dict[str, Tensor]]:  # as torchvision's networks answer
-        seen.extend(pictures)
+    def finds(images: list[Tensor]) -> list[dict[str, Tensor]]:  # as torchvision's networks answer
+        seen.extend(images)
         boxes = [[0.0, 0, 28, 40], [0, 0, 1.9, 40], [7, 5, 9, 45], [1, 1, 9, 9], [-7, 10, 14, 20]]
         return [{"boxes": torch.tensor(boxes), "scores": torch.tensor([0.7, 0.99, 0.9, 0.69, 0.8])}]
 

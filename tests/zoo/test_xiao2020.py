@@ -113,7 +113,7 @@ def test_the_caffe_files_are_converted(
 
 
 def divergence(task: Xiao2020, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss and what its gradient is that of, picture by picture."""
+    """Return the loss and what its gradient is that of, image by image."""
     value, slope = torch.zeros(()), torch.zeros(())
     centers = task.model.network.first.centers
     prior = prior_probabilities().double()

@@ -74,7 +74,7 @@ def test_grid_hints_are_the_means_of_centered_patches(size: tuple[int, int]) -> 
     assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
 
 
-def test_tiles_answer_what_the_whole_picture_does(narrow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_answer_what_the_whole_image_does(narrow, monkeypatch: pytest.MonkeyPatch) -> None:
     network, transfer = narrow.model.network, narrow.model.network.transfer
     content, style = sample_image((200, 264)), sample_image((168, 304), seed=1)
     with torch.inference_mode():
@@ -93,7 +93,7 @@ def test_tiles_answer_what_the_whole_picture_does(narrow, monkeypatch: pytest.Mo
             lambda *words: used.append(words) or transfer_in_tiles(*words),
         )
         network.transferred(*given)
-        assert not used  # a picture of just the limit needs no tiles
+        assert not used  # an image of just the limit needs no tiles
         monkeypatch.setattr("colorzoo.zoo.xu2020.tiles.TILED_ABOVE", 40 * 48 - 1)
         torch.testing.assert_close(network.transferred(*given), whole, atol=1e-3, rtol=0)
         assert len(used) == 1

@@ -77,7 +77,7 @@ def test_what_the_network_reads_of_any_size() -> None:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (45, 61), (300, 200), (7, 5)])
-def test_colors_come_back_at_the_size_of_the_picture(size: tuple[int, int]) -> None:
+def test_colors_come_back_at_the_size_of_the_image(size: tuple[int, int]) -> None:
     network = narrow().model.network
     ramp = torch.linspace(-0.5, 0.5, 32)
     painted = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)])[None]  # a to the right, b down

@@ -34,7 +34,7 @@ def test_the_strided_loss_and_its_gradient_equal_those_of_its_slices() -> None:
 
 
 def centers(rows: int, columns: int) -> torch.Tensor:
-    """Return the centers ``(rows * columns, 2)`` of cells, in mean sides of the picture."""
+    """Return the centers ``(rows * columns, 2)`` of cells, in mean sides of the image."""
     cells = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
     return 2 * (cells + 0.5) / (rows + columns)
 

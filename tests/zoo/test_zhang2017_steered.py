@@ -81,16 +81,16 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def picture() -> Tensor:
+def image() -> Tensor:
     return sample_image((60, 76))
 
 
 @torch.inference_mode()
-def test_told_nothing_it_answers_as_the_lender(model: Any, picture: Tensor) -> None:
-    lightness = rgb_to_lab(picture)[:, :1]
+def test_told_nothing_it_answers_as_the_lender(model: Any, image: Tensor) -> None:
+    lightness = rgb_to_lab(image)[:, :1]
     wanted = create_model(TRUNK)(lightness).ab
     torch.testing.assert_close(model(lightness).ab, wanted, rtol=0, atol=1e-3)
-    told = statistics_of(picture)
+    told = statistics_of(image)
     some = GlobalStatistics(torch.zeros(3, 313), -torch.ones(3, 1))  # a histogram, nothing, a saturation
     some.histogram[0], some.saturation[2] = told.histogram[0], 0.8
     found = model(lightness.expand(3, -1, -1, -1), Guidance(statistics=some)).ab

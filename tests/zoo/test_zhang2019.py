@@ -8,7 +8,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
@@ -28,7 +28,7 @@ def test_each_frame_sees_the_one_before() -> None:
     assert colored.shape == (3, 2, *SIZE)
     with torch.inference_mode():
         single = model(frames[:1], Guidance(exemplar=exemplar)).ab
-    assert torch.equal(colored[:1], single)  # the first frame is a single picture
+    assert torch.equal(colored[:1], single)  # the first frame is a single image
     assert (colored[1] - colored[0]).abs().max() > 1e-3
     before = torch.cat([frames[1:2], colored[1:2]], dim=1)
     assert torch.equal(
@@ -58,12 +58,12 @@ def test_the_authors_names_fit() -> None:
     assert {key: value.shape for key, value in converted.items()} == own
 
 
-def test_previous_frames_of_training_are_the_picture_moved() -> None:
+def test_previous_frames_of_training_are_the_image_moved() -> None:
     """By up to a twentieth of the sides; the others are gray of a lightness of 50."""
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
     lab = torch.stack([rows + columns, columns, rows]).expand(16, -1, -1, -1)  # a is x, b is y
     before = previous_frames(lab, torch.arange(16), 0.3)
-    draws = torch.stack([torch.rand(3, generator=g) for g in picture_generators(torch.arange(16), "before")])
+    draws = torch.stack([torch.rand(3, generator=g) for g in image_generators(torch.arange(16), "before")])
     moves = draws[:, :2] * torch.tensor([6.0, 4.0]) - torch.tensor([3.0, 2.0])
     has = draws[:, 2] < 0.3
     assert 0 < int(has.sum()) < 16

@@ -23,7 +23,7 @@ from colorzoo.data import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
 from colorzoo.networks.clusters import Classified
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.zhang2019.task import previous_frames
 
@@ -45,7 +45,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     look = batch.get("reference")
     made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
     if look is None:
-        look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
+        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"))
     lightness = noisy(batch, 2.0)
     target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
     maps = [model.model.correspondence(unit(each.taps)) for each in (target, other)]

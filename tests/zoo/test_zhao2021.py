@@ -1,4 +1,4 @@
-"""Color2Embed: the authors' file, vectors as looks, references made of the pictures, VGG-19 in training."""
+"""Color2Embed: the authors' file, vectors as looks, references made of the images, VGG-19 in training."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 from colorzoo import Exemplar, Guidance, create_model
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
-from colorzoo.pictures.picture import Picture
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
@@ -64,11 +64,11 @@ def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
     assert min(float((half - other).abs().max()) for other in (plain, whole)) > 0.1
 
 
-def picture(seed: int) -> Picture:
-    return Picture(sample_image((48, 40), seed=seed)[0].permute(1, 2, 0).numpy())
+def image(seed: int) -> RasterImage:
+    return RasterImage(sample_image((48, 40), seed=seed)[0].permute(1, 2, 0).numpy())
 
 
-def test_a_made_reference_belongs_to_its_picture() -> None:
+def test_a_made_reference_belongs_to_its_image() -> None:
     rgb, seeds = sample_image((48, 40), batch=4), torch.tensor([5, 6, 7, 8])
     made = made_reference(rgb, seeds)
     assert made.shape == rgb.shape
@@ -81,11 +81,11 @@ def test_a_made_reference_belongs_to_its_picture() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 80), (33, 50)])
-def test_pictures_of_any_shape_are_rotated_as_by_pillow(size: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_rotated_as_by_pillow(size: tuple[int, int]) -> None:
     image = torch.randint(0, 256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
-    picture, upright = Image.fromarray(image[0].permute(1, 2, 0).byte().numpy()), torch.zeros(1, 2).bool()
+    pil_image, upright = Image.fromarray(image[0].permute(1, 2, 0).byte().numpy()), torch.zeros(1, 2).bool()
     for degrees in (0.0, 12.5, 45.0, 90.0, 180.0, 200.3, 270.0, 359.9):
-        wanted = torch.tensor(np.array(picture.rotate(degrees))).permute(2, 0, 1)[None]
+        wanted = torch.tensor(np.array(pil_image.rotate(degrees))).permute(2, 0, 1)[None]
         found = mirror_and_rotate(image, upright, torch.tensor([degrees]).double())
         assert torch.equal(found, wanted.to(found)), degrees
 

@@ -1,1 +1,1 @@
-"""Many pictures: find them, plan outputs, skip what is done, color, report."""
+"""Many images: find them, plan outputs, skip what is done, color, report."""

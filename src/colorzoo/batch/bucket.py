@@ -8,9 +8,9 @@ from pathlib import Path
 
 import fsspec
 
-from colorzoo.errors import DataError, PictureError, first_words
-from colorzoo.pictures.provenance import (
-    PictureProvenance,
+from colorzoo.errors import DataError, ImageError, first_words
+from colorzoo.image_io.provenance import (
+    ImageProvenance,
     embedded_provenance,
     parse_provenance,
     result_state,
@@ -50,11 +50,11 @@ class ResultBucket:
         except Exception as error:  # each file system has errors of its own
             raise DataError(f"cannot write to {address!r} ({first_words(error)}).") from error
 
-    def is_done(self, result: Path, origin: PictureProvenance) -> bool:
+    def is_done(self, result: Path, origin: ImageProvenance) -> bool:
         """Return whether the object of a local path is a result of exactly this origin.
 
         Raises:
-            PictureError: The server does not answer.
+            ImageError: The server does not answer.
         """
         with _named(self._key(result), "looked up"):
             if not self._files.exists(self._key(result)):
@@ -70,7 +70,7 @@ class ResultBucket:
         """Send a result and the file beside it, and remove both here.
 
         Raises:
-            PictureError: They cannot be sent.
+            ImageError: They cannot be sent.
         """
         for path in (sidecar_path(result), result):  # the result last: it says that both are there
             if path.is_file():
@@ -97,4 +97,4 @@ def _named(key: str, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # as above
-        raise PictureError(f"{key} cannot be {what} ({first_words(error)})") from error
+        raise ImageError(f"{key} cannot be {what} ({first_words(error)})") from error

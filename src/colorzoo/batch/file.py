@@ -1,4 +1,4 @@
-"""Color one picture file in three steps: open it, color it, write the result.
+"""Color one image file in three steps: open it, color it, write the result.
 
 Of an animation or a file of several pages all frames are colored, each as it would be alone.
 """
@@ -15,18 +15,18 @@ from typing import Literal
 from torch import Tensor
 
 from colorzoo.batch.origin import origin_of_answer
-from colorzoo.errors import PictureError
+from colorzoo.errors import ImageError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.answer import ColoredPicture, answer
+from colorzoo.image_io.frames import Frames, ImageFrame, frames_of, read_frames
+from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import MAX_PIXELS, opened, read_file
+from colorzoo.image_io.write import depth_at, frames_notes, holds_frames, write_image
+from colorzoo.image_io.write_frames import ColoredFrame, write_frames
+from colorzoo.inference.answer import ColorizedImage, answer
 from colorzoo.inference.job import Job
 from colorzoo.inference.stages import Ran
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
-from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
-from colorzoo.pictures.read import MAX_PIXELS, opened, read_file
-from colorzoo.pictures.write import depth_at, frames_notes, holds_frames, write_picture
-from colorzoo.pictures.write_frames import ColoredFrame, write_frames
 
 MOST_FRAMES = 20_000
 """Largest number of frames or pages of a file that are colored."""
@@ -38,14 +38,14 @@ _PALE = 1.5  # mean chroma of a result, in CIE units
 
 @dataclass(frozen=True)
 class FileOptions:
-    """Options for reading and writing picture files.
+    """Options for reading and writing image files.
 
     Attributes:
         frames: Frames or pages to color: ``"all"`` that the format of the result can hold, the ``"first"``
             alone, or ``"required"``: all, or the file fails.
         quality: Quality of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Replace an existing result, though never the source.
-        max_pixels: Refuse larger pictures.
+        max_pixels: Refuse larger images.
     """
 
     frames: Literal["all", "first", "required"] = "all"
@@ -56,17 +56,17 @@ class FileOptions:
 
 @dataclass(frozen=True)
 class OpenedFile:
-    """A picture file whose first picture is read.
+    """An image file whose first image is read.
 
     Attributes:
-        first: The picture, or the first frame, whose metadata are the file's.
-        frames: What the file holds, if several pictures of it are colored.
+        first: The image, or the first frame, whose metadata are the file's.
+        frames: What the file holds, if several images of it are colored.
         others: The other frames, not yet read.
     """
 
-    first: PictureFrame
+    first: ImageFrame
     frames: Frames | None
-    others: Iterator[PictureFrame]
+    others: Iterator[ImageFrame]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ColoredFile:
     Attributes:
         model: Registered name or class of the model.
         notes: Notes for the user, of all frames, each once.
-        steps: The steps that colored its picture; none for several frames.
+        steps: The steps that colored its image; none for several frames.
     """
 
     model: str
@@ -85,17 +85,17 @@ class ColoredFile:
 
 
 def open_file(source: Path | bytes, target: Path, options: FileOptions) -> OpenedFile:
-    """Read the first picture of a file.
+    """Read the first image of a file.
 
     Raises:
-        PictureError: It cannot be read; or the target cannot hold all frames, which are required.
+        ImageError: It cannot be read; or the target cannot hold all frames, which are required.
     """
     with opened(source) as (file, name):
         frames = None if options.frames == "first" else frames_of(file, name)
         if not _takes_all(frames, target, options):
             file.seek(0)
-            picture = read_file(file, name, options.max_pixels)
-            return OpenedFile(PictureFrame(picture), None, iter(()))
+            image = read_file(file, name, options.max_pixels)
+            return OpenedFile(ImageFrame(image), None, iter(()))
     assert frames is not None
     others = read_frames(source, frames, max_pixels=options.max_pixels)
     first = next(others, None)
@@ -107,17 +107,17 @@ def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> boo
     """Return whether all frames of a file are colored.
 
     Raises:
-        PictureError: The target cannot hold all frames, which are required; or they are too many.
+        ImageError: The target cannot hold all frames, which are required; or they are too many.
     """
     if frames and not holds_frames(target, frames):
         if options.frames == "required":
-            raise PictureError(
+            raise ImageError(
                 f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
                 "rename it (.tif), or color its first one with `colorzoo colorize`"
             )
         return False
     if frames and frames.count > MOST_FRAMES:
-        raise PictureError(
+        raise ImageError(
             f"it holds {frames.count:,} {frames.kind}, more than the limit of {MOST_FRAMES:,}; "
             "--frames first colors the first one"
         )
@@ -126,9 +126,9 @@ def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> boo
 
 def color_file(
     opened: OpenedFile,
-    job: Callable[[Picture], Job],
+    job: Callable[[RasterImage], Job],
     target: Path,
-    origin: PictureProvenance | None,
+    origin: ImageProvenance | None,
     options: FileOptions,
     first: Job | None = None,
 ) -> Callable[[], ColoredFile]:
@@ -138,36 +138,36 @@ def color_file(
 
     Args:
         opened: The file.
-        job: Returns the job of a picture.
+        job: Returns the job of an image.
         target: File to write.
         origin: Provenance that the result holds, with its source; None to hold none.
         options: As of `open_file`.
-        first: Job of the first picture, if it is known already.
+        first: Job of the first image, if it is known already.
 
     Returns:
         The rest of the work, which may run in any thread: join colors and lightness at full size, and write.
 
     Raises:
-        ColorzooError: A picture cannot be colored, or a frame cannot be read or written. No file is left.
+        ColorzooError: An image cannot be colored, or a frame cannot be read or written. No file is left.
     """
     if opened.frames is not None:
         colored_file = _color_frames(opened, opened.frames, job, target, origin, options)
         return lambda: colored_file
-    picture = opened.first.picture
-    found = answer(job(picture) if first is None else first)
-    colored = found.on_picture()
+    image = opened.first.image
+    found = answer(job(image) if first is None else first)
+    colored = found.on_image()
     own = None if origin is None else origin_of_answer(origin, found)
     pale = () if first is None or _is_guided(first) else _pale_notes(colored, first.part.lightness)
 
     def write() -> ColoredFile:
         started = time.perf_counter()
-        levels = colored.levels(depth_at(target, picture))
+        levels = colored.levels(depth_at(target, image))
         cropped = "" if colored.crop is None else ", cropped"
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays{cropped}"
         steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
-        save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
-        kept = _save(save, target, colored.source(picture), own, options)
-        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)
+        save = partial(write_image, target, levels, quality=options.quality, overwrite=options.overwrite)
+        kept = _save(save, target, colored.source(image), own, options)
+        return ColoredFile(colored.model, (*image.notes, *colored.notes, *pale, *kept), steps)
 
     return write
 
@@ -179,7 +179,7 @@ def _is_guided(job: Job) -> bool:
     return job.reference is not None or job.recipe != plain or bool(job.tensors.kinds())
 
 
-def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
+def _pale_notes(colored: ColorizedImage, lightness: Tensor) -> tuple[str, ...]:
     """Return a note if a result has almost no color, as that of a drawing, whose paper holds none."""
     chroma = colored.ab.float().norm(dim=0) * (lightness[0, 0].to(colored.ab.device) < _PAPER)
     if float(chroma.mean()) >= _PALE:
@@ -191,44 +191,44 @@ def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
 def _color_frames(
     opened: OpenedFile,
     frames: Frames,
-    job: Callable[[Picture], Job],
+    job: Callable[[RasterImage], Job],
     target: Path,
-    origin: PictureProvenance | None,
+    origin: ImageProvenance | None,
     options: FileOptions,
 ) -> ColoredFile:
     notes = dict.fromkeys(frames_notes(target, frames))
     model = ""
 
-    def colored(frame: PictureFrame, like: Picture) -> ColoredFrame:
+    def colored(frame: ImageFrame, like: RasterImage) -> ColoredFrame:
         nonlocal model
-        result = answer(job(frame.picture)).on_picture()
+        result = answer(job(frame.image)).on_image()
         model = result.model
-        notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
+        notes.update(dict.fromkeys((*frame.image.notes, *result.notes)))
         levels = result.levels(depth_at(target, like))
         return ColoredFrame(levels, result.source(like), frame.milliseconds, frame.hidden)
 
-    def all_colored(first_like: Picture) -> Iterator[ColoredFrame]:
+    def all_colored(first_like: RasterImage) -> Iterator[ColoredFrame]:
         yield colored(opened.first, first_like)
         for frame in opened.others:
-            yield colored(frame, frame.picture)
+            yield colored(frame, frame.image)
 
-    def save(marked: Picture) -> Path:
+    def save(marked: RasterImage) -> Path:
         return write_frames(
             target, all_colored(marked), frames, quality=options.quality, overwrite=options.overwrite
         )
 
-    kept = _save(save, target, opened.first.picture, origin, options)
+    kept = _save(save, target, opened.first.image, origin, options)
     return ColoredFile(model, (*notes, *kept))
 
 
 def _save(
-    save: Callable[[Picture], Path],
+    save: Callable[[RasterImage], Path],
     target: Path,
-    picture: Picture,
-    origin: PictureProvenance | None,
+    image: RasterImage,
+    origin: ImageProvenance | None,
     options: FileOptions,
 ) -> tuple[str, ...]:
     if origin is None and not options.overwrite:  # no file is replaced, so none beside it is outdated
-        save(picture)
+        save(image)
         return ()
-    return write_with_provenance(save, target, picture, origin)
+    return write_with_provenance(save, target, image, origin)

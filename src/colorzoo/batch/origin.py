@@ -14,10 +14,10 @@ from typing import Literal
 from colorzoo import __version__
 from colorzoo.engines.digest import model_digest
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.provenance import ImageProvenance, current_date
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.palette import doubt_of
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
 
@@ -26,7 +26,7 @@ FileUse = Literal["reference", "classes"]
 
 @dataclass(frozen=True)
 class UsedFile:
-    """A file besides the picture that decides its colors.
+    """A file besides the image that decides its colors.
 
     Attributes:
         use: What it was used for.
@@ -48,7 +48,7 @@ def origin_of_choice(
     crop: str = "",
     files: Sequence[UsedFile],
     engine: str = "torch",
-) -> PictureProvenance:
+) -> ImageProvenance:
     """Return the origin of results of a registered model, without their source.
 
     Args:
@@ -57,7 +57,7 @@ def origin_of_choice(
             the same are not made again.
         options: Settings that no recipe holds, by their names on the command line; None is left out.
         recipe: Guidance and settings as they are used, as JSON.
-        crop: What results keep of their pictures, see `PictureProvenance`.
+        crop: What results keep of their images, see `ImageProvenance`.
         files: The files besides the source.
         engine: Engine that runs the model.
 
@@ -65,7 +65,7 @@ def origin_of_choice(
         ColorzooError: There is no such model, or its weights cannot be had.
     """
     card = model_card(choice.name)
-    return PictureProvenance(
+    return ImageProvenance(
         source="",
         settings=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
         model=card.name,
@@ -81,20 +81,20 @@ def origin_of_choice(
 
 
 def crop_text(recipe: Recipe | None) -> str:
-    """Return the crop of a recipe for `PictureProvenance.crop`."""
+    """Return the crop of a recipe for `ImageProvenance.crop`."""
     return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
 
 
-def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = None) -> PictureProvenance:
+def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = None) -> ImageProvenance:
     """Return the origin of results of a loaded model whose weights may have no file, without their source.
 
     Args:
         model: The model.
-        size: Shorter side in pixels at which it sees pictures.
+        size: Shorter side in pixels at which it sees images.
         recipe: Guidance and settings, if there are any.
     """
     text = "" if recipe is None else recipe.to_json()
-    return PictureProvenance(
+    return ImageProvenance(
         source="",
         settings=model_digest(model, size, *([text] if text else [])).hex(),
         model=type(model).__name__,
@@ -105,7 +105,7 @@ def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = Non
     )
 
 
-def origin_of_result(origin: PictureProvenance, source: str, name: str = "") -> PictureProvenance:
+def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
     """Return the origin of one result, which is made now.
 
     Args:
@@ -116,7 +116,7 @@ def origin_of_result(origin: PictureProvenance, source: str, name: str = "") -> 
     return replace(origin, source=source, date=current_date(), name=name)
 
 
-def origin_of_answer(origin: PictureProvenance, answer: NetworkAnswer) -> PictureProvenance:
+def origin_of_answer(origin: ImageProvenance, answer: NetworkAnswer) -> ImageProvenance:
     """Return the origin of one result with what is known once it is colored: its frame, and the doubt."""
     inside, doubt = answer.job.part.inside, doubt_of(answer)
     frame = "" if inside is None else str(inside)

@@ -1,4 +1,4 @@
-"""Plan the output file of each picture: mirrored trees, names that never collide, nothing overwritten."""
+"""Plan the output file of each image: mirrored trees, names that never collide, nothing overwritten."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from colorzoo.errors import PictureError
-from colorzoo.pictures.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
-from colorzoo.pictures.provenance import PictureProvenance, ResultState, read_provenance, result_state
+from colorzoo.errors import ImageError
+from colorzoo.image_io.find import RESULT_MARK, FoundImage, absolute, result_name, shortened
+from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
     from colorzoo.batch.request import Request
 
-# extensions of pictures; those of the folders colored.2024 and scans.v2 are none
+# extensions of images; those of the folders colored.2024 and scans.v2 are none
 _EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
 
 
 @dataclass(frozen=True)
 class PlannedOutput:
-    """Planned output file of a picture.
+    """Planned output file of an image.
 
     Attributes:
         path: The file.
-        state: ``"missing"`` if the picture is to be colored; else what is there already, see `result_state`.
-        other: A file of the wanted name that was made of another picture; it stays.
+        state: ``"missing"`` if the image is to be colored; else what is there already, see `result_state`.
+        other: A file of the wanted name that was made of another image; it stays.
     """
 
     path: Path
@@ -37,34 +37,34 @@ class PlannedOutput:
 
 
 def output_path(
-    found: FoundPicture, out: str | Path | None = None, *, single: bool = True, extension: str | None = None
+    found: FoundImage, out: str | Path | None = None, *, single: bool = True, extension: str | None = None
 ) -> Path:
-    """Return the output file of one picture.
+    """Return the output file of one image.
 
-    Without `out` that is ``NAME.color.EXT`` beside the source. `out` may name a file (with the extension of a
-    picture, for a single input) or a folder, in which the tree is mirrored under the same names. Formats that
+    Without `out` that is ``NAME.color.EXT`` beside the source. `out` may name a file (with the extension of
+    an image, for a single input) or a folder, in which the tree is mirrored under the same names. Formats that
     cannot be written get ``.png`` after their own extension.
 
     Args:
         found: The source.
         out: A file or folder, or None.
         single: Whether `found` is the only input.
-        extension: Extension of the result, unless `out` is a file; None takes the picture's.
+        extension: Extension of the result, unless `out` is a file; None takes the image's.
 
     Returns:
         The path of the result; never the source itself.
 
     Raises:
-        PictureError: One file was named for several inputs, or that file is the source.
+        ImageError: One file was named for several inputs, or that file is the source.
     """
     if out is None:
         return found.path.with_name(result_name(found.path, RESULT_MARK, extension))
     target = Path(out)
     if names_file(str(out)):
         if not single:
-            raise PictureError(f"{out} is one file, for several pictures name a folder")
+            raise ImageError(f"{out} is one file, for several images name a folder")
         if _is_same_file(target, found.path):
-            raise PictureError(f"{out} is the source itself, name another file for the result")
+            raise ImageError(f"{out} is the source itself, name another file for the result")
         return target
     mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
     if _is_same_file(mirrored, found.path):
@@ -73,17 +73,17 @@ def output_path(
 
 
 def output_paths(
-    found: Sequence[FoundPicture], out: str | Path | None = None, *, extension: str | None = None
+    found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
 ) -> list[Path]:
-    """Return the output files of all pictures; of equal names the later ones get ``-2``, ``-3`` ...
+    """Return the output files of all images; of equal names the later ones get ``-2``, ``-3`` ...
 
     Raises:
-        PictureError: As `output_path`.
+        ImageError: As `output_path`.
     """
     taken: set[str] = set()
     paths = []
-    for picture in found:
-        wanted = output_path(picture, out, single=len(found) == 1, extension=extension)
+    for image in found:
+        wanted = output_path(image, out, single=len(found) == 1, extension=extension)
         path = next(path for path in _numbered(wanted) if absolute(path).casefold() not in taken)
         taken.add(absolute(path).casefold())  # some file systems ignore case
         paths.append(path)
@@ -98,26 +98,26 @@ def names_file(out: str) -> bool:
 
 
 def plan_outputs(
-    found: Sequence[FoundPicture],
+    found: Sequence[FoundImage],
     requests: Sequence[Request],
     out: str | None,
     *,
     overwrite: bool,
     extension: str | None,
 ) -> list[PlannedOutput]:
-    """Plan the output file of each picture, no two the same.
+    """Plan the output file of each image, no two the same.
 
-    The result of another picture stays: the next free name is taken, unless the user named the file.
+    The result of another image stays: the next free name is taken, unless the user named the file.
 
     Args:
-        found: The pictures.
+        found: The images.
         requests: The request of each; their origin is computed only if there are files to compare with.
         out: A file or folder, or None; see `output_path`.
         overwrite: Replace files that are there.
         extension: See `output_path`.
 
     Raises:
-        PictureError: As `output_path`.
+        ImageError: As `output_path`.
     """
     targets = output_paths(found, out, extension=extension)
     if overwrite or not any(map(os.path.lexists, targets)):
@@ -125,15 +125,15 @@ def plan_outputs(
     fixed = out is not None and names_file(out)
     taken = set(targets)
     planned = []
-    for picture, target, request in zip(found, targets, requests, strict=True):
+    for image, target, request in zip(found, targets, requests, strict=True):
         free = (path for path in _numbered(target) if path == target or path not in taken)
-        planned.append(_plan(picture.path, [target] if fixed else free, request.origin, fixed))
+        planned.append(_plan(image.path, [target] if fixed else free, request.origin, fixed))
         taken.add(planned[-1].path)
     return planned
 
 
 def _plan(
-    source: Path, paths: Iterator[Path] | list[Path], origin: PictureProvenance, fixed: bool
+    source: Path, paths: Iterator[Path] | list[Path], origin: ImageProvenance, fixed: bool
 ) -> PlannedOutput:
     other = None
     for path in paths:
@@ -141,7 +141,7 @@ def _plan(
             return PlannedOutput(path, "missing", other)
         try:
             origin = replace(origin, source=digest_of(source))
-        except OSError:  # reported when the picture is opened
+        except OSError:  # reported when the image is opened
             origin = replace(origin, source="")
         state = result_state(read_provenance(path), origin)
         if state != "foreign" or fixed:
@@ -155,7 +155,7 @@ def _numbered(wanted: Path) -> Iterator[Path]:
     yield wanted
     for count in range(2, 10_000):
         yield wanted.with_name(shortened(wanted.stem, f"-{count}{wanted.suffix}"))
-    raise PictureError(f"{wanted}: too many files of this name")
+    raise ImageError(f"{wanted}: too many files of this name")
 
 
 def _is_same_file(first: Path, second: Path) -> bool:

@@ -1,6 +1,6 @@
 """The report of a run, for whoever decides which results are published: pages to look at, or a table.
 
-It is made of the results and their records, so it tells pictures of earlier, interrupted runs too. Of a film
+It is made of the results and their records, so it tells images of earlier, interrupted runs too. Of a film
 it tells the shots (`colorzoo.video.report`).
 """
 
@@ -27,18 +27,18 @@ from colorzoo.batch.runner import ALREADY_DONE, BatchResult
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance.frame import parse_frame
+from colorzoo.image_io.find import absolute
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.raster_image import Levels, as_rgb
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_whole
 from colorzoo.inference.inside import crop_cells
-from colorzoo.pictures.find import absolute
-from colorzoo.pictures.picture import Levels, as_rgb
-from colorzoo.pictures.provenance import read_provenance
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import write_whole
 from colorzoo.weights.files import digest_of
 
 KINDS = (".csv", ".html")
 """Extensions of reports."""
 PER_PAGE = 1000
-"""Largest number of pictures on a page, which then has about 15 MB."""
+"""Largest number of images on a page, which then has about 15 MB."""
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
@@ -48,21 +48,21 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture in a report, or a shot of a film.
+    """An image in a report, or a shot of a film.
 
     Attributes:
-        source: Absolute path of the picture or film.
+        source: Absolute path of the image or film.
         result: Absolute path of its result; empty if there is none.
         doubt: Color error that the model expects of itself, in CIE units; None if it tells none.
         chroma: Mean chroma of the result within its frame, in CIE units; None without a result.
-        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole picture.
-        notes: Notes of the run; of a picture that failed the reason.
+        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole image.
+        notes: Notes of the run; of an image that failed the reason.
         model: Model that colored it.
-        source_sha256: SHA-256 of the picture when it was colored.
+        source_sha256: SHA-256 of the image when it was colored.
         result_sha256: SHA-256 of the result.
         gray: Small copy of the result without its colors, a JPEG as URL.
         color: Small copy of the result.
-        first_frame: Number of the first frame of a shot; None for a picture.
+        first_frame: Number of the first frame of a shot; None for an image.
         last_frame: Number of its last frame.
         shown_frame: Number of the frame that the small copies show.
         first_time: Time code of the first frame, or its file name.
@@ -111,10 +111,10 @@ def _is_report(path: Path) -> bool:
 
 
 def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) -> list[Entry]:
-    """Read what a report tells of pictures: first those that failed, then by falling doubt.
+    """Read what a report tells of images: first those that failed, then by falling doubt.
 
     Args:
-        results: Results of a run; pictures that were left alone count if they were done before.
+        results: Results of a run; images that were left alone count if they were done before.
         advance: Called after each.
     """
     entries = []
@@ -135,7 +135,7 @@ def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
 def _entry(result: BatchResult) -> Entry:
     source, path = absolute(Path(result.source)), Path(result.output)
     try:
-        picture, record, digest = read_picture(path), read_provenance(path), digest_of(path)
+        image, record, digest = read_image(path), read_provenance(path), digest_of(path)
     except (OSError, ColorzooError) as error:
         return Entry(source, notes=f"{path} cannot be read again: {error}")
     entry = Entry(
@@ -149,7 +149,7 @@ def _entry(result: BatchResult) -> Entry:
         result_sha256=digest,
     )
     inside = "" if record is None or record.crop else record.frame  # a cropped result has other pixels
-    return shown(entry, picture.levels, inside)
+    return shown(entry, image.levels, inside)
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
@@ -177,7 +177,7 @@ def _shrunk(levels: Levels) -> Tensor:
 
 
 def _within(values: Tensor, frame: str, size: tuple[int, int]) -> Tensor:
-    """Return the part of small maps ``(C, h, w)`` within the frame of a record, in pixels of the picture."""
+    """Return the part of small maps ``(C, h, w)`` within the frame of a record, in pixels of the image."""
     try:
         inside = parse_frame(frame, "frame")
     except GuidanceError:  # none, or a record that somebody changed
@@ -195,7 +195,7 @@ def _jpeg(rgb: Tensor) -> str:
 
 
 def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
-    """Write a report, and return its files: a table, or pages of at most `PER_PAGE` pictures.
+    """Write a report, and return its files: a table, or pages of at most `PER_PAGE` images.
 
     Raises:
         ColorzooError: A file cannot be written, or another one is in its place.
@@ -214,7 +214,7 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
     names = [page.name for page in pages]
     for page, start in zip(pages, starts, strict=True):
         shown = [asdict(entry) for entry in entries[start : start + PER_PAGE]]
-        data = {"report": absolute(path), "pages": names, "page": page.name, "pictures": shown}
+        data = {"report": absolute(path), "pages": names, "page": page.name, "images": shown}
         write_whole(page, _page(data))
     return pages
 
@@ -226,7 +226,7 @@ class ServedReport:
     Attributes:
         name: File name of the page to begin with.
         pages: HTML of the pages by their file names.
-        sources: Absolute paths of the pictures in it.
+        sources: Absolute paths of the images in it.
         policy: Content-Security-Policy of the pages, by which only their own script runs.
     """
 
@@ -246,8 +246,8 @@ def serve_report(path: Path) -> ServedReport:
     """
     found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
     pages = {name: _page({**data, "pad": "../?photo="}) for name, data in found.items()}
-    pictures = (picture for data in found.values() for picture in data["pictures"])
-    sources = (picture["source"] for picture in pictures if picture.get("first_frame") is None)
+    images = (image for data in found.values() for image in data["images"])
+    sources = (image["source"] for image in images if image.get("first_frame") is None)
     (script,) = _SCRIPT.findall(pages[path.name])
     own = b64encode(sha256(script).digest()).decode("ascii")
     policy = f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; img-src data:"
@@ -262,7 +262,7 @@ def _read_page(path: Path) -> dict[str, Any]:
         raise ColorzooError(f"{path}: {error.strerror}") from error
     except ValueError:
         data = None
-    if not isinstance(data, dict) or not {"pages", "pictures"} <= data.keys():
+    if not isinstance(data, dict) or not {"pages", "images"} <= data.keys():
         raise ColorzooError(f"{path} is no page of a report; `--report` writes one")
     return data
 
@@ -277,7 +277,7 @@ def _page(data: dict[str, Any]) -> bytes:
     """Return the HTML of a page.
 
     Args:
-        data: Its pictures, and the names of all pages; under ``report``, the absolute path of the report, the
+        data: Its images, and the names of all pages; under ``report``, the absolute path of the report, the
             browser keeps the decisions of all pages; ``pad`` begins the addresses of photos in the pad.
     """
     template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")

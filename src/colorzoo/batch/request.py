@@ -13,24 +13,24 @@ from typing import Any
 from colorzoo.batch.origin import FileUse, UsedFile, crop_text, origin_of_choice, origin_of_model
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 
 _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
-Prepared = tuple[Callable[[Picture], Job], PictureProvenance | None]
+Prepared = tuple[Callable[[RasterImage], Job], ImageProvenance | None]
 """Function that returns the job of an image, and the provenance of results without their source, if any."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that decides the colors of pictures, by name and file; it becomes a `Job` for each picture.
+    """Everything that decides the colors of images, by name and file; it becomes a `Job` for each image.
 
     Attributes:
         choice: Model and weights.
@@ -49,7 +49,7 @@ class Request:
     uploaded: tuple[UsedFile, ...] = ()
 
     @cached_property
-    def origin(self) -> PictureProvenance:
+    def origin(self) -> ImageProvenance:
         """Origin of the results, without their source.
 
         Raises:
@@ -75,14 +75,14 @@ class Request:
             engine=self.settings.engine,
         )
 
-    def origin_by(self, colorizer: Colorizer) -> PictureProvenance:
-        """Return the origin with the size at which the loaded model sees pictures."""
+    def origin_by(self, colorizer: Colorizer) -> ImageProvenance:
+        """Return the origin with the size at which the loaded model sees images."""
         options = {"size": colorizer.size, **json.loads(self.origin.options)}
         return replace(self.origin, options=json.dumps(options))
 
     @cached_property
     def files(self) -> list[tuple[FileUse, Path]]:
-        """The files besides the picture that decide its colors, with their use."""
+        """The files besides the image that decide its colors, with their use."""
         references = reference_files(self.recipe, self.folder, self.reference)
         found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
         return [*found, *(("classes", Path(name)) for name in self.recipe.classes.label_files)]
@@ -90,7 +90,7 @@ class Request:
     def effective_recipe(self) -> Recipe:
         """Return the recipe with what other options replace in it, and files named without their folders.
 
-        Coloring by it alone, beside the same files, gives the same picture.
+        Coloring by it alone, beside the same files, gives the same image.
         """
         recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
         named = [Path(name).name for name in self.reference]

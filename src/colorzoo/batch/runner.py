@@ -1,4 +1,4 @@
-"""Color many pictures: skip what is done, overlap reading, coloring and writing, and report each."""
+"""Color many images: skip what is done, overlap reading, coloring and writing, and report each."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from colorzoo.batch.file import ColoredFile, FileOptions, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.request import Prepared
-from colorzoo.errors import DiskFullError, PictureError, failure
+from colorzoo.errors import DiskFullError, ImageError, failure
+from colorzoo.image_io.formats import open_image
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state
+from colorzoo.image_io.raster_image import IN_COLOR, chroma_note
+from colorzoo.image_io.write import write_notes
 from colorzoo.inference.stages import Ran
-from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import IN_COLOR, chroma_note
-from colorzoo.pictures.provenance import PictureProvenance, read_provenance, result_state
-from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
 
-ALREADY_DONE = "is already there, of the same picture with the same settings"
+ALREADY_DONE = "is already there, of the same image with the same settings"
 NOT_TRIED = "not tried: the disk is full"
-_ROOM = 200_000_000  # pixels of all pictures at work, some ten bytes each
+_ROOM = 200_000_000  # pixels of all images at work, some ten bytes each
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Result of one picture of a run.
+    """Result of one image of a run.
 
     Attributes:
-        source: The picture.
-        output: File of the result, or that it would have; empty for a picture that was not found.
-        status: ``"full"`` is a picture that failed because the disk is full, which ends the run.
-        notes: Notes for the user; of a picture that failed the reason, as one line that names it.
+        source: The image.
+        output: File of the result, or that it would have; empty for an image that was not found.
+        status: ``"full"`` is an image that failed because the disk is full, which ends the run.
+        notes: Notes for the user; of an image that failed the reason, as one line that names it.
         model: Registered name of the model; empty if nothing was colored.
         steps: The steps that colored it; none if it has several frames.
     """
@@ -55,7 +55,7 @@ class BatchResult:
 
     @property
     def failed(self) -> bool:
-        """True if the picture could not be colored or written."""
+        """True if the image could not be colored or written."""
         return self.status in ("failed", "full")
 
     @property
@@ -65,12 +65,12 @@ class BatchResult:
 
 
 @dataclass(frozen=True)
-class PictureJob:
-    """A picture to color.
+class ImageJob:
+    """An image to color.
 
     Attributes:
         name: Its name in reports.
-        source: The file; or a function that returns the bytes of a stored picture.
+        source: The file; or a function that returns the bytes of a stored image.
         target: File to write.
         prepare: Loads the model and references, or returns them; called in any thread.
         notes: Notes for the user, known before.
@@ -84,11 +84,11 @@ class PictureJob:
 
 
 class Jobs(Protocol):
-    """Pictures to color by number; a list, or a class that makes each when it comes close."""
+    """Images to color by number; a list, or a class that makes each when it comes close."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> PictureJob: ...
+    def __getitem__(self, index: int, /) -> ImageJob: ...
 
 
 @dataclass
@@ -96,8 +96,8 @@ class BatchSummary:
     """Summary of a run.
 
     Attributes:
-        counts: Number of pictures by status; ``"full"`` counts as ``"failed"``.
-        failures: Name and reason of each picture that failed.
+        counts: Number of images by status; ``"full"`` counts as ``"failed"``.
+        failures: Name and reason of each image that failed.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -111,13 +111,13 @@ class BatchSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if no picture failed, 1 if some did, 2 if all did."""
+        """0 if no image failed, 1 if some did, 2 if all did."""
         if not self.failures:
             return 0
         return 2 if len(self.failures) == self.counts.total() else 1
 
 
-def color_pictures(
+def color_images(
     jobs: Jobs,
     options: FileOptions,
     *,
@@ -129,20 +129,20 @@ def color_pictures(
     world_size: int = 1,
     limit: int | None = None,
 ) -> Generator[BatchResult, None, None]:
-    """Color pictures and yield their results in order; a picture that fails does not stop the others.
+    """Color images and yield their results in order; an image that fails does not stop the others.
 
-    Only a full disk ends the run: the pictures that follow fail untried.
+    Only a full disk ends the run: the images that follow fail untried.
 
     Args:
-        jobs: The pictures of all processes.
+        jobs: The images of all processes.
         options: How files are read and written.
-        threads: Threads that read and write beside the network; 1 colors one picture after the other.
-        skip_colored: Leave pictures alone that have colors.
-        skip_done: Skip results that are in their place, of the same picture and settings.
+        threads: Threads that read and write beside the network; 1 colors one image after the other.
+        skip_colored: Leave images alone that have colors.
+        skip_done: Skip results that are in their place, of the same image and settings.
         bucket: Look for results there instead, and send those that are written.
-        rank: Index of this process, which colors every ``world_size``-th picture.
+        rank: Index of this process, which colors every ``world_size``-th image.
         world_size: Number of processes.
-        limit: Color at most so many pictures.
+        limit: Color at most so many images.
     """
     share = range(rank, len(jobs), world_size)[:limit]
     run = _Run(options, skip_colored, skip_done, bucket)
@@ -165,7 +165,7 @@ class _Run:
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()
 
-    def open(self, job: PictureJob) -> Callable[[], Callable[[], BatchResult]]:
+    def open(self, job: ImageJob) -> Callable[[], Callable[[], BatchResult]]:
         """Read an image, in any thread; return the step that colors it, which returns the step that writes.
 
         An error becomes the result, which the later steps pass on.
@@ -178,31 +178,31 @@ class _Run:
 
         return color
 
-    def _guarded(self, job: PictureJob, step: Callable[[], Outcome]) -> Outcome | BatchResult:
+    def _guarded(self, job: ImageJob, step: Callable[[], Outcome]) -> Outcome | BatchResult:
         """Run a step and turn errors into results; nothing is tried once the disk is full."""
         failed = BatchResult(job.name, str(job.target), "failed")
         if self._disk_full.is_set():
             return replace(failed, notes=(NOT_TRIED,))
         try:
             return step()
-        except DiskFullError as error:  # every other picture would fail too
+        except DiskFullError as error:  # every other image would fail too
             with self._lock:
                 is_first = not self._disk_full.is_set()
                 self._disk_full.set()
             if not is_first:
                 return replace(failed, notes=(NOT_TRIED,))
             return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
-        except Exception as error:  # one odd picture must not end a run of thousands
+        except Exception as error:  # one odd image must not end a run of thousands
             return replace(failed, notes=(failure(error, job.name, str(job.target)),))
 
-    def _open(self, job: PictureJob) -> BatchResult | Callable[[], Callable[[], BatchResult]]:
+    def _open(self, job: ImageJob) -> BatchResult | Callable[[], Callable[[], BatchResult]]:
         job_of, shared_origin = job.prepare()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
             name = Path(job.name).name
             origin = shared_origin and origin_of_result(shared_origin, digest_of(source), name)
         except OSError as error:
-            raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
+            raise ImageError(f"{job.name} cannot be read: {error.strerror or error}") from error
         if job.target.parent not in self._folders:
             self._folders.add(job.target.parent)
             remove_leftovers(job.target.parent)
@@ -210,15 +210,15 @@ class _Run:
         if origin is not None and self._is_done(job.target, origin):
             return done
         file = open_file(source, job.target, self._options)
-        picture = file.first.picture
-        note = chroma_note(picture)
+        image = file.first.image
+        note = chroma_note(image)
         if note == IN_COLOR:
             if self._skip_colored:
                 return BatchResult(job.name, "", "skipped", (f"{IN_COLOR}, left alone",))
             note = f"input was {IN_COLOR}, which is not used"
         # before the work, as it refuses formats that cannot be written
-        lost = write_notes(job.target, picture)
-        first = job_of(picture)
+        lost = write_notes(job.target, image)
+        first = job_of(image)
 
         def color() -> Callable[[], BatchResult]:
             return partial(finish, color_file(file, job_of, job.target, origin, self._options, first))
@@ -226,12 +226,12 @@ class _Run:
         def finish(write: Callable[[], ColoredFile]) -> BatchResult:
             try:
                 written = write()
-            except PictureError:
+            except ImageError:
                 if self._options.overwrite or origin is None:
                     raise
                 if result_state(read_provenance(job.target), origin) != "done":
                     raise
-                return done  # another run on the same pictures was faster
+                return done  # another run on the same images was faster
             if self._bucket is not None:
                 self._bucket.add(job.target)
             notes = (*job.notes, *([note] if note else ()), *written.notes, *lost)
@@ -239,16 +239,16 @@ class _Run:
 
         return color
 
-    def _is_done(self, target: Path, origin: PictureProvenance) -> bool:
+    def _is_done(self, target: Path, origin: ImageProvenance) -> bool:
         if self._bucket is not None:
             return self._bucket.is_done(target, origin)
         return self._skip_done and result_state(read_provenance(target), origin) == "done"
 
 
-def _pixels(job: PictureJob) -> int:
+def _pixels(job: ImageJob) -> int:
     """Return the number of pixels that a file states; 0 if unknown."""
     if isinstance(job.source, Path):
         # a damaged header raises whatever the parser stumbles on; reading reports it
-        with suppress(Exception), open_picture(job.source) as image:
+        with suppress(Exception), open_image(job.source) as image:
             return image.width * image.height
     return 0

@@ -148,7 +148,7 @@ class ModelOptions:
 class ColorizeOptions(ModelOptions, GuidanceOptions):
     """Options of ``colorzoo colorize``."""
 
-    pictures: list[str] = argument(
+    images: list[str] = argument(
         "files, folders (searched recursively) or globs; - reads one image from standard input",
         "IMAGE",
         default=[],

@@ -18,9 +18,9 @@ from PIL import Image
 from colorzoo import __version__
 from colorzoo.batch.runner import BatchResult
 from colorzoo.errors import ColorzooError
-from colorzoo.pictures.formats import WRITABLE
-from colorzoo.pictures.provenance import SOURCE_TYPES, PictureProvenance, read_provenance
-from colorzoo.pictures.write import write_whole
+from colorzoo.image_io.formats import WRITABLE
+from colorzoo.image_io.provenance import SOURCE_TYPES, ImageProvenance, read_provenance
+from colorzoo.image_io.write import write_whole
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _TRIAL = {"action": "c2pa.created", "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
@@ -28,7 +28,7 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
-    """Return what signs with the certificates and the key of a PEM file, once it has signed a picture.
+    """Return what signs with the certificates and the key of a PEM file, once it has signed an image.
 
     Raises:
         ColorzooError: The file cannot be used.
@@ -79,7 +79,7 @@ def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callab
     return left
 
 
-def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer) -> None:
+def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -> None:
     """Sign a file, unless it is signed."""
     try:
         content = io.BytesIO(path.read_bytes())
@@ -119,7 +119,7 @@ def _manifest(name: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _signed_actions(record: PictureProvenance) -> list[dict[str, Any]]:
+def _signed_actions(record: ImageProvenance) -> list[dict[str, Any]]:
     """Return what is signed: which version made the file when, of which part of which source, and how."""
     when = {"when": record.date} if record.date else {}
     by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when

@@ -24,20 +24,20 @@ from colorzoo.batch.runner import (
     NOT_TRIED,
     BatchResult,
     BatchSummary,
-    PictureJob,
-    color_pictures,
+    ImageJob,
+    color_images,
 )
 from colorzoo.batch.settings import ColorizeOptions, ColorSettings
 from colorzoo.cli._options import file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
-from colorzoo.errors import ColorzooError, GuidanceError, PictureError
+from colorzoo.errors import ColorzooError, GuidanceError, ImageError
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.find import find_existing, join_names, passed_over_line, read_list, split_names
+from colorzoo.image_io.formats import FOREIGN, READABLE, WRITABLE, open_image
+from colorzoo.image_io.write import write_whole
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
-from colorzoo.pictures.find import find_existing, join_names, passed_over_line, read_list, split_names
-from colorzoo.pictures.formats import FOREIGN, READABLE, WRITABLE, open_picture
-from colorzoo.pictures.write import write_whole
 from colorzoo.progress import progress_bar, record_interrupts
 from colorzoo.weights.choice import remark_once
 
@@ -48,8 +48,8 @@ Report = Callable[[BatchResult], None]
 
 _EXISTS = {
     "changed": "exists already, made with other settings; --overwrite replaces it",
-    "foreign": "exists already, made of another picture; --overwrite replaces it, -o names another file",
-    "unknown": "exists already and does not say of which picture it was made; --overwrite replaces it, "
+    "foreign": "exists already, made of another image; --overwrite replaces it, -o names another file",
+    "unknown": "exists already and does not say of which image it was made; --overwrite replaces it, "
     "-o names another place",
 }
 _IS_INPUT = "is one of the files that this run reads; -o names another place"
@@ -57,10 +57,10 @@ _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "
 
 
 def color(args: ColorizeOptions) -> int:
-    """Color every picture; one that fails does not stop the others.
+    """Color every image; one that fails does not stop the others.
 
     Returns:
-        0 if all went well, 1 if some pictures failed, 2 if all did.
+        0 if all went well, 1 if some images failed, 2 if all did.
     """
     _check_options(args)
     signer = _signer(args, Path(args.sign)) if args.sign else None
@@ -69,9 +69,9 @@ def color(args: ColorizeOptions) -> int:
     _check_reference_options(args, recipe, file)
     request = _request(args, recipe, file)
 
-    with _standard_streams(args) as (pictures, output):
+    with _standard_streams(args) as (images, output):
         report = partial(_print_result, args, request.choice.named)
-        names = [*pictures, *(read_list(args.from_list) if args.from_list else ())]
+        names = [*images, *(read_list(args.from_list) if args.from_list else ())]
         if args.failed:
             _check_failed_list(args.failed, names)
         jobs, results = _plan(args, names, output, request, report)
@@ -92,7 +92,7 @@ def color(args: ColorizeOptions) -> int:
     if args.json:
         rows = [asdict(result) for result in results]
         for row in rows:
-            row |= {"source": "-"} if args.pictures == ["-"] else {}
+            row |= {"source": "-"} if args.images == ["-"] else {}
             if not args.explain:
                 del row["steps"]
         print(json.dumps(rows, indent=1))
@@ -115,7 +115,7 @@ def color(args: ColorizeOptions) -> int:
 
 def _signer(args: ColorizeOptions, key: Path) -> Signer:
     """Return what signs the results, before the work: a key that cannot be used is refused here."""
-    if args.dry_run or "-" in (*args.pictures, args.output):
+    if args.dry_run or "-" in (*args.images, args.output):
         raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
     try:
         from colorzoo.batch.sign import load_signer
@@ -137,7 +137,7 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
     """Write the reports of a run, and print their names.
 
     Raises:
-        PictureError: One cannot be written.
+        ImageError: One cannot be written.
     """
     for path in paths:
         written = write_report(Path(path), entries)
@@ -152,14 +152,14 @@ def _check_options(args: ColorizeOptions) -> None:
                 f"-o {args.output} and --format {args.format} name two formats; leave one out"
             )
     if args.report:
-        if args.dry_run or "-" in (*args.pictures, args.output):
+        if args.dry_run or "-" in (*args.images, args.output):
             raise ColorzooError("--report is of colored files; leave out --dry-run and -")
         for path in args.report:
             check_report(Path(path))
 
 
 def _check_failed_list(failed: str, names: Sequence[str]) -> None:
-    """Refuse to replace a file that is no list of pictures of an earlier run."""
+    """Refuse to replace a file that is no list of images of an earlier run."""
     path = Path(failed)
     data = path.read_bytes() if path.is_file() else b""
     endings = READABLE | FOREIGN.keys()
@@ -202,7 +202,7 @@ def _request(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> Reques
 
 
 def _print_result(args: ColorizeOptions, names_model: bool, result: BatchResult) -> None:
-    """Print the line of a picture: results on standard output, failures on standard error.
+    """Print the line of an image: results on standard output, failures on standard error.
 
     A result names its model unless the user named one.
     """
@@ -211,7 +211,7 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: BatchResult)
     reason = ", the best model here for a reference" if args.reference else ""
     model = (result.model + reason,) if result.model and not names_model else ()
     notes = "; ".join((*model, *result.notes))
-    if args.pictures == ["-"]:  # which was copied to a temporary file
+    if args.images == ["-"]:  # which was copied to a temporary file
         notes = notes.replace(result.source, "standard input")
     if result.failed:
         print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
@@ -232,42 +232,42 @@ def _plan(
     output: str | None,
     request: Request,
     report: Report,
-) -> tuple[list[PictureJob], list[BatchResult]]:
-    """Find the pictures to color; print and return the results of those that are left out.
+) -> tuple[list[ImageJob], list[BatchResult]]:
+    """Find the images to color; print and return the results of those that are left out.
 
     Raises:
-        PictureError: The output cannot serve for these pictures.
+        ImageError: The output cannot serve for these images.
     """
     search = find_existing(names, exclude=Path(output) if output else None)
     found = search.found
     results = [BatchResult(name, "", "failed", (str(error),)) for name, error in search.errors]
     requests, broken = [request] * len(found), {}
     if args.recipe_folder:
-        files = [recipe_file(picture, Path(args.recipe_folder)) for picture in found]
+        files = [recipe_file(image, Path(args.recipe_folder)) for image in found]
         for number, file in enumerate(files):
             try:
                 if file is not None:
                     requests[number] = _request(args, recipe_of(args, file), file)
-            except ColorzooError as error:  # the other pictures are colored nevertheless
+            except ColorzooError as error:  # the other images are colored nevertheless
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
     inputs: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
-    inputs += [picture.path for picture in found] + [path for _, path in request.files]
+    inputs += [image.path for image in found] + [path for _, path in request.files]
     kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
     jobs = []
     extension = f".{args.format}" if args.format else None
     planned = plan_outputs(found, requests, output, overwrite=args.overwrite, extension=extension)
-    for number, (picture, place) in enumerate(zip(found, planned, strict=True)):
-        source, target = str(picture.path), str(place.path)
+    for number, (image, place) in enumerate(zip(found, planned, strict=True)):
+        source, target = str(image.path), str(place.path)
         if number in broken:
             results.append(BatchResult(source, "", "failed", (f"{source}: {broken[number]}",)))
         elif file_identity(place.path) in kept:
             results.append(BatchResult(source, target, "failed", (f"{target} {_IS_INPUT}",)))
         elif place.state == "missing":
-            notes = (f"{place.other.name} is of another picture",) if place.other else ()
+            notes = (f"{place.other.name} is of another image",) if place.other else ()
             prepare = partial(models.prepare, requests[number])
-            jobs.append(PictureJob(source, picture.path, place.path, prepare, notes))
+            jobs.append(ImageJob(source, image.path, place.path, prepare, notes))
         elif place.state == "done":
             results.append(BatchResult(source, target, "skipped", (ALREADY_DONE,)))
         else:
@@ -282,20 +282,20 @@ def _plan(
 
 def _print_unused(folder: Path, used: Sequence[Path | None]) -> None:
     for path in sorted({*folder.rglob("*.json")} - {*used}):
-        print_line(f"colorzoo: {path} belongs to no picture", sys.stderr)
+        print_line(f"colorzoo: {path} belongs to no image", sys.stderr)
 
 
-def _color(args: ColorizeOptions, jobs: Sequence[PictureJob], report: Report) -> list[BatchResult]:
-    """Color the pictures under a progress bar, and print the line of each."""
+def _color(args: ColorizeOptions, jobs: Sequence[ImageJob], report: Report) -> list[BatchResult]:
+    """Color the images under a progress bar, and print the line of each."""
     if not args.recipe_folder:
-        jobs[0].prepare()  # what is wrong with the model is one error, not one for each picture
+        jobs[0].prepare()  # what is wrong with the model is one error, not one for each image
     options = FileOptions(
         frames=args.frames,
         quality=args.quality,
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
     )
-    work = color_pictures(jobs, options, threads=args.jobs, skip_colored=args.skip_colored)
+    work = color_images(jobs, options, threads=args.jobs, skip_colored=args.skip_colored)
     results = []
     interrupts = record_interrupts()
     with progress_bar("coloring", len(jobs)) as advance, closing(work):
@@ -313,30 +313,30 @@ def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | 
     """Put temporary files in the place of standard input and output, which ``-`` stands for.
 
     Yields:
-        The pictures and the output to go on with. The result is sent to standard output at the end.
+        The images and the output to go on with. The result is sent to standard output at the end.
 
     Raises:
-        PictureError: ``-`` stands among other pictures, or its result has no place.
+        ImageError: ``-`` stands among other images, or its result has no place.
     """
-    pictures, output = list(args.pictures), args.output
-    if "-" not in pictures and output != "-":
-        yield pictures, output
+    images, output = list(args.images), args.output
+    if "-" not in images and output != "-":
+        yield images, output
         return
     _check_streams(args)
     with TemporaryDirectory() as folder:
-        if pictures == ["-"]:
+        if images == ["-"]:
             data = sys.stdin.buffer.read()
             if not data:
-                raise PictureError("standard input is empty (0 bytes), a picture was expected")
+                raise ImageError("standard input is empty (0 bytes), an image was expected")
             path = Path(folder) / f"stdin{_extension(io.BytesIO(data))}"
             path.write_bytes(data)
-            pictures = [str(path)]
+            images = [str(path)]
         if output != "-":
-            yield pictures, output
+            yield images, output
             return
-        source = Path(pictures[0])
+        source = Path(images[0])
         result = Path(folder) / "out" / (source.stem + _extension(source))
-        yield pictures, str(result)
+        yield images, str(result)
         if result.is_file():
             with result.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
@@ -344,19 +344,17 @@ def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | 
 
 
 def _check_streams(args: ColorizeOptions) -> None:
-    if "-" in args.pictures and (args.pictures != ["-"] or args.from_list):
-        raise PictureError("- is one picture from standard input, and cannot stand among others")
-    if args.pictures == ["-"] and args.output is None:
-        raise PictureError(
-            "a picture from standard input has no place for its result; name a file or - with -o"
-        )
-    is_single = args.pictures == ["-"] or (len(args.pictures) == 1 and Path(args.pictures[0]).is_file())
+    if "-" in args.images and (args.images != ["-"] or args.from_list):
+        raise ImageError("- is one image from standard input, and cannot stand among others")
+    if args.images == ["-"] and args.output is None:
+        raise ImageError("an image from standard input has no place for its result; name a file or - with -o")
+    is_single = args.images == ["-"] or (len(args.images) == 1 and Path(args.images[0]).is_file())
     if args.output == "-" and (not is_single or args.from_list or args.json or args.dry_run):
-        raise PictureError("-o - sends one picture to standard output, and nothing else can go there")
+        raise ImageError("-o - sends one image to standard output, and nothing else can go there")
 
 
 def _extension(source: Path | io.BytesIO) -> str:
     """Return the file extension for an image by its content."""
-    with suppress(OSError), open_picture(source) as image:
+    with suppress(OSError), open_image(source) as image:
         return next((extension for extension, kind in WRITABLE.items() if kind == image.format), ".jpg")
     return ".jpg"

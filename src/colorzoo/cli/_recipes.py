@@ -1,4 +1,4 @@
-"""The recipe of a command line: a file, for all pictures or for each its own, and what options add to it."""
+"""The recipe of a command line: a file, for all images or for each its own, and what options add to it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from colorzoo.guidance import BoxHint, PointHint, Recipe
 from colorzoo.guidance.crop import parse_crop_text
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
 from colorzoo.guidance.frame import parse_frame
+from colorzoo.image_io.find import FoundImage
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics, require_color
-from colorzoo.pictures.find import FoundPicture
-from colorzoo.pictures.read import read_picture
 
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
@@ -50,8 +50,8 @@ def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
     return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame, crop=crop)
 
 
-def recipe_file(found: FoundPicture, folder: Path) -> Path | None:
-    """Return the recipe of a picture in a folder of recipes, whose tree is that of the pictures.
+def recipe_file(found: FoundImage, folder: Path) -> Path | None:
+    """Return the recipe of an image in a folder of recipes, whose tree is that of the images.
 
     For ``a/b.jpg`` that is ``a/b.jpg.recipe.json``, ``a/b.jpg.json``, ``a/b.recipe.json`` or ``a/b.json``.
     """
@@ -98,7 +98,7 @@ def _parse_box(text: str) -> BoxHint:
         return BoxHint(x, y, width, height)
     except ValueError:
         raise GuidanceError(
-            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the picture, for example "
+            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the image, for example "
             "40,30,200,120, nor the word none"
         ) from None
 
@@ -107,9 +107,9 @@ def _statistics(args: GuidanceOptions) -> dict[str, object]:
     """Return histogram and saturation of the command line, in the form of a recipe."""
     found: dict[str, object] = {}
     if args.histogram_of:
-        picture = read_picture(Path(args.histogram_of))
-        require_color(picture, args.histogram_of)
-        found["histogram"] = describe_statistics(picture)["histogram"]
+        image = read_image(Path(args.histogram_of))
+        require_color(image, args.histogram_of)
+        found["histogram"] = describe_statistics(image)["histogram"]
     if args.saturation is not None:
         found["saturation"] = args.saturation
     return found

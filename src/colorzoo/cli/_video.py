@@ -24,14 +24,14 @@ from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import parse_frame
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import named_references, recipe_reference_files
-from colorzoo.pictures.metadata import Metadata
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import PictureProvenance, read_provenance, write_sidecar
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import write_picture
 from colorzoo.progress import progress_bar, record_interrupts
 from colorzoo.registry import model_card
 from colorzoo.video.colorer import FrameColorer
@@ -120,10 +120,10 @@ def color(args: VideoOptions, keys: Mapping[int, Path]) -> VideoSummary:
 
 
 def write_frame(args: VideoOptions) -> None:
-    """Write one frame as a gray picture, to be colored in the pad.
+    """Write one frame as a gray image, to be colored in the pad.
 
     Raises:
-        ColorzooError: The frame does not exist, an option does not fit, or the picture cannot be written.
+        ColorzooError: The frame does not exist, an option does not fit, or the image cannot be written.
     """
     assert args.frame is not None
     path, out = _existing_source(args), Path(args.output)
@@ -134,9 +134,9 @@ def write_frame(args: VideoOptions) -> None:
             raise ColorzooError(f"--frame writes a frame and colors nothing; leave out --{option}")
     if os.path.lexists(out) and not args.overwrite:
         raise VideoError(f"{out} exists already; --overwrite replaces it")
-    picture = pick_frames(source, {args.frame})[args.frame]
-    write_picture(out, np.repeat(picture.levels[..., None], 3, axis=2), picture, overwrite=True)
-    print(f"{out}: frame {args.frame}; once colored, its picture or recipe goes into --key {args.frame}=FILE")
+    image = pick_frames(source, {args.frame})[args.frame]
+    write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
+    print(f"{out}: frame {args.frame}; once colored, its image or recipe goes into --key {args.frame}=FILE")
 
 
 def _check_reports(args: VideoOptions) -> None:
@@ -172,10 +172,10 @@ def _existing_source(args: VideoOptions) -> Path:
 
 def _origin(
     args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice, source: str
-) -> PictureProvenance:
+) -> ImageProvenance:
     """Return everything that determines the result, as a provenance record."""
     try:
-        pictures = {
+        images = {
             number: [sha256_of(path), *_recipe_dependencies(path)] if _is_recipe(path) else sha256_of(path)
             for number, path in sorted(keys.items())
         }
@@ -185,11 +185,11 @@ def _origin(
     given = {name: getattr(args, name) for name in _SETTINGS}
     files = [UsedFile("reference", Path(args.reference).name, reference)] if args.reference else []
     name, suffix = model_card(choice.name).name, Path(args.output).suffix.lower()
-    decisive = [_METHOD, name, choice.sha256, given, pictures, reference, suffix]
+    decisive = [_METHOD, name, choice.sha256, given, images, reference, suffix]
     return origin_of_result(origin_of_choice(choice, decisive, options=given, files=files), source)
 
 
-def _require_same_origin(out: Path, origin: PictureProvenance) -> None:
+def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
     found = read_provenance(out)
     if found is None:
         raise VideoError(f"{out} exists already; --overwrite replaces it")
@@ -204,14 +204,14 @@ def _color(
     keys: Mapping[int, Path],
     source: VideoFile | FrameFolder,
     choice: ModelChoice,
-    origin: PictureProvenance,
+    origin: ImageProvenance,
     summary: VideoSummary,
 ) -> tuple[VideoSummary, tuple[Shot, ...]]:
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
     border = parse_frame(args.border, "--border")
     if keys and border == "automatic":
-        border = "none"  # key frames are pictures of whole frames
+        border = "none"  # key frames are images of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
     with _progress("coloring frames", summary.description.get("frames")) as tick:
         done = color_video(
@@ -263,19 +263,19 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
     )
     references = named_references([args.reference], None) if args.reference else []
     reference = colorizer.exemplar(references) if references else None
-    pictures = _read_keys(_open(args), keys, args.device)
+    images = _read_keys(_open(args), keys, args.device)
     strength = 1.0 if args.strength is None else args.strength
-    return FrameColorer(colorizer, pictures, reference, strength, tells_doubt=bool(args.report))
+    return FrameColorer(colorizer, images, reference, strength, tells_doubt=bool(args.report))
 
 
-def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> dict[int, Picture]:
+def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> dict[int, RasterImage]:
     """Return the key frames by number; recipes are applied to the frames of the source."""
     frames = pick_frames(source, {number for number, path in keys.items() if _is_recipe(path)})
     load = cache(partial(Colorizer, device=device))  # each model is loaded once
-    pictures = {}
+    images = {}
     for number, path in keys.items():
         if not _is_recipe(path):
-            pictures[number] = read_picture(path)
+            images[number] = read_image(path)
             continue
         recipe, choice = _recipe_and_model(path)
         colorizer = load(choice.name)
@@ -284,8 +284,8 @@ def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> di
             colored = colorizer.colorize(frames[number], recipe, reference=reference)
         except GuidanceError as error:
             raise GuidanceError(f"{path}: {error}") from error
-        pictures[number] = Picture(colored.levels())
-    return pictures
+        images[number] = RasterImage(colored.levels())
+    return images
 
 
 def _is_recipe(path: Path) -> bool:

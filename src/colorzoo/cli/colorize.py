@@ -1,4 +1,4 @@
-"""``colorzoo colorize``: color pictures, folders and globs."""
+"""``colorzoo colorize``: color images, folders and globs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from colorzoo.batch.settings import ColorizeOptions
 from colorzoo.cli._options import Command
 from colorzoo.environment import reuse_memory
-from colorzoo.errors import ColorzooError, GuidanceError, PictureError
+from colorzoo.errors import ColorzooError, GuidanceError, ImageError
 
 HELP = "color images; results are written beside them as NAME.color.EXT"
 EXAMPLE = """
@@ -37,40 +37,38 @@ def share_cores() -> None:
 
 
 def run(args: ColorizeOptions) -> int:
-    """Color every picture; one that fails does not stop the others.
+    """Color every image; one that fails does not stop the others.
 
     Returns:
-        0 if all went well, 1 if some pictures failed, 2 if all did.
+        0 if all went well, 1 if some images failed, 2 if all did.
     """
     share_cores()
     reuse_memory()
     if not 0 < args.max_pixels < float("inf"):
         raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
     if args.recipe and args.recipe_folder:
-        raise ColorzooError(
-            "--recipe is for all pictures, --recipe-folder for each its own; give one of them"
-        )
+        raise ColorzooError("--recipe is for all images, --recipe-folder for each its own; give one of them")
     if args.recipe_folder and not Path(args.recipe_folder).is_dir():
         raise GuidanceError(f"--recipe-folder {args.recipe_folder}: no such folder")
-    if not args.pictures and args.from_list is None:
+    if not args.images and args.from_list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
-    _check_single_picture(args)
+    _check_single_image(args)
     from colorzoo.cli._colorize import color  # imports torch
 
     return color(args)
 
 
-def _check_single_picture(args: ColorizeOptions) -> None:
-    """Refuse a single unreadable picture before torch is imported, which takes seconds and memory."""
-    if len(args.pictures) != 1 or args.from_list or args.json or args.failed or args.dry_run:
+def _check_single_image(args: ColorizeOptions) -> None:
+    """Refuse a single unreadable image before torch is imported, which takes seconds and memory."""
+    if len(args.images) != 1 or args.from_list or args.json or args.failed or args.dry_run:
         return  # in a run over many it becomes a line of the report
-    path = Path(args.pictures[0])
+    path = Path(args.images[0])
     if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
-        raise PictureError(f"{path}: no such file or folder")
+        raise ImageError(f"{path}: no such file or folder")
     if path.is_file():
-        from colorzoo.pictures.read import examine_picture
+        from colorzoo.image_io.read import examine_image
 
-        examine_picture(path, max_pixels=int(args.max_pixels * 1e6))
+        examine_image(path, max_pixels=int(args.max_pixels * 1e6))
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}

@@ -37,10 +37,10 @@ class PriorOptions:
 
 
 def _run_prior(args: PriorOptions) -> int:
-    """Count the colors and write their shares; return 1 if some pictures could not be read.
+    """Count the colors and write their shares; return 1 if some images could not be read.
 
     Raises:
-        ColorzooError: There are no pictures, or the file cannot be written.
+        ColorzooError: There are no images, or the file cannot be written.
     """
     if args.output.suffix != ".npy":
         raise ColorzooError(f"{args.output} must end in .npy")
@@ -51,7 +51,7 @@ def _run_prior(args: PriorOptions) -> int:
 
     from colorzoo.data.prior import measure_prior
     from colorzoo.data.sources import find_sources
-    from colorzoo.pictures.write import write_whole
+    from colorzoo.image_io.write import write_whole
 
     sources = find_sources(args.root)
     with progress_bar("counting colors", len(sources)) as advance:
@@ -59,7 +59,7 @@ def _run_prior(args: PriorOptions) -> int:
     stream = io.BytesIO()
     np.save(stream, prior.shares.numpy(), allow_pickle=False)
     write_whole(args.output, stream.getvalue())
-    print(f"{args.output} ({prior.pictures:,} pictures)")
+    print(f"{args.output} ({prior.images:,} images)")
     for name in prior.broken:
         print(f"left out, cannot be read: {name}", file=sys.stderr)
     return 1 if prior.broken else 0
@@ -84,7 +84,7 @@ class ShardCommandOptions:
 
 
 def _run_shard(args: ShardCommandOptions) -> int:
-    """Pack the pictures; return 1 if some did not decode and were left out.
+    """Pack the images; return 1 if some did not decode and were left out.
 
     Raises:
         DataError: The input is missing or empty, or the output folder holds something else.
@@ -96,7 +96,7 @@ def _run_shard(args: ShardCommandOptions) -> int:
     for name, reason in report.broken:
         print(f"left out {name}: {reason}", file=sys.stderr)
     parts = ", ".join(
-        f"{report.pictures[name]} {name} in {report.chunks[name]} chunk(s)" for name in report.pictures
+        f"{report.images[name]} {name} in {report.chunks[name]} chunk(s)" for name in report.images
     )
     left_out = f"{report.gray} gray and {len(report.broken)} broken left out"
     print(f"{args.out}: {parts}; {len(report.classes)} class(es), {report.size / 1e6:.1f} MB; {left_out}")
@@ -125,7 +125,7 @@ def _run_verify(args: VerifyOptions) -> int:
     from colorzoo.data.verify import verify
 
     warnings.filterwarnings("ignore", module="PIL")  # the report names the same faults with their files
-    with progress_bar("checking pictures", None) as advance:
+    with progress_bar("checking images", None) as advance:
         report = verify(args.root, layout=args.layout, near=args.near, threads=args.threads, tick=advance)
     if args.json:
         print(json.dumps(report.to_dict(), indent=1))
@@ -140,7 +140,7 @@ def _summary(report: VerifyReport) -> list[str]:
     layout = report.layout
     splits = ", ".join(f"{split} {count:,}" for split, count in layout.splits.items())
     rows = [
-        ("pictures", f"{report.pictures:,} ({report.bytes / 1e6:,.1f} MB)"),
+        ("images", f"{report.images:,} ({report.bytes / 1e6:,.1f} MB)"),
         ("layout", f"{layout.name}: {splits or 'unreadable'}"),
         ("width", "min {} median {} max {}".format(*report.width)),
         ("height", "min {} median {} max {}".format(*report.height)),
@@ -157,7 +157,7 @@ def _print_findings(report: VerifyReport) -> None:
     ordered = sorted(report.findings, key=lambda finding: finding.kind != "broken")
     if ordered:
         print()
-        print_table(("KIND", "PICTURE", "WHAT"), [(f.kind, f.path, f.detail) for f in ordered[:_SHOWN]])
+        print_table(("KIND", "IMAGE", "WHAT"), [(f.kind, f.path, f.detail) for f in ordered[:_SHOWN]])
     if len(ordered) > _SHOWN:
         print(f"... and {len(ordered) - _SHOWN:,} more; --json lists them all")
 

@@ -66,7 +66,7 @@ class EvaluateOptions:
 
 
 def run(args: EvaluateOptions) -> int:
-    """Evaluate; return 1 if pictures were skipped.
+    """Evaluate; return 1 if images were skipped.
 
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.

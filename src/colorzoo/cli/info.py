@@ -1,4 +1,4 @@
-"""``colorzoo info``: show how colored pictures and films were made, from the record of each file."""
+"""``colorzoo info``: show how colored images and films were made, from the record of each file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import print_line
-from colorzoo.errors import PictureError
+from colorzoo.errors import ImageError
 from colorzoo.settings import argument, option
 
-HELP = "show from which picture, and with which model and weights, a colored file was made"
+HELP = "show from which image, and with which model and weights, a colored file was made"
 EXAMPLE = """
 colorzoo info old.color.jpg
 colorzoo info colored/
@@ -26,7 +26,7 @@ colorzoo info colored/*.jpg --json
 class InfoOptions:
     """Options of ``colorzoo info``."""
 
-    pictures: list[str] = argument("results of colorzoo, or folders of results", "FILE", nargs="+")
+    images: list[str] = argument("results of colorzoo, or folders of results", "FILE", nargs="+")
     json: bool = option(False, "print a JSON list")
 
 
@@ -37,13 +37,13 @@ def run(args: InfoOptions) -> int:
         0, or 1 if a named file has no record, no file of a folder has one, or a folder cannot be searched.
 
     Raises:
-        PictureError: There is no such file or folder.
+        ImageError: There is no such file or folder.
     """
-    for name in args.pictures:
+    for name in args.images:
         if not Path(name).exists():
-            raise PictureError(f"{name}: no such file or folder")
+            raise ImageError(f"{name}: no such file or folder")
     rows, complete = [], True
-    for name in args.pictures:
+    for name in args.images:
         found, errors = _below(Path(name)) if Path(name).is_dir() else ([_row(Path(name))], [])
         complete &= any(row["origin"] for row in found) and not errors
         for _, error in errors:
@@ -56,22 +56,22 @@ def run(args: InfoOptions) -> int:
     return 0 if complete else 1
 
 
-def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, PictureError]]]:
+def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, ImageError]]]:
     """Return the rows of the files in a folder, or of the folder itself if it holds the frames of a film.
 
     The folders in it that cannot be searched are returned with their errors.
     """
-    from colorzoo.pictures.find import pictures_and_films
+    from colorzoo.image_io.find import images_and_videos
 
     own = _row(folder)
     if own["origin"]:
         return [own], []
-    files, errors = pictures_and_films(folder)
+    files, errors = images_and_videos(folder)
     return [_row(path) for path in files], errors
 
 
 def _row(path: Path) -> dict[str, Any]:
-    from colorzoo.pictures.provenance import read_provenance
+    from colorzoo.image_io.provenance import read_provenance
 
     found = read_provenance(path)
     origin = None if found is None else asdict(found) | {"source_type": found.source_type}
@@ -81,8 +81,8 @@ def _row(path: Path) -> dict[str, Any]:
 
 def _film_facts(path: Path) -> dict[str, Any] | None:
     """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
-    from colorzoo.pictures.film import film_stream, load_av
-    from colorzoo.pictures.find import FILMS
+    from colorzoo.image_io.film import film_stream, load_av
+    from colorzoo.image_io.find import FILMS
 
     if path.suffix.lower() not in FILMS or not path.is_file():
         return None

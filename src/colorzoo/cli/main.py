@@ -26,9 +26,9 @@ from colorzoo.registry import all_cards, plugins
 _ABOUT = "a zoo of image colorization papers: train, colorize, measure, draw"
 LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
     "fit": "train a model on your data",
-    "validate": "measure a checkpoint on the validation pictures",
-    "test": "measure a checkpoint on the test pictures",
-    "predict": "color the pictures of a data set at full size, with any number of processes",
+    "validate": "measure a checkpoint on the validation images",
+    "test": "measure a checkpoint on the test images",
+    "predict": "color the images of a data set at full size, with any number of processes",
 }
 
 
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         with warnings.catch_warnings():
-            # colorzoo itself says what it cannot read of a picture
+            # colorzoo itself says what it cannot read of an image
             warnings.filterwarnings("ignore", module=r"PIL\.")
             # this warns whoever passes a tensor of another range; a scan may be that dark
             warnings.filterwarnings("ignore", ".*nearly black")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from colorzoo.cli._options import Command
-from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range, argument, option
 from colorzoo.weights.choice import choose_model
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
-HELP = "color a picture by hand, in the browser"
+HELP = "color an image by hand, in the browser"
 EXAMPLE = """
 colorzoo studio old.jpg
 colorzoo studio old.jpg --recipe hints.json
@@ -35,7 +35,7 @@ _REQUIRED = ("starlette", "uvicorn", "websockets", "segno")
 class StudioOptions:
     """Options of ``colorzoo studio``."""
 
-    pictures: list[Path] = argument(
+    images: list[Path] = argument(
         "image to open, or page of `colorzoo colorize --report`, which then links to the pad (with --static: "
         "several images, by ?photo=NAME)",
         "IMAGE",
@@ -83,15 +83,15 @@ def run(args: StudioOptions) -> int:
         )
     if args.model:
         model_card(args.model)  # raises on an unknown name
-    if len(args.pictures) > 1:
+    if len(args.images) > 1:
         raise ColorzooError("several photos belong to --static; name one, and drop the others onto the pad")
-    if args.pictures and not args.pictures[0].exists():
-        raise ColorzooError(f"{args.pictures[0]}: no such file")
+    if args.images and not args.images[0].exists():
+        raise ColorzooError(f"{args.images[0]}: no such file")
     # nothing up to here imports torch: the address is printed first
     from colorzoo.studio.server import Address, serve
 
     names = tuple(name.lower() for name in args.allow_host)
-    photo = args.pictures[0] if args.pictures else None
+    photo = args.images[0] if args.images else None
     report = None
     if photo is not None and photo.suffix.lower() == ".html":
         report, photo = _read_report(args, photo), None
@@ -116,8 +116,8 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     """Return the studio with the photo of the command line, and the initial recipe."""
     from colorzoo.engines.device import choose_device
     from colorzoo.guidance import Recipe
+    from colorzoo.image_io.read import examine_image
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.pictures.read import examine_picture
     from colorzoo.studio.access import is_loopback
     from colorzoo.studio.photo import without_options
     from colorzoo.studio.studio import Studio
@@ -132,8 +132,8 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     studio = Studio(own, model=choice.name, device=args.device, works=works, tune=True)
     if photo is not None:
         try:
-            examine_picture(photo, max_pixels=studio.limits.pixels)  # raises here, not in the page
-        except PictureError as error:
+            examine_image(photo, max_pixels=studio.limits.pixels)  # raises here, not in the page
+        except ImageError as error:
             raise without_options(error) from error
         studio.offer(photo.read_bytes(), photo.name)
     return studio, recipe
@@ -146,7 +146,7 @@ def _write_static(args: StudioOptions, folder: Path) -> int:
     if args.recipe or args.weights != "default":
         raise ColorzooError("--static takes neither --recipe nor --weights")
     require_onnx()
-    size = write_page(folder, model_card(args.model or _PAGE_MODEL), args.pictures)
+    size = write_page(folder, model_card(args.model or _PAGE_MODEL), args.images)
     print(f"{folder}: {size / 1e6:.1f} MB")
     print(f"try it: python -m http.server --directory {folder}")
     return 0

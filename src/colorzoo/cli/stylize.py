@@ -1,4 +1,4 @@
-"""``colorzoo stylize``: give a picture in color the colors of another one."""
+"""``colorzoo stylize``: give an image in color the colors of another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Range, Share, argument, option
 from colorzoo.weights.choice import choose_model
 
-HELP = "give a picture in color the colors of another one, like a photograph"
+HELP = "give an image in color the colors of another one, like a photograph"
 EXAMPLE = """
 colorzoo stylize street.jpg sunset.jpg
 colorzoo stylize street.jpg sunset.jpg --transform wct --alpha 0.7 -o evening.jpg
@@ -50,25 +50,25 @@ class StylizeOptions(ModelOptions):
 
 
 def run(args: StylizeOptions) -> int:
-    """Stylize one picture.
+    """Stylize one image.
 
     Raises:
-        ColorzooError: A picture, the labels or the model cannot be used.
+        ColorzooError: An image, the labels or the model cannot be used.
     """
     from colorzoo.capabilities import Stylizes
+    from colorzoo.image_io.raster_image import is_gray
+    from colorzoo.image_io.read import read_image
+    from colorzoo.image_io.write import write_image, write_notes
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.inference.references import require_color
     from colorzoo.inference.stylize import read_labels, stylize
-    from colorzoo.pictures.picture import is_gray
-    from colorzoo.pictures.read import read_picture
-    from colorzoo.pictures.write import write_notes, write_picture
 
     with printed_warnings():  # about weights that do not fit
         choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=Stylizes)
     source = args.content
     out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
     check_output(out, source, args.style, *(args.labels or ()))
-    content, style = read_picture(source), read_picture(args.style)
+    content, style = read_image(source), read_image(args.style)
     require_color(style, str(args.style))
     if is_gray(content):
         raise ColorzooError(
@@ -90,7 +90,7 @@ def run(args: StylizeOptions) -> int:
         labels=labels,
         size=args.size,
     )
-    write_picture(out, result, content, quality=args.quality, overwrite=args.overwrite)
+    write_image(out, result, content, quality=args.quality, overwrite=args.overwrite)
     shown = notes if choice.named else (choice.name, *notes)
     print(f"{out} ({'; '.join(shown)})" if shown else out)
     return 0

@@ -5,9 +5,9 @@ from colorzoo.data.dataset import Batch
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.frames import FramesDataModule
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.imagenet import ImageNetDataModule
-from colorzoo.data.module import PictureDataModule
-from colorzoo.data.picture_table import Pictures
+from colorzoo.data.module import ImageDataModule
 from colorzoo.data.places import PlacesDataModule
 from colorzoo.data.sketch import SketchDataModule
 from colorzoo.data.sources import find_sources
@@ -19,9 +19,9 @@ __all__ = [
     "ExemplarPairsDataModule",
     "FolderDataModule",
     "FramesDataModule",
+    "ImageDataModule",
     "ImageNetDataModule",
-    "PictureDataModule",
-    "Pictures",
+    "ImageTable",
     "PlacesDataModule",
     "SketchDataModule",
     "StreamingDataModule",

@@ -95,17 +95,17 @@ def random_windows(
     return theta
 
 
-def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
+def cut_windows(images: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
     """Resample the window of each image to a square.
 
     Args:
-        pictures: ``(B, C, S, S)`` float32.
+        images: ``(B, C, S, S)`` float32.
         windows: ``(B, 2, 3)`` result of `random_windows`.
         size: Side of the result in pixels.
         mode: ``bilinear``, or ``nearest`` for class maps.
     """
-    grid = F.affine_grid(windows, [*pictures.shape[:2], size, size], align_corners=False)
-    return F.grid_sample(pictures, grid, mode=mode, padding_mode="border", align_corners=False)
+    grid = F.affine_grid(windows, [*images.shape[:2], size, size], align_corners=False)
+    return F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor
 from colorzoo.atomic import write_atomic
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
-from colorzoo.data.sources import Sources, StoredPicture, tensor_of
+from colorzoo.data.sources import Sources, StoredImage, tensor_of
 from colorzoo.environment import core_count
 from colorzoo.progress import progress_bar
 from colorzoo.weights.catalog import cache_home
@@ -65,8 +65,8 @@ class CheckResult:
         return "\n".join(lines)
 
 
-def check_pictures(
-    sources: Sequence[StoredPicture], *, drop_gray: bool, known: KnownValues | None = None
+def check_images(
+    sources: Sequence[StoredImage], *, drop_gray: bool, known: KnownValues | None = None
 ) -> CheckResult:
     """Decode every image at a small size and list broken images and, optionally, gray ones.
 
@@ -79,7 +79,7 @@ def check_pictures(
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
     if known is not None:
-        keys = picture_keys(sources)
+        keys = image_keys(sources)
         states = known.get(keys)
     broken: list[tuple[str, str]] = []
     unknown = (states == _UNKNOWN).nonzero()[:, 0]
@@ -87,7 +87,7 @@ def check_pictures(
         for rows in torch.split(unknown, _AT_ONCE):
             try:
                 places = rows.tolist()
-                results = bounded_map(check_picture, (sources[row] for row in places), core_count())
+                results = bounded_map(check_image, (sources[row] for row in places), core_count())
                 for row, result in zip(places, results, strict=True):
                     advance(1)
                     if isinstance(result, str):
@@ -109,7 +109,7 @@ def is_gray(rgb: Tensor) -> bool:
     return bool((ab.amax(1) - ab.amin(1)).sum() < GRAY_RANGE)
 
 
-def check_picture(source: StoredPicture) -> bool | str:
+def check_image(source: StoredImage) -> bool | str:
     """Return whether the image is gray, or the reason if it cannot be decoded."""
     try:
         with torch.inference_mode():
@@ -179,7 +179,7 @@ def cache_file(root: Path, kind: str) -> Path:
     return cache_home() / kind / f"{name}.npz"
 
 
-def picture_keys(sources: Iterable[StoredPicture], method: str = _METHOD) -> Tensor:
+def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
     """Return ``(N,)`` int64 hashes of path, file size and modification time of each image.
 
     Args:
@@ -246,7 +246,7 @@ def split_by_content(
         known: Cache of hashes, which is updated; only new and changed files are read.
     """
     places = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
-    keys = None if known is None else picture_keys(sources, _SPLIT_METHOD)
+    keys = None if known is None else image_keys(sources, _SPLIT_METHOD)
     if known is not None and keys is not None:
         places = known.get(keys)
     unknown = (places == _UNKNOWN).nonzero()[:, 0]

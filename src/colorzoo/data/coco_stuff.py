@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorzoo.data.image_table import BoxTable, ClassMaps, ImageTable
 from colorzoo.data.layouts import Split, basename, below, first_existing, missing, require
-from colorzoo.data.module import PictureDataModule
-from colorzoo.data.picture_table import BoxTable, ClassMaps, Pictures
-from colorzoo.data.sources import Sources, StoredPicture, find_sources
+from colorzoo.data.module import ImageDataModule
+from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
 
 _HELP = "get COCO from cocodataset.org"
@@ -28,7 +28,7 @@ _HELP_MAPS = "get COCO-Stuff from github.com/nightrome/cocostuff"
 _OUTLINE = re.compile(rb'("segmentation"\s*:\s*)(?:\{[^{}]*\}|\[[][0-9.,eE+\-\s]*\])')
 
 
-class CocoStuffDataModule(PictureDataModule):
+class CocoStuffDataModule(ImageDataModule):
     """COCO 2017 with bounding boxes and class maps.
 
     Examples:
@@ -47,7 +47,7 @@ class CocoStuffDataModule(PictureDataModule):
             for "other" (in stuff-only maps), 0 for unlabeled. Requires ``stuffthingmaps/{train,val}2017`` (or
             unpacked into ``annotations``, as its authors suggest) or ``stuff_{train,val}2017_pixelmaps``.
         only_with_boxes: Exclude images without a box, as in Su et al. 2020.
-        kwargs: Arguments of `PictureDataModule`.
+        kwargs: Arguments of `ImageDataModule`.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class CocoStuffDataModule(PictureDataModule):
         """184 with ``classes``, including 0 for unlabeled; else 0."""
         return 184 if self.hparams.classes else 0
 
-    def find_pictures(self, split: str) -> Pictures:
+    def find_images(self, split: str) -> ImageTable:
         """Return the images of a split."""
         hp = self.hparams
-        return coco_stuff_pictures(
+        return coco_stuff_images(
             Path(hp.root),
             cast(Split, split),
             boxes=hp.boxes,
@@ -77,9 +77,9 @@ class CocoStuffDataModule(PictureDataModule):
         )
 
 
-def coco_stuff_pictures(
+def coco_stuff_images(
     root: Path, split: Split, *, boxes: bool = False, classes: bool = False, only_with_boxes: bool = False
-) -> Pictures:
+) -> ImageTable:
     """Find the images of a split; see `CocoStuffDataModule` for the arguments.
 
     Raises:
@@ -90,13 +90,13 @@ def coco_stuff_pictures(
     sources = find_sources(require(f"COCO images {year!r}", places, f"unpack {year}.zip there; {_HELP}"))
     class_maps = _class_maps(root, year, sources) if classes else None
     if not (boxes or only_with_boxes):
-        return Pictures(sources, classes=class_maps)
+        return ImageTable(sources, classes=class_maps)
     name = f"instances_{year}.json"
     places = below(root, f"annotations/{name}", name)
     help_text = f"unpack annotations_trainval2017.zip there; {_HELP}"
     table = read_boxes(require(f"COCO boxes {name!r}", places, help_text), sources)
-    pictures = Pictures(sources, classes=class_maps, boxes=table)
-    return pictures.select(table.counts().nonzero()[:, 0]) if only_with_boxes else pictures
+    images = ImageTable(sources, classes=class_maps, boxes=table)
+    return images.select(table.counts().nonzero()[:, 0]) if only_with_boxes else images
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
@@ -122,15 +122,15 @@ def _load_without_outlines(file: Path) -> dict[str, Any]:
 
 def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
     """Return ``(K, 4)`` box corners by file name, relative to the image's width and height."""
-    pictures = {picture["id"]: picture for picture in content["images"]}
+    images = {image["id"]: image for image in content["images"]}
     corners: dict[str, list[tuple[float, float, float, float]]] = {}
     for note in content["annotations"]:
         if note.get("iscrowd"):
             continue
-        picture = pictures[note["image_id"]]
-        (left, top, wide, high), width, height = note["bbox"], picture["width"], picture["height"]
+        image = images[note["image_id"]]
+        (left, top, wide, high), width, height = note["bbox"], image["width"], image["height"]
         corner = (left / width, top / height, (left + wide) / width, (top + high) / height)
-        corners.setdefault(picture["file_name"], []).append(corner)
+        corners.setdefault(image["file_name"], []).append(corner)
     return {name: torch.tensor(each).clamp(0, 1) for name, each in corners.items()}
 
 
@@ -142,7 +142,7 @@ def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
         unpack = f"unpack stuffthingmaps_trainval2017.zip into {str(root / 'stuffthingmaps')!r}"
         raise missing(f"COCO-Stuff maps of {year!r}", [both[0], both[1], stuff[0]], f"{unpack}; {_HELP_MAPS}")
     names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
-    maps = Sources.of((StoredPicture(str(folder / name)) for name in names), folder)
+    maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
     absent = [source.path for source in maps if not Path(source.path).is_file()]
     if absent:
         raise DataError(

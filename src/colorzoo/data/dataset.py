@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
 from colorzoo.data.decode import UNREADABLE, decode_classes, decode_rgb, why_unreadable
-from colorzoo.data.picture_table import ClassMaps, Pictures
-from colorzoo.data.sources import Sources, StoredPicture, find_sources
+from colorzoo.data.image_table import ClassMaps, ImageTable
+from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
 
 
@@ -87,17 +87,17 @@ class Square(NamedTuple):
     left: int
     side: int
 
-    def cut(self, picture: Tensor) -> Tensor:
+    def cut(self, image: Tensor) -> Tensor:
         """Crop the square from a ``(C, H, W)`` image."""
         rows, columns = slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
-        return picture[:, rows, columns].contiguous()
+        return image[:, rows, columns].contiguous()
 
 
-class PictureDataset(Dataset[Sample]):
+class ImageDataset(Dataset[Sample]):
     """Square uint8 crops of images with their labels, class maps and boxes.
 
     Args:
-        pictures: The images, or only their sources.
+        images: The images, or only their sources.
         resize: Shorter side after decoding.
         crop: Side of the square crop.
         random_crop: True: the seed of the sample determines the position. False: center crop.
@@ -106,15 +106,15 @@ class PictureDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        pictures: Pictures | Sequence[StoredPicture],
+        images: ImageTable | Sequence[StoredImage],
         *,
         resize: int,
         crop: int,
         random_crop: bool,
         cache: bool = False,
     ) -> None:
-        self.pictures = pictures if isinstance(pictures, Pictures) else Pictures(Sources.of(pictures))
-        self.sources = self.pictures.sources
+        self.images = images if isinstance(images, ImageTable) else ImageTable(Sources.of(images))
+        self.sources = self.images.sources
         self.resize, self.crop, self.random_crop = resize, crop, random_crop
         self._cache: dict[int, Tensor] | None = {} if cache else None
 
@@ -127,13 +127,13 @@ class PictureDataset(Dataset[Sample]):
         rgb = self._decode(index)
         square = place_square(rgb, self.crop, seed if self.random_crop else None)
         sample = Sample(rgb=square.cut(rgb), seed=torch.tensor(seed), name=self.sources[index].name)
-        pictures = self.pictures
-        if pictures.labels is not None:
-            sample["label"] = pictures.labels[index]
-        if pictures.classes is not None:
-            sample["classes"] = square.cut(read_classes(pictures.classes, index, rgb))
-        if pictures.boxes is not None:
-            sample["boxes"] = boxes_in(square, pictures.boxes[index], rgb)
+        images = self.images
+        if images.labels is not None:
+            sample["label"] = images.labels[index]
+        if images.classes is not None:
+            sample["classes"] = square.cut(read_classes(images.classes, index, rgb))
+        if images.boxes is not None:
+            sample["boxes"] = boxes_in(square, images.boxes[index], rgb)
         return sample
 
     def _decode(self, index: int) -> Tensor:
@@ -144,7 +144,7 @@ class PictureDataset(Dataset[Sample]):
         return self._cache[index]
 
 
-def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
+def read_rgb(source: StoredImage, short_side: int) -> Tensor:
     """Read and decode an image.
 
     Raises:
@@ -200,7 +200,7 @@ def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
     return place_square(rgb, side, seed).cut(rgb)
 
 
-def read_square(source: StoredPicture, side: int) -> Tensor:
+def read_square(source: StoredImage, side: int) -> Tensor:
     """Return the center crop of an image: ``(3, side, side)`` in [0, 1]."""
     return crop_square(decode_rgb(source.read(), side), side).float() / 255
 

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import over_white
+from colorzoo.image_io.formats import open_image
+from colorzoo.image_io.raster_image import over_white
 
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
@@ -43,7 +43,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     Raises:
         OSError: The bytes are not an image, or the image is truncated.
     """
-    with open_picture(BytesIO(data)) as image:
+    with open_image(BytesIO(data)) as image:
         if short_side is not None:
             # the smallest JPEG decoder scale that is at least twice the target
             width, height = _scaled(image.size, 2 * short_side)
@@ -61,7 +61,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Decode a class map to ``(height, width)`` uint8, resized with nearest neighbor to ``size`` (W, H)."""
-    with open_picture(BytesIO(data)) as image:
+    with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
         return np.asarray(image.resize(size, Image.Resampling.NEAREST))

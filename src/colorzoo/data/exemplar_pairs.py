@@ -17,13 +17,13 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.layouts import class_names
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
-from colorzoo.data.picture_table import Partners, Pictures
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
-from colorzoo.data.sources import Sources, StoredPicture
+from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
-from colorzoo.randomness import Generators, draw_uniform, picture_generators
+from colorzoo.randomness import Generators, draw_uniform, image_generators
 from colorzoo.settings import Natural, Share
 
 Pairing = Literal["list", "class", "nearest", "self"]
@@ -110,7 +110,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         if self.hparams.pairing in ("list", "self"):
             super().prepare_data()
         if self.hparams.pairing == "nearest" and self._index() is None:
-            train, val = (pictures.sources for pictures in self._library)
+            train, val = (images.sources for images in self._library)
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
     def setup(self, stage: str) -> None:
@@ -128,23 +128,23 @@ class ExemplarPairsDataModule(FolderDataModule):
             val = val.first(self.hparams.val_limit)
             self.val_data = self._referenced(val.sources, pick_val, train.sources, train=False)
 
-    def find_pictures(self, split: str) -> Pictures:
+    def find_images(self, split: str) -> ImageTable:
         """Return the targets of a split, with their references for ``pairing: list``."""
         hp = self.hparams
         if hp.pairing != "list":
-            return super().find_pictures(split)
+            return super().find_images(split)
         train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_share)
         pairs = train if split == "train" else val
         targets = Sources.of((pair.target for pair in pairs), hp.root)
-        return Pictures(targets, partners=Partners.of([pair.reference] for pair in pairs))
+        return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
 
-    def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
+    def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return crops of targets, with references if they are listed."""
-        partners = pictures.partners
+        partners = images.partners
         if partners is None:
-            return super().make_dataset(pictures, train=train)
-        references = Sources.of(partners[index][0] for index in range(len(pictures)))
-        return self._referenced(pictures.sources, same_index, references, train=train)
+            return super().make_dataset(images, train=train)
+        references = Sources.of(partners[index][0] for index in range(len(images)))
+        return self._referenced(images.sources, same_index, references, train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Derive references from the targets: for all, or for ``self_share`` of the training images."""
@@ -154,25 +154,25 @@ class ExemplarPairsDataModule(FolderDataModule):
         self_made = torch.full((len(rgb),), given is None, device=rgb.device)
         if given is not None and not share:
             return {**batch, "self_made": self_made}
-        made = _SELF_REFERENCES[self.hparams.self_reference](rgb, picture_generators(seeds, "referen"))
+        made = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "referen"))
         if given is not None:
-            draws = draw_uniform(picture_generators(seeds, "share"), len(rgb), 1, rgb.device)
+            draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
             self_made = draws[:, 0] < share
             made = torch.where(self_made[:, None, None, None], made, given)
         return {**batch, "reference": made, "self_made": self_made}
 
     @cached_property
-    def _library(self) -> tuple[Pictures, Pictures]:
+    def _library(self) -> tuple[ImageTable, ImageTable]:
         """The usable images of both splits; references are training images."""
-        train = self.usable(self.find_pictures("train"), drop_gray=self.hparams.drop_gray)
-        val = self.usable(self.find_pictures("val"), drop_gray=False)
+        train = self.usable(self.find_images("train"), drop_gray=self.hparams.drop_gray)
+        val = self.usable(self.find_images("val"), drop_gray=False)
         if not len(train) or not len(val):
             what = "validation" if len(train) else "training"
             raise DataError(f"no usable {what} image in {self.hparams.root!r}.")
         return train, val
 
     def _picks(self) -> tuple[Pick, Pick]:
-        train, val = (pictures.sources for pictures in self._library)
+        train, val = (images.sources for images in self._library)
         if self.hparams.pairing == "class":
             return _same_class(train, val, Path(self.hparams.root))
         found = self._index()
@@ -184,7 +184,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return Nearest(found.train, vary=True), Nearest(found.val, vary=False)
 
     def _index(self) -> Neighbors | None:
-        train, val = (pictures.sources for pictures in self._library)
+        train, val = (images.sources for images in self._library)
         return load_neighbors(train, val, self.encoder_name, self.index_path, k=self.hparams.neighbors)
 
     def _referenced(
@@ -215,8 +215,8 @@ class ReferencedDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        targets: Sequence[StoredPicture],
-        references: Sequence[StoredPicture],
+        targets: Sequence[StoredImage],
+        references: Sequence[StoredImage],
         pick: Pick,
         *,
         side: int,
@@ -292,7 +292,7 @@ def same_index(index: int, seed: int) -> int:
 
 
 def _same_class(
-    train: Sequence[StoredPicture], val: Sequence[StoredPicture], root: Path
+    train: Sequence[StoredImage], val: Sequence[StoredImage], root: Path
 ) -> tuple[SameClass, SameClass]:
     names = [re.sub(r"^(train|val)(/|$)", "", name) for name in class_names([*train, *val], root)]
     number = {name: index for index, name in enumerate(sorted(set(names[: len(train)])))}
@@ -311,8 +311,8 @@ def _same_class(
 class Pair(NamedTuple):
     """A target and its reference."""
 
-    target: StoredPicture
-    reference: StoredPicture
+    target: StoredImage
+    reference: StoredImage
 
 
 def read_pairs(
@@ -366,7 +366,7 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                 for path in paths:
                     if not path.is_file():
                         raise DataError(f"{line} names {str(path)!r}, which does not exist.")
-                rows.append((split, Pair(*(StoredPicture(str(path)) for path in paths))))
+                rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}); see data.pairs.") from error
     return rows

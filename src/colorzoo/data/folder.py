@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.check import known_places, split_by_content
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import class_folders, labels_by_folder
-from colorzoo.data.module import PictureDataModule, labels_of
+from colorzoo.data.module import ImageDataModule, labels_of
 from colorzoo.data.originals import Originals, find_originals
-from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError
 from colorzoo.settings import Positive, Share
 
 
-class FolderDataModule(PictureDataModule):
+class FolderDataModule(ImageDataModule):
     """Images below a folder, found recursively, as files or in ``.tar`` shards.
 
     Examples:
@@ -42,7 +42,7 @@ class FolderDataModule(PictureDataModule):
             normalized. Class folders are then one level deeper, and a class is named ``SOURCE/CLASS``.
         class_factors: Factors on the sampling weights of classes, for example 0.3 for a class of similar
             images. Requires ``labels``. The fractions of the sources do not change.
-        kwargs: Arguments of `PictureDataModule`.
+        kwargs: Arguments of `ImageDataModule`.
 
     """
 
@@ -76,16 +76,16 @@ class FolderDataModule(PictureDataModule):
             factor = torch.tensor(factors, dtype=torch.float64)[labels]
             weights = factor if weights is None else weights * factor
         if hp.source_shares:
-            pictures: Pictures | None = getattr(data, "pictures", None)
-            if pictures is None:
+            images: ImageTable | None = getattr(data, "images", None)
+            if images is None:
                 raise DataError("source_shares cannot be combined with references that are other images.")
-            source = labels_by_folder(pictures.sources, self._labeled_folder, self._sources)
+            source = labels_by_folder(images.sources, self._labeled_folder, self._sources)
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
             shares = torch.tensor([hp.source_shares[name] for name in self._sources], dtype=torch.float64)
             weights = weights * (shares / source.bincount(weights, len(shares)))[source]
         return weights
 
-    def find_pictures(self, split: str) -> Pictures:
+    def find_images(self, split: str) -> ImageTable:
         """Return the images of a split: its subfolder, or a split by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
@@ -123,11 +123,11 @@ class FolderDataModule(PictureDataModule):
             return class_folders(folder)
         return [f"{source}/{name}" for source in self._sources for name in class_folders(folder / source)]
 
-    def _label(self, found: Sources, folder: Path) -> Pictures:
+    def _label(self, found: Sources, folder: Path) -> ImageTable:
         if not self.hparams.labels:
-            return Pictures(found)
+            return ImageTable(found)
         depth = 1 if self.hparams.source_shares is None else 2
-        return Pictures(found, labels=labels_by_folder(found, folder, self._classes, depth))
+        return ImageTable(found, labels=labels_by_folder(found, folder, self._classes, depth))
 
     def originals(self) -> Originals:
         """Return all images below the folder, independent of the split."""

@@ -14,12 +14,12 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import LateLoader, SeededSampler
-from colorzoo.data.module import PictureDataModule
+from colorzoo.data.module import ImageDataModule
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
-from colorzoo.pictures.film import film_stream, load_av, rgb_of
-from colorzoo.pictures.find import visible_entries
+from colorzoo.image_io.film import film_stream, load_av, rgb_of
+from colorzoo.image_io.find import visible_entries
 from colorzoo.settings import Count, Natural
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -146,7 +146,7 @@ class FrameBlocks(Dataset[FrameBatch]):
         return FrameBatch(rgb=rgb, seed=seed + numbers, name=names, clip=clip.name, frame=numbers)
 
 
-class FramesDataModule(PictureDataModule):
+class FramesDataModule(ImageDataModule):
     """Clips of a folder in name order; each clip is a folder of frames or a video file.
 
     Examples:

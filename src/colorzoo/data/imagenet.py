@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import (
     Split,
     basename,
@@ -27,8 +28,7 @@ from colorzoo.data.layouts import (
     read_lines,
     require,
 )
-from colorzoo.data.module import PictureDataModule
-from colorzoo.data.picture_table import Pictures
+from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError
 
@@ -40,7 +40,7 @@ _DEVKIT = ("ILSVRC2012_devkit_t12/data", "devkit/data", "data", ".")
 _LABEL_FILES = ("val_labels.txt", "val.txt", "imagenet_val_labels.txt")
 
 
-class ImageNetDataModule(PictureDataModule):
+class ImageNetDataModule(ImageDataModule):
     """ImageNet: ``train`` by synset (folders or tars), ``val`` flat or by synset.
 
     Examples:
@@ -57,7 +57,7 @@ class ImageNetDataModule(PictureDataModule):
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
             indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
             name per line or (``.npy``) zero-based indices.
-        kwargs: Arguments of `PictureDataModule`.
+        kwargs: Arguments of `ImageDataModule`.
     """
 
     def __init__(self, root: str, labels: bool = False, val_subset: str = "all", **kwargs: Any) -> None:
@@ -68,13 +68,13 @@ class ImageNetDataModule(PictureDataModule):
         """Number of synsets with ``labels``, 1,000 in the full data set; else 0."""
         return len(_synsets(Path(self.hparams.root))) if self.hparams.labels else 0
 
-    def find_pictures(self, split: str) -> Pictures:
-        """Return the images of a split; see `imagenet_pictures`."""
+    def find_images(self, split: str) -> ImageTable:
+        """Return the images of a split; see `imagenet_images`."""
         hp = self.hparams
-        return imagenet_pictures(Path(hp.root), cast(Split, split), labels=hp.labels, subset=hp.val_subset)
+        return imagenet_images(Path(hp.root), cast(Split, split), labels=hp.labels, subset=hp.val_subset)
 
 
-def imagenet_pictures(root: Path, split: Split, *, labels: bool = False, subset: str = "all") -> Pictures:
+def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: str = "all") -> ImageTable:
     """Find the images of a split; see `ImageNetDataModule` for the arguments.
 
     Validation images are sorted by file name in both layouts.
@@ -89,9 +89,9 @@ def imagenet_pictures(root: Path, split: Split, *, labels: bool = False, subset:
                 f"no synset folder in {str(folder)!r}; expected {str(folder / 'n01440764')!r} and 999 more, "
                 "each a tar of ILSVRC2012_img_train.tar (unpacked or not)."
             )
-        return labeled_by_folder(folder, _synsets(root)) if labels else Pictures(find_sources(folder))
-    pictures = _validation(root, labels=labels)
-    return pictures.select(subset_rows(pictures.sources, subset))
+        return labeled_by_folder(folder, _synsets(root)) if labels else ImageTable(find_sources(folder))
+    images = _validation(root, labels=labels)
+    return images.select(subset_rows(images.sources, subset))
 
 
 def subset_rows(sources: Sources, subset: str) -> Tensor:
@@ -119,21 +119,19 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
     return _look_up(rows, names, subset)
 
 
-def _validation(root: Path, *, labels: bool) -> Pictures:
+def _validation(root: Path, *, labels: bool) -> ImageTable:
     """Return all validation images sorted by file name, with labels if requested."""
     folder = _split_folder(root, "val")
     by_synset = any(map(_SYNSET.match, class_folders(folder)))
     if labels and by_synset:
-        pictures = labeled_by_folder(folder, _synsets(root))
+        images = labeled_by_folder(folder, _synsets(root))
     else:
-        pictures = Pictures(find_sources(folder))
-    names = [basename(source) for source in pictures.sources]
-    pictures = pictures.select(
-        torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
-    )
+        images = ImageTable(find_sources(folder))
+    names = [basename(source) for source in images.sources]
+    images = images.select(torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64))
     if labels and not by_synset:
-        return Pictures(pictures.sources, labels=_validation_labels(root, pictures.sources))
-    return pictures
+        return ImageTable(images.sources, labels=_validation_labels(root, images.sources))
+    return images
 
 
 def _split_folder(root: Path, split: Split) -> Path:

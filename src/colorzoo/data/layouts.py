@@ -14,10 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from colorzoo.data.picture_table import Pictures
-from colorzoo.data.sources import Sources, StoredPicture, find_sources, tensor_of
+from colorzoo.data.image_table import ImageTable
+from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
-from colorzoo.pictures.find import is_hidden
+from colorzoo.image_io.find import is_hidden
 
 _LONGEST_CLASS = 1024  # bytes of a ``.cls`` member
 
@@ -53,7 +53,7 @@ def below(root: Path, *names: str) -> list[Path]:
     return [root / name for name in names]
 
 
-def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pictures:
+def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> ImageTable:
     """Return the images below a folder, labeled by its direct subfolder (or tar).
 
     Args:
@@ -65,7 +65,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pic
     """
     sources = find_sources(folder)
     names = class_folders(folder) if classes is None else classes
-    return Pictures(sources, labels=labels_by_folder(sources, folder, names))
+    return ImageTable(sources, labels=labels_by_folder(sources, folder, names))
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
@@ -103,7 +103,7 @@ def class_folders(folder: Path) -> list[str]:
         )
 
 
-def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
+def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
     """Return the class name of each image; "" if it has none.
 
     The class of a file is its folder below ``root``. The class of a member of a WebDataset tar is the content
@@ -130,7 +130,7 @@ def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
     return names
 
 
-def from_list(file: Path, folder: Path) -> Pictures:
+def from_list(file: Path, folder: Path) -> ImageTable:
     """Read the images and labels of a list file.
 
     Args:
@@ -142,7 +142,7 @@ def from_list(file: Path, folder: Path) -> Pictures:
     """
     labels = array("q")
 
-    def sources() -> Iterator[StoredPicture]:
+    def sources() -> Iterator[StoredImage]:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
@@ -153,7 +153,7 @@ def from_list(file: Path, folder: Path) -> Pictures:
                         f"line {number} of {str(file)!r} is {line.strip()!r}; expected 'path.jpg 17'."
                     )
                 labels.append(int(label))
-                yield StoredPicture(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
+                yield StoredImage(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
 
     found = Sources.of(sources(), folder)
     if not found:
@@ -162,7 +162,7 @@ def from_list(file: Path, folder: Path) -> Pictures:
         raise DataError(
             f"{found[0].path!r}, the first image of {str(file)!r}, does not exist; unpack the set there."
         )
-    return Pictures(found, labels=tensor_of(labels, torch.int64))
+    return ImageTable(found, labels=tensor_of(labels, torch.int64))
 
 
 def read_lines(file: Path) -> list[str]:
@@ -170,7 +170,7 @@ def read_lines(file: Path) -> list[str]:
     return [line for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()) if line]
 
 
-def basename(source: StoredPicture) -> str:
+def basename(source: StoredImage) -> str:
     """Return the file name of an image without folders."""
     return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per image
 

@@ -98,16 +98,16 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         return samples // self.world_size if self.drop_last else -(-samples // self.world_size)
 
 
-def require_one_each(pictures: int, processes: int) -> None:
+def require_one_each(images: int, processes: int) -> None:
     """Raise if there are fewer validation images than processes.
 
     Raises:
         DataError: A process would have no image to evaluate, so the other processes would hang.
     """
-    if pictures < processes:
+    if images < processes:
         raise DataError(
-            f"{pictures} validation image(s) cannot be shared by {processes} processes; use at most "
-            f"{pictures} processes, or more images (--data.val_share, --data.val_limit)."
+            f"{images} validation image(s) cannot be shared by {processes} processes; use at most "
+            f"{images} processes, or more images (--data.val_share, --data.val_limit)."
         )
 
 

@@ -1,4 +1,4 @@
-"""`PictureDataModule`, the base class of all DataModules; a subclass only finds the images.
+"""`ImageDataModule`, the base class of all DataModules; a subclass only finds the images.
 
 Every batch is a `colorzoo.data.Batch`. It is computed in three steps:
 
@@ -30,8 +30,9 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import augment_batch, balance_photos
-from colorzoo.data.check import KnownValues, cache_file, check_pictures
-from colorzoo.data.dataset import Batch, PictureDataset
+from colorzoo.data.check import KnownValues, cache_file, check_images
+from colorzoo.data.dataset import Batch, ImageDataset
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.loader import (
     Batched,
     LateLoader,
@@ -44,10 +45,9 @@ from colorzoo.data.loader import (
     outlive_signals,
 )
 from colorzoo.data.originals import Originals
-from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, byte_count
 from colorzoo.errors import DataError
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Count, Natural, Probability, Ratio, Share, check_arguments
 from colorzoo.weights.provenance import data_digest
 
@@ -57,20 +57,20 @@ DEFAULT_BATCH = 16
 """Default number of images per batch and process."""
 
 
-class PictureDataModule(LightningDataModule):
+class ImageDataModule(LightningDataModule):
     """Base DataModule: loaders, sampling, image check and augmentation.
 
     Examples:
-        >>> class Album(PictureDataModule):
-        ...     def find_pictures(self, split: str) -> Pictures:
-        ...         return Pictures(find_sources(Path("album") / split))
+        >>> class Album(ImageDataModule):
+        ...     def find_images(self, split: str) -> Images:
+        ...         return Images(find_sources(Path("album") / split))
         ...
         >>> data = Album("album", batch_size=2, crop=32, num_workers=0)
         >>> data.setup("fit")
         >>> next(iter(data.val_dataloader()))["rgb"].shape
         torch.Size([2, 3, 256, 256])
 
-    A subclass defines `find_pictures`. It can override `make_dataset` (samples of the workers), `augment` and
+    A subclass defines `find_images`. It can override `make_dataset` (samples of the workers), `augment` and
     `complete` (on the device), and `train_sampler` (order). If it overrides `setup` and `prepare_data`, it
     must set ``train_data`` and ``val_data``.
 
@@ -152,7 +152,7 @@ class PictureDataModule(LightningDataModule):
             raise DataError(f"resize must be at least crop ({largest}), got {resize}.")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
-        self._prepared: dict[str, Pictures] = {}
+        self._prepared: dict[str, ImageTable] = {}
         self._ahead = (0, 0)  # epoch, and number of its images trained on in excess of the counted batches
 
     @property
@@ -208,20 +208,20 @@ class PictureDataModule(LightningDataModule):
         """Number of pixel classes: each value of ``classes`` is below it; 0 if batches have no class maps."""
         return 0
 
-    def find_pictures(self, split: str) -> Pictures:
+    def find_images(self, split: str) -> ImageTable:
         """Find the images of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
 
         Raises:
             DataError: A file or folder is missing; the message states its expected location and its source.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define find_pictures(split)")
+        raise NotImplementedError(f"{type(self).__name__} must define find_images(split)")
 
-    def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
+    def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return the dataset of images; its samples are indexed by ``(index, seed)``."""
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
-        return PictureDataset(pictures, resize=side, crop=side, random_crop=train, cache=cache)
+        return ImageDataset(images, resize=side, crop=side, random_crop=train, cache=cache)
 
     def prepare_data(self) -> None:
         """Find and check the images in one process; the other processes wait without a timeout."""
@@ -236,22 +236,22 @@ class PictureDataModule(LightningDataModule):
         """Find and check the images (once); training images only for the stage ``fit``.
 
         Raises:
-            DataError: See `find_pictures`; or no image is usable.
+            DataError: See `find_images`; or no image is usable.
         """
         if stage == "fit" and self.train_data is None:
             self.train_data = self.make_dataset(self._shared("train"), train=True)
         if self.val_data is None:
             self.val_data = self.make_dataset(self._shared("val"), train=False)
 
-    def usable(self, pictures: Pictures, *, drop_gray: bool) -> Pictures:
+    def usable(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
         """Return the images that can be decoded and, if requested, have color; log the excluded images."""
         if not self.hparams.check:
-            return pictures
+            return images
         known = KnownValues(cache_file(Path(self.hparams.root), "checks"))
-        checked = check_pictures(pictures.sources, drop_gray=drop_gray, known=known)
+        checked = check_images(images.sources, drop_gray=drop_gray, known=known)
         if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
-        return pictures.select(checked.rows)
+        return images.select(checked.rows)
 
     def train_dataloader(self) -> LateLoader:
         """Return a loader of random crops, shuffled by seed and epoch."""
@@ -281,9 +281,9 @@ class PictureDataModule(LightningDataModule):
         """Return the images that ``colorzoo predict`` colorizes at full size; by default those of validation.
 
         Raises:
-            DataError: See `find_pictures`.
+            DataError: See `find_images`.
         """
-        found = self.find_pictures("val").first(self.hparams.val_limit)
+        found = self.find_images("val").first(self.hparams.val_limit)
         return Originals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
@@ -327,16 +327,16 @@ class PictureDataModule(LightningDataModule):
         if training:
             ready = self.augment(ready)
             if self.hparams.balanced:
-                generators = picture_generators(ready["seed"], "white balance")
+                generators = image_generators(ready["seed"], "white balance")
                 ready = {**ready, "rgb": balance_photos(ready["rgb"], generators, self.hparams.balanced)}
             if self.hparams.aged:
-                generators = picture_generators(ready["seed"], "aging")
+                generators = image_generators(ready["seed"], "aging")
                 ready = {**ready, "rgb": age_photos(ready["rgb"], generators, self.hparams.aged)}
         return cast(Batch, self.complete(ready, training=training))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Zoom and flip a training batch with its sketches, class maps and boxes."""
-        generators = picture_generators(batch["seed"], "augment")
+        generators = image_generators(batch["seed"], "augment")
         hp = self.hparams
         return augment_batch(
             batch,
@@ -400,8 +400,8 @@ class PictureDataModule(LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the position in an epoch; see `continue_epoch` for a change of the batch size."""
-        epoch, pictures = state_dict["ahead"]
-        self._ahead = (epoch, pictures)
+        epoch, images = state_dict["ahead"]
+        self._ahead = (epoch, images)
 
     def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
         """Convert the position in an epoch when a run is resumed with another batch size.
@@ -426,17 +426,17 @@ class PictureDataModule(LightningDataModule):
                 f"--data.global_batch {before if len(before) > 1 else before[0]}, not {now}."
             )
         data: Any = self.train_data
-        pictures = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
-        left = (len(data) - pictures) // now[0]
+        images = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
+        left = (len(data) - images) // now[0]
         counted = int(len(data) // now[0] - left)
-        self._ahead = (epoch, pictures - counted * now[0])
+        self._ahead = (epoch, images - counted * now[0])
         return counted
 
-    def _find_usable(self, split: str) -> Pictures:
+    def _find_usable(self, split: str) -> ImageTable:
         drop_gray = bool(self.hparams.drop_gray and split == "train")
-        return self.usable(self.find_pictures(split), drop_gray=drop_gray)
+        return self.usable(self.find_images(split), drop_gray=drop_gray)
 
-    def _shared(self, split: str) -> Pictures:
+    def _shared(self, split: str) -> ImageTable:
         """Return the usable images of a split, equal in all processes."""
         found = found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
         if split == "val":
@@ -484,7 +484,7 @@ def labels_of(data: Any, setting: str) -> Tensor:
     Raises:
         DataError: The dataset has no labels.
     """
-    labels: Tensor | None = getattr(getattr(data, "pictures", None), "labels", None)
+    labels: Tensor | None = getattr(getattr(data, "images", None), "labels", None)
     if labels is None:
         raise DataError(
             f"{setting} needs the class of each image, which this DataModule does not provide; "

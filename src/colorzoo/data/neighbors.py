@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from colorzoo.atomic import write_atomic
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import StoredPicture
+from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
 from colorzoo.progress import progress_bar
 
@@ -99,8 +99,8 @@ def timm_encoder(name: str, *, pretrained: bool, seed: int = 0) -> FeatureEncode
 
 
 def build_neighbors(
-    train: Sequence[StoredPicture],
-    val: Sequence[StoredPicture],
+    train: Sequence[StoredImage],
+    val: Sequence[StoredImage],
     encoder: FeatureEncoder,
     file: Path,
     *,
@@ -134,7 +134,7 @@ def build_neighbors(
     meta = {
         "version": 1,
         "encoder": encoder.name,
-        "pictures_sha256": pictures_hash(train, val),
+        "images_sha256": images_hash(train, val),
     }
     stream = BytesIO()
     np.savez_compressed(
@@ -153,8 +153,8 @@ def build_neighbors(
 
 
 def load_neighbors(
-    train: Sequence[StoredPicture],
-    val: Sequence[StoredPicture],
+    train: Sequence[StoredImage],
+    val: Sequence[StoredImage],
     encoder: str,
     file: Path,
     *,
@@ -179,13 +179,13 @@ def load_neighbors(
         return None
     fresh = (
         meta.get("encoder") == encoder
-        and meta.get("pictures_sha256") == pictures_hash(train, val)
+        and meta.get("images_sha256") == images_hash(train, val)
         and found.train.shape[1] >= min(k, len(train) - 1)
     )
     return Neighbors(found.train[:, :k], found.val[:, :k]) if fresh else None
 
 
-def pictures_hash(*lists: Sequence[StoredPicture]) -> str:
+def images_hash(*lists: Sequence[StoredImage]) -> str:
     """Return a hash of the names and the order of images."""
     digest = hashlib.sha256()
     for sources in lists:
@@ -196,11 +196,11 @@ def pictures_hash(*lists: Sequence[StoredPicture]) -> str:
 
 
 def _features(
-    sources: Sequence[StoredPicture], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
+    sources: Sequence[StoredImage], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
 ) -> Tensor:
     """Return ``(N, D)`` features, normalized to unit length."""
 
-    def square(source: StoredPicture) -> Tensor:
+    def square(source: StoredImage) -> Tensor:
         return crop_square(decode_rgb(source.read(), encoder.size), encoder.size)
 
     parts = [torch.empty(0)]

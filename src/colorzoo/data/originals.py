@@ -10,9 +10,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from colorzoo.data.sources import Sources, StoredPicture, require_folder, tar_sources
+from colorzoo.data.sources import Sources, StoredImage, require_folder, tar_sources
 from colorzoo.errors import DataError
-from colorzoo.pictures.find import find_existing, find_tars
+from colorzoo.image_io.find import find_existing, find_tars
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def find_originals(root: str | Path) -> Originals:
     folder = Path(root)
     require_folder(folder)
     search, tars = find_existing([folder]), find_tars(folder)
-    files = (StoredPicture(str(picture.path)) for picture in search.found)
+    files = (StoredImage(str(image.path)) for image in search.found)
     sources = Sources.of(chain(files, *(tar_sources(str(path)) for path in tars)), folder)
     if not sources:
         raise DataError(f"no image below {str(folder)!r}; expected images, or .tar shards of them.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import (
     Split,
     below,
@@ -17,8 +18,7 @@ from colorzoo.data.layouts import (
     labeled_by_folder,
     missing,
 )
-from colorzoo.data.module import PictureDataModule
-from colorzoo.data.picture_table import Pictures
+from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import find_sources
 
 Edition = Literal["205", "365", "365-challenge"]
@@ -30,7 +30,7 @@ _LISTS_205 = ("trainvalsplit_places205", ".")
 _SIZES = ("256", "large")
 
 
-class PlacesDataModule(PictureDataModule):
+class PlacesDataModule(ImageDataModule):
     """Places205 or Places365.
 
     Examples:
@@ -46,7 +46,7 @@ class PlacesDataModule(PictureDataModule):
             lists of ``filelist_places365-standard``. If both sizes exist, 256 is used.
         edition: ``"205"``, ``"365"`` (standard) or ``"365-challenge"``.
         labels: Add ``label`` to batches, from the lists or from the sorted class folders.
-        kwargs: Arguments of `PictureDataModule`.
+        kwargs: Arguments of `ImageDataModule`.
     """
 
     def __init__(self, root: str, edition: Edition = "365", labels: bool = False, **kwargs: Any) -> None:
@@ -57,27 +57,27 @@ class PlacesDataModule(PictureDataModule):
         """205 or 365 with ``labels``; else 0."""
         return int(self.hparams.edition.partition("-")[0]) if self.hparams.labels else 0
 
-    def find_pictures(self, split: str) -> Pictures:
+    def find_images(self, split: str) -> ImageTable:
         """Return the images of a split."""
         hp = self.hparams
-        return places_pictures(Path(hp.root), cast(Split, split), edition=hp.edition, labels=hp.labels)
+        return places_images(Path(hp.root), cast(Split, split), edition=hp.edition, labels=hp.labels)
 
 
-def places_pictures(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> Pictures:
+def places_images(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> ImageTable:
     """Find the images of a split; see `PlacesDataModule` for the arguments.
 
     Raises:
         DataError: A file or folder is missing; the message states its expected location and its source.
     """
     if edition == "205":
-        pictures = _pictures_205(root, split)
+        images = _images_205(root, split)
     else:
         in_folders = _in_class_folders(root, split) if edition == "365" else None
-        pictures = in_folders or _listed_365(root, split, edition, labels=labels)
-    return pictures if labels else Pictures(pictures.sources)
+        images = in_folders or _listed_365(root, split, edition, labels=labels)
+    return images if labels else ImageTable(images.sources)
 
 
-def _pictures_205(root: Path, split: Split) -> Pictures:
+def _images_205(root: Path, split: Split) -> ImageTable:
     lists = [place / f"{split}_places205.csv" for place in below(root, *_LISTS_205)]
     file = first_existing(lists)
     if file is None:
@@ -91,7 +91,7 @@ def _pictures_205(root: Path, split: Split) -> Pictures:
     return from_list(file, folder)
 
 
-def _in_class_folders(root: Path, split: Split) -> Pictures | None:
+def _in_class_folders(root: Path, split: Split) -> ImageTable | None:
     """Return the images of the layout with one folder per class; None for another layout."""
     folder = first_existing(below(root, f"places365_standard/{split}", split))
     if folder is None or not class_folders(folder):
@@ -99,7 +99,7 @@ def _in_class_folders(root: Path, split: Split) -> Pictures | None:
     return labeled_by_folder(folder)
 
 
-def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> Pictures:
+def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> ImageTable:
     variant = "challenge" if edition == "365-challenge" else "standard"
     names = [f"val_{size}" for size in _SIZES]
     if split == "train":
@@ -118,4 +118,4 @@ def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> 
     if labels:
         help_text = f"unpack filelist_places365-{variant}.tar there; {_HELP_365}"
         raise missing("list with the labels of Places365", lists[:2], help_text)
-    return Pictures(find_sources(folder))
+    return ImageTable(find_sources(folder))

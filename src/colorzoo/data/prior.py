@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
 from colorzoo.data.check import bounded_map
 from colorzoo.data.decode import UNREADABLE, decode_rgb
-from colorzoo.data.sources import StoredPicture
+from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
 
 SMOOTHING_SIGMA = 5.0  # CIE units, as in the authors' prior
@@ -24,16 +24,16 @@ class Prior:
 
     Attributes:
         shares: ``(313,)`` float64: smoothed frequencies of the bins inside the sRGB hull, with sum 1.
-        pictures: Number of counted images.
+        images: Number of counted images.
         broken: Names of images that could not be decoded.
     """
 
     shares: Tensor
-    pictures: int
+    images: int
     broken: tuple[str, ...]
 
 
-def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Callable[[], None]) -> Prior:
+def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callable[[], None]) -> Prior:
     """Count the colors of images; each image has equal weight.
 
     Args:
@@ -44,18 +44,18 @@ def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Calla
     Raises:
         DataError: No image could be decoded.
     """
-    total, pictures = torch.zeros(len(hull_centers()), dtype=torch.float64), 0
+    total, images = torch.zeros(len(hull_centers()), dtype=torch.float64), 0
     broken = []
     for name, shares in bounded_map(_shares_of, sources, threads):
         if shares is None:
             broken.append(name)
         else:
-            total, pictures = total + shares, pictures + 1
+            total, images = total + shares, images + 1
         tick()
-    if not pictures:
+    if not images:
         raise DataError("no image could be read; `colorzoo data verify` lists the reasons.")
-    smooth = smooth_shares(total / pictures)
-    return Prior(smooth, pictures, tuple(broken))
+    smooth = smooth_shares(total / images)
+    return Prior(smooth, images, tuple(broken))
 
 
 def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
@@ -65,7 +65,7 @@ def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
     return shares @ (kernel / kernel.sum(dim=1, keepdim=True))
 
 
-def _shares_of(source: StoredPicture) -> tuple[str, Tensor | None]:
+def _shares_of(source: StoredImage) -> tuple[str, Tensor | None]:
     try:
         rgb = decode_rgb(source.read(), _SHORT_SIDE)
     except UNREADABLE:

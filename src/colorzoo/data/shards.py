@@ -24,14 +24,14 @@ import torch
 from PIL import Image
 
 from colorzoo.atomic import write_atomic
-from colorzoo.data.check import KnownValues, cache_file, check_pictures, split_by_content
+from colorzoo.data.check import KnownValues, cache_file, check_images, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
+from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import class_names
-from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import byte_count, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
-from colorzoo.pictures.formats import open_picture
+from colorzoo.image_io.formats import open_image
 from colorzoo.weights.catalog import cache_home
 from colorzoo.weights.provenance import data_digest
 
@@ -71,7 +71,7 @@ class ShardReport:
     """Result of `shard_folder`.
 
     Attributes:
-        pictures: Number of images by split.
+        images: Number of images by split.
         chunks: Number of chunk files by split.
         size: Bytes of all chunk files.
         gray: Number of training images left out because they have no color.
@@ -80,7 +80,7 @@ class ShardReport:
         digest: Number and hash of the training images.
     """
 
-    pictures: dict[str, int]
+    images: dict[str, int]
     chunks: dict[str, int]
     size: int
     gray: int
@@ -120,7 +120,7 @@ def shard_folder(
     known = KnownValues(cache_file(source, "checks"))
     for split in SPLITS:
         drop_gray = options.drop_gray and split == "train"
-        checked = check_pictures(found[split].sources, drop_gray=drop_gray, known=known)
+        checked = check_images(found[split].sources, drop_gray=drop_gray, known=known)
         report.gray += len(checked.gray)
         report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
         usable = found[split].select(checked.rows)
@@ -147,14 +147,14 @@ def shard_folder(
             reason = str(error).strip(" .\n").splitlines()[-1]
             raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
         chunks = json.loads((out / split / INDEX).read_text())["chunks"]
-        report.pictures[split], report.chunks[split] = len(usable), len(chunks)
+        report.images[split], report.chunks[split] = len(usable), len(chunks)
         report.size += sum(chunk["chunk_bytes"] for chunk in chunks)
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
 
 
-def _find(source: Path, val_share: float) -> tuple[dict[str, Pictures], list[str]]:
+def _find(source: Path, val_share: float) -> tuple[dict[str, ImageTable], list[str]]:
     """Return the images of both splits with the numbers of their classes, and the names of the classes."""
     if all((source / name).is_dir() for name in SPLITS):
         found = {name: find_sources(source / name) for name in SPLITS}
@@ -171,12 +171,12 @@ def _find(source: Path, val_share: float) -> tuple[dict[str, Pictures], list[str
     classes = sorted({label for labels in names.values() for label in labels if label})
     number = {label: index for index, label in enumerate(classes)}
     labels = {name: torch.tensor([number.get(label, -1) for label in names[name]]) for name in SPLITS}
-    return {name: Pictures(found[name], labels=labels[name]) for name in SPLITS}, classes
+    return {name: ImageTable(found[name], labels=labels[name]) for name in SPLITS}, classes
 
 
-def _record(pictures: Pictures, root: str, options: ShardOptions, index: int) -> Record:
+def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> Record:
     """Return the record to store; a tuple, because litdata stores dicts twice if pyarrow is installed."""
-    found, labels = pictures.sources[index], pictures.labels
+    found, labels = images.sources[index], images.labels
     assert labels is not None
     jpeg = encode(found.read(), options.short_side, options.quality)
     return jpeg, int(labels[index]), os.path.relpath(found.name, root)
@@ -193,7 +193,7 @@ def encode(data: bytes, short_side: int, quality: int) -> bytes:
         short_side: Upper bound of the shorter side in pixels; smaller images are not enlarged.
         quality: JPEG quality, up to 100.
     """
-    with open_picture(BytesIO(data)) as image:
+    with open_image(BytesIO(data)) as image:
         if (small := min(image.size) <= short_side) and image.format == "JPEG":
             return data
     rgb = decode_rgb(data, None if small else short_side)
@@ -235,7 +235,7 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(
             f"no {MANIFEST} in {root!r} ({type(error).__name__}); "
-            "make it with: colorzoo data shard PICTURES FOLDER"
+            "make it with: colorzoo data shard IMAGES FOLDER"
         ) from error
     return manifest
 
@@ -269,7 +269,7 @@ class ShardReader:
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"no shards in {str(self._folder)!r} ({type(error).__name__} on {INDEX}); "
-                "make them with: colorzoo data shard PICTURES FOLDER"
+                "make them with: colorzoo data shard IMAGES FOLDER"
             ) from error
         if self._remote is None:
             for chunk in self._chunks:

@@ -15,12 +15,12 @@ from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.originals import Originals
-from colorzoo.data.picture_table import Partners, Pictures
-from colorzoo.data.sources import Sources, StoredPicture, find_sources
+from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
-from colorzoo.pictures.formats import open_picture
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.image_io.formats import open_image
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Weight
 
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
@@ -65,7 +65,7 @@ class SketchDataModule(FolderDataModule):
         kwargs: Arguments of `FolderDataModule`.
     """
 
-    predicted = "pictures"
+    predicted = "images"
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class SketchDataModule(FolderDataModule):
     ) -> None:
         super().__init__(root, **kwargs)
 
-    def find_pictures(self, split: str) -> Pictures:
+    def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, with their sketches if these are files.
 
         Raises:
@@ -87,7 +87,7 @@ class SketchDataModule(FolderDataModule):
         """
         root, layout = Path(self.hparams.root), self._layout
         if layout == "xdog":
-            return super().find_pictures(split)
+            return super().find_images(split)
         if layout == "pairs":
             _require(root, [f"{part}/{kind}" for part in ("train", "val") for kind in ("color", "sketch")])
             return pair_sketches(root / split / "color", [root / split / "sketch"])
@@ -103,23 +103,23 @@ class SketchDataModule(FolderDataModule):
         """Return the validation sketches if they are files, else all images below the folder."""
         if self._layout == "xdog":
             return super().originals()
-        partners = self.find_pictures("val").first(self.hparams.val_limit).partners
+        partners = self.find_images("val").first(self.hparams.val_limit).partners
         assert partners is not None, "pair_sketches finds partners"
         return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
-    def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
+    def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return crops of images, with their sketches if these are files."""
-        if pictures.partners is None:
-            return super().make_dataset(pictures, train=train)
+        if images.partners is None:
+            return super().make_dataset(images, train=train)
         side = self.train_side if train else self.hparams.val_size
-        return SketchedDataset(pictures.sources, pictures.partners, side=side, random_crop=train)
+        return SketchedDataset(images.sources, images.partners, side=side, random_crop=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Compute missing sketches, then jitter the colors if ``jitter`` is set."""
         if "sketch" not in batch:
             batch = {**batch, "sketch": self._draw(batch, training=training)}
         if training and self.hparams.jitter:
-            generators = picture_generators(batch["seed"], "jitter")
+            generators = image_generators(batch["seed"], "jitter")
             batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
         return batch
 
@@ -140,7 +140,7 @@ class SketchDataModule(FolderDataModule):
             return sketch
         chosen = torch.full((len(rgb),), len(widths) // 2)
         if training:
-            draws = draw_uniform(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
+            draws = draw_uniform(image_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
 
@@ -156,7 +156,7 @@ class SketchedDataset(Dataset[Sample]):
     """
 
     def __init__(
-        self, colors: Sequence[StoredPicture], sketches: Partners, *, side: int, random_crop: bool
+        self, colors: Sequence[StoredImage], sketches: Partners, *, side: int, random_crop: bool
     ) -> None:
         self.colors, self.sketches, self.side, self.random_crop = colors, sketches, side, random_crop
 
@@ -178,7 +178,7 @@ class SketchedDataset(Dataset[Sample]):
         return Sample(rgb=both[:3], seed=torch.tensor(seed), name=name, sketch=both[3:])
 
 
-def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
+def pair_sketches(colors: Path, sketches: Sequence[Path]) -> ImageTable:
     """Match the images of a folder with the sketches of the same name.
 
     Args:
@@ -189,7 +189,7 @@ def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
         DataError: An image has no sketch, or a sketch with another aspect ratio.
     """
     drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
-    pairs: list[tuple[StoredPicture, list[StoredPicture]]] = []
+    pairs: list[tuple[StoredImage, list[StoredImage]]] = []
     for source in find_sources(colors):
         stem = _stem(source, colors)
         partners = [found[stem] for found in drawn if stem in found]
@@ -201,7 +201,7 @@ def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
         for partner in partners:
             _require_same_shape(source, partner)
     sources = Sources.of((source for source, _ in pairs), colors)
-    return Pictures(sources, partners=Partners.of(partners for _, partners in pairs))
+    return ImageTable(sources, partners=Partners.of(partners for _, partners in pairs))
 
 
 def _require(root: Path, folders: Sequence[str]) -> None:
@@ -212,15 +212,15 @@ def _require(root: Path, folders: Sequence[str]) -> None:
             )
 
 
-def _stem(source: StoredPicture, folder: Path) -> str:
+def _stem(source: StoredImage, folder: Path) -> str:
     return str(Path(source.name).relative_to(folder).with_suffix(""))
 
 
-def _require_same_shape(source: StoredPicture, partner: StoredPicture) -> None:
+def _require_same_shape(source: StoredImage, partner: StoredImage) -> None:
     ratios = []
     for one in (source, partner):
         try:
-            with open_picture(one.path) as image:
+            with open_image(one.path) as image:
                 ratios.append(image.width / image.height)
         except OSError:
             return  # broken files are listed by the check

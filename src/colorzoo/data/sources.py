@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.pictures.find import is_hidden
+from colorzoo.image_io.find import is_hidden
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _PASSING = frozenset(  # temporary errors of a file server that is restarting or
 _PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
 
 
-class StoredPicture(NamedTuple):
+class StoredImage(NamedTuple):
     """Location of an encoded image.
 
     Attributes:
@@ -69,8 +69,8 @@ class StoredPicture(NamedTuple):
             return stream.read(self.size)
 
 
-class Sources(Sequence[StoredPicture]):
-    """An immutable, compact sequence of `StoredPicture` (about 40 bytes per image), shared by all workers.
+class Sources(Sequence[StoredImage]):
+    """An immutable, compact sequence of `StoredImage` (about 40 bytes per image), shared by all workers.
 
     Create it with `Sources.of`. Slices and `select` return views without copying names.
 
@@ -95,7 +95,7 @@ class Sources(Sequence[StoredPicture]):
         self._members, self._rows = members, rows
 
     @classmethod
-    def of(cls, sources: Iterable[StoredPicture], root: str | Path = "") -> Sources:
+    def of(cls, sources: Iterable[StoredImage], root: str | Path = "") -> Sources:
         """Pack sources, consuming them one by one.
 
         Args:
@@ -124,20 +124,20 @@ class Sources(Sequence[StoredPicture]):
         return len(self._names) if self._rows is None else len(self._rows)
 
     @overload
-    def __getitem__(self, index: int) -> StoredPicture: ...
+    def __getitem__(self, index: int) -> StoredImage: ...
     @overload
     def __getitem__(self, index: slice) -> Sources: ...
-    def __getitem__(self, index: int | slice) -> StoredPicture | Sources:
+    def __getitem__(self, index: int | slice) -> StoredImage | Sources:
         if isinstance(index, slice):
             return self.select(torch.arange(len(self), dtype=torch.int32)[index])
         row = range(len(self))[index]
         row = row if self._rows is None else int(self._rows[row])
         archive, offset, size = (-1, 0, -1) if self._members is None else self._members[row].tolist()
         if archive < 0:
-            return StoredPicture(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per image
-        return StoredPicture(self._archives[archive], self._names[row], offset, size)
+            return StoredImage(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per image
+        return StoredImage(self._archives[archive], self._names[row], offset, size)
 
-    def __iter__(self) -> Iterator[StoredPicture]:
+    def __iter__(self) -> Iterator[StoredImage]:
         return (self[index] for index in range(len(self)))
 
     def select(self, rows: Tensor) -> Sources:
@@ -194,7 +194,7 @@ def find_sources(folder: Path) -> Sources:
         4
 
     Symbolic links to folders are followed once. Hidden files and the folders of operating systems and NAS
-    devices (`colorzoo.pictures.find.is_hidden`) are skipped; a warning names the skipped folders.
+    devices (`colorzoo.image_io.find.is_hidden`) are skipped; a warning names the skipped folders.
 
     Raises:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
@@ -203,11 +203,11 @@ def find_sources(folder: Path) -> Sources:
 
     skipped: list[str] = []
 
-    def sources() -> Iterator[StoredPicture]:
+    def sources() -> Iterator[StoredImage]:
         for path in walk_files(str(folder), skipped):
             suffix = suffix_of(path)
             if suffix in EXTENSIONS:
-                yield StoredPicture(path)
+                yield StoredImage(path)
             elif suffix == ".tar":
                 yield from tar_sources(path)
 
@@ -233,7 +233,7 @@ def require_folder(folder: Path) -> None:
         raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of images.")
 
 
-def byte_count(source: StoredPicture) -> int:
+def byte_count(source: StoredImage) -> int:
     """Return the size of an encoded image in bytes; -1 if its file does not exist."""
     if source.size >= 0:
         return source.size
@@ -269,7 +269,7 @@ def walk_files(
             yield path
 
 
-def tar_sources(path: str) -> Iterator[StoredPicture]:
+def tar_sources(path: str) -> Iterator[StoredImage]:
     """Yield the images inside a plain tar file.
 
     Raises:
@@ -285,7 +285,7 @@ def tar_sources(path: str) -> Iterator[StoredPicture]:
                     continue
                 if member.issparse():  # a 512-byte header can declare any size
                     raise DataError(f"{member.name!r} in {path!r} is sparse; pack the tar without --sparse.")
-                yield StoredPicture(path, member.name, member.offset_data, member.size)
+                yield StoredImage(path, member.name, member.offset_data, member.size)
             stream: Any = archive.fileobj
             stream.seek(archive.offset)
             if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile treats a damaged header as the end

@@ -12,14 +12,14 @@ from torch.utils.data import Dataset
 from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import SeededSampler
-from colorzoo.data.module import PictureDataModule
+from colorzoo.data.module import ImageDataModule
 from colorzoo.data.originals import Originals
 from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.errors import DataError
 from colorzoo.settings import Natural, Positive
 
 
-class StreamingDataModule(PictureDataModule):
+class StreamingDataModule(ImageDataModule):
     """Images in shards, local or in cloud storage.
 
     Examples:
@@ -40,7 +40,7 @@ class StreamingDataModule(PictureDataModule):
         cache_gigabytes: Size in GB above which the oldest downloads are deleted; None keeps all.
         shuffle_window: Number of images that are shuffled together; larger windows mix better and read more
             chunks at a time.
-        kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect,
+        kwargs: Arguments of `ImageDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect,
             because images are checked when shards are written.
 
     Raises:

@@ -21,16 +21,16 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.check import bounded_map, is_gray
-from colorzoo.data.coco_stuff import coco_stuff_pictures
+from colorzoo.data.coco_stuff import coco_stuff_images
 from colorzoo.data.decode import eight_bit_rgb
-from colorzoo.data.imagenet import imagenet_pictures
+from colorzoo.data.image_table import ImageTable
+from colorzoo.data.imagenet import imagenet_images
 from colorzoo.data.layouts import Split
-from colorzoo.data.picture_table import Pictures
-from colorzoo.data.places import places_pictures
-from colorzoo.data.sources import EXTENSIONS, StoredPicture, find_sources, suffix_of, tar_sources, walk_files
+from colorzoo.data.places import places_images
+from colorzoo.data.sources import EXTENSIONS, StoredImage, find_sources, suffix_of, tar_sources, walk_files
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
-from colorzoo.pictures.formats import open_picture
+from colorzoo.image_io.formats import open_image
 
 Kind = Literal[
     "broken", "wrong extension", "not read", "animated", "gray", "toned", "flat", "CMYK", "16-bit", "1-bit",
@@ -65,7 +65,7 @@ class Layout:
         classes: Official number of classes; None if the data set has none.
     """
 
-    find: Callable[[Path, Split], Pictures]
+    find: Callable[[Path, Split], ImageTable]
     signs: tuple[str, ...]
     counts: Mapping[Split, int]
     classes: int | None = None
@@ -73,7 +73,7 @@ class Layout:
 
 LAYOUTS: Mapping[str, Layout] = {
     "imagenet": Layout(
-        lambda root, split: imagenet_pictures(root, split, labels=True),
+        lambda root, split: imagenet_images(root, split, labels=True),
         (
             "ILSVRC",
             "ILSVRC2012_devkit_t12",
@@ -85,25 +85,25 @@ LAYOUTS: Mapping[str, Layout] = {
         1000,
     ),
     "places205": Layout(
-        lambda root, split: places_pictures(root, split, edition="205", labels=True),
+        lambda root, split: places_images(root, split, edition="205", labels=True),
         ("trainvalsplit_places205", "train_places205.csv"),
         {"train": 2_448_873, "val": 20_500},
         205,
     ),
     "places365-challenge": Layout(
-        lambda root, split: places_pictures(root, split, edition="365-challenge", labels=True),
+        lambda root, split: places_images(root, split, edition="365-challenge", labels=True),
         ("data_256_challenge", "data_large_challenge", "filelist_places365-challenge"),
         {"train": 8_026_628, "val": 36_500},
         365,
     ),
     "places365": Layout(
-        lambda root, split: places_pictures(root, split, labels=True),
+        lambda root, split: places_images(root, split, labels=True),
         ("places365_standard", "data_256", "data_large", "val_256", "val_large", "data_256_standard"),
         {"train": 1_803_460, "val": 36_500},
         365,
     ),
     "coco_stuff": Layout(
-        lambda root, split: coco_stuff_pictures(root, split, boxes=True, classes=True),
+        lambda root, split: coco_stuff_images(root, split, boxes=True, classes=True),
         ("train2017", "val2017", "images/train2017", "images/val2017"),
         {"train": 118_287, "val": 5_000},
     ),
@@ -143,7 +143,7 @@ class VerifyReport:
     Attributes:
         root: Folder of the data set.
         layout: Result of the layout check.
-        pictures: Number of images, including broken ones.
+        images: Number of images, including broken ones.
         bytes: Total size of the images.
         width: Minimum, median and maximum of the displayed width.
         height: Minimum, median and maximum of the displayed height.
@@ -156,7 +156,7 @@ class VerifyReport:
 
     root: str
     layout: LayoutReport
-    pictures: int = field(init=False)
+    images: int = field(init=False)
     bytes: int = 0
     width: tuple[int, int, int] = field(init=False)
     height: tuple[int, int, int] = field(init=False)
@@ -207,7 +207,7 @@ def verify(
     sizes, names = array("q"), []
     by_content: dict[bytes, list[int]] = defaultdict(list)
     hashes = array("Q")
-    examined = bounded_map(_read_and_examine, _pictures(report, others), threads or core_count())
+    examined = bounded_map(_read_and_examine, _images(report, others), threads or core_count())
     for number, (path, length, found) in enumerate(examined):
         name = os.path.relpath(path, root)
         names.append(name)
@@ -220,7 +220,7 @@ def verify(
         report.formats[found.format or "none"] = report.formats.get(found.format or "none", 0) + 1
         sizes.extend(found.size or ())
         tick()
-    report.pictures, report.other_files = len(names), dict(sorted(others.items()))
+    report.images, report.other_files = len(names), dict(sorted(others.items()))
     report.width, report.height = _min_median_max(sizes[0::2]), _min_median_max(sizes[1::2])
     same = [group for group in by_content.values() if len(group) > 1]
     report.duplicates = [[names[number] for number in group] for group in same]
@@ -250,16 +250,16 @@ def check_layout(root: Path, name: str | None = None) -> LayoutReport:
     layout, report = LAYOUTS[name], LayoutReport(name)
     for split in _SPLITS:
         try:
-            pictures = layout.find(root, split)
+            images = layout.find(root, split)
         except DataError as error:
             report.mistakes.append(str(error))
             continue
-        report.splits[split] = len(pictures)
+        report.splits[split] = len(images)
         official = layout.counts[split]
-        if len(pictures) != official:
-            report.notes.append(f"{split}: {len(pictures):,} images, the official set has {official:,}")
-        if pictures.labels is not None:
-            classes = len(torch.unique(pictures.labels))
+        if len(images) != official:
+            report.notes.append(f"{split}: {len(images):,} images, the official set has {official:,}")
+        if images.labels is not None:
+            classes = len(torch.unique(images.labels))
             if classes != layout.classes:
                 report.notes.append(f"{split}: {classes} classes, the official set has {layout.classes}")
     return report
@@ -326,7 +326,7 @@ def _find_root(parent: list[int], number: int) -> int:
     return number
 
 
-def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPicture]:
+def _images(report: VerifyReport, others: Counter[str]) -> Iterator[StoredImage]:
     """Yield all images, including formats that DataModules ignore, and count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
     for path in walk_files(root):
@@ -334,7 +334,7 @@ def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPict
         if is_coco and any(folder in path for folder in _CLASS_MAPS):
             others[f"{suffix} (class maps, annotations)"] += 1
         elif suffix in EXTENSIONS | NOT_READ:
-            yield StoredPicture(path)
+            yield StoredImage(path)
         elif suffix == ".tar":
             try:
                 yield from tar_sources(path)
@@ -384,7 +384,7 @@ def examine(name: str, data: bytes) -> Examined:
     if not data:
         return Examined(None, "", (("broken", "empty file"),), digest)
     try:
-        with open_picture(BytesIO(data)) as image:
+        with open_image(BytesIO(data)) as image:
             size, kind = image.size, image.format or ""
             facts = _header_facts(name, image, data)
             # decode the whole file at a reduced size
@@ -402,7 +402,7 @@ def examine(name: str, data: bytes) -> Examined:
     return Examined(size[::-1] if turned else size, kind, tuple(facts), digest, int.from_bytes(bits, "big"))
 
 
-def _read_and_examine(source: StoredPicture) -> tuple[str, int, Examined]:
+def _read_and_examine(source: StoredImage) -> tuple[str, int, Examined]:
     try:
         data = source.read()
     except OSError as error:

@@ -1,9 +1,9 @@
 """Export of models as graphs for other programs: ONNX, or torch.export; each is compared with its model.
 
-Both take batches of any number of pictures. The inputs are ``lightness`` and then every tensor of the
+Both take batches of any number of images. The inputs are ``lightness`` and then every tensor of the
 guidance that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). A reference
-cannot be left out: zeros are a black picture; ``colorzoo weights export`` writes no input for it where a
-model colors well without one. The outputs are the picture and, for a model that predicts one, the
+cannot be left out: zeros are a black image; ``colorzoo weights export`` writes no input for it where a
+model colors well without one. The outputs are the image and, for a model that predicts one, the
 distribution over colors as ``logits``.
 """
 
@@ -55,7 +55,7 @@ _CHECKED: Mapping[Format, tuple[tuple[int, int], ...]] = {
     "onnx": ((64, 96), (37, 53), (128, 40)),
     "pt2": ((96, 64), (64, 160)),  # not 32: torch changes the layout of maps with one row
 }
-_BATCHES = (1, 3)  # of the checked sizes in turn; traced with 2 pictures
+_BATCHES = (1, 3)  # of the checked sizes in turn; traced with 2 images
 _SIZES: Mapping[Format, str] = {
     "onnx": "any height and width",
     "pt2": f"height and width in multiples of {_MULTIPLE} from {_SMALLEST} on",
@@ -70,7 +70,7 @@ class ExportedGraph:
         path: The file.
         inputs: Names of the graph's inputs, in order.
         outputs: Names of its outputs, in order.
-        sizes: Picture sizes that it accepts, in words.
+        sizes: Image sizes that it accepts, in words.
         differences: Largest difference from the model by height and width, as a share of the full scale.
     """
 
@@ -141,7 +141,7 @@ def graph_samples(card: ModelCard, kind: Format) -> tuple[Sample, list[Sample]]:
         kind: Format of the graph.
 
     Returns:
-        Two pictures to trace, and samples of other sizes and of one and three pictures to compare.
+        Two images to trace, and samples of other sizes and of one and three images to compare.
     """
     others = zip(_CHECKED[kind], cycle(_BATCHES), strict=False)
     return _sample(card, _TRACED[kind], 2), [_sample(card, size, batch) for size, batch in others]
@@ -158,8 +158,8 @@ def write_graph(
 
     Args:
         model: In evaluation mode, on the CPU.
-        traced: Two pictures with all the guidance that the graph is to take.
-        others: Samples to compare, of other sizes and numbers of pictures than the traced ones.
+        traced: Two images with all the guidance that the graph is to take.
+        others: Samples to compare, of other sizes and numbers of images than the traced ones.
         out: File to write, ``.onnx`` or ``.pt2``.
         metadata: Entries to add to the file's metadata.
 
@@ -188,7 +188,7 @@ def compare_traced(
 
     Args:
         model: In evaluation mode, on the CPU.
-        traced: Two pictures with all the guidance that the graph is to take.
+        traced: Two images with all the guidance that the graph is to take.
         others: Samples to compare, as for `write_graph`.
 
     Returns:

@@ -101,7 +101,7 @@ class OnnxModel:
             path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=path.parent, prefix=f".{key}.") as folder:
                 self._make(Path(folder) / path.name, given).replace(path)
-        except ColorzooError as error:  # it would fail for every other picture with such guidance
+        except ColorzooError as error:  # it would fail for every other image with such guidance
             self._failed[key] = str(error)
             raise
         except OSError as error:
@@ -130,7 +130,7 @@ class OnnxModel:
         return path
 
     def _sample(self, given: Guidance, size: tuple[int, int], batch: int) -> Sample:
-        """Return pictures of a size, with guidance of the given kinds and fields."""
+        """Return images of a size, with guidance of the given kinds and fields."""
         lightness = sample_input(self._model.input_kind, size, batch=batch).contiguous()
         tensors = []
         for name, tensor in guidance_tensors(given).items():

@@ -1,4 +1,4 @@
-"""Seeded random inputs of a model: pictures, lightness, sketches and every kind of guidance."""
+"""Seeded random inputs of a model: images, lightness, sketches and every kind of guidance."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return guidance of the given kinds for pictures of ``size``.
+    """Return guidance of the given kinds for images of ``size``.
 
     Examples:
         >>> sample_guidance(["points"], (32, 48)).kinds()
@@ -92,7 +92,7 @@ def _regions(size: Size, batch: int, seed: int) -> Regions:
 
 
 def _exemplar(size: Size, batch: int, seed: int) -> Exemplar:
-    other = (size[0] + 8, max(8, size[1] - 4))  # its size may differ from the picture's
+    other = (size[0] + 8, max(8, size[1] - 4))  # its size may differ from the image's
     return Exemplar(sample_image(other, batch=batch, seed=seed + 4))
 
 

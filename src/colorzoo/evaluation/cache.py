@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.atomic import write_atomic
+from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.machine import Machine
-from colorzoo.evaluation.pictures import digest
 from colorzoo.evaluation.protocol import Protocol
 
-TRUE_PICTURE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
+TRUE_IMAGE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
 _VERSION = "2"  # increment it when the meaning of stored values changes
 
 
@@ -73,19 +73,19 @@ class Cache:
         )
         self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(decisive))[:12]}"
 
-    def read(self, method: str, picture: str) -> Entry:
+    def read(self, method: str, image: str) -> Entry:
         """Return the entry of a method and an image, or an empty entry if the cache has none."""
         try:
-            return _from_json(json.loads(self._path(method, picture).read_bytes()))
+            return _from_json(json.loads(self._path(method, image).read_bytes()))
         except (OSError, ValueError, KeyError):  # missing or damaged entries are computed again
             return Entry()
 
-    def write(self, method: str, picture: str, entry: Entry) -> None:
+    def write(self, method: str, image: str, entry: Entry) -> None:
         """Store an entry."""
-        write_atomic(self._path(method, picture), json.dumps(_to_json(entry)).encode())
+        write_atomic(self._path(method, image), json.dumps(_to_json(entry)).encode())
 
-    def _path(self, method: str, picture: str) -> Path:
-        return self._folder / method / f"{picture[:32]}.json"
+    def _path(self, method: str, image: str) -> Path:
+        return self._folder / method / f"{image[:32]}.json"
 
 
 def _to_json(entry: Entry) -> dict[str, Any]:

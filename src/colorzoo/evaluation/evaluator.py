@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.errors import PictureError
-from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
-from colorzoo.evaluation.measures import Bleeding, Cost, Measure, MeasuredPicture
+from colorzoo.errors import ImageError
+from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
+from colorzoo.evaluation.images import Item, Truth, read_truth
+from colorzoo.evaluation.measures import Bleeding, Cost, Measure, MeasuredImage
 from colorzoo.evaluation.methods import Method
-from colorzoo.evaluation.pictures import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import Protocol, UserChoice
 from colorzoo.guidance import Guidance
-from colorzoo.simulation import ColoredPicture, SimulatedUser, TargetPicture, Turn, make_user, play
+from colorzoo.simulation import ColorizedImage, SimulatedUser, TargetImage, Turn, make_user, play
 
 THUMBNAIL = 128  # pixels of the longer side
 
@@ -44,14 +44,14 @@ class Evaluator:
             return
         try:
             truth = read_truth(item, self.protocol, self.device)
-        except PictureError as error:
+        except ImageError as error:
             for method, _ in missing:
                 self.cache.write(method.key, item.key, Entry(skipped=str(error)))
             return
         for method, entry in missing:
             try:
                 self.color_item(method, item, truth, entry)
-            except PictureError as error:
+            except ImageError as error:
                 entry = Entry(skipped=str(error))
             self.cache.write(method.key, item.key, entry)
 
@@ -81,24 +81,24 @@ class Evaluator:
                 cost = _cost(method, partial(painter, scene, turn.guidance))
                 self._measure(entry, turn, truth, bleeding, cost)
         entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].result.rgb)
-        entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
+        entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
         if truth.reference is not None:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
-    def _background_guidance(self, method: Method, scene: TargetPicture) -> Guidance | None:
+    def _background_guidance(self, method: Method, scene: TargetImage) -> Guidance | None:
         """Return the guidance of the background user, or None if there is none for this method."""
         choice = self.protocol.background
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
             return None
-        nothing = ColoredPicture(scene.rgb, scene.ab)  # a background user does not use results
+        nothing = ColorizedImage(scene.rgb, scene.ab)  # a background user does not use results
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
     def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding, cost: Cost | None) -> None:
         """Compute the measures of a result that the entry does not contain."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
-        result = MeasuredPicture(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)
+        result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)
         for measure in self.measures:
             keys = [output.key for output in measure.outputs]
             if all(key in moments or key in features for key in keys):

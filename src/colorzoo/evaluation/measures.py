@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.machine import this_machine
-from colorzoo.evaluation.pictures import Truth
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import Distance
 from colorzoo.guidance import Guidance
@@ -35,7 +35,7 @@ from colorzoo.metrics.named import (
     parse_name,
     suggestion,
 )
-from colorzoo.simulation import ColoredPicture, bled_edges
+from colorzoo.simulation import ColorizedImage, bled_edges
 from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
@@ -53,7 +53,7 @@ class Bleeding:
         truth: The truth.
     """
 
-    def __init__(self, first: ColoredPicture, truth: Truth) -> None:
+    def __init__(self, first: ColorizedImage, truth: Truth) -> None:
         self.first, self._truth = first, truth
 
     @cached_property
@@ -92,7 +92,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class MeasuredPicture:
+class MeasuredImage:
     """A result and its truth.
 
     Attributes:
@@ -127,7 +127,7 @@ class Measure:
 
     name: str
     outputs: tuple[Output, ...]
-    run: Callable[[MeasuredPicture], Values]
+    run: Callable[[MeasuredImage], Values]
     distance: Distance | None = None
     cost: bool = False
 
@@ -137,7 +137,7 @@ class Measure:
         return self.distance is not None
 
 
-_INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
+_INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
     "rgb": lambda result: result.rgb,
     "target": lambda result: result.truth.rgb,
     "ab": lambda result: result.ab,
@@ -148,7 +148,7 @@ _INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
     "reference_ab": lambda result: result.truth.reference_ab,
     "labels": lambda result: None if result.truth.label is None else torch.tensor([result.truth.label]),
 }
-"""Inputs of metrics by name; None for what a picture does not have."""
+"""Inputs of metrics by name; None for what an image does not have."""
 
 
 def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
@@ -164,7 +164,7 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
     outputs = metric.outputs(mark)
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
-    def run(result: MeasuredPicture) -> Values:
+    def run(result: MeasuredImage) -> Values:
         truth, nothing = result.truth, [value_moments(float("nan")) for _ in outputs]
         if metric.needs_color and truth.is_gray:
             return nothing
@@ -173,7 +173,7 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
             return nothing
         if (shared := outputs[0].key) not in truth.kept:
             truth.kept[shared] = metric.shared_inputs(given)
-        return metric.picture_moments(given | truth.kept[shared])
+        return metric.image_moments(given | truth.kept[shared])
 
     return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None)
 
@@ -209,7 +209,7 @@ def _seconds_measure() -> Measure:
 def _cost_measure(output: Output, function: Callable[[Cost], float]) -> Measure:
     """Return a measure of the cost of a result, named like its output."""
 
-    def run(result: MeasuredPicture) -> Values:
+    def run(result: MeasuredImage) -> Values:
         return [value_moments(float("nan") if result.cost is None else function(result.cost))]
 
     return Measure(output.key.partition("_")[0], (output,), run, cost=True)
@@ -220,7 +220,7 @@ def _mean_measure(
     key: str,
     title: str,
     better: Better,
-    function: Callable[[MeasuredPicture], Tensor],
+    function: Callable[[MeasuredImage], Tensor],
     *,
     digits: int,
 ) -> Measure:
@@ -232,7 +232,7 @@ def _mean_measure(
 def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measure:
     """Gain in PSNR in a band around edges over the result of the method without interactions."""
 
-    def gain(result: MeasuredPicture) -> Tensor:
+    def gain(result: MeasuredImage) -> Tensor:
         band = edge_band(result.bleeding.edges, kernel_size)
         before = band_psnr(result.bleeding.first.rgb, result.truth.rgb, band)
         return band_psnr(result.rgb, result.truth.rgb, band) - before
@@ -241,13 +241,13 @@ def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measur
     return _mean_measure(f"psnr_{name}_gain", key, f"Gain, PSNR {title}", "higher", gain, digits=3)
 
 
-def _cdr_gain(result: MeasuredPicture) -> Tensor:
+def _cdr_gain(result: MeasuredImage) -> Tensor:
     if result.truth.is_gray or not result.bleeding.edges.any():
         return torch.tensor(torch.nan)
     return cluster_discrepancy(result.ab[0], result.truth.clusters).nanmean() - result.bleeding.cdr
 
 
-def _drift(result: MeasuredPicture) -> Tensor:
+def _drift(result: MeasuredImage) -> Tensor:
     """Return the mean ab distance from the first result, outside `REACH` pixels around scribbles."""
     if result.guidance.scribbles is None:
         return torch.tensor(0.0)
@@ -340,6 +340,6 @@ def choose_measures(
     if any(measure.name == "seconds" for measure in measures):
         notes.append(
             f"seconds are wall time on {this_machine(device).label} with {torch.get_num_threads()} thread(s) "
-            f"of torch, for each picture the median of {RUNS} runs after a warm-up"
+            f"of torch, for each image the median of {RUNS} runs after a warm-up"
         )
     return measures, tuple(notes)

@@ -17,18 +17,18 @@ from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
-from colorzoo.evaluation.pictures import Item, Truth, digest, read_result
+from colorzoo.evaluation.images import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, next_point
 from colorzoo.inference.references import ReadReference
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.picture import Picture
 from colorzoo.prediction import shown_colors
 from colorzoo.registry import model_card
-from colorzoo.simulation import ColoredPicture, TargetPicture
+from colorzoo.simulation import ColorizedImage, TargetImage
 from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import ResolvedWeights, read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
@@ -125,9 +125,9 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device, all
 def truth_method() -> Method:
     """Return the method whose results equal the ground truth, as the best value of every metric."""
 
-    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         del guidance
-        return ColoredPicture(scene.rgb, scene.ab)
+        return ColorizedImage(scene.rgb, scene.ab)
 
     return Method(TRUTH, TRUTH, lambda _item, _truth: paint, about={"weights": "the truth itself"})
 
@@ -135,11 +135,11 @@ def truth_method() -> Method:
 def gray_method() -> Method:
     """Return the method whose results are gray."""
 
-    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         del guidance
         lightness = rgb_to_lab(scene.rgb)[:, :1]
         ab = torch.zeros_like(scene.ab)
-        return ColoredPicture(lab_to_rgb(torch.cat([lightness, ab], dim=1)), ab)
+        return ColorizedImage(lab_to_rgb(torch.cat([lightness, ab], dim=1)), ab)
 
     return Method(GRAY, GRAY, lambda _item, _truth: paint, about={"weights": "no color at all"})
 
@@ -152,7 +152,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     def painter(item: Item, truth: Truth) -> ColorFunction:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
-        result = ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
+        result = ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
     hashes = (f"{stem} {sha256_of(path)}" for stem, path in sorted(files.items()))
@@ -189,7 +189,7 @@ def _model_method(
     if found is None and not model().trained:  # raises unless random weights are allowed
         missing = "random"
 
-    size = "the pictures'" if protocol.coloring == "network" else f"{model().working_size} pixels"
+    size = "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
     identity = digest(card.name, sha, repr(sorted(card.hparams.items())), size)
     about = {
         "weights": found.path.name if found else missing,
@@ -225,11 +225,11 @@ def _training(weights: ResolvedWeights | None) -> str:
 def model_function(model: ColoringModel) -> ColorFunction:
     """Return the function that runs a network at the size of the image."""
 
-    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         with torch.inference_mode():
             prediction = model(scene.lightness, guidance)
             rgb, ab = shown_colors(prediction, scene.lightness)
-        return ColoredPicture(rgb.clone(), ab.clone())
+        return ColorizedImage(rgb.clone(), ab.clone())
 
     return paint
 
@@ -242,23 +242,23 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=not model.trained)
 
-    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         colorizer.forget()
         seen = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:
-            exemplar = colorizer.exemplar([ReadReference(_picture(guidance.exemplar.rgb))])
+            exemplar = colorizer.exemplar([ReadReference(_image(guidance.exemplar.rgb))])
         given = replace(guidance, exemplar=None).to("cpu")
-        colored = colorizer.colorize(_picture(seen), given if given.kinds() else None, reference=exemplar)
+        colored = colorizer.colorize(_image(seen), given if given.kinds() else None, reference=exemplar)
         # a model without weights has no device, and the truth is on the device that the user selected
         rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
-        return ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
+        return ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
 
     return paint
 
 
-def _picture(rgb: Tensor) -> Picture:
-    return Picture(rgb[0].permute(1, 2, 0).contiguous().cpu().numpy())
+def _image(rgb: Tensor) -> RasterImage:
+    return RasterImage(rgb[0].permute(1, 2, 0).contiguous().cpu().numpy())
 
 
 @dataclass(frozen=True)

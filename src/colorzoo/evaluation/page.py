@@ -13,9 +13,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
+from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache
+from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
-from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
@@ -96,10 +96,10 @@ def _notes(summary: Summary) -> list[str]:
     setup = summary.setup
     notes = [setup.protocol.coloring_note]
     if setup.deviation:
-        notes.append(f"These are not the pictures of the protocol: {setup.deviation}.")
+        notes.append(f"These are not the images of the protocol: {setup.deviation}.")
     if summary.skipped:
         shown = "; ".join(reason for _, reason in summary.skipped[:5])
-        notes.append(f"{len(summary.skipped)} picture(s) skipped: {shown}")
+        notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")
     return [*notes, *summary.gray_notes, *setup.notes]
 
 
@@ -167,7 +167,7 @@ def _curves(summary: Summary) -> list[tuple[Output, str]]:
 
 
 @dataclass(frozen=True)
-class GalleryPicture:
+class GalleryImage:
     """Image of the gallery with the results of all methods.
 
     Attributes:
@@ -185,11 +185,11 @@ class GalleryPicture:
 
 def ranking_output(summary: Summary) -> Output | None:
     """Return the output that ranks images: the first per-image output with a better direction."""
-    usable = (o for o in summary.setup.outputs if o.per_picture and o.better != "neither")
+    usable = (o for o in summary.setup.outputs if o.per_image and o.better != "neither")
     return next(usable, None)
 
 
-def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryPicture], list[GalleryPicture]]:
+def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryImage], list[GalleryImage]]:
     """Return the images with the worst and best mean value over all methods except truth and gray."""
     output = ranking_output(summary)
     methods = summary.setup.methods
@@ -203,9 +203,9 @@ def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryPicture]
     shown = order.tolist()
     if len(shown) > 2 * GALLERY_SIZE:
         shown = shown[:GALLERY_SIZE] + shown[-GALLERY_SIZE:]
-    pictures = [_gallery_picture(summary, cache, index, output) for index in shown]
-    half = (len(pictures) + 1) // 2
-    return pictures[:half], pictures[half:][::-1]
+    images = [_gallery_image(summary, cache, index, output) for index in shown]
+    half = (len(images) + 1) // 2
+    return images[:half], images[half:][::-1]
 
 
 def _last(summary: Summary, method: Method) -> int:
@@ -217,22 +217,22 @@ def _values(summary: Summary, method: Method, output: Output) -> NDArray[np.floa
     return np.asarray(output.finish(table.moments[output.key]))
 
 
-def _gallery_picture(summary: Summary, cache: Cache, index: int, output: Output) -> GalleryPicture:
+def _gallery_image(summary: Summary, cache: Cache, index: int, output: Output) -> GalleryImage:
     item = summary.items[index]
     results, truth, reference = [], "", ""
     for method in summary.setup.methods:
         thumbnails = cache.read(method.key, item.key).thumbnails
-        truth = truth or _data_url("image/jpeg", thumbnails[TRUE_PICTURE])
+        truth = truth or _data_url("image/jpeg", thumbnails[TRUE_IMAGE])
         if REFERENCE in thumbnails:
             reference = _data_url("image/jpeg", thumbnails[REFERENCE])
         if method.name == TRUTH:
             continue  # has its own column
         value = float(_values(summary, method, output)[index])
         results.append((method.name, _data_url("image/jpeg", thumbnails[_last(summary, method)]), value))
-    return GalleryPicture(item, truth, reference, tuple(results))
+    return GalleryImage(item, truth, reference, tuple(results))
 
 
-def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[GalleryPicture]]]:
+def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[GalleryImage]]]:
     """Return title, explanation and images of each part of the gallery."""
     output = ranking_output(summary)
     if output is None:
@@ -241,7 +241,7 @@ def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[Galler
     most = max(row.count for row in summary.rows)
     after = f" after {most} interaction{'s' if most > 1 else ''}" if most else ""
     how = f"ranked by {heading(output)}{after}, mean of the methods but truth and gray"
-    return [("Worst pictures", how, worst), ("Best pictures", "", best)]
+    return [("Worst images", how, worst), ("Best images", "", best)]
 
 
 def _data_url(kind: str, data: bytes) -> str:

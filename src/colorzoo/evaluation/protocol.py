@@ -140,7 +140,7 @@ class Protocol:
         """Sentence on the size at which the images were colorized."""
         if self.coloring == "colorizer":
             return "Colored as colorize does, each network at its model's working size."
-        side = "the pictures' size" if self.resize.mode == "none" else f"{self.resize.size} pixels"
+        side = "the images' size" if self.resize.mode == "none" else f"{self.resize.size} pixels"
         return f"Colored by the network alone at {side}, as papers measure; colorize uses the working size."
 
 

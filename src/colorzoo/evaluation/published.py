@@ -19,7 +19,7 @@ class Published:
     Attributes:
         source: Paper and table.
         protocol: Label of the most similar protocol of the package.
-        pictures: The images.
+        images: The images.
         metric: Key of our output without the resize, or the name in the paper.
         resize: Key of the resize.
         method: Name of the method in the paper.
@@ -34,7 +34,7 @@ class Published:
 
     source: str
     protocol: str
-    pictures: str
+    images: str
     metric: str
     resize: str
     method: str
@@ -66,7 +66,7 @@ def published_for(protocol: Protocol, outputs: Sequence[Output], deviation: str)
 def _differs(entry: Published, protocol: Protocol, keys: set[str], deviation: str) -> str:
     reasons = []
     if deviation:
-        reasons.append(f"other pictures ({deviation})")
+        reasons.append(f"other images ({deviation})")
     if entry.protocol != protocol.label:
         reasons.append(f"protocol {entry.protocol}")
     if entry.resize != protocol.resize.key:

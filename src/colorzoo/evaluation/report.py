@@ -42,12 +42,12 @@ def _json(value: object) -> str:
 def manifest(summary: Summary) -> dict[str, Any]:
     """Return all information to reproduce the results; only ``run`` differs between equal evaluations."""
     setup, run = summary.setup, describe_run()
-    pictures = []
+    images = []
     for item in summary.items:
-        picture: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
+        image: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
         if item.reference_sha256:
-            picture |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
-        pictures.append(picture)
+            image |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
+        images.append(image)
     return {
         "schema": SCHEMA,
         "versions": {"python": run["python"], **setup.machine.versions},
@@ -71,7 +71,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "metrics": [setup.full_key(output) for output in setup.outputs],
         "resamples": setup.resamples,
         "deviation": setup.deviation,
-        "pictures": pictures,
+        "images": images,
         "skipped": [{"name": name, "reason": reason} for name, reason in summary.skipped],
         "gray": list(summary.gray),
     }
@@ -91,7 +91,7 @@ def results(summary: Summary) -> dict[str, Any]:
         "protocol": setup.protocol.label,
         "deviation": setup.deviation,
         "setup": _setup(summary),
-        "pictures": len(summary.items),
+        "images": len(summary.items),
         "skipped": len(summary.skipped),
         "gray": len(summary.gray),
         "notes": list(setup.notes),
@@ -101,7 +101,7 @@ def results(summary: Summary) -> dict[str, Any]:
                 "unit": output.unit,
                 "better": output.better,
                 "digits": output.digits,
-                "per_picture": output.per_picture,
+                "per_image": output.per_image,
             }
             for output in setup.outputs
         },
@@ -141,7 +141,7 @@ def _row(row: Row, keys: dict[str, str], best: Mapping[tuple[str, int], frozense
     scores = {
         keys[key]: {
             **vars(score.estimate),
-            "pictures": score.pictures,
+            "images": score.images,
             "exact": score.exact,
             "left_out": score.left_out,
             "best": row.method in best.get((key, row.count), ()),
@@ -160,5 +160,5 @@ def _comparison(found: Comparison, keys: dict[str, str]) -> dict[str, Any]:
         "p_adjusted": found.adjusted,
         "real": found.real,
         "verdict": found.verdict,
-        "pictures": found.difference.pictures,
+        "images": found.difference.images,
     }

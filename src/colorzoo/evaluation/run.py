@@ -16,10 +16,10 @@ import torch.distributed as dist
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
+from colorzoo.evaluation.images import hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
-from colorzoo.evaluation.pictures import hash_all, select_pictures
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
@@ -78,7 +78,7 @@ class Outcome:
     """Outcome of an evaluation.
 
     Examples:
-        >>> Outcome(None, skipped=(("broken.png", "it is no picture"),)).skipped[0][0]
+        >>> Outcome(None, skipped=(("broken.png", "it is no image"),)).skipped[0][0]
         'broken.png'
 
     Attributes:
@@ -149,7 +149,7 @@ def join_processes() -> Iterator[tuple[int, int]]:
 
 def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     _make_output_folder(plan.output, plan.data)
-    selection = select_pictures(plan.data, plan.protocol, plan.pairs, plan.limit)
+    selection = select_images(plan.data, plan.protocol, plan.pairs, plan.limit)
     measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
     methods = open_methods(
         _method_names(plan, measures),

@@ -44,19 +44,19 @@ class Difference:
     Attributes:
         estimate: First minus second.
         p_value: Two-sided bootstrap p-value: twice the fraction of resamples with the opposite sign.
-        pictures: Number of images with a value for both methods.
+        images: Number of images with a value for both methods.
     """
 
     estimate: Estimate
     p_value: float
-    pictures: int
+    images: int
 
 
-def bootstrap_weights(pictures: int, resamples: int, seed: int) -> Weights:
-    """Return ``(resamples, pictures)``, the count of each image in each resample."""
+def bootstrap_weights(images: int, resamples: int, seed: int) -> Weights:
+    """Return ``(resamples, images)``, the count of each image in each resample."""
     generator = np.random.default_rng(seed)
-    share = np.full(pictures, 1 / pictures)
-    return generator.multinomial(pictures, share, size=resamples).astype(np.float64)
+    share = np.full(images, 1 / images)
+    return generator.multinomial(images, share, size=resamples).astype(np.float64)
 
 
 def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:

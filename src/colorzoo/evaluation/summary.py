@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import PSEUDO, Method, truth_method
-from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.published import Published, published_for
 from colorzoo.evaluation.statistics import (
@@ -79,13 +79,13 @@ class Score:
 
     Attributes:
         estimate: The value with its interval.
-        pictures: Number of images with a value.
+        images: Number of images with a value.
         exact: Number of images without error, which a mean in decibels excludes.
         left_out: Number of images without a value, such as the CDR of a gray image.
     """
 
     estimate: Estimate
-    pictures: int
+    images: int
     exact: int
     left_out: int
 
@@ -134,7 +134,7 @@ class Comparison:
         if np.isinf(self.difference.estimate.value):
             return "one of them equals the truth"
         if np.isnan(self.adjusted):
-            return "too few pictures"
+            return "too few images"
         return "real" if self.real else "may be chance"
 
 
@@ -192,7 +192,7 @@ class Summary:
         if not self.gray:
             return ()
         return (
-            f"{len(self.gray)} picture(s) have no color, so that every color counts as wrong and CDR is left "
+            f"{len(self.gray)} image(s) have no color, so that every color counts as wrong and CDR is left "
             f"out: {', '.join(self.gray[:5])}",
         )
 

@@ -132,12 +132,12 @@ def markdown(summary: Summary) -> str:
 
 def per_image(summary: Summary) -> str:
     """Return a CSV file with a row for each image, method and number of interactions."""
-    outputs = [output for output in summary.setup.outputs if output.per_picture]
+    outputs = [output for output in summary.setup.outputs if output.per_image]
     paired = any(item.reference_name for item in summary.items)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     keys = [summary.setup.full_key(output) for output in outputs]
-    names = ["picture", "reference"] if paired else ["picture"]
+    names = ["image", "reference"] if paired else ["image"]
     writer.writerow([*names, "sha256", "method", "interactions", "given", *keys])
     for (method, count), table in summary.tables.items():
         values = [output.finish(table.moments[output.key]) for output in outputs]
@@ -149,9 +149,9 @@ def per_image(summary: Summary) -> str:
     return stream.getvalue()
 
 
-def of_sets(per_picture: Iterable[bool]) -> str:
+def of_sets(per_image: Iterable[bool]) -> str:
     """Return the text on jackknife intervals, or an empty string if all outputs are per image."""
-    return "" if all(per_picture) else ", of distances of sets by jackknife"
+    return "" if all(per_image) else ", of distances of sets by jackknife"
 
 
 def latex(found: Mapping[str, Any]) -> str:
@@ -206,10 +206,10 @@ def _caption(summary: Summary) -> list[str]:
     setup = summary.setup
     keys = ", ".join(setup.full_key(output) for output in setup.outputs)
     deviation = f" ({setup.deviation})" if setup.deviation else ""
-    sets = of_sets(output.per_picture for output in setup.outputs)
+    sets = of_sets(output.per_image for output in setup.outputs)
     return [
-        f"Protocol {setup.protocol.label}, {len(summary.items)} pictures{deviation}; in brackets 95 % "
-        f"intervals by bootstrap over pictures{sets}.",
+        f"Protocol {setup.protocol.label}, {len(summary.items)} images{deviation}; in brackets 95 % "
+        f"intervals by bootstrap over images{sets}.",
         setup.protocol.coloring_note,
         f"Keys: {keys}.",
     ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Crop
+from colorzoo.image_io.raster_image import RasterImage, on_paper
 from colorzoo.inference.full_size import (
     FullLightness,
     Overlay,
@@ -31,13 +32,12 @@ from colorzoo.inference.steps.colors import Solution
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
 from colorzoo.memory import Memory
-from colorzoo.pictures.picture import Picture, on_paper
 
 _Joined = tuple[FullLightness | Tensor, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
 
 @dataclass(frozen=True)
-class ColoredPicture:
+class ColorizedImage:
     """Colorized image whose pixels are computed on each access.
 
     Attributes:
@@ -73,21 +73,21 @@ class ColoredPicture:
         """Return ``(H, W, 3)`` uint8 or uint16, with less memory and time than `rgb`."""
         return self._finished(join_levels(*self._to_join, depth=depth), depth)
 
-    def source(self, picture: Picture) -> Picture:
+    def source(self, image: RasterImage) -> RasterImage:
         """Return the source image with the crop of the result, for its alpha and metadata.
 
         The alpha is omitted if transparent parts were filled with white.
 
         Args:
-            picture: The whole image.
+            image: The whole image.
         """
         if self.on_paper:
-            picture = on_paper(picture)
+            image = on_paper(image)
         if self.crop is None:
-            return picture
-        from colorzoo.inference.steps.cropping import crop_picture  # few results are cropped
+            return image
+        from colorzoo.inference.steps.cropping import crop_image  # few results are cropped
 
-        return crop_picture(picture, self.crop)
+        return crop_image(image, self.crop)
 
     @property
     def _to_join(self) -> _Joined:
@@ -141,7 +141,7 @@ class NetworkAnswer:
         """Further maps of the model, such as ``"logits"``."""
         return self.solution.extras
 
-    def on_picture(self) -> ColoredPicture:
+    def on_image(self) -> ColorizedImage:
         """Merge the prediction with the full-size lightness of its job.
 
         Raises:
@@ -154,7 +154,7 @@ class NetworkAnswer:
 
     def over(
         self, lightness: FullLightness | Tensor, surroundings: Surroundings | None = None
-    ) -> ColoredPicture:
+    ) -> ColorizedImage:
         """Merge the prediction with a lightness of the image.
 
         Args:
@@ -172,7 +172,7 @@ class NetworkAnswer:
             assert isinstance(shown, Tensor)
             assert isinstance(lightness, Tensor)
             surroundings = surroundings.shifted(shown - lightness)
-        return ColoredPicture(
+        return ColorizedImage(
             self.ab,
             self.job.network.name,
             shown,

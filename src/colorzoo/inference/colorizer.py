@@ -18,10 +18,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.engines.device import choose_device
-from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
-from colorzoo.inference.answer import ColoredPicture, NetworkAnswer, answer
+from colorzoo.image_io.raster_image import RasterImage, on_paper
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import to_pil
+from colorzoo.inference.answer import ColorizedImage, NetworkAnswer, answer
 from colorzoo.inference.job import (
     GuidanceLike,
     Job,
@@ -45,14 +48,11 @@ from colorzoo.inference.references import (
 from colorzoo.inference.stages import Stages
 from colorzoo.inference.steps.sketch import PAPER_NOTE
 from colorzoo.memory import Memory
-from colorzoo.pictures.picture import Picture, on_paper
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import to_pil
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import ModelChoice
 
-ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
+ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
 ReferenceLike = ImageLike | Look | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
 
@@ -64,7 +64,7 @@ class Colorizer:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
         >>> colorizer("photo.png").size
         (48, 32)
-        >>> [picture.size for picture in colorizer(["photo.png", "photo.png"])]
+        >>> [image.size for image in colorizer(["photo.png", "photo.png"])]
         [(48, 32), (48, 32)]
 
     A colorizer can be copied and pickled with its weights; a copy has an empty cache.
@@ -175,10 +175,10 @@ class Colorizer:
     ) -> Image.Image | list[Image.Image]:
         """Colorize an image, or a list of images of any sizes.
 
-        Notes for the user (`ColoredPicture.notes`) are issued as Python warnings.
+        Notes for the user (`ColorizedImage.notes`) are issued as Python warnings.
 
         Args:
-            image: Path, Pillow image, `Picture`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
+            image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
                 uint16 or float in [0, 1]; or a list of them, which share the guidance.
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
@@ -200,11 +200,11 @@ class Colorizer:
             return [
                 self(each, guidance, strength=strength, reference=exemplar, frame=frame) for each in image
             ]
-        picture = _as_picture(image)
-        colored = self.colorize(picture, guidance, strength=strength, reference=reference, frame=frame)
+        raster = _as_image(image)
+        colored = self.colorize(raster, guidance, strength=strength, reference=reference, frame=frame)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
-        return to_pil(colored.levels(), colored.source(picture))
+        return to_pil(colored.levels(), colored.source(raster))
 
     def colorize(
         self,
@@ -214,7 +214,7 @@ class Colorizer:
         strength: float | None = None,
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
-    ) -> ColoredPicture:
+    ) -> ColorizedImage:
         """Colorize one image and return the prediction and notes; see `__call__`.
 
         Args:
@@ -230,12 +230,12 @@ class Colorizer:
         """
         given = read_guidance(guidance)
         exemplar = self.exemplar_of(reference, given, recipe_folder(guidance))
-        job = self.job(_as_picture(image), given, strength, exemplar, frame)
-        return self.run(job).on_picture()
+        job = self.job(_as_image(image), given, strength, exemplar, frame)
+        return self.run(job).on_image()
 
     def job(
         self,
-        picture: Picture,
+        image: RasterImage,
         guidance: Guidance | Recipe,
         strength: float | None = None,
         reference: Exemplar | None = None,
@@ -246,7 +246,7 @@ class Colorizer:
         Sketches have no border detection, and their transparent parts are filled with white.
 
         Args:
-            picture: The image.
+            image: The image.
             guidance: Guidance in pixels of the image, or tensors of any size.
             strength: See `__call__`.
             reference: Reference, or None.
@@ -257,10 +257,10 @@ class Colorizer:
         """
         setting = "none" if self.paints else frame_of(guidance) if frame is None else frame
         healing = guidance.healing if isinstance(guidance, Recipe) else ()
-        seen = on_paper(picture) if self.paints else picture
+        seen = on_paper(image) if self.paints else image
         part = see(seen, setting, self.size, healing)
         job = make_job(self._network, part, guidance, strength=strength, reference=reference, whole=seen)
-        return job if seen is picture else replace(job, notes=(*job.notes, PAPER_NOTE))
+        return job if seen is image else replace(job, notes=(*job.notes, PAPER_NOTE))
 
     def job_of(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> Job:
         """Return the job for a part of an image.
@@ -335,7 +335,7 @@ class Colorizer:
         elif isinstance(reference, Look):
             found = [ReadReference(reference)]
         else:
-            found = [ReadReference(_as_picture(reference))]
+            found = [ReadReference(_as_image(reference))]
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance) -> Prediction:
@@ -373,21 +373,21 @@ class Colorizer:
         return self.model.input_kind == "sketch"
 
 
-def _as_picture(image: ImageLike) -> Picture:
+def _as_image(image: ImageLike) -> RasterImage:
     if isinstance(image, Tensor):
-        return read_picture(_as_array(image))
-    return image if isinstance(image, Picture) else read_picture(image)
+        return read_image(_as_array(image))
+    return image if isinstance(image, RasterImage) else read_image(image)
 
 
 def _as_array(image: Tensor) -> NDArray[Any]:
     """Return a tensor ``(C, H, W)`` of one, three or four channels as array ``(H, W, C)``.
 
     Raises:
-        PictureError: The tensor has another shape.
+        ImageError: The tensor has another shape.
     """
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         shape = tuple(image.shape)
-        raise PictureError(f"a tensor (3, H, W) or (1, H, W) was expected, this one is {shape}")
+        raise ImageError(f"a tensor (3, H, W) or (1, H, W) was expected, this one is {shape}")
     if image.is_floating_point():
         image = image.float()
     return image.detach().permute(1, 2, 0).contiguous().cpu().numpy()

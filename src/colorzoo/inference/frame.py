@@ -302,31 +302,31 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
     return tone, [line for line in seen if abs(line.tone - tone) <= spread]
 
 
-def _find_line(picture: Array, start: int, stop: int, rises: Sequence[int] | None) -> _Line | None:
+def _find_line(image: Array, start: int, stop: int, rises: Sequence[int] | None) -> _Line | None:
     """Find the line along the top with the most support between two columns.
 
     Args:
-        picture: Lightness ``(h, w)`` with the side in question at the top.
+        image: Lightness ``(h, w)`` with the side in question at the top.
         start: First column that counts.
         stop: Column after the last.
         rises: Rises of the line that are tried; None for all up to `_STEEPEST`.
     """
     if rises is not None:
-        return _clearest(_best_depth(picture, rise, start, stop) for rise in rises)
-    most = round(_STEEPEST * picture.shape[1])
-    found = _clearest(_best_depth(picture, rise, start, stop) for rise in range(-most, most + 1, 3))
+        return _clearest(_best_depth(image, rise, start, stop) for rise in rises)
+    most = round(_STEEPEST * image.shape[1])
+    found = _clearest(_best_depth(image, rise, start, stop) for rise in range(-most, most + 1, 3))
     if found is None:
         return None
-    return _clearest([found, *(_best_depth(picture, found.rise + step, start, stop) for step in (-1, 1))])
+    return _clearest([found, *(_best_depth(image, found.rise + step, start, stop) for step in (-1, 1))])
 
 
 def _clearest(lines: Iterable[_Line | None]) -> _Line | None:
     return max((line for line in lines if line is not None), key=lambda line: line.support, default=None)
 
 
-def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | None:
+def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     """Return the outermost of the lines of a given rise that have about the most support."""
-    strip = _sheared(picture, rise)[:, start:stop:2]
+    strip = _sheared(image, rise)[:, start:stop:2]
     rows = len(strip) - _FAR
     if rows < 4 or strip.shape[1] < 16:
         return None
@@ -357,28 +357,28 @@ def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | Non
     return None
 
 
-def _sheared(picture: Array, rise: int) -> Array:
+def _sheared(image: Array, rise: int) -> Array:
     """Return the top of an image, smoothed along its rows, with lines of a given rise made level."""
-    height, width = picture.shape
+    height, width = image.shape
     deepest = int(_DEEPEST * height) + _FAR
     shift = np.rint(rise * (0.5 - np.arange(width) / max(width - 1, 1))).astype(int)
     rows = np.clip(np.arange(deepest)[:, None] + shift, 0, height - 1)
-    strip = picture[rows, np.arange(width)] if rise else picture[:deepest]
+    strip = image[rows, np.arange(width)] if rise else image[:deepest]
     padded = np.pad(strip, ((0, 0), (1, 1)), mode="edge")
     smooth: Array = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
     return smooth
 
 
-def _past_edge(picture: Array, line: _Line) -> int:
+def _past_edge(image: Array, line: _Line) -> int:
     """Return the first row inside a line whose edge may be uneven or blurred."""
-    strip = _sheared(picture, line.rise)[line.depth : line.depth + _FAR]
+    strip = _sheared(image, line.rise)[line.depth : line.depth + _FAR]
     outside = np.abs(strip - line.tone) < line.even
     ragged = int(np.quantile(np.cumprod(outside, axis=0).sum(axis=0), 0.5))
     return line.inside + min(1 + ragged, _NEAR)
 
 
-def _even_rows(picture: Array, tone: float, even: float) -> int:
+def _even_rows(image: Array, tone: float, even: float) -> int:
     """Return how many rows from the top have the tone of the frame nearly throughout."""
-    rows = picture[: int(_DEEPEST * len(picture))]
+    rows = image[: int(_DEEPEST * len(image))]
     full = np.mean(np.abs(rows - tone) < even, axis=1) > 0.9
     return int(np.cumprod(full).sum())

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from colorzoo.color.gamut import linear_rgb_in_gamut
 from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_levels
-from colorzoo.pictures.picture import Levels
+from colorzoo.image_io.raster_image import Levels
 
 BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
 CUT = 3.5  # deviations beyond which a correction's weight is about two thousandths

@@ -19,10 +19,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.image_io.formats import open_image
+from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.inference.frame import find_frame
 from colorzoo.inference.full_size import FullLightness, join, join_levels
-from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import Levels, Picture
 
 _SEARCHED = 1024  # longest side of the sample in which a frame is searched
 NO_AB = torch.zeros(2, 1, 1)
@@ -84,7 +84,7 @@ def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> Ful
     return lightness[rows, columns]
 
 
-def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
+def find_inside(image: RasterImage, setting: FrameSetting) -> Rectangle | None:
     """Return the part of an image that a setting selects; None for the whole image.
 
     Raises:
@@ -93,13 +93,13 @@ def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
     if setting == "none":
         return None
     if setting != "automatic":
-        return check_inside(setting, picture.size)
-    step = max(1, max(picture.size) // _SEARCHED)
-    found = find_frame(lightness_of_levels(picture.levels[::step, ::step]).numpy())
+        return check_inside(setting, image.size)
+    step = max(1, max(image.size) // _SEARCHED)
+    found = find_frame(lightness_of_levels(image.levels[::step, ::step]).numpy())
     if found is None:
         return None
     x, y, width, height = (step * number for number in found[:4])
-    return Rectangle(x, y, min(width, picture.size[0] - x), min(height, picture.size[1] - y), found.tilt)
+    return Rectangle(x, y, min(width, image.size[0] - x), min(height, image.size[1] - y), found.tilt)
 
 
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
@@ -110,7 +110,7 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
-        raise GuidanceError(f"frame {inside} does not lie within the picture ({width} x {height} pixels).")
+        raise GuidanceError(f"frame {inside} does not lie within the image ({width} x {height} pixels).")
     return None if inside == Rectangle(0, 0, width, height) else inside
 
 
@@ -157,7 +157,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
-        raise GuidanceError("classes.file covers the whole picture; it needs the frame 'none'.")
+        raise GuidanceError("classes.file covers the whole image; it needs the frame 'none'.")
     places = [(point, *inside.unbounded((point.x, point.y))) for point in recipe.points]
     points = tuple(replace(point, x=x, y=y) for point, x, y in places if inside.contains((point.x, point.y)))
     lost = len(recipe.points) - len(points)
@@ -273,7 +273,7 @@ def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
 
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
-    with open_picture(io.BytesIO(base64.b64decode(kept.png))) as image:
+    with open_image(io.BytesIO(base64.b64decode(kept.png))) as image:
         whole = torch.from_numpy(np.array(image.convert("RGB"))).movedim(-1, 0)
     cut = Image.fromarray(_crop_scaled(whole, inside, size).movedim(0, -1).contiguous().numpy())
     out = io.BytesIO()

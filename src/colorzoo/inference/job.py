@@ -16,6 +16,7 @@ from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recip
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.full_size import FullLightness, shrunk, working_size
 from colorzoo.inference.inside import (
     Surroundings,
@@ -27,7 +28,6 @@ from colorzoo.inference.inside import (
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.stages import Ran
 from colorzoo.inference.steps.point_corrections import CORRECTIONS
-from colorzoo.pictures.picture import Picture
 from colorzoo.weights.files import digest_of
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
@@ -119,11 +119,11 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     return Path(str(guidance)).parent if is_path else None
 
 
-def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
+def see(image: RasterImage, setting: FrameSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
     """Find the part of an image within its border, inpaint healing strokes, and resize it for the network.
 
     Args:
-        picture: The image.
+        image: The image.
         setting: Setting that selects the part.
         size: Shorter side in pixels at the network.
         healing: Strokes over dust and scratches.
@@ -132,15 +132,15 @@ def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[St
         GuidanceError: A rectangle does not lie within the image.
     """
     started = time.perf_counter()
-    inside = find_inside(picture, read_frame(setting, "frame"))  # healing does not change the border
+    inside = find_inside(image, read_frame(setting, "frame"))  # healing does not change the border
     if healing:
         from colorzoo.inference.steps.healing import heal  # few images need it
 
-        picture = replace(picture, levels=heal(picture.levels, healing))
-    width, height = picture.size if inside is None else inside[2:4]
-    full = FullLightness(picture.levels) if inside is None else crop_levels(picture.levels, inside)
+        image = replace(image, levels=heal(image.levels, healing))
+    width, height = image.size if inside is None else inside[2:4]
+    full = FullLightness(image.levels) if inside is None else crop_levels(image.levels, inside)
     lightness = shrunk(full, working_size(height, width, size))
-    around = None if inside is None else Surroundings(FullLightness(picture.levels), inside)
+    around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
     within = "" if inside is None else ", within a tilted frame" if inside.tilt else ", within a frame"
     within += f", {len(healing)} healing strokes" if healing else ""
     about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
@@ -161,7 +161,7 @@ def make_job(
     *,
     strength: float | None = None,
     reference: Exemplar | None,
-    whole: Picture | None = None,
+    whole: RasterImage | None = None,
 ) -> Job:
     """Return the job for a part of an image.
 
@@ -201,14 +201,14 @@ def make_job(
     return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)), crop)
 
 
-def _remarks(recipe: Recipe, picture: Picture | None) -> tuple[str, ...]:
+def _remarks(recipe: Recipe, image: RasterImage | None) -> tuple[str, ...]:
     """Return notes for the user on a recipe."""
-    if picture is None:
+    if image is None:
         return ()
     notes = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
-    source = picture.metadata.source
+    source = image.metadata.source
     if recipe.sha256 is not None and source is not None and digest_of(source) != recipe.sha256.lower():
-        notes.append("the recipe was made for another picture file")
+        notes.append("the recipe was made for another image file")
     return tuple(notes)
 
 

@@ -14,7 +14,7 @@ from colorzoo.inference.steps.replacing import Replacing
 
 def overlays_of(
     recipe: Recipe,
-    picture_size: tuple[int, int],
+    image_size: tuple[int, int],
     shape: Sequence[int],
     locked: Tensor | None = None,
     reaches: Sequence[Tensor | None] = (),
@@ -23,7 +23,7 @@ def overlays_of(
 
     Args:
         recipe: The recipe.
-        picture_size: Width and height of its image.
+        image_size: Width and height of its image.
         shape: Height and width of the result.
         locked: ``(h, w)`` in [0, 1], mask of locked colors; None without locks.
         reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; see `Solution`.
@@ -34,7 +34,7 @@ def overlays_of(
         found.append(Replacing(recipe.replacements, kept))
     if recipe.paint:
         limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
-        found.append(Painting(recipe.paint, picture_size, size, recipe.strength, limits))
+        found.append(Painting(recipe.paint, image_size, size, recipe.strength, limits))
     return tuple(found)
 
 

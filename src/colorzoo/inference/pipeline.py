@@ -172,7 +172,7 @@ def _points(stages: Stages, job: Job, hints: Hints) -> Points | None:
         draw_points,
         lightness,
         squares=squares_of(hints),
-        picture_size=job.part.size,
+        image_size=job.part.size,
         fits=not job.paints,
     )
 
@@ -254,7 +254,7 @@ def _areas(job: Job, *actions: str) -> tuple[Area, ...]:
 def _masks(stages: Stages, job: Job, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return areas as soft masks, each opaque, so that another opacity draws none again."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return stages(draw_areas, job.part.lightness, areas=opaque, picture_size=job.part.size)
+    return stages(draw_areas, job.part.lightness, areas=opaque, image_size=job.part.size)
 
 
 def _drawn(stages: Stages, job: Job, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -276,7 +276,7 @@ def _seeded(stages: Stages, job: Job, drawn: tuple[DrawnArea, ...]) -> Tensor | 
         return None
     full = tuple(hint for hint in job.recipe.points if hint.strength == 1)
     lightness = job.part.lightness
-    seeds = fit_points(plant_seeds(drawn, hints=full, picture_size=job.part.size), lightness)
+    seeds = fit_points(plant_seeds(drawn, hints=full, image_size=job.part.size), lightness)
     ab = _predict(stages, job, seeds).to_ab()
     return stages(enforce_points, ab, seeds, stages(find_neighbors, lightness))
 
@@ -330,7 +330,7 @@ def _strokes(stages: Stages, job: Job) -> Scribbles | None:
     dense, things = job.tensors.scribbles, _areas(job, "thing")
     strokes: Scribbles | None = None
     if job.recipe.scribbles:
-        strokes = draw_strokes(job.part.lightness, strokes=job.recipe.scribbles, picture_size=job.part.size)
+        strokes = draw_strokes(job.part.lightness, strokes=job.recipe.scribbles, image_size=job.part.size)
     elif dense is not None:
         strokes = resize_maps(Guidance(scribbles=dense), size=job.part.seen).scribbles
     return stroke_things(strokes, _drawn(stages, job, things)) if things else strokes
@@ -343,7 +343,7 @@ def _guidance(stages: Stages, job: Job, *, hinted: bool) -> Guidance:
     boxes = job.recipe.boxes if "boxes" in accepts else None
     if _areas(job, "thing") and "boxes" in accepts:
         boxes = boxes or ()  # a model that detects objects does not look for others
-    guidance = place_boxes(tensors, boxes=boxes, picture_size=job.part.size, size=job.part.seen)
+    guidance = place_boxes(tensors, boxes=boxes, image_size=job.part.size, size=job.part.seen)
     added = dict(_added_guidance(stages, job, hinted=hinted))
     unboxed = "boxes" in accepts and boxes is None and tensors.boxes is None
     if unboxed and isinstance(job.network.model, FindsBoxes):
@@ -418,7 +418,7 @@ def divided_regions(stages: Stages, job: Job) -> Regions:
     if not divisions:
         return proposed
     sketch = network_input(stages, job)
-    return stages(edit_regions, proposed, sketch, divisions=divisions, picture_size=job.part.size)
+    return stages(edit_regions, proposed, sketch, divisions=divisions, image_size=job.part.size)
 
 
 def _region_remarks(stages: Stages, job: Job) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from colorzoo.capabilities import FindsClasses, GivesLooks, MixesLooks
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
+from colorzoo.image_io.find import irregular
+from colorzoo.image_io.raster_image import RasterImage, is_gray
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.find import irregular
-from colorzoo.pictures.picture import Picture, is_gray
-from colorzoo.pictures.read import read_picture
 from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
 
 _MAX_BYTES = 4 << 30  # of a reference that a recipe names
@@ -79,7 +79,7 @@ class Look:
         """
         name = type(model).__name__
         if not isinstance(model, GivesLooks):
-            raise GuidanceError(f"{name} needs the reference picture itself, not a look of {self.model}.")
+            raise GuidanceError(f"{name} needs the reference image itself, not a look of {self.model}.")
         if self.key != model.look_key():
             raise GuidanceError(
                 f"this look was made by {self.model} with other weights than those in use; "
@@ -92,8 +92,8 @@ class ReadReference:
     """A reference.
 
     Examples:
-        >>> from colorzoo.pictures import read_picture
-        >>> ReadReference(read_picture("photo.png"), weight=0.5).weight
+        >>> from colorzoo.image_io import read_image
+        >>> ReadReference(read_image("photo.png"), weight=0.5).weight
         0.5
 
     Attributes:
@@ -102,9 +102,9 @@ class ReadReference:
         name: Name in messages.
     """
 
-    source: Picture | Look
+    source: RasterImage | Look
     weight: float = 1.0
-    name: str = "picture"
+    name: str = "image"
 
 
 def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
@@ -112,11 +112,11 @@ def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
 
     Raises:
         GuidanceError: The look is broken.
-        PictureError: The image cannot be read.
+        ImageError: The image cannot be read.
     """
     if path.is_file() and is_safetensors(path):
         return ReadReference(Look.load(path), weight, str(path))
-    return ReadReference(read_picture(path), weight, str(path))
+    return ReadReference(read_image(path), weight, str(path))
 
 
 def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
@@ -163,25 +163,25 @@ def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> l
     return [read_reference(Path(p), w) for p, w in zip(paths, weights or [1.0] * len(paths), strict=True)]
 
 
-def require_color(picture: Picture, name: str) -> None:
+def require_color(image: RasterImage, name: str) -> None:
     """Check that a reference has colors.
 
     Raises:
         GuidanceError: The image is gray.
     """
-    if is_gray(picture):
+    if is_gray(image):
         raise without_color(name)
 
 
 def without_color(name: str) -> GuidanceError:
     """Return the error of a gray reference of a model that needs its colors."""
-    return GuidanceError(f"the reference {name} has no color; name a picture in color.")
+    return GuidanceError(f"the reference {name} has no color; name an image in color.")
 
 
 def _require_colors(model: ColoringModel, references: Sequence[ReadReference]) -> None:
     """Check that references have colors, where the model needs them; see `require_color`."""
     for reference in references if model.reference_needs_color else ():
-        if isinstance(reference.source, Picture):
+        if isinstance(reference.source, RasterImage):
             require_color(reference.source, reference.name)
 
 
@@ -213,9 +213,9 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
     return found
 
 
-def as_reference(picture: Picture, size: int) -> Tensor:
+def as_reference(image: RasterImage, size: int) -> Tensor:
     """Return a reference image ``(1, 3, h, w)`` in [0, 1] at the network's size."""
-    rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
+    rgb = torch.from_numpy(image.rgb).permute(2, 0, 1)[None]
     shape = working_size(rgb.shape[2], rgb.shape[3], size)
     return F.interpolate(rgb, size=shape, mode="bicubic", antialias=True).clamp(0, 1)
 
@@ -241,7 +241,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
             raise GuidanceError(f"{type(model).__name__} takes one reference, got {len(references)}.")
         return Exemplar(as_reference(first, size))
     mixed = _mixed_look(model, references, size)
-    if len(references) == 1 and isinstance(first, Picture):
+    if len(references) == 1 and isinstance(first, RasterImage):
         return Exemplar(as_reference(first, size), mixed)
     return Exemplar.of_look(mixed)
 
@@ -250,17 +250,17 @@ def make_look(model: ColoringModel, name: str, references: Sequence[ReadReferenc
     """Compute the look of references for a file; see `make_exemplar`.
 
     Examples:
-        >>> from colorzoo.pictures import read_picture
+        >>> from colorzoo.image_io import read_image
         >>> model = colorzoo.create_model("xu2020_small").model
-        >>> pictures = [ReadReference(read_picture(path)) for path in sorted(Path("album/train").iterdir())]
-        >>> make_look(model, "xu2020_small", pictures, size=64).model
+        >>> images = [ReadReference(read_image(path)) for path in sorted(Path("album/train").iterdir())]
+        >>> make_look(model, "xu2020_small", images, size=64).model
         'xu2020_small'
 
     Raises:
         GuidanceError: The model gives no looks, or needs colors that a reference does not have.
     """
     if not isinstance(model, GivesLooks):
-        raise GuidanceError(f"{name} needs the reference picture itself; it makes no looks.")
+        raise GuidanceError(f"{name} needs the reference image itself; it makes no looks.")
     _require_colors(model, references)
     return Look(_mixed_look(model, references, size), model.look_key(), name)
 
@@ -310,9 +310,9 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def describe_statistics(picture: Picture) -> dict[str, Any]:
+def describe_statistics(image: RasterImage) -> dict[str, Any]:
     """Return histogram and saturation of a reference image in the form of a recipe."""
-    found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
+    found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]

@@ -43,14 +43,14 @@ _LIGHTNESS_SCALE, _AB_SCALE = 2.55, 2.0  # levels of 8 bits per unit
 
 
 def select_outlined(
-    lightness: Tensor, ab: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]
+    lightness: Tensor, ab: Tensor, path: Sequence[tuple[float, float]], image_size: tuple[int, int]
 ) -> Mask:
     """Return the object in a rough outline.
 
     Examples:
         >>> lightness, ab = torch.full((1, 1, 32, 48), 50.0), torch.zeros(2, 32, 48)
         >>> path = [(10, 5), (40, 5), (40, 28), (10, 28)]
-        >>> select_outlined(lightness, ab, path, picture_size=(48, 32)).array().shape
+        >>> select_outlined(lightness, ab, path, image_size=(48, 32)).array().shape
         (32, 48)
 
     The outside is background, the middle is the object, and between them GrabCut (Rother et al. 2004) finds
@@ -60,10 +60,10 @@ def select_outlined(
         lightness: ``(1, 1, h, w)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units, the model's own answer.
         path: Outline in pixels of the image.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
-    inside = polygon_map(path, picture_size, size) > 0.5
+    inside = polygon_map(path, image_size, size) > 0.5
     if inside.sum() < _LEAST_PIXELS or inside.all():
         return Mask.of(inside)
     depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -89,11 +89,9 @@ def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArra
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
-def outline_mask(
-    lightness: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]
-) -> Mask:
+def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_size: tuple[int, int]) -> Mask:
     """Return the inside of an outline itself; see `select_outlined`."""
-    return Mask.of(polygon_map(path, picture_size, (int(lightness.shape[2]), int(lightness.shape[3]))) > 0.5)
+    return Mask.of(polygon_map(path, image_size, (int(lightness.shape[2]), int(lightness.shape[3]))) > 0.5)
 
 
 def resize_mask(mask: Mask, size: float) -> Mask:
@@ -129,7 +127,7 @@ def see_things(lightness: Tensor) -> SeenThings:
 def select_at(
     lightness: Tensor,
     place: tuple[float, float],
-    picture_size: tuple[int, int],
+    image_size: tuple[int, int],
     size: float = 1.0,
     *,
     see: Callable[[Tensor], SeenThings] = see_things,
@@ -139,7 +137,7 @@ def select_at(
     Examples:
         >>> lightness = torch.full((1, 1, 32, 48), 20.0)
         >>> lightness[..., 8:24, 12:36] = 80
-        >>> select_at(lightness, place=(24, 16), picture_size=(48, 32)).array().shape
+        >>> select_at(lightness, place=(24, 16), image_size=(48, 32)).array().shape
         (32, 48)
 
     A place belongs to up to three things, such as a lip, a face and a person. The likeliest is selected; on
@@ -149,13 +147,13 @@ def select_at(
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         place: x and y in pixels of the image.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
         size: Each factor of 1.25 selects the next larger thing, or the next smaller one; beyond the last one
             its border moves.
         see: `see_things`, perhaps one that remembers its results.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
-    at = place[0] / picture_size[0] * width, place[1] / picture_size[1] * height
+    at = place[0] / image_size[0] * width, place[1] / image_size[1] * height
     things = _things_at(lightness, at, see(lightness))
     wanted, logits = things.likeliest + round(math.log(size, _STEP)), things.logits
     if wanted < 0:

@@ -17,17 +17,17 @@ from torch.nn import functional as F
 from colorzoo.capabilities import Stylizes, Transform
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.full_size import BicubicUpsampler, bands
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.inference.steps.classes import read_label_image
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.picture import Picture
 
 
 def stylize(
     model: ColoringModel,
-    content: Picture,
-    style: Picture,
+    content: RasterImage,
+    style: RasterImage,
     *,
     transform: Transform | None = None,
     alpha: float = 1.0,
@@ -81,8 +81,7 @@ def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
     labels = read_label_image(path)
     if labels.shape != size[::-1]:
         raise GuidanceError(
-            f"{path} is {labels.shape[1]} x {labels.shape[0]} pixels, but its picture is "
-            f"{size[0]} x {size[1]}"
+            f"{path} is {labels.shape[1]} x {labels.shape[0]} pixels, but its image is {size[0]} x {size[1]}"
         )
     return torch.from_numpy(labels)
 

@@ -2,7 +2,7 @@
 
 Images are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE units
 (``ab``, ``target_ab``). Argument names are the same in all metrics, so a ``torchmetrics.MetricCollection``
-passes each metric the inputs that it accepts. `picture_metrics` builds a collection from metric names.
+passes each metric the inputs that it accepts. `image_metrics` builds a collection from metric names.
 """
 
 from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
@@ -20,7 +20,7 @@ from colorzoo.metrics.appearance import (
     neutral_chroma,
     right_hues,
 )
-from colorzoo.metrics.base import ColorMetric, Output, PictureMean, Ratio, mean_of_moments, require_pair
+from colorzoo.metrics.base import ColorMetric, ImageMean, Output, Ratio, mean_of_moments, require_pair
 from colorzoo.metrics.cdr import (
     CDRSettings,
     ClusterDiscrepancyRatio,
@@ -41,7 +41,7 @@ from colorzoo.metrics.exemplar import (
 )
 from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
 from colorzoo.metrics.fid import FID, KID
-from colorzoo.metrics.named import named_metric, picture_metrics
+from colorzoo.metrics.named import image_metrics, named_metric
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
 from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
 from colorzoo.metrics.video import (
@@ -78,6 +78,7 @@ __all__ = [
     "Flow",
     "GrayGain",
     "HistogramIntersection",
+    "ImageMean",
     "MeanAbPSNR",
     "MeanAbRMSE",
     "MeanCIEDE2000",
@@ -86,7 +87,6 @@ __all__ = [
     "MeanSSIM",
     "NeutralChroma",
     "Output",
-    "PictureMean",
     "PooledAbPSNR",
     "PooledAbRMSE",
     "PooledPSNR",
@@ -108,13 +108,13 @@ __all__ = [
     "feature_network",
     "gray_gain",
     "histogram_intersection",
+    "image_metrics",
     "lpips_network",
     "mean_of_moments",
     "named_metric",
     "neutral_area",
     "neutral_chroma",
     "opencv_flow",
-    "picture_metrics",
     "psnr_8bit",
     "require_pair",
     "right_hues",

@@ -11,9 +11,9 @@ from torch import Tensor
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
 from colorzoo.metrics.base import (
     ColorMetric,
+    ImageMean,
     Moments,
     Output,
-    PictureMean,
     mean_of_moments,
     require_pair,
     root_mean,
@@ -24,7 +24,7 @@ LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
 PIXELS_AT_ONCE = 1 << 16  # limits the distances to 313 bins to 80 MB
 
 
-class MeanAbRMSE(PictureMean):
+class MeanAbRMSE(ImageMean):
     """Mean over images of the RMSE over a and b, in CIE units.
 
     Examples:
@@ -154,7 +154,7 @@ class AbAUC(ColorMetric):
         """
         require_pair(ab, target_ab, 2, values=self.validate_args)
         weights = class_weights_of(target_ab, self.class_weights) if color_weights is None else color_weights
-        # Not in place, see `PictureMean.add`.
+        # Not in place, see `ImageMean.add`.
         self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
 

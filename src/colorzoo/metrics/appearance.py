@@ -23,13 +23,13 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.metrics.base import (
     ColorMetric,
+    ImageMean,
     Output,
-    PictureMean,
     Ratio,
     absolute_mean,
     mean_of_moments,
+    require_images,
     require_pair,
-    require_pictures,
     sums,
 )
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
@@ -69,7 +69,7 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     return spread + 0.3 * offset
 
 
-class Colorfulness(PictureMean):
+class Colorfulness(ImageMean):
     """Mean `colorfulness` over images, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
 
     Examples:
@@ -92,7 +92,7 @@ class Colorfulness(PictureMean):
 
     def update(self, rgb: Tensor) -> None:
         """Add images ``(B, 3, H, W)`` in [0, 1]."""
-        require_pictures(rgb, 3, values=self.validate_args)
+        require_images(rgb, 3, values=self.validate_args)
         self.add(colorfulness(rgb, form=self.form))
 
     def compute(self) -> dict[str, Tensor]:
@@ -138,7 +138,7 @@ class DeltaColorfulness(ColorMetric):
         require_pair(rgb, target, 3, values=self.validate_args)
         difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
         difference = difference.to(self.total.device).double()
-        # Not in place, see `PictureMean.add`.
+        # Not in place, see `ImageMean.add`.
         self.total = self.total + difference.sum()
         self.absolute = self.absolute + difference.abs().sum()
         self.count = self.count + len(rgb)
@@ -336,7 +336,7 @@ class GrayGain(MeanDecibels):
         return self.decibels_output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")
 
 
-class WorseThanGray(PictureMean):
+class WorseThanGray(ImageMean):
     """Fraction of images whose PSNR is more than 0.01 dB below the PSNR of the gray image.
 
     Examples:

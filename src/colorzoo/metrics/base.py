@@ -85,7 +85,7 @@ class ColorMetric(Metric):
         """Return the value of a metric of a set of images.
 
         Args:
-            one: ``(N, D)`` features of the results from `picture_moments`.
+            one: ``(N, D)`` features of the results from `image_moments`.
             other: ``(N, D)`` features of the ground truth.
         """
         raise NotImplementedError(f"{type(self).__name__} must define distance() as a metric of whole sets")
@@ -100,7 +100,7 @@ class ColorMetric(Metric):
         """
         return {}
 
-    def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+    def image_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
         """Compute the moments of one image; this resets the states.
 
         Args:
@@ -119,7 +119,7 @@ def drop_left_out(value: Any) -> Any:
     return {k: v for k, v in value.items() if k != "left_out"} if isinstance(value, dict) else value
 
 
-class PictureMean(ColorMetric, ABC):
+class ImageMean(ColorMetric, ABC):
     """Base class of metrics that are the mean of one value per image.
 
     Examples:
@@ -194,7 +194,7 @@ class Ratio(ColorMetric):
 
     def add(self, total: Tensor, count: Tensor) -> None:
         """Add the ``(B,)`` sums of a batch."""
-        # Not in place, see `PictureMean.add`.
+        # Not in place, see `ImageMean.add`.
         self.total = self.total + total.to(self.total.device).double().sum()
         self.count = self.count + count.to(self.count.device).double().sum()
 
@@ -207,7 +207,7 @@ class Ratio(ColorMetric):
         return sums([float(self.total)], [float(self.count)])
 
 
-def require_pictures(image: Tensor, channels: int, *, values: bool = True) -> None:
+def require_images(image: Tensor, channels: int, *, values: bool = True) -> None:
     """Validate the shape ``(B, channels, H, W)`` and the values of a batch.
 
     Args:
@@ -253,7 +253,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
         >>> require_pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), 3)
 
     Args:
-        image: Results, see `require_pictures`.
+        image: Results, see `require_images`.
         target: Ground truth; its ab must be colors of sRGB.
         channels: 3 or 2.
         values: Also validate the values.
@@ -261,7 +261,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
     Raises:
         DataError: A batch is not ``(B, channels, H, W)``, the shapes differ, or the values are invalid.
     """
-    require_pictures(image, channels, values=values)
+    require_images(image, channels, values=values)
     if values:
         require_values(target, _RANGES.get(channels, _TRUE_AB))
     if image.shape != target.shape:
@@ -288,8 +288,8 @@ def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values:
     Raises:
         DataError: The batch sizes differ, a batch is not ``(B, channels, H, W)``, or the values are invalid.
     """
-    require_pictures(image, channels, values=values)
-    require_pictures(exemplar, channels, values=False)
+    require_images(image, channels, values=values)
+    require_images(exemplar, channels, values=False)
     if values:
         require_values(exemplar, _RANGES.get(channels, _TRUE_AB))
     if len(image) != len(exemplar):
@@ -317,7 +317,7 @@ class Output:
         better: Direction of better values.
         finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
         digits: Number of decimals in tables.
-        per_picture: True if the number is defined for a single image.
+        per_image: True if the number is defined for a single image.
         detail: True for a component of another number, which is excluded from curves and comparisons.
     """
 
@@ -327,7 +327,7 @@ class Output:
     better: Better
     finish: Finish
     digits: int = 3
-    per_picture: bool = True
+    per_image: bool = True
     detail: bool = False
 
 

@@ -23,9 +23,9 @@ from colorzoo.metrics.base import (
     ColorMetric,
     Output,
     mean_of_moments,
+    require_images,
     require_mask,
     require_pair,
-    require_pictures,
     sums,
 )
 
@@ -314,18 +314,18 @@ class ClusterDiscrepancyRatio(ColorMetric):
             if target_ab is None:
                 raise DataError("the Cluster Discrepancy Ratio needs target_ab or truths")
             require_pair(ab, target_ab, 2, values=self.validate_args)
-            truths = [truth_clusters(picture, self.settings) for picture in target_ab]
-        require_pictures(ab, 2, values=self.validate_args)
+            truths = [truth_clusters(image, self.settings) for image in target_ab]
+        require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
             raise DataError(f"expected one truth for each of {len(ab)} images, got {len(truths)}")
         if region is not None:
             require_mask(region, ab)
         regions = [None] * len(ab) if region is None else list(region[:, 0])
         triples = zip(ab, truths, regions, strict=True)
-        found = [cluster_discrepancy(picture, truth, where) for picture, truth, where in triples]
+        found = [cluster_discrepancy(image, truth, where) for image, truth, where in triples]
         ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)
         values = torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1).to(self.total.device)
-        # Not in place, see `PictureMean.add`.
+        # Not in place, see `ImageMean.add`.
         self.total = self.total + values.nan_to_num(0.0).sum(dim=0)
         self.count = self.count + values.isfinite().sum(dim=0)
         self.left_out = self.left_out + values[:, 2].isnan().sum()

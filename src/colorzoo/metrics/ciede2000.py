@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_pair
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pair
 
 _25_TO_7 = 25.0**7
 
@@ -67,7 +67,7 @@ def _cosine(degrees: Tensor) -> Tensor:
     return torch.cos(degrees.deg2rad())
 
 
-class MeanCIEDE2000(PictureMean):
+class MeanCIEDE2000(ImageMean):
     """Mean over images of the mean `ciede2000` over pixels.
 
     Examples:

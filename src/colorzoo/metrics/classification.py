@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_pictures, sums
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, sums
 from colorzoo.metrics.feature_networks import LITE0, FrozenNetwork, lite0_network, timm_network
 
 
@@ -113,14 +113,14 @@ class ClassifierAccuracy(ColorMetric):
         Raises:
             DataError: The number of labels is wrong, or a label is out of range.
         """
-        require_pictures(rgb, 3, values=self.validate_args)
+        require_images(rgb, 3, values=self.validate_args)
         with torch.no_grad():
             scores = self.classify(rgb.float())
         require_labels(labels, len(rgb), scores.shape[1])
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
         ranks = (scores > true_scores).sum(dim=1)  # equal scores count for the true class
         found = torch.stack([(ranks < k).sum() for k in self.best])
-        # Not in place, see `PictureMean.add`.
+        # Not in place, see `ImageMean.add`.
         self.hits = self.hits + found.to(self.hits.device)
         self.count = self.count + len(rgb)
 

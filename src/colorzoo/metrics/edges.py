@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_mask, require_pair
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_mask, require_pair
 from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
 from colorzoo.metrics.psnr import MeanDecibels, decibels
 
@@ -77,7 +77,7 @@ def band_name(kernel_size: int | None) -> str:
     return "full" if kernel_size is None else f"k{kernel_size}"
 
 
-class BandMetric(PictureMean):
+class BandMetric(ImageMean):
     """Base class of means of a value in the band; images without edges are excluded and counted.
 
     Args:

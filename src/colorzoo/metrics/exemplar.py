@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from colorzoo.color import grid_index
 from colorzoo.errors import WeightsError
-from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_exemplars
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_exemplars
 from colorzoo.metrics.feature_networks import (
     FeatureNetwork,
     FrozenNetwork,
@@ -52,7 +52,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
     return torch.minimum(ab_histogram(ab), ab_histogram(reference_ab)).sum(dim=1)
 
 
-class HistogramIntersection(PictureMean):
+class HistogramIntersection(ImageMean):
     """Mean over images of `histogram_intersection` with their exemplars, in [0, 1].
 
     Examples:
@@ -137,7 +137,7 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
     return FeatureNetwork(f"vgg19-{layer}", "full-size", network, channels)
 
 
-class ContextualSimilarity(PictureMean):
+class ContextualSimilarity(ImageMean):
     """Mean over images of `contextual_similarity` with their exemplars (Mechrez et al. 2018).
 
     Examples:

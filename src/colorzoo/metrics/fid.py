@@ -69,7 +69,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
 
-    def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+    def image_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
         """Return the features of one result."""
         return [self.features(given["rgb"])[0].tolist()]
 
@@ -79,7 +79,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 2, per_picture=False),)
+        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 2, per_image=False),)
 
 
 def whole_levels(rgb: Tensor) -> Tensor:
@@ -167,8 +167,8 @@ class KID(ColorMetric):
         """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
-            for name, pictures in (("results", rgb), ("truths", target)):
-                getattr(self, name).append(self.network(whole_levels(pictures)))
+            for name, images in (("results", rgb), ("truths", target)):
+                getattr(self, name).append(self.network(whole_levels(images)))
 
     def compute(self) -> dict[str, Tensor]:
         """Return the distance under ``kid_NETWORK_PREPROCESSING``; NaN for fewer than two images."""
@@ -178,7 +178,7 @@ class KID(ColorMetric):
         value = kernel_distance(one.cpu().numpy(), other.cpu().numpy())
         return {self.key: torch.tensor(value, device=one.device, dtype=torch.float32)}
 
-    def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+    def image_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
         """Return the features of one result."""
         features: Tensor = self.network(whole_levels(given["rgb"]))
         return [features[0].tolist()]
@@ -189,7 +189,7 @@ class KID(ColorMetric):
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 4, per_picture=False),)
+        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 4, per_image=False),)
 
 
 def kernel_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

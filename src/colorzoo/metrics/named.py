@@ -137,11 +137,11 @@ def named_metric(name: str | MetricName) -> ColorMetric:
     return found.kind(*network, **found.options)
 
 
-def picture_metrics(names: Sequence[str]) -> MetricCollection:
+def image_metrics(names: Sequence[str]) -> MetricCollection:
     """Build a collection of metrics by their names.
 
     Examples:
-        >>> scores = picture_metrics(("psnr", "ssim"))
+        >>> scores = image_metrics(("psnr", "ssim"))
         >>> truth = torch.rand(2, 3, 16, 16)
         >>> scores.update(rgb=0.9 * truth, target=truth)
         >>> scores.compute().keys()
@@ -149,7 +149,7 @@ def picture_metrics(names: Sequence[str]) -> MetricCollection:
 
     Pass it every input of its metrics by keyword (see `inputs_of` and `docs/metrics.md`)::
 
-        scores = picture_metrics(("psnr", "ssim", "lpips:vgg"))
+        scores = image_metrics(("psnr", "ssim", "lpips:vgg"))
         scores.update(rgb=result, target=truth)
 
     Args:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_pair
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.weights import load_state_dict_file
 
@@ -47,7 +47,7 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
     return values[..., margin:-margin, margin:-margin].mean(dim=(1, 2, 3))
 
 
-class MeanSSIM(PictureMean):
+class MeanSSIM(ImageMean):
     """Mean `ssim` over images, at most 1 (Wang et al. 2004, as in scikit-image).
 
     Examples:
@@ -113,7 +113,7 @@ def to_signed(rgb: Tensor) -> Tensor:
     return rgb.float() * 2 - 1
 
 
-class MeanLPIPS(PictureMean):
+class MeanLPIPS(ImageMean):
     """Mean LPIPS over images (Zhang et al. 2018, version 0.1).
 
     Examples:

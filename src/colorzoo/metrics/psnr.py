@@ -10,9 +10,9 @@ from torch import Tensor
 from colorzoo.metrics.base import (
     ColorMetric,
     Finish,
+    ImageMean,
     Moments,
     Output,
-    PictureMean,
     mean_of_moments,
     require_pair,
     sums,
@@ -83,7 +83,7 @@ def to_8bit(rgb: Tensor) -> Tensor:
     return (rgb.float().clamp(0, 1) * 255 + slack).floor()
 
 
-class MeanDecibels(PictureMean):
+class MeanDecibels(ImageMean):
     """Mean PSNR over images; exact images (no error) are excluded from the mean and counted in ``exact``."""
 
     higher_is_better = True
@@ -192,7 +192,7 @@ class PooledMSE(ColorMetric):
 
     def add(self, image: Tensor, target: Tensor) -> None:
         """Add two ``(B, C, H, W)`` batches."""
-        # Not in place, see `PictureMean.add`.
+        # Not in place, see `ImageMean.add`.
         errors = squared_errors(image, target).to(self.total.device)
         self.total = self.total + errors.double().sum() * image[0].numel()
         self.values = self.values + image.numel()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import PictureMean, require_values
+from colorzoo.metrics.base import ImageMean, require_values
 from colorzoo.metrics.edges import band_mean
 from colorzoo.metrics.psnr import to_8bit
 
@@ -138,7 +138,7 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     return divergence
 
 
-class ColorConsistency(PictureMean):
+class ColorConsistency(ImageMean):
     """Mean `color_consistency` over clips (CDC, Liu et al. 2021); clips that are too short are excluded.
 
     Examples:
@@ -246,7 +246,7 @@ def _mean_over_pairs(
     return torch.stack(means).nanmean(dim=0)
 
 
-class _MotionMetric(PictureMean):
+class _MotionMetric(ImageMean):
     """Base class of means over clips of a change along the motion."""
 
     higher_is_better = False

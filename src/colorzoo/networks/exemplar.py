@@ -39,7 +39,7 @@ class ExemplarExtensions:
     warp_weight: float = 0.0
 
 
-class ReferencePicture(NamedTuple):
+class ReferenceImage(NamedTuple):
     """A reference image.
 
     Attributes:
@@ -67,7 +67,7 @@ class Warped(NamedTuple):
     source: Tensor
 
 
-def pad_picture(image: Tensor) -> Tensor:
+def pad_image(image: Tensor) -> Tensor:
     """Replicate the last row and column until height and width are multiples of 32."""
     height, width = image.shape[-2:]
     return F.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE), mode="replicate")

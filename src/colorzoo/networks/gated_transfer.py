@@ -68,14 +68,14 @@ class Colored(NamedTuple):
     gate: Tensor | None
 
 
-def padded(picture: Tensor, stride: int) -> Tensor:
+def padded(image: Tensor, stride: int) -> Tensor:
     """Replicate the last row and column of ``(B, C, H, W)`` until both sides are multiples of ``stride``.
 
     Each side becomes at least ``2 * stride``, because normalization needs two positions per map.
     """
-    height, width = (stride * cells(max(side, 2 * stride), stride) for side in picture.shape[-2:])
-    missing = (0, width - picture.shape[3], 0, height - picture.shape[2])
-    return F.pad(picture, missing, mode="replicate")
+    height, width = (stride * cells(max(side, 2 * stride), stride) for side in image.shape[-2:])
+    missing = (0, width - image.shape[3], 0, height - image.shape[2])
+    return F.pad(image, missing, mode="replicate")
 
 
 def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:

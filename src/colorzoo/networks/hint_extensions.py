@@ -63,7 +63,7 @@ class HintAttention(nn.Module):
         colors = color.flatten(2).transpose(1, 2)
         value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
         if not torch.is_grad_enabled() and not is_traced():
-            key, value = _hinted_in_some_picture(key, value, weight)
+            key, value = _hinted_in_some_image(key, value, weight)
         # add a head axis: ONNX export supports only 4D attention
         query, key, value = query[:, None], key[:, None], value[:, None]
         answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
@@ -96,7 +96,7 @@ def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
     return torch.cat([keys, torch.zeros_like(keys[:, :1])], dim=1)
 
 
-def _hinted_in_some_picture(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _hinted_in_some_image(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Drop cells without a hint in any image of the batch; their attention weights are exactly 0.
 
     Images have thousands of cells but only dozens of points, so this removes most of the cost. Training and

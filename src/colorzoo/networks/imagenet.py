@@ -73,9 +73,9 @@ class VGGOutputs(nn.Module):
         self.layers = layers
         self.features = vgg_layers(depth, max(layers) + 1)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor) -> list[Tensor]:
         """Return the maps of ``(B, 3, H, W)``; the caller normalizes the input."""
-        return outputs_of(self.features, pictures, self.layers)
+        return outputs_of(self.features, images, self.layers)
 
 
 class VGG19Maps(nn.Module):

@@ -28,9 +28,9 @@ def scaled_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
     return lab_to_rgb(torch.cat([50 * (lab[:, :1] + 1), AB_SCALE * lab[:, 1:]], dim=1), clip=clip)
 
 
-def squashed(picture: Tensor, side: int) -> Tensor:
+def squashed(image: Tensor, side: int) -> Tensor:
     """Resize ``(B, C, H, W)`` bilinearly to a square in float32, without keeping the aspect ratio."""
-    return F.interpolate(picture.float(), size=(side, side), mode="bilinear", antialias=True)
+    return F.interpolate(image.float(), size=(side, side), mode="bilinear", antialias=True)
 
 
 def membership(length: int, cells: int, like: Tensor) -> Tensor:

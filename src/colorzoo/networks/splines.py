@@ -54,16 +54,16 @@ def spline(moves: Tensor) -> Tensor:
     return theta
 
 
-def warp(pictures: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
+def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
     """Warp images ``(B, C, H, W)`` by splines with bicubic interpolation and zero padding.
 
     Bicubic interpolation overshoots at edges, so values may exceed the input range.
     """
-    height, width = pictures.shape[-2:]
-    places = source_positions(theta, moves, (height, width)).to(pictures)
-    half = pictures.new_tensor([1 / width, 1 / height])  # offset from pixel corner to pixel center
+    height, width = images.shape[-2:]
+    places = source_positions(theta, moves, (height, width)).to(images)
+    half = images.new_tensor([1 / width, 1 / height])  # offset from pixel corner to pixel center
     grid = 2 * places + half - 1
-    return F.grid_sample(pictures, grid, mode="bicubic", align_corners=False)
+    return F.grid_sample(images, grid, mode="bicubic", align_corners=False)
 
 
 def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:

@@ -5,22 +5,22 @@ from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.simulation.registry import list_users, make_user
 from colorzoo.simulation.scribbles import BledEdgeScribbles, bled_edges, bled_runs
 from colorzoo.simulation.session import (
-    ColoredPicture,
     ColorFunction,
+    ColorizedImage,
     InputFunction,
     SimulatedUser,
-    TargetPicture,
+    TargetImage,
     Turn,
     UserInput,
     play,
 )
-from colorzoo.simulation.whole_picture import ClassMapUser, ExemplarUser, TrueStatistics
+from colorzoo.simulation.whole_image import ClassMapUser, ExemplarUser, TrueStatistics
 
 __all__ = [
     "BledEdgeScribbles",
     "ClassMapUser",
     "ColorFunction",
-    "ColoredPicture",
+    "ColorizedImage",
     "ExemplarUser",
     "InputFunction",
     "MostWrongPoints",
@@ -28,7 +28,7 @@ __all__ = [
     "ProposedPoints",
     "SimulatedUser",
     "SuperpixelRegions",
-    "TargetPicture",
+    "TargetImage",
     "TrueStatistics",
     "Turn",
     "UniformPoints",

@@ -21,16 +21,16 @@ from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
-from colorzoo.randomness import Generators, draw_uniform, picture_generators
+from colorzoo.randomness import Generators, draw_uniform, image_generators
 from colorzoo.simulation.session import (
-    ColoredPicture,
+    ColorizedImage,
     InputFunction,
-    TargetPicture,
+    TargetImage,
     UserInput,
 )
 
 MAX_POINTS = 256  # the paper's geometric distribution exceeds this once in 10^15 images
-_PICTURE_DRAWS = 5
+_IMAGE_DRAWS = 5
 _LAB = 3  # number of channels
 
 
@@ -73,14 +73,14 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
     # drawn on the CPU, where sizes can be read without a device synchronization
-    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS + 1, torch.device("cpu"))
-    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:-1].view(batch, 3, MAX_POINTS)
-    counts = _draw_counts(picture, simulation)
+    draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS + 1, torch.device("cpu"))
+    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:-1].view(batch, 3, MAX_POINTS)
+    counts = _draw_counts(image, simulation)
     slots = max(1, int(counts.numpy().max()))
     side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
     largest = int(side.numpy().max())
     draws, counts, side = (each.to(ab.device, non_blocking=True) for each in (draws, counts, side))
-    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:-1].view(batch, 3, MAX_POINTS)
+    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:-1].view(batch, 3, MAX_POINTS)
     uniform = draws[:, -1, None, None] < simulation.everywhere
     position = patch[:, 1:, :slots].transpose(1, 2)
     free = torch.stack([height - side, width - side], dim=-1)
@@ -90,7 +90,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     corner = torch.minimum(corner.clamp(min=0), free).long()
     valid = torch.arange(slots, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, largest)
-    reveal = (picture[:, 3] < simulation.reveal_all).view(-1, 1, 1, 1)
+    reveal = (image[:, 3] < simulation.reveal_all).view(-1, 1, 1, 1)
     return Points(
         torch.where(reveal, ab[:, -2:], points.ab),
         torch.where(reveal, 1.0, points.mask),
@@ -156,8 +156,8 @@ class UniformPoints:
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
-        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = UniformPoints(side=4).begin(target, gray, None)(3, gray)
         >>> given.interactions, given.guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
@@ -172,12 +172,12 @@ class UniformPoints:
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = False
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
 
-        def give_input(count: int, result: ColoredPicture) -> UserInput:
+        def give_input(count: int, result: ColorizedImage) -> UserInput:
             del result
-            generators = picture_generators(torch.tensor([target.seed]), "points")
+            generators = image_generators(torch.tensor([target.seed]), "points")
             points = uniform_points(_true_lab(target), count, generators, side=self.side)
             return UserInput(Guidance(points=points), count)
 
@@ -190,8 +190,8 @@ class MostWrongPoints:
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
-        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = MostWrongPoints(side=4).begin(target, gray, None)(1, gray)
         >>> given.interactions, given.guidance.points.ab.shape
         (1, torch.Size([1, 2, 32, 48]))
@@ -204,11 +204,11 @@ class MostWrongPoints:
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = True
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         side = min(self.side, *target.ab.shape[-2:])
 
-        def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
+        def choose_corner(result: ColorizedImage, given: Points) -> Tensor:
             error = (result.ab - target.ab).square().sum(dim=1, keepdim=True)
             means = F.avg_pool2d(error * (1 - given.mask), side, stride=1)
             return torch.tensor(divmod(int(means.flatten().argmax()), means.shape[-1]))
@@ -226,8 +226,8 @@ class ProposedPoints:
         ...         return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         ...
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
-        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = ProposedPoints(side=4).begin(target, gray, Center())(1, gray)
         >>> int(given.guidance.points.mask.sum())
         16
@@ -240,7 +240,7 @@ class ProposedPoints:
     kind: ClassVar[GuidanceKind] = "points"
     adaptive: ClassVar[bool] = True
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
@@ -249,7 +249,7 @@ class ProposedPoints:
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
 
-        def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
+        def choose_corner(result: ColorizedImage, given: Points) -> Tensor:
             del result
             center = model.propose_points(target.lightness, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
@@ -258,7 +258,7 @@ class ProposedPoints:
 
 
 def _one_by_one(
-    target: TargetPicture, side: int, choose_corner: Callable[[ColoredPicture, Points], Tensor]
+    target: TargetImage, side: int, choose_corner: Callable[[ColorizedImage, Points], Tensor]
 ) -> InputFunction:
     """Return an input function that adds one patch at a time at ``choose_corner`` (top left)."""
     corners: list[Tensor] = []
@@ -271,7 +271,7 @@ def _one_by_one(
         sides = torch.full(corner.shape[:2], side, device=lab.device)
         return fill_patches(lab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
 
-    def give_input(count: int, result: ColoredPicture) -> UserInput:
+    def give_input(count: int, result: ColorizedImage) -> UserInput:
         while len(corners) < count:
             corners.append(choose_corner(result, points()))
         return UserInput(Guidance(points=points()), len(corners))
@@ -279,7 +279,7 @@ def _one_by_one(
     return give_input
 
 
-def _true_lab(target: TargetPicture) -> Tensor:
+def _true_lab(target: TargetImage) -> Tensor:
     """Return the true Lab colors; models that color sketches also need the lightness."""
     return torch.cat([rgb_to_lab(target.rgb)[:, :1], target.ab], dim=1)
 

@@ -13,16 +13,16 @@ from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.simulation.session import (
-    ColoredPicture,
+    ColorizedImage,
     InputFunction,
-    TargetPicture,
+    TargetImage,
     UserInput,
 )
 
 Order = Literal["asked", "random"]
-Ground = Literal["sketch", "picture"]
+Ground = Literal["sketch", "image"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class PriorityRegions:
     Examples:
         >>> model = colorzoo.create_model("cho2023_small").model
         >>> sketch, rgb = torch.ones(1, 1, 32, 48), torch.rand(1, 3, 32, 48)
-        >>> target = TargetPicture(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
-        >>> white = ColoredPicture(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> target = TargetImage(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
+        >>> white = ColorizedImage(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
@@ -50,14 +50,14 @@ class PriorityRegions:
     def __post_init__(self) -> None:
         _check_option("order", self.order, get_args(Order))
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesRegions):
             raise GuidanceError(f"{type(model).__name__} does not propose regions; no `propose` method")
         proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":
-            (generator,) = picture_generators(torch.tensor([target.seed]), "regions")
+            (generator,) = image_generators(torch.tensor([target.seed]), "regions")
             filled = filled[torch.randperm(len(filled), generator=generator).to(filled.device)]
         return _color_in_order(target, proposed, filled)
 
@@ -68,15 +68,15 @@ class SuperpixelRegions:
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
-        >>> target = TargetPicture(torch.ones(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
-        >>> white = ColoredPicture(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = SuperpixelRegions(count=4, ground="picture").begin(target, white, None)(2, white)
+        >>> target = TargetImage(torch.ones(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
+        >>> white = ColorizedImage(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> given = SuperpixelRegions(count=4, ground="image").begin(target, white, None)(2, white)
         >>> given.guidance.kinds()
         ('regions',)
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.
-        ground: Image to segment: the ``"sketch"`` that is the model's input, or the true color ``"picture"``,
+        ground: Image to segment: the ``"sketch"`` that is the model's input, or the true color ``"image"``,
             which a real user does not have.
         compactness: Compactness of SLIC: low values follow edges, high values give square superpixels.
     """
@@ -90,7 +90,7 @@ class SuperpixelRegions:
     def __post_init__(self) -> None:
         _check_option("ground", self.ground, get_args(Ground))
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         from skimage.segmentation import slic  # slow to import, and training imports this module
 
@@ -113,11 +113,11 @@ class SuperpixelRegions:
         return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
 
 
-def _color_in_order(target: TargetPicture, proposed: Regions, order: Tensor) -> InputFunction:
+def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> InputFunction:
     """Return an input function that colors the regions ``order`` ``(K,)`` one after the other."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
-    def give_input(count: int, result: ColoredPicture) -> UserInput:
+    def give_input(count: int, result: ColorizedImage) -> UserInput:
         del result
         given = torch.zeros_like(proposed.given)
         given[0, order[:count]] = 1

@@ -25,7 +25,7 @@ from colorzoo.color import sobel, sobel_gradients
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.randomness import Generators, draw_uniform
-from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPicture, UserInput
+from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetImage, UserInput
 
 _AB_SCALE = 110.0
 _GRID = 8  # cells along each side of the coarse displacement field
@@ -82,12 +82,12 @@ def simulate_scribbles(
     host = draw_uniform(generators, batch, 2 + 3 * strokes + 2 * _GRID**2, torch.device("cpu"))
     lengths = (s.reach[0] + host[:, 2 + strokes : 2 + 2 * strokes] * (s.reach[1] - s.reach[0] + 1)).floor()
     draws = host.to(ab.device, non_blocking=True)
-    picture, rest = draws[:, :2], draws[:, 2:]
+    image, rest = draws[:, :2], draws[:, 2:]
     stroke, field = rest[:, : 3 * strokes].view(batch, 3, strokes), rest[:, 3 * strokes :]
     edges, weight = lost_edges(ab, true_ab, s)
     steps = lengths.to(ab.device, non_blocking=True)
     lines = _grow(edges, _draw_seeds(weight, stroke[:, 0]), steps, int(lengths.numpy().max()))
-    counts = (1 + (picture[:, :1] * strokes).floor()) * (picture[:, 1:] >= s.none)
+    counts = (1 + (image[:, :1] * strokes).floor()) * (image[:, 1:] >= s.none)
     kept = (lines.sum(dim=(2, 3)) >= s.shortest) & (torch.arange(strokes, device=ab.device) < counts)
     wide = _widen(lines * kept[:, :, None, None], stroke[:, 2], s.widths)
     return Scribbles(_displace(wide.amax(dim=1, keepdim=True), field, s.jitter))
@@ -179,8 +179,8 @@ class BledEdgeScribbles:
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> lab[:, 1:, :, 24:] = -20.0
-        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> given = BledEdgeScribbles(width=3).begin(target, gray, None)(1, gray)
         >>> given.guidance.scribbles.mask.shape
         torch.Size([1, 1, 32, 48])
@@ -204,12 +204,12 @@ class BledEdgeScribbles:
                 f"got {self.width}, {self.jitter} and {self.coverage}"
             )
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         random = np.random.default_rng([target.seed & (2**63 - 1), 0])
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
-        def give_input(count: int, result: ColoredPicture) -> UserInput:
+        def give_input(count: int, result: ColorizedImage) -> UserInput:
             del result
             mask = draw_runs(runs[:count], self.width, target.ab[:, :1])
             return UserInput(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))

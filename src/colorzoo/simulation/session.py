@@ -19,13 +19,13 @@ from colorzoo.guidance import ClassMap, Guidance
 
 
 @dataclass(frozen=True)
-class TargetPicture:
+class TargetImage:
     """An image to colorize and its ground truth, which is available to the user only.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
         >>> lab = colorzoo.rgb_to_lab(rgb)
-        >>> TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=0).ab.shape
+        >>> TargetImage(lab[:, :1], rgb, lab[:, 1:], seed=0).ab.shape
         torch.Size([1, 2, 32, 48])
 
     Attributes:
@@ -46,11 +46,11 @@ class TargetPicture:
 
 
 @dataclass(frozen=True)
-class ColoredPicture:
+class ColorizedImage:
     """A result of the model.
 
     Examples:
-        >>> ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
+        >>> ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
         torch.Size([1, 3, 32, 48])
 
     Attributes:
@@ -79,9 +79,9 @@ class UserInput:
     interactions: int
 
 
-InputFunction = Callable[[int, ColoredPicture], UserInput]
+InputFunction = Callable[[int, ColorizedImage], UserInput]
 """Maps the number of interactions and the latest result to the input of the user."""
-ColorFunction = Callable[[TargetPicture, Guidance], ColoredPicture]
+ColorFunction = Callable[[TargetImage, Guidance], ColorizedImage]
 """Colorizes an image with guidance."""
 
 
@@ -96,7 +96,7 @@ class SimulatedUser(Protocol):
     def adaptive(self) -> bool:
         """True if each interaction depends on the previous result, so no interaction can be skipped."""
 
-    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+    def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session.
 
         Args:
@@ -115,7 +115,7 @@ class Turn:
     """The result after a number of interactions.
 
     Examples:
-        >>> result = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> result = ColorizedImage(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
         >>> Turn(count=3, interactions=2, result=result).guidance.kinds()
         ()
 
@@ -128,14 +128,14 @@ class Turn:
 
     count: int
     interactions: int
-    result: ColoredPicture
+    result: ColorizedImage
     guidance: Guidance = field(default_factory=Guidance)
 
 
 def play(
     color: ColorFunction,
     user: SimulatedUser | None,
-    target: TargetPicture,
+    target: TargetImage,
     counts: Sequence[int],
     *,
     model: object = None,
@@ -145,8 +145,8 @@ def play(
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
-        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
-        >>> color = lambda target, guidance: ColoredPicture(target.rgb, target.ab)
+        >>> target = TargetImage(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> color = lambda target, guidance: ColorizedImage(target.rgb, target.ab)
         >>> [turn.interactions for turn in play(color, make_user("uniform_points"), target, [0, 3])]
         [0, 3]
 

@@ -1,4 +1,4 @@
-"""The drawing pad: color a picture by hand, in the browser (`colorzoo studio`) and in a notebook (`Pad`)."""
+"""The drawing pad: color an image by hand, in the browser (`colorzoo studio`) and in a notebook (`Pad`)."""
 
 from __future__ import annotations
 

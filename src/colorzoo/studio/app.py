@@ -42,7 +42,7 @@ STATIC = {
     "pad.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-_STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_picture": 400, "timeout": 408}
+_STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
 _GLIMPSE = 1600  # longest side in pixels
 UPLOAD_GRACE = 10.0  # seconds before an upload must have its least rate
 _MAX_UNREAD = 256  # messages; a client with more of them unread is disconnected
@@ -258,13 +258,13 @@ async def _glimpse(request: Request) -> Response:
 
 
 def _gray_preview(path: Path, max_pixels: int) -> bytes:
-    """Return a gray JPEG of a picture file; empty for formats that only the studio reads."""
+    """Return a gray JPEG of an image file; empty for formats that only the studio reads."""
     from PIL import Image, ImageOps
 
-    from colorzoo.pictures.formats import open_picture
+    from colorzoo.image_io.formats import open_image
 
     file = io.BytesIO()
-    with contextlib.suppress(Exception), open_picture(path) as image:  # reported when it is opened
+    with contextlib.suppress(Exception), open_image(path) as image:  # reported when it is opened
         if image.width * image.height <= max_pixels and "I" not in image.mode and image.mode != "F":
             image.draft("L", (_GLIMPSE, _GLIMPSE))
             small = ImageOps.exif_transpose(image).convert("L")

@@ -130,10 +130,10 @@ def preview(
     with torch.inference_mode():
         levels = result.over(lightness[0, 0], surroundings=surroundings).levels()
     watch.lap("join")
-    picture = jpeg(Image.fromarray(levels))
+    image = jpeg(Image.fromarray(levels))
     watch.lap("encode")
     timing = {name: round(watch.spent.get(name, 0.0), 2) for name in _STAGES}
-    return result, picture, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
+    return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
 
 
 def _preview_lightness(photo: Photo, quality: Quality, limits: Limits) -> Tensor:

@@ -16,16 +16,16 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields, read_reach
+from colorzoo.image_io.formats import WRITABLE
+from colorzoo.image_io.provenance import ImageProvenance, add_provenance
+from colorzoo.image_io.raster_image import is_gray
+from colorzoo.image_io.write import depth_at, encode, write_notes
 from colorzoo.inference.colorings import find_telling_place
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.overlays import without_paint
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color, without_color
-from colorzoo.pictures.formats import WRITABLE
-from colorzoo.pictures.picture import is_gray
-from colorzoo.pictures.provenance import PictureProvenance, add_provenance
-from colorzoo.pictures.write import depth_at, encode, write_notes
 from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import (
     PadRequest,
@@ -117,7 +117,7 @@ class Context:
         return _without_files(self.full_recipe())
 
     def reference(self) -> AttachedReference | None:
-        """Return the attached reference picture, or None."""
+        """Return the attached reference image, or None."""
         with self.session.lock:
             return self.session.reference
 
@@ -161,7 +161,7 @@ class Context:
             StudioError: There is no file, or it is too large.
         """
         fields = self.message.fields()
-        name = safe_name(fields.text("name", "picture"))
+        name = safe_name(fields.text("name", "image"))
         if self.message.buffers:
             data = self.message.buffers[0]
         else:
@@ -190,7 +190,7 @@ def _open(ctx: Context) -> Iterator[Message]:
 
 
 def _attach(ctx: Context) -> Iterator[Message]:
-    """Attach a reference picture, or measure the color statistics of a picture."""
+    """Attach a reference image, or measure the color statistics of an image."""
     fields = ctx.message.fields()
     slot = fields.text("slot", "exemplar")
     if slot not in ("exemplar", "statistics"):
@@ -202,21 +202,21 @@ def _attach(ctx: Context) -> Iterator[Message]:
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()
-    picture = read_upload(data, name, ctx.limits)
-    facts: dict[str, Any] = {"width": picture.size[0], "height": picture.size[1]}
+    image = read_upload(data, name, ctx.limits)
+    facts: dict[str, Any] = {"width": image.size[0], "height": image.size[1]}
     if slot == "statistics":
-        facts["statistics"] = describe_statistics(picture)
+        facts["statistics"] = describe_statistics(image)
     else:
         model = ctx.pool.get(fields.text("model", None)).colorizer().model
         if model.reference_needs_color:
-            require_color(picture, repr(name))
+            require_color(image, repr(name))
         file = UsedFile("reference", name, sha256(data).hexdigest())
-        rgb = as_reference(picture, ctx.network)
-        reference = AttachedReference(rgb, picture.size, file, is_gray(picture))
+        rgb = as_reference(image, ctx.network)
+        reference = AttachedReference(rgb, image.size, file, is_gray(image))
         with ctx.session.lock:
             ctx.session.reference = reference
-    notes = list(picture.notes)
-    yield ctx.answer("attached", thumbnail(picture), slot=slot, name=name, notes=notes, **facts)
+    notes = list(image.notes)
+    yield ctx.answer("attached", thumbnail(image), slot=slot, name=name, notes=notes, **facts)
 
 
 def _color(ctx: Context) -> Iterator[Message]:
@@ -230,7 +230,7 @@ def _color(ctx: Context) -> Iterator[Message]:
     if not worker.loaded:
         yield Message({"type": "model", **worker.capabilities()})
     request = ctx.pad_request(recipe)
-    result, picture, facts = preview(request, cast(Quality, quality), ctx.limits)
+    result, image, facts = preview(request, cast(Quality, quality), ctx.limits)
     shown = iter([asdict(point) for point in displayed_points(request)])
     window = request.photo.window
     points = [
@@ -241,7 +241,7 @@ def _color(ctx: Context) -> Iterator[Message]:
     facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
     yield ctx.answer(
         "colored",
-        picture,
+        image,
         quality=quality,
         model=request.colorizer.name,
         mime="image/jpeg",
@@ -409,30 +409,30 @@ def _export(ctx: Context) -> Iterator[Message]:
     large = photo.size[0] * photo.size[1] > LARGE
     if large:
         yield ctx.answer("progress", share=0.05)
-    picture = photo.decode()
+    image = photo.decode()
     colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
     exemplar = None if reference is None else Exemplar(reference.rgb)
     if large:
         yield ctx.answer("progress", share=0.25)
-    answer = colorizer.run(colorizer.job(picture, recipe, reference=exemplar))
-    colored = answer.on_picture()
-    notes = [*picture.notes, *colored.notes]
+    answer = colorizer.run(colorizer.job(image, recipe, reference=exemplar))
+    colored = answer.on_image()
+    notes = [*image.notes, *colored.notes]
     if large:
         yield ctx.answer("progress", share=0.5)
     if kind in LAYERED:
         below = without_paint(colored.overlays)
         unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
-        data = encode_layers(kind, colored.source(picture), colored.levels(), unpainted)
+        data = encode_layers(kind, colored.source(image), colored.levels(), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality)
         origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), answer)
-        source = colored.source(picture)
+        source = colored.source(image)
         marked = replace(source, metadata=add_provenance(source.metadata, origin))
-        levels = colored.levels(depth_at(name, picture))
+        levels = colored.levels(depth_at(name, image))
         if large:
             yield ctx.answer("progress", share=0.8)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
-        notes += write_notes(name, picture)
+        notes += write_notes(name, image)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
     if ctx.downloads is None:
         yield ctx.answer("exported", data, **facts)
@@ -443,7 +443,7 @@ def _export(ctx: Context) -> Iterator[Message]:
 
 def _origin(
     colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
-) -> PictureProvenance:
+) -> ImageProvenance:
     """Return the origin of an export, without its source: that of a command line that colors so."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
     settings = ColorSettings(quality=quality)
@@ -464,7 +464,7 @@ def _check(ctx: Context) -> Iterator[Message]:
         photo.part(recipe.frame)  # raises if it does not fit
         recipe.check_inside(*photo.size)
         if recipe.sha256 not in (None, photo.sha256):
-            notes.append("the recipe was made for another picture file")
+            notes.append("the recipe was made for another image file")
     if recipe.model is not None:
         ctx.pool.get(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)

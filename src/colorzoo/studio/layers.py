@@ -1,6 +1,6 @@
 """Exports with layers: the colors alone as a transparent PNG, or photo and colors as an OpenRaster file.
 
-A layer is the most transparent one that gives the picture with it by normal alpha compositing over what lies
+A layer is the most transparent one that gives the image with it by normal alpha compositing over what lies
 below, so that any program displays it correctly without a blend mode. Paint is a layer of its own.
 """
 
@@ -17,8 +17,8 @@ from PIL import Image
 
 from colorzoo.color.lab import lightness_to_luminance
 from colorzoo.color.levels import encoded, lightness_of_levels
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.write import quantized
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.write import quantized
 
 Bytes = NDArray[np.uint8]
 
@@ -30,17 +30,17 @@ _ROWS = 256  # per step: intermediate values take sixteen times the memory of th
 
 
 def encode_layers(
-    kind: str, picture: Picture, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
+    kind: str, image: RasterImage, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
 ) -> bytes:
     """Return the file of an export with layers.
 
     Args:
         kind: One of `LAYERED`.
-        picture: The photo.
+        image: The photo.
         levels: Result, ``(H, W, 3)``.
         unpainted: The same without paint, if there is any.
     """
-    gray, result = gray_levels(picture), quantized(levels, None, 8)
+    gray, result = gray_levels(image), quantized(levels, None, 8)
     if kind == "layer":
         return _png(color_layer(gray, result))
     layers = {"Photo": gray}
@@ -52,31 +52,31 @@ def encode_layers(
     return _open_raster(layers, result)
 
 
-def gray_levels(picture: Picture) -> Bytes:
+def gray_levels(image: RasterImage) -> Bytes:
     """Return the photo as gray of the same lightness, ``(H, W)``."""
-    if picture.levels.ndim == 2:
-        gray: Bytes = quantized(picture.levels, None, 8)
+    if image.levels.ndim == 2:
+        gray: Bytes = quantized(image.levels, None, 8)
         return gray
-    gray = np.empty(picture.levels.shape[:2], np.uint8)
+    gray = np.empty(image.levels.shape[:2], np.uint8)
     for first in range(0, len(gray), _ROWS):
-        luminance = lightness_to_luminance(lightness_of_levels(picture.levels[first : first + _ROWS]))
+        luminance = lightness_to_luminance(lightness_of_levels(image.levels[first : first + _ROWS]))
         gray[first : first + _ROWS] = (encoded(luminance) * 255).round().to(torch.uint8).numpy()
     return gray
 
 
-def color_layer(picture: Bytes, result: Bytes) -> Bytes:
-    """Return the RGBA layer ``(H, W, 4)`` that gives the result ``(H, W, 3)`` over a picture.
+def color_layer(image: Bytes, result: Bytes) -> Bytes:
+    """Return the RGBA layer ``(H, W, 4)`` that gives the result ``(H, W, 3)`` over an image.
 
     Args:
-        picture: ``(H, W)`` gray, or ``(H, W, 3)``.
+        image: ``(H, W)`` gray, or ``(H, W, 3)``.
         result: ``(H, W, 3)``.
     """
-    if picture.ndim == 2:
-        picture = picture[..., None]
+    if image.ndim == 2:
+        image = image[..., None]
     layer = np.empty((*result.shape[:2], 4), np.uint8)
     for first in range(0, len(result), _ROWS):
         rows = slice(first, first + _ROWS)
-        below = picture[rows].astype(np.float32)
+        below = image[rows].astype(np.float32)
         change = result[rows].astype(np.float32) - below
         largest = np.where(change > 0, 255 - below, below)
         alpha = np.ceil((np.abs(change) / np.maximum(largest, 1)).max(axis=2, keepdims=True).clip(0, 1) * 255)

@@ -28,7 +28,7 @@ _PURPOSES = (
     ("points", "natural"),
     ("statistics", "mood"),
 )
-_TRIAL_SIDE = 32  # pixels of the picture on which a model is tried
+_TRIAL_SIDE = 32  # pixels of the image on which a model is tried
 
 
 class ModelWorker:
@@ -190,7 +190,7 @@ class ModelPool:
 
 
 def _detects(colorizer: Colorizer) -> bool:
-    """Return whether a model detects the objects of a picture itself."""
+    """Return whether a model detects the objects of an image itself."""
     model = colorizer.model
     return isinstance(model, FindsBoxes) and model.detects
 

@@ -22,9 +22,13 @@ from torch import Tensor
 
 from colorzoo.color.lab import lightness_to_luminance
 from colorzoo.color.levels import encoded, lightness_of_levels
-from colorzoo.errors import PictureError
+from colorzoo.errors import ImageError
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.image_io.formats import open_image
+from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, on_paper
+from colorzoo.image_io.read import read_file, read_image
+from colorzoo.image_io.write import quantized
 from colorzoo.inference.full_size import (
     BandShrinker,
     FullLightness,
@@ -36,10 +40,6 @@ from colorzoo.inference.full_size import (
 from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, find_inside
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
-from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note, on_paper
-from colorzoo.pictures.read import read_file, read_picture
-from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
 
@@ -66,7 +66,7 @@ class Photo:
         sha256: SHA-256 of the file.
         size: Width and height in pixels.
         colored: Whether it has colors.
-        kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other pictures.
+        kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
         notes: Remarks for the user.
         lightness: ``(1, 1, h, w)`` lightness at the size of the preview.
         network_lightnesses: Cache of `network_lightness`, by the shorter side.
@@ -74,7 +74,7 @@ class Photo:
         source: JPEG of the photo itself.
         alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
-        samples: Cache of small colored pictures for the menu of models, by model and reference.
+        samples: Cache of small colored images for the menu of models, by model and reference.
         frame: The part within the frame that was found, or None.
         window: Where it lies in the whole photo, if this is a part.
         whole: The whole photo, if this is a part.
@@ -125,12 +125,12 @@ class Photo:
         healed = sum(photo.nbytes - sum(map(len, files)) for photo in others)
         return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
 
-    def decode(self) -> Picture:
+    def decode(self) -> RasterImage:
         """Decode the file again, as the command line does, and heal it."""
-        picture = read_picture(self.data)
+        image = read_image(self.data)
         if self.opaque:
-            picture = on_paper(picture)
-        return replace(picture, levels=heal(picture.levels, self.healing)) if self.healing else picture
+            image = on_paper(image)
+        return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
         """Return the photo with what strokes cover filled from around; frame and “Before” stay.
@@ -259,7 +259,7 @@ class Progress:
 
 
 def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Progress | Photo]:
-    """Open a picture file of any format and yield the progress of large ones; the photo comes last.
+    """Open an image file of any format and yield the progress of large ones; the photo comes last.
 
     Args:
         data: The file.
@@ -268,20 +268,20 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         network: Shorter side at which most networks see it.
 
     Raises:
-        PictureError: The file is no picture, damaged, or has too many pixels.
+        ImageError: The file is no image, damaged, or has too many pixels.
     """
     preview = _jpeg_preview(data)
     if preview is not None:
         yield Progress(_STARTED, preview)
-    picture = read_upload(data, name, limits)
-    width, height = picture.size
+    image = read_upload(data, name, limits)
+    width, height = image.size
     large = width * height > LARGE
     if large and preview is None:
         step = max(1, max(width, height) // _PREVIEW)
-        sampled = np.ascontiguousarray(picture.levels[::step, ::step])
+        sampled = np.ascontiguousarray(image.levels[::step, ::step])
         yield Progress(_DECODED, _encode_preview(_rgb_image(sampled).convert("L")))
 
-    lightness = FullLightness(picture.levels)
+    lightness = FullLightness(image.levels)
     shrinker = BandShrinker(lightness.shape, working_size(height, width, network))
     for first, last in bands(*lightness.shape):
         shrinker.add(lightness.rows(first, last))
@@ -290,12 +290,12 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
     network_lightness = shrinker.result()
 
     view = fit_size(height, width, limits.view_side)
-    view_lightness = lightness_of_levels(shrink_levels(picture.levels, view))[None, None]
-    shown, drawn = on_paper(picture), network_lightness
-    if shown is not picture:
+    view_lightness = lightness_of_levels(shrink_levels(image.levels, view))[None, None]
+    shown, drawn = on_paper(image), network_lightness
+    if shown is not image:
         drawn = shrunk(FullLightness(shown.levels), working_size(height, width, network))
     is_sketch = chroma_note(shown) != IN_COLOR and looks_drawn(drawn)
-    shown = shown if is_sketch else picture  # the pad shows a sketch on paper
+    shown = shown if is_sketch else image  # the pad shows a sketch on paper
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)
     gray = gray_jpeg(lightness_of_levels(levels)[None, None])
@@ -303,38 +303,38 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         name=safe_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
-        size=picture.size,
+        size=image.size,
         colored=tint is not None,
         kind="sketch" if is_sketch else "color" if tint is not None else "gray",
-        notes=(*picture.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
+        notes=(*image.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
         lightness=view_lightness,
-        frame=find_inside(picture, "automatic"),
+        frame=find_inside(image, "automatic"),
         network_lightnesses={network: network_lightness},
         gray=gray,
         source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(levels)),
         alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view_lightness.shape[2:]),
-        opaque=picture.alpha is None,
+        opaque=image.alpha is None,
     )
 
 
-def read_upload(data: bytes, name: str, limits: Limits) -> Picture:
-    """Read a picture that a pad has sent.
+def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
+    """Read an image that a pad has sent.
 
     Raises:
-        PictureError: The file is no picture, damaged, or has too many pixels.
+        ImageError: The file is no image, damaged, or has too many pixels.
     """
     name = safe_name(name)
     if not data:
-        raise PictureError(f"{name} is empty (0 bytes)")
+        raise ImageError(f"{name} is empty (0 bytes)")
     try:
         return read_file(io.BytesIO(data), name, limits.pixels)
-    except PictureError as error:
+    except ImageError as error:
         raise without_options(error) from error
 
 
-def without_options(error: PictureError) -> PictureError:
+def without_options(error: ImageError) -> ImageError:
     """Return an error without the options of other commands that it recommends."""
-    return PictureError(re.split(r" or raise the limit \(--", str(error))[0])
+    return ImageError(re.split(r" or raise the limit \(--", str(error))[0])
 
 
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
@@ -346,7 +346,7 @@ def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
 
 def _jpeg_preview(data: bytes) -> bytes | None:
     """Return a preview of a large JPEG, decoded at an eighth of its size; None for other files."""
-    with suppress(Exception), open_picture(io.BytesIO(data)) as image:  # errors are raised on decoding
+    with suppress(Exception), open_image(io.BytesIO(data)) as image:  # errors are raised on decoding
         if image.format in ("JPEG", "MPO") and image.width * image.height > LARGE:
             image.draft("L", (_PREVIEW, _PREVIEW))
             return _encode_preview(ImageOps.exif_transpose(image).convert("L"))
@@ -366,7 +366,7 @@ def safe_name(name: str) -> str:
     name = PurePosixPath(name.replace("\\", "/")).name
     name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
     stem, dot, end = name.rpartition(".")
-    return (f"{stem[:100]}{dot}{end[:12]}" if dot else name[:112]) or "picture"
+    return (f"{stem[:100]}{dot}{end[:12]}" if dot else name[:112]) or "image"
 
 
 def lightness_around(lightness: Tensor, row: int, column: int) -> float:
@@ -395,13 +395,13 @@ def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def thumbnail(picture: Picture) -> bytes:
-    """Return a small JPEG of a picture."""
-    return jpeg(_rgb_image(shrink_levels(picture.levels, fit_size(*picture.size[::-1], _THUMBNAIL))))
+def thumbnail(image: RasterImage) -> bytes:
+    """Return a small JPEG of an image."""
+    return jpeg(_rgb_image(shrink_levels(image.levels, fit_size(*image.size[::-1], _THUMBNAIL))))
 
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
-    """Return a picture at a smaller height and width, each pixel the mean of what it covers."""
+    """Return an image at a smaller height and width, each pixel the mean of what it covers."""
     # whole boxes first, which take a tenth of the time of fractional ones; the rest at the border is dropped
     factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
     height, width = (levels.shape[side] // factor for side in (0, 1))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.errors import ColorzooError, GuidanceError, PictureError, UnknownModelError, WeightsError
+from colorzoo.errors import ColorzooError, GuidanceError, ImageError, UnknownModelError, WeightsError
 
 if TYPE_CHECKING:
     from colorzoo.guidance.fields import Fields
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _HEADER = struct.Struct("<I")
 _CODES: tuple[tuple[type[Exception], str], ...] = (
-    (PictureError, "bad_picture"),
+    (ImageError, "bad_image"),
     (GuidanceError, "bad_recipe"),
     (UnknownModelError, "no_model"),
     (WeightsError, "no_model"),
@@ -38,9 +38,9 @@ class Limits:
     """Limits of a server, so that one user cannot take all of its resources.
 
     Attributes:
-        file_bytes: Size of a picture file.
-        pixels: Pixels of a picture, checked before it is decoded.
-        message_bytes: Size of a message without a picture.
+        file_bytes: Size of an image file.
+        pixels: Pixels of an image, checked before it is decoded.
+        message_bytes: Size of a message without an image.
         full_pixels: Pixels of a full-size preview; larger photos are previewed smaller but exported whole.
         view_side: Longer side of the standard preview.
         memory_bytes: Memory of all photos and caches together; the least recently used photo goes first.
@@ -105,11 +105,11 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     if isinstance(error, StudioError):
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
-        return "too_large", "This does not fit into the memory of the server; use a smaller picture"
+        return "too_large", "This does not fit into the memory of the server; use a smaller image"
     for kind, code in _CODES:
         if isinstance(error, kind):
             text = " ".join(str(error).split())  # these begin with the name of a file or a field
-            return code, text if kind in (PictureError, GuidanceError) else _sentence(text)
+            return code, text if kind in (ImageError, GuidanceError) else _sentence(text)
     _log.error("a request of the pad failed", exc_info=error)
     return "internal", f"Something went wrong here ({type(error).__name__}); the server's log says more"
 

@@ -190,7 +190,7 @@ def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dic
         else []
     )
     share = locked_share(
-        draw_areas(lightness, areas=[*others, area], picture_size=request.photo.size), area.action
+        draw_areas(lightness, areas=[*others, area], image_size=request.photo.size), area.action
     )
     painted = torch.zeros_like(lightness) if result.painted_lightness is None else result.painted_lightness
     lab = torch.cat([painted[0], result.ab])

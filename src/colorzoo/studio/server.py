@@ -200,7 +200,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         build_app(loader, Access(host, token, address.names)),
         log_level="warning",  # no log of addresses, which contain the token
         ws_max_size=loader.limits.message_bytes,
-        ws_per_message_deflate=False,  # pictures are already compressed
+        ws_per_message_deflate=False,  # images are already compressed
         http=_HttpProtocol,
         h11_max_incomplete_event_size=2**16,
         limit_concurrency=_CONNECTIONS,

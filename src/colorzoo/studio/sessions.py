@@ -20,14 +20,14 @@ _MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
 
 @dataclass(frozen=True)
 class AttachedReference:
-    """A reference picture that a pad has sent.
+    """A reference image that a pad has sent.
 
     Attributes:
         rgb: ``(1, 3, h, w)`` in [0, 1].
-        size: Width and height of the picture in pixels.
+        size: Width and height of the image in pixels.
         file: Its name and hash.
         gray: Whether it has no colors.
-        id: Another one for each attached picture.
+        id: Another one for each attached image.
     """
 
     rgb: Tensor
@@ -44,7 +44,7 @@ class Session:
     Attributes:
         id: Random and secret; a client that has it owns the session.
         photo: The opened photo.
-        reference: The attached reference picture.
+        reference: The attached reference image.
         last_used: Time of the last use, by the clock of the store.
         connected: Whether a pad is connected; a second one gets a new session.
         connection: Number of the connection; work for an earlier one is given up.

@@ -22,7 +22,7 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.engines.export import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
-from colorzoo.pictures.read import read_picture
+from colorzoo.image_io.read import read_image
 from colorzoo.weights.catalog import cache_home, list_weights
 from colorzoo.weights.resolve import fetch
 
@@ -67,7 +67,7 @@ def write_page(folder: Path, card: ModelCard, photos: Sequence[Path]) -> int:
     content["index.html"] = (static / "page" / "index.html").read_bytes()
     offered = []
     for number, photo in enumerate(photos):
-        read_picture(photo)  # raises if the photo is invalid
+        read_image(photo)  # raises if the photo is invalid
         if photo.suffix.lower() not in _BROWSER_FORMATS:
             raise ColorzooError(f"{photo}: browsers do not read this format; convert it to PNG or JPEG.")
         content[f"photos/{number}{photo.suffix}"] = photo.read_bytes()

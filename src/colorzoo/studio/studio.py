@@ -14,10 +14,10 @@ import colorzoo
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_POINTS
+from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.memory import Memory
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import safe_name
@@ -34,7 +34,7 @@ from colorzoo.studio.workers import (
 from colorzoo.studio.works import Works
 
 _FILE_THREADS = 4  # so that a slow file does not block other pads
-_REHEARSAL = 64  # pixels of the picture that is edited before the first photo
+_REHEARSAL = 64  # pixels of the image that is edited before the first photo
 
 
 class Studio:
@@ -102,7 +102,7 @@ class Studio:
         def rehearse() -> None:
             with suppress(ColorzooError):  # of models that need more guidance
                 center = PointHint(_REHEARSAL / 2, _REHEARSAL / 2, reach="automatic")
-                gray = read_picture(np.full((_REHEARSAL, _REHEARSAL), 128, np.uint8))
+                gray = read_image(np.full((_REHEARSAL, _REHEARSAL), 128, np.uint8))
                 model.colorizer().colorize(gray, Recipe(points=(center,)))
 
         model.worker.submit("", QueuedRequest("warm up", load))
@@ -224,7 +224,7 @@ class Studio:
             drop if request.newest_only else None,
             request.rank,
         )
-        if message.type == "color":  # a full-size picture of an older recipe is not needed any more
+        if message.type == "color":  # a full-size image of an older recipe is not needed any more
             self._file_worker.cancel(session.id, "full")
             if message.body.get("quality") == "full":
                 self._file_worker.submit(session.id, replace(job, kind="full"))

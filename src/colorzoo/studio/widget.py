@@ -14,10 +14,10 @@ from torch import nn
 
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import encode, to_pil
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import encode, to_pil
 from colorzoo.studio.bundle import pad_module, pad_style
 from colorzoo.studio.protocol import Message
 from colorzoo.studio.studio import Studio
@@ -35,7 +35,7 @@ class Pad(anywidget.AnyWidget):
     """Drawing pad for one photo; show it as the last line of a cell.
 
     ``pad.recipe`` follows the edits in the pad, and setting it changes the pad. ``pad.result()`` returns the
-    picture at full size, the same that `colorzoo.colorize` makes of photo and recipe.
+    image at full size, the same that `colorzoo.colorize` makes of photo and recipe.
 
     Args:
         photo: Path, Pillow image or array as for `colorzoo.colorize`; None starts empty.
@@ -61,7 +61,7 @@ class Pad(anywidget.AnyWidget):
         own, name = (colorizer, None) if isinstance(colorizer, Colorizer) else (None, colorizer)
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
-        self._photo: Picture | None = None
+        self._photo: RasterImage | None = None
         self._photo_sha256 = None if photo is None else self._offer(photo)
         initial = {} if recipe is None else _to_dict(recipe)
         super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial)
@@ -85,14 +85,14 @@ class Pad(anywidget.AnyWidget):
         """
         photo = self._session.photo
         is_own = photo is None or photo.sha256 == self._photo_sha256  # else the user opened another one
-        picture = self._photo if is_own or photo is None else photo.decode()
-        if picture is None:
+        image = self._photo if is_own or photo is None else photo.decode()
+        if image is None:
             raise ColorzooError("the pad has no photo yet; give one, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference.rgb
         colorizer = self.studio.pool.get(recipe.model).colorizer()
-        colored = colorizer.colorize(picture, recipe, reference=reference)
-        return to_pil(colored.levels(), colored.source(picture))
+        colored = colorizer.colorize(image, recipe, reference=reference)
+        return to_pil(colored.levels(), colored.source(image))
 
     def close(self) -> None:
         """Remove the pad and free its resources."""
@@ -101,10 +101,10 @@ class Pad(anywidget.AnyWidget):
 
     def _offer(self, photo: str | Path | Image.Image | NDArray[Any]) -> str:
         """Offer a photo to the page and return the SHA-256 of its file."""
-        self._photo = read_picture(photo)  # raises here if the photo is invalid
+        self._photo = read_image(photo)  # raises here if the photo is invalid
         path = Path(photo) if isinstance(photo, str | Path) else None
         data = encode(self._photo.rgb, self._photo, "PNG", 95) if path is None else path.read_bytes()
-        self.studio.offer(data, "picture.png" if path is None else path.name)
+        self.studio.offer(data, "image.png" if path is None else path.name)
         return sha256(data).hexdigest()
 
     def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:

@@ -19,7 +19,7 @@ from colorzoo.testing.samples import (
     sample_guidance,
     sample_image,
     sample_input,
-    write_sample_pictures,
+    write_sample_images,
 )
 from colorzoo.testing.suite import Check, contract_checks
 
@@ -32,5 +32,5 @@ __all__ = [
     "sample_image",
     "sample_input",
     "smoke_model",
-    "write_sample_pictures",
+    "write_sample_images",
 ]

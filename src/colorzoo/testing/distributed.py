@@ -28,9 +28,9 @@ from colorzoo.training.module import ColorizationModule
 _PROCESSES = 2
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-2, 1e-6
 _ROUNDING = 1e-4  # differences below this fraction of a network's largest gradient are rounding errors
-_BY_PICTURE = (
+_BY_IMAGE = (
     "a loss must be a mean over the images, and random numbers must be drawn for each image "
-    "(colorzoo.randomness.picture_generators)"
+    "(colorzoo.randomness.image_generators)"
 )
 _VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # images by process and batch; uneven, as in practice
 
@@ -110,7 +110,7 @@ def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: di
         require(
             moved < _SAME_GRADIENT,
             f"{card.name}: the gradient of {key} in two processes is off by {moved:.1%} of the largest in "
-            f"its layer; {_BY_PICTURE}",
+            f"its layer; {_BY_IMAGE}",
         )
 
 
@@ -130,7 +130,7 @@ def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None
     require(
         float(moved.max()) < _SAME_LOSS,
         f"{card.name}: the loss of two processes is {float(moved[worst].max()):.1e} off in step {worst}; "
-        f"{_BY_PICTURE}",
+        f"{_BY_IMAGE}",
     )
 
 

@@ -23,7 +23,7 @@ from colorzoo.testing.models import (
     ContractError,
     difference,
     elsewhere,
-    picture,
+    image,
     predict,
     require,
     sample_call,
@@ -187,7 +187,7 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
     """The prediction is differentiable in the input, unless ``limits`` contains ``"gradient"``."""
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
-    answer = picture(card, smoke_model(card)(lightness, guidance)).sum()
+    answer = image(card, smoke_model(card)(lightness, guidance)).sum()
     if answer.requires_grad:
         torch.autograd.backward(answer)
     ok = lightness.grad is not None and bool(lightness.grad.isfinite().all()) and bool(lightness.grad.any())

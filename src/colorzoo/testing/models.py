@@ -70,7 +70,7 @@ def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
-def picture(card: ModelCard, prediction: Prediction) -> Tensor:
+def image(card: ModelCard, prediction: Prediction) -> Tensor:
     """Return the ab or RGB tensor of a prediction, as declared by the card."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
@@ -81,7 +81,7 @@ def picture(card: ModelCard, prediction: Prediction) -> Tensor:
 @torch.inference_mode()
 def predict(card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
     """Return the prediction of a model or task without gradients."""
-    return picture(card, model(lightness, guidance)).clone()
+    return image(card, model(lightness, guidance)).clone()
 
 
 class _AtGenerators(TorchFunctionMode):

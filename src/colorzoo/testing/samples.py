@@ -16,7 +16,7 @@ __all__ = [
     "sample_guidance",
     "sample_image",
     "sample_input",
-    "write_sample_pictures",
+    "write_sample_images",
 ]
 
 
@@ -32,11 +32,11 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
     return Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
 
 
-def write_sample_pictures(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
+def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
     """Write PNG images to ``folder/train`` and ``folder/val``, half each, and return their paths.
 
     Examples:
-        >>> len(write_sample_pictures(Path("pictures"), count=4, size=(40, 48)))
+        >>> len(write_sample_images(Path("images"), count=4, size=(40, 48)))
         4
     """
     paths = []

@@ -21,7 +21,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, elsewhere, require, smoke_model
-from colorzoo.testing.samples import sample_batch, write_sample_pictures
+from colorzoo.testing.samples import sample_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.command import run
 from colorzoo.training.configs import find_config as shipped_config
@@ -105,7 +105,7 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
     train_config(card, find_config(card.config, configs))
 
 
-def train_config(card: ModelCard, config: Path, pictures: Path | None = None) -> None:
+def train_config(card: ModelCard, config: Path, images: Path | None = None) -> None:
     """Train a configuration for two steps and validate it with the command line's code and callbacks.
 
     The run must keep the best and the last checkpoint. The model has the size of the card's smoke test.
@@ -114,7 +114,7 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
     Args:
         card: A model of the configuration's class.
         config: Path of the configuration.
-        pictures: Folder with at least six images below ``train`` and three below ``val``; None generates
+        images: Folder with at least six images below ``train`` and three below ``val``; None generates
             random images.
 
     Raises:
@@ -123,15 +123,15 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
     """
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
-        if pictures is None:
-            pictures = folder / "pictures"
-            write_sample_pictures(pictures, count=4 * _TRAIN_BATCH)
-        overlay = write_overlay(card, folder, pictures)
+        if images is None:
+            images = folder / "images"
+            write_sample_images(images, count=4 * _TRAIN_BATCH)
+        overlay = write_overlay(card, folder, images)
         code = run("fit", ["--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
         measured = logged(folder, "val/")
         kept = {path.name for path in folder.rglob("*.ckpt")}
-        painted = card.input == "sketch" or any(folder.rglob("pictures/step-*.png"))
+        painted = card.input == "sketch" or any(folder.rglob("images/step-*.png"))
     require(code == 0, f"{card.name}: {config} ended with exit code {code}")
     ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
     require(ok, f"{card.name}: {config} logged {losses} in two steps")
@@ -173,7 +173,7 @@ def find_config(config: str, configs: Path | None = None) -> Path:
         raise ContractError(str(error)) from error
 
 
-def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
+def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     """Write a configuration that reduces any configuration of the card's class to a smoke test."""
     model_class = load_task_class(card)
     # initial weights have the paper's width and may not be available
@@ -182,7 +182,7 @@ def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
     small = {name: value for name, value in card.smoke.hparams.items() if name != "stage"}
     side = card.smoke.size
     data = {
-        "root": str(pictures),
+        "root": str(images),
         "batch_size": _TRAIN_BATCH,
         "global_batch": None,
         "crop": side,

@@ -130,7 +130,7 @@ def changes(earlier: Any, now: Any, key: str = "") -> Iterator[Change]:
     """Yield the settings that differ and change the training.
 
     A setting that only one side has, as another version may, is left out. Paths are compared by their last
-    part, as pictures may lie elsewhere on another machine.
+    part, as images may lie elsewhere on another machine.
 
     Args:
         earlier: Settings of the checkpoint.

@@ -25,7 +25,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 from colorzoo.card import ModelCard
-from colorzoo.data import PictureDataModule
+from colorzoo.data import ImageDataModule
 from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.metrics.named import parse_name
@@ -33,9 +33,9 @@ from colorzoo.registry import card_of, model_card
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
     DataPlace,
+    ImageGrid,
     IntervalGuard,
     NonFiniteGuard,
-    PictureGrid,
     ResumeGuard,
     RunLock,
     RunRecord,
@@ -111,7 +111,7 @@ class ZooCLI(LightningCLI):
         words: Its arguments.
 
     Attributes:
-        exit_code: 1 if ``predict`` could not color some of the pictures, else 0.
+        exit_code: 1 if ``predict`` could not color some of the images, else 0.
     """
 
     exit_code = 0
@@ -236,7 +236,7 @@ class ZooCLI(LightningCLI):
             always.append(IntervalGuard(interval))
         if config.get("fast_dev_run"):
             return always  # nothing is written
-        always += [PictureGrid(), RunRecord()]
+        always += [ImageGrid(), RunRecord()]
         if config.get("enable_checkpointing") is False:
             return always
         return [RunLock(), *always, *missing_checkpoints(given, monitor), SignalCheckpoint()]
@@ -293,13 +293,13 @@ class ZooCLI(LightningCLI):
         self.trainer.fit(model, **options)
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
-        """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).
+        """Color the images of a data set at full size (LightningCLI calls this in place of the Trainer's).
 
         Raises:
-            DataError: The DataModule is not a `PictureDataModule`, or has no pictures.
+            DataError: The DataModule is not an `ImageDataModule`, or has no images.
         """
-        if not isinstance(datamodule, PictureDataModule):
-            raise DataError(f"{type(datamodule).__name__} is not a PictureDataModule, which predict needs.")
+        if not isinstance(datamodule, ImageDataModule):
+            raise DataError(f"{type(datamodule).__name__} is not an ImageDataModule, which predict needs.")
         task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
@@ -327,8 +327,8 @@ def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object], m
             )
     if config.get("overfit_batches"):
         raise ColorzooError(
-            "--trainer.overfit_batches: it takes away the order that gives each picture its random numbers; "
-            "give --data.root a folder of a few pictures instead."
+            "--trainer.overfit_batches: it takes away the order that gives each image its random numbers; "
+            "give --data.root a folder of a few images instead."
         )
     if (precision := str(config.get("precision"))) in ("bf16-true", "16-true"):
         raise ColorzooError(

@@ -1,4 +1,4 @@
-"""Training of exemplar models: a base class, references made from the picture itself, noise, losses.
+"""Training of exemplar models: a base class, references made from the image itself, noise, losses.
 
 The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
 """
@@ -25,9 +25,9 @@ from colorzoo.losses import (
     sum_over_processes,
     unmatched_perceptual,
 )
-from colorzoo.networks.exemplar import ExemplarExtensions, ReferencePicture, Warped
+from colorzoo.networks.exemplar import ExemplarExtensions, ReferenceImage, Warped
 from colorzoo.prediction import AbPrediction
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Natural, Positive, Weight
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import parameter_groups
@@ -40,7 +40,7 @@ class ExemplarObjective:
     """Settings of the losses; the defaults are SPColor's (section IV-A).
 
     Attributes:
-        l1_weight: Weight of the L1 distance of self-referenced pictures.
+        l1_weight: Weight of the L1 distance of self-referenced images.
         perceptual_weight: Weight of the squared distance of the deepest features from those of the truth.
         semantic: Weight that distance by 1 - similarity (SMP, eq. 12); False is the plain perceptual loss of
             Zhang et al. 2019 and of the ablation in Table II.
@@ -75,7 +75,7 @@ class ExemplarDiscriminator:
 
 @dataclass(frozen=True)
 class ExemplarSimulation:
-    """Settings of the training pictures.
+    """Settings of the training images.
 
     Attributes:
         lightness_noise: Standard deviation of the noise on L for trunk and color network, as in the published
@@ -92,7 +92,7 @@ class ExemplarPrediction(AbPrediction):
     Attributes:
         warped: Colors that are carried over from the references.
         reference: ``(B, 3, H, W)`` references in [0, 1].
-        self_referenced: ``(B,)`` in {0, 1}, 1 if the reference was made from the picture itself.
+        self_referenced: ``(B,)`` in {0, 1}, 1 if the reference was made from the image itself.
     """
 
     warped: Warped
@@ -101,10 +101,10 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Part of a task that validates without a reference, and with one made from the picture itself."""
+    """Part of a task that validates without a reference, and with one made from the image itself."""
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the picture itself."""
+        """Return the settings: no reference, and one made from the image itself."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -134,7 +134,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     missing_weights: set[str]
 
     def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
-        """Return the discriminator's input for pictures ``(B, 3, H, W)`` in Lab; by default the pictures."""
+        """Return the discriminator's input for images ``(B, 3, H, W)`` in Lab; by default the images."""
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:
@@ -168,10 +168,10 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
         return relativistic_loss(real, fake)
 
 
-def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:
+def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
     """Return the references of a batch, and ``(B,)`` with 1 for each that was made from its own target.
 
-    If the data has no references, all are made: a large crop of the picture, half of them mirrored.
+    If the data has no references, all are made: a large crop of the image, half of them mirrored.
     """
     rgb = batch["rgb"]
     given = batch.get("reference")
@@ -180,15 +180,15 @@ def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:
         self_made = torch.ones(len(rgb), device=rgb.device)
     else:
         self_made = batch.get("self_made", torch.zeros(len(rgb), device=rgb.device)).float()
-    return ReferencePicture(given, rgb_to_lab(given)[:, 1:]), self_made
+    return ReferenceImage(given, rgb_to_lab(given)[:, 1:]), self_made
 
 
 def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
-    """Add normal noise from the seeds of the pictures to lightness ``(B, 1, H, W)``."""
+    """Add normal noise from the seeds of the images to lightness ``(B, 1, H, W)``."""
     if not deviation:
         return lightness
     shape = lightness.shape[1:]
-    noise = [torch.randn(shape, generator=each) for each in picture_generators(seeds, "noise")]
+    noise = [torch.randn(shape, generator=each) for each in image_generators(seeds, "noise")]
     return lightness + deviation * torch.stack(noise).to(lightness)
 
 
@@ -252,7 +252,7 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPredi
 def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
     """Return the L1 distance of warped colors from the truth (ours).
 
-    It is the mean over the matched positions of self-referenced pictures of all processes.
+    It is the mean over the matched positions of self-referenced images of all processes.
 
     Args:
         painted: The colored batch.
@@ -267,11 +267,11 @@ def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
 
 
 def _scores(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:
-    """Return the discriminator's scores ``(B, 1)`` of painted and of true pictures."""
+    """Return the discriminator's scores ``(B, 1)`` of painted and of true images."""
     fake = torch.cat([lab[:, :1], painted.ab], dim=1)
     both = [task.discriminator(task.discriminator_input(each, painted)) for each in (fake, lab)]
     return both[0].score.float(), both[1].score.float()
 
 
 def _made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
-    return crop_flip_reference(rgb, picture_generators(seeds, "referen"))
+    return crop_flip_reference(rgb, image_generators(seeds, "referen"))

@@ -116,7 +116,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, painted)")
 
     def repaint(self, batch: Batch, painted: P) -> P:
-        """Return the pictures for the discriminator; by default those that the generator just painted."""
+        """Return the images for the discriminator; by default those that the generator just painted."""
         return painted.detach()
 
     def is_adversarial(self) -> bool:

@@ -43,7 +43,7 @@ class GatedTransferObjective:
         pixel_weight: Weight of the smooth L1 distance of ab / 110, summed over the three sizes.
         histogram_weight: Weight of the distance of the color histogram from that of the reference.
         variation_weight: Weight of the total variation of ab / 110.
-        class_weight: Weight of the cross-entropy of the picture's class; 0 needs no labels.
+        class_weight: Weight of the cross-entropy of the image's class; 0 needs no labels.
         adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
     """
 
@@ -60,7 +60,7 @@ class GatedPrediction(AbPrediction):
 
     Attributes:
         found: Output of the network.
-        truth: ``(B, 3, H, W)``, L / 50 - 1 and ab / 110 of the pictures.
+        truth: ``(B, 3, H, W)``, L / 50 - 1 and ab / 110 of the images.
         histogram: ``(B, 441)`` of the references; None without any.
     """
 

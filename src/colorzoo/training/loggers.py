@@ -70,22 +70,22 @@ def keep_table(folder: str) -> None:
         fs.mv(earlier, f"{folder}/metrics-{number}.csv")
 
 
-def log_picture(loggers: Sequence[Logger], tag: str, picture: Image.Image, step: int) -> None:
+def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int) -> None:
     """Log an image to wandb-like and TensorBoard-like loggers; others, such as CSV, are skipped.
 
     Args:
         loggers: The loggers of the trainer.
         tag: Name under which the image appears.
-        picture: The image.
+        image: The image.
         step: Number of the optimizer step.
     """
     logger: Any
     for logger in loggers:
         try:
             if hasattr(logger, "log_image"):
-                logger.log_image(tag, [picture], step=step)
+                logger.log_image(tag, [image], step=step)
             elif hasattr(logger.experiment, "add_image"):
-                logger.experiment.add_image(tag, np.asarray(picture), step, dataformats="HWC")
+                logger.experiment.add_image(tag, np.asarray(image), step, dataformats="HWC")
         except Exception as error:  # a full disk, a lost connection: an image must not end a run
             warnings.warn(f"{type(logger).__name__} did not log {tag}: {error}", stacklevel=2)
 

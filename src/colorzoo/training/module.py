@@ -18,13 +18,13 @@ from torch import Tensor
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.data.module import PictureDataModule
+from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
 from colorzoo.prediction import Prediction
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import check_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
@@ -43,7 +43,7 @@ from colorzoo.training.stages import (
     hold_frozen,
     untrained_parts,
 )
-from colorzoo.training.validation import MeasuredStage, Measurement, StageMetrics, require_pictures
+from colorzoo.training.validation import MeasuredStage, Measurement, StageMetrics, require_images
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 
@@ -223,7 +223,7 @@ class ColorizationModule(LightningModule):
 
         Raises:
             WeightsError: The starting model, or one whose layers this one uses, has no trained weights.
-            DataError: The training learns classes of pictures, and the data has none or more of them.
+            DataError: The training learns classes of images, and the data has none or more of them.
         """
         if stage != "fit":
             return
@@ -248,20 +248,20 @@ class ColorizationModule(LightningModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes of pictures that the training learns to tell apart, 0 for none.
+        """Number of classes of images that the training learns to tell apart, 0 for none.
 
-        It is compared with the `PictureDataModule.label_count` of the data before the training.
+        It is compared with the `ImageDataModule.label_count` of the data before the training.
         """
         return 0
 
     def _require_labels(self) -> None:
         data = getattr(self._trainer, "datamodule", None)  # `trainer` raises where there is none
-        if not self.label_count or not isinstance(data, PictureDataModule):
+        if not self.label_count or not isinstance(data, ImageDataModule):
             return
-        learned = f"{type(self).__name__} learns {self.label_count} classes of pictures"
+        learned = f"{type(self).__name__} learns {self.label_count} classes of images"
         if not (found := data.label_count):
             raise DataError(
-                f"{learned} and the pictures have none; give data with labels (--data.labels true), or set "
+                f"{learned} and the images have none; give data with labels (--data.labels true), or set "
                 f"{self.label_setting} 0."
             )
         if found > self.label_count:
@@ -298,27 +298,27 @@ class ColorizationModule(LightningModule):
         self.measuring("val")  # a metric whose weights are missing ends the run now, not after an epoch
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Check the batch and count its pictures, before a callback saves the state.
+        """Check the batch and count its images, before a callback saves the state.
 
         Raises:
-            DataError: It is none of pictures, as a DataModule of the user's may give.
+            DataError: It is none of images, as a DataModule of the user's may give.
         """
-        require_pictures(batch)
+        require_images(batch)
         seen = len(batch["rgb"]) * self.trainer.world_size
-        self.provenance = replace(self.provenance, pictures=self.provenance.pictures + seen)
+        self.provenance = replace(self.provenance, images=self.provenance.images + seen)
 
-    def log_losses(self, losses: Mapping[str, Tensor], pictures: int) -> None:
+    def log_losses(self, losses: Mapping[str, Tensor], images: int) -> None:
         """Log the losses of a step as ``train/NAME``, averaged over all processes.
 
         Args:
             losses: Scalars by name.
-            pictures: Pictures in the batch.
+            images: Images in the batch.
         """
         named = {f"train/{name}": value.detach() for name, value in losses.items()}
-        self.log_dict(named, batch_size=pictures, sync_dist=True)
+        self.log_dict(named, batch_size=images, sync_dist=True)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings in which validation and test color each picture."""
+        """Return the names of the settings in which validation and test color each image."""
         return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -327,12 +327,12 @@ class ColorizationModule(LightningModule):
         Args:
             setting: One of `validation_settings`.
             lab: ``(B, 3, H, W)`` truth.
-            seeds: ``(B,)``; a picture gets the same hints in every epoch.
+            seeds: ``(B,)``; an image gets the same hints in every epoch.
         """
         if not self.validation_points:
             return Guidance()
         colors = lab if self.input_kind == "sketch" else lab[:, 1:]
-        points = uniform_points(colors, int(setting), picture_generators(seeds, "points"))
+        points = uniform_points(colors, int(setting), image_generators(seeds, "points"))
         return Guidance(points=points)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:

@@ -19,7 +19,7 @@ PLAIN_URLS = {
 
 
 class VGG16Features(nn.Module):
-    """Maps of VGG-16 with BatchNorm, for pictures normalized as ImageNet's.
+    """Maps of VGG-16 with BatchNorm, for images normalized as ImageNet's.
 
     Args:
         layers: Numbers of the layers whose outputs are returned, ascending.

@@ -1,4 +1,4 @@
-"""``colorzoo predict``: color the pictures of a data set at full size, by any number of processes."""
+"""``colorzoo predict``: color the images of a data set at full size, by any number of processes."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.request import Prepared, prepared_alone
-from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob, Status, color_pictures
-from colorzoo.data import PictureDataModule
+from colorzoo.batch.runner import BatchResult, BatchSummary, ImageJob, Status, color_images
+from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import found_once
 from colorzoo.data.originals import Originals
 from colorzoo.errors import DataError
+from colorzoo.image_io.find import FoundImage, passed_over_line
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.find import FoundPicture, passed_over_line
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
-"""File among the results that lists the pictures that failed; absent if there are none."""
+"""File among the results that lists the images that failed; absent if there are none."""
 
 
 class FullSizePrediction(LightningModule):
     """The model of a `Trainer.predict`: it colors whole files as ``colorzoo colorize`` does.
 
-    A step colors one picture, so the Trainer's progress bar and limits count pictures. Reading and writing
+    A step colors one image, so the Trainer's progress bar and limits count images. Reading and writing
     run beside it, in as many threads as the data has workers. Each process colors its share; results that
     are done already, from the same bytes with the same settings, are skipped. It loads the model's
     checkpoints.
 
     Args:
         model: The model.
-        data: The pictures.
-        output: Folder of the results, which mirrors that of the pictures, or an address such as
+        data: The images.
+        output: Folder of the results, which mirrors that of the images, or an address such as
             ``s3://bucket/folder``; None takes ``predictions`` in the folder of the run.
 
     Attributes:
-        has_failures: True in the first process once some pictures of any process have failed.
+        has_failures: True in the first process once some images of any process have failed.
     """
 
-    def __init__(self, model: ColorizationModule, data: PictureDataModule, output: str | None = None) -> None:
+    def __init__(self, model: ColorizationModule, data: ImageDataModule, output: str | None = None) -> None:
         super().__init__()
         self.has_failures = False
         self._bucket: ResultBucket | None = None
@@ -66,10 +66,10 @@ class FullSizePrediction(LightningModule):
         self.model.on_load_checkpoint(checkpoint)
 
     def setup(self, stage: str) -> None:
-        """Find the pictures and the folder of the results.
+        """Find the images and the folder of the results.
 
         Raises:
-            DataError: There are no pictures, the results would overwrite them, or they cannot be sent.
+            DataError: There are no images, the results would overwrite them, or they cannot be sent.
         """
         if is_bucket(self.output or ""):
             self._made = TemporaryDirectory(prefix="colorzoo-")
@@ -89,7 +89,7 @@ class FullSizePrediction(LightningModule):
                 print(f"colorzoo: {passed_over_line(passed_over)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
-        """Return the numbers of the pictures that this process colors."""
+        """Return the numbers of the images that this process colors."""
         return range(self.trainer.global_rank, self.count, self.trainer.world_size)
 
     def on_predict_start(self) -> None:
@@ -102,7 +102,7 @@ class FullSizePrediction(LightningModule):
         self.summary = BatchSummary()
         prepared = prepared_alone(Colorizer(self.model, device=str(self.device), allow_untrained=True))
         (limit,) = self.trainer.num_predict_batches
-        self._results = color_pictures(
+        self._results = color_images(
             _StoredJobs(self.originals, self.folder, prepared),
             FileOptions(frames="required", overwrite=True),
             threads=max(1, self.data.hparams.num_workers),
@@ -115,14 +115,14 @@ class FullSizePrediction(LightningModule):
         _end_on_sigterm(self.trainer)
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
-        """Color the next picture, unless it is done."""
+        """Color the next image, unless it is done."""
         with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
             result = next(self._results)
         self.summary.add(result)
         return result.status
 
     def on_predict_end(self) -> None:
-        """Report on the pictures of all processes."""
+        """Report on the images of all processes."""
         self._results.close()
         summaries = _gathered(self.summary)
         if not self.trainer.is_global_zero:
@@ -140,7 +140,7 @@ class FullSizePrediction(LightningModule):
         print(f"{line}; results are in {place}", file=sys.stderr)
 
     def _write_failed(self, text: str) -> None:
-        """Write the list of the pictures that failed, or remove that of an earlier run."""
+        """Write the list of the images that failed, or remove that of an earlier run."""
         if self._bucket is not None:
             self._bucket.put_text(FAILED, text)
             return
@@ -151,12 +151,12 @@ class FullSizePrediction(LightningModule):
     def _find(self) -> Originals:
         found = _outside(self.data.originals(), self.folder)
         if not len(found):
-            raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
+            raise DataError(f"no image to color in {self.data.hparams.root!r}.")
         return found
 
 
 class _StoredJobs:
-    """The jobs for stored pictures, made one at a time: there may be millions."""
+    """The jobs for stored images, made one at a time: there may be millions."""
 
     def __init__(self, originals: Originals, folder: Path, prepared: Prepared) -> None:
         self._originals, self._folder, self._prepared = originals, folder, prepared
@@ -164,11 +164,11 @@ class _StoredJobs:
     def __len__(self) -> int:
         return len(self._originals)
 
-    def __getitem__(self, index: int) -> PictureJob:
+    def __getitem__(self, index: int) -> ImageJob:
         original = self._originals[index]
-        found = FoundPicture(Path(original.name), Path(original.relative))
+        found = FoundImage(Path(original.name), Path(original.relative))
         target = output_path(found, self._folder)
-        return PictureJob(original.name, original.source, target, lambda: self._prepared)
+        return ImageJob(original.name, original.source, target, lambda: self._prepared)
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:
@@ -187,11 +187,11 @@ def _end_on_sigterm(trainer: Trainer) -> None:
 
 
 def _outside(found: Originals, folder: Path) -> Originals:
-    """Leave out what lies in the folder of the results, if that is inside the folder of the pictures."""
+    """Leave out what lies in the folder of the results, if that is inside the folder of the images."""
     results, root = folder.resolve(), Path(found.root).resolve()
     if results == root:
         raise DataError(
-            f"--output {str(folder)!r} is the folder of the pictures, which would be lost; name another."
+            f"--output {str(folder)!r} is the folder of the images, which would be lost; name another."
         )
     if root not in results.parents:
         return found

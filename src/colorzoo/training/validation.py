@@ -15,7 +15,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import DataError
 from colorzoo.guidance import Guidance
-from colorzoo.metrics.named import inputs_of, numbers_of, picture_metrics
+from colorzoo.metrics.named import image_metrics, inputs_of, numbers_of
 from colorzoo.prediction import Prediction, shown_colors
 
 MeasuredStage = Literal["val", "test"]
@@ -72,7 +72,7 @@ class StageMetrics(nn.Module):
     def __init__(self, stage: MeasuredStage, settings: Sequence[str], names: Sequence[str]) -> None:
         super().__init__()
         self.stage, self.names = stage, tuple(names)
-        collection = picture_metrics(names)
+        collection = image_metrics(names)
         self.inputs = {name: inputs_of(metric) for name, metric in collection.items()}
         for name, inputs in self.inputs.items():
             _require_known(name, inputs)
@@ -82,16 +82,16 @@ class StageMetrics(nn.Module):
         """Color a batch in every setting and add the results.
 
         Raises:
-            DataError: It is no batch of pictures, or a metric needs labels and there are none.
+            DataError: It is no batch of images, or a metric needs labels and there are none.
         """
-        require_pictures(batch)
+        require_images(batch)
         lab = rgb_to_lab(batch["rgb"])
         if task.input_kind == "sketch":
             batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
         seen = batch["sketch"] if task.input_kind == "sketch" else lab[:, :1]
         for setting, guidance in task.validation_guidances(batch, lab):
             colors = shown_colors(task(seen, guidance), seen)
-            self.update(setting, picture_inputs(batch, lab, colors, guidance, self.wanted()))
+            self.update(setting, image_inputs(batch, lab, colors, guidance, self.wanted()))
 
     def finish(self) -> dict[str, Tensor]:
         """Return the values as `compute` does, and reset all metrics."""
@@ -100,7 +100,7 @@ class StageMetrics(nn.Module):
         return values
 
     def update(self, setting: str, given: Mapping[str, Tensor]) -> None:
-        """Add pictures in one setting.
+        """Add images in one setting.
 
         Args:
             setting: Its name.
@@ -114,7 +114,7 @@ class StageMetrics(nn.Module):
             for name, metric in self._of(setting).items():
                 missing = {key for key, needed in self.inputs[name].items() if needed} - given.keys()
                 if missing & _WITH_LABELS:
-                    raise DataError(f"the metric {name} needs classes of pictures, and the data has none")
+                    raise DataError(f"the metric {name} needs classes of images, and the data has none")
                 if not missing:
                     metric.update(**{key: given[key] for key in self.inputs[name] if key in given})
 
@@ -123,9 +123,9 @@ class StageMetrics(nn.Module):
         return frozenset(key for inputs in self.inputs.values() for key in inputs)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the values over all pictures of all processes: ``val/psnr_10``, ``test/ssim_automatic`` ...
+        """Return the values over all images of all processes: ``val/psnr_10``, ``test/ssim_automatic`` ...
 
-        NaN where no picture had a value. Every process must call this.
+        NaN where no image had a value. Every process must call this.
         """
         values = {}
         with warnings.catch_warnings():
@@ -154,7 +154,7 @@ def _require_known(name: str, inputs: Mapping[str, bool]) -> None:
         )
 
 
-def picture_inputs(
+def image_inputs(
     batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, wanted: frozenset[str]
 ) -> dict[str, Tensor]:
     """Return the inputs of metrics for one batch in one setting.
@@ -183,11 +183,11 @@ def picture_inputs(
     return {key: make() for key, make in found.items() if key in wanted or key == "rgb"}
 
 
-def require_pictures(batch: object) -> None:
-    """Check that a batch is one of pictures.
+def require_images(batch: object) -> None:
+    """Check that a batch is one of images.
 
     Raises:
-        DataError: It is no mapping, or lacks pictures or seeds.
+        DataError: It is no mapping, or lacks images or seeds.
     """
     if isinstance(batch, Mapping) and {"rgb", "seed"} <= batch.keys():
         return

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.answer import answer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
 from colorzoo.inference.palette import doubt_of
 from colorzoo.inference.references import ReadReference, require_color
-from colorzoo.pictures.picture import Picture
 from colorzoo.video.frames import VideoError, VideoFrame
 
 _ASPECT_TOLERANCE = 0.02  # the size of a colored key frame may be rounded by one pixel
@@ -44,7 +44,7 @@ class FrameColorer:
     def __init__(
         self,
         colorizer: Colorizer,
-        keys: Mapping[int, Picture] | None = None,
+        keys: Mapping[int, RasterImage] | None = None,
         reference: Exemplar | None = None,
         strength: float = 1.0,
         *,
@@ -54,10 +54,10 @@ class FrameColorer:
             raise VideoError(f"{colorizer.name} colorizes sketches; choose a model for grayscale photographs")
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
-        for number, picture in self._keys.items():
-            require_color(picture, f"of frame {number}")
+        for number, image in self._keys.items():
+            require_color(image, f"of frame {number}")
         self._exemplars = {
-            number: colorizer.exemplar([ReadReference(picture)]) for number, picture in self._keys.items()
+            number: colorizer.exemplar([ReadReference(image)]) for number, image in self._keys.items()
         }
         self._reference = reference
         self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colorized

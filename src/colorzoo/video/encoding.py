@@ -13,9 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from colorzoo.pictures.film import film_stream, is_still, load_av
-from colorzoo.pictures.metadata import Metadata
-from colorzoo.pictures.provenance import PictureProvenance, add_provenance
+from colorzoo.image_io.film import film_stream, is_still, load_av
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.video.frames import VideoError
 from colorzoo.video.planes import FULL_RANGE, Layout
 
@@ -251,7 +251,7 @@ def join_parts(
     whole: Path,
     plan: StreamPlan,
     last: int,
-    origin: PictureProvenance | None,
+    origin: ImageProvenance | None,
 ) -> list[str]:
     """Join the colorized shots into one file and copy the other streams of the source without re-encoding.
 

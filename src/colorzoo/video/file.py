@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance.frame import Rectangle
+from colorzoo.image_io.film import film_stream, load_av
+from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.steps.tilt import turn_back
-from colorzoo.pictures.film import film_stream, load_av
-from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
@@ -49,7 +49,7 @@ _DEFAULT_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
-class FilePicture:
+class FileImage:
     """A decoded frame.
 
     Attributes:
@@ -117,7 +117,7 @@ class VideoFile:
                 self._frames = stream.frames or _estimated(container, stream)
                 self._codec = stream.codec_context.name
                 self._has_alpha_layer = "1" in (stream.metadata.get(key) for key in _ALPHA_MODES)
-            self._first = next(picture for picture, _ in self._decoded() if picture is not None)
+            self._first = next(image for image, _ in self._decoded() if image is not None)
             read_planes(self._first)  # raises if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
@@ -173,13 +173,13 @@ class VideoFile:
 
     def frames(self) -> Iterator[VideoFrame]:
         """Decode all frames in order; a missing frame repeats the previous frame."""
-        last: FilePicture | None = None
+        last: FileImage | None = None
         for number, (decoded, wanted) in enumerate(self._decoded()):
             pts = self._next_pts(wanted, None if last is None else last.pts)
             state = "missing" if decoded is None else "damaged" if decoded.is_corrupt else "whole"
             if decoded is None:
                 decoded = self._blank() if last is None else last.decoded
-            last = FilePicture(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
+            last = FileImage(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
             stamp = _time_code(pts * self._time_base)
             if state != "whole":
                 self.issues.broken.append(stamp)
@@ -193,7 +193,7 @@ class VideoFile:
         """Return an encoder for one shot."""
         return FilePart(path, self.plan)
 
-    def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
+    def join(self, parts: Sequence[Path], whole: Path, origin: ImageProvenance | None = None) -> None:
         """Write the result: the frames of all parts, copies of all other streams, and the provenance."""
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, whole, self.plan, last, origin)
@@ -304,13 +304,13 @@ class FilePart:
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Encode a frame."""
-        plan, picture = self._plan, frame.picture
-        luma = picture.luma(plan.layout)
-        size = luma.shape if picture.turns % 2 == 0 else luma.shape[::-1]
-        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -picture.turns, (1, 2)))
+        plan, image = self._plan, frame.image
+        luma = image.luma(plan.layout)
+        size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
+        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -image.turns, (1, 2)))
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         fill(made, colored_planes(luma, stored, plan.layout), plan.layout.bits)
-        made.pts, made.time_base = picture.pts, plan.time_base
+        made.pts, made.time_base = image.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(made))
 

@@ -12,44 +12,44 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.errors import PictureError
+from colorzoo.errors import ImageError
 from colorzoo.guidance.frame import Rectangle
-from colorzoo.inference.answer import ColoredPicture
+from colorzoo.image_io.find import result_name, visible_entries
+from colorzoo.image_io.formats import FOREIGN, READABLE
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
+from colorzoo.inference.answer import ColorizedImage
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.inside import Surroundings, crop_lightness
-from colorzoo.pictures.find import result_name, visible_entries
-from colorzoo.pictures.formats import FOREIGN, READABLE
-from colorzoo.pictures.picture import Levels, Picture, as_rgb
-from colorzoo.pictures.provenance import PictureProvenance
-from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import write_picture
 from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.weights.files import sha256_of
 
 
 @dataclass(frozen=True)
-class FolderPicture:
+class FolderImage:
     """A frame that is an image file.
 
     Attributes:
-        picture: The decoded image.
+        image: The decoded image.
         name: Name of the output file.
     """
 
-    picture: Picture
+    image: RasterImage
     name: str
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
-        return full_lightness(self.picture.levels)
+        return full_lightness(self.image.levels)
 
     def levels(self) -> Levels:
         """Return the RGB image ``(H, W, 3)``."""
-        return as_rgb(self.picture.levels)
+        return as_rgb(self.image.levels)
 
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean over channels ``(H, W)`` as 8 bits."""
-        gray: NDArray[np.uint8] = (self.picture.rgb.mean(axis=2) * 255).astype(np.uint8)
+        gray: NDArray[np.uint8] = (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
         return gray
 
 
@@ -109,8 +109,8 @@ class FrameFolder:
             if found is None:
                 self.issues.broken.append(file.name)
             shown = shown if found is None else found
-            picture = FolderPicture(shown, result_name(file))
-            yield VideoFrame(number, file.name, picture, "missing" if found is None else "whole")
+            image = FolderImage(shown, result_name(file))
+            yield VideoFrame(number, file.name, image, "missing" if found is None else "whole")
 
     def result(self, path: Path) -> FrameFolder:
         """Return the colorized frames at ``path`` as a source; the folder may contain other images."""
@@ -120,7 +120,7 @@ class FrameFolder:
         """Return a writer for one shot."""
         return FolderPart(path)
 
-    def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
+    def join(self, parts: Sequence[Path], whole: Path, origin: ImageProvenance | None = None) -> None:
         """Move the frames of all shots into one folder; the provenance is not stored in the frames."""
         del origin
         try:
@@ -148,18 +148,18 @@ class FolderPart:
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source."""
-        shown, whole = frame.picture, frame.picture.lightness()[0, 0]
+        shown, whole = frame.image, frame.image.lightness()[0, 0]
         surroundings = None if inside is None else Surroundings(whole, inside)
         lightness = whole if inside is None else crop_lightness(whole, inside)
-        rgb = ColoredPicture(ab, "", lightness, surroundings=surroundings).rgb
-        write_picture(self._path / shown.name, rgb, shown.picture, overwrite=True)
+        rgb = ColorizedImage(ab, "", lightness, surroundings=surroundings).rgb
+        write_image(self._path / shown.name, rgb, shown.image, overwrite=True)
 
     def close(self) -> None:
         """Do nothing, because each frame is written completely."""
 
 
-def _read(file: Path) -> Picture | None:
+def _read(file: Path) -> RasterImage | None:
     try:
-        return read_picture(file)
-    except PictureError:
+        return read_image(file)
+    except ImageError:
         return None

@@ -14,8 +14,8 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance.frame import Rectangle
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.raster_image import RasterImage
 
 _LISTED = 5  # broken frames listed in a note
 
@@ -31,13 +31,13 @@ class VideoFrame:
     Attributes:
         number: Frame number, from 0.
         stamp: Time code or file name, for messages.
-        picture: Image data of the frame; a missing frame has the data of the previous frame.
+        image: Image data of the frame; a missing frame has the data of the previous frame.
         state: ``"whole"``, ``"damaged"`` (decoded with errors) or ``"missing"`` (not decodable).
     """
 
     number: int
     stamp: str
-    picture: Any
+    image: Any
     state: Literal["whole", "damaged", "missing"] = "whole"
 
 
@@ -110,11 +110,11 @@ class FrameSource(Protocol):
     def part(self, path: Path) -> PartWriter:
         """Return a writer for one shot."""
 
-    def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
+    def join(self, parts: Sequence[Path], whole: Path, origin: ImageProvenance | None = None) -> None:
         """Join the parts of all shots, in order, into the result, with provenance if the format stores it."""
 
 
-def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Picture]:
+def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, RasterImage]:
     """Return frames as gray 8-bit images by number, upright and at full size.
 
     Args:
@@ -124,12 +124,12 @@ def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Pict
     Raises:
         VideoError: A frame does not exist or is broken.
     """
-    found: dict[int, Picture] = {}
+    found: dict[int, RasterImage] = {}
     for frame in chosen_frames(source, numbers):
-        lightness = frame.picture.lightness()
+        lightness = frame.image.lightness()
         lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
         gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
-        found[frame.number] = Picture((gray * 255).round().numpy().astype(np.uint8))
+        found[frame.number] = RasterImage((gray * 255).round().numpy().astype(np.uint8))
     return found
 
 

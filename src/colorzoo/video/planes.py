@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo.image_io.film import BT709, SMPTE170M, assumed_matrix, load_av, rgb_of
+from colorzoo.image_io.raster_image import FloatArray
 from colorzoo.inference.full_size import full_lightness
-from colorzoo.pictures.film import BT709, SMPTE170M, assumed_matrix, load_av, rgb_of
-from colorzoo.pictures.picture import FloatArray
 
 BT2020 = 9  # code point of ITU-T H.273
 _WEIGHTS = {  # matrix code point -> weights of red and blue in Y'

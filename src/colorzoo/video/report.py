@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from colorzoo.batch.report import Entry, shown, sorted_entries
-from colorzoo.pictures.find import absolute
-from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.image_io.find import absolute
+from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.video.frames import FrameSource, ReadIssues, chosen_frames
 from colorzoo.video.run import Shot
 
@@ -17,7 +17,7 @@ def shot_entries(
     source: FrameSource,
     out: Path,
     shots: Sequence[Shot],
-    origin: PictureProvenance,
+    origin: ImageProvenance,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
     """Return the report entries of the shots of a video, sorted by decreasing uncertainty.
@@ -55,6 +55,6 @@ def shot_entries(
             first_time=shot.start,
             last_time=shot.end,
         )
-        entries.append(shown(entry, frame.picture.levels(), entry.frame))
+        entries.append(shown(entry, frame.image.levels(), entry.frame))
         advance()
     return sorted_entries(entries)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.write import write_whole
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.inside import crop_lightness, find_inside
-from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import PictureProvenance
-from colorzoo.pictures.write import write_whole
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.exposure import ExposureHold, exposed
 from colorzoo.video.frames import FrameSource, VideoError, VideoFrame
@@ -167,7 +167,7 @@ def color_video(
     size: int,
     border: FrameSetting = "automatic",
     tick: Callable[[], None] = lambda: None,
-    origin: PictureProvenance | None = None,
+    origin: ImageProvenance | None = None,
 ) -> VideoResult:
     """Colorize a video.
 
@@ -284,10 +284,10 @@ class _OpenShot:
 
     def _seen(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of the part of a frame inside the border."""
-        lightness = frame.picture.lightness()
+        lightness = frame.image.lightness()
         if not self._is_searched and frame.state == "whole":
             self._is_searched = True
-            self._inside = find_inside(Picture(frame.picture.gray()), self._border)
+            self._inside = find_inside(RasterImage(frame.image.gray()), self._border)
         return lightness if self._inside is None else crop_lightness(lightness, self._inside)
 
     def finish(self) -> Shot:

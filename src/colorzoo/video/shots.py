@@ -30,7 +30,7 @@ class ShotDetector:
         """Return whether a frame starts a shot: the first frame, after a cut, or after a change of size."""
         if frame.state != "whole":
             return frame.number == 0
-        gray = frame.picture.gray()
+        gray = frame.image.gray()
         is_cut = self.is_cut(gray)
         before, self._shape = self._shape, gray.shape
         return is_cut or gray.shape != before
@@ -62,11 +62,9 @@ def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> flo
     return float((a * b).sum()) / size if size > 1 else 0.0
 
 
-def _histograms(picture: NDArray[np.float32]) -> NDArray[np.float64]:
-    rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
-    quarters = (
-        picture[top : top + rows, left : left + columns] for top in (0, rows) for left in (0, columns)
-    )
+def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    rows, columns = image.shape[0] // 2, image.shape[1] // 2
+    quarters = (image[top : top + rows, left : left + columns] for top in (0, rows) for left in (0, columns))
     counts = [cv2.calcHist([quarter], [0], None, [_BINS], [0, 256]) for quarter in quarters]
     wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
     weights = (0.25, 0.5, 0.25)  # smoothing, because a slow fade moves values between bins

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+_FORMER_KEYS = {"pictures": "images"}  # of weight files written by versions before 0.2.0
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -18,11 +20,11 @@ class Provenance:
         start: Initial weights: ``model`` or ``file``, ``sha256``, and their ``provenance``.
         config: Configuration files, in order.
         commit: Commit of colorzoo's source.
-        data: ``pictures`` (their number) and ``sha256`` of their names below the root and their sizes.
+        data: ``images`` (their number) and ``sha256`` of their names below the root and their sizes.
         earlier: Earlier parts of this training with other data or source code: ``until`` (the step at which
             each ended), ``commit`` and ``data``.
         steps: Optimizer steps of this training (of each optimizer).
-        pictures: Pictures seen in this training, over all processes.
+        images: Images seen in this training, over all processes.
     """
 
     model: str = ""
@@ -33,13 +35,14 @@ class Provenance:
     data: Mapping[str, Any] | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
     steps: int = 0
-    pictures: int = 0
+    images: int = 0
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
         """Read the record in a checkpoint or a weight file; unknown fields are ignored."""
         known = {each.name for each in fields(cls)}
-        found = {key: value for key, value in (stored or {}).items() if key in known}
+        stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
+        found = {key: value for key, value in stored.items() if key in known}
         lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
         return cls(**{**found, **lists})
 
@@ -48,7 +51,7 @@ class Provenance:
         return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
 
 
-def data_digest(pictures: list[str]) -> dict[str, Any]:
-    """Return the number of training pictures and a hash of what names them, independent of their order."""
-    text = "\n".join(sorted(pictures)).encode()
-    return {"pictures": len(pictures), "sha256": hashlib.sha256(text).hexdigest()}
+def data_digest(images: list[str]) -> dict[str, Any]:
+    """Return the number of training images and a hash of what names them, independent of their order."""
+    text = "\n".join(sorted(images)).encode()
+    return {"images": len(images), "sha256": hashlib.sha256(text).hexdigest()}

@@ -1,6 +1,6 @@
 """The published pipeline, bit-exact, for comparison.
 
-Pictures are square and have 8 bits, and their luma is restored in OpenCV's YUV. `Colorizer` keeps the aspect
+Images are square and have 8 bits, and their luma is restored in OpenCV's YUV. `Colorizer` keeps the aspect
 and works in floats instead.
 """
 
@@ -26,7 +26,7 @@ _MIDDLE = 128
 
 @torch.no_grad()
 def square_gray(rgb: Pixels, render_factor: int) -> Pixels:
-    """Return a picture squashed to a square and gray, ``(S, S, 3)``."""
+    """Return an image squashed to a square and gray, ``(S, S, 3)``."""
     side = STRIDE * render_factor
     square = Image.fromarray(rgb).resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(square.convert("LA").convert("RGB"))
@@ -37,15 +37,15 @@ def network_input(square: Pixels) -> Tensor:
     return normalized(torch.from_numpy(square.astype(np.float32) / 255).permute(2, 0, 1)[None])
 
 
-def raw_picture(answer: Tensor, size: tuple[int, int]) -> Pixels:
-    """Return an output ``(3, S, S)`` of the network as a picture of a width and height, levels floored."""
+def raw_image(answer: Tensor, size: tuple[int, int]) -> Pixels:
+    """Return an output ``(3, S, S)`` of the network as an image of a width and height, levels floored."""
     levels = denormalized(answer[None].float())[0].clamp(0, 1) * 255
     square = Image.fromarray(levels.permute(1, 2, 0).numpy().astype(np.uint8))
     return np.asarray(square.resize(size, Image.Resampling.BILINEAR))
 
 
 def restore_luma(raw: Pixels, original: Pixels) -> Pixels:
-    """Return a picture with Y of the original and U, V of the raw result, both ``(H, W, 3)``."""
+    """Return an image with Y of the original and U, V of the raw result, both ``(H, W, 3)``."""
     yuv = to_yuv(raw)
     yuv[..., 0] = to_yuv(original)[..., 0]
     return from_yuv(yuv)

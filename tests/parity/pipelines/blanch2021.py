@@ -1,6 +1,6 @@
 """The published preparation and search of references, for comparison; `colorzoo.Colorizer` keeps the size.
 
-Pictures are ``(H, W, 3)`` uint8 in RGB.
+Images are ``(H, W, 3)`` uint8 in RGB.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ _DRAWN = (0.6, 0.3, 0.1)  # the best match, another of the five nearest, any of 
 _GRID, _PATCH, _BINS = 14, 16, 50
 
 
-def cut_to_square(picture: Bytes, side: int) -> Bytes:
-    """Cut the central square out of a picture that is not square, and resize a square one.
+def cut_to_square(image: Bytes, side: int) -> Bytes:
+    """Cut the central square out of an image that is not square, and resize a square one.
 
     Sides that are too short are padded with black.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if height == width:
-        return resized(picture, side)
+        return resized(image, side)
     missing = [max(0, side - length) for length in (height, width)]
     padding = [(short // 2, short - short // 2) for short in missing]
-    padded = np.pad(picture, (*padding, (0, 0)))
+    padded = np.pad(image, (*padding, (0, 0)))
     top, left = (round((length - side) / 2) for length in padded.shape[:2])
     return padded[top : top + side, left : left + side]
 
 
-def resized(picture: Bytes, side: int) -> Bytes:
-    """Resize a picture to a square, bilinearly."""
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR))
+def resized(image: Bytes, side: int) -> Bytes:
+    """Resize an image to a square, bilinearly."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
 
 
-def stored_square(picture: Bytes, side: int = 256) -> Bytes:
-    """Resize a picture to the square that the training data hold, bicubically."""
-    square: Bytes = cv2.resize(picture, (side, side), interpolation=cv2.INTER_CUBIC)
+def stored_square(image: Bytes, side: int = 256) -> Bytes:
+    """Resize an image to the square that the training data hold, bicubically."""
+    square: Bytes = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
     return square
 
 
-def network_lab(picture: Bytes) -> Tensor:
-    """Return L / 50 - 1 and ab / 110 of a picture, ``(1, 3, H, W)``."""
-    return scaled_lab(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255)
+def network_lab(image: Bytes) -> Tensor:
+    """Return L / 50 - 1 and ab / 110 of an image, ``(1, 3, H, W)``."""
+    return scaled_lab(torch.from_numpy(image.copy()).permute(2, 0, 1)[None] / 255)
 
 
 def saved(lab: Tensor) -> Bytes:
-    """Return the picture that is written for L / 50 - 1 and ab / 110 ``(1, 3, H, W)``, truncated."""
+    """Return the image that is written for L / 50 - 1 and ab / 110 ``(1, 3, H, W)``, truncated."""
     levels: Bytes = (scaled_to_rgb(lab)[0] * 255).byte().permute(1, 2, 0).numpy()
     return levels
 
@@ -66,7 +66,7 @@ def draw_reference(random: np.random.RandomState) -> int:
 def score_reference(
     target: tuple[Floats, Bytes], reference: tuple[Floats, Bytes]
 ) -> tuple[float, NDArray[np.int64]]:
-    """Compare two pictures by their best matching places; the published script takes the smallest score.
+    """Compare two images by their best matching places; the published script takes the smallest score.
 
     The published cosine divides by the length of the whole reference map, so that its sum stays small.
 

@@ -1,6 +1,6 @@
 """The published pipeline in steps of 8 bits, for comparison; `colorzoo.Colorizer` keeps size and lightness.
 
-Pictures are ``(H, W, 3)`` uint8 in RGB, flows ``(H, W, 2)`` whole pixels dx and dy, error maps ``(5, H, W)``
+Images are ``(H, W, 3)`` uint8 in RGB, flows ``(H, W, 2)`` whole pixels dx and dy, error maps ``(5, H, W)``
 uint8, coarse first.
 """
 
@@ -30,7 +30,7 @@ class Combo(NamedTuple):
 
     Attributes:
         warped: ``(H, W, 3)``, the aligned reference.
-        forward: ``(5, H, W)``, errors from the picture to the reference.
+        forward: ``(5, H, W)``, errors from the image to the reference.
         backward: ``(5, H, W)``, errors from the matches back.
     """
 
@@ -45,9 +45,9 @@ class Published(NamedTuple):
     Attributes:
         inputs: ``(1, 13, h, w)`` input of the network, sides cut to multiples of 8.
         cut_ab: ``(1, 2, h, w)`` its output.
-        lightness: ``(1, 1, H', W')`` lightness of the resized picture.
+        lightness: ``(1, 1, H', W')`` lightness of the resized image.
         ab: ``(1, 2, H', W')`` at that size.
-        rgb: ``(H', W', 3)``, the saved picture.
+        rgb: ``(H', W', 3)``, the saved image.
     """
 
     inputs: Tensor
@@ -68,9 +68,9 @@ def lightness_levels(rgb: Bytes) -> Bytes:
     return levels
 
 
-def warped_picture(picture: Bytes, matches: Tensor) -> Bytes:
-    """Return a picture that follows matches ``(1, 2, H, W)``, truncated to 8 bits."""
-    planes = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+def warped_image(image: Bytes, matches: Tensor) -> Bytes:
+    """Return an image that follows matches ``(1, 2, H, W)``, truncated to 8 bits."""
+    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
     levels: Bytes = warp(planes, matches)[0].permute(1, 2, 0).byte().numpy()
     return levels
 
@@ -89,16 +89,16 @@ def make_combo(
 
     Args:
         model: The model.
-        target: The gray picture, in RGB.
+        target: The gray image, in RGB.
         reference: The reference; its size may differ.
         flow: From target to reference, of the target's size.
         flow_back: From reference to target, of the reference's size.
 
     Raises:
-        ColorzooError: A flow has another size than its picture.
+        ColorzooError: A flow has another size than its image.
     """
-    for name, picture, each in (("flow", target, flow), ("flow_back", reference, flow_back)):
-        wanted = (*picture.shape[:2], 2)
+    for name, image, each in (("flow", target, flow), ("flow_back", reference, flow_back)):
+        wanted = (*image.shape[:2], 2)
         if each.shape != wanted:
             raise ColorzooError(f"{name} must have the shape {wanted}, dx and dy a pixel, got {each.shape}.")
     there, back = (
@@ -110,16 +110,16 @@ def make_combo(
         for each in (target, reference)
     )
     forward, backward = (error_maps(each) for each in distances(ours, theirs, there, back))
-    return Combo(warped_picture(reference, there), forward, backward)
+    return Combo(warped_image(reference, there), forward, backward)
 
 
 @torch.inference_mode()
 def color_combo(model: ExemplarColorization, target: Bytes, combo: Combo, short_side: int = 256) -> Published:
-    """Color a picture with an aligned reference: the colorization sub-net.
+    """Color an image with an aligned reference: the colorization sub-net.
 
     Args:
         model: The model.
-        target: The gray picture, in RGB.
+        target: The gray image, in RGB.
         combo: The aligned reference.
         short_side: Shorter side to which everything is resized first; 0 keeps the size.
     """

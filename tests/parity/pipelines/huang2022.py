@@ -1,6 +1,6 @@
-"""The published pictures before and after the networks, bit-exact, for comparison.
+"""The published images before and after the networks, bit-exact, for comparison.
 
-Pictures are squashed to the network's size and have 8 bits, lightness too. `Colorizer` keeps the lightness in
+Images are squashed to the network's size and have 8 bits, lightness too. `Colorizer` keeps the lightness in
 floats and works at any aspect.
 """
 
@@ -24,7 +24,7 @@ Size = tuple[int, int]
 Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom; the last two are behind the rectangle."""
 
-_SIDE = 256  # of the published network's picture
+_SIDE = 256  # of the published network's image
 _LEAST_PIXELS = 12  # of a stroke in a cell; a click alone has one
 
 _SHORTEST, _LONGEST = 256, 1024
@@ -32,7 +32,7 @@ _ZOOM = 1.15
 
 
 def limited_size(width: int, height: int) -> Size:
-    """Return width and height of a picture as the demo shows it: sides of 256 to 1024 pixels."""
+    """Return width and height of an image as the demo shows it: sides of 256 to 1024 pixels."""
     short, long = min(width, height), max(width, height)
     if short < _SHORTEST:
         wanted, side = _SHORTEST, short
@@ -48,26 +48,26 @@ def gray_levels(rgb: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(rgb).convert("L"))
 
 
-def network_input(picture: Pixels, size: Size | None = None) -> Tensor:
-    """Return a picture as the networks read it, ``(1, C, h, w)`` in [-1, 1].
+def network_input(image: Pixels, size: Size | None = None) -> Tensor:
+    """Return an image as the networks read it, ``(1, C, h, w)`` in [-1, 1].
 
     Args:
-        picture: ``(H, W)`` or ``(H, W, 3)``.
+        image: ``(H, W)`` or ``(H, W, 3)``.
         size: Height and width; None takes the next smaller multiples of 16.
     """
-    height, width = size or whole_cells(picture.shape[0], picture.shape[1])
-    resized = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+    height, width = size or whole_cells(image.shape[0], image.shape[1])
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return to_signed(np.asarray(resized))
 
 
-def to_signed(picture: Pixels) -> Tensor:
-    """Return a picture ``(1, C, H, W)`` in [-1, 1] of levels ``(H, W)`` or ``(H, W, 3)``."""
-    levels = torch.from_numpy(np.atleast_3d(picture).astype(np.float32))
+def to_signed(image: Pixels) -> Tensor:
+    """Return an image ``(1, C, H, W)`` in [-1, 1] of levels ``(H, W)`` or ``(H, W, 3)``."""
+    levels = torch.from_numpy(np.atleast_3d(image).astype(np.float32))
     return (levels / 255 * 2 - 1).permute(2, 0, 1)[None]
 
 
 def join(gray: Pixels, color: Pixels) -> Pixels:
-    """Return a gray picture ``(H, W)`` in the colors of a picture ``(h, w, 3)``, in OpenCV's 8-bit Lab."""
+    """Return a gray image ``(H, W)`` in the colors of an image ``(h, w, 3)``, in OpenCV's 8-bit Lab."""
     enlarged = resized(color, (gray.shape[0], gray.shape[1]))
     lab = cv2.cvtColor(enlarged, cv2.COLOR_RGB2LAB)
     lab[..., 0] = cv2.cvtColor(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), cv2.COLOR_RGB2LAB)[..., 0]
@@ -80,7 +80,7 @@ def whole_cells(height: int, width: int) -> Size:
 
 
 def validation_crop(rgb: Pixels, side: int = 256) -> Pixels:
-    """Return the middle of a picture ``(H, W, 3)`` as validation cuts it: squashed, then cropped."""
+    """Return the middle of an image ``(H, W, 3)`` as validation cuts it: squashed, then cropped."""
     large = int(side * _ZOOM)
     start = round((large - side) / 2)
     return resized(rgb, (large, large))[start : start + side, start : start + side]
@@ -93,10 +93,10 @@ def add_stroke(
 
     Args:
         hints: Hints of earlier strokes.
-        points: Row and column of the stroke's points in pixels of the shown picture.
+        points: Row and column of the stroke's points in pixels of the shown image.
         rgb: Color of the stroke.
-        window: Height and width of the shown picture.
-        side: Side of the network's picture.
+        window: Height and width of the shown image.
+        side: Side of the network's image.
     """
     cells = stroke_cells(points, window, side)
     kept = [each for each in hints if each.cell not in set(cells)]
@@ -137,9 +137,9 @@ def add_rectangle(
 
     Args:
         kept: Earlier ones, in cells; those inside the new one are dropped.
-        drawn: x and y of two corners in pixels of the shown picture.
-        window: Height and width of the shown picture.
-        side: Side of the network's picture.
+        drawn: x and y of two corners in pixels of the shown image.
+        window: Height and width of the shown image.
+        side: Side of the network's image.
     """
     x0, y0, x1, y1 = drawn
     height, width = window

@@ -1,6 +1,6 @@
 """The authors' script around the network, for comparison, with the color formulas of Torch7's image package.
 
-`Colorizer` keeps the lightness of the picture instead.
+`Colorizer` keeps the lightness of the image instead.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _FROM_XYZ = (
 
 
 def recolor(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tensor:
-    """Join the network's answer with a picture as the script does: U and V of the colors, Y of the picture.
+    """Join the network's answer with an image as the script does: U and V of the colors, Y of the image.
 
     Args:
-        gray: Y of the picture, ``(B, 1, H, W)`` in [0, 1].
+        gray: Y of the image, ``(B, 1, H, W)`` in [0, 1].
         maps: The answer in (0, 1), ``(B, 2, h, w)``.
-        true_lightness: Use the lightness of the gray picture. The script takes Y for all of Y, U and V, which
+        true_lightness: Use the lightness of the gray image. The script takes Y for all of Y, U and V, which
             gives another lightness and with it other U and V.
 
     Returns:
@@ -50,7 +50,7 @@ def chroma(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tenso
 
 
 def lightness(gray: Tensor, *, true_lightness: bool = False) -> Tensor:
-    """Return the L ``(B, 1, H, W)`` that the script uses, or that of the gray picture."""
+    """Return the L ``(B, 1, H, W)`` that the script uses, or that of the gray image."""
     copies = gray.expand(-1, 3, -1, -1)
     return torch7_lab(copies if true_lightness else yuv_to_rgb(copies))[:, :1]
 

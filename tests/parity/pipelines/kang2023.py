@@ -1,6 +1,6 @@
 """The published pipeline, for comparison; `colorzoo.Colorizer` is better on large photos.
 
-The picture is squashed to a square; ab is enlarged by the nearest value, which shows as blocks; colors
+The image is squashed to a square; ab is enlarged by the nearest value, which shows as blocks; colors
 outside sRGB are clipped by channel. The authors' code takes Lab from OpenCV, whose rounded formulas change
 the result by at most two of 255 levels.
 """
@@ -22,7 +22,7 @@ Enlargement = Literal["nearest", "bilinear", "bicubic"]
 
 
 def squash(rgb: Tensor, side: int) -> Tensor:
-    """Return ``(B, 3, side, side)`` of a picture of any shape, bilinear and not antialiased.
+    """Return ``(B, 3, side, side)`` of an image of any shape, bilinear and not antialiased.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -37,12 +37,12 @@ def network_lightness(rgb: Tensor, side: int) -> Tensor:
 
 
 def recolor(rgb: Tensor, ab: Tensor, enlargement: Enlargement = "nearest") -> Tensor:
-    """Join ab with a picture's lightness.
+    """Join ab with an image's lightness.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         ab: ``(B, 2, h, w)`` in CIE units.
-        enlargement: Interpolation of ab to the picture's size; ``nearest`` is published.
+        enlargement: Interpolation of ab to the image's size; ``nearest`` is published.
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1], whole levels of 255.

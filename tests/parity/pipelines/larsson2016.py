@@ -1,7 +1,7 @@
 """The authors' ``colorize`` around the network, for comparison, in float64.
 
-The picture lies in the middle of a square of zeros; histograms, not colors, are enlarged. `Colorizer` needs
-no square and keeps the lightness of the picture.
+The image lies in the middle of a square of zeros; histograms, not colors, are enlarged. `Colorizer` needs
+no square and keeps the lightness of the image.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from parity.pipelines.resizing import resize_with_zeros
 
 @dataclass(frozen=True)
 class Placement:
-    """Position of a picture in the network's square.
+    """Position of an image in the network's square.
 
     Attributes:
         side: Side of the square in pixels, a multiple of 32.
-        min_side: Shorter side of the picture in it, at most.
+        min_side: Shorter side of the image in it, at most.
         max_side: Longer side, at most.
     """
 
@@ -37,15 +37,15 @@ class Placement:
         return shorter, self.side - 12 if self.max_side is None else self.max_side
 
     def factor(self, height: int, width: int) -> float:
-        """Return the factor by which a picture shrinks; none is enlarged."""
+        """Return the factor by which an image shrinks; none is enlarged."""
         shorter, longer = self.sides()
         factor = min(shorter / min(height, width), 1)
         return longer / max(height, width) if max(height, width) * factor >= longer else factor
 
 
-def gray_of(picture: Tensor) -> Tensor:
-    """Return the gray level ``(1, 1, H, W)`` float64 of a uint8 picture ``(H, W)`` or ``(H, W, C)``."""
-    values = picture.double() / 255
+def gray_of(image: Tensor) -> Tensor:
+    """Return the gray level ``(1, 1, H, W)`` float64 of a uint8 image ``(H, W)`` or ``(H, W, C)``."""
+    values = image.double() / 255
     return (values if values.ndim == 2 else values[..., :3].mean(-1))[None, None]
 
 
@@ -57,19 +57,19 @@ def network_input(gray: Tensor, placement: Placement) -> Tensor:
 
 
 def colorize(
-    network: Callable[[Tensor], Histograms], picture: Tensor, placement: Placement = Placement()
+    network: Callable[[Tensor], Histograms], image: Tensor, placement: Placement = Placement()
 ) -> Tensor:
-    """Color a picture as the authors' code does.
+    """Color an image as the authors' code does.
 
     Args:
         network: Returns histograms at a quarter of the size of a square ``(1, 1, N, N)``.
-        picture: uint8, ``(H, W)`` or ``(H, W, C)``.
-        placement: Size of the square, and of the picture in it.
+        image: uint8, ``(H, W)`` or ``(H, W, C)``.
+        placement: Size of the square, and of the image in it.
 
     Returns:
         RGB ``(1, 3, H, W)`` float64 in [0, 1]; they write ``floor(255 rgb)``.
     """
-    gray = gray_of(picture)
+    gray = gray_of(image)
     size = (gray.shape[-2], gray.shape[-1])
     found = network(network_input(gray, placement).float())
     maps = torch.cat([enlarge(each, QUARTER) for each in found], dim=1).double()

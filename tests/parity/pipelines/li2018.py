@@ -1,6 +1,6 @@
 """The published program: every step writes 8 bits, and the closed form loses two pixels at each border.
 
-Pictures are ``(H, W, 3)`` uint8 in RGB, label maps ``(H, W)``.
+Images are ``(H, W, 3)`` uint8 in RGB, label maps ``(H, W)``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from colorzoo.zoo.li2018.smoothing import (
     BETA,
     GUIDED_EPSILON,
     GUIDED_RADIUS,
-    Picture,
+    RasterImage,
     last_filter,
     smooth_closed_form,
     smooth_guided,
@@ -55,21 +55,21 @@ def stylize_as_published(
     fast: bool = False,
     resample: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Published:
-    """Give a picture the colors of another one.
+    """Give an image the colors of another one.
 
     Args:
         network: The network, in the precision to compute in.
-        content: The picture to change.
-        style: The picture whose colors to use.
+        content: The image to change.
+        style: The image whose colors to use.
         labels: Label maps of both at their sizes, or None.
         fast: Use the guided filter in place of the closed form.
         resample: Fits the content to the smaller result of the closed form, for the last filter: bicubic with
             Pillow 7 and later, nearest in 2018.
     """
     weight = next(network.parameters())
-    pictures = (to_planes(each).to(weight)[None] for each in (content, style))
+    images = (to_planes(each).to(weight)[None] for each in (content, style))
     lists = None if labels is None else ([labels[0]], [labels[1]])
-    transformed = to_levels(network(*pictures, lists)[-1][0])
+    transformed = to_levels(network(*images, lists)[-1][0])
     smoothed = (guided_filter if fast else closed_form)(transformed, content)
     height, width = smoothed.shape[:2]
     guide = np.asarray(Image.fromarray(content).resize((width, height), resample))
@@ -77,7 +77,7 @@ def stylize_as_published(
 
 
 def rebuild(network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
-    """Return a picture ``(B, 3, H, W)`` from its own features at a level."""
+    """Return an image ``(B, 3, H, W)`` from its own features at a level."""
     encoded = network.encoders[level - 1](rgb)
     rebuilt: Tensor = network.decoders[level - 1](encoded.taps[-1], encoded.pools)
     return rebuilt
@@ -90,7 +90,7 @@ def closed_form(stylized: Bytes, content: Bytes) -> Bytes:
 
 def closed_form_value(
     stylized: Bytes, content: Bytes, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
-) -> Picture:
+) -> RasterImage:
     """Return the result of the closed form ``(H - 4, W - 4, 3)`` before it is rounded."""
     inner = stylized[_BORDER:-_BORDER, _BORDER:-_BORDER]
     guide = squeezed_guide(content) / 255
@@ -127,14 +127,14 @@ def to_levels(planes: Tensor) -> Bytes:
     return levels
 
 
-def _edged(picture: Bytes) -> Bytes:
-    return np.pad(picture, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0)), mode="edge")
+def _edged(image: Bytes) -> Bytes:
+    return np.pad(image, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0)), mode="edge")
 
 
 def merge_labels(
     content: LabelMap, style: LabelMap, ranking: LabelMap, least_share: float = 0.02
 ) -> tuple[LabelMap, LabelMap]:
-    """Bring the labels of two pictures together, for labels of a segmentation network.
+    """Bring the labels of two images together, for labels of a segmentation network.
 
     Small labels are merged within each map (`merge_small`). Then labels of the content that the style lacks
     become their best substitute in the style, and labels of the style that the content now lacks the best one

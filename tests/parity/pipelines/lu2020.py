@@ -1,6 +1,6 @@
 """The published preparation and saving, for comparison; `colorzoo.Colorizer` keeps size and lightness.
 
-Pictures are ``(H, W, 3)`` uint8 in RGB.
+Images are ``(H, W, 3)`` uint8 in RGB.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from colorzoo.zoo.lu2020.network import STRIDE
 Bytes = NDArray[np.uint8]
 
 
-def fit_sides(picture: Bytes) -> Bytes:
-    """Resize a picture to the nearest multiples of 8, bicubically; halves go to even numbers of eights."""
-    rows, columns = (round(side / STRIDE) * STRIDE for side in picture.shape[:2])
-    return resized(picture, (rows, columns))
+def fit_sides(image: Bytes) -> Bytes:
+    """Resize an image to the nearest multiples of 8, bicubically; halves go to even numbers of eights."""
+    rows, columns = (round(side / STRIDE) * STRIDE for side in image.shape[:2])
+    return resized(image, (rows, columns))
 
 
-def resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
-    """Resize a picture bicubically; one of that size stays as it is."""
-    if picture.shape[:2] == size:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BICUBIC))
+def resized(image: Bytes, size: tuple[int, int]) -> Bytes:
+    """Resize an image bicubically; one of that size stays as it is."""
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC))
 
 
-def scaled_labs(picture: Bytes) -> list[Tensor]:
-    """Return L / 50 - 1 and ab / 110 ``(1, 3, h, w)`` of a picture at a quarter, a half and its size."""
+def scaled_labs(image: Bytes) -> list[Tensor]:
+    """Return L / 50 - 1 and ab / 110 ``(1, 3, h, w)`` of an image at a quarter, a half and its size."""
     labs = []
     for scale in (0.25, 0.5, 1.0):
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         levels = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None]
         labs.append(scaled_lab(levels / 255))
     return labs

@@ -18,12 +18,12 @@ Answer = Callable[[int, Tensor, Tensor], Tensor]
 
 
 def levels_of(height: int, width: int) -> list[int]:
-    """Return the sides of the levels of a picture: up to the largest that its longer side reaches."""
+    """Return the sides of the levels of an image: up to the largest that its longer side reaches."""
     return [side for side in LEVELS if side <= max(height, width, LEVELS[0])]
 
 
 def level_input(rgb: Tensor, side: int) -> Tensor:
-    """Return the Lab ``(1, 3, S, S)`` of a picture ``(1, 3, H, W)`` in [0, 1], which is squeezed as RGB."""
+    """Return the Lab ``(1, 3, S, S)`` of an image ``(1, 3, H, W)`` in [0, 1], which is squeezed as RGB."""
     return rgb_to_lab(resize_with_zeros(rgb, (side, side)))
 
 
@@ -35,7 +35,7 @@ def enlarged(ab: Tensor, height: int, width: int) -> Tensor:
 
 
 def colorize(answer: Answer, gray: Tensor, reference: Tensor) -> Tensor:
-    """Color a picture as the authors' script does.
+    """Color an image as the authors' script does.
 
     Args:
         answer: Called for each level; the network keeps the colors of the level below.
@@ -45,9 +45,9 @@ def colorize(answer: Answer, gray: Tensor, reference: Tensor) -> Tensor:
     Returns:
         uint8 ``(H, W, 3)``, truncated.
     """
-    picture, other = (each.permute(2, 0, 1)[None].float() / 255 for each in (gray, reference))
-    height, width = picture.shape[-2:]
+    image, other = (each.permute(2, 0, 1)[None].float() / 255 for each in (gray, reference))
+    height, width = image.shape[-2:]
     for side in levels_of(height, width):
-        ab = answer(side, level_input(picture, side)[:, :1], level_input(other, side)[:, 1:])
-    lab = torch.cat([rgb_to_lab(picture)[:, :1], enlarged(ab, height, width)], dim=1)
+        ab = answer(side, level_input(image, side)[:, :1], level_input(other, side)[:, 1:])
+    lab = torch.cat([rgb_to_lab(image)[:, :1], enlarged(ab, height, width)], dim=1)
     return (255 * lab_to_rgb(lab)[0].permute(1, 2, 0)).byte()

@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area
 from colorzoo.guidance.areas import KeptColors
+from colorzoo.image_io.formats import open_image
 from colorzoo.inference.full_size import BicubicUpsampler, ShiftRows
 from colorzoo.inference.steps.reach import Map
-from colorzoo.pictures.formats import open_picture
 
 _LONGEST = 4096  # pixels a side of locked colors
 _LEVELS = 255
@@ -102,7 +102,7 @@ class DrawnArea:
 
 @dataclass(frozen=True)
 class LightnessShift:
-    """Shift of a picture's lightness by areas whose lightness follows their colors.
+    """Shift of an image's lightness by areas whose lightness follows their colors.
 
     Attributes:
         parts: Soft masks, and the shifts in units of L.
@@ -129,21 +129,21 @@ class LightnessShift:
 
 
 def draw_areas(
-    lightness: Tensor, *, areas: Sequence[Area], picture_size: tuple[int, int]
+    lightness: Tensor, *, areas: Sequence[Area], image_size: tuple[int, int]
 ) -> tuple[DrawnArea, ...]:
     """Draw areas on a small copy of their image, as soft masks.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100] of the copy.
         areas: Areas of a recipe.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
     drawn = []
     for area in areas:
-        matte = fit_matte(area_map(area, picture_size, size), lightness)
+        matte = fit_matte(area_map(area, image_size, size), lightness)
         if area.feather > 0:
-            cells = max(1, int(area.feather * size[1] / picture_size[0] + 0.5))
+            cells = max(1, int(area.feather * size[1] / image_size[0] + 0.5))
             matte = feather(matte.at(lightness[0, 0]), cells)
         drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
@@ -157,16 +157,16 @@ def set_opacities(drawn: Sequence[DrawnArea], *, opacities: Sequence[float]) -> 
     )
 
 
-def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -> Map:
+def area_map(area: Area, image_size: tuple[int, int], size: tuple[int, int]) -> Map:
     """Return the coverage ``(h, w)`` in [0, 1] of each cell by an area.
 
     Args:
         area: The area.
-        picture_size: Width and height of its image.
+        image_size: Width and height of its image.
         size: Height and width of the map.
     """
     if area.mask is None:
-        return polygon_map(area.path, picture_size, size)
+        return polygon_map(area.path, image_size, size)
     inside = area.mask.array().astype(np.float32)
     if inside.shape == size:
         return inside
@@ -176,11 +176,11 @@ def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -
 
 
 def polygon_map(
-    path: Sequence[tuple[float, float]], picture_size: tuple[int, int], size: tuple[int, int]
+    path: Sequence[tuple[float, float]], image_size: tuple[int, int], size: tuple[int, int]
 ) -> Map:
     """Return the coverage of each cell ``(h, w)`` by an outline in pixels of the image."""
     canvas = Image.new("L", (size[1] * MASKS.supersampling, size[0] * MASKS.supersampling))
-    scale_x, scale_y = canvas.width / picture_size[0], canvas.height / picture_size[1]
+    scale_x, scale_y = canvas.width / image_size[0], canvas.height / image_size[1]
     # Pillow includes the pixels of the corners, so half a pixel is subtracted
     corners = [(x * scale_x - 0.5, y * scale_y - 0.5) for x, y in path]
     ImageDraw.Draw(canvas).polygon(corners, fill=255)
@@ -254,7 +254,7 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
         GuidanceError: The data cannot be decoded.
     """
     try:
-        with open_picture(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
+        with open_image(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
             if (image.format, image.mode) != ("PNG", "RGB") or max(image.size) > _LONGEST:
                 raise ValueError
             levels = torch.from_numpy(np.array(image))

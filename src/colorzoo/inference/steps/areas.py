@@ -58,7 +58,7 @@ AREAS = AreaConstants()
 
 
 def plant_seeds(
-    drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], picture_size: tuple[int, int]
+    drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], image_size: tuple[int, int]
 ) -> Points:
     """Draw the colors of areas as points for the network.
 
@@ -67,12 +67,12 @@ def plant_seeds(
     Args:
         drawn: The colored areas.
         hints: The points of the recipe of full strength.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
     """
-    inside = points_inside(hints, drawn, picture_size)
+    inside = points_inside(hints, drawn, image_size)
     kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
     size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
-    points = rasterize_points(kept, *picture_size, size)
+    points = rasterize_points(kept, *image_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
     assert points.lightness is not None
@@ -225,14 +225,14 @@ def _seeds(share: Map, taken: np.ndarray) -> Iterator[tuple[slice, slice]]:
 
 
 def points_inside(
-    hints: Sequence[PointHint], drawn: Sequence[DrawnArea], picture_size: tuple[int, int]
+    hints: Sequence[PointHint], drawn: Sequence[DrawnArea], image_size: tuple[int, int]
 ) -> list[PointHint]:
     """Return the points that lie in one of the areas."""
     rows, columns = drawn[0].share.shape
 
     def is_inside(hint: PointHint) -> bool:
-        row = covered(hint.y, 0, rows / picture_size[1], rows)
-        column = covered(hint.x, 0, columns / picture_size[0], columns)
+        row = covered(hint.y, 0, rows / image_size[1], rows)
+        column = covered(hint.x, 0, columns / image_size[0], columns)
         return any(bool((each.share[row, column] > _HALF).any()) for each in drawn)
 
     return [hint for hint in hints if is_inside(hint)]

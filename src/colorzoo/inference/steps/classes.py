@@ -21,9 +21,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Exemplar, Recipe
 from colorzoo.guidance.objects import PaintedClass
+from colorzoo.image_io.formats import open_image
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.formats import open_picture
 
 _SAME_ASPECT = 0.02  # tolerance of the aspect ratio of a label image, for rounding
 _LARGEST = 65535
@@ -95,13 +95,13 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
-                "classes of a reference (--reference-classes) belong to one picture; several references and "
+                "classes of a reference (--reference-classes) belong to one image; several references and "
                 "looks have none."
             )
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
-            "classes.file names the classes of the picture, but classes.reference_file (--reference-classes) "
+            "classes.file names the classes of the image, but classes.reference_file (--reference-classes) "
             "is missing: the classes of the reference must be of the same kind."
         )
     return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
@@ -117,7 +117,7 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
         GuidanceError: The file cannot be read, or has color channels.
     """
     try:
-        with open_picture(path) as image:
+        with open_image(path) as image:
             if image.mode not in ("L", "P", "I", "I;16", "1"):
                 raise GuidanceError(
                     f"label image {str(path)!r} has the mode {image.mode}; one channel with the number "
@@ -125,7 +125,7 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
                 )
             return np.asarray(image).astype(np.int64)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "it is no picture"
+        reason = getattr(error, "strerror", None) or "it is no image"
         raise GuidanceError(f"label image {str(path)!r} cannot be read: {reason}.") from error
 
 
@@ -139,7 +139,7 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
     if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
         raise GuidanceError(
-            f"label image {str(path)!r} has {columns} x {rows} pixels, which is not the shape of its picture "
+            f"label image {str(path)!r} has {columns} x {rows} pixels, which is not the shape of its image "
             f"({width} x {height} at the network's size)."
         )
     return labels

@@ -19,7 +19,7 @@ class Colors:
     Attributes:
         ab: ``(1, 2, h, w)`` in CIE units.
         painted: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
-        shift: Shift of the picture's lightness by areas, or None.
+        shift: Shift of the image's lightness by areas, or None.
         locked: ``(h, w)`` in [0, 1], mask of colors locked by areas; None without areas.
     """
 

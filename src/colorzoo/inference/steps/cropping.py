@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from colorzoo.guidance import Crop
-from colorzoo.pictures.picture import Levels, Picture
+from colorzoo.image_io.raster_image import Levels, RasterImage
 
 FloatArray = NDArray[np.float64]
 
@@ -53,10 +53,10 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     return turned
 
 
-def crop_picture(picture: Picture, crop: Crop) -> Picture:
+def crop_image(image: RasterImage, crop: Crop) -> RasterImage:
     """Crop an image with its alpha and metadata."""
-    alpha = None if picture.alpha is None else cropped(picture.alpha, crop)
-    return replace(picture, levels=cropped(picture.levels, crop), alpha=alpha)
+    alpha = None if image.alpha is None else cropped(image.alpha, crop)
+    return replace(image, levels=cropped(image.levels, crop), alpha=alpha)
 
 
 def _sampled(levels: Levels, x: FloatArray, y: FloatArray) -> Levels:

@@ -10,7 +10,7 @@ import numpy as np
 
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.rasterize import rasterize_scribbles
-from colorzoo.pictures.picture import Levels
+from colorzoo.image_io.raster_image import Levels
 
 Box = tuple[int, int, int, int]  # left, top, and the ends on the right and below
 

@@ -33,24 +33,24 @@ from colorzoo.prediction import Prediction
 Size = tuple[int, int]
 
 
-def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], picture_size: Size) -> Scribbles | None:
+def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], image_size: Size) -> Scribbles | None:
     """Draw strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    return rasterize_scribbles(strokes, *picture_size, size)
+    return rasterize_scribbles(strokes, *image_size, size)
 
 
 def place_boxes(
-    tensors: Guidance, *, boxes: tuple[BoxHint, ...] | None, picture_size: Size, size: Size
+    tensors: Guidance, *, boxes: tuple[BoxHint, ...] | None, image_size: Size, size: Size
 ) -> Guidance:
     """Combine the boxes of a recipe with tensor guidance, at the network's size.
 
     Args:
         tensors: Guidance as tensors.
         boxes: Boxes of the recipe; None means unspecified.
-        picture_size: Width and height of its image.
+        image_size: Width and height of its image.
         size: Height and width at the network.
     """
-    resized, placed = resize_maps(tensors, size=size), boxes_of(boxes, *picture_size)
+    resized, placed = resize_maps(tensors, size=size), boxes_of(boxes, *image_size)
     return replace(resized, boxes=placed or resized.boxes)
 
 

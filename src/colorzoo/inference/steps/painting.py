@@ -45,14 +45,14 @@ class Painting:
 
     Attributes:
         strokes: The strokes; later strokes cover earlier strokes.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
         shape: Height and width of the copy.
         strength: Factor on the chroma.
         reaches: ``(1, H, W)`` reach mask of each stroke; None for unlimited strokes.
     """
 
     strokes: tuple[PaintStroke, ...]
-    picture_size: tuple[int, int]
+    image_size: tuple[int, int]
     shape: tuple[int, int]
     strength: float
     reaches: tuple[BicubicUpsampler | None, ...]
@@ -65,7 +65,7 @@ class Painting:
             lightness: ``(rows, W)`` lightness of the result there.
             first: Number of the first row.
         """
-        scale = self.picture_size[0] / self.shape[1], self.picture_size[1] / self.shape[0]
+        scale = self.image_size[0] / self.shape[1], self.image_size[1] / self.shape[0]
         erases = any(stroke.color is None for stroke in self.strokes)
         below = ab.clone() if erases else ab
         for coat in self._coats():

@@ -70,18 +70,18 @@ def squares_of(hints: Sequence[PointHint]) -> tuple[Square, ...]:
 
 
 def draw_points(
-    lightness: Tensor, *, squares: tuple[Square, ...], picture_size: Size, fits: bool = True
+    lightness: Tensor, *, squares: tuple[Square, ...], image_size: Size, fits: bool = True
 ) -> Points:
     """Draw points at the network's size.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         squares: The points, see `squares_of`.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
         fits: Whether to adapt their colors to the lightness of their locations.
     """
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    points = rasterize_points([PointHint(*square) for square in squares], *picture_size, size)
+    points = rasterize_points([PointHint(*square) for square in squares], *image_size, size)
     assert points is not None
     return fit_points(points, lightness) if fits else points
 

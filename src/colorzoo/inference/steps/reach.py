@@ -107,21 +107,21 @@ class Places:
 
     Attributes:
         squares: Center and half the side of each, in pixels of the image.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
     """
 
     squares: tuple[tuple[float, float, float], ...]
-    picture_size: Size
+    image_size: Size
 
     @classmethod
-    def of(cls, hints: Sequence[PointHint], picture_size: Size) -> Places:
+    def of(cls, hints: Sequence[PointHint], image_size: Size) -> Places:
         """Return the squares of points."""
-        return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), picture_size)
+        return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
     def numbers(self, grid: tuple[int, ...]) -> Numbers:
         """Return the number of the square that covers each cell of a grid ``(h, w)``, -1 where none does."""
         cells = np.full(grid, -1, np.int64)
-        width, height = self.picture_size
+        width, height = self.image_size
         for number, (x, y, radius) in enumerate(self.squares):
             rows = covered(y, radius, grid[0] / height, grid[0])
             columns = covered(x, radius, grid[1] / width, grid[1])

@@ -24,7 +24,7 @@ Index = NDArray[np.int64]
 
 
 def edit_regions(
-    proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], picture_size: tuple[int, int]
+    proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], image_size: tuple[int, int]
 ) -> Regions:
     """Apply the user's edits to the regions that a model proposes; see `divide_regions`.
 
@@ -32,9 +32,9 @@ def edit_regions(
         proposed: The model's proposal.
         sketch: ``(1, 1, h, w)`` in [0, 1].
         divisions: The edits in the order of drawing.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
     """
-    return divide_regions(proposed, divisions, picture_size, sketch[0, 0] < _INK)
+    return divide_regions(proposed, divisions, image_size, sketch[0, 0] < _INK)
 
 
 def remark_regions(regions: Regions, proposed: Regions, *, chosen_for: str | None) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def region_notes(regions: Regions, chosen_for: str | None, proposal: str) -> tup
     notes = []
     if chosen_for is not None and colored and chosen_for != proposal:
         notes.append(
-            "these are not the regions that the recipe was made for: another picture, size or set of weights"
+            "these are not the regions that the recipe was made for: another image, size or set of weights"
         )
     if empty := [number for number in colored if number not in filled]:
         notes.append(f"{_listed(empty, 'has', 'have')} no pixel here; the color was ignored")
@@ -121,7 +121,7 @@ def _listed(numbers: Sequence[int], one: str, many: str) -> str:
 
 
 def divide_regions(
-    regions: Regions, divisions: Sequence[Division], picture_size: tuple[int, int], ink: Tensor
+    regions: Regions, divisions: Sequence[Division], image_size: tuple[int, int], ink: Tensor
 ) -> Regions:
     """Apply edits to the regions of one image, one after the other.
 
@@ -131,13 +131,13 @@ def divide_regions(
     Args:
         regions: The model's proposal.
         divisions: The edits in the order of drawing.
-        picture_size: Width and height of the image.
+        image_size: Width and height of the image.
         ink: ``(h, w)`` bool, the lines of the drawing; they separate parts of a region.
     """
     if not divisions:
         return regions
     index = regions.index[0, 0].cpu().numpy().copy()
-    scale = np.array([index.shape[1] / picture_size[0], index.shape[0] / picture_size[1]])
+    scale = np.array([index.shape[1] / image_size[0], index.shape[0] / image_size[1]])
     count = regions.rgb.shape[1]
     for division in divisions:
         corners = np.floor(np.asarray(division.path) * scale).astype(np.int32)

@@ -3,16 +3,16 @@
 from colorzoo.training.callbacks.averaging import GrowingWeightAveraging
 from colorzoo.training.callbacks.checkpoints import LastCheckpoint, SignalCheckpoint
 from colorzoo.training.callbacks.guards import DataPlace, IntervalGuard, NonFiniteGuard, ResumeGuard, StepSeed
-from colorzoo.training.callbacks.picture_grid import PictureGrid
+from colorzoo.training.callbacks.image_grid import ImageGrid
 from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 
 __all__ = [
     "DataPlace",
     "GrowingWeightAveraging",
+    "ImageGrid",
     "IntervalGuard",
     "LastCheckpoint",
     "NonFiniteGuard",
-    "PictureGrid",
     "ResumeGuard",
     "RunLock",
     "RunRecord",

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from colorzoo.data import PictureDataModule
+from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.loggers import run_folder, write_text
 
@@ -24,7 +24,7 @@ class _Step:
 
     Attributes:
         number: The optimizer step.
-        names: Names of the pictures.
+        names: Names of the images.
         loss: The loss, on the host when `copied` is over.
         copied: Event after the copy; None if the loss is there.
     """
@@ -96,7 +96,7 @@ class NonFiniteGuard(Callback):
         write_text(path, json.dumps({**report, "names": step.names}, indent=1))
         raise ColorzooError(
             f"the loss is {loss} at step {step.number} ({trainer.precision}); {path!r} "
-            "names the pictures of the batch; lower the learning rate, or use --trainer.precision 32-true."
+            "names the images of the batch; lower the learning rate, or use --trainer.precision 32-true."
         )
 
 
@@ -151,10 +151,10 @@ class IntervalGuard(Callback):
 
 
 class DataPlace(Callback):
-    """Count the place in an epoch by pictures when a run goes on with another global batch.
+    """Count the place in an epoch by images when a run goes on with another global batch.
 
-    Lightning restores the number of batches. After 10 of 40 pictures a run with batches of 20 would begin at
-    the 200th picture, not the 400th.
+    Lightning restores the number of batches. After 10 of 40 images a run with batches of 20 would begin at
+    the 200th image, not the 400th.
     """
 
     def on_load_checkpoint(
@@ -166,7 +166,7 @@ class DataPlace(Callback):
             DataError: The place cannot be counted in the present batches.
         """
         data = getattr(trainer, "datamodule", None)
-        if trainer.state.fn != TrainerFn.FITTING or not isinstance(data, PictureDataModule):
+        if trainer.state.fn != TrainerFn.FITTING or not isinstance(data, ImageDataModule):
             return
         earlier = checkpoint.get(type(data).__qualname__)
         loops = checkpoint["loops"]["fit_loop"]

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from colorzoo.data import PictureDataModule
+from colorzoo.data import ImageDataModule
 from colorzoo.environment import describe_run
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import card_of
@@ -87,7 +87,7 @@ class RunRecord(Callback):
         git = self._git
         commit = None if git is None else git["commit"] + ("-changed" if git["changed"] else "")
         datamodule: Any = getattr(trainer, "datamodule", None)
-        data = datamodule.digest() if isinstance(datamodule, PictureDataModule) else None
+        data = datamodule.digest() if isinstance(datamodule, ImageDataModule) else None
         before, step = pl_module.provenance, trainer.global_step
         earlier = before.earlier
         if step and (before.commit, before.data) != (commit, data):

@@ -12,7 +12,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import warp_jitter_reference
 from colorzoo.losses import grid_cross_entropy, total_variation, weighted_sum
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Weight
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
@@ -71,11 +71,11 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with warped copies of themselves as references."""
         rgb, seeds = batch["rgb"], batch["seed"]
-        copies = warp_jitter_reference(rgb, picture_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
+        copies = warp_jitter_reference(rgb, image_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
         truth, reference = (
             scaled_lab(squashed(each, self.model.architecture.side)) for each in (rgb, copies)
         )
-        scattered = self.model.by_chance(picture_generators(seeds, "places")).to(rgb.device)
+        scattered = self.model.by_chance(image_generators(seeds, "places")).to(rgb.device)
         found = self.model.color(truth[:, :1], reference, scattered)
         terms = self.losses(found, truth[:, 1:], batch["label"] if self.objective.class_weight else None)
         loss = weighted_sum(terms, self.objective)

@@ -53,12 +53,12 @@ def find_clusters(
 
 
 @torch.inference_mode()
-def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
+def collect(trunk: Trunk, images: Sequence[Tensor], seed: int = 0) -> Tensor:
     """Return features ``(N, C)`` at random positions of each image ``(3, S, S)`` in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
     rows = []
-    for start in range(0, len(pictures), _BATCH):
-        rgb = torch.stack(list(pictures[start : start + _BATCH]))
+    for start in range(0, len(images), _BATCH):
+        rgb = torch.stack(list(images[start : start + _BATCH]))
         lightness = rgb_to_lab(rgb)[:, :1]
         maps = trunk.of_lightness(lightness).deep.flatten(2)
         for each in maps:

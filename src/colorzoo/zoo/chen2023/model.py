@@ -25,11 +25,11 @@ from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import (
     ColorNet,
     ExemplarExtensions,
-    ReferencePicture,
+    ReferenceImage,
     Warped,
     enlarge,
     maps_of,
-    pad_picture,
+    pad_image,
     painted_ab,
     to_grid,
     unmatched,
@@ -39,7 +39,7 @@ from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatu
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Natural, Positive, Share, Width, settings_of
 from colorzoo.zoo.chen2023.network import (
     CLUSTERS,
@@ -84,7 +84,7 @@ def hide_from_matching(
     if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
         return target, reference
     labels = reference.labels
-    uniform = draw_uniform(picture_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
+    uniform = draw_uniform(image_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
     single = (uniform[:, 0] < extensions.one_class)[:, None, None, None]
     target = target._replace(labels=torch.where(single, 0, target.labels))
     labels = torch.where(single, 0, labels)
@@ -196,7 +196,7 @@ class SPColor(ColoringModel):
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
-        padded = pad_picture(lightness)
+        padded = pad_image(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
@@ -214,11 +214,11 @@ class SPColor(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 of the size."""
-        return self.features.of_lightness(pad_picture(lightness.float())).taps
+        return self.features.of_lightness(pad_image(lightness.float())).taps
 
     def segment(self, lightness: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel."""
-        padded = pad_picture(lightness.float())
+        padded = pad_image(lightness.float())
         found = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
         height, width = lightness.shape[-2:]
         return enlarge(found.labels)[:, :, :height, :width]
@@ -240,7 +240,7 @@ class SPColor(ColoringModel):
         return Classified(to_grid(found.labels, size, grid), to_grid(found.confidence, size, grid))
 
     def warp(
-        self, lightness: Tensor, reference: ReferencePicture, classes: tuple[Classified, Classified]
+        self, lightness: Tensor, reference: ReferenceImage, classes: tuple[Classified, Classified]
     ) -> Warped:
         """Warp the colors of a reference with the classes of both images.
 
@@ -257,7 +257,7 @@ class SPColor(ColoringModel):
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
-    def reference_features(self, reference: ReferencePicture) -> TrunkFeatures:
+    def reference_features(self, reference: ReferenceImage) -> TrunkFeatures:
         """Return the features of a reference, normalized according to `Architecture.reference_input`."""
         rgb = reference.rgb
         if self.architecture.reference_input == "normalized_twice":
@@ -268,7 +268,7 @@ class SPColor(ColoringModel):
         self,
         target: TrunkFeatures,
         other: TrunkFeatures,
-        reference: ReferencePicture,
+        reference: ReferenceImage,
         classes: tuple[Classified, Classified],
     ) -> Warped:
         """Warp the colors of a reference with precomputed features.
@@ -292,8 +292,8 @@ class SPColor(ColoringModel):
         if guidance.exemplar is None:
             return self._color_unmatched(unmatched(lightness), features)
         rgb = guidance.exemplar.rgb.float()
-        padded = pad_picture(rgb)
-        reference = ReferencePicture(padded, rgb_to_lab(padded)[:, 1:])
+        padded = pad_image(rgb)
+        reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
         ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)
         if guidance.classes is not None:

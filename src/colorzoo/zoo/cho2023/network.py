@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.networks.taps import Visit, unchanged
 from colorzoo.networks.unet import UNet
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Natural, Share
 
 SEGMENTS = 30
@@ -372,7 +372,7 @@ def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, sha
     if not share:
         return rgb
     means, _ = region_means(index, rgb, SEGMENTS)
-    draws = draw_uniform(picture_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
+    draws = draw_uniform(image_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
     moved = given * (draws[:, :1] < share)
     shift = look_up_hints(index, draws[:, 1:].view(-1, SEGMENTS, 3) - means, moved).color
     return (rgb + shift).clamp(0, 1)

@@ -21,7 +21,7 @@ from colorzoo.losses import least_squares_critic_loss, least_squares_loss, weigh
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.prediction import RgbPrediction
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Positive, Probability, Weight
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.gan import GANColorizationModule
@@ -171,7 +171,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             return self.paint_drawn(sketch, rgb, self.draws_of(batch, purpose))
         with torch.no_grad():
             regions = self.model.propose(sketch)
-            stops = draw_uniform(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
+            stops = draw_uniform(image_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
             given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
             truth = recolor_hinted(rgb, regions.index, given, batch["seed"], self.extensions.recolored)
             colors, _ = region_means(regions.index, truth, SEGMENTS)
@@ -226,7 +226,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     def draws_of(self, batch: Batch, purpose: str) -> Draws:
         """Draw Gumbel noise and the number of colored segments from the per-image seeds."""
-        rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
+        rgb, generators = batch["rgb"], image_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
         stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
         return Draws(noise, draw_counts(stops, self.users.stop_probability))
@@ -257,7 +257,7 @@ class Cho2023Points(SingleOptimizerModule):
         """Draw points, generate images and return the L1 loss."""
         rgb = batch["rgb"]
         simulation = PointSimulation(self.settings.stop_probability)
-        points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
+        points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
         painted = self.model.forward(sketches_of(batch), Guidance(points=points)).rgb
         loss: Tensor = self.settings.reconstruction_weight * 2 * (painted - rgb).abs().mean()
         self.log_losses({"loss": loss}, len(rgb))

@@ -190,9 +190,9 @@ class Critic(nn.Module):
         )
         self.out = nn.Linear(c512, 1)
 
-    def forward(self, picture: Tensor, features: Tensor) -> Tensor:
+    def forward(self, image: Tensor, features: Tensor) -> Tensor:
         """Return unbounded scores ``(B, 1)`` for images ``(B, 3, side, side)`` in [-1, 1]."""
-        found = self.feed2(torch.cat([self.feed(picture), features], dim=1))
+        found = self.feed2(torch.cat([self.feed(image), features], dim=1))
         score: Tensor = self.out(found.flatten(1))
         return score
 

@@ -17,7 +17,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
 from colorzoo.networks.imagenet import VGGOutputs, normalized
 from colorzoo.prediction import RgbPrediction
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
@@ -126,7 +126,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
             Generated images. ``extras`` contain the local ``features``.
         """
         rgb, seeds = batch["rgb"], batch["seed"]
-        draws = draw_uniform(picture_generators(seeds, "lines"), len(rgb), 1, rgb.device)
+        draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 1, rgb.device)
         contrast = _FADED + (1 - _FADED) * draws
         lines = 2 * pad_to_multiple(fade_lines(sketches_of(batch), contrast), STRIDE) - 1
         mask = random_cells(seeds, rgb, self.hints)
@@ -170,7 +170,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
                 f"training images must be {side} x {side} for the critic, got {rgb.shape[-2]} x "
                 f"{rgb.shape[-1]}. Set --data.crop or --model.architecture.critic_side."
             )
-        share = draw_uniform(picture_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
+        share = draw_uniform(image_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
         terms = self.critic_terms(
             rgb, painted.rgb.detach(), painted.extras["features"], share[..., None, None]
         )
@@ -228,11 +228,11 @@ class Ci2018Pixels(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw hints, generate images and return the mean squared error."""
-        picture = 2 * batch["rgb"] - 1
-        mask = random_cells(batch["seed"], picture, self.hints)
-        hints = quarter_hints(*(pad_with_zeros(each, STRIDE) for each in (picture, mask)))
-        loss: Tensor = (self.model.network(sketches_of(batch), hints) - picture).square().mean()
-        self.log_losses({"loss": loss}, len(picture))
+        image = 2 * batch["rgb"] - 1
+        mask = random_cells(batch["seed"], image, self.hints)
+        hints = quarter_hints(*(pad_with_zeros(each, STRIDE) for each in (image, mask)))
+        loss: Tensor = (self.model.network(sketches_of(batch), hints) - image).square().mean()
+        self.log_losses({"loss": loss}, len(image))
         return loss
 
 
@@ -260,7 +260,7 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
     height, width = like.shape[-2:]
     shape = (1, 1, cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
     masks = []
-    for generator in picture_generators(seeds, "strokes"):
+    for generator in image_generators(seeds, "strokes"):
         threshold = hint_thresholds(torch.randn(1, generator=generator))
         hinted = torch.rand(shape, generator=generator) >= threshold
         masks.append(hinted & (torch.rand(1, generator=generator) < share))
@@ -281,7 +281,7 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
     height, width = rgb.shape[-2:]
     size = (cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
     found = []
-    for picture, generator in zip(rgb, picture_generators(seeds, "colors"), strict=True):
+    for image, generator in zip(rgb, image_generators(seeds, "colors"), strict=True):
         box = (0, 0, width, height)
         for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
             area, aspect = (low + (high - low) * u for (low, high), u in ((_AREA, area), (_ASPECT, aspect)))
@@ -289,7 +289,7 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
             if wide <= width and high <= height:
                 box = (int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high)
                 break
-        found.append(shrink(picture, box, size))
+        found.append(shrink(image, box, size))
     return torch.stack(found)
 
 
@@ -299,9 +299,9 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
     return (high, wide) if turned else (wide, high)
 
 
-def shrink(picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
+def shrink(image: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
     """Crop (left, top, width, height) from an image ``(3, H, W)`` and resize it bicubically."""
     left, top, wide, high = box
-    cut = picture[None, :, top : top + high, left : left + wide]
+    cut = image[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)
     return resized[0].clamp(0, 1)

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Count, Weight, settings_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.muon import clipped_parameters, muon_groups
@@ -152,7 +152,7 @@ def random_cells(
         Cell indices ``(B, most)``, and a mask ``(B, most)`` with 1 for valid indices.
     """
     most = min(most, cells)
-    draws = draw_uniform(picture_generators(seeds, purpose), len(seeds), cells + 1, seeds.device)
+    draws = draw_uniform(image_generators(seeds, purpose), len(seeds), cells + 1, seeds.device)
     index = draws[:, 1:].topk(most, dim=1).indices
     count = torch.exp(draws[:, :1] * math.log(most + 1)).floor().clamp(1, most)
     return index, (torch.arange(most, device=seeds.device)[None] < count).float()

@@ -43,27 +43,27 @@ def read_at(maps: Tensor, matches: Tensor) -> Tensor:
     return _gather(maps, _rows_of(matches, size)) * inside(matches, size).to(maps.dtype)
 
 
-def warp(picture: Tensor, matches: Tensor) -> Tensor:
+def warp(image: Tensor, matches: Tensor) -> Tensor:
     """Warp an image along matches by voting of overlapping 3 x 3 patches.
 
     Args:
-        picture: ``(B, C, h, w)``, source image.
+        image: ``(B, C, h, w)``, source image.
         matches: ``(B, 2, H, W)``, positions in the source image.
 
     Returns:
         ``(B, C, H, W)``: mean of the values that the matches of the 3 x 3 neighborhood assign to a pixel; 0
         if all of them lie outside.
     """
-    size = (picture.shape[2], picture.shape[3])
+    size = (image.shape[2], image.shape[3])
     nowhere = -2 - max(size)  # match of padding pixels, outside of the image for every shift
     padded = F.pad(matches, (1, 1, 1, 1), value=nowhere)
     height, width = matches.shape[-2:]
-    total = picture.new_zeros(len(matches), picture.shape[1], height, width)
-    votes = picture.new_zeros(len(matches), 1, height, width)
+    total = image.new_zeros(len(matches), image.shape[1], height, width)
+    votes = image.new_zeros(len(matches), 1, height, width)
     for dx, dy in _VOTERS:
         shift = torch.tensor([dx, dy], device=matches.device).view(2, 1, 1)
         shown = padded[:, :, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] - shift
-        total += read_at(picture, shown)
+        total += read_at(image, shown)
         votes += inside(shown, size).to(votes.dtype)
     return total / votes.clamp(min=1)
 

@@ -18,7 +18,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.imagenet import VGG19Maps
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.exemplar import SelfReferenced, references_of
 from colorzoo.training.module import SingleOptimizerModule
@@ -86,7 +86,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         rgb, weigh = batch["rgb"], self.objective
         lab = rgb_to_lab(rgb)
         reference, _ = references_of(batch)
-        draws = draw_uniform(picture_generators(batch["seed"], "branch"), len(lab), 1, lab.device)
+        draws = draw_uniform(image_generators(batch["seed"], "branch"), len(lab), 1, lab.device)
         perceptual = draws[:, 0] < weigh.perceptual_share
         aligned = self.model.align(lab[:, :1], reference.rgb)
         colors = aligned_colors(reference.rgb, aligned), aligned_truth(rgb, aligned)

@@ -89,9 +89,9 @@ def to_levels(rgb: Tensor) -> Pixels:
     return shown.cpu().numpy().astype(np.uint8)
 
 
-def resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
+def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
     """Resize an image to a height and width, bicubic."""
-    return np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BICUBIC))
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
 def frequent_color(patch: NDArray[np.uint8]) -> Color:
@@ -119,7 +119,7 @@ class WarpedExemplar(NamedTuple):
     similarity: Tensor
     lightness: Tensor
 
-    def picture(self) -> Tensor:
+    def image(self) -> Tensor:
         """Return RGB ``(B, 3, H, W)`` in [0, 1]: the image with amplified warped colors."""
         # as published: nearest to half the size, then bilinear
         ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE)
@@ -285,14 +285,14 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     """
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    for picture, seed in enumerate(seeds):
+    for image, seed in enumerate(seeds):
         numbers: Any = np.random.RandomState(seed % 2**32)
         mask = draw_mask(random.Random(seed), numbers, shape, users)
         masks.append(torch.from_numpy(mask))
         if chosen := choose_candidates(mask, numbers, users):
-            superpixels, candidates = superpixels_of(levels[picture]), candidate_cells(mask)
+            superpixels, candidates = superpixels_of(levels[image]), candidate_cells(mask)
             for cell in (candidates[index] for index in chosen):
-                cells.append((picture, *cell))
+                cells.append((image, *cell))
                 colors.append(torch.from_numpy(patch_color(superpixels, cell)))
     hints = Hints(torch.tensor(cells, device="cpu"), torch.stack(colors)) if cells else Hints.none(rgb.device)
     return torch.stack(masks).to(rgb.device), hints.to(rgb.device)

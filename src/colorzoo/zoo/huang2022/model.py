@@ -240,7 +240,7 @@ class UniColor(ColoringModel):
             for each in (lightness, exemplar.rgb)
         )
         warped = matcher(squashed, other)
-        levels = resized(to_levels(2 * warped.picture()[0] - 1), self.size)
+        levels = resized(to_levels(2 * warped.image()[0] - 1), self.size)
         return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(lightness.device)
 
     def _loaded_matcher(self, device: torch.device) -> Matcher:
@@ -255,8 +255,8 @@ class UniColor(ColoringModel):
                 self.matcher = BorrowedModel(Matcher(source.features, source.correspondence)).to(device)
         return self.matcher.model
 
-    def _squash(self, picture: Tensor) -> Tensor:
-        return F.interpolate(picture.float(), size=self.size, mode="bilinear", antialias=True)
+    def _squash(self, image: Tensor) -> Tensor:
+        return F.interpolate(image.float(), size=self.size, mode="bilinear", antialias=True)
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:

@@ -114,8 +114,8 @@ class HybridTransformer(nn.Module):
         """Return the color tokens ``(B, rows * columns, C)`` without position embeddings."""
         tokens: Tensor = self.tok_emb(codes.flatten(1))
         _, rows, columns = codes.shape
-        picture, row, column = hints.cells.unbind(dim=1)
-        place = (picture * rows + row) * columns + column
+        image, row, column = hints.cells.unbind(dim=1)
+        place = (image * rows + row) * columns + column
         order = torch.arange(len(place), device=place.device)
         nothing = torch.full((codes.numel(),), -1, device=place.device)
         latest = nothing.scatter_reduce(0, place, order, "amax")

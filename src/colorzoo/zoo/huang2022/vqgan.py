@@ -182,9 +182,9 @@ class Encoder(nn.Module):
         self.norm_out = _norm(before)
         self.conv_out = conv3x3(before, fan_out)
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """Return the features ``(B, fan_out, H/16, W/16)``."""
-        x = self.conv_in(picture)
+        x = self.conv_in(image)
         for level in self.down:
             x = level(x)
         features: Tensor = self.conv_out(F.silu(self.norm_out(self.mid(x))))

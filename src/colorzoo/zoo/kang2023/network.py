@@ -174,7 +174,7 @@ class DDColorNetwork(nn.Module):
             lightness: ``(B, 1, H, W)`` in [0, 100], of any size.
         """
         height, width = lightness.shape[-2:]
-        padded = pad_picture(lightness, self.stride)
+        padded = pad_image(lightness, self.stride)
         return cut_corner(self.paint(padded, lightness_to_rgb(padded)), height, width).float()
 
     def paint(self, lightness: Tensor, gray: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ def used_weight(layer: nn.Module) -> Tensor:
     return found
 
 
-def pad_picture(lightness: Tensor, stride: int) -> Tensor:
+def pad_image(lightness: Tensor, stride: int) -> Tensor:
     """Replicate-pad until both sides are multiples of ``stride`` and at least ``2 * stride``.
 
     Maps of a single cell would have another memory layout, which an exported graph does not support.

@@ -126,8 +126,8 @@ class EdgeAwareColorization(ColoringModel):
 
     def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
         """Colorize an opened batch with scribbles."""
-        picture, _ = self.refined(opened.state, opened.lightness, scribbles.mask)
-        return AbPrediction(ab=picture) if self.output_kind == "ab" else RgbPrediction(rgb=picture)
+        image, _ = self.refined(opened.state, opened.lightness, scribbles.mask)
+        return AbPrediction(ab=image) if self.output_kind == "ab" else RgbPrediction(rgb=image)
 
     def refined(self, state: TapState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the refined output and the change of each hooked map divided by its scale."""
@@ -144,7 +144,7 @@ class EdgeAwareColorization(ColoringModel):
             refined: Tensor = activation + tap.scale * residual
             return refined
 
-        picture = self.tapped.after_taps(state, visit)
+        image = self.tapped.after_taps(state, visit)
         if self.output_kind == "ab":
-            picture = self.network.propagate(picture, lightness, drawn)
-        return picture, changes
+            image = self.network.propagate(image, lightness, drawn)
+        return image, changes

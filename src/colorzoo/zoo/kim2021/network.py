@@ -124,7 +124,7 @@ class Propagation(nn.Module):
         return total / weight
 
 
-def picture_weights(lost: Tensor, relative: bool) -> Tensor:
+def image_weights(lost: Tensor, relative: bool) -> Tensor:
     """Return the loss factor ``(B,)`` of each image from the error ``(B,)`` of its first result."""
     return 1 / (lost + _SOUND) if relative else torch.ones_like(lost)
 
@@ -141,7 +141,7 @@ def color_terms(
         near: ``(B, 1, H, W)``, 1 near the scribbles.
         relative: See `Extensions`.
     """
-    weight = picture_weights(color_error(first, truth, near), relative)
+    weight = image_weights(color_error(first, truth, near), relative)
     color = (color_error(found, truth, near) * weight).mean()
     return color, (color_error(found, first, 1 - near) * weight).mean()
 

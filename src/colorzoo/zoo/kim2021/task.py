@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses.edges import Gradient, edge_error, widened
 from colorzoo.networks.taps import TapState, unchanged
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Natural, Share, Weight
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
@@ -25,7 +25,7 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.kim2021.model import Architecture, EdgeAwareColorization
-from colorzoo.zoo.kim2021.network import Extensions, color_terms, picture_weights
+from colorzoo.zoo.kim2021.network import Extensions, color_terms, image_weights
 
 SETTINGS = ("plain", "scribbles")
 
@@ -157,7 +157,7 @@ class Kim2021(SingleOptimizerModule):
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
-            drawn = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), simulation)
+            drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), simulation)
         losses = self._losses(state, lightness, ab, first, drawn.mask)
         loss: Tensor = (
             losses.edge
@@ -174,21 +174,21 @@ class Kim2021(SingleOptimizerModule):
     ) -> EdgeLosses:
         """Return the loss terms (slides, "Losses") from tensors, so that it can be compiled."""
         kind, ours = self.objective.gradient, self.extensions
-        picture, changes = self.model.refined(state, lightness, drawn)
+        image, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)
         lost = edge_error(first, ab, near, kind=kind)
-        weight = picture_weights(lost, ours.relative)
-        edge = edge_error(picture, ab, near, kind=kind)
-        con = edge_error(picture, first, 1 - near, kind=kind)
+        weight = image_weights(lost, ours.relative)
+        edge = edge_error(image, ab, near, kind=kind)
+        con = edge_error(image, first, 1 - near, kind=kind)
         reg = torch.stack([change.float().square().mean() for change in changes]).mean()
-        color, hold = color_terms(picture, ab, first, near, ours.relative)
+        color, hold = color_terms(image, ab, first, near, ours.relative)
         return EdgeLosses((edge * weight).mean(), (con * weight).mean(), reg, color, hold)
 
     def _training_guidance(self, ab: Tensor, batch: Batch) -> Guidance:
         if "points" not in self.accepts:
             return Guidance()
         simulation = PointSimulation(none=1 - self.users.hints)
-        return Guidance(points=simulate_points(ab, picture_generators(batch["seed"], "points"), simulation))
+        return Guidance(points=simulate_points(ab, image_generators(batch["seed"], "points"), simulation))
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the validation settings: without and with scribbles."""
@@ -199,6 +199,6 @@ class Kim2021(SingleOptimizerModule):
         if setting == "plain":
             return Guidance()
         first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()
-        generators = picture_generators(seeds, "strokes")
+        generators = image_generators(seeds, "strokes")
         drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
         return Guidance(scribbles=drawn)

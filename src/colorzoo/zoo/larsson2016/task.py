@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Count, Natural, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
@@ -117,7 +117,7 @@ class Larsson2016(SingleOptimizerModule):
                 f"got {height} x {width}. Set --data.crop 352 or a smaller margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
-        drawn = [torch.rand(count, 2, generator=each) for each in picture_generators(batch["seed"], "places")]
+        drawn = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]
         return margin + (torch.stack(drawn).to(inner) * inner).floor()
 
 

@@ -56,7 +56,7 @@ class ReferencePainter(ColoringModel):
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; the default reference is the sketch itself."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
-        return RgbPrediction(rgb=(self.network(lightness, reference).picture + 1) / 2)
+        return RgbPrediction(rgb=(self.network(lightness, reference).image + 1) / 2)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename a checkpoint of the re-implementation: generator, discriminator or both."""

@@ -149,11 +149,11 @@ class Painted(NamedTuple):
     """Output of the generator.
 
     Attributes:
-        picture: ``(B, 3, H, W)`` in [-1, 1].
+        image: ``(B, 3, H, W)`` in [-1, 1].
         attended: Output of the attention.
     """
 
-    picture: Tensor
+    image: Tensor
     attended: Attended
 
 
@@ -183,8 +183,8 @@ class SCFTNetwork(nn.Module):
         colors, _ = self.encoder_reference(2 * pad_to_multiple(reference, STRIDE) - 1)
         attended = self.transfer(lines, colors)
         refined = self.refine(attended.features) + attended.features
-        picture = self.decoder(torch.cat([refined, attended.features], dim=1), maps)
-        return Painted(picture[..., :height, :width], attended)
+        image = self.decoder(torch.cat([refined, attended.features], dim=1), maps)
+        return Painted(image[..., :height, :width], attended)
 
 
 class SketchDiscriminator(nn.Module):

@@ -23,7 +23,7 @@ from colorzoo.networks.blocks import cells
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
 from colorzoo.prediction import RgbPrediction
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
@@ -146,7 +146,7 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
             "negative": key.gather(1, index[1]),
             "present": made.present,
         }
-        return RgbPrediction(rgb=(painted.picture + 1) / 2, extras=extras)
+        return RgbPrediction(rgb=(painted.image + 1) / 2, extras=extras)
 
     def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
         """Generate again for the discriminator, so BatchNorm counts each batch twice, as in SGA."""
@@ -228,7 +228,7 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
         color_shift: Maximum shift of each channel.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
-    generators = picture_generators(seeds, "referen")
+    generators = image_generators(seeds, "referen")
     draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + rows * columns, torch.device("cpu"))
     shifts, tries, others = torch.split(draws, [3, 4 * TRIES, rows * columns], dim=1)
     moves = diagonal_moves(tries.view(len(rgb), TRIES, 4))

@@ -100,21 +100,21 @@ class ClosedFormStylization(ColoringModel):
         with torch.autocast(content.device.type, enabled=False):  # for pooling indices and eigenvectors
             height, width = content.shape[-2:]
             guide = _at_least(content.float(), SMALLEST)
-            pictures = self.network(guide, _at_least(style.float(), SMALLEST), labels)
-            found = torch.stack([self._smoothed(*pair) for pair in zip(pictures[-1], guide, strict=True)])
+            images = self.network(guide, _at_least(style.float(), SMALLEST), labels)
+            found = torch.stack([self._smoothed(*pair) for pair in zip(images[-1], guide, strict=True)])
         return found[:, :, :height, :width].clamp(0, 1)
 
-    def _smoothed(self, picture: Tensor, guide: Tensor) -> Tensor:
+    def _smoothed(self, image: Tensor, guide: Tensor) -> Tensor:
         """Smooth an image ``(3, H, W)``, guided by its content."""
-        picture = picture.clamp(0, 1)
+        image = image.clamp(0, 1)
         if self.architecture.smoothing != "none":
-            planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (picture, guide)]
+            planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (image, guide)]
             if self.architecture.smoothing == "guided":
                 found = smooth_guided(255 * planes[0], 255 * planes[1]) / 255
             else:
                 found = smooth_closed_form(*planes)
-            picture = torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1).to(picture).clamp(0, 1)
-        return last_filter(picture, guide) if self.architecture.last_filter else picture
+            image = torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1).to(image).clamp(0, 1)
+        return last_filter(image, guide) if self.architecture.last_filter else image
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""

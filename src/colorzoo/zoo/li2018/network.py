@@ -31,8 +31,8 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
-    pictures = zip(content, style, *labels, strict=True)
-    return torch.stack([by_label(whiten_and_color, a, b, (ours, theirs)) for a, b, ours, theirs in pictures])
+    images = zip(content, style, *labels, strict=True)
+    return torch.stack([by_label(whiten_and_color, a, b, (ours, theirs)) for a, b, ours, theirs in images])
 
 
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
@@ -165,12 +165,12 @@ class PhotoWCT(nn.Module):
         Returns:
             The unclipped images after levels 4, 3, 2 and 1; the last image is the result.
         """
-        taps, pictures = self.encoders[-1](style).taps, [content]
+        taps, images = self.encoders[-1](style).taps, [content]
         for level in reversed(LEVELS):
-            encoded = self.encoders[level - 1](pictures[-1])
+            encoded = self.encoders[level - 1](images[-1])
             moved = recolor(encoded.taps[-1], taps[level - 1], labels)
-            pictures.append(self.decoders[level - 1](moved, encoded.pools))
-        return pictures[1:]
+            images.append(self.decoders[level - 1](moved, encoded.pools))
+        return images[1:]
 
 
 def _steps_to(level: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import cg
 from torch import Tensor
 from torch.nn import functional as F
 
-Picture = NDArray[np.float64]
+FloatImage = NDArray[np.float64]
 
 BETA, AFFINITY_EPSILON = 0.9999, 1e-7
 GUIDED_RADIUS, GUIDED_EPSILON = 35, 0.001  # epsilon for values in [0, 255]
@@ -28,8 +28,8 @@ _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 
 
 def smooth_closed_form(
-    stylized: Picture, content: Picture, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
-) -> Picture:
+    stylized: FloatImage, content: FloatImage, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
+) -> FloatImage:
     """Solve for an image close to the stylized image and as smooth as the content.
 
     The solution is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content.
@@ -52,7 +52,7 @@ def smooth_closed_form(
     return np.stack(solved, axis=1).reshape(stylized.shape)
 
 
-def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array:
+def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_array:
     """Return the matting affinities ``(H W, H W)`` of an image (Levin et al. 2008).
 
     Each 3 x 3 window adds, for every pair of its pixels, 1/9 of one plus the product of their mean-centered
@@ -85,8 +85,12 @@ def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array
 
 
 def smooth_guided(
-    stylized: Picture, content: Picture, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
-) -> Picture:
+    stylized: FloatImage,
+    content: FloatImage,
+    *,
+    radius: int = GUIDED_RADIUS,
+    epsilon: float = GUIDED_EPSILON,
+) -> FloatImage:
     """Filter an image by local linear models of its content (guided filter, He et al. 2010).
 
     Args:
@@ -96,7 +100,7 @@ def smooth_guided(
         epsilon: Added to the variances of the content.
     """
 
-    def mean(maps: Picture) -> Picture:
+    def mean(maps: FloatImage) -> FloatImage:
         flat = maps.reshape(*maps.shape[:2], -1)
         side = (2 * radius + 1, 2 * radius + 1)
         planes = [
@@ -110,9 +114,9 @@ def smooth_guided(
     covariance -= guide_mean[..., :, None] * guide_mean[..., None, :]
     common = mean(content[..., :, None] * stylized[..., None, :])
     common -= guide_mean[..., :, None] * other_mean[..., None, :]
-    slope: Picture = np.asarray(np.linalg.solve(covariance + epsilon * np.eye(3), common), np.float64)
-    offset: Picture = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
-    filtered: Picture = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
+    slope: FloatImage = np.asarray(np.linalg.solve(covariance + epsilon * np.eye(3), common), np.float64)
+    offset: FloatImage = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
+    filtered: FloatImage = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
     return filtered
 
 

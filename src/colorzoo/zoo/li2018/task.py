@@ -12,7 +12,7 @@ from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -85,5 +85,5 @@ class Li2018(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Generate the reference."""
-        made = crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
+        made = crop_flip_reference(lab_to_rgb(lab), image_generators(seeds, "referen"))
         return Guidance(exemplar=Exemplar(made))

@@ -23,7 +23,7 @@ from colorzoo.networks.hint_unet import fitting_unet, initialize
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Count, Share, Weight, Width, settings_of
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.weights.load import load_state_dict_file
@@ -95,7 +95,7 @@ def _own(key: str) -> bool:
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
     """Sample the points of a training batch from the seeds of its images."""
     simulation = PointSimulation(none=1 - extensions.hints)
-    return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
 
 LEAST_SCORE, MOST = 0.7, 8
@@ -152,10 +152,10 @@ class TorchvisionDetector:
             ) from error
         return cls(model.eval())
 
-    def __call__(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return boxes and scores; see `Detector`."""
         with torch.inference_mode():
-            found = self.model([picture])[0]
+            found = self.model([image])[0]
         return found["boxes"], found["scores"]
 
 

@@ -14,7 +14,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import AB_SCALE
-from colorzoo.randomness import picture_generators
+from colorzoo.randomness import image_generators
 from colorzoo.settings import Natural, Positive, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -133,7 +133,7 @@ class Su2020(SingleOptimizerModule):
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
         """Return the boxes ``(K, 4)`` of each image as fractions, K from 1 to ``most_boxes``."""
-        generators = picture_generators(batch["seed"], "boxes")
+        generators = image_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
             for given, generator in zip(shares(batch), generators, strict=True)
@@ -167,7 +167,7 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
     """Crop one random box of each image ``(B, 3, H, W)`` and resize it to the image size."""
     size = (lab.shape[-2], lab.shape[-1])
     crops = []
-    for row, generator in enumerate(picture_generators(batch["seed"], "instance")):
+    for row, generator in enumerate(image_generators(batch["seed"], "instance")):
         chosen = int(torch.randint(len(boxes[row]), (1,), generator=generator))
         place = to_rectangles(boxes[row][chosen : chosen + 1], size)
         crops.append(cut(lab[row : row + 1], place, size))

@@ -24,7 +24,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGG19Maps
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -116,7 +116,7 @@ class Xia2022(SingleOptimizerModule):
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
         else:
             count = self.model.architecture.anchors
-            draws = draw_uniform(picture_generators(batch["seed"], "anchors"), len(lab), count, lab.device)
+            draws = draw_uniform(image_generators(batch["seed"], "anchors"), len(lab), count, lab.device)
             losses, _ = self.losses(lab, starts_of(draws, lab[0, 0].numel() // CELL**2))
         self.log_losses(losses, len(lab))
         return losses["loss"]

@@ -79,8 +79,8 @@ class PyramidColorization(ColoringModel):
         ``extras["logits"]`` are the logits of the last level, ``(B, 313, S/4, S/4)``, for the image resized
         to a square.
         """
-        pictures = [_squeezed(lightness, side) for side in self.levels]
-        ab, logits = self.network(pictures, self._histograms(guidance or Guidance(), lightness.shape[0]))
+        images = [_squeezed(lightness, side) for side in self.levels]
+        ab, logits = self.network(images, self._histograms(guidance or Guidance(), lightness.shape[0]))
         size = (lightness.shape[-2], lightness.shape[-1])
         ab = F.interpolate(ab.float(), size, mode="bicubic", align_corners=True)
         return AbPrediction(ab=ab, extras={"logits": logits.float()})

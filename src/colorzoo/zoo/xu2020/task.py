@@ -16,7 +16,7 @@ from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Positive, Probability, Weight
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
@@ -25,7 +25,7 @@ from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, Extensions, StylizationColorization
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
-from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
+from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_image
 
 _AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
 _TURN = (60.0, 300.0)  # range of the hue rotation of an unrelated reference in degrees
@@ -154,7 +154,7 @@ class Xu2020(SingleOptimizerModule):
         """Sample the paper's points or the hints of the extensions."""
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
-        drawn = simulate_points(lab[:, 1:], picture_generators(batch["seed"], "points"), simulation)
+        drawn = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), simulation)
         if not ours.grid_share + ours.transferred_share:
             return drawn
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
@@ -195,8 +195,8 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
         rgb: ``(B, 3, H, W)`` reconstruction.
         target: ``(B, 3, H, W)`` in [0, 1].
     """
-    found = encoder(pad_picture(rgb), keep).bottom.float()
-    wanted = encoder(pad_picture(target), keep).bottom.detach().float()
+    found = encoder(pad_image(rgb), keep).bottom.float()
+    wanted = encoder(pad_image(target), keep).bottom.detach().float()
     return F.mse_loss(rgb, target), F.mse_loss(found, wanted)
 
 
@@ -223,7 +223,7 @@ def exposed_hints(
         lab: ``(B, 3, H, W)`` ground truth.
         batch: The batch.
     """
-    draws = draw_uniform(picture_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
+    draws = draw_uniform(image_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
     share = draws[..., None, None]
     colors = lab[:, 1:]
     if extensions.transferred_share:
@@ -239,7 +239,7 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
     """Transfer colors from a related, an unrelated or a mixed reference."""
     reference = reference_of(batch)
     own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
-    draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
+    draws = draw_uniform(image_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
     part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
     automatic, _ = network.color(lightness, Points.none(lightness))
     return network.transferred(lightness, automatic, part * own + (1 - part) * foreign)
@@ -250,7 +250,7 @@ def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
 
     Shifted true colors are as vivid as typical inputs of `stylize`, and train the network to replace them.
     """
-    draws = draw_uniform(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
+    draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
     return torch.where(draws[:, 3:] < WRONG_SHARE, wrong, automatic)
 
@@ -263,7 +263,7 @@ def reference_of(batch: Batch) -> Tensor:
 
 def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
     """Return an enlarged crop of each image ``(B, 3, H, W)``; half of the crops are mirrored."""
-    return crop_flip_reference(rgb, picture_generators(seeds, "referen"), scale=_AREA)
+    return crop_flip_reference(rgb, image_generators(seeds, "referen"), scale=_AREA)
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
         seeds: ``(B,)``, seeds of the images.
     """
     lab = rgb_to_lab(rgb)
-    draws = draw_uniform(picture_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
+    draws = draw_uniform(image_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
     angle = torch.deg2rad(_TURN[0] + (_TURN[1] - _TURN[0]) * draws[:, 0])
     a, b = lab[:, 1], lab[:, 2]
     turned = torch.stack([angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], dim=1)

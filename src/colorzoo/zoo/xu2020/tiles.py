@@ -23,7 +23,7 @@ from colorzoo.zoo.xu2020.transfer import (
     Moments,
     TransferNetwork,
     match_moments,
-    pad_picture,
+    pad_image,
     place_of,
 )
 
@@ -68,9 +68,9 @@ class Window:
     columns: tuple[int, int]
     core: tuple[int, int, int, int]
 
-    def cut(self, picture: Tensor) -> Tensor:
+    def cut(self, image: Tensor) -> Tensor:
         """Return the tile of an image ``(B, C, H, W)``, including its halo."""
-        return picture[:, :, slice(*self.rows), slice(*self.columns)]
+        return image[:, :, slice(*self.rows), slice(*self.columns)]
 
     def inner(self, maps: Tensor) -> Tensor:
         """Return the part of a map without the halo, at any scale."""
@@ -116,9 +116,9 @@ def too_large(rgb: Tensor) -> bool:
     return rgb.shape[-2] * rgb.shape[-1] > TILED_ABOVE
 
 
-def windows(picture: Tensor, side: int) -> Iterator[Window]:
+def windows(image: Tensor, side: int) -> Iterator[Window]:
     """Yield the tiles of an image whose sides are multiples of 8."""
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     for top in range(0, height, side):
         for left in range(0, width, side):
             bottom, right = min(top + side, height), min(left + side, width)
@@ -131,7 +131,7 @@ def windows(picture: Tensor, side: int) -> Iterator[Window]:
 
 def look_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Tensor:
     """Return the moments of a reference as `TransferNetwork.look` does."""
-    padded = pad_picture(rgb)
+    padded = pad_image(rgb)
     running = {place: RunningMoments() for place in PLACES}
 
     def record(place: str, maps: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ def transfer_in_tiles(
         side: Side of the tiles in pixels, a multiple of 8.
     """
     height, width = rgb.shape[-2:]
-    padded = pad_picture(rgb)
+    padded = pad_image(rgb)
     tiles = list(windows(padded, side))
     own: dict[str, Moments] = {}  # global moments at the layers of earlier passes
     running: dict[str, RunningMoments] = {}  # at the layers of this pass

@@ -287,7 +287,7 @@ class TransferNetwork(nn.Module):
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
-        answer: Tensor = self.decoder(self.encoder(pad_picture(rgb), adapt), adapt)
+        answer: Tensor = self.decoder(self.encoder(pad_image(rgb), adapt), adapt)
         return answer[:, :, :height, :width].float()
 
     def look(self, rgb: Tensor) -> Tensor:
@@ -303,7 +303,7 @@ class TransferNetwork(nn.Module):
                 seen[place] = moments(maps)
             return maps
 
-        self.decoder.body(self.encoder(pad_picture(rgb), record), record)
+        self.decoder.body(self.encoder(pad_image(rgb), record), record)
         return self.join_look(seen)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
@@ -314,7 +314,7 @@ class TransferNetwork(nn.Module):
             seen[place] = maps
             return maps
 
-        self.decoder.body(self.encoder(pad_picture(rgb), record), record)
+        self.decoder.body(self.encoder(pad_image(rgb), record), record)
         return seen
 
     def join_look(self, seen: Mapping[str, Moments]) -> Tensor:
@@ -360,7 +360,7 @@ def place_of(place: str, sets: tuple[str, ...]) -> str | None:
     return place if place.rstrip("1234") in sets else None
 
 
-def pad_picture(rgb: Tensor) -> Tensor:
+def pad_image(rgb: Tensor) -> Tensor:
     """Replicate the last row and column until both sides fit the encoder."""
     height, width = rgb.shape[-2:]
     rows, columns = -height % STRIDE, -width % STRIDE

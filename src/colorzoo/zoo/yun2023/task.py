@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
-from colorzoo.randomness import Generators, draw_uniform, picture_generators
+from colorzoo.randomness import Generators, draw_uniform, image_generators
 from colorzoo.settings import Count, Positive, Share
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -25,7 +25,7 @@ from colorzoo.training.schedules import Cosine
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import CELL, Architecture
 
-_PICTURE_DRAWS = 2
+_IMAGE_DRAWS = 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Yun2023(SingleOptimizerModule):
         """Sample hints, colorize, and compare with the ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
-        generators = picture_generators(batch["seed"], "points")
+        generators = image_generators(batch["seed"], "points")
         points = simulate_cells(ab, generators, self.users.most_hints, self.extensions.few)
         loss = self.huber(self.model.network(lightness, points), ab)
         self.log_losses({"loss": loss, "huber": loss}, len(lightness))
@@ -105,7 +105,7 @@ class Yun2023(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Sample hints of a fixed number, identical for an image in every epoch."""
-        return Guidance(points=count_cells(lab[:, 1:], int(setting), picture_generators(seeds, "points")))
+        return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
 def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
@@ -118,11 +118,11 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
         few: Fraction of images with a log-uniform number on 1 .. ``most``.
     """
     batch, _, height, width = ab.shape
-    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + (height // CELL) * (width // CELL), ab.device)
+    draws = draw_uniform(generators, batch, _IMAGE_DRAWS + (height // CELL) * (width // CELL), ab.device)
     uniform = (draws[:, 0] * (most + 1)).floor()
     log_uniform = torch.exp(draws[:, 0] * math.log(most + 1)).floor()
     counts = torch.where(draws[:, 1] < few, log_uniform, uniform)
-    return _reveal(ab, counts, draws[:, _PICTURE_DRAWS:])
+    return _reveal(ab, counts, draws[:, _IMAGE_DRAWS:])
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:

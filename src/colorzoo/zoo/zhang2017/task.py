@@ -20,7 +20,7 @@ from colorzoo.losses import (
     weighted_by_chroma,
 )
 from colorzoo.networks.hint_unet import AB_SCALE, Detach
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Positive, Probability, Share, Weight, settings_of
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
@@ -241,7 +241,7 @@ class Zhang2017Global(SingleOptimizerModule):
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return true histograms and saturations, each masked for some images."""
         users = self.users
-        draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
         saturation = mean_saturation(batch["rgb"])
         saturation = torch.where(
@@ -269,7 +269,7 @@ def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, 
         none=1 - users.hints,
         everywhere=extensions.everywhere,
     )
-    return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
@@ -297,8 +297,8 @@ def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
     """
     if step == 1:
         return grid_cross_entropy(logits, ab, stride=LOGIT_STRIDE)
-    pictures, bins, height, width = logits.shape
-    number = torch.arange(pictures, device=logits.device)
+    images, bins, height, width = logits.shape
+    number = torch.arange(images, device=logits.device)
     first = torch.stack([number // step % step, number % step])
     rows, columns = (
         (first[axis, :, None] + step * torch.arange(max(1, side // step), device=logits.device)).clamp(

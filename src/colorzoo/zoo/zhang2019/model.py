@@ -22,13 +22,13 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.exemplar import (
     ColorNet,
     ExemplarExtensions,
-    ReferencePicture,
+    ReferenceImage,
     Warped,
     centers_of,
     convert_networks,
     enlarge,
     maps_of,
-    pad_picture,
+    pad_image,
     painted_ab,
     unmatched,
     with_automatic_colors,
@@ -144,8 +144,8 @@ class DeepExemplar(ColoringModel):
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
-        padded = pad_picture(lightness)
-        before = None if previous is None else pad_picture(previous)
+        padded = pad_image(lightness)
+        before = None if previous is None else pad_image(previous)
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
@@ -153,15 +153,15 @@ class DeepExemplar(ColoringModel):
                 if self.extensions.unrelated == "automatic":
                     warped = with_automatic_colors(warped, features.automatic)
             else:
-                rgb = pad_picture(guidance.exemplar.rgb.float())
-                reference = ReferencePicture(rgb, rgb_to_lab(rgb)[:, 1:])
+                rgb = pad_image(guidance.exemplar.rgb.float())
+                reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
                 warped = self.warp(features, reference, self.architecture.tau)
         ab = self.paint_warped(padded, warped, before)[:, :, :height, :width]
         return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the size."""
-        return self.features.of_lightness(pad_picture(lightness.float())).taps
+        return self.features.of_lightness(pad_image(lightness.float())).taps
 
     @torch.inference_mode()
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
@@ -182,7 +182,7 @@ class DeepExemplar(ColoringModel):
             colored.append(ab)
         return torch.cat(colored)
 
-    def warp(self, features: TrunkFeatures, reference: ReferencePicture, tau: float) -> Warped:
+    def warp(self, features: TrunkFeatures, reference: ReferenceImage, tau: float) -> Warped:
         """Warp the reference's colors to similar positions."""
         other = self.features.of_rgb(reference.rgb)
         ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (features, other))

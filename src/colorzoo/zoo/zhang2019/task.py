@@ -17,7 +17,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import Warped
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Positive, Share, Weight
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
@@ -145,7 +145,7 @@ class Zhang2019(ExemplarGANModule):
         """Return the images, a fraction of them in the network's own predicted colors."""
         if not self.simulation.colored:
             return lab
-        draws = draw_uniform(picture_generators(seeds, "colored"), len(lab), 1, lab.device)
+        draws = draw_uniform(image_generators(seeds, "colored"), len(lab), 1, lab.device)
         with torch.no_grad():
             own = torch.cat([lab[:, :1], self.model.paint_warped(lightness, warped, None)], dim=1)
         return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
@@ -159,7 +159,7 @@ def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
         seeds: ``(B,)``, seeds of the images.
         share: Fraction of the images with a previous frame.
     """
-    uniform = draw_uniform(picture_generators(seeds, "before"), len(lab), 3, lab.device)
+    uniform = draw_uniform(image_generators(seeds, "before"), len(lab), 3, lab.device)
     theta = torch.eye(2, 3, device=lab.device).repeat(len(lab), 1, 1)
     theta[:, :, 2] = 0.2 * (uniform[:, :2] - 0.5)
     grid = F.affine_grid(theta, list(lab.shape), align_corners=False)

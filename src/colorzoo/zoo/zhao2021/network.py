@@ -18,7 +18,7 @@ from colorzoo.factory import create_backbone
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Share
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
@@ -348,6 +348,6 @@ def initialize_large(layers: nn.Module) -> None:
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
     """Remove the colors of a random fraction of the references ``(B, 3, H, W)``, by image seed."""
-    draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
+    draws = draw_uniform(image_generators(seeds, "gray"), len(reference), 1, reference.device)
     gray = lightness_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)

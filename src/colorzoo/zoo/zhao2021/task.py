@@ -16,7 +16,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -145,7 +145,7 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         seeds: ``(B,)``, seeds of the images.
     """
-    generators = picture_generators(seeds, "referen")
+    generators = image_generators(seeds, "referen")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
     draws = draw_uniform(generators, len(rgb), 4 * TRIES + 3, torch.device("cpu"))
     levels = add_noise(255 * rgb, _NOISE * (2 * noise - 1))
@@ -164,17 +164,17 @@ def whole_levels(levels: Tensor) -> Tensor:
     return levels.clamp(0, 255).floor()
 
 
-def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
+def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
     """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise by nearest neighbor.
 
     Pixels outside the image are black. The result equals torchvision's result on Pillow images exactly.
 
     Args:
-        pictures: Images with any values.
+        images: Images with any values.
         mirrored: ``(B, 2)`` bool: mirror horizontally, mirror vertically.
         degrees: ``(B,)`` rotation angles in degrees.
     """
-    height, width = pictures.shape[-2:]
+    height, width = images.shape[-2:]
     lines = (torch.arange(length, device=degrees.device) for length in (height, width))
     y, x = torch.meshgrid(*lines, indexing="ij")
     center_x, center_y = width / 2, height / 2
@@ -188,8 +188,8 @@ def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Te
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     column = torch.where(mirrored[:, :1, None], width - 1 - column, column)
     row = torch.where(mirrored[:, 1:, None], height - 1 - row, row)
-    index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(pictures.device)
-    found = pictures.flatten(2).gather(2, index.expand(-1, pictures.shape[1], -1)).view(pictures.shape)
+    index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(images.device)
+    found = images.flatten(2).gather(2, index.expand(-1, images.shape[1], -1)).view(images.shape)
     return found * inside[:, None].to(found)
 
 

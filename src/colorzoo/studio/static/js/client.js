@@ -83,7 +83,7 @@ export class Client {
 
 /**
  * Decides when to color the photo: during a drag at most one request is open, and the newest document follows; a finished change is
- * requested at once, full size after a pause. If the pointer rests during a drag, the final picture is requested early.
+ * requested at once, full size after a pause. If the pointer rests during a drag, the final image is requested early.
  */
 export class ColorQueue {
   /**
@@ -118,7 +118,7 @@ export class ColorQueue {
     }
   }
 
-  /** Request the final picture before the drag ends. @param {number} [after] ms without another change */
+  /** Request the final image before the drag ends. @param {number} [after] ms without another change */
   requestEarly(after = 0) {
     clearTimeout(this.timer);
     this.early = null;

@@ -1,4 +1,4 @@
-/** Requests for the colored picture, suggestions, regions, classes and matches of the current document. */
+/** Requests for the colored image, suggestions, regions, classes and matches of the current document. */
 
 import { isExpired } from "./client.js";
 import { activePoints, pointRadius, reachOf, toRecipe } from "./document.js";
@@ -60,7 +60,7 @@ export function markInput(pad) {
   change(pad.session, { input: null });
 }
 
-/** The picture requested early, before the drag ended, is the final one. */
+/** The image requested early, before the drag ended, is the final one. */
 function handleFailure(pad, error, quality) {
   if (error.code === "offline") return; // the request is repeated after the reconnection
   if (isExpired(error)) return pad.restoreAndColor();

@@ -116,7 +116,7 @@ function createUnavailableNote(pad) {
 /** @returns {Element | null} the focused element, also inside of a notebook's shadow root */
 const focusedElement = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
 
-/** Enter applies the value and Escape restores it; both move the focus to the picture. */
+/** Enter applies the value and Escape restores it; both move the focus to the image. */
 function listenToField(pad, input) {
   let before = "";
   input.addEventListener("focus", () => { before = input.value; });

@@ -21,7 +21,7 @@ const COMPARE = ["result", "split", "side", "gray"];
 /**
  * @typedef {{id: string, group: string, label: string, keys: string[], run: (pad: any, event?: Event) => void,
  *   needs?: "photo" | null, stage?: boolean, hidden?: boolean}} Command
- *   stage: only while the picture has the focus; in keys, "mod" is Ctrl or Command
+ *   stage: only while the image has the focus; in keys, "mod" is Ctrl or Command
  */
 
 /** @type {Command[]} */
@@ -29,7 +29,7 @@ export const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
   { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
   { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
-  { id: "export", group: "File", label: "Export the image", keys: ["x"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportPicture(); } },
+  { id: "export", group: "File", label: "Export the image", keys: ["x"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportImage(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
   { id: "add", group: "Points", label: "Add a point or corner: arrow keys move it, Enter sets it", keys: ["n"], run: startCross },

@@ -1,5 +1,5 @@
 /**
- * Straighten and crop: the rectangle that the saved picture keeps, and its panel. The pad goes on showing the whole photo.
+ * Straighten and crop: the rectangle that the saved image keeps, and its panel. The pad goes on showing the whole photo.
  *
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {import("./shapes.js").Crop} Crop
@@ -97,7 +97,7 @@ function movedSheet(sheet, dx, dy, { width, height }) {
 
 export const moveCrop = (pad, dx, dy) => pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
 
-/** Take the line around the picture of a scan as the rectangle, with its angle. */
+/** Take the line around the image of a scan as the rectangle, with its angle. */
 function cropToFrame(pad) {
   const { tilt, ...box } = insideOf(pad);
   pad.set({ cropping: sheetOf({ ...box, angle: tilt }) });

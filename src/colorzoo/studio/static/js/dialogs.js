@@ -1,8 +1,8 @@
-/** Dialogs for export and help, and short messages (toasts) over the picture. */
+/** Dialogs for export and help, and short messages (toasts) over the image. */
 
 import { COMMANDS, keyLabel, suitsModel } from "./commands.js";
 import { button, h, icon, setText, show, t } from "./dom.js";
-import { exportPicture } from "./files.js";
+import { exportImage } from "./files.js";
 
 const FORMATS = [
   ["png", "PNG", "Exact; 16 bits where the photo has them"],
@@ -68,12 +68,12 @@ function createExport(pad) {
   el.addEventListener("input", refresh);
   go.addEventListener("click", () => {
     el.close();
-    exportPicture(pad, { format: format(), quality: Number(quality.value) });
+    exportImage(pad, { format: format(), quality: Number(quality.value) });
   });
   return { el, prepare: refresh };
 }
 
-/** @returns {{els: HTMLElement[], help: () => void, exportPicture: () => void}} */
+/** @returns {{els: HTMLElement[], help: () => void, exportImage: () => void}} */
 export function createDialogs(pad) {
   const help = createHelp(pad);
   const exporting = createExport(pad);
@@ -84,7 +84,7 @@ export function createDialogs(pad) {
       help.prepare();
       help.el.showModal();
     },
-    exportPicture: () => {
+    exportImage: () => {
       exporting.prepare();
       exporting.el.showModal();
     },

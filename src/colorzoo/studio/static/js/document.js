@@ -142,16 +142,16 @@ export const pointRadius = (point, perNetworkPixel) => point.radius ?? (point.si
 
 /**
  * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
- * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture @returns {Record<string, any>}
+ * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} image @returns {Record<string, any>}
  */
-export function toRecipe(doc, picture) {
-  const { width, height, sha256 } = picture;
+export function toRecipe(doc, image) {
+  const { width, height, sha256 } = image;
   const { frame } = doc;
   /** @type {Record<string, any>} */
   const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(frame === "automatic" ? {} : { frame }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);
-  const write = (point) => pointEntry(point, picture.perNetworkPixel);
+  const write = (point) => pointEntry(point, image.perNetworkPixel);
   const active = activePoints(doc);
   if (active.length) recipe.points = active.map(write);
   if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(({ path, width }) => ({ path: path.map(([x, y]) => [round(x, 1), round(y, 1)]), width: round(width, 2) }));
@@ -201,16 +201,16 @@ const defaultReach = (recipe) => (recipe.version === 1 ? "everywhere" : "automat
 /**
  * Convert a recipe to a document.
  * @param {any} recipe parsed JSON
- * @param {{width: number, height: number, perNetworkPixel: number}} picture
+ * @param {{width: number, height: number, perNetworkPixel: number}} image
  * @param {(hex: string) => [number, number]} abOf
  * @returns {Doc}
  * @throws {Error} with a message for the user
  */
-export function fromRecipe(recipe, picture, abOf) {
+export function fromRecipe(recipe, image, abOf) {
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file is not a recipe: a JSON object was expected.");
   if ((recipe.version ?? RECIPE_VERSION) > RECIPE_VERSION) throw new Error(`This recipe (version ${recipe.version}) comes from a newer colorzoo.`);
-  checkSize(recipe.image ?? {}, picture);
-  const read = (more) => (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, picture, abOf), ...more });
+  checkSize(recipe.image ?? {}, image);
+  const read = (more) => (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, image, abOf), ...more });
   const points = list(recipe, "points").map(read({}));
   points.push(...list(recipe.studio ?? {}, "muted").map(read({ muted: true })), ...list(recipe.studio ?? {}, "untouched").map(read({ untouched: true })));
   const { map, painted: _, ...classFiles } = recipe.classes ?? {};
@@ -246,19 +246,19 @@ function list(holder, name) {
   return value;
 }
 
-function checkSize(image, picture) {
-  const { width = picture.width, height = picture.height } = image;
-  if (width === picture.width && height === picture.height) return;
+function checkSize(image, image) {
+  const { width = image.width, height = image.height } = image;
+  if (width === image.width && height === image.height) return;
   throw new Error(
-    `This recipe is for a picture of ${width} × ${height} pixels; the open one has ${picture.width} × ${picture.height}.`,
+    `This recipe is for an image of ${width} × ${height} pixels; the open one has ${image.width} × ${image.height}.`,
   );
 }
 
-function readPoint(entry, index, picture, abOf) {
+function readPoint(entry, index, image, abOf) {
   const ok = Number.isFinite(entry?.x) && Number.isFinite(entry?.y) && (entry.ab || isHex(entry.color));
   if (!ok) throw new Error(`Point ${index + 1} of this recipe needs x, y and a color such as #c04020.`);
   const radius = entry.radius ?? 3;
-  const size = Math.min(9, Math.max(1, Math.round((2 * radius) / picture.perNetworkPixel)));
+  const size = Math.min(9, Math.max(1, Math.round((2 * radius) / image.perNetworkPixel)));
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(entry.ab ? {} : { byHex: true }), ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),

@@ -35,10 +35,10 @@ function chooseFile(accept) {
   });
 }
 
-const PICTURES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
+const IMAGES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
 
 export async function openDialog(pad) {
-  const file = await chooseFile(PICTURES);
+  const file = await chooseFile(IMAGES);
   if (file) await openFile(pad, file);
 }
 
@@ -233,7 +233,7 @@ async function sendReference(pad, slot, file, name) {
 
 /** @param {"exemplar" | "statistics"} slot @param {File | null} file null opens a file dialog */
 export async function attach(pad, slot, file = null) {
-  const chosen = file ?? (await chooseFile(PICTURES));
+  const chosen = file ?? (await chooseFile(IMAGES));
   if (!chosen) return;
   const name = chosen.name || t("Pasted image");
   try {
@@ -242,9 +242,9 @@ export async function attach(pad, slot, file = null) {
     for (const note of message.notes ?? []) pad.note(note);
     if (slot === "exemplar") {
       const reference = { file: chosen, name };
-      const picture = { layer, name, width: message.width, height: message.height };
-      change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, picture }]]) });
-      pad.set({ exemplar: picture, classes: null, matched: null });
+      const image = { layer, name, width: message.width, height: message.height };
+      change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, image }]]) });
+      pad.set({ exemplar: image, classes: null, matched: null });
       pad.edit({ ...pad.doc, exemplar: { name } }, t("reference"));
       pad.modelChanged();
     } else {
@@ -263,11 +263,11 @@ export async function detach(pad, slot) {
   pad.modelChanged();
 }
 
-/** Give the backend a reference that was attached before, or none. @param {{reference: {file: Blob, name: string}, picture: any} | null} known */
+/** Give the backend a reference that was attached before, or none. @param {{reference: {file: Blob, name: string}, image: any} | null} known */
 async function useReference(pad, known) {
   const work = {};
   change(pad.session, { reference: known?.reference ?? null });
-  pad.set({ exemplar: known?.picture ?? null, classes: null, matched: null });
+  pad.set({ exemplar: known?.image ?? null, classes: null, matched: null });
   pad.beginWork(work);
   try {
     if (known) await sendReference(pad, "exemplar", known.reference.file, known.reference.name);
@@ -281,7 +281,7 @@ async function useReference(pad, known) {
 
 export function followReference(pad) {
   const known = pad.session.references.get(pad.doc.exemplar?.name) ?? null;
-  return pad.ui.exemplar === (known?.picture ?? null) ? null : useReference(pad, known);
+  return pad.ui.exemplar === (known?.image ?? null) ? null : useReference(pad, known);
 }
 
 const baseName = (name) => name.replace(/\.[^.]+$/, "");
@@ -329,7 +329,7 @@ export async function replaceDoc(pad, recipe, label) {
 }
 
 /** @param {any} pad @param {{format: string, quality: number}} wish */
-export async function exportPicture(pad, { format, quality }) {
+export async function exportImage(pad, { format, quality }) {
   const { photo } = pad;
   const exporting = readOnly({ id: 0, share: 0 });
   pad.set({ exporting });
@@ -342,7 +342,7 @@ export async function exportPicture(pad, { format, quality }) {
     for (const note of message.notes ?? []) pad.note(note);
     pad.toast(t("{name} exported", { name: message.name }));
   } catch (error) {
-    const again = pad.photo === photo ? { label: t("Retry"), run: () => exportPicture(pad, { format, quality }) } : null;
+    const again = pad.photo === photo ? { label: t("Retry"), run: () => exportImage(pad, { format, quality }) } : null;
     pad.toast(error.message, "error", again);
   } finally {
     pad.set({ exporting: null });

@@ -63,7 +63,7 @@ export function eraseHealing(pad, place, slack) {
   pad.announce(t("Healing undone here"));
 }
 
-/** Mark the strokes that the picture does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
+/** Mark the strokes that the image does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
 export function drawHealing(context, pad, toStage) {
   const { healing, healed, cursor, tool, drag, view } = pad.ui;
   const fresh = [...pad.doc.healing.filter((stroke) => !healed.includes(stroke)), ...(healing ? [healing] : [])];

@@ -1,4 +1,4 @@
-/** Everything around the picture: top bar, tool rail, view bar, status, start screen, drag and drop. */
+/** Everything around the image: top bar, tool rail, view bar, status, start screen, drag and drop. */
 
 import { COMMAND_BY_ID, isAvailable, keyLabel, runCommand, setCompare } from "./commands.js";
 import { button, checkbox, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";

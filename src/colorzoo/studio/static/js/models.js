@@ -47,8 +47,8 @@ export async function requestSamples(pad) {
   for (const { model } of purposes(pad)) {
     if (!model.ready || photo.samples.has(model.name) || pad.photo !== photo || (model.input === "sketch" && photo.kind !== "sketch")) continue;
     const reply = await pad.client.ask({ type: "sample", name: model.name }).catch(() => null);
-    const picture = reply?.buffers?.[0] && new Blob([reply.buffers[0]], { type: reply.message.mime });
-    if (picture) change(photo, { samples: new Map([...photo.samples, [model.name, URL.createObjectURL(picture)]]) });
+    const image = reply?.buffers?.[0] && new Blob([reply.buffers[0]], { type: reply.message.mime });
+    if (image) change(photo, { samples: new Map([...photo.samples, [model.name, URL.createObjectURL(image)]]) });
     pad.changed();
   }
   change(photo, { sampling: false });

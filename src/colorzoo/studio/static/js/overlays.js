@@ -10,7 +10,7 @@ import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
-import { areaCenter, areaPicture, strokePath, tracePolygon, traceStroke, turnedCorners } from "./shapes.js";
+import { areaCenter, areaImage, strokePath, tracePolygon, traceStroke, turnedCorners } from "./shapes.js";
 
 export const DARK = "rgba(0, 0, 0, .75)";
 export const LIGHT = "rgba(255, 255, 255, .95)";
@@ -233,7 +233,7 @@ function drawAreaStroke(context, pad, toStage) {
 
 /** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Area} area @param {ToStage} toStage @param {number} alpha @param {boolean} tinted */
 function drawArea(context, pad, area, toStage, alpha, tinted) {
-  const { outline, tint } = areaPicture(area, pad.photo);
+  const { outline, tint } = areaImage(area, pad.photo);
   const [left, top] = toStage(0, 0);
   const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
   const place = /** @type {const} */ ([left, top, right - left, bottom - top]);

@@ -54,14 +54,14 @@ export function endPaint(pad) {
   pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint"));
 }
 
-/** Draw the strokes that the picture does not show yet. @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage */
+/** Draw the strokes that the image does not show yet. @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
 export function drawFreshPaint(context, pad, toStage) {
   const { painting, freshPaint } = pad.ui;
   const strokes = [...freshPaint.filter((stroke) => pad.doc.paint.includes(stroke)), ...(painting ? [painting] : [])];
   for (const stroke of strokes) drawPaint(context, pad, stroke, toStage);
 }
 
-/** @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage */
+/** @param {CanvasRenderingContext2D} context with the image @param {(x: number, y: number) => [number, number]} toStage */
 function drawPaint(context, pad, stroke, toStage) {
   const { stage, view } = pad.ui;
   const radius = (stroke.size / 2) * view.scale;

@@ -13,7 +13,7 @@ import { useClass, usesObjects } from "./shapeedits.js";
 import { LONE_TOOLS } from "./tools.js";
 
 export function createModelPanel(pad) {
-  const chosen = h("canvas", { class: "cz-model-picture", width: 80, height: 80, "aria-hidden": "true" });
+  const chosen = h("canvas", { class: "cz-model-image", width: 80, height: 80, "aria-hidden": "true" });
   const title = h("b", {});
   const name = h("small", {});
   const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
@@ -42,7 +42,7 @@ export function createModelPanel(pad) {
   show(tiles, false);
   select.addEventListener("change", () => use(select.value));
   const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } },
-    h("span", { class: "cz-purpose-picture" }, h("img", { alt: "" }), icon("photo")), h("b", {}), h("small", {}));
+    h("span", { class: "cz-purpose-image" }, h("img", { alt: "" }), icon("photo")), h("b", {}), h("small", {}));
   const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept, strength.el);
   const update = () => {
     show(el, pad.session.models.length > 0);
@@ -76,11 +76,11 @@ function drawResult(pad, canvas) {
 }
 
 function fillPurpose(pad, tile, { title, use, model }) {
-  const [picture, words, small] = tile.children;
+  const [image, words, small] = tile.children;
   const sample = pad.photo?.samples.get(model.name);
-  setAttr(picture.firstElementChild, "src", sample);
-  show(picture.firstElementChild, Boolean(sample));
-  show(picture.lastElementChild, !sample);
+  setAttr(image.firstElementChild, "src", sample);
+  show(image.firstElementChild, Boolean(sample));
+  show(image.lastElementChild, !sample);
   setText(words, title);
   setText(small, model.ready ? use : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
   setAttr(tile, "title", model.name);
@@ -265,7 +265,7 @@ function fillRegion(pad, tile, { index }, number) {
   setAttr(tile, "aria-label", t("Region {number}: {what}", { number, what: color ?? (skipped ? t("skipped") : t("no color yet")) }));
 }
 
-function createPictureSlot(pad, slot, words) {
+function createImageSlot(pad, slot, words) {
   const choose = h("button", { type: "button", class: "cz-drop", on: { click: () => attach(pad, slot) } }, icon("photo"), h("span", {}, words));
   const canvas = h("canvas", { class: "cz-reference", role: "img" });
   const name = h("span", { class: "cz-file" });
@@ -279,20 +279,20 @@ function createPictureSlot(pad, slot, words) {
     pad.set({ dropping: false });
     takeDropped(pad, event.dataTransfer, slot);
   });
-  const update = (picture) => {
-    show(choose, !picture);
-    show(shown, Boolean(picture));
+  const update = (image) => {
+    show(choose, !image);
+    show(shown, Boolean(image));
     choose.disabled = !pad.photo;
-    if (!picture) return;
-    setText(name, picture.name);
-    setAttr(canvas, "aria-label", t("Reference image {name}", { name: picture.name }));
-    drawReference(pad, canvas, picture, slot);
+    if (!image) return;
+    setText(name, image.name);
+    setAttr(canvas, "aria-label", t("Reference image {name}", { name: image.name }));
+    drawReference(pad, canvas, image, slot);
   };
   return { el, canvas, update };
 }
 
-function drawReference(pad, canvas, picture, slot) {
-  const { layer } = picture;
+function drawReference(pad, canvas, image, slot) {
+  const { layer } = image;
   if (canvas.width !== layer.width) Object.assign(canvas, { width: layer.width, height: layer.height });
   const context = canvas.getContext("2d");
   context.drawImage(layer.bitmap, 0, 0);
@@ -300,7 +300,7 @@ function drawReference(pad, canvas, picture, slot) {
   const { classes, showClasses, matched, tool } = pad.ui;
   if ((showClasses || tool === "lasso") && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
   if (!matched) return;
-  const [x, y] = [(matched[0] / picture.width) * layer.width, (matched[1] / picture.height) * layer.height];
+  const [x, y] = [(matched[0] / image.width) * layer.width, (matched[1] / image.height) * layer.height];
   for (const [style, width] of [["#000", 6], ["#fff", 3]]) {
     context.beginPath();
     context.arc(x, y, layer.width / 24, 0, 7);
@@ -310,7 +310,7 @@ function drawReference(pad, canvas, picture, slot) {
 }
 
 export function createReferencePanel(pad) {
-  const slot = createPictureSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
+  const slot = createImageSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const el = section(t("Reference"), slot.el, hint, again);
@@ -336,7 +336,7 @@ function referenceHint(pad) {
   return words.join(" ").trim();
 }
 
-/** Convert a click to a place in the picture, which is centered in its canvas. @returns {[number, number]} shares of width and height */
+/** Convert a click to a place in the image, which is centered in its canvas. @returns {[number, number]} shares of width and height */
 function canvasPlace(canvas, event) {
   const scale = Math.min(canvas.clientWidth / canvas.width, canvas.clientHeight / canvas.height);
   const share = (offset, room, side) => (offset - (room - side * scale) / 2) / (side * scale);
@@ -351,7 +351,7 @@ function takeFromReference(pad, u, v) {
 }
 
 export function createStatisticsPanel(pad) {
-  const slot = createPictureSlot(pad, "statistics", t("Match the palette of another image"));
+  const slot = createImageSlot(pad, "statistics", t("Match the palette of another image"));
   const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));

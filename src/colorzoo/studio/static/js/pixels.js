@@ -1,5 +1,5 @@
 /**
- * Pictures in the browser: decoding, reading single pixels, the lightness at a place.
+ * Images in the browser: decoding, reading single pixels, the lightness at a place.
  *
  * @typedef {{bitmap: ImageBitmap, width: number, height: number}} Layer
  */
@@ -18,7 +18,7 @@ export async function decodeLayer(bytes, mime = "image/jpeg") {
 
 const CHECK = 8; // pixels of the preview
 
-/** Create a checkerboard that covers the transparent parts of a picture. @param {Layer} alpha its opacity as levels of gray */
+/** Create a checkerboard that covers the transparent parts of an image. @param {Layer} alpha its opacity as levels of gray */
 export function checkerboard(alpha) {
   const cover = createCanvas(alpha.width, alpha.height);
   const context = cover.getContext("2d");

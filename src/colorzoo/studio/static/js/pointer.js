@@ -1,4 +1,4 @@
-/** Gestures on the picture: one finger or the mouse uses the tool, two fingers zoom and pan, taps with two or three undo and redo. */
+/** Gestures on the image: one finger or the mouse uses the tool, two fingers zoom and pan, taps with two or three undo and redo. */
 
 const LONG_PRESS = 550;
 const TAP_TIME = 280;

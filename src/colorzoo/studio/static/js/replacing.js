@@ -19,7 +19,7 @@ export function pickedReplacement(pad) {
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
 }
 
-/** Replace the color that the picture has at a place, in pixels of the photo; it stays the same until another one is chosen. */
+/** Replace the color that the image has at a place, in pixels of the photo; it stays the same until another one is chosen. */
 export function replaceColorAt(pad, [x, y]) {
   const { photo } = pad;
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;

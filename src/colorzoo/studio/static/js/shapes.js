@@ -130,7 +130,7 @@ export function readBox(entry, index) {
 export const AREA_ACTIONS = ["color", "lock", "gray", "only", "thing"];
 const OUTLINE_SIDE = 256; // pixels of the shorter side at which outlines are rasterized
 const bitsCache = new WeakMap();
-const pictureCache = new WeakMap();
+const imageCache = new WeakMap();
 
 /** @param {AreaMask} mask @returns {AreaBits} */
 function decodeMask({ width, height, runs }) {
@@ -276,12 +276,12 @@ export function areaLightness(area, photo) {
 export const followsColor = (area) => area.lightness === "color";
 
 /** @param {Area} area @param {any} photo @returns {{outline: HTMLCanvasElement, tint: HTMLCanvasElement}} to be stretched over the photo */
-export function areaPicture(area, photo) {
-  let found = pictureCache.get(area);
+export function areaImage(area, photo) {
+  let found = imageCache.get(area);
   if (!found) {
     const drawn = areaBits(area, photo);
     found = { outline: bitsCanvas(drawn, isBorder, [255, 255, 255, 255]), tint: bitsCanvas(drawn, (bits, i) => bits[i] === 1, [26, 109, 255, 110]) };
-    pictureCache.set(area, found);
+    imageCache.set(area, found);
   }
   return found;
 }

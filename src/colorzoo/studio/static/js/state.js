@@ -34,9 +34,9 @@ export function initialUi(settings) {
     judging: false,
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
-    // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
+    // the brush that paints, its stroke in progress, and strokes that the image does not show yet
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color" }, painting: null, freshPaint: [], framing: null,
-    // width of the healing brush, its stroke in progress, and the strokes that the shown picture has
+    // width of the healing brush, its stroke in progress, and the strokes that the shown image has
     healingWidth: null, healing: null, healed: [],
     // the rectangle to crop to that is not confirmed yet, and while it is dragged
     cropping: null, cropDrag: null,
@@ -61,9 +61,9 @@ export function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
     models: [], limits: {}, saves: false, start: null, offered: null, greeted: false,
-    // the open photo, its reference picture, all that were attached by their names, and the address of the offered photo in gray while the models load
+    // the open photo, its reference image, all that were attached by their names, and the address of the offered photo in gray while the models load
     photo: null, reference: null, references: new Map(), glimpse: null,
-    // whether any picture has been colored, the number of the last request to color, and time of the event that is being handled
+    // whether any image has been colored, the number of the last request to color, and time of the event that is being handled
     colored: false, lastColor: 0, input: null,
     // the request for suggestions that is waited for, whether a match is, and when a text was announced
     suggesting: null, matching: false, announcedAt: 0, restoring: null,

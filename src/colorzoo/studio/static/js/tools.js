@@ -7,7 +7,7 @@
  *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./frames.js").Inside, index?: number,
  *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box, cropSheet?: import("./cropping.js").Sheet,
  *   cropGrip?: import("./shapes.js").Grip | null, cropHow?: "resize" | "move" | "draw" | "turn"}} Drag
- *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the picture,
+ *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the image,
  *   or a box and its held sides
  */
 
@@ -104,7 +104,7 @@ function startTool(pad, at, place) {
   pad.changed();
 }
 
-/** Take hold of the line around the picture, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag @returns {boolean} */
+/** Take hold of the line around the image, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag @returns {boolean} */
 function startFrame(pad, at, place, drag) {
   const frameGrip = frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
   if (frameGrip) change(drag, { frameGrip, frameBox: insideOf(pad) });

@@ -1,4 +1,4 @@
-/** Other colors for one area or point: small pictures of the result with each likely color, side by side. */
+/** Other colors for one area or point: small images of the result with each likely color, side by side. */
 
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
@@ -10,11 +10,11 @@ import { pickedArea } from "./shapeedits.js";
 import { areaBounds, areaCenter } from "./shapes.js";
 
 const MOST_VARIANTS = 6;
-const VARIANT_SIZE = [240, 144]; // pixels of a small picture
+const VARIANT_SIZE = [240, 144]; // pixels of a small image
 const AROUND = 0.4; // of the size of an area, shown beside it
 const AROUND_POINT = 0.22; // of the shorter side of the photo, shown to each side of a point
 
-/** @typedef {{of: string, items: {color: string, ab: [number, number], share: number, picture: HTMLCanvasElement}[], busy: boolean}} Variants */
+/** @typedef {{of: string, items: {color: string, ab: [number, number], share: number, image: HTMLCanvasElement}[], busy: boolean}} Variants */
 
 /** @returns {{of: string, at: [number, number], around: number[], without: any, colored: (item: any) => any} | null} what gets other colors */
 function variantTarget(pad) {
@@ -60,7 +60,7 @@ export async function requestVariants(pad) {
  * Color the photo with each of some colors, one after the other.
  * @param {{color: string, ab: [number, number], share: number}[]} items the colors
  * @param {{colored: (item: any) => any, around: number[], ask: (message: object) => Promise<any>}} target document with a color, what to show of the photo, and how to ask for it
- * @param {Variants["items"]} made takes each color with its picture @param {() => boolean} goesOn whether they are still wanted
+ * @param {Variants["items"]} made takes each color with its image @param {() => boolean} goesOn whether they are still wanted
  */
 export async function colorVariants(pad, items, target, made, goesOn) {
   const { colored, around, ask } = target;
@@ -70,14 +70,14 @@ export async function colorVariants(pad, items, target, made, goesOn) {
     const answer = await ask({ type: "color", recipe: currentRecipe(pad, colored(item)), quality: "drag" });
     if (!answer || !goesOn()) break;
     const layer = await decodeLayer(answer.buffers[0], answer.message.mime);
-    made.push({ ...item, picture: variantPicture(layer, around, photo) });
+    made.push({ ...item, image: variantImage(layer, around, photo) });
     layer.bitmap.close();
     pad.changed();
   }
 }
 
-/** Cut the surroundings out of a small picture. @param {number[]} around left, top, right and bottom in pixels of the photo */
-function variantPicture(layer, around, photo) {
+/** Cut the surroundings out of a small image. @param {number[]} around left, top, right and bottom in pixels of the photo */
+function variantImage(layer, around, photo) {
   const [left, top, right, bottom] = around;
   const [width, height] = VARIANT_SIZE;
   const canvas = createCanvas(width, height);
@@ -114,11 +114,11 @@ export function createVariantsPanel(pad) {
   return { el, update };
 }
 
-export const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
+export const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-image" }), h("small", {}));
 
-export function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
+export function fillVariant(tile, { color, share, ab, image }, index, lightness) {
   const [frame, words] = tile.children;
-  if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
+  if (frame.firstElementChild !== image) frame.replaceChildren(image);
   const name = colorName(lightness, ab);
   const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // in one line
   setText(words, t("{name}, {share} likely", { name: name.charAt(0).toUpperCase() + name.slice(1), share: percent }));

@@ -1,0 +1,312 @@
+"""Images of an evaluation: selection, references, labels, and reading at the size of the protocol."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
+from colorzoo.data.check import GRAY_RANGE
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.exemplar_pairs import read_pairs
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.data.sources import StoredImage, find_sources, walk_files
+from colorzoo.errors import DataError, ImageError
+from colorzoo.evaluation.protocol import Protocol
+from colorzoo.metrics.cdr import TruthClusters, truth_clusters
+from colorzoo.randomness import image_generators
+from colorzoo.simulation import TargetImage
+
+_IMAGENET = "ILSVRC2012_val_"
+_OTHERS = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".ppm", ".tga"})
+_SMALLEST = 16  # pixels; windows and clusters of metrics need some
+PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
+
+
+@dataclass(frozen=True)
+class Item:
+    """Entry of an image of an evaluation, whose pixels are read later.
+
+    Attributes:
+        name: Path below the data folder.
+        source: Source of the file.
+        reference: Source of the reference file.
+        label: Class index from ``labels.csv``.
+        sha256: Hash of the file; empty before `hashed`.
+        reference_sha256: Hash of the reference's file.
+        reference_name: Path of the reference below the data folder.
+    """
+
+    name: str
+    source: StoredImage
+    reference: StoredImage | None = None
+    label: int | None = None
+    sha256: str = ""
+    reference_sha256: str = ""
+    reference_name: str = ""
+
+    @property
+    def key(self) -> str:
+        """Hash of image, reference and label, which is part of the path in the cache."""
+        return digest(self.sha256, self.reference_sha256, str(self.label))
+
+    def hashed(self) -> Item:
+        """Return the item with its hashes.
+
+        Raises:
+            ImageError: A file cannot be read.
+        """
+        try:
+            own = hashlib.sha256(self.source.read()).hexdigest()
+            other = "" if self.reference is None else hashlib.sha256(self.reference.read()).hexdigest()
+        except OSError as error:
+            raise ImageError(f"{self.name} cannot be read: {error.strerror or error}") from error
+        return replace(self, sha256=own, reference_sha256=other)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Selected images.
+
+    Attributes:
+        items: The images in the order of the report.
+        deviation: Difference from the images of the protocol; empty if there is none.
+        notes: Notes on skipped files.
+    """
+
+    items: tuple[Item, ...]
+    deviation: str
+    notes: tuple[str, ...]
+
+
+def select_images(folder: Path, protocol: Protocol, pairs: str | None, limit: int | None) -> Selection:
+    """Find the images of an evaluation.
+
+    Args:
+        folder: Folder of images or tar shards.
+        protocol: Protocol that selects subset and references.
+        pairs: List of pairs below ``folder``; `PAIRS_FILE` by default.
+        limit: Maximum number of images.
+
+    Raises:
+        DataError: The folder is missing or empty, or has no list of pairs although the protocol needs one.
+    """
+    if protocol.references == "pairs":
+        items = _paired(folder, pairs or PAIRS_FILE, protocol)
+    else:
+        items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
+    items, deviation = _subset(_labeled(items, folder), protocol.subset)
+    if limit is not None and limit < len(items):
+        items = items[:limit]
+        deviation = "; ".join(filter(None, (deviation, f"only the first {limit}")))
+    return Selection(tuple(items), deviation, _passed_over(folder))
+
+
+def _passed_over(folder: Path) -> tuple[str, ...]:
+    """Return a note on images in formats that data sets do not support."""
+    others = [
+        _relative(path, folder) for path in walk_files(str(folder)) if Path(path).suffix.lower() in _OTHERS
+    ]
+    if not others:
+        return ()
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return (f"not read, convert to PNG first: {', '.join(others[:3])}{more}",)
+
+
+def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
+    if not (folder / pairs).is_file():
+        raise DataError(
+            f"protocol {protocol.name} needs references: no {pairs} in {str(folder)!r} (CSV with the columns "
+            "target and reference); --pairs names another file"
+        )
+    items = []
+    for target, reference in read_pairs(folder, pairs, pairs)[1]:
+        names = (_relative(source.name, folder) for source in (target, reference))
+        items.append(Item(next(names), target, reference, reference_name=next(names)))
+    return items
+
+
+def _labeled(items: list[Item], folder: Path) -> list[Item]:
+    """Add the labels of `LABELS_FILE`, if it exists."""
+    file = folder / LABELS_FILE
+    if not file.is_file():
+        return items
+    labels: dict[str, int] = {}
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        for row in csv.DictReader(stream):
+            try:
+                labels[row["image"]] = int(row["label"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{str(file)!r} needs the columns image and label (a whole number), got {dict(row)}"
+                ) from error
+    return [replace(item, label=labels.get(item.name)) for item in items]
+
+
+def _relative(name: str, folder: Path) -> str:
+    return os.path.relpath(name, folder).replace(os.sep, "/")
+
+
+def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
+    if subset is None:
+        return items, ""
+    names = {Path(item.name).stem: item for item in items}
+    wanted = subset_names(subset)
+    if all(name in names for name in wanted):
+        return [names[name] for name in wanted], ""
+    return items, f"not the images of {subset}"
+
+
+def subset_names(subset: str) -> list[str]:
+    """Return the stems of the file names of a subset of ImageNet's validation images.
+
+    Raises:
+        DataError: Unknown subset.
+    """
+    base, _, first = subset.partition("-first")
+    if base == "ctest10k":
+        path = files("colorzoo.data") / "subsets" / "ilsvrclin12_val_inds.npy"
+        numbers = (np.load(Path(str(path))) + 1).tolist()
+    elif base == "first5k":
+        numbers = list(range(1, 5001))
+    else:
+        raise DataError(f"unknown subset {subset!r} in the protocol; expected ctest10k or first5k")
+    return [f"{_IMAGENET}{number:08d}" for number in numbers[: int(first) if first else None]]
+
+
+class Truth:
+    """Ground truth at the size of the protocol, with cached derived values.
+
+    Args:
+        rgb: ``(1, 3, H, W)`` in [0, 1].
+        size: Height and width before resizing.
+        reference: ``(1, 3, H', W')`` in [0, 1] or None.
+        seed: Seed of the image.
+        label: Class index, if known.
+
+    Attributes:
+        kept: Cached metric inputs by key.
+    """
+
+    def __init__(
+        self,
+        rgb: Tensor,
+        size: tuple[int, int],
+        reference: Tensor | None = None,
+        seed: int = 0,
+        label: int | None = None,
+    ) -> None:
+        self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.lab = rgb_to_lab(rgb)
+        self.ab = self.lab[:, 1:]
+
+    @cached_property
+    def is_gray(self) -> bool:
+        """Whether the image has no color."""
+        spans = self.ab.amax(dim=(2, 3)) - self.ab.amin(dim=(2, 3))
+        return float(spans.sum()) < GRAY_RANGE
+
+    @cached_property
+    def clusters(self) -> TruthClusters:
+        """Clusters and edges for the Cluster Discrepancy Ratio."""
+        return truth_clusters(self.ab[0])
+
+    @cached_property
+    def reference_ab(self) -> Tensor | None:
+        """``(1, 2, H', W')`` colors of the reference in CIE units."""
+        return None if self.reference is None else rgb_to_lab(self.reference)[:, 1:]
+
+    @cached_property
+    def gray_scene(self) -> TargetImage:
+        """Target for models whose input is lightness."""
+        return TargetImage(self.lab[:, :1], self.rgb, self.ab, self.seed, self.reference)
+
+    @cached_property
+    def sketch_scene(self) -> TargetImage:
+        """Target for models whose input is a sketch, extracted by XDoG."""
+        return TargetImage(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
+
+
+def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
+    """Read an image and its reference at the protocol's size.
+
+    Raises:
+        ImageError: A file cannot be decoded or is too small.
+    """
+    image = _decode(item.source, item.name)
+    size = (int(image.shape[1]), int(image.shape[2]))
+    if min(size) < _SMALLEST:
+        least = f"at least {_SMALLEST} x {_SMALLEST}"
+        raise ImageError(f"{item.name} has {size[1]} x {size[0]} pixels; metrics need {least}")
+    rgb = _resized(image, protocol, device)
+    seed = int(item.sha256[:12], 16) ^ protocol.seed
+    reference = None
+    if item.reference is not None:
+        given = _decode(item.reference, f"the reference of {item.name}")
+        reference = _resized(given, protocol, device)
+    elif protocol.references == "self":
+        made = image_generators(torch.tensor([seed]), "exempla")  # as in the published evaluation
+        reference = crop_flip_reference(rgb, made)
+    return Truth(rgb, size, reference, seed, item.label)
+
+
+def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:
+    """Read a result of another program: ``(1, 3, h, w)`` in [0, 1] at the protocol's size.
+
+    Raises:
+        ImageError: The file is missing or broken, or its size differs from the image.
+    """
+    if not path.is_file():
+        raise ImageError(f"{name} has no result {path}")
+    image = _decode(StoredImage(str(path)), str(path))
+    size = (int(image.shape[1]), int(image.shape[2]))
+    if size != truth.size:
+        raise ImageError(
+            f"{path} is {size[1]} x {size[0]} pixels, but its truth {name} is "
+            f"{truth.size[1]} x {truth.size[0]}"
+        )
+    return _resized(image, protocol, truth.rgb.device)
+
+
+def _decode(source: StoredImage, name: str) -> Tensor:
+    try:
+        return decode_rgb(source.read())
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNG
+        raise ImageError(f"{name} is broken: {error}") from error
+
+
+def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
+    """Return ``(1, 3, h, w)`` in [0, 1] at the protocol's size of ``(3, H, W)`` uint8."""
+    return (protocol.resize(rgb)[None].float() / 255).to(device)
+
+
+def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
+    """Hash all items; return the readable items, and name and reason for the others."""
+    good, bad = [], []
+    for item in items:
+        try:
+            good.append(item.hashed())
+        except ImageError as error:
+            bad.append((item.name, str(error)))
+    return good, bad
+
+
+def digest(*parts: str) -> str:
+    """Return the hexadecimal SHA-256 of texts."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        state.update(len(data).to_bytes(8, "big") + data)
+    return state.hexdigest()

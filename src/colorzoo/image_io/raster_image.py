@@ -1,0 +1,183 @@
+"""`RasterImage`, the form in which inference handles images, and the detection of gray and tinted ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.image_io.metadata import Metadata
+
+FloatArray = NDArray[np.float32]
+AlphaArray = NDArray[np.uint8] | NDArray[np.uint16]
+Levels = NDArray[Any]  # uint8, uint16 or float32
+
+_TINT_SIDE = 256  # a tint is estimated from at most 256 x 256 pixels
+_GRAY_SIDE = 1024  # grayness, which is cheaper to test, from 1024 x 1024
+_FEWEST_SAMPLES = 64  # too few to tell a tint from colors
+_LARGEST_SCATTER = 2.5  # of ab around its mean at a lightness, in a tinted image
+IN_COLOR = "already in color"
+"""The `chroma_note` of an image whose colors are no tint."""
+
+
+@dataclass(frozen=True)
+class RasterImage:
+    """An image read from a file, an array or PIL.
+
+    Examples:
+        >>> image = Image(np.zeros((32, 48, 3), dtype=np.float32))
+        >>> image.size
+        (48, 32)
+
+    Attributes:
+        levels: Upright sRGB, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
+        alpha: ``(H, W)`` uint8 or uint16, exactly as stored; None for an opaque image.
+        bit_depth: Bits per channel of the source, 8 or 16.
+        metadata: EXIF, color profile and the like.
+        notes: Remarks for the user about the reading, such as ``"first of 12 frames"``.
+    """
+
+    levels: Levels
+    alpha: AlphaArray | None = None
+    bit_depth: int = 8
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.levels.shape[1], self.levels.shape[0]
+
+    @property
+    def rgb(self) -> FloatArray:
+        """``(H, W, 3)`` float32 sRGB in [0, 1], computed on each access; gray has three equal channels."""
+        return as_rgb(self.levels)
+
+
+def as_rgb(levels: Levels) -> FloatArray:
+    """Convert gray or color levels to ``(H, W, 3)`` float32 in [0, 1]."""
+    values = unit_range(levels)
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def unit_range(levels: Levels) -> FloatArray:
+    """Convert levels of any shape to float32 in [0, 1]."""
+    values = levels.astype(np.float32)
+    if levels.dtype.kind == "u":
+        values /= np.float32(np.iinfo(levels.dtype).max)
+    return values
+
+
+def on_paper(image: RasterImage) -> RasterImage:
+    """Composite an image with transparent parts on white paper; return an opaque image unchanged."""
+    if image.alpha is None:
+        return image
+    return replace(image, levels=over_white(image.levels, image.alpha), alpha=None)
+
+
+def over_white(levels: Levels, alpha: AlphaArray) -> Levels:
+    """Composite levels ``(H, W)`` or ``(H, W, 3)`` on white; levels of integers keep their type."""
+    cover = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
+    mixed = unit_range(levels) * cover + (1 - cover)
+    if levels.dtype.kind == "f":
+        return mixed
+    whole: Levels = np.rint(mixed * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
+    return whole
+
+
+def drop_equal_channels(levels: Levels) -> Levels:
+    """Return one plane ``(H, W)`` of an image with three equal channels, any other image unchanged."""
+    if levels.ndim == 2 or levels.dtype.kind == "f":
+        return levels
+    red = levels[..., 0]
+    for rows in (slice(None, None, 64), slice(None)):  # a few rows rule out most color images
+        if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
+            return levels
+    return np.ascontiguousarray(red)
+
+
+def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply an EXIF orientation, 1 to 8, to stored rows ``(H, W, ...)``."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def is_gray(image: RasterImage) -> bool:
+    """Check that the channels differ by at most 3 of 255 in all but one pixel in a thousand.
+
+    Of a large image, a regular sample of about a million pixels is tested.
+    """
+    if image.levels.ndim == 2:
+        return True
+    red, green, blue = _sampled(image.levels, _GRAY_SIDE).T  # by channel: ten times faster than by pixel
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return bool(np.mean(spread > 3.01 / 255) <= 0.001)
+
+
+def chroma_note(image: RasterImage) -> str | None:
+    """Describe the color that colorization will replace; None for a gray image."""
+    if is_gray(image):
+        return None
+    lab = _sampled_lab(image.levels)
+    if not _is_tinted(lab):
+        return IN_COLOR
+    a, b = lab[:, 1:].mean(axis=0)
+    sepia = 30 <= np.degrees(np.arctan2(b, a)) <= 120
+    return "sepia tint dropped" if sepia else "tint dropped"
+
+
+def _is_tinted(lab: NDArray[np.float64]) -> bool:
+    """Check ``(N, 3)`` Lab of an image that is not gray for a tint: sepia, cyanotype, a yellowed scan.
+
+    The chroma of a tint depends on lightness alone, and smoothly: ab varies little around its mean at each
+    lightness, and these means lie on a parabola. An image of few colors has hardly two at one lightness, so
+    it is held to narrower limits, and one of up to four colors to a single hue. An image of strong chroma,
+    such as a blue wall, does not count as tinted.
+    """
+    ab = lab[:, 1:]
+    if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
+        return False
+    bins = np.clip(lab[:, 0] / 100 * 16, 0, 15).astype(int)
+    weight = np.bincount(bins, minlength=16)
+    means = np.stack([np.bincount(bins, ab[:, i], 16) / np.maximum(weight, 1) for i in (0, 1)], axis=1)
+    freedom = len(ab) - len(np.unique(bins))
+    if freedom < _FEWEST_SAMPLES:
+        return False
+    scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * freedom))
+    if scatter >= _LARGEST_SCATTER:
+        return False
+    colors = len(np.unique(lab, axis=0))
+    if colors <= 4:
+        mean = ab.mean(axis=0)
+        return bool(np.sqrt(np.mean((ab @ [-mean[1], mean[0]]) ** 2)) < 2.5 * np.hypot(*mean))
+    powers = np.vander(np.linspace(-1, 1, 16), 3) * np.sqrt(weight)[:, None]
+    wanted = means * np.sqrt(weight)[:, None]
+    misfit = powers @ np.linalg.lstsq(powers, wanted, rcond=None)[0] - wanted
+    is_smooth = np.sqrt(np.sum(misfit**2) / (2 * len(ab))) < 1.2
+    return bool(is_smooth and (colors > 256 or scatter < _LARGEST_SCATTER / 2))
+
+
+def _sampled(levels: Levels, side: int) -> FloatArray:
+    """Return ``(N, 3)`` pixels in [0, 1] at equal steps, at most ``side`` in each direction."""
+    step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
+    return as_rgb(levels[::step_y, ::step_x]).reshape(-1, 3)
+
+
+def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
+    """Return ``(N, 3)`` CIE Lab of a regular sample of pixels."""
+    # Here: reading images needs no torch, which takes a second to import.
+    import torch
+
+    from colorzoo.color.lab import linear_rgb_to_lab
+    from colorzoo.color.levels import linear_of
+
+    linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
+    lab: NDArray[np.float64] = linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
+    return lab

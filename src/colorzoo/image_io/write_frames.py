@@ -1,0 +1,154 @@
+"""Writing of animated GIF, PNG and WebP, and of TIFF of several pages.
+
+The pages of a TIFF are written one at a time. Pillow needs all frames of an animation, at 8 bits.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorzoo.errors import ImageError
+from colorzoo.image_io.frames import Frames
+from colorzoo.image_io.raster_image import Levels, RasterImage
+from colorzoo.image_io.tiff import TIFF_HEADER, encode_page
+from colorzoo.image_io.write import (
+    check_pixels_fit,
+    check_target,
+    format_of,
+    gif_image,
+    quantized,
+    save_options,
+    whole_file,
+)
+
+_LARGEST_TIFF = 2**32 - 2**16
+_LONGEST_FRAME, _MOST_PLAYS = 655_350, 65_535  # that all formats hold
+_LEAVE, _CLEAR = 1, 2  # disposal of a GIF frame
+
+
+@dataclass(frozen=True)
+class ColoredFrame:
+    """A colored frame.
+
+    Attributes:
+        rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1].
+        like: The source frame, for depth, alpha and metadata.
+        milliseconds: Its duration.
+        hidden: See `colorzoo.image_io.frames.ImageFrame`.
+    """
+
+    rgb: Levels
+    like: RasterImage
+    milliseconds: float = 0
+    hidden: bool = False
+
+
+def write_frames(
+    path: str | Path,
+    frames: Iterable[ColoredFrame],
+    source: Frames,
+    *,
+    quality: int = 95,
+    overwrite: bool = False,
+) -> Path:
+    """Write the colored frames or pages of a file.
+
+    The first frame's metadata are the file's; pages have their own. Errors are those of `write_image`.
+
+    Args:
+        path: The file to write, of a format that `holds_frames`.
+        frames: At least one.
+        source: Content of the file that the frames come from.
+        quality: See `write_image`.
+        overwrite: See `write_image`.
+    """
+    path = Path(path)
+    kind = format_of(path)
+
+    def checked() -> Iterable[ColoredFrame]:
+        for number, frame in enumerate(frames):
+            check_pixels_fit(frame.rgb, frame.like)
+            if number == 0:
+                check_target(path, frame.like, kind, overwrite=overwrite)
+            if not frame.hidden or kind == "PNG":  # the others have no place for a default image
+                yield frame
+
+    with whole_file(path, overwrite=overwrite) as file:
+        if kind == "TIFF":
+            _write_pages(file, checked())
+        else:
+            _write_animation(file, checked(), source, kind, quality)
+    return path
+
+
+def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
+    file.write(TIFF_HEADER)
+    link = 4  # offset at which the next directory's offset is to be written
+    for frame in frames:
+        place = file.seek(0, 2)
+        if place % 2:
+            place += file.write(b"\0")
+        like = frame.like
+        stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
+        directory, strip = encode_page(stored, like.metadata.of_size(*like.size), place)
+        if place + len(directory) + len(strip) > _LARGEST_TIFF:
+            raise ImageError("all pages together are more than a TIFF can hold (4 GB); give --frames first")
+        file.write(directory)
+        file.write(strip)
+        file.seek(link)
+        file.write(struct.pack("<L", place))
+        link = place + 2 + 12 * struct.unpack_from("<H", directory)[0]
+
+
+def _write_animation(
+    file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
+) -> None:
+    images, durations, is_clear, first = [], [], False, None
+    hidden = False
+    for frame in frames:
+        first, hidden = first or frame, hidden or frame.hidden
+        stored = quantized(frame.rgb, frame.like, 8)
+        is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
+        is_clear |= not is_opaque
+        if kind == "GIF":
+            images.append(_gif_frame(stored[..., :3] if is_opaque else stored))
+        else:
+            images.append(Image.fromarray(_match_alpha(stored, alpha=source.alpha)))
+        if not frame.hidden:
+            # a GIF holds hundredths of a second, a WebP 24 bits
+            step = 10 if kind == "GIF" else 1
+            durations.append(min(step * round(frame.milliseconds / step), _LONGEST_FRAME))
+    assert first is not None  # a file has frames
+    like = first.like
+    options = save_options(kind, like.metadata.of_size(*like.size), quality, alpha=like.alpha is not None)
+    if kind == "GIF":
+        options["disposal"] = _CLEAR if is_clear else _LEAVE
+    if kind == "PNG":
+        options["default_image"] = hidden
+    if kind == "WEBP":
+        options["background"] = source.background
+    if kind != "GIF" or source.plays != 1:  # a GIF counts repetitions
+        plays = min(source.plays, _MOST_PLAYS)
+        options["loop"] = max(0, plays - 1) if kind == "GIF" else plays
+    images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
+
+
+def _gif_frame(stored: NDArray[Any]) -> Image.Image:
+    image, options = gif_image(stored)
+    image.info.update(options)
+    return image
+
+
+def _match_alpha(stored: NDArray[Any], *, alpha: bool) -> NDArray[Any]:
+    """Add alpha to a frame without, as all frames of an animation have the same channels."""
+    if not alpha or stored.shape[2] == 4:
+        return stored[..., : 4 if alpha else 3]
+    return np.dstack([stored, np.full(stored.shape[:2], np.iinfo(stored.dtype).max, stored.dtype)])

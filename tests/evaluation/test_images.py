@@ -1,0 +1,137 @@
+"""The images of an evaluation: which are chosen, what is read with them, where their results are kept."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorzoo.color import rgb_to_gray, xdog
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.data.sources import StoredImage
+from colorzoo.errors import DataError, ImageError
+from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.images import Item, read_result, read_truth, select_images
+from colorzoo.evaluation.machine import Machine
+from colorzoo.evaluation.protocol import Resize, UserChoice, parse_protocol
+from colorzoo.randomness import image_generators
+from tiny_evaluation import PROTOCOL, write_image
+
+TINY = replace(parse_protocol(PROTOCOL, "tiny"), resize=Resize("none", 0), seed=5)
+CPU = torch.device("cpu")
+
+
+def test_labels_are_read_from_a_table(photos: Path) -> None:
+    table = photos / "labels.csv"
+    table.write_text("image,label\n0.png,7\n2.png,0\n", encoding="utf-8-sig")  # as spreadsheets write it
+    found = select_images(photos, TINY, None, None)
+    assert [(each.name, each.label) for each in found.items] == [
+        ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)
+    ]  # fmt: skip
+    assert read_truth(found.items[0].hashed(), TINY, CPU).label == 7
+    for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
+        table.write_text(wrong)
+        with pytest.raises(DataError, match="needs the columns image and label"):
+            select_images(photos, TINY, None, None)
+
+
+def test_what_is_chosen_and_how_it_differs_from_the_protocol(photos: Path) -> None:
+    for limit, deviation in ((4, ""), (3, "only the first 3")):
+        found = select_images(photos, TINY, None, limit)
+        assert ([each.name for each in found.items], found.deviation, found.notes) == (
+            [f"{index}.png" for index in range(limit)], deviation, ()
+        )  # fmt: skip
+    subset = replace(TINY, subset="first5k-first2")
+    missing = select_images(photos, subset, None, 1)
+    assert missing.deviation == "not the images of first5k-first2; only the first 1"
+    names = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (2, 1)]
+    for name in names:
+        Image.new("RGB", (20, 20)).save(photos / name)
+    found = select_images(photos, subset, None, None)
+    assert ([each.name for each in found.items], found.deviation) == (names[::-1], "")
+
+
+def item(path: Path, reference: Path | None = None) -> Item:
+    return Item(path.name, StoredImage(str(path)), reference and StoredImage(str(reference))).hashed()
+
+
+def test_a_truth_is_the_image_at_the_size_of_the_protocol(photos: Path, tmp_path: Path) -> None:
+    path, other = photos / "0.png", photos / "1.png"
+    levels = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1)[None]
+    truth = read_truth(item(path), TINY, CPU)
+    assert torch.equal(truth.rgb, levels / 255)
+    assert (truth.size, truth.reference, truth.label) == ((40, 48), None, None)
+    assert truth.seed == int(hashlib.sha256(path.read_bytes()).hexdigest()[:12], 16) ^ 5
+    for scene, seen in (
+        (truth.gray_scene, truth.lab[:, :1]),
+        (truth.sketch_scene, xdog(rgb_to_gray(truth.rgb))),
+    ):
+        assert torch.equal(scene.lightness, seen)
+        assert (scene.rgb is truth.rgb, scene.ab is truth.ab, scene.seed) == (True, True, truth.seed)
+    small = replace(TINY, resize=Resize("squash", 20))
+    assert (read_truth(item(path), small, CPU).rgb.shape, truth.is_gray) == ((1, 3, 20, 20), False)
+    given = read_truth(item(path, other), replace(TINY, references="pairs"), CPU).reference
+    assert given is not None
+    assert torch.equal(given, read_truth(item(other), TINY, CPU).rgb)
+    made = read_truth(item(path), replace(TINY, references="self"), CPU).reference
+    drawn = image_generators(torch.tensor([truth.seed]), "exempla")
+    assert made is not None
+    assert torch.equal(made, crop_flip_reference(truth.rgb, drawn))
+    for size in ((16, 15), (15, 16)):
+        write_image(tmp_path / "small.png", 0, size=size)
+        with pytest.raises(ImageError, match=rf"small.png has {size[1]} x {size[0]} pixels; .* 16 x 16"):
+            read_truth(item(tmp_path / "small.png"), TINY, CPU)
+    write_image(tmp_path / "small.png", 0, size=(16, 16))
+    assert read_truth(item(tmp_path / "small.png"), TINY, CPU).size == (16, 16)
+    assert torch.equal(read_result(path, truth, small, "0.png"), read_truth(item(path), small, CPU).rgb)
+    with pytest.raises(ImageError, match=r"small.png is 16 x 16 pixels, but its truth 0.png is 48 x 40"):
+        read_result(tmp_path / "small.png", truth, TINY, "0.png")
+
+
+MACHINE = Machine("cpu", 1, "chip", "AVX2", {"torch": "2.0"})
+
+
+def test_the_cache_tells_protocols_and_machines_apart(tmp_path: Path) -> None:
+    kept = Cache(tmp_path, TINY, MACHINE)
+    kept.write("method", "image", Entry(skipped="kept"))
+
+    def finds(
+        method: str = "method", image: str = "image", machine: Machine = MACHINE, **changes: object
+    ) -> bool:
+        return Cache(tmp_path, replace(TINY, **changes), machine).read(method, image).skipped == "kept"
+
+    later = {
+        "metrics": ("ssim",),
+        "interactions": (9,),
+        "target": None,
+        "notes": ("x",),
+        "version": 9,
+        "title": "x",
+    }
+    assert finds(**later)
+    assert not finds(method="other")
+    assert not finds(image="other")
+    machines = {
+        "device": "gpu",
+        "threads": 2,
+        "processor": "x",
+        "instructions": "x",
+        "versions": {"torch": "3.0"},
+    }
+    assert machines.keys() == {each.name for each in fields(Machine)}
+    found = [finds(machine=replace(MACHINE, **{name: value})) for name, value in machines.items()]
+    decisive = {
+        "resize": Resize("none", 1),
+        "coloring": "network",
+        "references": "self",
+        "user": UserChoice("uniform_points", {"side": 5}, 0),
+        "background": UserChoice("uniform_points", {}, 1),
+        "seed": 6,
+        "name": "other",
+    }
+    assert not any((*found, *(finds(**{name: value}) for name, value in decisive.items())))

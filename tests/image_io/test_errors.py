@@ -1,0 +1,102 @@
+"""Errors of reading and writing: one line each, and no partial file."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.errors import ImageError
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
+
+NOISE = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+
+
+def refusal(call, *args, **options) -> str:
+    with pytest.raises(ImageError) as caught:
+        call(*args, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def encoded(kind: str) -> bytes:
+    memory = io.BytesIO()
+    Image.fromarray(NOISE).save(memory, kind)
+    return memory.getvalue()
+
+
+def test_missing_file_folder_and_empty_file(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    assert "no such file" in refusal(read_image, tmp_path / "none.jpg")
+    assert "is a folder" in refusal(read_image, tmp_path)
+    assert "is empty" in refusal(read_image, tmp_path / "empty.jpg")
+    assert "cannot be opened" in refusal(read_image, tmp_path / "empty.jpg" / "x.jpg")
+    assert "cannot be opened" in refusal(read_image, "a\0b.jpg")
+    assert refusal(read_image, b"") == "the image is empty (0 bytes)"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_max_pixels_decides_not_the_limit_of_pillow(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    path = tmp_path / "x.bin"
+    path.write_bytes(encoded(kind))
+    assert read_image(path).size == (64, 64)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    wanted = (
+        "has 64 x 64 = 0.0 million pixels, more than the limit of 0.004095 million: shrink it or raise the"
+    )
+    for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the image")):
+        assert read_image(source, max_pixels=4096).size == (64, 64)
+        assert refusal(read_image, source, max_pixels=4095).startswith(
+            f"{name} {wanted} limit (--max-pixels; "
+        )
+
+
+@pytest.fixture
+def image():
+    return read_image(NOISE)
+
+
+def test_existing_file_is_replaced_only_when_asked(tmp_path, image):
+    path = tmp_path / "x.png"
+    path.write_text("mine")
+    assert "exists already" in refusal(write_image, path, image.rgb, image)
+    assert path.read_text() == "mine"
+    write_image(path, image.rgb, image, overwrite=True)
+    assert read_image(path).size == (64, 64)
+
+
+def test_the_source_is_never_replaced(tmp_path, image):
+    path = write_image(tmp_path / "x.png", image.rgb, image)
+    before = path.read_bytes()
+    source = read_image(path)
+    (tmp_path / "link.png").symlink_to(path)
+    for target in (path, tmp_path / "link.png", tmp_path / "." / "x.png"):
+        assert "source itself" in refusal(write_image, target, source.rgb, source, overwrite=True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_full_or_locked_disk_leaves_no_half_file(tmp_path, monkeypatch, image, code):
+    (tmp_path / "x.png").write_text("old")
+    real_open = Path.open
+
+    def open_full(self, *args, **options):
+        file = real_open(self, *args, **options)
+        if self.name.endswith(".part"):
+            with file:
+                file.write(b"half")
+            raise OSError(code, "the disk says no")
+        return file
+
+    monkeypatch.setattr(Path, "open", open_full)
+    message = refusal(write_image, tmp_path / "x.png", image.rgb, image, overwrite=True)
+    assert "the disk says no" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+    assert (tmp_path / "x.png").read_text() == "old"

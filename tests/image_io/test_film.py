@@ -1,0 +1,95 @@
+"""Choice of the stream that holds the film."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from colorzoo.cli.main import main
+from colorzoo.data import FramesDataModule
+from colorzoo.image_io.film import film_stream
+from tiny_video import read_frames, scene
+
+DISPOSITION = av.stream.Disposition
+
+
+def make_film(path: Path, streams: list[tuple[str, int, int, int]], form: str | None = None) -> Path:
+    """Write streams given by codec, width, number of frames and disposition."""
+    with av.open(str(path), "w", format=form) as container:
+        made = []
+        for codec, width, _, disposition in streams:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height = width, width * 3 // 4
+            stream.pix_fmt = {"mjpeg": "yuvj420p", "png": "rgb24"}.get(codec, "yuv420p")
+            stream.disposition = disposition
+            made.append(stream)
+        for stream, (_, width, count, _) in zip(made, streams, strict=True):
+            for number in range(count):
+                image = scene(number, size=(width * 3 // 4, width))
+                frame = av.VideoFrame.from_ndarray(np.dstack([image] * 3), format="rgb24")
+                container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+            container.mux(stream.encode())
+    return path
+
+
+def put_cover_first(path: Path) -> Path:
+    """Move the metadata of an MP4, which holds the cover, in front of its tracks."""
+    data = path.read_bytes()
+    start = data.index(b"moov") - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    boxes, place = [], start + 8
+    while place < end:
+        size = int.from_bytes(data[place : place + 4], "big")
+        boxes.append(data[place : place + size])
+        place += size
+    boxes.sort(key=lambda box: box[4:8] == b"trak")
+    path.write_bytes(data[: start + 8] + b"".join(boxes) + data[end:])
+    return path
+
+
+@pytest.fixture(scope="module")
+def covered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("films") / "film.mp4"
+    streams = [("mpeg4", 64, 5, DISPOSITION.default), ("mjpeg", 96, 1, DISPOSITION.attached_pic)]
+    return put_cover_first(make_film(path, streams))
+
+
+def test_the_cover_of_a_film_is_never_colored(
+    covered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with av.open(str(covered)) as container:
+        assert container.streams.video[0].disposition == DISPOSITION.attached_pic
+    out = tmp_path / "new.mp4"
+    assert main(["video", str(covered), str(out), "--size", "32", "--device", "cpu"]) == 0
+    assert len(read_frames(out)) == 5
+    assert "dropped" not in capsys.readouterr().out
+    assert main(["info", str(covered)]) == 1  # it has no record of its origin
+    assert "width 64, height 48, frames 5" in capsys.readouterr().out
+    module = FramesDataModule(str(covered.parent), num_workers=0)
+    module.setup("test")
+    (batch,) = module.test_dataloader()
+    assert batch["rgb"].shape == (5, 3, 48, 64)
+
+
+@pytest.mark.parametrize(
+    ("form", "streams", "chosen"),
+    [
+        ("matroska", [("mjpeg", 96, 1, 0), ("mpeg4", 64, 5, 0)], 1),  # a cover that is copied as a track
+        ("mov", [("png", 128, 1, DISPOSITION.default), ("mpeg4", 64, 5, 0)], 1),
+        ("matroska", [("mjpeg", 64, 5, 0)], 0),
+        ("matroska", [("mpeg4", 32, 5, 0), ("mpeg4", 64, 5, DISPOSITION.default)], 1),
+        ("matroska", [("mpeg4", 64, 5, DISPOSITION.default), ("mpeg4", 96, 5, 0)], 0),
+        ("avi", [("mpeg4", 32, 5, 0), ("mpeg4", 64, 5, 0)], 1),
+        ("avi", [("mpeg4", 64, 5, 0), ("mpeg4", 64, 5, 0)], 0),
+        ("mp4", [("mjpeg", 96, 1, DISPOSITION.attached_pic)], None),
+    ],
+)
+def test_the_film_is_the_default_stream_of_a_video_codec(
+    form: str, streams: Any, chosen: int | None, tmp_path: Path
+) -> None:
+    path = make_film(tmp_path / "film", streams, form)
+    with av.open(str(path)) as container:
+        found = film_stream(container)
+        assert (None if found is None else found.index) == chosen

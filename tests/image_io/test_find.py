@@ -1,0 +1,138 @@
+"""Files, folders and globs that a user named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colorzoo.errors import ImageError
+from colorzoo.image_io.find import FoundImage, find_existing
+
+
+def plant(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def find_images(inputs: Sequence[str | Path], **options: Any) -> list[FoundImage]:
+    search = find_existing(inputs, **options)
+    for _, error in search.errors:
+        raise error
+    return search.found
+
+
+def found_below(root: Path, *inputs: str | Path, **options) -> list[str]:
+    return [image.path.relative_to(root).as_posix() for image in find_images(inputs, **options)]
+
+
+def test_a_folder_is_searched_below_in_a_fixed_order(tmp_path):
+    plant(tmp_path, "b/2.PNG", "b/10.jpg", "a.tif", "żółw 1.webp", "notes.txt", ".hidden/x.jpg", ".x.jpg")
+    assert found_below(tmp_path, tmp_path) == ["a.tif", "żółw 1.webp", "b/2.PNG", "b/10.jpg"]
+    assert [p.relative.as_posix() for p in find_images([tmp_path])][-1] == "b/10.jpg"
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.jpg"])
+def test_hidden_and_system_folders_are_skipped_and_named_once(tmp_path, pattern):
+    folders = ["@eaDir", "@Recycle", "#recycle", "#snapshot", "$RECYCLE.BIN", "__MACOSX", "lost+found"]
+    for folder in [*folders, "System Volume Information", "sub/@eaDir", ".thumbnails"]:
+        plant(tmp_path, f"{folder}/IMG.jpg/THUMB_L.jpg", f"{folder}/old.jpg")
+    plant(tmp_path, "._IMG.jpg", "IMG.jpg", "sub/#1 @home.jpg", "#2020/a.jpg", "@home/b.jpg")
+    search = find_existing([tmp_path / pattern])
+    kept = {"IMG.jpg", "sub/#1 @home.jpg", "#2020/a.jpg", "@home/b.jpg"}
+    assert {found.relative.as_posix() for found in search.found} == kept
+    skipped = [path.relative_to(tmp_path).as_posix() for path, _ in search.passed_over]
+    assert len(skipped) == len(set(skipped))
+    assert {name for name in skipped if name[0] != "."} == {
+        *folders,
+        "System Volume Information",
+        "sub/@eaDir",
+    }
+    assert found_below(tmp_path, tmp_path / "@eaDir")[0] == "@eaDir/old.jpg"  # the user named it
+
+
+@pytest.mark.parametrize("pattern", ["", "*.png"])
+def test_numbers_in_names_are_ordered_by_value(tmp_path, pattern):
+    names = ["f1.png", "f2.png", "f10.png", "f10b2.png", "f10b11.png", "f012.png"]
+    plant(tmp_path, *reversed(names))
+    assert found_below(tmp_path, tmp_path / pattern) == names
+
+
+def test_files_folders_and_globs_together_name_each_image_once(tmp_path):
+    plant(tmp_path, "a/1.jpg", "a/2.jpg", "b/3.png", "odd.name")
+    inputs = [tmp_path / "a" / "2.jpg", tmp_path / "a", str(tmp_path / "*" / "*.*"), tmp_path / "odd.name"]
+    assert found_below(tmp_path, *inputs) == ["a/2.jpg", "a/1.jpg", "b/3.png", "odd.name"]
+
+
+def test_globs_keep_the_path_below_their_fixed_part(tmp_path):
+    plant(tmp_path, "a/1.jpg", "a/deep/2.jpg", "a/deep/no.txt")
+    found = find_images([str(tmp_path / "**" / "*.jpg")])
+    assert [p.relative.as_posix() for p in found] == ["a/1.jpg", "a/deep/2.jpg"]
+    assert found_below(tmp_path, str(tmp_path / "a*")) == ["a/1.jpg", "a/deep/2.jpg"]
+
+
+def test_names_with_glob_marks_that_exist_are_taken_literally(tmp_path):
+    plant(tmp_path, "photo[1].jpg", "photo1.jpg")
+    assert found_below(tmp_path, tmp_path / "photo[1].jpg") == ["photo[1].jpg"]
+
+
+def test_symbolic_links_are_followed_and_loops_entered_once(tmp_path):
+    plant(tmp_path, "a/1.jpg", "elsewhere/2.jpg")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "there").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "a" / "dangling.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert found_below(tmp_path, tmp_path / "a") == ["a/1.jpg", "a/there/2.jpg"]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "p.jpg")
+    ((_, error),) = find_existing([tmp_path / "p.jpg"]).errors
+    assert "p.jpg is not a regular file" in str(error)
+
+
+def test_results_of_earlier_runs_and_the_output_folder_are_left_out(tmp_path):
+    plant(tmp_path, "x.jpg", "x.color.jpg", "in.color.png", "out/x.jpg")
+    assert found_below(tmp_path, tmp_path, exclude=tmp_path / "out") == ["in.color.png", "x.jpg"]
+    assert found_below(tmp_path, tmp_path / "x.color.jpg", tmp_path / "x.jpg") == ["x.jpg"]
+    assert found_below(tmp_path, tmp_path / "x.color.jpg") == ["x.color.jpg"]
+
+
+@pytest.mark.parametrize("name", ["none.jpg", "none", "*.jpg", "empty"])
+def test_missing_and_empty_inputs_are_named(tmp_path, name):
+    plant(tmp_path, "empty/notes.txt")
+    with pytest.raises(ImageError, match=r"no such file or folder|holds no image") as caught:
+        find_images([tmp_path / name])
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_files_that_look_like_images_and_are_passed_over_are_named(tmp_path):
+    plant(tmp_path, "a.jpg", "notes.txt", "a.json", "a.color.png.xmp", ".DS_Store", ".b.jpg", ".old/c.jpg")
+    (tmp_path / "scan").write_bytes(b"\xff\xd8\xff\xe0 rest")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "site.ico").write_bytes(b"\0\0\1\0\1\0")
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    search = find_existing([tmp_path])
+    assert [found.relative.as_posix() for found in search.found] == ["a.jpg"]
+    assert {path.relative_to(tmp_path).as_posix(): reason for path, reason in search.passed_over} == {
+        ".old": "a hidden or system folder",
+        ".b.jpg": "hidden",
+        "film.mp4": "a film, which `colorzoo video` colors",
+        "gone.png": "a link to a file that is gone",
+        "scan": "a JPEG, but its name has no ending of an image",
+        "sub/site.ico": "an icon",
+    }
+    assert find_existing([tmp_path, tmp_path / "scan"]).passed_over == [
+        found for found in search.passed_over if found[0].name != "scan"
+    ]
+    assert [path.name for path, _ in find_existing([str(tmp_path / "*")]).passed_over] == [
+        "film.mp4",
+        "gone.png",
+        "scan",
+        "site.ico",
+    ]

@@ -1,0 +1,78 @@
+"""Only listed formats are opened, and no file starts a program."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pads import open_at_once
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.verify import examine
+from colorzoo.errors import DataError, ImageError
+from colorzoo.image_io.formats import FORMATS
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.read import read_image
+from colorzoo.studio.protocol import Limits, StudioError
+from no_programs import watched
+
+# of formats that Pillow is to lose, and that are among those refused here
+pytestmark = pytest.mark.filterwarnings("ignore:.* image format is deprecated:DeprecationWarning")
+Image.init()
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 40 30
+%%EndComments
+1 0 0 setrgbcolor 0 0 40 30 rectfill
+showpage
+"""
+
+
+@pytest.mark.parametrize("name", ["drawing.eps", "drawing.jpg", "drawing.png"])
+def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(EPS)
+    with watched() as started:
+        with pytest.raises(ImageError, match=r"PostScript \(EPS\).*export it as PNG") as caught:
+            read_image(path)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(ImageError, match="PostScript"):
+            read_image(EPS)
+        with pytest.raises(OSError, match="cannot identify"):
+            decode_rgb(EPS, 16)
+        assert examine(name, EPS).facts[0][0] == "broken"
+    assert started == []
+
+
+@pytest.mark.parametrize("kind", sorted(Image.OPEN))
+def test_only_the_listed_readers_are_used(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On every way in: the command line, Python, the pad, training."""
+    asked = []
+
+    def factory(*arguments: Any) -> Image.Image:
+        asked.append(arguments)
+        return Image.new("L", (4, 4))  # as if anything were an image of this kind
+
+    monkeypatch.setitem(Image.OPEN, kind, (factory, lambda _: True))
+    content = b"the words of no image " * 9
+    (tmp_path / "a.jpg").write_bytes(content)
+    ways = (
+        lambda: read_image(tmp_path / "a.jpg"),
+        lambda: read_image(content),
+        lambda: main(["colorize", str(tmp_path / "a.jpg"), "--max-pixels", "0.000001"]),
+        lambda: open_at_once(content, "a.jpg", Limits(pixels=1), 16),
+        lambda: decode_rgb(content, 16),
+        lambda: examine("a.jpg", content),
+        lambda: read_provenance(tmp_path / "a.jpg"),
+    )
+    with watched() as started:
+        for way in ways:
+            asked.clear()
+            with contextlib.suppress(ImageError, OSError, StudioError, DataError):
+                way()
+            assert bool(asked) == (kind in FORMATS)
+    assert started == []
+    capsys.readouterr()

@@ -1,0 +1,226 @@
+"""Frames and pages keep pixels, depth, timing, loops and transparency."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from colorzoo.errors import ImageError
+from colorzoo.image_io.frames import Frames, ImageFrame, read_frames
+from colorzoo.image_io.pixels import srgb_profile
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import frames_notes
+from colorzoo.image_io.write_frames import ColoredFrame, write_frames
+from frames_in import frames_in
+
+DURATIONS = [80, 40, 250, 80]
+RNG = np.random.default_rng(3)
+
+
+def drawings(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Image.Image]:
+    """Return four frames in few colors."""
+    width, height = size
+    frames = []
+    for left in (2, 8, 8, 20):
+        array = np.full((height, width, 4), (200, 190, 60, 0 if alpha else 255), np.uint8)
+        array[5:20, left : left + 10] = (20, 90, 160, 255)
+        frames.append(Image.fromarray(array if alpha else array[..., :3]))
+    return frames
+
+
+def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any) -> Path:
+    first, *others = drawings(alpha)
+    others[1].paste((20, 190, 60, 255), (0, 0, 3, 3))  # Pillow joins frames that are alike
+    given = {} if loop is None else {"loop": loop}
+    options = {"lossless": True} | options if path.suffix == ".webp" else options
+    first.save(path, save_all=True, append_images=others, duration=DURATIONS, **given, **options)
+    return path
+
+
+def copied(source: Path, target: Path) -> list[ImageFrame]:
+    """Write the frames of a file as they are to another one, and return what is read of that."""
+    frames = frames_in(source)
+    assert frames is not None
+    read = read_frames(source, frames)
+    colored = (ColoredFrame(f.image.rgb, f.image, f.milliseconds, f.hidden) for f in read)
+    write_frames(target, colored, frames)
+    again = frames_in(target)
+    assert again is not None
+    assert (again.plays if again.kind == "frames" else 0) == (frames.plays if again.kind == "frames" else 0)
+    return list(read_frames(target, again))
+
+
+def composed(frame: ImageFrame) -> np.ndarray:
+    """Return color where there is any, for comparing."""
+    alpha = frame.image.alpha
+    visible = np.ones(frame.image.rgb.shape[:2], bool) if alpha is None else alpha > alpha.max() // 2
+    return np.where(visible[..., None], np.rint(frame.image.rgb * 255), 0)
+
+
+@pytest.mark.parametrize("target", ["x.gif", "x.png", "x.webp", "x.tif"])
+@pytest.mark.parametrize("source", ["a.gif", "a.png", "a.webp"])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_every_frame_is_copied_with_its_duration(
+    tmp_path: Path, source: str, target: str, alpha: bool
+) -> None:
+    path = moving(tmp_path / source, alpha)
+    frames = frames_in(path)
+    assert frames is not None
+    assert (frames.kind, frames.count, frames.plays) == ("frames", 4, 0)
+    given = list(read_frames(path, frames))
+    assert [frame.milliseconds for frame in given] == DURATIONS
+    again = copied(path, tmp_path / target)
+    assert len(again) == 4
+    if target != "x.tif":
+        assert [frame.milliseconds for frame in again] == DURATIONS
+    lossy = target == "x.webp" and source != "a.webp"
+    for before, after in zip(given, again, strict=True):
+        difference = np.abs(composed(before) - composed(after))
+        assert (difference.mean() if lossy else difference.max()) <= (6 if lossy else 2)
+    assert frames_notes(tmp_path / target, frames)[0] == "4 frames"
+
+
+@pytest.mark.parametrize(
+    ("name", "plays", "loop"),
+    [
+        *(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2), ("a.gif", 70_000, 65_534)),
+        *(
+            ("a.webp", 0, 0),
+            ("a.webp", 3, 3),
+            ("a.webp", 70_000, 65_535),
+            ("a.png", 0, 0),
+            ("a.png", 70_000, 65_535),
+        ),
+    ],
+)
+def test_animations_keep_their_number_of_loops(
+    tmp_path: Path, name: str, plays: int, loop: int | None
+) -> None:
+    """GIF counts the repetitions after the first."""
+    path = written(tmp_path / name, plays=plays)
+    with Image.open(path) as image:
+        assert image.info.get("loop") == loop
+    data = path.read_bytes()
+    assert data.endswith({".gif": b";"}.get(path.suffix, b""))
+    assert path.suffix != ".webp" or struct.unpack_from("<L", data, 4) == (len(data) - 8,)
+    frames = frames_in(path)
+    assert frames is not None
+    assert frames.plays == min(plays, 65_535)
+
+
+@pytest.mark.parametrize(
+    ("name", "milliseconds", "stored"),
+    [("a.webp", 70.6, 71), ("a.webp", 9e9, 655_350), ("a.gif", 44, 40), ("a.gif", 46, 50)],
+)
+def test_durations_are_rounded_to_what_the_format_holds(
+    tmp_path: Path, name: str, milliseconds: float, stored: int
+) -> None:
+    path = written(tmp_path / name, milliseconds)
+    with Image.open(path) as image:
+        image.load()
+        assert image.info["duration"] == stored
+
+
+def written(path: Path, milliseconds: float = 50, *, plays: int = 0) -> Path:
+    """Write an animation of two frames."""
+    images = [read_image(drawing) for drawing in drawings()[:2]]
+    frames = [ColoredFrame(image.rgb, image, milliseconds) for image in images]
+    return write_frames(str(path), frames, Frames("frames", 2, plays, alpha=False))
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.gif", "a.png"])
+def test_an_animation_keeps_its_metadata(tmp_path: Path, name: str) -> None:
+    exif = Image.Exif()
+    exif[315] = "Ann"
+    icc = srgb_profile()
+    given: dict[str, dict[str, Any]] = {
+        "a.webp": {"exif": exif.tobytes(), "icc_profile": icc, "xmp": b"<xml>", "background": (9, 8, 7, 6)},
+        "a.gif": {"comment": b"of more than one block" * 30},
+        "a.png": {"exif": exif.tobytes(), "icc_profile": icc},
+    }
+    copied(moving(tmp_path / name, **given[name]), tmp_path / f"b-{name}")
+    with Image.open(tmp_path / name) as source, Image.open(tmp_path / f"b-{name}") as image:
+        assert image.n_frames == 4  # type: ignore[attr-defined]
+        assert image.getexif().get(315) == ("Ann" if "exif" in given[name] else None)
+        for key in given[name].keys() - {"exif"}:
+            assert image.info[key] == source.info[key], key
+
+
+def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:
+    full = np.iinfo(dtype).max
+    made = [RNG.integers(0, full, (30 - k, 40 + k, 3)).astype(dtype) for k in range(count)]
+    with tifffile.TiffWriter(path, **options) as file:
+        for number, page in enumerate(made):
+            file.write(page, compression="deflate" if number % 2 else None, photometric="rgb")
+    return made
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_page_keeps_its_size_and_depth(tmp_path: Path, dtype: type, bigtiff: bool) -> None:
+    made = pages(tmp_path / "a.tif", dtype, bigtiff=bigtiff)
+    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert [page.compression.name for page in file.pages] == ["NONE", "ADOBE_DEFLATE", "NONE"]
+        for page, expected in zip(file.pages, made, strict=True):
+            assert page.dtype == dtype
+            np.testing.assert_array_equal(page.asarray(), expected)
+
+
+def test_each_page_keeps_its_own_metadata(tmp_path: Path) -> None:
+    first, second = (Image.new("L", (20, 10), value) for value in (50, 90))
+    second.encoderinfo = {"tiffinfo": {270: "the second"}}
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[second], tiffinfo={270: "the first"})
+    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    with Image.open(tmp_path / "b.tif") as image:
+        found = []
+        for number in range(2):
+            image.seek(number)
+            found.append(image.tag_v2[270])
+    assert found == ["the first", "the second"]
+
+
+def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
+    pages(tmp_path / "a.tif", np.uint8, count=2)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        first, second = (page.offset for page in file.pages)
+    (count,) = struct.unpack_from("<H", data, second)
+    struct.pack_into("<L", data, second + 2 + 12 * count, first)
+    (tmp_path / "a.tif").write_bytes(data)
+    found = frames_in(tmp_path / "a.tif")
+    assert found is not None
+    assert found.count == 2
+
+
+def test_a_damaged_page_is_named(tmp_path: Path) -> None:
+    pages(tmp_path / "a.tif", np.uint8)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        start, length = file.pages[1].dataoffsets[0], file.pages[1].databytecounts[0]
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    data[start : start + length] = b"\xff" * length
+    (tmp_path / "a.tif").write_bytes(data)
+    frames = frames_in(tmp_path / "a.tif")
+    assert frames is not None
+    with pytest.raises(ImageError, match=r"page 2 of .*a\.tif is damaged"):
+        list(read_frames(tmp_path / "a.tif", frames))
+
+
+def test_a_failure_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
+    frames = frames_in(moving(tmp_path / "a.gif"))
+    assert frames is not None
+
+    def failing() -> Iterator[ColoredFrame]:
+        yield from [ColoredFrame(f.image.rgb, f.image) for f in read_frames(tmp_path / "a.gif", frames)][:2]
+        raise ImageError("no more")
+
+    with pytest.raises(ImageError, match="no more"):
+        write_frames(tmp_path / "out" / "b.gif", failing(), frames)
+    assert list((tmp_path / "out").iterdir()) == []

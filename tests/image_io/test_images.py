@@ -1,0 +1,185 @@
+"""Images of every mode and format: read exactly, and written back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from colorzoo.errors import ImageError
+from colorzoo.image_io.pixels import srgb_profile
+from colorzoo.image_io.raster_image import RasterImage, chroma_note, is_gray
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import to_pil, write_image
+
+RNG = np.random.default_rng(7)
+COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
+NOISE = RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+ALPHA = RNG.integers(0, 256, (24, 32)).astype(np.uint8)
+
+
+def saved(path: Path, image: Image.Image, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def same_bytes(raster: RasterImage, expected: np.ndarray, full: int = 255) -> bool:
+    return np.array_equal(np.rint(raster.rgb * full).astype(int), expected)
+
+
+def palette_image() -> Image.Image:
+    return Image.fromarray(NOISE).quantize(64)
+
+
+MODES = {
+    "gray": Image.fromarray(NOISE[..., 0]),
+    "one bit": Image.fromarray(NOISE[..., 0]).convert("1"),
+    "palette": palette_image(),
+    "color": Image.fromarray(NOISE),
+    "gray and alpha": Image.merge("LA", [Image.fromarray(NOISE[..., 0]), Image.fromarray(ALPHA)]),
+    "color and alpha": Image.fromarray(np.dstack([NOISE, ALPHA])),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, name):
+    image = MODES[mode]
+    raster = read_image(saved(tmp_path / name, image))
+    assert same_bytes(raster, np.asarray(image.convert("RGB" if "alpha" not in mode else "RGBA"))[..., :3])
+    assert (raster.alpha is not None) == ("alpha" in mode)
+    again = read_image(write_image(tmp_path / f"out-{name}", raster.rgb, raster))
+    np.testing.assert_array_equal(again.rgb, raster.rgb)
+    if "alpha" in mode:
+        np.testing.assert_array_equal(raster.alpha, ALPHA)
+        np.testing.assert_array_equal(again.alpha, ALPHA)
+
+
+@pytest.mark.parametrize("name", ["x.webp", "x.avif"])
+def test_formats_with_loss_keep_alpha_exact(tmp_path, name):
+    raster = read_image(np.dstack([COLOR, ALPHA]))
+    again = read_image(write_image(tmp_path / name, raster.rgb, raster))
+    np.testing.assert_array_equal(again.alpha, ALPHA)
+    assert np.abs(again.rgb - raster.rgb).mean() < 0.02
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_jpeg_is_read_as_pillow_decodes_it_and_rewritten_closely(tmp_path, options):
+    path = saved(tmp_path / "x.jpg", Image.fromarray(COLOR), quality=90, **options)
+    raster = read_image(path)
+    assert same_bytes(raster, np.asarray(Image.open(path)))
+    again = read_image(write_image(tmp_path / "y.jpg", raster.rgb, raster))
+    assert np.abs(again.rgb - raster.rgb).mean() < 2 / 255
+
+
+@pytest.mark.parametrize(("quality", "lossless"), [(95, True), (99, False), (100, False)])
+def test_lossless_webp_stays_lossless(tmp_path, quality, lossless):
+    icc = srgb_profile()  # stands before the pixels
+    source = saved(tmp_path / "x.webp", Image.fromarray(NOISE), lossless=lossless, icc_profile=icc)
+    raster = read_image(source)
+    again = read_image(write_image(tmp_path / "y.webp", raster.rgb, raster, quality=quality))
+    assert np.array_equal(again.rgb, raster.rgb) == (lossless or quality == 100)
+
+
+def test_gif_keeps_its_transparent_pixels(tmp_path):
+    alpha = np.where(ALPHA < 128, 0, 255)
+    assert {127, 128} <= {*ALPHA.ravel().tolist()}
+    raster = read_image(np.dstack([COLOR, ALPHA]))
+    again = read_image(write_image(tmp_path / "x.gif", raster.rgb, raster))
+    np.testing.assert_array_equal(again.alpha, alpha)
+    assert np.abs(again.rgb - raster.rgb)[alpha == 255].mean() < 0.03
+
+
+def test_lab_tiff_becomes_srgb(tmp_path):
+    to_lab = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
+    image = ImageCms.applyTransform(Image.fromarray(COLOR), to_lab)
+    raster = read_image(saved(tmp_path / "x.tif", image))
+    assert np.abs(raster.rgb * 255 - COLOR).max() < 6
+    assert raster.metadata.icc == srgb_profile()
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 1), (24, 32, 3), (24, 32, 4)])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float64])
+def test_arrays(shape, dtype):
+    full = 1 if dtype in (bool, np.float64) else np.iinfo(dtype).max
+    array = RNG.random(shape) > 0.5 if dtype is bool else (RNG.random(shape) * full).astype(dtype)
+    raster = read_image(array)
+    color = array.reshape(24, 32, -1)[..., :3] / full
+    np.testing.assert_allclose(raster.rgb, np.broadcast_to(color, (24, 32, 3)), atol=1e-6)
+    assert (raster.alpha is not None) == (shape[-1] == 4)
+    assert raster.bit_depth == (8 if dtype in (bool, np.uint8) else 16)
+    if raster.alpha is not None:
+        np.testing.assert_allclose(
+            raster.alpha / np.iinfo(raster.alpha.dtype).max, array[..., 3] / full, atol=8e-6
+        )
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((3, 8, 8), np.uint8), "(H, W, 3)"),
+        (np.full((8, 8), 200.0), "[0, 1]"),
+        (np.full((8, 8), np.nan), "[0, 1]"),
+        (np.zeros((8, 8), np.int64), "int64"),
+        (np.zeros((0, 8), np.uint8), "(0, 8"),
+        (np.zeros(8, np.uint8), "(8"),
+    ],
+)
+def test_arrays_of_other_kinds_are_refused(array, words):
+    with pytest.raises(ImageError) as caught:
+        read_image(array)
+    assert words in str(caught.value)
+
+
+def test_pil_images_are_read_and_left_as_they_were():
+    image = MODES["color and alpha"].copy()
+    raster = read_image(image)
+    assert same_bytes(raster, NOISE)
+    assert image.mode == "RGBA"
+    result = to_pil(raster.rgb, raster)
+    assert result.size == image.size
+    np.testing.assert_array_equal(np.asarray(result), np.asarray(image))
+
+
+def sepia(noise: float) -> Image.Image:
+    gray = Image.fromarray(COLOR[..., 0]).resize((200, 150), Image.Resampling.BICUBIC)
+    tinted = np.asarray(ImageOps.colorize(gray, "#20140a", "#fff0d0")).astype(float)
+    return Image.fromarray(np.clip(tinted + RNG.normal(0, noise, tinted.shape), 0, 255).astype(np.uint8))
+
+
+def test_sepia_gray_and_color_are_told_apart():
+    tinted, gray = read_image(sepia(2)), read_image(sepia(0).convert("L"))
+    color = read_image(Image.fromarray(COLOR).resize((200, 150), Image.Resampling.BICUBIC))
+    assert [chroma_note(p) for p in (tinted, gray, color)] == ["sepia tint dropped", None, "already in color"]
+    assert [is_gray(p) for p in (tinted, gray, color)] == [False, True, False]
+
+
+def smooth_color(seed: int) -> Image.Image:
+    """Return an image of soft patches of color, of a mean chroma of about 12."""
+    patches = np.random.default_rng(seed).integers(40, 216, (6, 8, 3)).astype(np.uint8)
+    return Image.fromarray(patches).resize((160, 120), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("colors", [4, 8, 16, 64, 256])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_palette_in_color_is_no_tint_and_one_of_a_tint_is(colors, seed):
+    image = smooth_color(seed)
+    assert chroma_note(read_image(image.quantize(colors))) == "already in color"
+    for dark, light in (("#20140a", "#fff0d0"), ("#001030", "#f0f8ff")):
+        tinted = ImageOps.colorize(image.convert("L"), dark, light).quantize(colors)
+        assert "tint dropped" in (chroma_note(read_image(tinted)) or "")
+
+
+@pytest.mark.parametrize(
+    ("levels", "share", "gray"), [(3, 1, True), (4, 1, False), (99, 10, True), (99, 11, False)]
+)
+def test_limits_of_gray(levels, share, gray):
+    """Three levels of 255, but for one pixel in a thousand."""
+    array = np.full((100, 100, 3), 100, np.uint8)
+    array.reshape(-1, 3)[: 10_000 if share == 1 else share, 1] += levels
+    assert is_gray(RasterImage(array)) == gray

@@ -1,0 +1,124 @@
+"""EXIF, color profiles, XMP and resolution are kept; orientation is applied once."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps, PngImagePlugin
+
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image, write_notes
+
+NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:title="Kot \xc5\xbb"/></x:xmpmeta>'
+KEEPERS = ("jpg", "png", "tif", "webp", "avif")
+
+
+def exif_of(orientation: int | None = None) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x010E] = "A cat"
+    exif[0x8298] = "Me"
+    exif.get_ifd(0x8769)[0x9003] = "1950:01:02 03:04:05"
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (1.5, 2.0, 3.25)
+    if orientation is not None:
+        exif[274] = orientation
+    loaded = Image.Exif()  # Pillow's TIFF writer takes nested directories only from a loaded block
+    loaded.load(exif.tobytes())
+    return loaded
+
+
+def rewritten(path: Path, name: str) -> tuple[RasterImage, Image.Image]:
+    raster = read_image(path)
+    with Image.open(write_image(path.with_name(name), raster.rgb, raster)) as image:
+        exif = image.getexif()
+        exif.get_ifd(0x8769), exif.get_ifd(0x8825)
+        image.load()
+    return raster, image
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.jpg", "x.webp", "x.avif"])
+def test_orientation_is_applied_once(tmp_path, orientation, name):
+    path = tmp_path / name
+    Image.fromarray(NOISE).save(path, exif=exif_of(orientation))
+    with Image.open(path) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
+    raster, image = rewritten(path, f"out-{name}")
+    np.testing.assert_array_equal(np.rint(raster.rgb * 255), upright)
+    assert image.getexif().get(274, 1) == 1
+    assert image.size == raster.size
+    if name in ("x.png", "x.tif"):
+        np.testing.assert_array_equal(np.asarray(image), upright)
+
+
+@pytest.mark.parametrize("extension", KEEPERS)
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
+def test_other_exif_is_kept(tmp_path, source, extension):
+    path = tmp_path / f"x.{source}"
+    Image.fromarray(NOISE).save(path, exif=exif_of(6), quality=95)
+    exif = rewritten(path, f"y.{extension}")[1].getexif()
+    assert (exif[0x010E], exif[0x8298]) == ("A cat", "Me")
+    assert exif.get_ifd(0x8769)[0x9003] == "1950:01:02 03:04:05"
+    assert tuple(map(float, exif.get_ifd(0x8825)[2])) == (1.5, 2.0, 3.25)
+    assert exif.get(274, 1) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 5, 7, 9, 20, 40, 60, 100])
+def test_damaged_exif_does_not_stop_the_image(tmp_path, cut):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(NOISE).save(path, exif=exif_of(1).tobytes()[: 6 + cut])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns by itself
+        raster, image = rewritten(path, "y.jpg")
+    assert raster.notes[0].startswith("EXIF was damaged")
+    assert image.size == (9, 6)
+
+
+@pytest.mark.parametrize("extension", KEEPERS)
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp", "avif"])
+def test_xmp_is_kept_without_its_orientation(tmp_path, source, extension):
+    path = tmp_path / f"x.{source}"
+    options = {"xmp": XMP}
+    if source == "png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        options = {"pnginfo": info}
+    if source == "tif":
+        options = {"tiffinfo": {700: XMP}}
+    Image.fromarray(NOISE).save(path, **options)
+    raster, image = rewritten(path, f"y.{extension}")
+    assert image.info["xmp"] == XMP.replace(b' tiff:Orientation="6"', b"")
+    assert raster.size == (6, 9)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "bmp"])
+@pytest.mark.parametrize(("orientation", "dpi"), [(4, (300, 150)), (5, (150, 300)), (8, (150, 300))])
+def test_resolution_is_kept_and_turned_with_the_image(tmp_path, extension, orientation, dpi):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(NOISE).save(path, dpi=(300, 150), exif=exif_of(orientation))
+    raster, image = rewritten(path, f"y.{extension}")
+    assert raster.metadata.dpi == dpi
+    np.testing.assert_allclose(np.array(image.info["dpi"], float), dpi, atol=0.02)
+
+
+def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "Zażółć")
+    Image.fromarray(NOISE).save(tmp_path / "x.png", pnginfo=info)
+    assert rewritten(tmp_path / "x.png", "y.png")[1].text == {"Title": "Zażółć"}
+    caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x78\0\x05hello"
+    segment = b"\xff\xed" + struct.pack(">H", 2 + len(caption)) + caption
+    Image.fromarray(NOISE).save(tmp_path / "x.jpg", comment="hi", extra=segment)
+    raster, image = rewritten(tmp_path / "x.jpg", "y.jpg")
+    assert image.info["comment"] == b"hi"
+    assert ("APP13", caption) in image.applist
+    assert write_notes("y.bmp", raster) == (
+        "IPTC dropped: BMP cannot hold it",
+        "comment dropped: BMP cannot hold it",
+    )

@@ -1,0 +1,131 @@
+"""Provenance in XMP, beside the metadata of the source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.image_io.metadata import Metadata
+from colorzoo.image_io.provenance import (
+    ImageProvenance,
+    add_provenance,
+    read_provenance,
+    write_with_provenance,
+)
+from colorzoo.image_io.read import read_image
+from colorzoo.image_io.write import write_image
+
+ORIGIN = ImageProvenance(
+    "ab" * 32,
+    "cd" * 32,
+    "zhang2016",
+    "ef" * 32,
+    "0.2.0",
+    '{"points": [{"color": "<&\\">"}]}',
+    date="2026-01-01T00:00:00+00:00",
+    name='a "b" <c>.tif',
+    frame="1,2,30,40",
+    doubt="9.5",
+)
+TITLED = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:creator="Ann" %s/>'
+    b"</rdf:RDF></x:xmpmeta>"
+)
+PRINT = (
+    b'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/print"'
+)
+
+
+def written(path: Path, origin: ImageProvenance | None, xmp: bytes | None = None) -> Path:
+    Image.new("L", (8, 8), 90).save(path.with_name("source.png"))
+    image = read_image(path.with_name("source.png"))
+    image = replace(image, metadata=replace(image.metadata, xmp=xmp))
+    write_with_provenance(
+        lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
+def test_provenance_is_read_back(tmp_path: Path, name: str) -> None:
+    assert read_provenance(written(tmp_path / name, ORIGIN)) == ORIGIN
+    assert read_provenance(written(tmp_path / name, replace(ORIGIN, trained=False))) == replace(
+        ORIGIN, trained=False
+    )
+    assert read_provenance(written(tmp_path / name, None)) is None
+
+
+def test_xmp_of_the_source_is_kept_except_its_source_type() -> None:
+    found = add_provenance(Metadata(xmp=TITLED % PRINT), ORIGIN).xmp or b""
+    assert b'dc:creator="Ann"' in found
+    assert found.count(b"DigitalSourceType=") == 1
+    assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" in found
+    algorithm = add_provenance(Metadata(xmp=TITLED % b""), replace(ORIGIN, trained=False)).xmp or b""
+    assert b"digitalsourcetype/algorithmicallyEnhanced" in algorithm
+
+
+EARLIER = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"
+ xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#" xmp:CreatorTool="a scanner">
+<xmpMM:DerivedFrom rdf:parseType="Resource"><stRef:filePath>negative</stRef:filePath></xmpMM:DerivedFrom>
+<xmpMM:History><rdf:Seq><rdf:li rdf:parseType="Resource"/></rdf:Seq></xmpMM:History>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.mark.parametrize(("xmp", "tool", "events"), [(None, "colorzoo 0.2.0", 1), (EARLIER, "a scanner", 2)])
+def test_other_software_finds_source_history_and_system(xmp: bytes | None, tool: str, events: int) -> None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(add_provenance(Metadata(xmp=xmp), ORIGIN).xmp or b"")
+    names = {"rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "xmpMM": "http://ns.adobe.com/xap/1.0/mm/"}
+    (source,) = root.iterfind(".//xmpMM:DerivedFrom", names)
+    assert sorted(source.attrib.values()) == ['a "b" <c>.tif', f"urn:sha256:{'ab' * 32}"]
+    items = root.findall(".//xmpMM:History/rdf:Seq/rdf:li", names)
+    assert len(items) == events
+    assert {"colored by zhang2016", "colorzoo 0.2.0", ORIGIN.date} <= set(items[-1].attrib.values())
+    found = {key.rpartition("}")[2]: value for each in root.iter() for key, value in each.attrib.items()}
+    assert found["CreatorTool"] == tool
+    assert (found["AISystemUsed"], found["AISystemVersionUsed"]) == ("zhang2016", "colorzoo 0.2.0")
+    algorithm = add_provenance(Metadata(xmp=xmp), replace(ORIGIN, trained=False)).xmp or b""
+    assert b"AISystem" not in algorithm
+
+
+def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    first = add_provenance(Metadata(xmp=TITLED % b""), ORIGIN)
+    second = add_provenance(first, replace(ORIGIN, model="su2020")).xmp or b""
+    assert second.count(b"urn:colorzoo:origin") == 1
+    ElementTree.fromstring(second)
+    assert (
+        read_provenance(written(tmp_path / "a.jpg", replace(ORIGIN, model="su2020"), first.xmp)).model
+        == "su2020"
+    )
+
+
+@pytest.mark.parametrize("xmp", [b"", b"no xml", b"<rdf:RDF>", b"\xff\xfe\0"])
+def test_a_broken_xmp_packet_of_the_source_is_replaced(tmp_path: Path, xmp: bytes) -> None:
+    assert read_provenance(written(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
+
+
+def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "a.jpg", ORIGIN)
+    facts = asdict(ORIGIN) | {"source_type": ORIGIN.source_type}
+    assert main(["info", str(path), str(tmp_path / "source.png")]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}:",
+        *(f"  {title:<11} {value}" for title, value in facts.items() if value != ""),
+        f"{tmp_path / 'source.png'}: no record of how it was made",
+    ]
+    assert main(["info", str(path), str(tmp_path / "source.png"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [row["origin"] and row["origin"]["model"] for row in told] == ["zhang2016", None]
+    assert main(["info", str(tmp_path / "gone.jpg")]) == 2
+    assert "no such file" in capsys.readouterr().err

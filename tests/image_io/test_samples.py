@@ -1,0 +1,262 @@
+"""Every sample format of TIFF, PNG, JPEG 2000 and others, written by other libraries: right or refused."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from colorzoo.errors import ImageError
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import read_image
+
+GRAY = np.linspace(0, 1, 24 * 32).reshape(24, 32)
+COLOR = np.stack([GRAY, GRAY[::-1], np.tile(np.linspace(0.2, 0.8, 32), (24, 1))], axis=-1)
+HALF = np.full((24, 32, 1), 0.5)
+COVER = np.tile(np.linspace(1, 0.25, 32), (24, 1))[..., None]
+IMAGES = {"gray": GRAY, "color": COLOR}
+
+
+def stored(light: np.ndarray, dtype: str, bits: int | None = None) -> np.ndarray:
+    """Return unit values as samples of a type, at full scale."""
+    if np.dtype(dtype).kind == "f":
+        return light.astype(dtype)
+    full = float(np.iinfo(dtype).max if bits is None else 2**bits - 1)
+    return np.minimum(np.round(light * full), np.nextafter(full, 0) if full > 2**60 else full).astype(dtype)
+
+
+def off(image: RasterImage, light: np.ndarray) -> float:
+    """Return the largest difference from unit values."""
+    return float(np.abs(image.rgb - (light if light.ndim == 3 else light[..., None])).max())
+
+
+def tiff(path: Path, pixels: np.ndarray, kind: str | int, **options: Any) -> RasterImage:
+    tifffile.imwrite(path / "x.tif", pixels, photometric=kind, metadata=None, **options)
+    return read_image(path / "x.tif")
+
+
+KINDS = ("minisblack", "miniswhite", "rgb")
+INTEGERS = [f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64)]
+
+
+def half_a_step(dtype: str) -> float:
+    """Return how far a sample may be from its unit value by rounding."""
+    return 0.5001 / np.iinfo(dtype).max if "int" in dtype else float(np.finfo(dtype).eps) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [*INTEGERS, "float16", "float32", "float64"])
+def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> None:
+    light = COLOR if kind == "rgb" else GRAY
+    image = tiff(tmp_path, stored(1 - light if kind == "miniswhite" else light, dtype), kind)
+    assert off(image, light) < half_a_step(dtype) + 1e-7
+    assert image.bit_depth == (8 if dtype in ("uint8", "int8") else 16)
+    bits, is_float = 8 * np.dtype(dtype).itemsize, "float" in dtype
+    told = []
+    if dtype not in ("uint8", "uint16") and not is_float:
+        told.append(f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}")
+    if is_float or bits > 16:
+        told.append(
+            f"its {'floats' if is_float else 'integers'} of {bits} bits become integers of at most 16 bits"
+        )
+    assert image.notes == tuple(told)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bits", [1, 2, 4, 6, 10, 12, 14])
+def test_tiff_of_every_number_of_bits(tmp_path: Path, bits: int, kind: str) -> None:
+    light = COLOR if kind == "rgb" else GRAY
+    pixels = stored(1 - light if kind == "miniswhite" else light, "uint8" if bits <= 8 else "uint16", bits)
+    image = tiff(tmp_path, pixels, kind, bitspersample=bits)
+    assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
+    assert image.bit_depth == (8 if bits <= 8 else 16)
+
+
+@pytest.mark.parametrize("multiplied", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "float16", "float32"])
+@pytest.mark.parametrize("kind", IMAGES)
+def test_tiff_with_alpha_of_either_kind(tmp_path: Path, kind: str, dtype: str, multiplied: bool) -> None:
+    light = IMAGES[kind]
+    color = light[..., None] if light.ndim == 2 else light
+    pixels = stored(np.dstack([color * (COVER if multiplied else 1), COVER]), dtype)
+    alpha = "assocalpha" if multiplied else "unassalpha"
+    photometric = "rgb" if kind == "color" else "minisblack"
+    image = tiff(tmp_path, pixels, photometric, extrasamples=[alpha], planarconfig="contig")
+    step = half_a_step(dtype)
+    assert off(image, light) < (2 * step / COVER.min() if multiplied else step) + 2e-5
+    assert image.alpha is not None
+    full = np.iinfo(image.alpha.dtype).max
+    assert full == (255 if dtype == "uint8" else 65535)
+    np.testing.assert_allclose(image.alpha / full, COVER[..., 0], rtol=0, atol=step + 0.51 / full)
+
+
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("opacity", [[], [HALF]])
+def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.ndarray]) -> None:
+    pixels = stored(np.dstack([1 - COLOR, 0 * HALF, *opacity]), dtype)
+    rows = np.moveaxis(pixels, -1, 0) if planes == "separate" else pixels
+    extra = ["unassalpha"] * len(opacity)
+    image = tiff(tmp_path, rows, "separated", planarconfig=planes, extrasamples=extra)
+    assert off(image, COLOR) < 0.005
+    assert (image.alpha is not None) == bool(opacity)
+    assert ("read at 8 of its 16 bits" in image.notes) == (dtype == "uint16")
+
+
+@pytest.mark.parametrize(
+    "codec", ["zlib", "lzw", "zstd", "webp", "png", "jpeg2000", "jpegxl", "lerc", "jpegxr"]
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_tiff_of_every_codec(
+    tmp_path: Path, codec: str, dtype: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if (codec, dtype) == ("webp", "uint16"):
+        pytest.skip("WebP holds 8 bits")
+    options = {"compressionargs": {"level": -1}} if codec == "webp" else {}
+    image = tiff(tmp_path, stored(COLOR, dtype), "rgb", compression=codec, **options)
+    assert off(image, COLOR) < (0.05 if codec == "webp" else 0.005)
+    assert image.bit_depth == (8 if dtype == "uint8" else 16)
+    assert capfd.readouterr().err == ""  # where libtiff complains
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind", "words"),
+    [
+        (GRAY.astype(np.complex64), "minisblack", "complex numbers"),
+        (stored(np.dstack([COLOR, HALF]), "float32"), "separated", "CMYK that is not of 8 or 16 bits"),
+        (stored(COLOR, "uint16"), "cielab", "CIELAB of 16 bits"),
+        (stored(COLOR, "uint8"), "icclab", "ICCLAB of 8 bits"),
+    ],
+)
+def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:
+    with pytest.raises(ImageError, match=words) as caught:
+        tiff(tmp_path, pixels, kind)
+    assert "damaged" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "light", "note"),
+    [
+        (np.uint32([0, 50, 1000]), [0, 0.05, 1], "values 0 to 1000 stretched"),
+        (np.uint32([0, 50, 60000]), [0, 50 / 65535, 60000 / 65535], "values taken as 0 to 65535"),
+        (np.int16([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
+        (np.int16([-300, 0, 300]), [0, 0.5, 1], "values -300 to 300 stretched"),
+        (
+            np.uint16([0, 100, 1023]),
+            [0, 100 / 65535, 1023 / 65535],
+            "very dark: values reach only 1023",
+        ),
+        (np.float32([-0.03, 0.5, 1.04]), [0, 0.5, 1], "values -0.03 to 1.04 clipped to 0 and 1"),
+        (np.float32([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
+        (np.float32([0, 2, 4]), [0, 0.5, 1], "values 0 to 4 stretched"),
+        (np.float32([0, 0.6, 1.2]), [0, 0.5, 1], "values 0 to 1.2 stretched"),
+        (np.float32([0, 10, 20]), [0, 10 / 255, 20 / 255], "values taken as 0 to 255"),
+    ],
+)
+def test_a_scale_that_no_file_declares_is_guessed_and_said(
+    tmp_path: Path, values: np.ndarray, light: list[float], note: str
+) -> None:
+    image = tiff(tmp_path, np.tile(values, (16, 1)), "minisblack")
+    np.testing.assert_allclose(image.rgb[0, :, 0], light, atol=1e-5)
+    assert note in image.notes[0]
+
+
+@pytest.mark.parametrize("container", ["j2k", "jp2"])
+@pytest.mark.parametrize("bits", [1, 4, 8, 9, 12, 16])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("kind", IMAGES)
+def test_jpeg_2000_of_every_number_of_bits(
+    tmp_path: Path, kind: str, alpha: bool, bits: int, container: str
+) -> None:
+    light = IMAGES[kind]
+    pixels = np.dstack([light, HALF]) if alpha else light
+    data = imagecodecs.jpeg2k_encode(
+        stored(pixels, "uint8" if bits <= 8 else "uint16", bits),
+        level=0,
+        codecformat=container,
+        bitspersample=bits,
+        reversible=True,
+        mct=False,
+    )
+    (tmp_path / "x.jp2").write_bytes(data)
+    image = read_image(tmp_path / "x.jp2")
+    assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
+    assert image.bit_depth == (8 if bits <= 8 else 16)
+    assert (image.alpha is not None) == alpha
+
+
+def png(bits: int, color: int, rows: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Encode a PNG of any depth, as the specification says."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
+
+    height, width = rows.shape[:2]
+    flat = rows.reshape(height, -1)
+    if bits == 16:
+        packed = [row.astype(">u2").tobytes() for row in flat]
+    else:
+        steps = np.unpackbits(flat.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :]
+        packed = [np.packbits(row).tobytes() for row in steps.reshape(height, -1)]
+    header = struct.pack(">LLBBBBB", width, height, bits, color, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row for row in packed))
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", body), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize("key", [False, True])
+@pytest.mark.parametrize(
+    ("color", "bits"),
+    [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (4, 8), (4, 16), (6, 8), (6, 16)],
+)
+def test_png_of_every_depth(color: int, bits: int, key: bool) -> None:
+    light = COLOR if color in (2, 6) else GRAY
+    pixels = stored(np.dstack([light, HALF]) if color in (4, 6) else light, "uint16", bits)
+    if key and color in (4, 6):
+        pytest.skip("alpha takes the place of the transparent color")
+    transparent = struct.pack(f">{pixels[5, 5].size}H", *np.atleast_1d(pixels[5, 5]))
+    image = read_image(png(bits, color, pixels, *([(b"tRNS", transparent)] if key else [])))
+    assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
+    assert image.bit_depth == (16 if bits == 16 else 8)
+    alpha = None if color in (0, 2) else pixels[..., -1]
+    if key:
+        same = pixels == pixels[5, 5]
+        alpha = np.where(same if same.ndim == 2 else same.all(axis=2), 0, 255 if bits < 16 else 65535)
+    np.testing.assert_array_equal(image.alpha, alpha)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_png_of_every_palette(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    palette = rng.integers(0, 256, (2**bits, 3)).astype(np.uint8)
+    numbers = rng.integers(0, 2**bits, (24, 32))
+    chunks = [(b"PLTE", palette.tobytes()), (b"tRNS", bytes([0, 128]))]
+    image = read_image(png(bits, 3, numbers, *chunks))
+    assert off(image, palette[numbers] / 255) < 1e-6
+    assert image.alpha is not None
+    np.testing.assert_array_equal(image.alpha, np.array([0, 128] + [255] * 254)[numbers])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("kind", IMAGES)
+def test_jpeg_xl_of_every_sample_type(tmp_path: Path, kind: str, alpha: bool, dtype: str) -> None:
+    pytest.importorskip("pillow_jxl")
+    light = IMAGES[kind]
+    pixels = stored(np.dstack([light, HALF]) if alpha else light, dtype)
+    (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
+    if dtype != "uint8":  # which this encoder marks as linear light
+        light = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    image = read_image(tmp_path / "x.jxl")
+    assert off(image, light) < 0.005
+    assert image.bit_depth == (8 if dtype == "uint8" else 16)
+    if alpha:
+        assert image.alpha is not None
+        np.testing.assert_allclose(image.alpha / np.iinfo(image.alpha.dtype).max, 0.5, atol=0.005)

@@ -1,0 +1,146 @@
+"""A recipe gives the same image in the pad, the widget, Python and the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pads import DirectPad, look_file, photo_file, pixels, socket_pad, tiny_studio, web_client
+from PIL import Image
+from test_widget import page_of
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance
+from colorzoo.image_io.read import read_image
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.studio import Pad
+from colorzoo.studio.photo import jpeg
+from colorzoo.studio.protocol import Message
+from colorzoo.studio.studio import Studio
+from tiny_model import tiny_model
+
+RECIPE = {
+    "version": 1,
+    "model": "zhang2017_local_small",
+    "strength": 1.2,
+    "points": [
+        {"x": 20, "y": 30, "radius": 4, "color": "#c04020", "reach": "automatic"},
+        {"x": 40, "y": 60, "radius": 3, "color": "#20a040", "reach": 0.7},
+        {"x": 70.5, "y": 12, "radius": 0, "color": "#2040c0", "ab": [20.5, -50.25]},
+    ],
+    "areas": [
+        {"action": "color", "path": [[50, 40], [90, 42], [70, 75]], "color": "#d0c020", "lightness": "color"},
+        {"action": "lock", "mask": {"width": 4, "height": 3, "runs": "4 1 7"}, "made": {"by": "click"}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["png", pytest.param("jpeg", marks=pytest.mark.nightly), pytest.param("tiff", marks=pytest.mark.nightly)],
+)
+def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> None:
+    suffix = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}[kind]
+    data = photo_file(96, 80, "JPEG", quality=90)
+    source, hints, target = tmp_path / "old.jpg", tmp_path / "hints.json", tmp_path / f"new{suffix}"
+    source.write_bytes(data)
+    image = {"width": 96, "height": 80, "sha256": hashlib.sha256(data).hexdigest()}
+    hints.write_text(json.dumps({**RECIPE, "image": image}))
+    assert main(["colorize", str(source), "--recipe", str(hints), "-o", str(target)]) == 0
+    by_python = tmp_path / f"python{suffix}"
+    colorzoo.colorize_file(source, by_python, guidance=hints)
+    assert_same(by_python.read_bytes(), target)
+
+    studio = Studio()
+    with web_client(studio) as client, socket_pad(client) as pad:
+        photo = pad.open(data, "old.jpg").body
+        exported = pad.ask("export", recipe={**RECIPE, "image": photo["image"]}, format=kind).body
+        assert_same(client.get("/" + exported["url"]).content, target)
+
+    widget = Pad(source, recipe=hints)
+    answer = page_of(widget).ask("export", recipe=widget.recipe, format=kind)
+    assert_same(answer.buffers[0], target)
+    by_hand = colorzoo.colorize(source, guidance=hints)
+    assert np.array_equal(np.asarray(by_hand), np.asarray(widget.result()))
+    if kind != "jpeg":
+        assert np.array_equal(np.asarray(by_hand), pixels(target.read_bytes()))
+    widget.close()
+
+
+def assert_same(data: bytes, target: Path) -> None:
+    """Check pixels, metadata and the record of how they were made, but for time and name."""
+    exported = target.with_name(f"exported{target.suffix}")
+    exported.write_bytes(data)
+    one, other = read_image(exported), read_image(target)
+    assert np.array_equal(one.rgb, other.rgb)
+    assert replace(one.metadata, xmp=None, source=None) == replace(other.metadata, xmp=None, source=None)
+    origin = origin_of(exported)
+    assert origin == origin_of(target)
+    assert origin.model == json.loads(origin.recipe)["model"]
+    assert all((origin.source, origin.settings, origin.weights, origin.options, origin.version))
+    assert origin.trained
+
+
+def origin_of(path: Path) -> ImageProvenance:
+    origin = read_provenance(path)
+    assert origin is not None
+    assert origin.name
+    return replace(origin, date="", name="")  # an upload has a name of its own
+
+
+def test_a_reference_in_the_pad_is_recorded_as_by_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_bytes(photo_file())
+    (tmp_path / "look.png").write_bytes(look_file())
+    recipe = {"version": 2, "model": "welsh2002", "frame": "none", "exemplar": {"path": "look.png"}}
+    (tmp_path / "hints.json").write_text(json.dumps(recipe))
+    target = tmp_path / "new.png"
+    words = ["--recipe", str(tmp_path / "hints.json"), "-o", str(target)]
+    assert main(["colorize", str(tmp_path / "old.png"), *words]) == 0
+    studio = Studio(inline_files=True)
+    pad = DirectPad(studio)
+    pad.open(photo_file())
+    pad.ask("attach", look_file(), name="look.png", slot="exemplar")
+    exported = tmp_path / "exported.png"
+    exported.write_bytes(pad.ask("export", recipe=recipe, format="png").buffers[0])
+    studio.close()
+    origin = origin_of(exported)
+    assert origin == origin_of(target)
+    assert json.loads(origin.files)[0]["sha256"] == hashlib.sha256(look_file()).hexdigest()
+    assert not origin.trained
+
+
+def test_the_record_of_a_model_of_ones_own(tmp_path: Path) -> None:
+    studio = tiny_studio(inline_files=True)
+    pad = DirectPad(studio)
+    pad.open(photo_file())
+    made = []
+    for strength in (1, 0.5):
+        exported = tmp_path / f"{strength}.png"
+        exported.write_bytes(pad.ask("export", recipe={"strength": strength}, format="png").buffers[0])
+        made.append(origin_of(exported))
+    studio.close()
+    assert made[0].settings != made[1].settings
+    assert {origin.model for origin in made} == {type(tiny_model()).__name__}
+    assert all(origin.trained and origin.version for origin in made)
+
+
+@pytest.mark.parametrize("side", [256, 40])
+def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = Studio()  # below: a model of another size than most
+    monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=side))
+    pad = DirectPad(studio)
+    photo = pad.open(photo_file())
+    assert photo["network"] == 256
+    recipe = {**RECIPE, "image": photo["image"]}
+    shown: Message = pad.ask("color", recipe=recipe)
+    whole = np.asarray(Colorizer(str(RECIPE["model"]), size=side)(pixels(photo_file()), recipe))
+    assert shown.buffers[0] == jpeg(Image.fromarray(whole))
+    assert studio.pool.get(None).colorizer().size == side
+    assert pad.session.photo is not None
+    assert min(pad.session.photo.network_lightness(side).shape[2:]) == min(side, 80)
+    studio.close()

@@ -1,0 +1,50 @@
+"""The gradient of one image is right in networks that normalize and then compare places.
+
+Normalization of a single image has had a wrong gradient on CPUs, off by 140 %, where the incoming one is
+permuted in memory, as by the comparison of places; see `colorzoo.networks.blocks.instance_norm`. Networks
+with spectral norm are left out: two of its vectors are constants of the gradient, not of a difference.
+"""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import grad
+
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image
+
+pytestmark = pytest.mark.nightly
+
+NAMES = (
+    *("zhang2019_small", "chen2023_small", "he2018", "zhao2021_small", "blanch2021"),
+    *("lu2020", "yin2021", "bai2022", "lee2020"),
+)
+STEP = 1e-9  # the networks have kinks
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_of_a_single_image_is_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tensor, "float", Tensor.double)  # matches are made in float32
+    torch.manual_seed(0)
+    card = model_card(name)
+    model = smoke_model(card).model.double().train()
+    seen = torch.rand(1, 1, card.smoke.size, card.smoke.size).double() * 100
+    look = Guidance(exemplar=Exemplar(sample_image((card.smoke.size,) * 2).double()))
+
+    def loss() -> Tensor:
+        torch.manual_seed(0)  # dropout
+        return (model(seen / 100 if model.input_kind == "sketch" else seen, look).colors / 50).sin().mean()
+
+    trained = [each for each in model.parameters() if each.requires_grad]
+    found = grad(loss(), trained, allow_unused=True)
+    pairs = [(each, along) for each, along in zip(trained, found, strict=True) if along is not None]
+    length = torch.stack([along.norm() for _, along in pairs]).norm()
+    ends = []
+    for step in (STEP, -2 * STEP):
+        with torch.no_grad():
+            for each, along in pairs:
+                each += step * along / length
+            ends.append(loss())
+    torch.testing.assert_close((ends[0] - ends[1]) / (2 * STEP), length, rtol=1e-3, atol=0)
