@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
-from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup
+from benchmarks.claims._experiment import ENOUGH, Experiment, Measure, Setup
 from benchmarks.claims._images import evenly
 from colorzoo import Guidance
 from colorzoo.data.sources import StoredImage

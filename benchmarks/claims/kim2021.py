@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.claims import su2020
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
-from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup, spread
+from benchmarks.claims._experiment import ENOUGH, Experiment, Measure, Setup, spread
 from benchmarks.claims._images import evenly
 from colorzoo.data.sources import StoredImage
 from colorzoo.evaluation.images import Item, Truth, read_truth
