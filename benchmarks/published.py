@@ -208,10 +208,10 @@ def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
     """Return the image ``(1, 3, H, W)`` of PhotoWCT, each layer as a module of its own, by SVD."""
-    taps, image = li_encoded(network.encoders[3], style)[0], content
+    hooks, image = li_encoded(network.encoders[3], style)[0], content
     for level in (4, 3, 2, 1):
         own, pools = li_encoded(network.encoders[level - 1], image)
-        x = li_moved(own[-1], taps[level - 1])
+        x = li_moved(own[-1], hooks[level - 1])
         decoder = network.decoders[level - 1]
         for name in decoder.steps:
             if name == "pool":
@@ -226,7 +226,7 @@ def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
 
 def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tensor, torch.Size]]]:
     """Return the first map of each level of an encoder, and places and sizes of its poolings."""
-    x, taps, pools = encoder.conv0(rgb), [], []
+    x, hooks, pools = encoder.conv0(rgb), [], []
     for name in encoder.steps:
         if name == "pool":
             size = x.shape
@@ -235,8 +235,8 @@ def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tens
             continue
         x = F.relu(li_convolved(encoder.get_submodule(name), x), inplace=True)
         if name.endswith("_1"):
-            taps.append(x)
-    return taps, pools
+            hooks.append(x)
+    return hooks, pools
 
 
 def li_convolved(layer: Any, x: Tensor) -> Tensor:

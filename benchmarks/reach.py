@@ -32,8 +32,8 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
 from colorzoo.inference.job import Part
-from colorzoo.inference.selection import see_things, select_at
-from colorzoo.networks.thing_network import SeenThings
+from colorzoo.inference.selection import segmenter_features, select_at
+from colorzoo.networks.click_segmenter import SegmenterFeatures
 
 FOLDER = Path("data/coco_sample")
 IMAGES, CLICKS = 92, 4
@@ -59,7 +59,7 @@ def run(options: Options) -> list[Row]:
         lab = rgb_to_lab(rgb[None])
         lightness = lab[:, :1]
         base = colorizer.predict(lightness, Guidance()).to_ab()
-        see = cache(see_things)
+        see = cache(segmenter_features)
         for click in draw_clicks(lab[0], segments, seed):
             for way, ab in answers(colorizer, lightness, see, click).items():
                 change = (ab - base)[0].norm(dim=0)[click.outside].mean()
@@ -126,7 +126,7 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
 
 
 def answers(
-    colorizer: Colorizer, lightness: Tensor, see: Callable[[Tensor], SeenThings], click: Click
+    colorizer: Colorizer, lightness: Tensor, see: Callable[[Tensor], SegmenterFeatures], click: Click
 ) -> dict[str, Tensor]:
     """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]

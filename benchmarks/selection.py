@@ -22,7 +22,7 @@ from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.job import see
-from colorzoo.inference.selection import see_things, select_at
+from colorzoo.inference.selection import segmenter_features, select_at
 
 SIDE = 256  # shorter side of the images
 SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest thing, and two smaller and two larger ones
@@ -80,7 +80,7 @@ def overlap_at(
 ) -> tuple[float, float]:
     """Return the intersection over union of a true thing with the likeliest and with the best thing there."""
     height, width = inside.shape
-    see = cache(see_things)
+    see = cache(segmenter_features)
     found = []
     for size in SIZES:
         mask = select_at(lightness, place, (width, height), size, see=see).array()

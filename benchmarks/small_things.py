@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from benchmarks import reach
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from benchmarks._held_out import unseen
-from colorzoo.capabilities import ComparesPlaces
+from colorzoo.capabilities import ComputesSimilarity
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
@@ -33,7 +33,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part, see
 from colorzoo.inference.pipeline import likeness_to, paths_from
-from colorzoo.inference.steps.reach import Places, on_grid, starting_reach
+from colorzoo.inference.steps.reach import PointPatches, on_grid, starting_reach
 
 FOLDER = Path("data/photos")
 LISTED = Path(__file__).with_suffix(".json")
@@ -80,14 +80,14 @@ def run(options: Options) -> list[Row]:
     inside = sum(share < MOST for _, share in shares)
     claim = f"clicks with less than {MOST:g} of the change outside"
     rows.append(Row(claim, inside, len(shares), inside / len(shares), LEAST_SHARE, "higher", place))
-    if (reach.FOLDER / "annotations.json").is_file() and isinstance(colorizer.model, ComparesPlaces):
+    if (reach.FOLDER / "annotations.json").is_file() and isinstance(colorizer.model, ComputesSimilarity):
         rows.append(price(colorizer))
     return rows
 
 
 def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
     """Return the reach that a point begins with; automatic if the model compares no places."""
-    job, places = colorizer.job_of(part, Recipe()), Places.of([point], part.size)
+    job, places = colorizer.job_of(part, Recipe()), PointPatches.of([point], part.size)
     stages = colorizer.stages()
     costs = paths_from(stages, job, places).costs
     alike = on_grid(likeness_to(stages, job, places), costs)

@@ -7,15 +7,15 @@ import torch
 
 from colorzoo import Guidance
 from colorzoo.registry import model_card
-from colorzoo.testing.models import sample_call, smoke_model
+from colorzoo.testing.models import contract_test_model, sample_call
 
 
 @torch.inference_mode()
 def test_an_edit_equals_a_plain_call_for_every_combination_of_guidance() -> None:
     card, size = model_card("colorzoo2026"), (48, 64)
-    model: Any = smoke_model(card).model
+    model: Any = contract_test_model(card).model
     lightness, every = sample_call(card, size)
-    memory, answers = model.remember(), {}
+    memory, answers = model.init_cache(), {}
     for count in range(len(card.guidance) + 1):
         for kinds in combinations(card.guidance, count):
             guidance = Guidance(**{kind: getattr(every, kind) for kind in kinds})

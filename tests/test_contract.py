@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard
 from colorzoo.engines.export import TOLERANCE, graph_samples, write_graph
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.registry import list_models, load_model_class, model_card
-from colorzoo.testing import Check, ContractError, contract_checks, smoke_model
+from colorzoo.testing import Check, ContractError, contract_checks, contract_test_model
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.choice import SHIPPED
 from throwaway_paper import write_config, write_paper
@@ -37,7 +37,7 @@ def smallest(key: Callable[[ModelCard], object], cards: Sequence[ModelCard] = CA
 
 def graph_of(card: ModelCard) -> object:
     """Return what decides the graph of a model: its class and backbone, but no width."""
-    settings = {**card.hparams, **card.smoke.hparams}.values()
+    settings = {**card.hparams, **card.contract_test.hparams}.values()
     return card.task, card.limits, tuple(each for each in settings if isinstance(each, str))
 
 
@@ -103,7 +103,7 @@ def test_onnx(name: str) -> None:
 
 def test_a_file_of_torch_export_holds_the_model(paper: ModelCard, tmp_path: Path) -> None:
     """The check of the contract does not read what it saves."""
-    model = smoke_model(paper).model
+    model = contract_test_model(paper).model
     made = write_graph(model, *graph_samples(paper, "pt2"), tmp_path / "honest.pt2", {})
     assert made.inputs == ("lightness", "points_ab", "points_mask")
     assert len(made.differences) == 2
@@ -222,7 +222,10 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (of(lambda ab: ab.detach().requires_grad_()), r"no usable gradient for \['model.network.0.bias', "),
         (NOTHING, r"no usable gradient for \['model.network.0.weight', 'model.network.2.weight'\]"),
         (ROOT, r"no usable gradient for \['model.network.0.bias', "),
-        ({"smoke": Smoke(size=16, without_gradient=("model.network.0.*",))}, "without_gradient lists"),
+        (
+            {"contract_test": ContractTestConfig(size=16, without_gradient=("model.network.0.*",))},
+            "without_gradient lists",
+        ),
         (NO_TRAINING, r"cannot be trained, but has parameters: \['model.network.0.weight'"),
     ],
     "state_dict_round_trip": [

@@ -10,7 +10,7 @@ from torch import Tensor
 import colorzoo
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
-from colorzoo.testing import smoke_model
+from colorzoo.testing import contract_test_model
 from colorzoo.training import ColorizationModule
 
 WITHOUT = {"feature_match", "gray", "gupta2012", "levin2004", "pierre2015", "welsh2002"}
@@ -27,7 +27,7 @@ OF_PHOTOS = [
 
 @cache
 def narrow(name: str) -> ColorizationModule:
-    return smoke_model(model_card(name))
+    return contract_test_model(model_card(name))
 
 
 def lightness_like(*size: int) -> Tensor:

@@ -127,7 +127,7 @@ def wrong_matches(
     side = (rgb.shape[-2], rgb.shape[-1])
     grid = (side[0] // 4, side[1] // 4)
     maps = [model.features.of_lightness(rgb_to_lab(rgb)[:, :1]), model.features.of_rgb(reference)]
-    query, key = (model.correspondence(unit_features(seen.taps)).flatten(2).transpose(1, 2) for seen in maps)
+    query, key = (model.correspondence(unit_features(seen.hooks)).flatten(2).transpose(1, 2) for seen in maps)
     query, key = model.correspondence.theta(query), model.correspondence.phi(key)
     here, there = (to_grid(labels, side, grid).flatten(1) for labels in (ours, theirs))
     values = F.one_hot(there + 1, 256).float()

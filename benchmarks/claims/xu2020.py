@@ -109,7 +109,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         row = make_claim(text, ours, "in the factor", runtime, paper_number=number, note=note)
         rows.append(row)
     for text, kind, measure, over in (
-        ("a related reference brings the colors nearer to it", "related", "likeness", "automatic"),
+        ("a related reference brings the colors nearer to it", "related", "similarity", "automatic"),
         ("a related reference brings the image nearer to the truth", "related", "psnr", "automatic"),
         ("the second coloring beats the transfer alone (figure 4)", "related", "psnr", "transfer"),
         ("an unrelated reference does no harm", "unrelated", "psnr", "automatic"),

@@ -40,8 +40,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.networks.thing_network import PARTS, SeenThings, ThingNetwork
 from colorzoo.weights.encoder import frozen_imagenet_encoder
 
 SOURCES = {
@@ -442,14 +442,14 @@ def parts_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     return (missed * known * weight).sum() / (known.sum() + 1)
 
 
-def click_loss(network: ThingNetwork, seen: SeenThings, clicks: list[list[Click]]) -> Tensor:
+def click_loss(network: ClickSegmenter, seen: SegmenterFeatures, clicks: list[list[Click]]) -> Tensor:
     """Return the loss of the best answer to each target, and of the expected overlaps."""
     pairs = [(number, click) for number, each in enumerate(clicks) for click in each]
     if not pairs:
         return torch.zeros(())
     chosen = torch.tensor([number for number, _ in pairs])
-    found = network.things_at(
-        SeenThings(*(maps[chosen] for maps in seen)),
+    found = network.segment_clicks(
+        SegmenterFeatures(*(maps[chosen] for maps in seen)),
         torch.tensor([click.place for _, click in pairs], dtype=torch.float32),
     )
     losses, expected = [], []
@@ -475,8 +475,8 @@ def mask_losses(logits: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, 
 
 
 def train(
-    batches: Iterator[Batch], network: ThingNetwork, minutes: float, rate: float, constant: float
-) -> ThingNetwork:
+    batches: Iterator[Batch], network: ClickSegmenter, minutes: float, rate: float, constant: float
+) -> ClickSegmenter:
     """Train for some minutes, and return the average of the last steps.
 
     Args:
@@ -528,7 +528,7 @@ def main() -> None:
     print(f"{len(photos)} photos", flush=True)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = ThingNetwork()
+    network = ClickSegmenter()
     if given.start:
         network.load_state_dict(load_file(given.start))
     dataset = Batches(photos, allowed_parts(given.coco), seed=random.randrange(1 << 30))

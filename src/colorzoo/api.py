@@ -25,7 +25,7 @@ from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.job import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
-from colorzoo.memory import Memory, key_of
+from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.settings import settings_of
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
@@ -34,7 +34,7 @@ FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
 """Time of the last change of a weight file, and its size."""
 
-_MODELS = Memory(most_bytes=2 << 30)  # for the next calls
+_MODELS = LRUCache(most_bytes=2 << 30)  # for the next calls
 
 
 @dataclass(frozen=True)

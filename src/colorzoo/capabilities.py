@@ -16,21 +16,21 @@ from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions, Scribbles
 from colorzoo.prediction import Prediction
 
 if TYPE_CHECKING:
-    from colorzoo.networks.taps import Tap, TapState, Visit
+    from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 
 __all__ = [
     "ColorsFrames",
-    "ComparesPlaces",
+    "ComputesSimilarity",
     "Edits",
+    "EncodesReference",
     "FindsBoxes",
     "FindsClasses",
-    "GivesLooks",
-    "MixesLooks",
+    "HookedModel",
+    "MixesReferences",
     "ProposesPoints",
     "ProposesRegions",
-    "Redraws",
+    "RefinesScribbles",
     "Stylizes",
-    "TappedModel",
     "Transform",
 ]
 
@@ -59,16 +59,16 @@ class ColorsFrames(Protocol):
 
 
 @runtime_checkable
-class ComparesPlaces(Protocol):
+class ComputesSimilarity(Protocol):
     """A model that knows how alike two places of an image are, such as ``colorzoo2026``.
 
     With it a point colors what is alike, as far as its reach.
     """
 
-    def remember(self) -> Any:
+    def init_cache(self) -> Any:
         """Return an empty memory."""
 
-    def likeness(self, lightness: Tensor, mask: Tensor, memory: Any) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, memory: Any) -> Tensor:
         """Return how alike places are to the most similar place of a mask, and update the memory.
 
         Args:
@@ -88,7 +88,7 @@ class Edits(Protocol):
     With it the drawing pad answers a point without running the whole network.
     """
 
-    def remember(self) -> Any:
+    def init_cache(self) -> Any:
         """Return an empty memory."""
 
     def edit(self, lightness: Tensor, guidance: Guidance, memory: Any) -> Prediction:
@@ -97,7 +97,7 @@ class Edits(Protocol):
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             guidance: All guidance of the image, not the change alone.
-            memory: Result of `remember`; it may hold another image.
+            memory: Result of `init_cache`; it may hold another image.
 
         Returns:
             The prediction of ``model(lightness, guidance)``.
@@ -136,14 +136,14 @@ class FindsClasses(Protocol):
 
 
 @runtime_checkable
-class GivesLooks(Protocol):
+class EncodesReference(Protocol):
     """A model that needs only some numbers of a reference, such as ``xu2020`` and ``colorzoo2026``.
 
     With it several references are mixed.
     """
 
-    def look(self, rgb: Tensor) -> Tensor:
-        """Return the numbers of references; weighted means of them mix looks, unless it is `MixesLooks`.
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Return the numbers of references; weighted means of them mix looks, unless it is `MixesReferences`.
 
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
@@ -153,22 +153,22 @@ class GivesLooks(Protocol):
             for each place of the reference.
         """
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return text that is equal for two models exactly if their looks are interchangeable."""
 
 
 @runtime_checkable
-class MixesLooks(Protocol):
+class MixesReferences(Protocol):
     """A model that gives looks of which a mean has no meaning, such as ``colorzoo2026``.
 
     With it several references are mixed in the model's own way.
     """
 
-    def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         """Return one look of several references.
 
         Args:
-            looks: Results of `GivesLooks.look` for one image each, or of this method.
+            embeddings: Results of `EncodesReference.look` for one image each, or of this method.
             weights: From 0, one of each look; only their ratios count.
 
         Returns:
@@ -205,7 +205,7 @@ class ProposesRegions(Protocol):
 
 
 @runtime_checkable
-class Redraws(Protocol):
+class RefinesScribbles(Protocol):
     """A model whose first half does not depend on the scribbles, such as ``kim2021``.
 
     With it a further scribble runs the second half only.
@@ -214,7 +214,7 @@ class Redraws(Protocol):
     def open(self, lightness: Tensor, guidance: Guidance | None) -> Any:
         """Return the state before the scribbles; arguments as for a plain call."""
 
-    def redraw(self, opened: Any, scribbles: Scribbles) -> Prediction:
+    def refine(self, opened: Any, scribbles: Scribbles) -> Prediction:
         """Color from a state of `open`, with all scribbles drawn so far."""
 
 
@@ -247,31 +247,31 @@ class Stylizes(Protocol):
 
 
 @runtime_checkable
-class TappedModel(Protocol):
+class HookedModel(Protocol):
     """A model with taps: activation maps that an add-on such as ``kim2021`` may refine.
 
-    The forward pass is split at the first tap: `before_taps` runs once an image, `after_taps` each time the
+    The forward pass is split at the first tap: `before_hooks` runs once an image, `after_hooks` each time the
     user draws.
     """
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """The taps in the order of the forward pass."""
         ...
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
         """Run the model up to its first tap; arguments as for a plain call."""
         ...
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Run the model from its first tap.
 
         Args:
-            state: Result of `before_taps`; it can be used again.
+            state: Result of `before_hooks`; it can be used again.
             visit: Called once for each tap, in order.
 
         Returns:
             The output of a plain call, ab or RGB, ``(B, C, H, W)`` float32; with
-            `colorzoo.networks.taps.unchanged` exactly equal.
+            `colorzoo.networks.feature_hooks.unchanged` exactly equal.
         """
         ...

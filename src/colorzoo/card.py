@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "ContractTestConfig",
     "GuidanceKind",
     "InputKind",
     "Limit",
@@ -19,7 +20,6 @@ __all__ = [
     "OutputKind",
     "Quality",
     "Score",
-    "Smoke",
     "Use",
     "Weights",
 ]
@@ -119,7 +119,7 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Smoke:
+class ContractTestConfig:
     """Arguments with which the contract suite tests a model in seconds on a CPU.
 
     Attributes:
@@ -185,7 +185,7 @@ class ModelCard:
     hparams: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
     config: str | None = None
-    smoke: Smoke = Smoke()
+    contract_test: ContractTestConfig = ContractTestConfig()
     quality: tuple[Quality, ...] = ()
     limits: tuple[Limit, ...] = ()
 

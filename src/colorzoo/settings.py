@@ -15,13 +15,13 @@ from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origi
 from colorzoo.errors import ColorzooError
 
 __all__ = [
-    "Count",
-    "Natural",
+    "Fraction",
+    "NonNegativeFloat",
+    "NonNegativeInt",
     "Positive",
+    "PositiveInt",
     "Probability",
     "Range",
-    "Share",
-    "Weight",
     "Width",
     "settings_of",
 ]
@@ -101,11 +101,11 @@ def _field(default: Any, metadata: dict[str, Any]) -> Any:
     return field(default=default, metadata=metadata)
 
 
-Share = Annotated[float, Range(0, 1)]
+Fraction = Annotated[float, Range(0, 1)]
 """A share, 0 to 1."""
 Probability = Annotated[float, Range(0, 1, open=True)]
 """A probability that is not 0."""
-Weight = Annotated[float, Range(0)]
+NonNegativeFloat = Annotated[float, Range(0)]
 """A number that is not negative."""
 Positive = Annotated[float, Range(0, open=True)]
 """A number above 0."""
@@ -113,9 +113,9 @@ Width = Annotated[float, Range(0, 4, open=True, unit="times the published channe
 """A width of a network as a factor, not in channels."""
 Ratio = Annotated[float, Range(1)]
 """A number of at least 1."""
-Count = Annotated[int, Range(0)]
+NonNegativeInt = Annotated[int, Range(0)]
 """A whole number, 0 or more."""
-Natural = Annotated[int, Range(1)]
+PositiveInt = Annotated[int, Range(1)]
 """A whole number, 1 or more."""
 
 

@@ -30,14 +30,14 @@ def nothing() -> None:
 
 
 def result(
-    path: Path, *, doubt: str = "", frame: str = "", crop: str = "", color: str = "#808080"
+    path: Path, *, uncertainty: str = "", frame: str = "", crop: str = "", color: str = "#808080"
 ) -> BatchResult:
     """Write a result of one color within a gray frame, and return it as that of a run."""
     levels = Image.new("RGB", (60, 40), "#808080")
     levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
     levels.save(path.with_suffix(".bmp"))
     image = read_image(path.with_suffix(".bmp"))
-    origin = replace(ORIGIN, doubt=doubt, frame=frame, crop=crop)
+    origin = replace(ORIGIN, uncertainty=uncertainty, frame=frame, crop=crop)
     write_with_provenance(
         lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
     )
@@ -51,10 +51,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None:
     results = [
-        result(tmp_path / "a.png", doubt="3.5"),
+        result(tmp_path / "a.png", uncertainty="3.5"),
         result(tmp_path / "b.png"),
         BatchResult(str(tmp_path / "gone.png"), "", "failed", ("no such file",)),
-        result(tmp_path / "c.png", doubt="12.0", frame="10,10,30,20", color="#c04020"),
+        result(tmp_path / "c.png", uncertainty="12.0", frame="10,10,30,20", color="#c04020"),
         BatchResult(str(tmp_path / "album.mp4"), "", "skipped", ("a film",)),
         BatchResult(str(tmp_path / "lost.png"), str(tmp_path / "lost"), "skipped", (ALREADY_DONE,)),
     ]
@@ -66,7 +66,7 @@ def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None
     assert gone == Entry(str(tmp_path / "gone.png"), notes="no such file")
     told = f"{tmp_path / 'lost'} cannot be read again: {tmp_path / 'lost'}: no such file"
     assert lost == Entry(str(tmp_path / "lost.png"), notes=told)
-    assert (doubtful.doubt, doubtful.frame, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
+    assert (doubtful.uncertainty, doubtful.frame, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
     assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
     assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole image a fourth
     assert [(entry.chroma, entry.notes, entry.frame) for entry in entries[3:]] == [(0, "a note", "")] * 2

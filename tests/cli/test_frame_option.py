@@ -46,6 +46,6 @@ def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
     assert [bool(record and record.frame) for record in records] == [True, False, True]
     assert records[2] is not None
     assert (records[2].frame, records[2].name) == (rectangle, "scan.png")
-    assert float(records[2].doubt) > 0
+    assert float(records[2].uncertainty) > 0
     with pytest.warns(UserWarning, match="within the frame"):
         colorzoo.colorize(scan, "colorzoo2026", frame=tuple(INSIDE[:4]))

@@ -72,7 +72,7 @@ def test_the_number_of_classes_is_known(tmp_path, name, labels, classes):
 )
 def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path, name, given, option):
     card = model_card(name)
-    task = build_model(load_task_class(card), {**card.smoke.hparams, **given})
+    task = build_model(load_task_class(card), {**card.contract_test.hparams, **given})
     miniatures.imagenet(tmp_path)
     said = {
         True: f"learns 2 classes of images and the data has 3; set {option} 3.",
@@ -115,10 +115,10 @@ def test_batches_have_the_documented_form(tmp_path, name):
 @pytest.mark.parametrize(("model_name", "name"), PAIRS)
 def test_every_model_trains_a_step_and_validates(tmp_path, model_name, name):
     card = model_card(model_name)
-    model = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
+    model = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
     model.allow_untrained = True  # a trial has no weights for what the paper freezes
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
-    crop = card.smoke.size  # some discriminators need more pixels than others
+    crop = card.contract_test.size  # some discriminators need more pixels than others
     trainer.fit(model, MODULES[name](tmp_path, crop=crop, resize=crop * 5 // 4))
     assert trainer.fit_loop.epoch_loop.batch_idx == 0  # one batch; two optimizers count two steps
     assert trainer.global_step >= 1

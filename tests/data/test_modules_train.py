@@ -51,7 +51,7 @@ def words(prefix: str, values: dict[str, object]) -> list[str]:
 )
 def test_fit_takes_one_step(name, arguments, classes_folder, request, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert model_card("zhang2017_local").smoke.hparams["width"] == 0.125
+    assert model_card("zhang2017_local").contract_test.hparams["width"] == 0.125
     torch.set_num_threads(1)
     root = request.getfixturevalue("shards") if name == "StreamingDataModule" else classes_folder
     data = ["--data", name, *words("data", {"root": root, **SMALL, **arguments})]

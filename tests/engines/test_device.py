@@ -10,7 +10,7 @@ from colorzoo.engines.device import choose_device, choose_dtype
 from colorzoo.factory import create_coloring_model
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import model_card
-from colorzoo.testing import sample_guidance, sample_input, smoke_model
+from colorzoo.testing import contract_test_model, sample_guidance, sample_input
 
 BFLOAT16, FLOAT32 = torch.bfloat16, torch.float32
 
@@ -67,5 +67,5 @@ def test_bfloat16_stays_within_one_delta_e_of_float32() -> None:
 @pytest.mark.parametrize("name", ["huang2022", "li2018"])
 def test_a_network_of_discrete_steps_stays_in_float32(name: str) -> None:
     guidance = sample_guidance({"exemplar"}, (64, 64)) if name == "li2018" else Guidance()
-    model = smoke_model(model_card(name)).model
+    model = contract_test_model(model_card(name)).model
     assert torch.equal(*predict_twice(model, sample_input("gray", (64, 64)), guidance))

@@ -30,7 +30,7 @@ ORIGIN = ImageProvenance(
     date="2026-01-01T00:00:00+00:00",
     name='a "b" <c>.tif',
     frame="1,2,30,40",
-    doubt="9.5",
+    uncertainty="9.5",
 )
 TITLED = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

@@ -13,7 +13,7 @@ from colorzoo.inference.steps.reach import (
     Extent,
     Map,
     Paths,
-    Places,
+    PointPatches,
     by_reach,
     find_paths,
     limit_extent,
@@ -35,27 +35,27 @@ def find_extent(
     lightness: Tensor,
     hints: Sequence[PointHint],
     image_size: tuple[int, int],
-    likeness: Likeness | None = None,
+    similarity: Likeness | None = None,
 ) -> Extent:
     """Return the reach of points on a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    reaches, places = tuple(hint.reach for hint in hints), Places.of(hints, image_size)
-    parts = [Places.of([hints[n] for n in group], image_size) for group in by_reach(reaches).values()]
+    reaches, places = tuple(hint.reach for hint in hints), PointPatches.of(hints, image_size)
+    parts = [PointPatches.of([hints[n] for n in group], image_size) for group in by_reach(reaches).values()]
     costs = step_costs(lightness)
     paths = [find_paths(costs, places=part) for part in parts]
-    alike = [likeness and likeness(part.mask(size)) for part in parts]
+    alike = [similarity and similarity(part.mask(size)) for part in parts]
     return limit_extent(*paths, *alike, places=places, reaches=reaches, size=size)
 
 
 def paths_of(lightness: Tensor, hints: Sequence[PointHint], image_size: tuple[int, int]) -> Paths:
     """Return the cheapest paths from points on a lightness ``(1, 1, h, w)``."""
-    return find_paths(step_costs(lightness), places=Places.of(hints, image_size))
+    return find_paths(step_costs(lightness), places=PointPatches.of(hints, image_size))
 
 
 def search(
-    lightness: Tensor, hint: PointHint, image_size: tuple[int, int], likeness: Likeness | None = None
+    lightness: Tensor, hint: PointHint, image_size: tuple[int, int], similarity: Likeness | None = None
 ) -> tuple[Map, Map | None]:
     """Return the costs of the paths from a point, and how like it the cells of their grid are."""
     costs = paths_of(lightness, [hint], image_size).costs
-    mask = Places.of([hint], image_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
-    return costs, on_grid(likeness and likeness(mask), costs)
+    mask = PointPatches.of([hint], image_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    return costs, on_grid(similarity and similarity(mask), costs)

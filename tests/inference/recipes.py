@@ -51,7 +51,8 @@ class Alike(ColoringModel):
         if guidance.exemplar is not None:
             own = (
                 own
-                + guidance.exemplar.alpha * guidance.exemplar.look_by(self.look).mean(1)[:, 1:, None, None]
+                + guidance.exemplar.alpha
+                * guidance.exemplar.embed_by(self.encode_reference).mean(1)[:, 1:, None, None]
             )
         if guidance.statistics is not None and guidance.statistics.saturation is not None:
             own = own * guidance.statistics.saturation[..., None, None] * 2
@@ -66,18 +67,18 @@ class Alike(ColoringModel):
         share = (20 * spread[0]).clamp(max=0.8)
         return AbPrediction(ab=own + share * (spread[1] / spread[0].clamp(min=1e-6) - own))
 
-    def remember(self) -> None:
+    def init_cache(self) -> None:
         return None
 
-    def likeness(self, lightness: Tensor, mask: Tensor, memory: None) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, memory: None) -> Tensor:
         del memory
         mean = (lightness * mask).sum() / mask.sum()
         return torch.exp(-((lightness - mean).abs() / 12))
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab(rgb).mean(dim=(2, 3))[:, None]
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         return "alike"
 
 
@@ -86,7 +87,7 @@ def _small(name: str) -> ColoringModel:
     card = model_card(name)
     kind = load_model_class(card)
     known = known_settings(kind)
-    wanted = {"init_std": None, **card.hparams, **card.smoke.hparams}
+    wanted = {"init_std": None, **card.hparams, **card.contract_test.hparams}
     hparams = {key: value for key, value in wanted.items() if key in known}
     with torch.random.fork_rng():
         torch.manual_seed(0)

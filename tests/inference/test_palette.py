@@ -13,7 +13,13 @@ from colorzoo import create_model
 from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.job import Job
-from colorzoo.inference.palette import Distribution, doubt_of, next_point, suggest_colors, weighted_clusters
+from colorzoo.inference.palette import (
+    Distribution,
+    mean_uncertainty,
+    next_point,
+    suggest_colors,
+    weighted_clusters,
+)
 from colorzoo.inference.steps.colors import Colors, Solution
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.prediction import AbPrediction
@@ -133,27 +139,27 @@ def test_a_cluster_lies_at_the_mean_of_its_colors(spread: float, seed: int) -> N
         np.testing.assert_allclose(inside @ points / inside.sum(), means[number], atol=0.05)
 
 
-def doubt(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
+def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
     shown = torch.tensor(ab)[None, :, None, None].expand(1, 2, 16, 24)
-    return doubt_of(NetworkAnswer(Mock(spec=Job), Solution(Colors(shown), extras, ()), notes))
+    return mean_uncertainty(NetworkAnswer(Mock(spec=Job), Solution(Colors(shown), extras, ()), notes))
 
 
 def test_doubt_is_the_expected_distance_from_the_colors_that_are_shown() -> None:
     logits = torch.full((1, 313, 4, 6), -30.0)
     first, second = ((hull_centers() == torch.tensor(color)).all(dim=1) for color in ([50, 30], [50, -30]))
     logits[:, first] = 0
-    assert doubt((50.0, 30.0), logits=logits) == pytest.approx(0, abs=1e-3)
-    assert doubt((50.0, 0.0), logits=logits) == pytest.approx(30, abs=1e-3)
+    assert uncertainty((50.0, 30.0), logits=logits) == pytest.approx(0, abs=1e-3)
+    assert uncertainty((50.0, 0.0), logits=logits) == pytest.approx(30, abs=1e-3)
     logits[:, second] = 0
-    assert doubt((50.0, 30.0), logits=logits) == pytest.approx(30, abs=1e-3)
+    assert uncertainty((50.0, 30.0), logits=logits) == pytest.approx(30, abs=1e-3)
     logits[:, second, :2] = -30
-    assert doubt((50.0, 30.0), logits=logits) == pytest.approx(15, abs=1e-3)
+    assert uncertainty((50.0, 30.0), logits=logits) == pytest.approx(15, abs=1e-3)
 
 
 def test_a_model_without_a_distribution_and_a_page_have_no_doubt() -> None:
     logits = torch.full((1, 313, 4, 6), -30.0)
     logits[:, 0] = 0
-    assert doubt((0.0, 0.0), logits=logits)
-    assert doubt((0.0, 0.0), NOTHING_TO_COLOR, logits=logits) is None
-    assert doubt((0.0, 0.0)) is None
-    assert doubt((0.0, 0.0), logits=torch.zeros(1, 313, 4, 6)) is None
+    assert uncertainty((0.0, 0.0), logits=logits)
+    assert uncertainty((0.0, 0.0), NOTHING_TO_COLOR, logits=logits) is None
+    assert uncertainty((0.0, 0.0)) is None
+    assert uncertainty((0.0, 0.0), logits=torch.zeros(1, 313, 4, 6)) is None

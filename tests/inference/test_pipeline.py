@@ -14,7 +14,7 @@ from colorzoo.cli.main import main
 from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.memory import Memory
+from colorzoo.lru_cache import LRUCache
 from inference.recipes import MODELS, SIZE, photo
 from tiny_model import NAME, gray_image, write_tiny_weights
 
@@ -71,7 +71,7 @@ def test_undoing_and_what_lies_above_run_nothing(colorizer: Colorizer) -> None:
 def test_a_run_needs_no_memory_of_others_and_each_step_runs_once(colorizer: Colorizer) -> None:
     before = time.perf_counter()
     job = colorizer.job(read_image(photo()), Recipe(points=(POINT, FAR)))
-    first, second = (colorizer.run(job, Memory()).steps for _ in range(2))
+    first, second = (colorizer.run(job, LRUCache()).steps for _ in range(2))
     assert 0 < sum(step.seconds for step in (*first, *second[1:])) < time.perf_counter() - before
     assert [step.name for step in first] == [step.name for step in second]
     ran = [step.name for step in second if not step.remembered]

@@ -17,14 +17,14 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.references import (
-    Look,
     ReadReference,
+    ReferenceEmbedding,
     ability_for,
     as_reference,
     describe_statistics,
+    embed_references,
+    embedding_model,
     make_exemplar,
-    make_look,
-    model_of_looks,
     named_references,
     read_reference,
     recipe_reference_files,
@@ -41,33 +41,35 @@ GIVEN = [ReadReference(each, weight) for each, weight in zip(IMAGES, (1.0, 3.0, 
 class Mixing(Alike):
     """Keeps the looks apart."""
 
-    def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        return torch.cat([look * weight for look, weight in zip(looks, weights, strict=True)], dim=1)
+    def mix_references(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        return torch.cat(
+            [embedding * weight for embedding, weight in zip(looks, weights, strict=True)], dim=1
+        )
 
 
 def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way() -> None:
-    looks = [Alike().look(as_reference(each, 16)) for each in IMAGES]
+    looks = [Alike().encode_reference(as_reference(each, 16)) for each in IMAGES]
     mixed = make_exemplar(Alike(), GIVEN, 16)
-    torch.testing.assert_close(mixed.look, looks[0] / 4 + looks[1] * 3 / 4)
+    torch.testing.assert_close(mixed.embedding, looks[0] / 4 + looks[1] * 3 / 4)
     assert mixed.rgb.shape == (1, 3, 1, 1)
-    own = make_exemplar(Mixing(), GIVEN, 16).look
+    own = make_exemplar(Mixing(), GIVEN, 16).embedding
     torch.testing.assert_close(own, torch.cat([looks[0] / 4, looks[1] * 3 / 4, 0 * looks[2]], dim=1))
     alone = make_exemplar(Alike(), GIVEN[:1], 16)
-    assert torch.equal(alone.look, looks[0])
+    assert torch.equal(alone.embedding, looks[0])
     assert alone.rgb.shape == (1, 3, 16, 24)
 
 
 def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_no_color() -> None:
     model = tiny_model()
-    alone, look = make_exemplar(model, GIVEN[:1], 16), make_look(Alike(), "alike", GIVEN[:1], 16)
+    alone, embedding = make_exemplar(model, GIVEN[:1], 16), embed_references(Alike(), "alike", GIVEN[:1], 16)
     assert torch.equal(alone.rgb, as_reference(IMAGES[0], 16))
-    assert alone.look is None
+    assert alone.embedding is None
     with pytest.raises(GuidanceError, match="takes one reference, got 3"):
         make_exemplar(model, GIVEN, 16)
-    with pytest.raises(GuidanceError, match="needs the reference image itself, not a look of alike"):
-        make_exemplar(model, [ReadReference(look)], 16)
+    with pytest.raises(GuidanceError, match="needs the reference image itself, not a embedding of alike"):
+        make_exemplar(model, [ReadReference(embedding)], 16)
     with pytest.raises(GuidanceError, match="hints needs the reference image itself; it makes no looks"):
-        make_look(model, "hints", GIVEN[:1], 16)
+        embed_references(model, "hints", GIVEN[:1], 16)
     gray = ReadReference(RasterImage(np.full((20, 30), 128, np.uint8)), name="old.png")
     model.reference_needs_color = True
     with pytest.raises(GuidanceError, match=r"the reference old\.png has no color"):
@@ -77,30 +79,30 @@ def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_n
 
 
 def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None:
-    look, path = make_look(Alike(), "alike", GIVEN, 16), tmp_path / "a.look"
-    look.save(path)
+    embedding, path = embed_references(Alike(), "alike", GIVEN, 16), tmp_path / "a.embedding"
+    embedding.save(path)
     read = read_reference(path, 2.0)
-    assert isinstance(read.source, Look)
+    assert isinstance(read.source, ReferenceEmbedding)
     assert (read.source.key, read.source.model, read.weight, read.name) == ("alike", "alike", 2.0, str(path))
-    assert torch.equal(make_exemplar(Alike(), [read], 16).look, look.statistics)
+    assert torch.equal(make_exemplar(Alike(), [read], 16).embedding, embedding.statistics)
     with pytest.raises(GuidanceError, match="made by alike with other weights"):
-        make_exemplar(Alike(), [ReadReference(replace(look, key="other"))], 16)
-    assert [model_of_looks(each) for each in (["none.png", path], [IMAGES[0], look], ["none.png"])] == [
+        make_exemplar(Alike(), [ReadReference(replace(embedding, key="other"))], 16)
+    assert [embedding_model(each) for each in (["none.png", path], [IMAGES[0], embedding], ["none.png"])] == [
         *("alike", "alike", None)
     ]
-    kinds = {"kind": "colorzoo look"}
+    kinds = {"kind": "colorzoo embedding"}
     for tensors, metadata in (
-        ({"statistics": look.statistics}, {}),
-        ({"other": look.statistics}, kinds),
-        ({"statistics": look.statistics[0]}, kinds),
-        ({"statistics": look.statistics.expand(2, -1, -1)}, kinds),
+        ({"statistics": embedding.statistics}, {}),
+        ({"other": embedding.statistics}, kinds),
+        ({"statistics": embedding.statistics[0]}, kinds),
+        ({"statistics": embedding.statistics.expand(2, -1, -1)}, kinds),
     ):
         save_weights(path, tensors, metadata, half=False)
-        with pytest.raises(GuidanceError, match="is no look"):
-            Look.load(path)
+        with pytest.raises(GuidanceError, match="is no embedding"):
+            ReferenceEmbedding.load(path)
     path.write_bytes(b"broken")
-    with pytest.raises(GuidanceError, match="the look cannot be read"):
-        Look.load(path)
+    with pytest.raises(GuidanceError, match="the embedding cannot be read"):
+        ReferenceEmbedding.load(path)
 
 
 @pytest.mark.parametrize(

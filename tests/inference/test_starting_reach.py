@@ -24,8 +24,8 @@ def disk(radius: float) -> Tensor:
     return ((rows - 64).square() + (columns - 80).square()).sqrt() <= radius
 
 
-def start(lightness: Tensor, point: PointHint, likeness: Likeness) -> Reach:
-    costs, alike = search(lightness, point, (SIZE[1], SIZE[0]), likeness)
+def start(lightness: Tensor, point: PointHint, similarity: Likeness) -> Reach:
+    costs, alike = search(lightness, point, (SIZE[1], SIZE[0]), similarity)
     assert alike is not None
     return starting_reach(costs, alike)
 
@@ -34,12 +34,12 @@ def at_disk(radius: float) -> tuple[object, float]:
     """Return the reach in a disk that stands out, and the share of the image that it covers."""
     inside = disk(radius)
 
-    def likeness(mask: Tensor) -> Tensor:
+    def similarity(mask: Tensor) -> Tensor:
         asked = bool((F.interpolate(mask, SIZE)[0, 0].bool() & inside).any())
         return (inside if asked else ~inside).float()[None, None] * 0.7 + 0.2
 
     lightness = torch.where(inside, 75.0, 40.0)[None, None]
-    compare: Likeness = likeness
+    compare: Likeness = similarity
     point = PointHint(80.5, 64.5, 1.5)
     reach = start(lightness, point, compare)
     extent = find_extent(lightness, [replace(point, reach=reach)], (SIZE[1], SIZE[0]), compare)

@@ -16,10 +16,10 @@ KNOBS = {
         exempt={
             "render_factor": "not of training; tests/zoo/test_antic2019.py colors with two",
             "stage": "others want weights; tests/steps/test_antic2019.py tells what each moves",
-            "critic_width": _TURNS,
+            "discriminator_width": _TURNS,
             "content_weight": _TURNS,
             "adversarial_weight": _TURNS,
-            "critic_threshold": _TURNS,
+            "discriminator_threshold": _TURNS,
             "layer_weights": "want VGG-16; tests/steps/test_antic2019.py measures them",
             "encoder_weights": "a file of torchvision; tests/zoo/test_antic2019.py begins with one",
             "vgg_weights": "a file of torchvision; tests/zoo/test_antic2019.py begins with one",

@@ -8,13 +8,13 @@ KNOBS = {
         values={
             "width": 0.25,
             "blocks": (1, 1, 2, 1),
-            "critic_width": 0.25,
+            "discriminator_width": 0.25,
             "hints": 0.0,
             "accumulate": 1,
             "clip": 1e-3,
         },
         exempt={
-            "critic_side": "fits images of one size; tests/steps/test_ci2018.py",
+            "discriminator_side": "fits images of one size; tests/steps/test_ci2018.py",
             "content_weight": "needs VGG-16; tests/steps/test_ci2018.py has a random one",
             "i2v_weights": "needs Illustration2Vec; tests/steps/test_ci2018.py makes a file",
             "local_features": "Illustration2Vec is not here; tests/steps/test_ci2018.py",
@@ -27,8 +27,8 @@ KNOBS = {
         values={"width": 0.25, "blocks": (1, 1, 2, 1), "hints": 0.0, "local_features": "illustration2vec"},
         base={"hints": 1.0},
         exempt={
-            "critic_width": "the small form has no critic",
-            "critic_side": "the small form has no critic",
+            "discriminator_width": "the small form has no critic",
+            "discriminator_side": "the small form has no critic",
         },
     ),
 }

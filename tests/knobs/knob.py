@@ -53,7 +53,7 @@ def settings_to_try(name: str, knobs: Knobs) -> list[str]:
 
 def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
     card = model_card(name)
-    return {**card.hparams, **card.smoke.hparams, **knobs.base}
+    return {**card.hparams, **card.contract_test.hparams, **knobs.base}
 
 
 def settings_of_base(name: str, knobs: Knobs) -> dict[str, Any]:

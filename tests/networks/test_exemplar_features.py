@@ -37,4 +37,4 @@ def test_a_call_of_another_thread_in_between_changes_nothing(trunk: BorrowedTrun
     found = trunk.of_lightness(lightness)
     assert not pending
     assert torch.equal(found.deep, alone.deep)
-    assert all(map(torch.equal, found.taps, alone.taps))
+    assert all(map(torch.equal, found.hooks, alone.hooks))

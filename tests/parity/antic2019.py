@@ -22,7 +22,7 @@ from colorzoo.zoo.antic2019.task import (
     Critic,
     adversarial_loss,
     content_terms,
-    critic_loss,
+    discriminator_loss,
     pretraining_loss,
 )
 from parity.cases import Golden, case
@@ -163,7 +163,7 @@ def losses(golden: Golden) -> None:
     fake, real = golden.tensor("in_fake_logits"), golden.tensor("in_real_logits")
     golden.close("out_g_artistic", adversarial_loss(fake) + 2.0 * content)
     golden.close("out_g_stable", adversarial_loss(fake) + 1.5 * content)
-    golden.close("out_c", critic_loss(fake, real))
+    golden.close("out_c", discriminator_loss(fake, real))
     # the notebooks' critic sees mixed batches with labels
     golden.close("out_critic_pretrain", pretraining_loss(real, golden.tensor("in_labels")))
 

@@ -13,7 +13,7 @@ from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.blanch2021.model import convert_published
 from colorzoo.zoo.blanch2021.network import Architecture
-from colorzoo.zoo.blanch2021.task import Adversary, Blanch2021, Objective, ScaledPrediction
+from colorzoo.zoo.blanch2021.task import Blanch2021, DiscriminatorConfig, Objective, ScaledPrediction
 from parity.cases import Golden, case
 from parity.pipelines.blanch2021 import (
     cut_to_square,
@@ -38,7 +38,7 @@ def task_of(golden: Golden, side: int, part: str = "") -> Blanch2021:
     )
     coefficients = ("histogram_loss", "pixel_loss", "total_variance_loss", "gan_loss")
     objective = Objective(*(criterion.get(f"{name}_coef", 0) for name in coefficients))
-    task = Blanch2021(architecture, objective, Adversary(criterion.get("disc_ndf", 64) / 64))
+    task = Blanch2021(architecture, objective, DiscriminatorConfig(criterion.get("disc_ndf", 64) / 64))
     task.log_losses = lambda *_, **__: None  # type: ignore[method-assign]
     if "relu" in str(golden.meta["shapes"]):
         task.model.load_published_state_dict(golden.weights(part))
@@ -130,7 +130,7 @@ def xcnet_losses(golden: Golden) -> None:
     golden.close("out_hist_pred1", soft_histogram(maps[0]))
     centers = torch.linspace(-1, 1, golden.arrays["out_hist_centres"].size)
     golden.close("out_hist_centres", centers)
-    critics = task.critic_losses(painted)
+    critics = task.discriminator_losses(painted)
     for index, loss in enumerate(critics):
         golden.close(f"out_d_loss_{index}", loss)
     golden.close("out_d_loss", torch.stack(critics).sum())
@@ -170,7 +170,7 @@ def xcnet_step(golden: Golden) -> None:
     network = task.model.network
     painted = task.color(golden.tensor("in_tgt").double(), golden.tensor("in_ref").double())
     if task.is_adversarial():
-        loss = torch.stack(task.critic_losses(painted)).sum()
+        loss = torch.stack(task.discriminator_losses(painted)).sum()
         golden.close("out_d_loss", loss)
         descend(loss, task.discriminator, config["lr"])
         task.discriminator.requires_grad_(False)

@@ -55,10 +55,10 @@ def labels_on(golden: Golden, name: str, size: torch.Size) -> Tensor:
 def vgg19(golden: Golden) -> None:
     network = CaffeVGG19()
     network.load_state_dict(convert_vgg19(weights(golden)))
-    taps = network(golden.tensor("in_rgb"))
-    for name, tap in zip(("r12", "r22", "r32", "r42", "r52"), taps, strict=True):
+    hooks = network(golden.tensor("in_rgb"))
+    for name, hook in zip(("r12", "r22", "r32", "r42", "r52"), hooks, strict=True):
         count = golden.tensor(f"out_{name}").shape[1]
-        golden.close(f"out_{name}", tap[:, :count])
+        golden.close(f"out_{name}", hook[:, :count])
 
 
 @case("spcolor_warpnet")

@@ -3,7 +3,7 @@
 import torch
 
 from colorzoo.factory import build_model
-from colorzoo.losses import least_squares_critic_loss, least_squares_loss, weighted_sum
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.prediction import RgbPrediction
@@ -125,7 +125,7 @@ def losses(golden: Golden) -> None:
     logits = golden.tensor("in_logits")
     distance = (painted - real).abs().mean()
     adversarial = least_squares_loss(golden.tensor("in_d_fake_for_g"))
-    critic = least_squares_critic_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
+    critic = least_squares_discriminator_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
     weights = golden.meta["weights"]
     total = (
         weights["rec"] * distance

@@ -72,7 +72,7 @@ def features(golden: Golden) -> None:
 
 @case("ci2018_content")
 def content(golden: Golden) -> None:
-    task = task_of(golden, width=0.125, critic_width=0.125)
+    task = task_of(golden, width=0.125, discriminator_width=0.125)
     fake = (2 * read_image(golden, "in_fake") - 1).requires_grad_()
     rgb = (fake + 1) / 2
     golden.close("out_features", every(task.content_maps(rgb), golden.meta["every"], 2))
@@ -104,7 +104,7 @@ def critic(golden: Golden) -> None:
     golden.close("out_adversarial", adversarial)
     (gradient,) = torch.autograd.grad(adversarial, painted)
     golden.close("out_grad_fake", 1e6 * every(gradient, 1, 8))
-    terms = task.critic_terms(real, fake, given, golden.tensor("in_alpha").double())
+    terms = task.discriminator_terms(real, fake, given, golden.tensor("in_alpha").double())
     fake_score, real_score = scores[:2]
     golden.close("out_score_fake", fake_score)
     golden.close("out_score_real", real_score)
@@ -133,7 +133,7 @@ def check_step(golden: Golden, chosen: list[nn.Parameter]) -> None:
 def generator_step(golden: Golden) -> None:
     """In float64, so that no rounding takes another side of a ReLU."""
     meta = golden.meta
-    task = task_of(golden, width=meta["width"] / FULL, critic_width=0.125).double()
+    task = task_of(golden, width=meta["width"] / FULL, discriminator_width=0.125).double()
     network = fill(task.model.network, golden.weights("generator"), "network.").train()
     given = (golden.tensor(f"in_{name}").double() for name in ("hint", "features"))
     painted = task.paint_drawn(2 * read_image(golden, "in_sketch").double() - 1, *given)

@@ -89,10 +89,10 @@ def he2018_gray_vgg(golden: Golden) -> None:
     network.load_state_dict(state)
     levels = torch.from_numpy(lightness_levels(in_rgb(golden, "in_bgr")))
     golden.close("out_l8", levels)
-    taps = network.of_levels(levels[None, None].float())
-    for level, tap in zip(LEVELS, taps, strict=True):
-        every = max(1, tap.shape[-2] // 16)
-        golden.close(f"out_relu{level}", tap[0, :: golden.meta["every_channel"], ::every, ::every])
+    hooks = network.of_levels(levels[None, None].float())
+    for level, hook in zip(LEVELS, hooks, strict=True):
+        every = max(1, hook.shape[-2] // 16)
+        golden.close(f"out_relu{level}", hook[0, :: golden.meta["every_channel"], ::every, ::every])
 
 
 @case("he2018_matching")
@@ -103,8 +103,8 @@ def he2018_matching(golden: Golden) -> None:
     trip = round_trip(there, back)
     golden.close("out_flow_aba", trip[0].permute(1, 2, 0))
     golden.close("out_warp_aba", torch.from_numpy(warped_image(golden.arrays["in_target_bgr"], trip)))
-    taps = (GrayTaps(*(golden.tensor(f"in_{side}{level}")[None] for level in LEVELS)) for side in "ab")
-    for name, found in zip(("ba", "ab"), distances(*taps, there, back), strict=True):
+    hooks = (GrayTaps(*(golden.tensor(f"in_{side}{level}")[None] for level in LEVELS)) for side in "ab")
+    for name, found in zip(("ba", "ab"), distances(*hooks, there, back), strict=True):
         golden.close(f"out_dist_{name}", found[0])
         golden.close(f"out_err_{name}", torch.from_numpy(error_maps(found)))
 

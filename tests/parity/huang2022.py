@@ -32,7 +32,7 @@ from colorzoo.zoo.huang2022.hints import (
     resized,
     to_levels,
 )
-from colorzoo.zoo.huang2022.sampling import Draw, most_probable, repaint, sample, windows
+from colorzoo.zoo.huang2022.sampling import Draw, most_probable, regenerate, sample, windows
 from colorzoo.zoo.huang2022.task import (
     LPIPS,
     VQGANObjective,
@@ -329,7 +329,7 @@ def second_pass(golden: Golden) -> None:
     codes = network.encode(to_signed(resized(arrays["in_color"], size)))[0]
     equal(golden, "out_tokens_before", codes)
     how = meta["upsample"]
-    found = repaint(
+    found = regenerate(
         drawer,
         gray,
         codes,
@@ -413,9 +413,9 @@ def losses(golden: Golden) -> None:
     critic = discriminator_of(golden, "discriminator").train()
     target, rgb = signed(golden), signed(golden, "in_rec").requires_grad_()
     golden.close("out_scaled", network.normalized(target)[:, :, ::8, ::8])
-    for number, tap in enumerate(network.taps(target)):
+    for number, hook in enumerate(network.hooks(target)):
         cut = slice(None, None, 8 if number < 3 else 1)
-        golden.close(f"out_vgg{number}", tap[:, ::16, cut, cut])
+        golden.close(f"out_vgg{number}", hook[:, ::16, cut, cut])
     terms = network(rgb, target)
     golden.close("out_lpips_terms", terms)
     golden.close("out_lpips", terms.sum(dim=1))

@@ -59,8 +59,8 @@ def labels_of(golden: Golden) -> tuple[Tensor, Tensor]:
 def li2018_autoencoder(golden: Golden) -> None:
     network, image = network_of(golden), read_image(golden, "in_image")
     encoded = network.encoders[-1](image)
-    for level, tap in enumerate(encoded.taps, start=1):
-        golden.close_sampled(f"out_relu{level}_1", tap[:, :: golden.meta["every_channel"]])
+    for level, hook in enumerate(encoded.hooks, start=1):
+        golden.close_sampled(f"out_relu{level}_1", hook[:, :: golden.meta["every_channel"]])
     for number, pooled in enumerate(encoded.pools, start=1):
         name = f"out_pool{number}_index"
         channels, rows, columns = golden.arrays[name].shape  # the first rows and columns of some channels

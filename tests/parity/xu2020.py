@@ -12,7 +12,7 @@ from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
     inside_labels,
     keep,
-    match_look,
+    match_embedding,
     match_moments,
     moments,
 )
@@ -61,11 +61,11 @@ def xu2020_transfer(golden: Golden) -> None:
         model.load_published_state_dict(golden.weights(part))
     network = model.network
     content, style = golden.tensor("in_content"), golden.tensor("in_style")
-    look = network.transfer.look(style)
-    targets = network.transfer.split_look(look)
+    look = network.transfer.encode_reference(style)
+    targets = network.transfer.split_embedding(look)
 
     def run(sets: tuple[str, ...] = PLACE_SETS, alpha: float = 1.0) -> Tensor:
-        return network.transfer(content, match_look(targets, sets, alpha))
+        return network.transfer(content, match_embedding(targets, sets, alpha))
 
     golden.close("out_recon", network.transfer(content))
     golden.close("out_rgb", run())

@@ -122,10 +122,10 @@ def color2embed_encoder(golden: Golden) -> None:
     encoder = full_size().network.encoder
     encoder.load_state_dict({key.removeprefix("network.encoder."): value for key, value in ours.items()})
     rgb = pixels(golden, "in_rgb")
-    taps = encoder.features(rgb)
-    for name, maps in zip([*meta["every"], "relu5_2"], taps, strict=True):
+    hooks = encoder.features(rgb)
+    for name, maps in zip([*meta["every"], "relu5_2"], hooks, strict=True):
         golden.close_sampled(f"out_{name}", maps)
-    x = taps[-1]
+    x = hooks[-1]
     for index, layer in enumerate(encoder.to_vector):
         x = layer(x)
         if index in (0, 2, 4, 6):
@@ -149,7 +149,7 @@ def color2embed_full(golden: Golden) -> None:
     golden.close_sampled("out_l_resized", (square - 50) / 50)
     resized = F.interpolate(reference, size=(side, side), mode="bilinear")
     golden.close_sampled("out_ref_resized", resized)
-    look = model.look(reference)
+    look = model.encode_reference(reference)
     golden.close("out_vector", look[:, 0])
     ab = model(square, Guidance(exemplar=Exemplar(reference))).ab
     golden.close_sampled("out_ab", ab / 110)
@@ -157,7 +157,7 @@ def color2embed_full(golden: Golden) -> None:
     golden.close("out_ab_full", ab)
     result = (255 * lab_to_rgb(torch.cat([lightness, ab], dim=1))).floor()
     golden.close("out_rgb", result[0].permute(1, 2, 0))
-    again = model.look(result / 255)
+    again = model.encode_reference(result / 255)
     golden.close("out_vector_of_result", again[:, 0])
     golden.close("out_cosine", F.cosine_similarity(look[:, 0], again[:, 0])[0])
 

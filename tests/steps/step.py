@@ -25,7 +25,9 @@ def small(name: str, **settings: Any) -> ColorizationModule:
     """Build the smoke variant of a registered model in training mode, the same every time."""
     torch.manual_seed(0)
     card = model_card(name)
-    return build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams, **settings}).train()
+    return build_model(
+        load_task_class(card), {**card.hparams, **card.contract_test.hparams, **settings}
+    ).train()
 
 
 def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:

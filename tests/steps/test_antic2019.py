@@ -88,7 +88,7 @@ class Turns(Callback):
     ],
 )
 def test_whose_turn_it_is(stage: str, threshold: float, wanted: list[str], tmp_path: Path) -> None:
-    model: Any = small("antic2019", stage=stage, critic_threshold=threshold)
+    model: Any = small("antic2019", stage=stage, discriminator_threshold=threshold)
     model.allow_untrained, turns = True, Turns()
     batches = [sample_batch((64, 64), batch=2, seed=seed) for seed in range(4)]
     with silent_lightning():

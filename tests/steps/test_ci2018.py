@@ -60,7 +60,7 @@ def test_the_losses_of_the_full_step() -> None:
     features = features.detach()
     share = torch.tensor([0.3, 0.8]).view(2, 1, 1, 1)
     fake, true = (2 * each - 1 for each in (painted.rgb.detach(), rgb))
-    terms = model.critic_terms(rgb, painted.rgb.detach(), features, share)
+    terms = model.discriminator_terms(rgb, painted.rgb.detach(), features, share)
     mixed = (share * true + (1 - share) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(model.discriminator(mixed, features).sum(), mixed, create_graph=True)
     penalty = 2.0 * ((slope.square().sum(dim=1).sqrt() - 1) ** 2).mean()
@@ -119,9 +119,11 @@ def test_the_critic_takes_one_size_and_local_features_their_file(tmp_path: Path)
     with pytest.raises(DataError, match=r"64 x 64 .* got 32 x 32\. Set --data\.crop"):
         model.discriminator_loss(batch, model.paint(batch))
     for side in (0, 32, 96, 192):
-        with pytest.raises(ColorzooError, match=f"^critic_side must be 64 times a power of 2, .* got {side}"):
-            Architecture(critic_side=side)
-    score = Critic(0.125, Architecture(critic_side=256).critic_side, 8)(
+        with pytest.raises(
+            ColorzooError, match=f"^discriminator_side must be 64 times a power of 2, .* got {side}"
+        ):
+            Architecture(discriminator_side=side)
+    score = Critic(0.125, Architecture(discriminator_side=256).discriminator_side, 8)(
         torch.rand(2, 3, 256, 256), torch.rand(2, 8, 16, 16)
     )
     assert score.shape == (2, 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import WeightsError
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.he2018.matching import round_trip, warp
 from steps.step import gradients, same, small, training_batch
 
@@ -64,6 +64,6 @@ def test_training_over_random_features_is_refused() -> None:
 
 
 def test_the_gray_network_keeps_its_statistics_in_training() -> None:
-    model = smoke_model(model_card("he2018")).train()
+    model = contract_test_model(model_card("he2018")).train()
     assert model.model.network.training
     assert not any(layer.training for layer in model.model.features.modules())

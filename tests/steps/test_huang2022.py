@@ -70,8 +70,8 @@ def test_the_loss_counts_masked_cells_and_candidates_alone() -> None:
 
 def codes_task(**settings: Any) -> Any:
     torch.manual_seed(0)
-    smoke = model_card("huang2022").smoke.hparams
-    own = {key: value for key, value in smoke.items() if key not in ("codes_of", "fewest", "strokes")}
+    contract_test = model_card("huang2022").contract_test.hparams
+    own = {key: value for key, value in contract_test.items() if key not in ("codes_of", "fewest", "strokes")}
     how = {"channels": 32, "perceptual_weight": 0.0, "discriminator_width": 0.125, **settings}
     return build_model(Huang2022VQGAN, {**own, **how}).train()
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
-from colorzoo.networks.taps import unchanged
+from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
@@ -92,23 +92,23 @@ def refined(
     model: Any, state: Any, lightness: Tensor, drawn: Tensor, ours: dict[str, Any]
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the refined image, and the change of each tap over its scale."""
-    tapped, network, changes = model.model.backbone.model, model.model.network, []
-    taps = {tap.name: (tap, branch) for tap, branch in zip(tapped.taps, network.branches, strict=True)}
+    hooked, network, changes = model.model.backbone.model, model.model.network, []
+    hooks = {hook.name: (hook, branch) for hook, branch in zip(hooked.hooks, network.branches, strict=True)}
     drawn_at_all = drawn.amax(dim=(1, 2, 3), keepdim=True)
 
     def visit(name: str, activation: Tensor) -> Tensor:
-        if name not in taps:
+        if name not in hooks:
             return activation
-        tap, branch = taps[name]
-        beside = [F.max_pool2d(drawn, tap.stride)]
+        hook, branch = hooks[name]
+        beside = [F.max_pool2d(drawn, hook.stride)]
         if ours["read_lightness"]:
-            beside.append(F.avg_pool2d((lightness - 50) / 100, tap.stride))
+            beside.append(F.avg_pool2d((lightness - 50) / 100, hook.stride))
         reach = ours["reach"]
-        near = drawn_at_all if reach is None else F.avg_pool2d(fading(drawn, reach), tap.stride)
+        near = drawn_at_all if reach is None else F.avg_pool2d(fading(drawn, reach), hook.stride)
         changes.append(near * branch_change(branch, activation, beside))
-        return activation + tap.scale * changes[-1]
+        return activation + hook.scale * changes[-1]
 
-    image = tapped.after_taps(state, visit)
+    image = hooked.after_hooks(state, visit)
     if ours["propagation"]:
         image = propagated(image, lightness, drawn, network.propagation, ours["propagation"])
     return image, changes
@@ -148,8 +148,8 @@ def test_the_step_is_the_sum_of_five_losses(config: str, changes: dict[str, floa
             simulation = PointSimulation(none=1 - users["hints"])
             generators = image_generators(batch["seed"], "points")
             guidance = Guidance(points=simulate_points(ab, generators, simulation))
-        state = model.model.backbone.model.before_taps(lightness, guidance)
-        first = model.model.backbone.model.after_taps(state, unchanged)
+        state = model.model.backbone.model.before_hooks(lightness, guidance)
+        first = model.model.backbone.model.after_hooks(state, unchanged)
         strokes = ScribbleSimulation(lost=0.3, most=users["strokes"], jitter=2.0, none=users["empty"])
         drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), strokes).mask
     assert bool(drawn.any()) == (users["empty"] < 1)

@@ -57,13 +57,13 @@ def test_the_colors_are_compared_as_the_authors_do(monkeypatch: pytest.MonkeyPat
         (lab_to_rgb(torch.cat([lightness, each], 1), clip=False) - mean) / deviation
         for each in (110 * answered, ab)
     ]
-    likeness = torch.zeros(())
+    similarity = torch.zeros(())
     for index, layer in enumerate(vgg.features):
         maps = [layer(each) for each in maps]
         if index in TAPS:
             by = (32, 16, 8, 4, 1)[TAPS.index(index)]
-            likeness = likeness + (maps[0] - maps[1].detach()).abs().mean() / by
-    pixels = 3 * likeness + 2 * (answered - ab / 110).abs().mean()
+            similarity = similarity + (maps[0] - maps[1].detach()).abs().mean() / by
+    pixels = 3 * similarity + 2 * (answered - ab / 110).abs().mean()
     torch.testing.assert_close(found, value + pixels, rtol=1e-5, atol=0)
     same(gradients(found, task), gradients(slope + pixels, task), rtol=1e-3)
     reached = {name for name, each in gradients(found, task).items() if each.any()}

@@ -16,8 +16,8 @@ from pads import tiny_studio
 
 from colorzoo.studio import server
 from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.saved_sessions import Works
 from colorzoo.studio.server import Address, run_server
-from colorzoo.studio.works import Works
 
 server.secrets.token_urlsafe = lambda _: "fixed"  # so that the page reconnects to a new server
 

@@ -18,8 +18,8 @@ from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
 
 from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.saved_sessions import Works
 from colorzoo.studio.server import Address, run_server
-from colorzoo.studio.works import Works
 
 pytestmark = pytest.mark.browser
 PAUSE = 400  # ms between edits, less than any autosave waits

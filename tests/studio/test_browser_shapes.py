@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 
 THING = ((60, 40), (150, 40), (150, 110), (60, 110))
 INSIDE, OUTSIDE = np.s_[50:100, 70:140], np.s_[:, 190:]
-Place = tuple[float, float]
+CellEmbeddings = tuple[float, float]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Path:
+def encode_reference(tmp_path: Path) -> Path:
     target = tmp_path / "look.png"
     target.write_bytes(look_file(120, 100))
     return target
@@ -84,7 +84,7 @@ def keep_rectangles(pad: BrowserPad) -> None:
     pad.page.focus(".cz-stage")
 
 
-def bounds(path: list[Place]) -> list[float]:
+def bounds(path: list[CellEmbeddings]) -> list[float]:
     corners = np.asarray(path)
     return [*corners.min(axis=0), *corners.max(axis=0)]
 
@@ -96,7 +96,7 @@ def export(pad: BrowserPad, target: Path) -> NDArray[Any]:
     ).astype(int)
 
 
-def seen(pad: BrowserPad, place: Place) -> NDArray[Any]:
+def seen(pad: BrowserPad, place: CellEmbeddings) -> NDArray[Any]:
     """Return the mean color around a place of the photo, as the page shows it."""
     x, y = pad.place(*place)
     pad.page.wait_for_timeout(100)

@@ -18,8 +18,8 @@ from playwright.sync_api import Page
 
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Limits
+from colorzoo.studio.saved_sessions import Works
 from colorzoo.studio.server import Address, run_server
-from colorzoo.studio.works import Works
 from tiny_model import gray_image
 
 pytestmark = pytest.mark.browser

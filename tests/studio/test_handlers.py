@@ -24,7 +24,7 @@ from colorzoo.studio.handlers import REQUESTS
 from colorzoo.studio.palette import displayed_colors
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.studio import Studio
-from colorzoo.studio.workers import QueuedRequest
+from colorzoo.studio.worker_pool import QueuedRequest
 from colorzoo.weights.choice import rank_models
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}

@@ -26,10 +26,10 @@ from websockets.sync.client import connect
 from colorzoo.studio import app, server, works
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Message, StudioError, unpack
+from colorzoo.studio.saved_sessions import Works
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
-from colorzoo.studio.workers import QueuedRequest, Worker
-from colorzoo.studio.works import Works
+from colorzoo.studio.worker_pool import QueuedRequest, Worker
 
 PHOTO = "0" * 64
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from colorzoo.studio.protocol import StudioError
-from colorzoo.studio.workers import QueuedRequest, ThreadCountChooser, Worker
+from colorzoo.studio.worker_pool import QueuedRequest, ThreadCountChooser, Worker
 
 
 @pytest.fixture

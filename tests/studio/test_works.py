@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pads import DirectPad, photo_file, tiny_studio
 
-from colorzoo.studio.works import Works, works_folder
+from colorzoo.studio.saved_sessions import Works, works_folder
 
 WORK = {"recipe": {"points": [{"x": 1, "y": 2, "color": "#c04020"}]}, "time": 5}
 TEXT = json.dumps(WORK).encode()

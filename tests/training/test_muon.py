@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.training import muon
 from colorzoo.training.muon import Muon, muon_groups, orthogonalize
 
@@ -77,7 +77,7 @@ def test_steps_out_of_range_are_refused() -> None:
 
 
 def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
-    task = smoke_model(model_card("colorzoo2026"))
+    task = contract_test_model(model_card("colorzoo2026"))
     optimizer = Muon(task.optimized_parameters())
     hidden, *others = optimizer.param_groups
     for group in optimizer.param_groups:

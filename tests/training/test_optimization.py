@@ -40,7 +40,11 @@ def test_a_schedule_that_follows_a_metric_is_refused(images, tmp_path):
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_every_model_takes_the_optimizers_it_is_given(name, tmp_path):
     card = model_card(name)
-    settings = {**card.hparams, **card.smoke.hparams, "optimizer": partial(Adam, lr=0.5, betas=(0.1, 0.2))}
+    settings = {
+        **card.hparams,
+        **card.contract_test.hparams,
+        "optimizer": partial(Adam, lr=0.5, betas=(0.1, 0.2)),
+    }
     gan = issubclass(load_task_class(card), GANColorizationModule)
     if gan:
         settings["discriminator_optimizer"] = partial(SGD, lr=0.25)

@@ -22,7 +22,7 @@ from colorzoo.card import ModelCard
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
-from colorzoo.testing.models import predict, sample_call, smoke_model
+from colorzoo.testing.models import contract_test_model, predict, sample_call
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
 from colorzoo.training.configs import config_folders
@@ -131,14 +131,14 @@ def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -
 @pytest.mark.parametrize("card", [card for card in CARDS if card.trainable], ids=lambda card: card.name)
 def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard) -> None:
     assert yaml.safe_load((CLUSTER / "ddp.yaml").read_text())["trainer"]["sync_batchnorm"] is True
-    model = smoke_model(card)
+    model = contract_test_model(card)
     before = set(model.state_dict())
     shared = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     alone = [layer for layer in shared.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     assert all(isinstance(layer, nn.SyncBatchNorm) for layer in alone)
     assert set(shared.state_dict()) == before
     lightness, guidance = sample_call(card, (64, 64))
-    expected = predict(card, smoke_model(card), lightness, guidance)
+    expected = predict(card, contract_test_model(card), lightness, guidance)
     torch.testing.assert_close(predict(card, shared, lightness, guidance), expected, rtol=0, atol=1e-4)
 
 

@@ -16,7 +16,7 @@ from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import check_arguments, check_ranges, nest_arguments, setting_groups, settings_of
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.training import write_overlay
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
@@ -66,14 +66,14 @@ def test_a_wrong_value_is_one_line(word, message, images, tmp_path, capsys):
 
 
 KINDS = {
-    "Share": ((0, 1), (-0.001, 1.001)),
+    "Fraction": ((0, 1), (-0.001, 1.001)),
     "Probability": ((0.001, 1), (0, 1.001)),
-    "Weight": ((0, 9), (-0.001,)),
+    "NonNegativeFloat": ((0, 9), (-0.001,)),
     "Positive": ((0.001, 9), (0,)),
     "Width": ((0.001, 4), (0, 4.001)),
     "Ratio": ((1, 9), (0.999,)),
-    "Count": ((0, 9), (-1,)),
-    "Natural": ((1, 9), (0,)),
+    "NonNegativeInt": ((0, 9), (-1,)),
+    "PositiveInt": ((1, 9), (0,)),
 }
 
 
@@ -96,7 +96,7 @@ def test_python_checks_the_same_ranges():
 
 @pytest.mark.parametrize("name", [n for n in list_models() if model_card(n).trainable])
 def test_settings_in_use_are_in_their_ranges(name):
-    model = smoke_model(model_card(name))
+    model = contract_test_model(model_card(name))
     check_arguments(type(model), model.hparams)
 
 
@@ -113,14 +113,14 @@ def test_configurations_are_in_their_ranges():
 
 
 def test_a_missing_file_of_clusters_names_the_command_that_makes_it():
-    segmenter = smoke_model(model_card("chen2023_small")).model.segmenter
+    segmenter = contract_test_model(model_card("chen2023_small")).model.segmenter
     with pytest.raises(WeightsError, match="find_clusters PHOTOS -o nowhere"):
         load_segmenter(segmenter, "nowhere.safetensors")
 
 
 def test_random_frozen_parts_are_allowed_if_asked_for():
     card = model_card("kim2021")
-    model = smoke_model(card)
+    model = contract_test_model(card)
     model.model.backbone.model.trained = False
     with pytest.raises(WeightsError, match="--allow_untrained true"):
         model.setup("fit")

@@ -18,7 +18,7 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import RunLock
-from colorzoo.training.resuming import find_checkpoint, with_implied_arguments
+from colorzoo.training.checkpoint_lookup import find_checkpoint, with_implied_arguments
 
 KILL = signal.SIGKILL
 WORDS = [

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from colorzoo.training import saving
-from colorzoo.training.resuming import find_checkpoint
+from colorzoo.training.checkpoint_lookup import find_checkpoint
 from colorzoo.training.saving import CheckpointFile, replace_folder
 
 

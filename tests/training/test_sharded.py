@@ -23,8 +23,8 @@ from colorzoo.training.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
+from colorzoo.training.checkpoint_lookup import find_checkpoint
 from colorzoo.training.configs import find_config
-from colorzoo.training.resuming import find_checkpoint
 from colorzoo.weights import read_weights
 
 pytestmark = pytest.mark.nightly

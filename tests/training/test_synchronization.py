@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import colorzoo
 from colorzoo.data import FolderDataModule
 from colorzoo.registry import list_models, model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 
@@ -76,8 +76,8 @@ class InSteps(Callback):
 @pytest.mark.parametrize("name", SMALL)
 def test_a_step_of_a_small_model_does_not_wait(name, tmp_path, monkeypatch):
     card = model_card(name)
-    model = smoke_model(card).train()
-    batches = [sample_batch((card.smoke.size,) * 2, batch=3, seed=seed) for seed in range(2)]
+    model = contract_test_model(card).train()
+    batches = [sample_batch((card.contract_test.size,) * 2, batch=3, seed=seed) for seed in range(2)]
     waits = Waits()
     tolist = torch.Tensor.tolist
 

@@ -7,7 +7,7 @@ from harness import make_images, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from colorzoo.data.loader import SeededSampler, TurnSampler
+from colorzoo.data.loader import CyclicBatchSampler, SeededSampler
 from colorzoo.errors import ColorzooError
 
 TURNS = {"crop": [32, 16, 24], "batch_size": [2, 4, 3]}
@@ -35,8 +35,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def sampler(length: int, sizes: list[int], *, drop_last: bool, **more) -> TurnSampler:
-    return TurnSampler(SeededSampler(length, seed=1, **more), sizes, drop_last=drop_last)
+def sampler(length: int, sizes: list[int], *, drop_last: bool, **more) -> CyclicBatchSampler:
+    return CyclicBatchSampler(SeededSampler(length, seed=1, **more), sizes, drop_last=drop_last)
 
 
 @pytest.mark.parametrize("length", [1, 2, 8, 9, 20])

@@ -9,7 +9,7 @@ import torch
 from harness import fit
 from lightning.pytorch.strategies import DDPStrategy
 
-from colorzoo.training.resuming import find_checkpoint
+from colorzoo.training.checkpoint_lookup import find_checkpoint
 
 
 def main(root: Path, folder: Path, how: str, ranks: str) -> None:

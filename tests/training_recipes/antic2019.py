@@ -4,8 +4,20 @@ from typing import Any
 
 from training_recipes.recipe import Recipe
 
-_ARTISTIC = {"encoder": "resnet34", "decoder": "deep", "nf_factor": 1.5, "width": 1.0, "critic_width": 1.0}
-_STABLE = {"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "width": 1.0, "critic_width": 1.0}
+_ARTISTIC = {
+    "encoder": "resnet34",
+    "decoder": "deep",
+    "nf_factor": 1.5,
+    "width": 1.0,
+    "discriminator_width": 1.0,
+}
+_STABLE = {
+    "encoder": "resnet101",
+    "decoder": "wide",
+    "nf_factor": 2.0,
+    "width": 1.0,
+    "discriminator_width": 1.0,
+}
 _LAYERS = [20.0, 70.0, 10.0]
 _EPOCH = 14_559  # batches of 88 images of ImageNet
 _FROZEN = (".conv1.weight", ".conv2.weight", ".conv3.weight", ".downsample.0.weight")
@@ -59,7 +71,7 @@ def judged(name: str, rate: float, batch: int, steps: int, settings: Any) -> Rec
             **settings,
             "layer_weights": _LAYERS,
             "adversarial_weight": 1.0,
-            "critic_threshold": 0.65,
+            "discriminator_threshold": 0.65,
         },
     )
 

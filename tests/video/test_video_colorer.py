@@ -11,7 +11,7 @@ from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
-from colorzoo.inference.palette import doubt_of
+from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import VideoError, VideoFrame
 from tiny_model import gray_image, tiny_model, tiny_painter
@@ -114,15 +114,15 @@ def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_ke
 
 def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu", size=32)
-    colorer, silent, doubts = FrameColorer(colorizer, tells_doubt=True), FrameColorer(colorizer), []
+    colorer, silent, doubts = FrameColorer(colorizer, predicts_uncertainty=True), FrameColorer(colorizer), []
     for number, light in enumerate((LIGHTNESS, 0.6 * LIGHTNESS)):
         for each in (colorer, silent):
             each.color(frame(number), light)
         job = colorizer.job_of(Part(light, (48, 32), is_frame=True), Recipe())
-        doubts.append(doubt_of(colorizer.run(job)))
-    assert (colorer.doubt, silent.doubt) == (round(sum(doubts) / 2, 1), None)
+        doubts.append(mean_uncertainty(colorizer.run(job)))
+    assert (colorer.uncertainty, silent.uncertainty) == (round(sum(doubts) / 2, 1), None)
     colorer.start_shot()
-    assert colorer.doubt is None
+    assert colorer.uncertainty is None
 
 
 def test_models_of_sketches_are_refused() -> None:

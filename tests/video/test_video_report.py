@@ -37,8 +37,8 @@ class DoubtingColorer(StubColorer):
         self._interrupted = interrupted
 
     def start_shot(self) -> None:
-        self.doubt = (self.doubt or 0) + 2.0
-        self.notes = {f"note {self.doubt:g}": None}
+        self.uncertainty = (self.uncertainty or 0) + 2.0
+        self.notes = {f"note {self.uncertainty:g}": None}
         if self._interrupted == 0:
             raise KeyboardInterrupt
         self._interrupted -= 1
@@ -72,7 +72,7 @@ def test_each_shot_is_shown_by_its_middle_frame_the_most_doubtful_first(tmp_path
         *((8, 11, 10), (4, 7, 6), (0, 3, 2)),
     ]
     last = entries[0]
-    assert (last.first_time, last.last_time, last.doubt) == ("0:00:00.320", "0:00:00.440", 6.0)
+    assert (last.first_time, last.last_time, last.uncertainty) == ("0:00:00.320", "0:00:00.440", 6.0)
     assert (last.source, last.result, last.notes) == (str(tmp_path / "in.mp4"), str(out), "note 6")
     assert (last.model, last.source_sha256, last.result_sha256) == ("zhang2016", "ab" * 32, digest_of(out))
     assert last.chroma == pytest.approx(21, abs=3)  # of a and b 15; some colors lie outside sRGB
@@ -92,10 +92,10 @@ def test_a_resumed_run_tells_all_shots(tmp_path: Path) -> None:
             with pytest.raises(KeyboardInterrupt):
                 color(source, out, DoubtingColorer(interrupted))
         colorer = DoubtingColorer()
-        colorer.doubt = 4.0 if interrupted > 0 else None  # two shots are finished
+        colorer.uncertainty = 4.0 if interrupted > 0 else None  # two shots are finished
         told.append(color(source, out, colorer))
     assert told[0] == told[1]
-    assert [shot.doubt for shot in told[1]] == [2.0, 4.0, 6.0]
+    assert [shot.uncertainty for shot in told[1]] == [2.0, 4.0, 6.0]
 
 
 def test_the_command_line_writes_pages_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from colorzoo.card import ModelCard, Quality, Score, Use
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.references import Look
+from colorzoo.inference.references import ReferenceEmbedding
 from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, weights_path
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
@@ -153,14 +153,14 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
 
 
 def test_a_look_chooses_the_model_that_made_it(tmp_path: Path) -> None:
-    Look(torch.zeros(1, 2, 3), key="", model="xu2020_small").save(tmp_path / "warm.look")
+    ReferenceEmbedding(torch.zeros(1, 2, 3), key="", model="xu2020_small").save(tmp_path / "warm.look")
 
     def chosen(*references: object, **recipe: object) -> str:
         return choose_for_guidance(None, Recipe.from_json(recipe), references=references, fast=True).name
 
     assert chosen("a.jpg", tmp_path / "warm.look") == "xu2020_small"
     assert chosen(str(tmp_path / "warm.look")) == "xu2020_small"
-    assert chosen(Look.load(tmp_path / "warm.look")) == "xu2020_small"
+    assert chosen(ReferenceEmbedding.load(tmp_path / "warm.look")) == "xu2020_small"
     assert chosen(tmp_path / "warm.look", model=SMALL) == SMALL
 
 

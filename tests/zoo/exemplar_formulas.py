@@ -53,8 +53,8 @@ def noisy(batch: Batch, deviation: float) -> Tensor:
     return lightness + deviation * torch.stack(drawn)
 
 
-def unit(taps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(tap / tap.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-12) for tap in taps)
+def unit(hooks: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(hook / hook.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-12) for hook in hooks)
 
 
 def quarter(ab: Tensor) -> Tensor:

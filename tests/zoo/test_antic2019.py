@@ -18,7 +18,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.networks.imagenet import normalized
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.perceptual import VGG16Features
@@ -37,7 +37,7 @@ def narrow(**settings: Any) -> Antic2019:
 
 def trained(**settings: Any) -> Antic2019:
     model = narrow(**settings)
-    model.model.load_state_dict(smoke_model(model_card("antic2019")).model.state_dict())
+    model.model.load_state_dict(contract_test_model(model_card("antic2019")).model.state_dict())
     model.trained = True
     return model
 
@@ -123,9 +123,9 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
     ],
 )
 def test_no_stage_trains_over_random_weights(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
-    narrow(critic_width=0.03125, **settings).setup("test")
+    narrow(discriminator_width=0.03125, **settings).setup("test")
     with pytest.raises(ColorzooError, match=message):
-        fit(narrow(critic_width=0.03125, **settings), tmp_path)
+        fit(narrow(discriminator_width=0.03125, **settings), tmp_path)
 
 
 def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:

@@ -13,7 +13,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.networks.scaling import scaled_lab
 from colorzoo.randomness import image_generators
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.zoo.bai2022.network import Read
 from steps.step import gradients, small
@@ -32,7 +32,7 @@ def test_impossible_settings_are_refused(setting: dict[str, int], message: str) 
 
 
 def test_the_telling_places_are_those_of_the_class() -> None:
-    model = smoke_model(model_card("bai2022")).model
+    model = contract_test_model(model_card("bai2022")).model
     maps = [torch.zeros(1, 1, 1, 1)] * 2 + [torch.zeros(1, 1, 32, 32)] + [torch.zeros(1, 1, 1, 1)]
     deep = torch.zeros(1, 64, 8, 8)
     deep[0, 5, 2, 6] = 1.0  # four by four places around row 8 and column 24

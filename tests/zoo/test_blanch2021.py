@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
-from colorzoo.losses import least_squares_critic_loss, least_squares_loss
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
@@ -61,7 +61,10 @@ def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
     critics = list(plain.discriminator)
     pairs = [*zip(critics, fakes, painted.truth, strict=False)]
     loss = torch.stack(
-        [least_squares_critic_loss(critic(fake.detach()), critic(real)) for critic, fake, real in pairs]
+        [
+            least_squares_discriminator_loss(critic(fake.detach()), critic(real))
+            for critic, fake, real in pairs
+        ]
     ).sum()
     assert logged["discriminator"] == pytest.approx(loss.item(), rel=1e-4)
     for parameter, gradient in zip(

@@ -19,7 +19,7 @@ from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
 from colorzoo.zoo.chen2023.model import Extensions, hide_from_matching
@@ -40,7 +40,7 @@ def card() -> ModelCard:
 
 @pytest.fixture(scope="module")
 def model(card: ModelCard) -> Any:
-    return smoke_model(card)
+    return contract_test_model(card)
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +158,13 @@ def test_hiding_draws_for_a_image_for_its_whole_reference_and_for_each_class() -
 
 
 def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
-    source = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
+    source = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
     channels = source.model.features.deep_channels
     found = find_clusters(torch.randn(400, channels, generator=torch.Generator().manual_seed(0)))
     save_file(found, tmp_path / "clusters.safetensors")
     path = str(tmp_path / "clusters.safetensors")
     model: Any = build_model(
-        load_task_class(card), {**card.hparams, **card.smoke.hparams, "segmenter_weights": path}
+        load_task_class(card), {**card.hparams, **card.contract_test.hparams, "segmenter_weights": path}
     )
     assert not torch.equal(model.model.segmenter.centers, found["centers"])
     model.setup("test")

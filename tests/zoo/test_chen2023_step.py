@@ -33,7 +33,7 @@ CARD = model_card("chen2023")
 
 def small(**changed: Any) -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_task_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS, **changed})
+    model: Any = build_model(load_task_class(CARD), {**CARD.contract_test.hparams, **ALL_TERMS, **changed})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -56,7 +56,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         )
         for deep in (clean.deep, other.deep)
     )
-    maps = [model.model.correspondence(unit(each.taps)) for each in (target, other)]
+    maps = [model.model.correspondence(unit(each.hooks)) for each in (target, other)]
     warped = class_wise_warp(
         model, *maps, quarter(rgb_to_lab(look)[:, 1:]), classes, model.model.architecture.tau
     )

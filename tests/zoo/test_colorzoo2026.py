@@ -14,7 +14,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
@@ -30,7 +30,7 @@ def card() -> ModelCard:
 
 @pytest.fixture(scope="module")
 def model(card: ModelCard) -> Colorzoo2026:
-    found = smoke_model(card).model
+    found = contract_test_model(card).model
     assert isinstance(found, Colorzoo2026)
     return found
 
@@ -96,7 +96,7 @@ def test_points_beside_a_reference(trained: Colorzoo2026, lightness: Tensor) -> 
 def test_an_edit_beside_a_reference_does_not_match_again(
     trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = trained.remember()
+    memory = trained.init_cache()
     first, half = reference(0.5), reference(0.5, alpha=0.5)
     wanted = [
         trained(lightness, Guidance(points(*CLICKS).points, exemplar=each)).ab for each in (first, half)
@@ -113,7 +113,7 @@ def test_an_edit_beside_a_reference_does_not_match_again(
 def test_an_edit_is_the_plain_answer_without_another_run(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = model.remember()
+    memory = model.init_cache()
     model.edit(lightness, points(*CLICKS[:1]), memory)
     want = model(lightness, points(*CLICKS))
     monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
@@ -127,11 +127,11 @@ def test_an_edit_is_the_plain_answer_without_another_run(
 
 @torch.no_grad()
 def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor) -> None:
-    memory, mask = model.remember(), points(*CLICKS).points.mask
-    found = model.likeness(lightness, mask, memory)[0, 0]
+    memory, mask = model.init_cache(), points(*CLICKS).points.mask
+    found = model.similarity(lightness, mask, memory)[0, 0]
     assert 0 <= found.min() < 0.9
     assert found.max() <= 1 + 1e-5
-    singly = [model.likeness(lightness, points(click).points.mask, memory)[0, 0] for click in CLICKS]
+    singly = [model.similarity(lightness, points(click).points.mask, memory)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
 

@@ -7,7 +7,7 @@ import torch
 from colorzoo.color import hull_centers
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import Architecture
-from colorzoo.zoo.colorzoo2026.points import POOL, SHARPNESS, Cells, agree, enliven
+from colorzoo.zoo.colorzoo2026.points import POOL, SHARPNESS, Cells, boost_chroma, pool_logits
 
 CENTERS = hull_centers() / 50
 BINS = len(CENTERS)
@@ -26,7 +26,7 @@ def test_the_formula_written_out() -> None:
     mean = torch.randn(1, count, 2, generator=generator)
     logits = torch.randn(1, count, BINS, generator=generator)
     cells = random_cells(count)
-    found = agree(mean, logits, cells, GRID, CENTERS)[0]
+    found = pool_logits(mean, logits, cells, GRID, CENTERS)[0]
     numbers = torch.arange(count).view(GRID)
     blocks = [block.flatten() for rows in numbers.split(POOL) for block in rows.split(POOL, dim=1)]
     for cell in range(count):
@@ -51,7 +51,7 @@ def test_pale_colors_gain_the_most_chroma() -> None:
     ab = torch.tensor([[0.0, 0.0], [3.0, 4.0], [-12.0, 5.0], [40.0, -30.0]])
     factors = [1.42 * ((chroma + 1) / 12.5) ** -0.15 for chroma in (0, 5, 13, 50)]
     wanted = ab * torch.tensor(factors)[:, None]
-    torch.testing.assert_close(50 * enliven(ab[None] / 50)[0], wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(50 * boost_chroma(ab[None] / 50)[0], wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_the_model_shows_what_its_cells_agree_on() -> None:
@@ -64,6 +64,6 @@ def test_the_model_shows_what_its_cells_agree_on() -> None:
         maps = model.network(lightness)
         raw = model.embed(maps, lightness)
         found = model.analyze(lightness)
-        wanted = enliven(agree(raw.mean, raw.logits, raw.cells, raw.grid, model.centers))
+        wanted = boost_chroma(pool_logits(raw.mean, raw.logits, raw.cells, raw.grid, model.centers))
     torch.testing.assert_close(found.mean, wanted)
     assert not torch.allclose(found.mean, raw.mean)

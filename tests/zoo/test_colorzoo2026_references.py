@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import Guidance
-from colorzoo.capabilities import GivesLooks, MixesLooks
+from colorzoo.capabilities import EncodesReference, MixesReferences
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Points
@@ -47,8 +47,8 @@ def colored(model: Colorzoo2026, lightness: Tensor, exemplar: Exemplar) -> Tenso
 def mixed(model: Colorzoo2026, *parts: tuple[Tensor, float]) -> Exemplar:
     """Return the exemplar of references with their weights."""
     with torch.no_grad():
-        looks = [model.look(rgb) for rgb, _ in parts]
-    return Exemplar.of_look(model.mix_looks(looks, [weight for _, weight in parts]))
+        looks = [model.encode_reference(rgb) for rgb, _ in parts]
+    return Exemplar.of_embedding(model.mix_references(looks, [weight for _, weight in parts]))
 
 
 def warmth(ab: Tensor) -> float:
@@ -58,13 +58,13 @@ def warmth(ab: Tensor) -> float:
 
 
 def test_its_look_is_all_it_needs_of_a_reference(model: Colorzoo2026, lightness: Tensor) -> None:
-    assert isinstance(model, GivesLooks)
-    assert isinstance(model, MixesLooks)
+    assert isinstance(model, EncodesReference)
+    assert isinstance(model, MixesReferences)
     wanted = colored(model, lightness, Exemplar(scene(WARM)))
     with torch.no_grad():
-        look = model.look(scene(WARM))
-    assert torch.equal(colored(model, lightness, Exemplar.of_look(look)), wanted)
-    part = colored(model, lightness, Exemplar.of_look(look, alpha=0.5))
+        look = model.encode_reference(scene(WARM))
+    assert torch.equal(colored(model, lightness, Exemplar.of_embedding(look)), wanted)
+    part = colored(model, lightness, Exemplar.of_embedding(look, alpha=0.5))
     assert warmth(part) == pytest.approx((warmth(wanted) + warmth(model(lightness).ab)) / 2, abs=0.5)
 
 
@@ -73,7 +73,7 @@ def test_a_reference_counts_by_its_weight(model: Colorzoo2026, lightness: Tensor
     twice = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (scene(WARM), 3.0)))
     torch.testing.assert_close(twice, alone, atol=0.05, rtol=0)
     without = mixed(model, (scene(WARM), 0.3), (scene(COLD), 0.0))
-    assert torch.equal(without.look, mixed(model, (scene(WARM), 1.0)).look)
+    assert torch.equal(without.embedding, mixed(model, (scene(WARM), 1.0)).embedding)
     found = [
         warmth(colored(model, lightness, mixed(model, (scene(WARM), share), (scene(COLD), 1 - share))))
         for share in (0.1, 0.5, 0.9)

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.zoo.colorzoo2026.references import Blocks, Place, look_of, observe_references
+from colorzoo.zoo.colorzoo2026.references import (
+    Blocks,
+    CellEmbeddings,
+    observe_references,
+    reference_embedding,
+)
 
 ALPHA = 0.8
 
@@ -31,8 +36,8 @@ def test_trust_follows_from_five_measures_of_a_match() -> None:
     theirs, colors = normal(4, 7, 6), normal(4, 7, 2)
     ours, mean = theirs[:, :6] + 0.5 * normal(4, 6, 6), normal(4, 6, 2)
     variance = 0.02 + 0.1 * normal(4, 6, 1).square()
-    place = Place(widened(ours), widened(mean), widened(variance))
-    reference = Blocks.of(look_of(widened(theirs), widened(colors)))
+    place = CellEmbeddings(widened(ours), widened(mean), widened(variance))
+    reference = Blocks.of(reference_embedding(widened(theirs), widened(colors)))
     found = observe_references(place, [reference], ALPHA)
 
     alike = directions(ours.flatten(0, 1)) @ directions(theirs.flatten(0, 1)).T

@@ -19,7 +19,7 @@ ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
 def small(name: str, **changed: Any) -> Any:
     torch.manual_seed(0)
     card = model_card(name)
-    return build_model(load_task_class(card), {**card.smoke.hparams, **changed})
+    return build_model(load_task_class(card), {**card.contract_test.hparams, **changed})
 
 
 @pytest.mark.parametrize("name", PAPERS)

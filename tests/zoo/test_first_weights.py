@@ -59,7 +59,7 @@ OTHER_BIASES = {"xia2022", "zhao2021_small", "chen2023_small", "colorzoo2026"}  
 def test_weights_are_drawn_as_the_paper_says(name: str, pattern: str, rule: str | float) -> None:
     card = model_card(name)
     torch.manual_seed(0)
-    made = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
+    made = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
     named = dict(made.named_parameters())
     drawn = [weight.detach() for key, weight in named.items() if re.fullmatch(pattern, key)]
     beside = {key for key in named if key.endswith("bias") and re.fullmatch(pattern, f"{key[:-4]}weight")}

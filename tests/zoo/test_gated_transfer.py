@@ -10,11 +10,11 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import least_squares_critic_loss, soft_histogram, total_variation
+from colorzoo.losses import least_squares_discriminator_loss, soft_histogram, total_variation
 from colorzoo.networks import gated_transfer
 from colorzoo.networks.scaling import scaled_lab
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch, sample_image
 from steps.step import small
 
@@ -31,12 +31,15 @@ def test_a_reference_side_that_does_not_fit_is_refused(name: str, multiple: int,
 def test_places_that_are_matched_in_parts_are_matched_alike(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = smoke_model(model_card(name)).model
-    lightness, look = torch.rand(2, 1, 48, 80) * 100, Guidance(exemplar=Exemplar(torch.rand(2, 3, 40, 30)))
+    model = contract_test_model(model_card(name)).model
+    lightness, embedding = (
+        torch.rand(2, 1, 48, 80) * 100,
+        Guidance(exemplar=Exemplar(torch.rand(2, 3, 40, 30))),
+    )
     with torch.inference_mode():
-        whole = model.paint(lightness, model.read(look.exemplar.rgb))
+        whole = model.paint(lightness, model.read(embedding.exemplar.rgb))
         monkeypatch.setattr(gated_transfer, "PLACES_AT_ONCE", 70)
-        parts = model.paint(lightness, model.read(look.exemplar.rgb))
+        parts = model.paint(lightness, model.read(embedding.exemplar.rgb))
     torch.testing.assert_close(whole.ab[2], parts.ab[2])
     torch.testing.assert_close(whole.gate, parts.gate)
     assert whole.gate.std() > 0
@@ -69,10 +72,10 @@ def test_the_step_is_the_losses_written_out(name: str, stage: str | None) -> Non
     for index, size in enumerate((4, 2, 1)):
         wanted = wanted + 30.0 * F.smooth_l1_loss(found.ab[index], F.avg_pool2d(truth[:, 1:], size))
     if stage is None:
-        look = soft_histogram(scaled_lab(batch["reference"])[:, 1:])
-        wanted = wanted + 2.0 * chi_square(soft_histogram(ab).flatten(1), look.flatten(1))
+        embedding = soft_histogram(scaled_lab(batch["reference"])[:, 1:])
+        wanted = wanted + 2.0 * chi_square(soft_histogram(ab).flatten(1), embedding.flatten(1))
     fake = torch.cat([truth[:, :1], ab], dim=1)
     wanted = wanted + 0.7 * (task.discriminator(fake) - 1).square().mean()
     torch.testing.assert_close(loss, wanted, rtol=1e-3, atol=0)
-    critic = least_squares_critic_loss(task.discriminator(fake.detach()), task.discriminator(truth))
+    critic = least_squares_discriminator_loss(task.discriminator(fake.detach()), task.discriminator(truth))
     torch.testing.assert_close(task.discriminator_loss(batch, painted), critic, rtol=1e-3, atol=0)

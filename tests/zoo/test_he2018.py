@@ -14,7 +14,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.he2018.matching import dense_matches, pixel_grid, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
@@ -31,7 +31,7 @@ def photo(side: int) -> Tensor:
 
 
 def test_a_moved_image_is_found_again() -> None:
-    model = smoke_model(model_card("he2018")).model
+    model = contract_test_model(model_card("he2018")).model
     lightness = rgb_to_lab(photo(144))[:, :1]
     ours, theirs = lightness[:, :, :128, :128], lightness[:, :, 16:, 8:]
     with torch.inference_mode():
@@ -43,7 +43,7 @@ def test_a_moved_image_is_found_again() -> None:
 
 
 def test_without_a_reference_nothing_is_similar() -> None:
-    model = smoke_model(model_card("he2018"))
+    model = contract_test_model(model_card("he2018"))
     lightness = rgb_to_lab(sample_image((40, 48)))[:, :1]
     with torch.inference_mode():
         alone = model(lightness, Guidance())

@@ -16,7 +16,7 @@ from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
 from colorzoo.zoo.huang2022.sampling import (
-    Memory,
+    LRUCache,
     gumbel_draw,
     gumbel_noise,
     sample,
@@ -26,7 +26,9 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, Transfo
 
 CARD = model_card("huang2022")
 KNOWN = {
-    key: value for key, value in CARD.smoke.hparams.items() if key not in ("fewest", "strokes", "codes_of")
+    key: value
+    for key, value in CARD.contract_test.hparams.items()
+    if key not in ("fewest", "strokes", "codes_of")
 }
 
 
@@ -54,8 +56,8 @@ def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
     top_k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, passes = transformer(), []
-    plain = Memory.refresh
-    monkeypatch.setattr(Memory, "refresh", lambda *a: (passes.append(1), plain(*a))[1])
+    plain = LRUCache.refresh
+    monkeypatch.setattr(LRUCache, "refresh", lambda *a: (passes.append(1), plain(*a))[1])
     gray = torch.randn(1, 30, 12, generator=torch.Generator().manual_seed(2))
     hints = Hints(torch.tensor([[0, 1, 1], [0, 4, 2]]), torch.tensor([[0.5, 0, -1], [0, 1, 0.2]]))
     start = torch.full((6, 5), network.mask_token)

@@ -8,21 +8,21 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, Guidance
-from colorzoo.capabilities import GivesLooks
+from colorzoo.capabilities import EncodesReference
 from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import build_model
 from colorzoo.image_io import read_image
-from colorzoo.inference.references import ReadReference, make_exemplar, make_look
+from colorzoo.inference.references import ReadReference, embed_references, make_exemplar
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
 
 
 @pytest.fixture
 def model() -> LetThereBeColor:
-    found = smoke_model(model_card("iizuka2016")).model
+    found = contract_test_model(model_card("iizuka2016")).model
     assert isinstance(found, LetThereBeColor)
     return found
 
@@ -36,11 +36,11 @@ def test_a_gray_reference_is_taken() -> None:
     """Models that read its colors refuse it."""
     gray = ReadReference(read_image(np.full((40, 48, 3), 90, np.uint8)), name="fog.jpg")
     for name, taken in (("iizuka2016", True), ("larsson2016", False)):
-        model = smoke_model(model_card(name)).model
+        model = contract_test_model(model_card(name)).model
         with nullcontext() if taken else pytest.raises(GuidanceError, match=r"fog.jpg has no color"):
-            assert make_exemplar(model, [gray], 48).look is not None
+            assert make_exemplar(model, [gray], 48).embedding is not None
         with nullcontext() if taken else pytest.raises(GuidanceError, match=r"fog.jpg has no color"):
-            assert make_look(model, name, [gray], 48).model == name
+            assert embed_references(model, name, [gray], 48).model == name
 
 
 def test_alpha_goes_from_the_images_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:
@@ -48,7 +48,7 @@ def test_alpha_goes_from_the_images_own_vector_to_that_of_the_reference(model: L
     torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.0)), colors(model, lightness))
     gray = lightness_to_rgb(lightness)[:, :1]
     with torch.inference_mode():
-        styles = model.network.style_of(gray), model.look(rgb)[:, 0]
+        styles = model.network.style_of(gray), model.encode_reference(rgb)[:, 0]
         wanted = model.network(gray, 0.7 * styles[0] + 0.3 * styles[1])
     torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.3)), wanted, atol=1e-4, rtol=0)
     own = Exemplar(lightness_to_rgb(lightness))
@@ -56,11 +56,13 @@ def test_alpha_goes_from_the_images_own_vector_to_that_of_the_reference(model: L
 
 
 def test_a_stored_look_is_the_reference(model: LetThereBeColor) -> None:
-    assert isinstance(model, GivesLooks)
+    assert isinstance(model, EncodesReference)
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
-    look = Exemplar.of_look(model.look(rgb))
+    look = Exemplar.of_embedding(model.encode_reference(rgb))
     torch.testing.assert_close(colors(model, lightness, look), colors(model, lightness, Exemplar(rgb)))
-    assert model.look_key() != smoke_model(model_card("iizuka2016"), seed=1).model.look_key()  # type: ignore[operator]
+    assert (
+        model.reference_key() != contract_test_model(model_card("iizuka2016"), seed=1).model.reference_key()
+    )  # type: ignore[operator]
 
 
 def test_a_square_of_another_side_is_refused() -> None:

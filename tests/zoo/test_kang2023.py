@@ -48,7 +48,7 @@ def test_training_with_weights_that_cannot_be_had_is_refused(
 ) -> None:
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    settings = {**model_card("kang2023").smoke.hparams, "perceptual_weight": 5.0}
+    settings = {**model_card("kang2023").contract_test.hparams, "perceptual_weight": 5.0}
     model = build_model(Kang2023, settings)
     with pytest.raises(WeightsError, match="vgg16_bn"):
         model.setup("fit")

@@ -14,9 +14,9 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
-from colorzoo.networks.taps import unchanged
+from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.testing.models import image, sample_call, smoke_model
+from colorzoo.testing.models import contract_test_model, image, sample_call
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.zoo.kim2021.network import Propagation
@@ -43,14 +43,14 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
 
 def tapped_models() -> list[str]:
     """Return the models that name their taps, by a name that every one of them has."""
-    return [name for name in list_models() if hasattr(load_model_class(model_card(name)), "before_taps")]
+    return [name for name in list_models() if hasattr(load_model_class(model_card(name)), "before_hooks")]
 
 
 @pytest.mark.parametrize("name", tapped_models())
 @torch.inference_mode()
 def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
     card = model_card(name)
-    model: Any = smoke_model(card).model
+    model: Any = contract_test_model(card).model
     lightness, guidance = sample_call(card, (37, 53), batch=2)
     for given in (guidance, None):
         seen: list[Any] = []
@@ -59,17 +59,17 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
             seen.append((name, activation.shape))
             return activation
 
-        state = model.before_taps(lightness, given)
+        state = model.before_hooks(lightness, given)
         expected = image(card, model(lightness, given))
-        assert torch.equal(model.after_taps(state, unchanged), expected)
-        assert torch.equal(model.after_taps(state, visit), expected)  # the state serves again
-        wanted = [tap for tap in model.taps if tap.name in {name for name, _ in seen}]
-        assert wanted == list(model.taps)
-        for tap in model.taps:
-            shape = dict(seen)[tap.name]
-            assert shape[:2] == (2, tap.channels)
-            assert shape[2] * tap.stride > 37 - tap.stride
-            assert shape[3] * tap.stride > 53 - tap.stride
+        assert torch.equal(model.after_hooks(state, unchanged), expected)
+        assert torch.equal(model.after_hooks(state, visit), expected)  # the state serves again
+        wanted = [hook for hook in model.hooks if hook.name in {name for name, _ in seen}]
+        assert wanted == list(model.hooks)
+        for hook in model.hooks:
+            shape = dict(seen)[hook.name]
+            assert shape[:2] == (2, hook.channels)
+            assert shape[2] * hook.stride > 37 - hook.stride
+            assert shape[3] * hook.stride > 53 - hook.stride
 
 
 def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:

@@ -6,10 +6,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import Exemplar, Guidance
-from colorzoo.capabilities import GivesLooks
+from colorzoo.capabilities import EncodesReference
 from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import (
@@ -24,7 +24,7 @@ from colorzoo.zoo.larsson2016.network import (
 
 @pytest.fixture
 def model() -> HypercolumnColorization:
-    found = smoke_model(model_card("larsson2016")).model
+    found = contract_test_model(model_card("larsson2016")).model
     assert isinstance(found, HypercolumnColorization)
     return found
 
@@ -58,7 +58,7 @@ def test_a_transfer_gives_the_global_histogram_and_keeps_who_is_likelier() -> No
 
 
 def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnColorization) -> None:
-    assert isinstance(model, GivesLooks)
+    assert isinstance(model, EncodesReference)
     lightness = sample_input("gray", (40, 48))
     red = torch.tensor([0.7, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 20, 30)
 
@@ -68,7 +68,7 @@ def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnCol
 
     found = colors(Exemplar(red))
     assert float(found[:, 0].mean()) > 10 + float(colors(None)[:, 0].mean())
-    torch.testing.assert_close(colors(Exemplar.of_look(model.look(red))), found)
+    torch.testing.assert_close(colors(Exemplar.of_embedding(model.encode_reference(red))), found)
     torch.testing.assert_close(colors(Exemplar(red, alpha=0.0)), colors(None), rtol=0, atol=1e-3)
     gray = colors(Exemplar(lightness_to_rgb(lightness)))
     assert float(gray.abs().mean()) < float(colors(None).abs().mean())

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import spsolve
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
 from colorzoo.zoo.li2018.network import recolor
@@ -25,13 +25,13 @@ CONTENT, STYLE = sample_image((40, 52)), sample_image((36, 44), seed=3)
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return smoke_model(model_card("photowct")).model
+    return contract_test_model(model_card("photowct")).model
 
 
 def narrow(**settings: Any) -> ClosedFormStylization:
     """Return a model of the same weights with other settings of what follows the network."""
     made = ClosedFormStylization(Architecture(width=0.125, **settings))
-    made.load_state_dict(smoke_model(model_card("li2018")).model.state_dict())
+    made.load_state_dict(contract_test_model(model_card("li2018")).model.state_dict())
     return made.eval()
 
 

@@ -4,12 +4,12 @@ import torch
 
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 
 
 def test_a_gate_of_0_leaves_the_histogram_alone() -> None:
-    model = smoke_model(model_card("lu2020")).model
+    model = contract_test_model(model_card("lu2020")).model
     lightness = torch.rand(1, 1, 40, 48) * 100
     look = sample_image((48, 40))
     looks = [Guidance(exemplar=Exemplar(each)) for each in (look, look.flip(3))]  # of the same histogram

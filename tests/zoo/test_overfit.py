@@ -60,7 +60,7 @@ def trained(name: str) -> tuple[Any, Any, float]:
     ((settings, rate),) = [(each[1], each[2]) for each in CASES if each[0] == name]
     torch.manual_seed(0)
     card = model_card(name)
-    model = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams, **settings})
+    model = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams, **settings})
     batch = sample_batch((48, 48), batch=2)
     first = mean_loss(model, batch)
     overfit(model, batch, lr=rate)

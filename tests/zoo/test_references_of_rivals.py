@@ -7,14 +7,14 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 
 
 @pytest.mark.parametrize(("name", "side"), [("blanch2021", 32), ("bai2022", 128)])
 @torch.inference_mode()
 def test_both_images_are_squashed_to_the_square_of_the_network(name: str, side: int) -> None:
-    model = smoke_model(model_card(name)).model
+    model = contract_test_model(model_card(name)).model
     lightness = rgb_to_lab(sample_image((40, 56)))[:, :1]
     found = []
     for reference in (lightness_to_rgb(lightness), sample_image((30, 20), seed=1)):

@@ -12,7 +12,7 @@ from torch.autograd import grad
 
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 
 pytestmark = pytest.mark.nightly
@@ -29,9 +29,9 @@ def test_the_gradient_of_a_single_image_is_right(name: str, monkeypatch: pytest.
     monkeypatch.setattr(Tensor, "float", Tensor.double)  # matches are made in float32
     torch.manual_seed(0)
     card = model_card(name)
-    model = smoke_model(card).model.double().train()
-    seen = torch.rand(1, 1, card.smoke.size, card.smoke.size).double() * 100
-    look = Guidance(exemplar=Exemplar(sample_image((card.smoke.size,) * 2).double()))
+    model = contract_test_model(card).model.double().train()
+    seen = torch.rand(1, 1, card.contract_test.size, card.contract_test.size).double() * 100
+    look = Guidance(exemplar=Exemplar(sample_image((card.contract_test.size,) * 2).double()))
 
     def loss() -> Tensor:
         torch.manual_seed(0)  # dropout

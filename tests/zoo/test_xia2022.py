@@ -11,13 +11,13 @@ from colorzoo.color import hull_centers
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_input
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins
 
 
 def model_of(**settings: Any) -> AnchorColorization:
-    found = smoke_model(model_card("xia2022")).model
+    found = contract_test_model(model_card("xia2022")).model
     again = build_model(AnchorColorization, {**found.hparams["architecture"], **settings}).eval()
     again.load_state_dict(found.state_dict())
     return again

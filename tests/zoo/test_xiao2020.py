@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, GlobalStatistics, Guidance
-from colorzoo.capabilities import GivesLooks
+from colorzoo.capabilities import EncodesReference
 from colorzoo.color import lab_to_rgb, prior_probabilities, rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import load_state_dict_file
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 @pytest.fixture
 def model() -> PyramidColorization:
-    found = smoke_model(model_card("xiao2020")).model
+    found = contract_test_model(model_card("xiao2020")).model
     assert isinstance(found, PyramidColorization)
     return found
 
@@ -60,20 +60,22 @@ def test_each_level_reads_the_colors_of_the_one_below(model: PyramidColorization
 
 @torch.inference_mode()
 def test_exemplars_looks_and_statistics_are_histograms(model: PyramidColorization) -> None:
-    assert isinstance(model, GivesLooks)
+    assert isinstance(model, EncodesReference)
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((64, 64))
 
     def colors(**given: Any) -> Tensor:
         return model(lightness, Guidance(**given)).ab
 
-    look = model.look(rgb)
-    assert look.shape == (1, 2, 313)
-    torch.testing.assert_close(look[:, 0], color_histogram(rgb_to_lab(rgb)[:, 1:]))
-    torch.testing.assert_close(colors(exemplar=Exemplar.of_look(look)), colors(exemplar=Exemplar(rgb)))
+    embedding = model.encode_reference(rgb)
+    assert embedding.shape == (1, 2, 313)
+    torch.testing.assert_close(embedding[:, 0], color_histogram(rgb_to_lab(rgb)[:, 1:]))
+    torch.testing.assert_close(
+        colors(exemplar=Exemplar.of_embedding(embedding)), colors(exemplar=Exemplar(rgb))
+    )
     torch.testing.assert_close(colors(exemplar=Exemplar(rgb, alpha=0.0)), colors())
     assert not torch.allclose(colors(exemplar=Exemplar(rgb)), colors(), rtol=0, atol=1e-5)
-    shares = Exemplar.of_look(look[:, :1].expand(-1, 2, -1))
-    given = GlobalStatistics(histogram=look[:, 0])
+    shares = Exemplar.of_embedding(embedding[:, :1].expand(-1, 2, -1))
+    given = GlobalStatistics(histogram=embedding[:, 0])
     torch.testing.assert_close(colors(statistics=given), colors(exemplar=shares))
 
 

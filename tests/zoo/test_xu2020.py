@@ -21,8 +21,8 @@ from colorzoo.weights.load import save_weights
 from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.network import sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020
-from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_look
+from colorzoo.zoo.xu2020.tiles import encode_in_tiles, transfer_in_tiles
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_embedding
 
 TINY = {"width": 0.125, "color_width": 0.125}
 
@@ -78,11 +78,11 @@ def test_tiles_answer_what_the_whole_image_does(narrow, monkeypatch: pytest.Monk
     network, transfer = narrow.model.network, narrow.model.network.transfer
     content, style = sample_image((200, 264)), sample_image((168, 304), seed=1)
     with torch.inference_mode():
-        look = transfer.look(style)
-        torch.testing.assert_close(look_in_tiles(transfer, style, 128), look, atol=1e-5, rtol=0)
+        look = transfer.encode_reference(style)
+        torch.testing.assert_close(encode_in_tiles(transfer, style, 128), look, atol=1e-5, rtol=0)
         for sets in (PLACE_SETS, ("decoder",)):
-            targets = transfer.split_look(look)
-            whole = transfer(content, match_look(targets, sets, 0.9))
+            targets = transfer.split_embedding(look)
+            whole = transfer(content, match_embedding(targets, sets, 0.9))
             tiled = transfer_in_tiles(transfer, content, targets, sets, 0.9, side=64)
             torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=0)
         given = sample_input("gray", (40, 48)), torch.zeros(1, 2, 40, 48), look, 0.9

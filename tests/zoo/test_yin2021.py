@@ -3,7 +3,7 @@
 import torch
 
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.yin2021.network import color_histogram, kept_bins
 
 
@@ -15,7 +15,7 @@ def test_the_histogram_counts_the_common_colors() -> None:
 
 
 def test_each_place_attends_to_the_colors_of_the_table() -> None:
-    attention = smoke_model(model_card("yin2021")).model.network.histogram
+    attention = contract_test_model(model_card("yin2021")).model.network.histogram
     with torch.inference_mode():
         attention.logits[-1].weight.zero_()
         attention.logits[-1].bias.fill_(-1.0)

@@ -10,7 +10,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.zhang2019.model import convert_published
 from colorzoo.zoo.zhang2019.task import previous_frames
@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def test_each_frame_sees_the_one_before() -> None:
-    model: Any = smoke_model(model_card("zhang2019"))
+    model: Any = contract_test_model(model_card("zhang2019"))
     frames = rgb_to_lab(sample_image(SIZE, seed=1))[:, :1].repeat(3, 1, 1, 1)
     exemplar = Exemplar(sample_image(SIZE, seed=2))
     colored = model.model.color_frames(frames, exemplar)

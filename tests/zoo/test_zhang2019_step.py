@@ -33,7 +33,7 @@ ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
 
 def small() -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_task_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS})
+    model: Any = build_model(load_task_class(CARD), {**CARD.contract_test.hparams, "tau": 0.1, **ALL_TERMS})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -48,7 +48,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"))
     lightness = noisy(batch, 2.0)
     target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
-    maps = [model.model.correspondence(unit(each.taps)) for each in (target, other)]
+    maps = [model.model.correspondence(unit(each.hooks)) for each in (target, other)]
     labels = torch.zeros(3, 1, 16, 16, dtype=torch.int64)  # one class, and nothing is unsure
     one = Classified(labels, torch.ones(labels.shape))
     warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 1.0)

@@ -14,7 +14,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
+from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.weights.convert import convert_weights
@@ -32,7 +32,7 @@ def tiny(**settings: Any) -> Any:
 @pytest.fixture(scope="module")
 def model() -> Any:
     """Return a tiny model whose weights are large enough for a reference to matter."""
-    return smoke_model(model_card("zhao2021"))
+    return contract_test_model(model_card("zhao2021"))
 
 
 @pytest.mark.parametrize(
@@ -50,17 +50,17 @@ def test_another_file_of_the_paper_is_named(key: str, message: str, model: Any, 
 @torch.inference_mode()
 def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
     lightness, rgb = sample_input("gray", (24, 40), batch=2), sample_image((56, 32), seed=3)
-    look = model.model.look(rgb)
+    look = model.model.encode_reference(rgb)
     assert look.shape == (1, 1, 64)
     whole = model(lightness, Guidance(exemplar=Exemplar(rgb.expand(2, -1, -1, -1)))).ab
     torch.testing.assert_close(
-        model(lightness, Guidance(exemplar=Exemplar.of_look(look))).ab, whole, atol=1e-3, rtol=0
+        model(lightness, Guidance(exemplar=Exemplar.of_embedding(look))).ab, whole, atol=1e-3, rtol=0
     )
     plain = model(lightness).ab
     for alpha, wanted in ((0.0, plain), (1.0, whole)):
-        found = model(lightness, Guidance(exemplar=Exemplar.of_look(look, alpha))).ab
+        found = model(lightness, Guidance(exemplar=Exemplar.of_embedding(look, alpha))).ab
         torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
-    half = model(lightness, Guidance(exemplar=Exemplar.of_look(look, 0.5))).ab
+    half = model(lightness, Guidance(exemplar=Exemplar.of_embedding(look, 0.5))).ab
     assert min(float((half - other).abs().max()) for other in (plain, whole)) > 0.1
 
 

@@ -16,7 +16,7 @@ from colorzoo.engines.digest import model_digest
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
 from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.palette import doubt_of
+from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.model import ColoringModel
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
@@ -118,6 +118,6 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 def origin_of_answer(origin: ImageProvenance, answer: NetworkAnswer) -> ImageProvenance:
     """Return the origin of one result with what is known once it is colored: its frame, and the doubt."""
-    inside, doubt = answer.job.part.inside, doubt_of(answer)
+    inside, uncertainty = answer.job.part.inside, mean_uncertainty(answer)
     frame = "" if inside is None else str(inside)
-    return replace(origin, frame=frame, doubt="" if doubt is None else f"{doubt:.1f}")
+    return replace(origin, frame=frame, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

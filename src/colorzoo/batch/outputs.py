@@ -42,8 +42,8 @@ def output_path(
     """Return the output file of one image.
 
     Without `out` that is ``NAME.color.EXT`` beside the source. `out` may name a file (with the extension of
-    an image, for a single input) or a folder, in which the tree is mirrored under the same names. Formats that
-    cannot be written get ``.png`` after their own extension.
+    an image, for a single input) or a folder, in which the tree is mirrored under the same names. Formats
+    that cannot be written get ``.png`` after their own extension.
 
     Args:
         found: The source.

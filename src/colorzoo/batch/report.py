@@ -71,7 +71,7 @@ class Entry:
 
     source: str
     result: str = ""
-    doubt: float | None = None
+    uncertainty: float | None = None
     chroma: float | None = None
     frame: str = ""
     notes: str = ""
@@ -129,7 +129,7 @@ def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) ->
 
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
     """Return entries in the order of a report; equal ones of a film stay in their order."""
-    return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.doubt or 0), entry.source))
+    return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
 def _entry(result: BatchResult) -> Entry:
@@ -141,7 +141,7 @@ def _entry(result: BatchResult) -> Entry:
     entry = Entry(
         source,
         absolute(path),
-        float(record.doubt) if record and record.doubt else None,
+        float(record.uncertainty) if record and record.uncertainty else None,
         frame="" if record is None else record.frame,
         notes="; ".join(note for note in result.notes if note != ALREADY_DONE),
         model=record.model if record else result.model,

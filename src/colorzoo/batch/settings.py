@@ -13,9 +13,9 @@ from colorzoo.settings import (
     REFERENCES,
     RUN,
     Engine,
+    Fraction,
     Precision,
     Range,
-    Share,
     argument,
     option,
 )
@@ -55,7 +55,7 @@ class ColorSettings(ModelSettings):
     reference_weights: list[float] | None = option(
         None, "weights of several references (default: equal)", REFERENCES, metavar="W,W"
     )
-    alpha: Share | None = option(
+    alpha: Fraction | None = option(
         None, "strength of the reference, 0 to 1 (default: 1)", REFERENCES, metavar="A"
     )
     reassigned: list[str] = option(
@@ -111,7 +111,7 @@ class GuidanceOptions(ColorSettings):
     histogram_of: str | None = option(
         None, "image whose color histogram the result should match", COLORS, metavar="IMG"
     )
-    saturation: Share | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
+    saturation: Fraction | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
     frame: str | None = option(
         None,
         "part of the image to color: automatic (default; film rebates, print margins and mounts of scans "
@@ -223,7 +223,7 @@ class VideoOptions(ModelSettings):
         "repeated",
         metavar="FRAME=FILE",
     )
-    steady: Share = option(
+    steady: Fraction = option(
         0.97,
         "share of the previous color that an object keeps within a shot, 0 to 1 (default: 0.97); 0 colors "
         "each frame alone",

@@ -265,7 +265,7 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
     reference = colorizer.exemplar(references) if references else None
     images = _read_keys(_open(args), keys, args.device)
     strength = 1.0 if args.strength is None else args.strength
-    return FrameColorer(colorizer, images, reference, strength, tells_doubt=bool(args.report))
+    return FrameColorer(colorizer, images, reference, strength, predicts_uncertainty=bool(args.report))
 
 
 def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> dict[int, RasterImage]:

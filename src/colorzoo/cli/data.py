@@ -16,7 +16,7 @@ from colorzoo.cli._output import align, print_table
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 from colorzoo.progress import progress_bar
-from colorzoo.settings import Natural, Probability, Range, argument, option
+from colorzoo.settings import PositiveInt, Probability, Range, argument, option
 
 if TYPE_CHECKING:
     from colorzoo.data.verify import VerifyReport
@@ -32,7 +32,7 @@ class PriorOptions:
 
     root: Path = argument("folder of images or tar shards", "DIR")
     output: Path = option(MISSING, "the .npy to write", "", "-o", "--output", metavar="FILE")
-    threads: Natural = option(core_count(), _THREADS, metavar="N")
+    threads: PositiveInt = option(core_count(), _THREADS, metavar="N")
     overwrite: bool = option(False, "replace an existing file")
 
 
@@ -71,16 +71,16 @@ class ShardCommandOptions:
 
     source: Path = argument("folder of images, or of .tar files of images", "IN")
     out: Path = argument("folder to write; made if it does not exist", "OUT")
-    short_side: Natural = option(
+    short_side: PositiveInt = option(
         256, "reduce larger images to this shorter side in pixels (default: 256)", metavar="N"
     )
     quality: Annotated[int, Range(1, 100)] = option(92, "JPEG quality, 1 to 100 (default: 92)", metavar="N")
-    chunk: Natural = option(1024, "images per chunk file (default: 1024)", metavar="N")
+    chunk: PositiveInt = option(1024, "images per chunk file (default: 1024)", metavar="N")
     val_share: Probability = option(
         0.05, "fraction of validation images if IN has no train and val (default: 0.05)", metavar="X"
     )
     keep_gray: bool = option(False, "keep training images without color")
-    workers: Natural | None = option(None, "processes (default: one per core)", metavar="N")
+    workers: PositiveInt | None = option(None, "processes (default: one per core)", metavar="N")
 
 
 def _run_shard(args: ShardCommandOptions) -> int:
@@ -113,7 +113,7 @@ class VerifyOptions:
     )
     near: bool = option(False, "also find near duplicates")
     json: bool = option(False, "print the whole report as JSON")
-    threads: Natural | None = option(None, _THREADS, metavar="N")
+    threads: PositiveInt | None = option(None, _THREADS, metavar="N")
 
 
 def _run_verify(args: VerifyOptions) -> int:

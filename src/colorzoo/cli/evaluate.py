@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import print_table
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import Natural, Range, option
+from colorzoo.settings import PositiveInt, Range, option
 
 if TYPE_CHECKING:
     from colorzoo.evaluation.run import Outcome, Plan
@@ -49,7 +49,7 @@ class EvaluateOptions:
     pairs: str | None = option(
         None, "list of targets and references below DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
     )
-    limit: Natural | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
+    limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
     resamples: Annotated[int, Range(100)] = option(
         2000, "resamples of the bootstrap (default: 2000)", _PROTOCOL, metavar="N"
     )
@@ -60,7 +60,7 @@ class EvaluateOptions:
         None, "folder that keeps results (default: REPORT/cache)", _MACHINE, metavar="DIR"
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
-    threads: Natural = option(1, "threads of torch on a CPU (default: 1)", _MACHINE, metavar="N")
+    threads: PositiveInt = option(1, "threads of torch on a CPU (default: 1)", _MACHINE, metavar="N")
     bibtex: bool = option(False, "also print what to cite for these models and metrics")
     list_all: bool = option(False, "list protocols and metrics", "", "--list")
 

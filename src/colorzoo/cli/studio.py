@@ -120,8 +120,8 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.studio.access import is_loopback
     from colorzoo.studio.photo import without_options
+    from colorzoo.studio.saved_sessions import Works, works_folder
     from colorzoo.studio.studio import Studio
-    from colorzoo.studio.works import Works, works_folder
 
     choose_device(args.device)  # raises on an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None

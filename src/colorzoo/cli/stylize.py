@@ -10,7 +10,7 @@ from colorzoo.batch.settings import ModelOptions
 from colorzoo.cli._options import Command, check_output
 from colorzoo.cli._output import printed_warnings
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import MODEL, Range, Share, argument, option
+from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights.choice import choose_model
 
 HELP = "give an image in color the colors of another one, like a photograph"
@@ -30,7 +30,7 @@ class StylizeOptions(ModelOptions):
     output: Path | None = option(
         None, "file to write (default: CONTENT.styled.EXT)", "", "-o", "--output", metavar="OUT"
     )
-    alpha: Share = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
+    alpha: Fraction = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
     transform: Literal["adain", "wct"] | None = option(
         None,
         "adain matches means and deviations of features, wct also covariances (default: the model's)",

@@ -24,7 +24,7 @@ from colorzoo.data.self_references import crop_flip_reference, warp_jitter_refer
 from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
 from colorzoo.randomness import Generators, draw_uniform, image_generators
-from colorzoo.settings import Natural, Share
+from colorzoo.settings import Fraction, PositiveInt
 
 Pairing = Literal["list", "class", "nearest", "self"]
 SelfReference = Literal["crop_flip", "warp_jitter"]
@@ -81,10 +81,10 @@ class ExemplarPairsDataModule(FolderDataModule):
         val_pairs: str | None = None,
         encoder: str = "vit_small_patch16_224.dino",
         pretrained: bool = True,
-        neighbors: Natural = 5,
+        neighbors: PositiveInt = 5,
         index_file: str | None = None,
         self_reference: SelfReference = "crop_flip",
-        self_share: Share = 0.0,
+        self_share: Fraction = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)

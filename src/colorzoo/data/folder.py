@@ -17,7 +17,7 @@ from colorzoo.data.module import ImageDataModule, labels_of
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError
-from colorzoo.settings import Positive, Share
+from colorzoo.settings import Fraction, Positive
 
 
 class FolderDataModule(ImageDataModule):
@@ -51,7 +51,7 @@ class FolderDataModule(ImageDataModule):
     def __init__(
         self,
         root: str,
-        val_share: Share = 0.05,
+        val_share: Fraction = 0.05,
         labels: bool = False,
         source_shares: dict[str, Positive] | None = None,
         class_factors: dict[str, Positive] | None = None,

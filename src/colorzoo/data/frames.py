@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.loader import LateLoader, SeededSampler
+from colorzoo.data.loader import ResumableDataLoader, SeededSampler
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
 from colorzoo.image_io.film import film_stream, load_av, rgb_of
 from colorzoo.image_io.find import visible_entries
-from colorzoo.settings import Count, Natural
+from colorzoo.settings import NonNegativeInt, PositiveInt
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
 
@@ -174,10 +174,10 @@ class FramesDataModule(ImageDataModule):
     def __init__(
         self,
         root: str,
-        frames: Natural = 8,
-        short_side: Natural | None = None,
-        clip_limit: Natural | None = None,
-        num_workers: Count = 1,
+        frames: PositiveInt = 8,
+        short_side: PositiveInt | None = None,
+        clip_limit: PositiveInt | None = None,
+        num_workers: NonNegativeInt = 1,
         seed: int = 0,
     ) -> None:
         super().__init__(root, check=False, num_workers=num_workers, seed=seed)
@@ -204,12 +204,12 @@ class FramesDataModule(ImageDataModule):
         """Return the frames that are image files."""
         return find_originals(self.hparams.root)
 
-    def val_dataloader(self) -> LateLoader:
+    def val_dataloader(self) -> ResumableDataLoader:
         """Return a loader for the frames of this process's clips, in order."""
         ranks = {"rank": 0, "world_size": 1, **self.ranks()}
         blocks = FrameBlocks(self.clips[ranks["rank"] :: ranks["world_size"]], self.hparams.frames)
         workers = self.hparams.num_workers
-        return LateLoader(
+        return ResumableDataLoader(
             blocks,  # type: ignore[arg-type]  # items are batches, not samples
             batch_size=None,
             sampler=SeededSampler(len(blocks), seed=self.hparams.seed, shuffle=False),

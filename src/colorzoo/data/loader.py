@@ -111,7 +111,7 @@ def require_one_each(images: int, processes: int) -> None:
         )
 
 
-class TurnSampler(DistributedSampler[list[tuple[int, int]]]):
+class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
     """Batch sampler whose batch sizes cycle through a list; for a loader of `Batched`.
 
     It derives from `DistributedSampler` for the reason given in `SeededSampler`, which divides the samples.
@@ -158,7 +158,7 @@ class TurnSampler(DistributedSampler[list[tuple[int, int]]]):
 
 
 class Batched(Dataset[list[Sample]]):
-    """Dataset indexed by the lists of keys of a `TurnSampler`.
+    """Dataset indexed by the lists of keys of a `CyclicBatchSampler`.
 
     Args:
         data: Dataset of samples.
@@ -201,7 +201,7 @@ def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Te
     return torch.searchsorted(ends, draws, right=True).clamp(max=len(weights) - 1)
 
 
-class LateLoader(DataLoader[Sample]):
+class ResumableDataLoader(DataLoader[Sample]):
     """DataLoader whose workers start with the first batch instead of with ``iter``.
 
     Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed

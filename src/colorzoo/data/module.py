@@ -35,9 +35,9 @@ from colorzoo.data.dataset import Batch, ImageDataset
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.loader import (
     Batched,
-    LateLoader,
+    CyclicBatchSampler,
+    ResumableDataLoader,
     SeededSampler,
-    TurnSampler,
     class_weights,
     collate,
     found_once,
@@ -48,7 +48,7 @@ from colorzoo.data.originals import Originals
 from colorzoo.data.sources import Sources, byte_count
 from colorzoo.errors import DataError
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Count, Natural, Probability, Ratio, Share, check_arguments
+from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Probability, Ratio, check_arguments
 from colorzoo.weights.provenance import data_digest
 
 log = logging.getLogger(__name__)
@@ -118,25 +118,25 @@ class ImageDataModule(LightningDataModule):
     def __init__(
         self,
         root: str,
-        batch_size: Natural | list[Natural] | None = None,
-        crop: Natural | list[Natural] = 176,
-        resize: Natural | None = None,
+        batch_size: PositiveInt | list[PositiveInt] | None = None,
+        crop: PositiveInt | list[PositiveInt] = 176,
+        resize: PositiveInt | None = None,
         min_scale: Probability = 0.6,
         max_stretch: Ratio = 1.0,
-        aged: Share = 0.0,
-        balanced: Share = 0.0,
-        class_power: Share = 1.0,
-        val_size: Natural = 256,
-        val_batch_size: Natural = 8,
-        val_limit: Natural | None = None,
+        aged: Fraction = 0.0,
+        balanced: Fraction = 0.0,
+        class_power: Fraction = 1.0,
+        val_size: PositiveInt = 256,
+        val_batch_size: PositiveInt = 8,
+        val_limit: PositiveInt | None = None,
         check: bool = True,
         drop_gray: bool = True,
         cache: bool = False,
-        num_workers: Count = 2,
+        num_workers: NonNegativeInt = 2,
         seed: int = 0,
-        first_crop: Natural | None = None,
-        first_share: Share = 0.5,
-        global_batch: Natural | list[Natural] | None = None,
+        first_crop: PositiveInt | None = None,
+        first_share: Fraction = 0.5,
+        global_batch: PositiveInt | list[PositiveInt] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -253,27 +253,27 @@ class ImageDataModule(LightningDataModule):
             log.warning(summary)
         return images.select(checked.rows)
 
-    def train_dataloader(self) -> LateLoader:
+    def train_dataloader(self) -> ResumableDataLoader:
         """Return a loader of random crops, shuffled by seed and epoch."""
         data: Any = self.train_data
         sizes, drop_last = self.batch_sizes, self._drops_last()
         samples = self.train_sampler()
         if len(sizes) == 1:
             return self._loader(data, samples, sizes[0], drop_last=drop_last)
-        batches = TurnSampler(samples, sizes, drop_last=drop_last, batches_seen=self.batches_seen)
+        batches = CyclicBatchSampler(samples, sizes, drop_last=drop_last, batches_seen=self.batches_seen)
         return self._loader(Batched(data), batches, None, drop_last=False)
 
-    def val_dataloader(self) -> LateLoader:
+    def val_dataloader(self) -> ResumableDataLoader:
         """Return a loader of center crops in a fixed order."""
         data: Any = self.val_data
         sampler = SeededSampler(len(data), seed=self.hparams.seed, shuffle=False, **self.ranks())
         return self._loader(data, sampler, self.hparams.val_batch_size, drop_last=False)
 
-    def test_dataloader(self) -> LateLoader:
+    def test_dataloader(self) -> ResumableDataLoader:
         """Return the loader of the validation images."""
         return self.val_dataloader()
 
-    def predict_dataloader(self) -> LateLoader:
+    def predict_dataloader(self) -> ResumableDataLoader:
         """Return the loader of the validation images."""
         return self.val_dataloader()
 
@@ -383,7 +383,8 @@ class ImageDataModule(LightningDataModule):
         """Return the number of batches of this epoch that the run has trained on, also before resuming."""
         if self.trainer is None:
             return 0
-        # Lightning has restored the counter when `LateLoader` reads it, and increments it after the transfer
+        # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the
+        # batch transfer.
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def samples_seen(self) -> int:
@@ -454,13 +455,13 @@ class ImageDataModule(LightningDataModule):
     def _loader(
         self,
         data: Dataset[Any],
-        sampler: SeededSampler | TurnSampler,
+        sampler: SeededSampler | CyclicBatchSampler,
         batch_size: int | None,
         *,
         drop_last: bool,
-    ) -> LateLoader:
+    ) -> ResumableDataLoader:
         workers = self.hparams.num_workers
-        return LateLoader(
+        return ResumableDataLoader(
             data,
             batch_size=batch_size,  # as a keyword, because Lightning re-creates the loader for predict
             sampler=sampler,

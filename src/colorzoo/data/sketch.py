@@ -21,7 +21,7 @@ from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
 from colorzoo.image_io.formats import open_image
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
@@ -74,7 +74,7 @@ class SketchDataModule(FolderDataModule):
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
-        jitter_hue: Weight = 40.0,
+        jitter_hue: NonNegativeFloat = 40.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)

@@ -16,7 +16,7 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.data.originals import Originals
 from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.errors import DataError
-from colorzoo.settings import Natural, Positive
+from colorzoo.settings import Positive, PositiveInt
 
 
 class StreamingDataModule(ImageDataModule):
@@ -54,7 +54,7 @@ class StreamingDataModule(ImageDataModule):
         root: str,
         cache_dir: str | None = None,
         cache_gigabytes: Positive | None = None,
-        shuffle_window: Natural = 8192,
+        shuffle_window: PositiveInt = 8192,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)

@@ -132,20 +132,20 @@ class Exemplar(TensorFields):
     """
 
     rgb: Tensor
-    look: Tensor | None = None
+    embedding: Tensor | None = None
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
         _check_map("Exemplar.rgb", self.rgb, 3)
 
-    def look_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
+    def embed_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
         """Return `look` if present, else ``compute(rgb)``."""
-        return compute(self.rgb) if self.look is None else self.look
+        return compute(self.rgb) if self.embedding is None else self.embedding
 
     @classmethod
-    def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
+    def of_embedding(cls, embedding: Tensor, alpha: float = 1.0) -> Self:
         """Return an exemplar from `look` ``(B, R, C)`` alone; its image is one black pixel."""
-        return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
+        return cls(embedding.new_zeros(len(embedding), 3, 1, 1), embedding, alpha)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.memory import ColumnCache, key_of
+from colorzoo.lru_cache import ColumnCache, key_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

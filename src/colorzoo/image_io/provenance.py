@@ -53,7 +53,7 @@ _LATER_FIELDS = (
     "date",
     "name",
     "frame",
-    "doubt",
+    "uncertainty",
     "crop",
 )  # left out where they are empty
 _LONGEST_RECIPE = 16_000  # characters; one segment of a JPEG holds 65,000 bytes
@@ -100,7 +100,7 @@ class ImageProvenance:
     date: str = ""
     name: str = ""
     frame: str = ""
-    doubt: str = ""
+    uncertainty: str = ""
     crop: str = ""
 
     @property

@@ -9,9 +9,9 @@ from colorzoo.lazy import lazy_names
 if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.inference.colorizer import Colorizer as Colorizer
     from colorzoo.inference.frame import find_frame as find_frame
-    from colorzoo.inference.references import Look as Look
     from colorzoo.inference.references import ReadReference as ReadReference
-    from colorzoo.inference.references import make_look as make_look
+    from colorzoo.inference.references import ReferenceEmbedding as ReferenceEmbedding
+    from colorzoo.inference.references import embed_references as embed_references
     from colorzoo.inference.selection import find_parts as find_parts
     from colorzoo.inference.selection import select_at as select_at
     from colorzoo.inference.selection import select_outlined as select_outlined
@@ -19,22 +19,22 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
 # Name -> module. Resolved at first use, so that light modules of the package import nothing heavy.
 _PUBLIC = {
     "Colorizer": "colorizer",
-    "Look": "references",
+    "ReferenceEmbedding": "references",
     "ReadReference": "references",
     "find_frame": "frame",
     "find_parts": "selection",
-    "make_look": "references",
+    "embed_references": "references",
     "select_at": "selection",
     "select_outlined": "selection",
 }
 
 __all__ = [
     "Colorizer",
-    "Look",
     "ReadReference",
+    "ReferenceEmbedding",
+    "embed_references",
     "find_frame",
     "find_parts",
-    "make_look",
     "select_at",
     "select_outlined",
 ]

@@ -31,7 +31,7 @@ from colorzoo.inference.stages import Ran, Stages
 from colorzoo.inference.steps.colors import Solution
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
-from colorzoo.memory import Memory
+from colorzoo.lru_cache import LRUCache
 
 _Joined = tuple[FullLightness | Tensor, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
@@ -209,7 +209,7 @@ class NetworkAnswer:
         return tuple(correct_points(hints, self.ab, lightness, strength=strength, locked=locked))
 
 
-def answer(job: Job, memory: Memory | None = None) -> NetworkAnswer:
+def answer(job: Job, memory: LRUCache | None = None) -> NetworkAnswer:
     """Colorize an image at the network's size.
 
     Args:

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import ComparesPlaces
+from colorzoo.capabilities import ComputesSimilarity
 from colorzoo.guidance import PointHint
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
 from colorzoo.inference.palette import Distribution, distribution_of
 from colorzoo.inference.pipeline import likeness_to
-from colorzoo.inference.steps.reach import Places
+from colorzoo.inference.steps.reach import PointPatches
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ COLORINGS = ColoringsConstants()
 
 
 @dataclass(frozen=True)
-class TellingPlace:
+class InformativePoint:
     """The most informative location of an image.
 
     Attributes:
@@ -59,7 +59,7 @@ class TellingPlace:
     centers: Tensor
 
 
-def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) -> TellingPlace | None:
+def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) -> InformativePoint | None:
     """Find the most informative location of an image.
 
     Args:
@@ -70,15 +70,18 @@ def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) ->
     Returns:
         The location; None if the model does not compare locations or has no trained color distribution.
     """
-    if not isinstance(colorizer.model, ComparesPlaces) or (distribution := distribution_of(result)) is None:
+    if (
+        not isinstance(colorizer.model, ComputesSimilarity)
+        or (distribution := distribution_of(result)) is None
+    ):
         return None
     places, stages = _places_to_try(job.part.size), colorizer.stages()
-    found = [likeness_to(stages, job, Places.of([place], job.part.size)) for place in places]
-    alike = [likeness for likeness in found if likeness is not None]
+    found = [likeness_to(stages, job, PointPatches.of([place], job.part.size)) for place in places]
+    alike = [similarity for similarity in found if similarity is not None]
     grid = distribution.probabilities.shape[1:]
-    correlation = torch.cat([F.interpolate(likeness, grid, mode="area") for likeness in alike])[:, 0]
+    correlation = torch.cat([F.interpolate(similarity, grid, mode="area") for similarity in alike])[:, 0]
     number = most_telling(correlation, distribution)
-    return TellingPlace(
+    return InformativePoint(
         places[number].x,
         places[number].y,
         shared_distribution(correlation[number], distribution),

@@ -39,21 +39,21 @@ from colorzoo.inference.models import load_model
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.pipeline import network_input, state_of
 from colorzoo.inference.references import (
-    Look,
     ReadReference,
+    ReferenceEmbedding,
     make_exemplar,
     read_reference,
     recipe_references,
 )
 from colorzoo.inference.stages import Stages
 from colorzoo.inference.steps.sketch import PAPER_NOTE
-from colorzoo.memory import Memory
+from colorzoo.lru_cache import LRUCache
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import ModelChoice
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
-ReferenceLike = ImageLike | Look | Exemplar
+ReferenceLike = ImageLike | ReferenceEmbedding | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
 
 
@@ -112,7 +112,7 @@ class Colorizer:
         allow_untrained: bool = False,
         fast: bool = False,
         engine: Engine = "torch",
-        memory: Memory | None = None,
+        memory: LRUCache | None = None,
         **settings: Any,
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
@@ -131,7 +131,7 @@ class Colorizer:
         self.size = size or loaded.working_size
         self.model = loaded.float()
         self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
-        self.memory = Memory() if memory is None else memory
+        self.memory = LRUCache() if memory is None else memory
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without cache and process-local objects."""
@@ -139,7 +139,7 @@ class Colorizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.memory = Memory()
+        self.memory = LRUCache()
         self._network = NetworkRunner(self.model, self.name, state["_network"], self.precision, self.engine)
 
     @overload
@@ -182,8 +182,8 @@ class Colorizer:
                 uint16 or float in [0, 1]; or a list of them, which share the guidance.
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
-            reference: Reference image, for models that accept an exemplar; also a `Look`, the path of a
-                `Look`, or a result of `exemplar`. The default is the reference of the recipe, whose path is
+            reference: Reference image, for models that accept an exemplar; also a `ReferenceEmbedding`, its
+                path, or a result of `exemplar`. The default is the reference of the recipe, whose path is
                 relative to the recipe file.
             frame: Part of the image to colorize, see `FrameSetting`; None uses the recipe, or detects the
                 border of a scan.
@@ -275,7 +275,7 @@ class Colorizer:
         """
         return make_job(self._network, part, recipe, reference=reference)
 
-    def run(self, job: Job, memory: Memory | None = None) -> NetworkAnswer:
+    def run(self, job: Job, memory: LRUCache | None = None) -> NetworkAnswer:
         """Colorize an image at the network's size.
 
         Args:
@@ -303,7 +303,7 @@ class Colorizer:
         """Encode references for the model, for use with several images.
 
         Args:
-            references: One reference, or several if the model encodes references (`GivesLooks`).
+            references: One reference, or several if the model encodes references (`EncodesReference`).
 
         For a model without references, the result is a placeholder and a note.
 
@@ -332,7 +332,7 @@ class Colorizer:
             found = recipe_references(guidance, folder)
         elif isinstance(reference, str | Path):
             found = [read_reference(Path(reference))]
-        elif isinstance(reference, Look):
+        elif isinstance(reference, ReferenceEmbedding):
             found = [ReadReference(reference)]
         else:
             found = [ReadReference(_as_image(reference))]

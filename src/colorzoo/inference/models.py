@@ -13,7 +13,7 @@ from colorzoo.card import Use
 from colorzoo.errors import ColorzooError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Recipe
-from colorzoo.inference.references import ability_for, model_of_looks
+from colorzoo.inference.references import ability_for, embedding_model
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings
@@ -103,13 +103,13 @@ def choose_for_guidance(
     references: Sequence[object] = (),
     fast: bool = False,
 ) -> ModelChoice:
-    """Select the model by name, recipe, weight file or `Look`, else the default model.
+    """Select the model by name, recipe, weight file or `ReferenceEmbedding`, else the default model.
 
     Args:
         model: Registered name, or None.
         guidance: Guidance or recipe, which the model must support.
         weights: As of `choose_model`.
-        references: References beside the guidance: images, `Look` objects, or paths.
+        references: References beside the guidance: images, `ReferenceEmbedding` objects, or paths.
         fast: As of `choose_model`.
 
     Raises:
@@ -119,7 +119,7 @@ def choose_for_guidance(
         model = guidance.model
     name = model or model_of_file(weights)
     if name is None and references:
-        name = model_of_looks(references)
+        name = embedding_model(references)
     uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
     return choose_model(name, uses, weights, fast=fast, able=able)
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import ComparesPlaces, Edits, Redraws
+from colorzoo.capabilities import ComputesSimilarity, Edits, RefinesScribbles
 from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
-from colorzoo.memory import nbytes_of
+from colorzoo.lru_cache import nbytes_of
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
@@ -122,26 +122,26 @@ class NetworkRunner:
             self.model.to(self.device)
             return self._finite(network_input, guidance, state)
 
-    def likeness(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
-        """Return `ComparesPlaces.likeness` in float32 on the CPU."""
+    def similarity(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
+        """Return `ComputesSimilarity.similarity` in float32 on the CPU."""
         with self._lock, self._at_precision(self._preferred):
             model = self.model
-            assert isinstance(model, ComparesPlaces)
-            memory = state.of(model, self.device, model.remember)
-            return model.likeness(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
+            assert isinstance(model, ComputesSimilarity)
+            memory = state.of(model, self.device, model.init_cache)
+            return model.similarity(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Return the prediction of the model or its graph, using cached state if possible."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
-        if guidance.scribbles is not None and isinstance(model, Redraws):
+        if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
             others = replace(guidance, scribbles=None)
             opened = state.of(model, self.device, lambda: model.open(network_input, others))
-            return model.redraw(opened, guidance.scribbles)
+            return model.refine(opened, guidance.scribbles)
         # after the first edit, cache images without points too, because points follow
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
-            return model.edit(network_input, guidance, state.of(model, self.device, model.remember))
+            return model.edit(network_input, guidance, state.of(model, self.device, model.init_cache))
         prediction: Prediction = model(network_input, guidance)
         return prediction
 

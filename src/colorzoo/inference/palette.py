@@ -122,11 +122,11 @@ def distribution_of(answer: NetworkAnswer) -> Distribution | None:
         return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": extras["logits"]}))
 
 
-def doubt_of(answer: NetworkAnswer) -> float | None:
+def mean_uncertainty(answer: NetworkAnswer) -> float | None:
     """Return the uncertainty of a result: the color error that the model expects (ours).
 
     The uncertainty is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted
-    distribution over bins with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.doubt`
+    distribution over bins with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.uncertainty`
     compares the uncertainty with true errors.
 
     Returns:

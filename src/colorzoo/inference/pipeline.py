@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from colorzoo.capabilities import (
-    ComparesPlaces,
+    ComputesSimilarity,
+    EncodesReference,
     FindsBoxes,
-    GivesLooks,
     ProposesRegions,
-    Redraws,
+    RefinesScribbles,
 )
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Exemplar, Guidance, PointHint, Points, Recipe, Regions, Scribbles
@@ -23,19 +23,19 @@ from colorzoo.inference.network import EditState
 from colorzoo.inference.stages import Stages
 from colorzoo.inference.steps.area_masks import DrawnArea, draw_areas, set_opacities
 from colorzoo.inference.steps.areas import (
-    box_things,
+    boxes_of_areas,
     fill_areas,
     lock_areas,
     plant_seeds,
     points_inside,
-    restrict_to_things,
-    stroke_things,
+    restrict_to_areas,
+    strokes_of_areas,
 )
 from colorzoo.inference.steps.colors import Colors, Solution, scale_chroma, take_colors
 from colorzoo.inference.steps.network import (
-    compare_places,
+    compute_similarity,
     draw_strokes,
-    find_look,
+    embed_exemplar,
     find_objects,
     keep_state,
     place_boxes,
@@ -58,7 +58,7 @@ from colorzoo.inference.steps.points import (
 from colorzoo.inference.steps.reach import (
     Extent,
     Paths,
-    Places,
+    PointPatches,
     by_reach,
     find_paths,
     is_limited,
@@ -153,7 +153,7 @@ def _with_points_in_full(
     extent = extent_of(stages, job, small or larger)
     if small and larger:
         own, rivals = (
-            [paths_from(stages, job, places) for places in _places_by_reach(job, some)]
+            [paths_from(stages, job, places) for places in _patches_by_reach(job, some)]
             for some in (small, larger)
         )
         extent = keep_nearer(extent, *own, *rivals, own=len(own))
@@ -179,12 +179,12 @@ def _points(stages: Stages, job: Job, hints: Hints) -> Points | None:
 
 def extent_of(stages: Stages, job: Job, hints: Sequence[PointHint]) -> Extent:
     """Return how far the colors of points reach."""
-    parts = _places_by_reach(job, hints)
+    parts = _patches_by_reach(job, hints)
     return stages(
         limit_extent,
         *(paths_from(stages, job, part) for part in parts),
         *(likeness_to(stages, job, part) for part in parts),
-        places=Places.of(hints, job.part.size),
+        places=PointPatches.of(hints, job.part.size),
         reaches=tuple(hint.reach for hint in hints),
         size=job.part.seen,
     )
@@ -203,22 +203,22 @@ def _paint_reaches(stages: Stages, job: Job) -> tuple[Tensor | None, ...]:
     )
 
 
-def _places_by_reach(job: Job, hints: Sequence[PointHint]) -> list[Places]:
+def _patches_by_reach(job: Job, hints: Sequence[PointHint]) -> list[PointPatches]:
     groups = by_reach([hint.reach for hint in hints]).values()
-    return [Places.of([hints[number] for number in group], job.part.size) for group in groups]
+    return [PointPatches.of([hints[number] for number in group], job.part.size) for group in groups]
 
 
-def paths_from(stages: Stages, job: Job, places: Places) -> Paths:
+def paths_from(stages: Stages, job: Job, places: PointPatches) -> Paths:
     """Return the cheapest paths from places of the image."""
     return stages(find_paths, stages(step_costs, job.part.lightness), places=places)
 
 
-def likeness_to(stages: Stages, job: Job, places: Places) -> Tensor | None:
+def likeness_to(stages: Stages, job: Job, places: PointPatches) -> Tensor | None:
     """Return how similar each place is to some places; None if the model compares none."""
-    if not isinstance(job.network.model, ComparesPlaces):
+    if not isinstance(job.network.model, ComputesSimilarity):
         return None
     state = stages(keep_state, network=job.network)
-    return stages(compare_places, job.part.lightness, state, network=job.network, places=places)
+    return stages(compute_similarity, job.part.lightness, state, network=job.network, places=places)
 
 
 def _with_areas(stages: Stages, job: Job, colors: Colors) -> Colors:
@@ -296,8 +296,8 @@ def _predict(stages: Stages, job: Job, points: Points | None, *, hinted: bool = 
     if not things or "boxes" not in job.network.model.accepts:
         return prediction
     drawn = _drawn(stages, job, things)
-    boxed = _run_once(stages, job, box_things(guidance, drawn), points, strokes)
-    return restrict_to_things(boxed, prediction, drawn)
+    boxed = _run_once(stages, job, boxes_of_areas(guidance, drawn), points, strokes)
+    return restrict_to_areas(boxed, prediction, drawn)
 
 
 def _run_once(
@@ -313,7 +313,7 @@ def _run_once(
 
 def state_of(stages: Stages, job: Job, guidance: Guidance, points: Points | None) -> EditState:
     """Return the state that speeds up the next edit; a model that redraws has one for each image."""
-    if not isinstance(job.network.model, Redraws):
+    if not isinstance(job.network.model, RefinesScribbles):
         return stages(keep_state, network=job.network)
     return stages(keep_state, network_input(stages, job), guidance, points, network=job.network)
 
@@ -333,7 +333,7 @@ def _strokes(stages: Stages, job: Job) -> Scribbles | None:
         strokes = draw_strokes(job.part.lightness, strokes=job.recipe.scribbles, image_size=job.part.size)
     elif dense is not None:
         strokes = resize_maps(Guidance(scribbles=dense), size=job.part.seen).scribbles
-    return stroke_things(strokes, _drawn(stages, job, things)) if things else strokes
+    return strokes_of_areas(strokes, _drawn(stages, job, things)) if things else strokes
 
 
 def _guidance(stages: Stages, job: Job, *, hinted: bool) -> Guidance:
@@ -395,8 +395,8 @@ def _exemplar(stages: Stages, job: Job) -> Exemplar | None:
     exemplar = job.reference
     if exemplar is None or "exemplar" not in job.network.model.accepts:
         return None
-    if exemplar.look is None and isinstance(job.network.model, GivesLooks):
-        exemplar = stages(find_look, exemplar, network=job.network)
+    if exemplar.embedding is None and isinstance(job.network.model, EncodesReference):
+        exemplar = stages(embed_exemplar, exemplar, network=job.network)
     alpha = job.recipe.exemplar.alpha
     return exemplar if alpha is None else replace(exemplar, alpha=alpha)
 

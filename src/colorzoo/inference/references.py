@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import FindsClasses, GivesLooks, MixesLooks
+from colorzoo.capabilities import EncodesReference, FindsClasses, MixesReferences
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.image_io.find import irregular
@@ -30,7 +30,7 @@ _STATISTICS = "statistics"
 
 
 @dataclass(frozen=True)
-class Look:
+class ReferenceEmbedding:
     """The look of one or several references for a model.
 
     Examples:
@@ -40,8 +40,8 @@ class Look:
         torch.Size([1, 2, 8])
 
     Attributes:
-        statistics: ``(1, R, C)`` float32 on the CPU, see `GivesLooks.look`.
-        key: Key of the model that made it, see `GivesLooks.look_key`.
+        statistics: ``(1, R, C)`` float32 on the CPU, see `EncodesReference.look`.
+        key: Key of the model that made it, see `EncodesReference.reference_key`.
         model: Its name.
     """
 
@@ -55,7 +55,7 @@ class Look:
         save_weights(Path(path), {_STATISTICS: self.statistics}, metadata, half=False)
 
     @classmethod
-    def load(cls, path: str | Path) -> Look:
+    def load(cls, path: str | Path) -> ReferenceEmbedding:
         """Read a look.
 
         Raises:
@@ -78,9 +78,9 @@ class Look:
             GuidanceError: It takes none, or another model or other weights made it.
         """
         name = type(model).__name__
-        if not isinstance(model, GivesLooks):
+        if not isinstance(model, EncodesReference):
             raise GuidanceError(f"{name} needs the reference image itself, not a look of {self.model}.")
-        if self.key != model.look_key():
+        if self.key != model.reference_key():
             raise GuidanceError(
                 f"this look was made by {self.model} with other weights than those in use; "
                 "make it again from its reference with `colorzoo look`."
@@ -102,7 +102,7 @@ class ReadReference:
         name: Name in messages.
     """
 
-    source: RasterImage | Look
+    source: RasterImage | ReferenceEmbedding
     weight: float = 1.0
     name: str = "image"
 
@@ -115,7 +115,7 @@ def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
         ImageError: The image cannot be read.
     """
     if path.is_file() and is_safetensors(path):
-        return ReadReference(Look.load(path), weight, str(path))
+        return ReadReference(ReferenceEmbedding.load(path), weight, str(path))
     return ReadReference(read_image(path), weight, str(path))
 
 
@@ -132,10 +132,10 @@ def ability_for(references: Sequence[object], guidance: object = None) -> type |
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
         return FindsClasses
-    return GivesLooks if len(references) > 1 or recipe.exemplar.alpha is not None else None
+    return EncodesReference if len(references) > 1 or recipe.exemplar.alpha is not None else None
 
 
-def model_of_looks(references: Sequence[object]) -> str | None:
+def embedding_model(references: Sequence[object]) -> str | None:
     """Return the name of the model that made the first look among references; None if there is no look.
 
     Args:
@@ -146,8 +146,8 @@ def model_of_looks(references: Sequence[object]) -> str | None:
     """
     for each in references:
         if isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)):
-            each = Look.load(Path(each))
-        if isinstance(each, Look):
+            each = ReferenceEmbedding.load(Path(each))
+        if isinstance(each, ReferenceEmbedding):
             return each.model
     return None
 
@@ -234,70 +234,78 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
     """
     _require_colors(model, references)
     first = references[0].source
-    if not isinstance(model, GivesLooks):
-        if isinstance(first, Look):
+    if not isinstance(model, EncodesReference):
+        if isinstance(first, ReferenceEmbedding):
             first.check_for(model)
-        if len(references) > 1 or isinstance(first, Look):
+        if len(references) > 1 or isinstance(first, ReferenceEmbedding):
             raise GuidanceError(f"{type(model).__name__} takes one reference, got {len(references)}.")
         return Exemplar(as_reference(first, size))
-    mixed = _mixed_look(model, references, size)
+    mixed = _mixed_embedding(model, references, size)
     if len(references) == 1 and isinstance(first, RasterImage):
         return Exemplar(as_reference(first, size), mixed)
-    return Exemplar.of_look(mixed)
+    return Exemplar.of_embedding(mixed)
 
 
-def make_look(model: ColoringModel, name: str, references: Sequence[ReadReference], size: int) -> Look:
+def embed_references(
+    model: ColoringModel, name: str, references: Sequence[ReadReference], size: int
+) -> ReferenceEmbedding:
     """Compute the look of references for a file; see `make_exemplar`.
 
     Examples:
         >>> from colorzoo.image_io import read_image
         >>> model = colorzoo.create_model("xu2020_small").model
         >>> images = [ReadReference(read_image(path)) for path in sorted(Path("album/train").iterdir())]
-        >>> make_look(model, "xu2020_small", images, size=64).model
+        >>> embed_references(model, "xu2020_small", images, size=64).model
         'xu2020_small'
 
     Raises:
         GuidanceError: The model gives no looks, or needs colors that a reference does not have.
     """
-    if not isinstance(model, GivesLooks):
+    if not isinstance(model, EncodesReference):
         raise GuidanceError(f"{name} needs the reference image itself; it makes no looks.")
     _require_colors(model, references)
-    return Look(_mixed_look(model, references, size), model.look_key(), name)
+    return ReferenceEmbedding(_mixed_embedding(model, references, size), model.reference_key(), name)
 
 
-def _mixed_look(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Tensor:
+def _mixed_embedding(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Tensor:
     """Return the mixed look ``(1, R, C)`` of references, float32 on the CPU."""
-    assert isinstance(model, GivesLooks)
-    looks = []
+    assert isinstance(model, EncodesReference)
+    embeddings = []
     for reference in references:
-        if isinstance(reference.source, Look):
+        if isinstance(reference.source, ReferenceEmbedding):
             reference.source.check_for(model)
-            looks.append(reference.source.statistics)
+            embeddings.append(reference.source.statistics)
         else:
             with torch.inference_mode():
-                found = model.look(as_reference(reference.source, size).to(model.device)).float().cpu()
-            looks.append(found.clone())
+                found = (
+                    model.encode_reference(as_reference(reference.source, size).to(model.device))
+                    .float()
+                    .cpu()
+                )
+            embeddings.append(found.clone())
     weights = [reference.weight for reference in references]
-    if isinstance(model, MixesLooks):
-        return model.mix_looks(looks, _shares(weights, len(looks)))
-    return mix(looks, weights)
+    if isinstance(model, MixesReferences):
+        return model.mix_references(embeddings, _shares(weights, len(embeddings)))
+    return mix(embeddings, weights)
 
 
-def mix(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Return the weighted mean of looks ``(1, R, C)``.
 
     Deviations are averaged like means, not as variances about the common mean, which would make a warm and a
     cold reference together more vivid than either.
 
     Args:
-        looks: One of each reference.
+        embeddings: One of each reference.
         weights: Not negative; only their ratios count.
 
     Raises:
         GuidanceError: The numbers differ, a weight is negative, or none is above 0.
     """
-    shares = _shares(weights, len(looks))
-    return torch.stack([look * share for look, share in zip(looks, shares, strict=True)]).sum(0)
+    shares = _shares(weights, len(embeddings))
+    return torch.stack([embedding * share for embedding, share in zip(embeddings, shares, strict=True)]).sum(
+        0
+    )
 
 
 def _shares(weights: Sequence[float], count: int) -> list[float]:

@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 from colorzoo.guidance import Mask
 from colorzoo.inference.steps.area_masks import polygon_map
+from colorzoo.networks.click_segmenter import PARTS, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import MULTIPLE
-from colorzoo.networks.thing_network import PARTS, SeenThings
-from colorzoo.weights.encoder import thing_network
+from colorzoo.weights.encoder import click_segmenter
 
 _SEEN_SIZE = 256  # shorter side of the photo that the network sees
 _CUT = 4  # a second look is at this part of the shorter side
@@ -113,14 +113,14 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
 
 
-def see_things(lightness: Tensor) -> SeenThings:
+def segmenter_features(lightness: Tensor) -> SegmenterFeatures:
     """Run the network that finds things and parts on a lightness ``(1, 1, h, w)`` in [0, 100]."""
-    encoder, network = thing_network()
+    encoder, network = click_segmenter()
     factor = _SEEN_SIZE / min(lightness.shape[2:])
     sides = [max(1, round(side * factor / MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
     with torch.inference_mode():
         small = F.interpolate(lightness.float().cpu(), sides, mode="bilinear", antialias=True)
-        found: SeenThings = network(encoder(small))
+        found: SegmenterFeatures = network(encoder(small))
     return found
 
 
@@ -130,7 +130,7 @@ def select_at(
     image_size: tuple[int, int],
     size: float = 1.0,
     *,
-    see: Callable[[Tensor], SeenThings] = see_things,
+    see: Callable[[Tensor], SegmenterFeatures] = segmenter_features,
 ) -> Mask:
     """Return the thing at a place.
 
@@ -150,21 +150,21 @@ def select_at(
         image_size: Width and height of the image.
         size: Each factor of 1.25 selects the next larger thing, or the next smaller one; beyond the last one
             its border moves.
-        see: `see_things`, perhaps one that remembers its results.
+        see: `segmenter_features`, perhaps one that remembers its results.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
     at = place[0] / image_size[0] * width, place[1] / image_size[1] * height
-    things = _things_at(lightness, at, see(lightness))
+    things = _masks_at(lightness, at, see(lightness))
     wanted, logits = things.likeliest + round(math.log(size, _STEP)), things.logits
     if wanted < 0:
-        closer = _look_closer(lightness, at, see, most=int(things.masks[0].sum()))
+        closer = _refine_in_crop(lightness, at, see, most=int(things.masks[0].sum()))
         wanted, logits = wanted + len(closer), [*closer, *logits]
     nearest = min(max(wanted, 0), len(logits) - 1)
     change = _PER_SIZE * math.log(_STEP) * (wanted - nearest)
     return Mask.of(_piece(logits[nearest] + change > 0, _pixel(at, lightness)))
 
 
-def find_parts(lightness: Tensor, *, seen: SeenThings | None = None) -> dict[str, Mask]:
+def find_parts(lightness: Tensor, *, seen: SegmenterFeatures | None = None) -> dict[str, Mask]:
     """Find the parts of a photo that have names: skin, hair, lips, teeth, eyes, clothes, sky, water, plants.
 
     Examples:
@@ -174,13 +174,13 @@ def find_parts(lightness: Tensor, *, seen: SeenThings | None = None) -> dict[str
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        seen: Result of `see_things`; None runs the network.
+        seen: Result of `segmenter_features`; None runs the network.
 
     Returns:
         The masks of the parts that are there with some certainty, by name, in the order of `PARTS`.
     """
     with torch.inference_mode():
-        logits = (see_things(lightness) if seen is None else seen).parts
+        logits = (segmenter_features(lightness) if seen is None else seen).parts
         shares = torch.from_numpy(_at_size(logits, lightness)).softmax(0)
     likeliest = shares.argmax(0)
     found = {}
@@ -211,7 +211,7 @@ def _part_at(logits: Tensor, place: tuple[float, float]) -> list[Tensor]:
     return [logits[:, number : number + 1] - others[:, None]]
 
 
-class _Things(NamedTuple):
+class _Masks(NamedTuple):
     """Things at a place from small to large, and the number of the likeliest."""
 
     logits: list[NDArray[np.float32]]
@@ -219,20 +219,20 @@ class _Things(NamedTuple):
     likeliest: int
 
 
-def _things_at(lightness: Tensor, at: tuple[float, float], seen: SeenThings) -> _Things:
+def _masks_at(lightness: Tensor, at: tuple[float, float], seen: SegmenterFeatures) -> _Masks:
     """Return the things at x and y in pixels of a lightness."""
     height, width = lightness.shape[2:]
     place = at[0] / width, at[1] / height
     with torch.inference_mode():
-        found = thing_network()[1].things_at(seen, torch.tensor([place]))
+        found = click_segmenter()[1].segment_clicks(seen, torch.tensor([place]))
         part = _part_at(seen.parts, place)
         logits = _at_size(torch.cat([found.logits, *part], dim=1), lightness)
     masks = [_piece(each > 0, _pixel(at, lightness)) for each in logits]
-    return _distinct_things(logits, masks, [*found.scores[0].tolist(), *(_CERTAIN for _ in part)])
+    return _distinct_masks(logits, masks, [*found.scores[0].tolist(), *(_CERTAIN for _ in part)])
 
 
-def _look_closer(
-    lightness: Tensor, at: tuple[float, float], see: Callable[[Tensor], SeenThings], most: int
+def _refine_in_crop(
+    lightness: Tensor, at: tuple[float, float], see: Callable[[Tensor], SegmenterFeatures], most: int
 ) -> list[NDArray[np.float32]]:
     """Return the things at a place that end within a cut around it and are smaller than the known ones.
 
@@ -252,7 +252,7 @@ def _look_closer(
         for middle, whole in zip(at, (width, height), strict=True)
     )
     cut = lightness[:, :, top : top + side, left : left + side]
-    things = _things_at(cut, (at[0] - left, at[1] - top), see(cut))
+    things = _masks_at(cut, (at[0] - left, at[1] - top), see(cut))
     found = []
     for logits, mask in zip(things.logits, things.masks, strict=True):
         ends = (
@@ -266,16 +266,16 @@ def _look_closer(
     return found
 
 
-def _distinct_things(
+def _distinct_masks(
     logits: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], scores: Sequence[float]
-) -> _Things:
+) -> _Masks:
     """Sort things by size, and keep the better one of two that are nearly the same."""
     kept: list[int] = []
     for number in sorted(range(len(masks)), key=lambda number: -scores[number]):
         if all(_overlap(masks[number], masks[other]) < _SAME for other in kept):
             kept.append(number)
     order = sorted(kept, key=lambda number: masks[number].sum())
-    return _Things(
+    return _Masks(
         [logits[number] for number in order], [masks[number] for number in order], order.index(kept[0])
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from colorzoo.memory import Memory, key_of
+from colorzoo.lru_cache import LRUCache, key_of
 
 T = TypeVar("T")
 
@@ -47,8 +47,8 @@ class Stages:
         cache: Results of earlier runs; None starts with an empty cache.
     """
 
-    def __init__(self, cache: Memory | None = None) -> None:
-        self._cache = Memory() if cache is None else cache
+    def __init__(self, cache: LRUCache | None = None) -> None:
+        self._cache = LRUCache() if cache is None else cache
         self.ran: list[Ran] = []
 
     def __call__(self, stage: Callable[..., T], *inputs: Any, **settings: Any) -> T:

@@ -20,7 +20,7 @@ from colorzoo.losses.exemplar import (
 )
 from colorzoo.losses.generic import (
     feature_distance,
-    least_squares_critic_loss,
+    least_squares_discriminator_loss,
     least_squares_loss,
     weighted_sum,
 )
@@ -33,7 +33,7 @@ __all__ = [
     "edge_aware_smoothness",
     "feature_distance",
     "grid_cross_entropy",
-    "least_squares_critic_loss",
+    "least_squares_discriminator_loss",
     "least_squares_loss",
     "neighbor_mean",
     "rebalanced_cross_entropy",

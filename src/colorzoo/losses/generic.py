@@ -41,11 +41,11 @@ def least_squares_loss(scores: Tensor) -> Tensor:
     return (scores - 1).square().mean()
 
 
-def least_squares_critic_loss(fake: Tensor, real: Tensor) -> Tensor:
+def least_squares_discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
     """Return the least-squares discriminator loss; targets are 0 for fake and 1 for real images.
 
     Examples:
-        >>> least_squares_critic_loss(fake=torch.zeros(2, 1, 6, 6), real=torch.ones(2, 1, 6, 6))
+        >>> least_squares_discriminator_loss(fake=torch.zeros(2, 1, 6, 6), real=torch.ones(2, 1, 6, 6))
         tensor(0.)
     """
     return 0.5 * (fake.square().mean() + least_squares_loss(real))

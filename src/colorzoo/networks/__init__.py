@@ -18,14 +18,14 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.networks.discriminators import DiscriminatorOutput as DiscriminatorOutput
     from colorzoo.networks.discriminators import PatchDiscriminator as PatchDiscriminator
     from colorzoo.networks.enlarging import enlarge_along_edges as enlarge_along_edges
+    from colorzoo.networks.feature_hooks import FeatureHook as FeatureHook
+    from colorzoo.networks.feature_hooks import HookState as HookState
+    from colorzoo.networks.feature_hooks import Visit as Visit
+    from colorzoo.networks.feature_hooks import unchanged as unchanged
     from colorzoo.networks.hint_unet import HintUNet as HintUNet
     from colorzoo.networks.hint_unet import PointNetwork as PointNetwork
     from colorzoo.networks.hint_unet import hint_input as hint_input
     from colorzoo.networks.shared_weights import BorrowedModel as BorrowedModel
-    from colorzoo.networks.taps import Tap as Tap
-    from colorzoo.networks.taps import TapState as TapState
-    from colorzoo.networks.taps import Visit as Visit
-    from colorzoo.networks.taps import unchanged as unchanged
     from colorzoo.networks.unet import UNet as UNet
     from colorzoo.networks.unet import initialize_gan as initialize_gan
 
@@ -37,10 +37,10 @@ _PUBLIC = {
     "HintUNet": "hint_unet",
     "PatchDiscriminator": "discriminators",
     "PointNetwork": "hint_unet",
-    "Tap": "taps",
-    "TapState": "taps",
+    "FeatureHook": "hooks",
+    "HookState": "hooks",
     "UNet": "unet",
-    "Visit": "taps",
+    "Visit": "hooks",
     "conv3x3": "blocks",
     "conv_block": "blocks",
     "conv_relu_stack": "blocks",
@@ -50,7 +50,7 @@ _PUBLIC = {
     "pad_to_multiple": "blocks",
     "pad_with_zeros": "blocks",
     "scaled_width": "blocks",
-    "unchanged": "taps",
+    "unchanged": "hooks",
     "upconv4x4": "blocks",
 }
 
@@ -58,11 +58,11 @@ __all__ = [
     "AttentionDiscriminator",
     "BorrowedModel",
     "DiscriminatorOutput",
+    "FeatureHook",
     "HintUNet",
+    "HookState",
     "PatchDiscriminator",
     "PointNetwork",
-    "Tap",
-    "TapState",
     "UNet",
     "Visit",
     "conv3x3",

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.feature_hooks import HookState, unchanged
 from colorzoo.networks.matching import VGG_CHANNELS
 from colorzoo.networks.shared_weights import borrow
-from colorzoo.networks.taps import TapState, unchanged
 
 _CONVOLUTIONS = (2, 2, 4, 4, 4)
 _CHANNELS = (64, 128, 256, 512, 512)
@@ -63,16 +63,16 @@ class CaffeVGG19(nn.Module):
 
     def forward(self, rgb: Tensor) -> VGGTaps:
         """Return the feature maps of ``(B, 3, H, W)`` RGB in [0, 1]."""
-        x, taps = caffe_input(rgb, self.mean), []
+        x, hooks = caffe_input(rgb, self.mean), []
         for number, block in enumerate(self.blocks, start=1):
             for index, layer in enumerate(block.children(), start=1):
                 x = F.relu(layer(x))
                 if index == 2:
-                    taps.append(x)
+                    hooks.append(x)
                 if index == 2 and number == len(self.blocks):
                     break
             x = F.max_pool2d(x, 2) if number < len(self.blocks) else x
-        return VGGTaps(*taps)
+        return VGGTaps(*hooks)
 
 
 def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class TrunkFeatures(NamedTuple):
         automatic: ``(B, 2, H, W)`` ab predicted by the feature model, or None.
     """
 
-    taps: tuple[Tensor, ...]
+    hooks: tuple[Tensor, ...]
     deep: Tensor
     automatic: Tensor | None = None
 
@@ -116,8 +116,8 @@ class VGGTrunk(nn.Module):
 
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
         """Return the features of RGB ``(B, 3, H, W)`` in [0, 1]."""
-        taps = self.vgg(rgb)
-        return TrunkFeatures(tuple(taps[1:]), deep=taps.relu4_2)
+        hooks = self.vgg(rgb)
+        return TrunkFeatures(tuple(hooks[1:]), deep=hooks.relu4_2)
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three color-dependent maps for perceptual losses, the deepest last."""
@@ -159,8 +159,8 @@ class BorrowedTrunk(nn.Module):
     def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
         """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
         maps = self._maps(lightness)
-        automatic = self.network.after_taps(
-            TapState((maps[7],), (lightness.shape[2], lightness.shape[3])), unchanged
+        automatic = self.network.after_hooks(
+            HookState((maps[7],), (lightness.shape[2], lightness.shape[3])), unchanged
         )
         return _features(maps)._replace(automatic=automatic)
 
@@ -187,7 +187,7 @@ Trunk = VGGTrunk | BorrowedTrunk
 
 
 def _features(maps: list[Tensor]) -> TrunkFeatures:
-    taps = (maps[0], maps[1], maps[2], F.avg_pool2d(maps[6], 2))
+    hooks = (maps[0], maps[1], maps[2], F.avg_pool2d(maps[6], 2))
     # 3 x 3 averaging reduces class noise and improves cluster purity against true labels
     smooth = F.avg_pool2d(F.avg_pool2d(maps[7], 2), 3, stride=1, padding=1, count_include_pad=False)
-    return TrunkFeatures(taps, smooth)
+    return TrunkFeatures(hooks, smooth)

@@ -24,8 +24,8 @@ from colorzoo.networks.blocks import (
     scaled_width,
     upconv4x4,
 )
+from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankLayers, SceneBlocks
-from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 
 STRIDE = 8
 """Height and width of the input must be multiples of this."""
@@ -180,10 +180,14 @@ class HintUNet(nn.Module):
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """The outputs of block 8 and block 9, and the sum before block 10."""
         c256, c128 = self.up9.in_channels, self.up10.in_channels
-        return Tap("8_3", c256, 4), Tap("9_3", c128, 2), Tap("10_up", self.up10.out_channels, 1)
+        return (
+            FeatureHook("8_3", c256, 4),
+            FeatureHook("9_3", c128, 2),
+            FeatureHook("10_up", self.up10.out_channels, 1),
+        )
 
     def forward(
         self,
@@ -289,7 +293,7 @@ class HintNetwork(nn.Module):
         self.mask_center, self.ab_scale = mask_center, ab_scale
         self.unet = unet
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
@@ -336,10 +340,10 @@ class PointNetwork(HintNetwork):
         """Return the logits of the color distribution, by default the output of the U-Net."""
         return out.logits
 
-    def before_taps(self, lightness: Tensor, points: Points) -> TapState:
+    def before_hooks(self, lightness: Tensor, points: Points) -> HookState:
         """Run the network up to block 8; see `forward` for the arguments."""
         encoded = self.unet.encode(*hint_input(lightness, points, self.mask_center))
-        return TapState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
+        return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def initialize(module: nn.Module, std: float | None) -> None:

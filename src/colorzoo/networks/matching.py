@@ -242,9 +242,9 @@ class WarpNet(nn.Module):
         self.theta = nn.Linear(4 * c64, 4 * c64)
         self.phi = nn.Linear(4 * c64, 4 * c64)
 
-    def forward(self, taps: Sequence[Tensor]) -> Tensor:
+    def forward(self, hooks: Sequence[Tensor]) -> Tensor:
         """Return ``(B, 4 * c64, H/4, W/4)`` for the `unit_features` at H/2, H/4, H/8 and H/16."""
-        maps = [branch(tap) for branch, tap in zip(self.branches, taps, strict=True)]
+        maps = [branch(hook) for branch, hook in zip(self.branches, hooks, strict=True)]
         maps[3] = _fit(maps[3], maps[0])
         joined: Tensor = self.residual(torch.cat(maps, dim=1))
         return joined
@@ -278,9 +278,9 @@ class WarpNet(nn.Module):
         return Matched(warped, matched.similarity.view(batch, 1, *size))
 
 
-def unit_features(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def unit_features(hooks: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """L2-normalize each map ``(B, C, h, w)`` over its channels."""
-    return tuple(F.normalize(tap, dim=1) for tap in taps)
+    return tuple(F.normalize(hook, dim=1) for hook in hooks)
 
 
 class _Branch(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.taps import Tap, Visit, unchanged
+from colorzoo.networks.feature_hooks import FeatureHook, Visit, unchanged
 
 SMALLEST_SIDE = 16
 """Minimum side in pixels; smaller images vanish after four pooling layers."""
@@ -40,19 +40,20 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(c1, out_channels, 1)
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Outputs of the last three decoder levels."""
         channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
         return tuple(
-            Tap(f"up_{stride}", width, stride) for stride, width in zip((4, 2, 1), channels[1:], strict=True)
+            FeatureHook(f"up_{stride}", width, stride)
+            for stride, width in zip((4, 2, 1), channels[1:], strict=True)
         )
 
     def forward(self, image: Tensor) -> Tensor:
         """Return ``(B, out_channels, H, W)`` for ``(B, in_channels, H, W)``."""
         height, width = image.shape[-2:]
-        return self.after_taps(self.before_taps(image), unchanged)[..., :height, :width]
+        return self.after_hooks(self.before_hooks(image), unchanged)[..., :height, :width]
 
-    def before_taps(self, image: Tensor) -> tuple[Tensor, ...]:
+    def before_hooks(self, image: Tensor) -> tuple[Tensor, ...]:
         """Run the encoder and two decoder levels; return the map and the two remaining skips."""
         height, width = image.shape[-2:]
         if height < SMALLEST_SIDE or width < SMALLEST_SIDE:
@@ -66,8 +67,8 @@ class UNet(nn.Module):
             found = _joined(level, found, skips.pop())
         return found, skips.pop(), skips.pop()
 
-    def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the remaining decoder levels and call ``visit`` at each of `taps`.
+    def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
+        """Run the remaining decoder levels and call ``visit`` at each of `hooks`.
 
         The output has the size of the padded image.
         """

@@ -20,7 +20,7 @@ from colorzoo.inference.job import Job, Part
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
 from colorzoo.studio.protocol import Limits
-from colorzoo.studio.workers import ThreadCountChooser
+from colorzoo.studio.worker_pool import ThreadCountChooser
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")

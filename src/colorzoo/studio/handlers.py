@@ -39,9 +39,9 @@ from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import LARGE, Photo, open_photo, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
+from colorzoo.studio.saved_sessions import Works, is_key
 from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
-from colorzoo.studio.workers import ThreadCountChooser
-from colorzoo.studio.works import Works, is_key
+from colorzoo.studio.worker_pool import ThreadCountChooser
 
 MAX_SUGGESTIONS = 32
 """Most colors that are suggested for a place."""

@@ -16,7 +16,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
-from colorzoo.studio.workers import ThreadCountChooser, Worker, stop_if_gone
+from colorzoo.studio.worker_pool import ThreadCountChooser, Worker, stop_if_gone
 from colorzoo.weights.catalog import default_tags, list_weights
 from colorzoo.weights.choice import choose_model, rank_models
 

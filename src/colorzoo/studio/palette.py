@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.guidance import Recipe
-from colorzoo.inference.colorings import COLORINGS, TellingPlace
+from colorzoo.inference.colorings import COLORINGS, InformativePoint
 from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
 from colorzoo.studio.photo import Photo
 
@@ -38,7 +38,7 @@ def suggestions(
     return {"lightness": lightness, "items": items, "entropy": _entropy(shares)}
 
 
-def likely_colorings(found: TellingPlace, photo: Photo) -> dict[str, Any]:
+def likely_colorings(found: InformativePoint, photo: Photo) -> dict[str, Any]:
     """Return the fields of the message ``colorings``, in pixels of the photo."""
     lightness = photo.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))

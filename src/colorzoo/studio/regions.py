@@ -26,16 +26,16 @@ from colorzoo.inference.selection import (
     find_parts,
     outline_mask,
     resize_mask,
-    see_things,
+    segmenter_features,
     select_at,
     select_outlined,
 )
 from colorzoo.inference.steps.area_masks import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.steps.classes import find_classes
-from colorzoo.inference.steps.reach import Map, Paths, Places, even_reaches, is_limited, on_grid
+from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, is_limited, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
-from colorzoo.networks.thing_network import SeenThings
+from colorzoo.networks.click_segmenter import SegmenterFeatures
 from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.protocol import StudioError
 
@@ -143,9 +143,9 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
 
-def _seen(request: PadRequest, lightness: Tensor) -> SeenThings:
+def _seen(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return what the network for things sees in a lightness; the memory keeps it."""
-    return request.colorizer.stages()(see_things, lightness)
+    return request.colorizer.stages()(segmenter_features, lightness)
 
 
 def select_in_outline(
@@ -241,11 +241,11 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
     """Return the paths from a point, and how like it the cells of their grid are."""
-    job, places = request.job(), Places.of([point], request.photo.size)
+    job, places = request.job(), PointPatches.of([point], request.photo.size)
     stages = request.colorizer.stages()
     paths = paths_from(stages, job, places)
-    likeness = likeness_to(stages, job, places)
-    return paths, on_grid(likeness, paths.costs)
+    similarity = likeness_to(stages, job, places)
+    return paths, on_grid(similarity, paths.costs)
 
 
 def matched_place(

@@ -16,14 +16,15 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_POINTS
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.memory import Memory
+from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import safe_name
 from colorzoo.studio.protocol import Limits, Message, Reply, StudioError, error_message
+from colorzoo.studio.saved_sessions import Works
 from colorzoo.studio.sessions import Session, SessionStore, TemporaryFiles
-from colorzoo.studio.workers import (
+from colorzoo.studio.worker_pool import (
     PadGoneError,
     QueuedRequest,
     ThreadCountChooser,
@@ -31,7 +32,6 @@ from colorzoo.studio.workers import (
     stop_if_gone,
     while_wanted,
 )
-from colorzoo.studio.works import Works
 
 _FILE_THREADS = 4  # so that a slow file does not block other pads
 _REHEARSAL = 64  # pixels of the image that is edited before the first photo
@@ -64,7 +64,7 @@ class Studio:
         self.limits = limits = limits or Limits()
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
-        memory = Memory() if colorizer is None else colorizer.memory  # one for all models and pads
+        memory = LRUCache() if colorizer is None else colorizer.memory  # one for all models and pads
         self.pool = ModelPool(
             lambda name: Colorizer(name, device=device, size=size, memory=memory),
             colorizer,

@@ -7,13 +7,13 @@ Five lines test the models of your own package::
     def test_contract(check, card):
         check(card)
 
-``smoke`` of a card describes a small variant of the model that runs in seconds on a CPU. ``limits`` lists
-known limits; the checks assert that these limits exist. Run the checks on one thread
+``contract_test`` of a card describes a small variant of the model that runs in seconds on a CPU. ``limits``
+lists known limits; the checks assert that these limits exist. Run the checks on one thread
 (``torch.set_num_threads(1)``), which is faster for small tensors. One check starts processes, so a script
 needs the guard ``if __name__ == "__main__":``.
 """
 
-from colorzoo.testing.models import ContractError, smoke_model
+from colorzoo.testing.models import ContractError, contract_test_model
 from colorzoo.testing.samples import (
     sample_batch,
     sample_guidance,
@@ -27,10 +27,10 @@ __all__ = [
     "Check",
     "ContractError",
     "contract_checks",
+    "contract_test_model",
     "sample_batch",
     "sample_guidance",
     "sample_image",
     "sample_input",
-    "smoke_model",
     "write_sample_images",
 ]

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
-from colorzoo.testing.models import require, smoke_model
+from colorzoo.testing.models import contract_test_model, require
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
@@ -143,7 +143,7 @@ def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -
 
 def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -> _Run:
     """Validate and train as process ``rank`` of two, or as the only process."""
-    model = smoke_model(card).train()
+    model = contract_test_model(card).train()
     model.allow_untrained = True  # see check_gradients
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
@@ -152,7 +152,7 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
     recorder = _Recorder()
     options: dict[str, Any] = {"max_epochs": 1, "use_distributed_sampler": False, "callbacks": [recorder]}
     if rank is not None:
-        unused = bool(card.smoke.without_gradient) or not model.automatic_optimization
+        unused = bool(card.contract_test.without_gradient) or not model.automatic_optimization
         strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
         options |= {"strategy": strategy, "devices": _PROCESSES}
     with silent_lightning(), torch.random.fork_rng(devices=[]):
@@ -199,7 +199,7 @@ class _Recorder(GradientRecorder):
 
 def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
     """Return the training batches of one process, or the joined batches of both processes."""
-    size = (card.smoke.size, card.smoke.size)
+    size = (card.contract_test.size, card.contract_test.size)
     shares = [
         [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
         for step in range(steps)
@@ -209,7 +209,7 @@ def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
 
 def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
     """Return the validation batches of one process, or of both processes."""
-    size = (card.smoke.size, card.smoke.size)
+    size = (card.contract_test.size, card.contract_test.size)
     batches = {
         share: [
             _join([sample_batch(size, batch=1, seed=100 + number) for number in numbers]) for numbers in parts

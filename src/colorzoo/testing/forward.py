@@ -21,13 +21,13 @@ from colorzoo.registry import load_model_class, load_task_class
 from colorzoo.settings import known_settings
 from colorzoo.testing.models import (
     ContractError,
+    contract_test_model,
     difference,
     elsewhere,
     image,
     predict,
     require,
     sample_call,
-    smoke_model,
 )
 from colorzoo.testing.samples import Size, sample_guidance
 from colorzoo.training.module import ColorizationModule
@@ -63,9 +63,11 @@ def check_parameter_count(card: ModelCard) -> None:
 
 def check_model_without_trainer(card: ModelCard) -> None:
     """The model built without its task makes the same predictions with the same weights."""
-    task, model_class = smoke_model(card), load_model_class(card)
+    task, model_class = contract_test_model(card), load_model_class(card)
     known = known_settings(model_class)
-    settings = {key: value for key, value in {**card.hparams, **card.smoke.hparams}.items() if key in known}
+    settings = {
+        key: value for key, value in {**card.hparams, **card.contract_test.hparams}.items() if key in known
+    }
     model = build_model(model_class, settings).eval()
     model.load_state_dict(task.model.state_dict())
     require(model.working_size == task.model.working_size, f"{card.name}: working size differs without task")
@@ -76,7 +78,7 @@ def check_model_without_trainer(card: ModelCard) -> None:
 
 def check_odd_sizes(card: ModelCard) -> None:
     """Predictions for images of any height and width have the same size, are finite and float32."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
         lightness, guidance = sample_call(card, size, batch=2)
@@ -90,7 +92,7 @@ def check_odd_sizes(card: ModelCard) -> None:
 
 def check_batch_equals_single(card: ModelCard) -> None:
     """The prediction for an image does not depend on the other images of its batch."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE, batch=3)
     together = predict(card, model, lightness, guidance)
     for index in range(3):
@@ -102,7 +104,7 @@ def check_batch_equals_single(card: ModelCard) -> None:
 
 def check_guidance(card: ModelCard) -> None:
     """Each accepted kind of guidance changes the prediction, alone or in combination; other kinds do not."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     lightness, _ = sample_call(card, _SIZE)
     plain = predict(card, model, lightness, Guidance())
     require(torch.equal(plain, predict(card, model, lightness, None)), f"{card.name}: None is not Guidance()")
@@ -136,7 +138,7 @@ def check_guidance_moves(card: ModelCard) -> None:
 
 def check_deterministic(card: ModelCard) -> None:
     """The same input gives the same prediction for any global random state."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -148,7 +150,7 @@ def check_deterministic(card: ModelCard) -> None:
 
 def check_device(card: ModelCard) -> None:
     """Every tensor that the model creates is on the device of its input."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     for given in (guidance, None):
         expected = predict(card, model, lightness, given)
@@ -160,7 +162,7 @@ def check_device(card: ModelCard) -> None:
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
     """Predictions in mixed precision have dtype float32 and are close to float32 predictions."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     exact = predict(card, model, lightness, guidance)
     with torch.autocast("cpu", torch.bfloat16):
@@ -177,7 +179,7 @@ def check_memory_format(card: ModelCard) -> None:
     lightness, guidance = sample_call(card, _SIZE, batch=2)
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
-        model = copy.deepcopy(smoke_model(card)).to(memory_format=memory_format)
+        model = copy.deepcopy(contract_test_model(card)).to(memory_format=memory_format)
         answers.append(predict(card, model, lightness, guidance))  # one input channel has no order
     moved = difference(card, *answers)
     require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
@@ -187,7 +189,7 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
     """The prediction is differentiable in the input, unless ``limits`` contains ``"gradient"``."""
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
-    answer = image(card, smoke_model(card)(lightness, guidance)).sum()
+    answer = image(card, contract_test_model(card)(lightness, guidance)).sum()
     if answer.requires_grad:
         torch.autograd.backward(answer)
     ok = lightness.grad is not None and bool(lightness.grad.isfinite().all()) and bool(lightness.grad.any())
@@ -203,7 +205,7 @@ def check_export(card: ModelCard) -> None:
     If ``limits`` of the card contains ``"export"``, the export must fail.
     """
     try:
-        found = compare_traced(smoke_model(card).model, *graph_samples(card, "pt2"))
+        found = compare_traced(contract_test_model(card).model, *graph_samples(card, "pt2"))
     except ColorzooError as error:
         if "export" not in card.limits:
             raise ContractError(f"{card.name}: torch.export: {error}") from error
@@ -220,7 +222,7 @@ def check_onnx(card: ModelCard) -> None:
     try:
         with TemporaryDirectory() as folder:
             out = Path(folder) / f"{card.name}.onnx"
-            made = write_graph(smoke_model(card).model, *graph_samples(card, "onnx"), out, {})
+            made = write_graph(contract_test_model(card).model, *graph_samples(card, "onnx"), out, {})
     except ColorzooError as error:
         raise ContractError(f"{card.name}: ONNX: {error}") from error
     _require_alike(card, "onnx", made.differences)

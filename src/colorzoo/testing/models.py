@@ -34,11 +34,11 @@ def require(condition: bool, message: str) -> None:
         raise ContractError(message)
 
 
-def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
+def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     """Build the small variant of a model with its task, in eval mode.
 
     Examples:
-        >>> model = smoke_model(colorzoo.model_card("zhang2017_local"))
+        >>> model = contract_test_model(colorzoo.model_card("zhang2017_local"))
         >>> model(torch.full((1, 1, 32, 48), 50.0)).ab.shape
         torch.Size([1, 2, 32, 48])
 
@@ -53,10 +53,10 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)  # constructors use the global random state
         model_class: type[ColorizationModule] = load_task_class(card)
-        model = build_model(model_class, {**card.hparams, **card.smoke.hparams})
+        model = build_model(model_class, {**card.hparams, **card.contract_test.hparams})
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
-                deviation = math.sqrt(2 / parameter[0].numel()) * card.smoke.scales.get(name, 1.0)
+                deviation = math.sqrt(2 / parameter[0].numel()) * card.contract_test.scales.get(name, 1.0)
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
         for layer in model.modules():
             if isinstance(layer, StoredSpectralConv):

@@ -15,7 +15,7 @@ from torch import Tensor
 from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class
-from colorzoo.testing.models import difference, predict, require, sample_call, smoke_model
+from colorzoo.testing.models import contract_test_model, difference, predict, require, sample_call
 from colorzoo.testing.trainer import quiet_trainer
 
 _SIZE = (37, 53)
@@ -28,7 +28,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     A model whose ``limits`` contain ``"training"`` has an empty state dict, and its predictions do not depend
     on the seed.
     """
-    model, fresh = smoke_model(card), smoke_model(card, seed=1)
+    model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, lightness, guidance)
     apart = difference(card, expected, predict(card, fresh, lightness, guidance))
@@ -44,7 +44,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
     """Weights stored as float16 safetensors give nearly the same predictions."""
-    model, fresh = smoke_model(card), smoke_model(card, seed=1)
+    model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
@@ -59,7 +59,7 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
     """A Lightning checkpoint loads with ``weights_only=True``, and its hyperparameters rebuild the model."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
@@ -81,7 +81,7 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
 
 def check_copies(card: ModelCard) -> None:
     """Pickled and deep copies of the model make the same predictions."""
-    model = smoke_model(card).model
+    model = contract_test_model(card).model
     lightness, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, lightness, guidance)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):

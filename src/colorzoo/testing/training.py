@@ -20,7 +20,7 @@ from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
-from colorzoo.testing.models import ContractError, elsewhere, require, smoke_model
+from colorzoo.testing.models import ContractError, contract_test_model, elsewhere, require
 from colorzoo.testing.samples import sample_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.command import run
@@ -39,16 +39,16 @@ def check_gradients(card: ModelCard) -> None:
     if not card.trainable:
         _check_refusal(card)
         return
-    model = smoke_model(card).train()
+    model = contract_test_model(card).train()
     model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
     recorder = GradientRecorder()
-    batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
+    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     idle = {name for name in names if not _is_alive(recorder.gradients.get(name))}
-    excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.smoke.without_gradient)}
+    excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.contract_test.without_gradient)}
     require(not idle - excepted, f"{card.name}: no usable gradient for {sorted(idle - excepted)}")
     require(not excepted - idle, f"{card.name}: without_gradient lists {sorted(excepted - idle)}")
 
@@ -57,7 +57,7 @@ def check_training_device(card: ModelCard) -> None:
     """Every tensor created in a training step or for validation guidance is on the device of the batch."""
     if not card.trainable:
         return
-    batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
+    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
     expected = _made_in_training(card, batch)
     with elsewhere(card):
         found = _made_in_training(card, batch)
@@ -70,7 +70,7 @@ def check_training_device(card: ModelCard) -> None:
 def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
     with torch.device("cpu"):
-        model = smoke_model(card).train()
+        model = contract_test_model(card).train()
         model.allow_untrained = True
         model.trainer = quiet_trainer(".", max_steps=1)
         model.setup("fit")
@@ -79,8 +79,8 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     torch.manual_seed(0)  # dropout
     if isinstance(model, GANColorizationModule):
         painted = model.paint(batch)
-        critic_loss = model.discriminator_loss(batch, model.repaint(batch, painted))
-        losses = [model.generator_loss(batch, painted), critic_loss]
+        discriminator_loss = model.discriminator_loss(batch, model.regenerate(batch, painted))
+        losses = [model.generator_loss(batch, painted), discriminator_loss]
     else:
         losses = [cast(Tensor, model.training_step(batch, 0))]
     ok = bool(logged) or isinstance(model, GANColorizationModule)  # its base class logs both losses
@@ -143,7 +143,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
 
 def _check_refusal(card: ModelCard) -> None:
     """Check that an untrainable model has no weights, counts as trained, and raises an error in training."""
-    model = smoke_model(card)
+    model = contract_test_model(card)
     found = [name for name, _ in model.named_parameters()]
     require(not found, f"{card.name} declares that it cannot be trained, but has parameters: {found}")
     require(not card.weights, f"{card.name} declares that it cannot be trained, but its card lists weights")
@@ -151,7 +151,7 @@ def _check_refusal(card: ModelCard) -> None:
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1)
         try:
-            trainer.fit(model, batch_loader([sample_batch((card.smoke.size,) * 2)]))
+            trainer.fit(model, batch_loader([sample_batch((card.contract_test.size,) * 2)]))
         except ColorzooError as error:
             require("\n" not in str(error), f"{card.name}: the error has several lines: {error}")
             return
@@ -179,8 +179,8 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     # initial weights have the paper's width and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
     # the stage comes from the configuration
-    small = {name: value for name, value in card.smoke.hparams.items() if name != "stage"}
-    side = card.smoke.size
+    small = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
+    side = card.contract_test.size
     data = {
         "root": str(images),
         "batch_size": _TRAIN_BATCH,

@@ -43,12 +43,12 @@ from colorzoo.training.callbacks import (
     StepSeed,
 )
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
+from colorzoo.training.checkpoint_lookup import find_checkpoint, with_default_model, with_implied_arguments
 from colorzoo.training.configs import config_folders
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
 from colorzoo.training.messages import explain_trainer, filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.resuming import find_checkpoint, with_default_model, with_implied_arguments
 from colorzoo.training.saving import CheckpointFile, ShardedStrategy
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of

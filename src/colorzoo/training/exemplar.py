@@ -28,7 +28,7 @@ from colorzoo.losses import (
 from colorzoo.networks.exemplar import ExemplarExtensions, ReferenceImage, Warped
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Natural, Positive, Weight
+from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import parameter_groups
 
@@ -52,12 +52,12 @@ class ExemplarObjective:
     """
 
     l1_weight: float = 2.0
-    perceptual_weight: Weight = 0.01
+    perceptual_weight: NonNegativeFloat = 0.01
     semantic: bool = True
-    smooth_weight: Weight = 2.0
-    smooth_alpha: Weight = 2.0
-    adversarial_weight: Weight = 0.4
-    contextual_weight: Weight = 0.0
+    smooth_weight: NonNegativeFloat = 2.0
+    smooth_alpha: NonNegativeFloat = 2.0
+    adversarial_weight: NonNegativeFloat = 0.4
+    contextual_weight: NonNegativeFloat = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ExemplarDiscriminator:
     """
 
     discriminator_width: Positive = 1.0
-    discriminator_layers: Natural = 6
+    discriminator_layers: PositiveInt = 6
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class ExemplarSimulation:
             code.
     """
 
-    lightness_noise: Weight = 2.0
+    lightness_noise: NonNegativeFloat = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ P = TypeVar("P", bound=Prediction)
 
 
 @dataclass(frozen=True)
-class Adversary:
+class DiscriminatorConfig:
     """Settings of discriminators.
 
     Examples:
@@ -115,7 +115,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Return the loss of the discriminator; ``painted`` has no gradient history."""
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, painted)")
 
-    def repaint(self, batch: Batch, painted: P) -> P:
+    def regenerate(self, batch: Batch, painted: P) -> P:
         """Return the images for the discriminator; by default those that the generator just painted."""
         return painted.detach()
 
@@ -131,12 +131,12 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             painted = self.paint(batch)
             loss = self.generator_loss(batch, painted)
             self._descend(generator, loss, steps=steps, counts=not self.is_adversarial())
-        critic_loss = loss.new_zeros(())
+        discriminator_loss = loss.new_zeros(())
         if self.is_adversarial():
             with discriminator.toggle_model(sync_grad=steps):
-                critic_loss = self.discriminator_loss(batch, self.repaint(batch, painted))
-                self._descend(discriminator, critic_loss, steps=steps)
-        return self._end_step(batch, loss, critic_loss, steps=steps)
+                discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, painted))
+                self._descend(discriminator, discriminator_loss, steps=steps)
+        return self._end_step(batch, loss, discriminator_loss, steps=steps)
 
     def setup(self, stage: str) -> None:
         """Begin training: check that the Trainer can train two networks in turn.
@@ -183,11 +183,13 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             if self.is_adversarial() or scheduler.optimizer is self._generator_optimizer():
                 scheduler.step()
 
-    def _end_step(self, batch: Batch, loss: Tensor, critic_loss: Tensor, *, steps: bool) -> dict[str, Tensor]:
+    def _end_step(
+        self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, steps: bool
+    ) -> dict[str, Tensor]:
         """Step the schedules if a group of batches ends; log and return both losses."""
         if steps:
             self._step_schedules()
-        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
+        losses = {"generator": loss.detach(), "discriminator": discriminator_loss.detach()}
         self.log_losses(losses, len(batch["rgb"]))
         return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
 
@@ -241,15 +243,15 @@ class DiscriminatorFirst(GANColorizationModule[P]):
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
             painted = self.paint(batch)
-        critic_loss = batch["rgb"].new_zeros(())
+        discriminator_loss = batch["rgb"].new_zeros(())
         if self.is_adversarial():
             with discriminator.toggle_model(sync_grad=steps):
-                critic_loss = self.discriminator_loss(batch, self.repaint(batch, painted))
-                self._descend(discriminator, critic_loss, steps=steps, counts=False)
+                discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, painted))
+                self._descend(discriminator, discriminator_loss, steps=steps, counts=False)
         with generator.toggle_model(sync_grad=steps):
             loss = self.generator_loss(batch, painted)
             self._descend(generator, loss, steps=steps)
-        return self._end_step(batch, loss, critic_loss, steps=steps)
+        return self._end_step(batch, loss, discriminator_loss, steps=steps)
 
 
 def _nothing() -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import (
     chi_square_distance,
-    least_squares_critic_loss,
+    least_squares_discriminator_loss,
     least_squares_loss,
     soft_histogram,
     total_variation,
@@ -27,9 +27,9 @@ from colorzoo.networks.discriminators import pixel_patch_discriminator
 from colorzoo.networks.gated_transfer import Colored
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced
-from colorzoo.training.gan import Adversary, GANColorizationModule
+from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 
 _TINY = 2.22e-16
@@ -47,11 +47,11 @@ class GatedTransferObjective:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
     """
 
-    pixel_weight: Weight = 1000.0
-    histogram_weight: Weight = 1.0
-    variation_weight: Weight = 10.0
-    class_weight: Weight = 1.0
-    adversarial_weight: Weight = 0.1
+    pixel_weight: NonNegativeFloat = 1000.0
+    histogram_weight: NonNegativeFloat = 1.0
+    variation_weight: NonNegativeFloat = 10.0
+    class_weight: NonNegativeFloat = 1.0
+    adversarial_weight: NonNegativeFloat = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
 
     model: Any
     objective: GatedTransferObjective
-    adversary: Adversary
+    discriminator_config: DiscriminatorConfig
     label_setting = "--model.architecture.classes"
 
     def __init__(
@@ -90,7 +90,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
 
     def configure_discriminator(self) -> None:
         """Build the discriminator of L / 50 - 1 and ab / 110."""
-        self.discriminator = pixel_patch_discriminator(self.adversary.discriminator_width)
+        self.discriminator = pixel_patch_discriminator(self.discriminator_config.discriminator_width)
 
     @property
     def label_count(self) -> int:
@@ -145,4 +145,4 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         """Return the least-squares loss of the discriminator."""
         fake = torch.cat([painted.truth[:, :1], painted.ab.detach() / AB_SCALE], dim=1)
         scores = [self.discriminator(each).float() for each in (fake, painted.truth)]
-        return least_squares_critic_loss(*scores)
+        return least_squares_discriminator_loss(*scores)

@@ -15,7 +15,7 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import Natural, Weight
+from colorzoo.settings import NonNegativeFloat, PositiveInt
 from colorzoo.training.schedules import RunSchedule
 
 P = ParamSpec("P")
@@ -57,8 +57,8 @@ class AdversarialOptimization(Optimization, total=False):
 
     discriminator_optimizer: OptimizerCallable | None
     discriminator_lr_scheduler: LRSchedulerCallable | None
-    accumulate: Natural
-    clip: Weight
+    accumulate: PositiveInt
+    clip: NonNegativeFloat
 
 
 class Maker(Generic[P, R]):

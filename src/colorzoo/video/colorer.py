@@ -15,7 +15,7 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.answer import answer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
-from colorzoo.inference.palette import doubt_of
+from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.video.frames import VideoError, VideoFrame
 
@@ -31,7 +31,7 @@ class FrameColorer:
             on; the first one is also the reference for the frames before it.
         reference: Reference for the frames before the first key frame, or for all frames.
         strength: Factor on the chroma.
-        tells_doubt: Estimate the uncertainty of each shot, which takes a tenth of the time of colorizing.
+        predicts_uncertainty: Estimate the uncertainty of each shot, which adds 10 % to the time.
 
     Attributes:
         notes: Remarks about the current shot, as keys.
@@ -48,7 +48,7 @@ class FrameColorer:
         reference: Exemplar | None = None,
         strength: float = 1.0,
         *,
-        tells_doubt: bool = False,
+        predicts_uncertainty: bool = False,
     ) -> None:
         if colorizer.paints:
             raise VideoError(f"{colorizer.name} colorizes sketches; choose a model for grayscale photographs")
@@ -61,8 +61,8 @@ class FrameColorer:
         }
         self._reference = reference
         self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colorized
-        self._tells_doubt = tells_doubt
-        self._doubts: list[float] = []
+        self._predicts_uncertainty = predicts_uncertainty
+        self._uncertainties: list[float] = []
         self.notes: dict[str, None] = {}
 
     @property
@@ -79,12 +79,12 @@ class FrameColorer:
     def start_shot(self) -> None:
         """Reset the previous frame, the uncertainty and the notes at the start of a shot."""
         self._previous = None
-        self._doubts, self.notes = [], {}
+        self._uncertainties, self.notes = [], {}
 
     @property
-    def doubt(self) -> float | None:
-        """Mean uncertainty of the colorized frames of this shot, see `doubt_of`; None if unknown."""
-        return round(sum(self._doubts) / len(self._doubts), 1) if self._doubts else None
+    def uncertainty(self) -> float | None:
+        """Mean uncertainty of the colorized frames of this shot, see `mean_uncertainty`; None if unknown."""
+        return round(sum(self._uncertainties) / len(self._uncertainties), 1) if self._uncertainties else None
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the frame is a key frame whose image has the same aspect ratio."""
@@ -133,8 +133,8 @@ class FrameColorer:
         )
         solved = answer(job)
         self.notes |= dict.fromkeys(solved.notes)
-        if self._tells_doubt and (doubt := doubt_of(solved)) is not None:
-            self._doubts.append(doubt)
+        if self._predicts_uncertainty and (uncertainty := mean_uncertainty(solved)) is not None:
+            self._uncertainties.append(uncertainty)
         return solved.ab[None]
 
     def _exemplar_for(self, number: int) -> Exemplar | None:

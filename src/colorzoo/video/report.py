@@ -46,7 +46,7 @@ def shot_entries(
         shot = middles[frame.number]
         entry = replace(
             whole,
-            doubt=shot.doubt,
+            uncertainty=shot.uncertainty,
             frame=shot.frame,
             notes="; ".join((*ReadIssues(list(shot.broken)).lines(), *shot.notes)),
             first_frame=shot.first,

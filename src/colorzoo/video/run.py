@@ -51,7 +51,7 @@ class Shot:
     start: str = ""
     end: str = ""
     frame: str = ""
-    doubt: float | None = None
+    uncertainty: float | None = None
     broken: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -297,7 +297,7 @@ class _OpenShot:
         shot = replace(
             self._shot,
             frame="" if self._inside is None else str(self._inside),
-            doubt=self._colorer.doubt,
+            uncertainty=self._colorer.uncertainty,
             broken=tuple(self._broken),
             notes=tuple(self._colorer.notes),
         )

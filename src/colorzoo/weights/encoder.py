@@ -7,8 +7,8 @@ from functools import cache
 import torch
 from torch import nn
 
+from colorzoo.networks.click_segmenter import ClickSegmenter
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
-from colorzoo.networks.thing_network import ThingNetwork
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.weights.load import read_weights
 
@@ -36,8 +36,8 @@ def frozen_imagenet_encoder() -> ImageNetEncoder:
 
 
 @cache
-def thing_network() -> tuple[ImageNetEncoder, ThingNetwork]:
+def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
     """Return the encoder and the network over its maps; they are loaded once."""
-    network = ThingNetwork()
+    network = ClickSegmenter()
     network.load_state_dict(read_weights(embedded_folder() / THINGS_FILE).state_dict)
     return frozen_imagenet_encoder(), network.eval().requires_grad_(False)

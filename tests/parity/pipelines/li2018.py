@@ -19,7 +19,7 @@ from colorzoo.zoo.li2018.smoothing import (
     BETA,
     GUIDED_EPSILON,
     GUIDED_RADIUS,
-    RasterImage,
+    FloatImage,
     last_filter,
     smooth_closed_form,
     smooth_guided,
@@ -79,7 +79,7 @@ def stylize_as_published(
 def rebuild(network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
     """Return an image ``(B, 3, H, W)`` from its own features at a level."""
     encoded = network.encoders[level - 1](rgb)
-    rebuilt: Tensor = network.decoders[level - 1](encoded.taps[-1], encoded.pools)
+    rebuilt: Tensor = network.decoders[level - 1](encoded.hooks[-1], encoded.pools)
     return rebuilt
 
 
@@ -90,7 +90,7 @@ def closed_form(stylized: Bytes, content: Bytes) -> Bytes:
 
 def closed_form_value(
     stylized: Bytes, content: Bytes, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
-) -> RasterImage:
+) -> FloatImage:
     """Return the result of the closed form ``(H - 4, W - 4, 3)`` before it is rounded."""
     inner = stylized[_BORDER:-_BORDER, _BORDER:-_BORDER]
     guide = squeezed_guide(content) / 255

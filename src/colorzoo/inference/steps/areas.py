@@ -168,7 +168,7 @@ def _own_lab(own: Prediction | None, strength: float) -> Tensor:
     return found[0] * torch.tensor([1.0, strength, strength]).view(3, 1, 1)
 
 
-def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
+def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
     """Add boxes around object areas; they replace the detections of a model."""
     plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
     around = [_bounding_box(each.share > _HALF) for each in drawn]
@@ -176,7 +176,7 @@ def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
     return replace(guidance, boxes=every)
 
 
-def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
+def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
     """Add strokes along the boundaries of object areas, except at the image border."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
     insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
@@ -185,7 +185,7 @@ def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scri
     return Scribbles(mask if strokes is None else torch.maximum(mask, strokes.mask))
 
 
-def restrict_to_things(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
+def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
     """Restrict the effect of boxes around areas to the areas."""
     share = torch.stack([each.area.opacity * each.share for each in drawn]).amax(dim=0)[None, None]
     return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))

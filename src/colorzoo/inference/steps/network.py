@@ -26,8 +26,8 @@ from colorzoo.guidance import (
 from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.rasterize import boxes_of, rasterize_scribbles
 from colorzoo.inference.network import EditState, NetworkRunner
-from colorzoo.inference.steps.reach import Places
-from colorzoo.memory import key_of
+from colorzoo.inference.steps.reach import PointPatches
+from colorzoo.lru_cache import key_of
 from colorzoo.prediction import Prediction
 
 Size = tuple[int, int]
@@ -135,13 +135,15 @@ def run_network(
     return network.predict(seen, replace(guidance, points=points, scribbles=strokes), state)
 
 
-def compare_places(lightness: Tensor, state: EditState, *, network: NetworkRunner, places: Places) -> Tensor:
+def compute_similarity(
+    lightness: Tensor, state: EditState, *, network: NetworkRunner, places: PointPatches
+) -> Tensor:
     """Compute the similarity of all locations to points, ``(1, 1, h, w)`` in [0, 1] at any size.
 
-    See `colorzoo.capabilities.ComparesPlaces`.
+    See `colorzoo.capabilities.ComputesSimilarity`.
     """
     mask = places.mask((int(lightness.shape[2]), int(lightness.shape[3])))
-    return network.likeness(lightness, mask, state)
+    return network.similarity(lightness, mask, state)
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
@@ -154,10 +156,10 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
     return found
 
 
-def find_look(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
-    """Encode a reference; see `colorzoo.capabilities.GivesLooks`."""
-    look = network.ask(lambda model: model.look(exemplar.rgb.to(model.device)).float().cpu())
-    return replace(exemplar, look=look)
+def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
+    """Encode a reference; see `colorzoo.capabilities.EncodesReference`."""
+    embedding = network.ask(lambda model: model.encode_reference(exemplar.rgb.to(model.device)).float().cpu())
+    return replace(exemplar, embedding=embedding)
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:

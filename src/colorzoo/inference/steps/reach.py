@@ -1,7 +1,7 @@
 """The reach of points: the distance over which their colors spread.
 
 The distance is the cost of the shortest path from the point. Crossing an edge of the lightness adds cost,
-more in uniform surroundings. If the model compares locations (`colorzoo.capabilities.ComparesPlaces`),
+more in uniform surroundings. If the model compares locations (`colorzoo.capabilities.ComputesSimilarity`),
 dissimilarity to the point adds cost too. One search computes the paths of all points with equal reach, and
 each location belongs to the nearest point. The constants are fitted on one half of a labeled sample;
 ``python -m benchmarks reach`` evaluates the other half.
@@ -102,7 +102,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Places:
+class PointPatches:
     """Squares that points cover in an image.
 
     Attributes:
@@ -114,7 +114,7 @@ class Places:
     image_size: Size
 
     @classmethod
-    def of(cls, hints: Sequence[PointHint], image_size: Size) -> Places:
+    def of(cls, hints: Sequence[PointHint], image_size: Size) -> PointPatches:
         """Return the squares of points."""
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
@@ -154,7 +154,7 @@ def edge_costs(lightness: Map) -> Map:
     return costs
 
 
-def find_paths(costs: Map, *, places: Places) -> Paths:
+def find_paths(costs: Map, *, places: PointPatches) -> Paths:
     """Find the shortest paths from points, given `step_costs`."""
     cells = places.numbers(costs.shape)
     search = MCP_Geometric(costs)
@@ -176,7 +176,7 @@ def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
 
 
 def limit_extent(
-    *found: Paths | Tensor | None, places: Places, reaches: tuple[Reach, ...], size: Size
+    *found: Paths | Tensor | None, places: PointPatches, reaches: tuple[Reach, ...], size: Size
 ) -> Extent:
     """Compute the extent of point colors.
 
@@ -190,10 +190,10 @@ def limit_extent(
     groups = by_reach(reaches)
     weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
     halves = zip(groups.items(), found[: len(groups)], found[len(groups) :], strict=True)
-    for (reach, numbers), paths, likeness in halves:
+    for (reach, numbers), paths, similarity in halves:
         assert isinstance(paths, Paths)
-        assert not isinstance(likeness, Paths)
-        part = fade(paths.costs, on_grid(likeness, paths.costs), reach)
+        assert not isinstance(similarity, Paths)
+        part = fade(paths.costs, on_grid(similarity, paths.costs), reach)
         nearest = np.where(part > weight, np.array(numbers)[paths.owner], nearest)
         weight = np.maximum(part, weight)
     maps = torch.from_numpy(weight)[None, None], torch.from_numpy(nearest)[None, None].double()
@@ -226,11 +226,11 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
     return replace(extent, weight=extent.weight * smooth)
 
 
-def on_grid(likeness: Tensor | None, costs: Map) -> Map | None:
+def on_grid(similarity: Tensor | None, costs: Map) -> Map | None:
     """Return the similarity of the cells of a grid to points, or None; see `limit_extent`."""
-    if likeness is None:
+    if similarity is None:
         return None
-    found: Map = F.interpolate(likeness, costs.shape, mode="bilinear")[0, 0].numpy()
+    found: Map = F.interpolate(similarity, costs.shape, mode="bilinear")[0, 0].numpy()
     return found
 
 

@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
-from colorzoo.settings import Share, check_arguments
+from colorzoo.settings import Fraction, check_arguments
 
 
 class GrowingWeightAveraging(WeightAveraging):
@@ -26,7 +26,7 @@ class GrowingWeightAveraging(WeightAveraging):
     """
 
     def __init__(
-        self, decay: Share = 0.999, device: torch.device | str | None = None, use_buffers: bool = True
+        self, decay: Fraction = 0.999, device: torch.device | str | None = None, use_buffers: bool = True
     ) -> None:
         check_arguments(type(self), {"decay": decay})
         self.decay = decay

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 # Layer weights of 0 disable the perceptual loss, because the VGG network requires pretrained weights.
 _TRIAL = {
     "encoder": "resnet18",
     "width": 0.125,
-    "critic_width": 0.03125,
+    "discriminator_width": 0.03125,
     "stage": "unfrozen",
     "layer_weights": (0.0, 0.0, 0.0),
     "encoder_weights": None,
@@ -57,7 +57,9 @@ ARTISTIC = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(_TRIAL, size=64, without_gradient=("model.network.blocks.1.conv*.3.*.weight_orig",)),
+    contract_test=ContractTestConfig(
+        _TRIAL, size=64, without_gradient=("model.network.blocks.1.conv*.3.*.weight_orig",)
+    ),
 )
 
 STABLE = replace(
@@ -80,7 +82,7 @@ STABLE = replace(
     },
     config="antic2019/stable_frozen_64.yaml",
     quality=(),  # no published measurement
-    smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.5}),
+    contract_test=replace(ARTISTIC.contract_test, hparams={**_TRIAL, "nf_factor": 0.5}),
 )
 
 CARDS = (ARTISTIC, STABLE)

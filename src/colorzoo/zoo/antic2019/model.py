@@ -35,14 +35,14 @@ class Architecture:
         decoder: ``deep`` (two convolutions per block, artistic) or ``wide`` (one convolution, stable).
         nf_factor: Multiplier of the decoder's channel counts: 1.5 (artistic) or 2 (stable).
         width: Multiplier of the encoder's channel counts; 1.0 is the published network.
-        critic_width: Multiplier of the critic's channel counts.
+        discriminator_width: Multiplier of the critic's channel counts.
     """
 
     encoder: Encoder = "resnet34"
     decoder: Decoder = "deep"
     nf_factor: Positive = 1.5
     width: Width = 1.0
-    critic_width: Width = 1.0
+    discriminator_width: Width = 1.0
 
 
 @dataclass(frozen=True)

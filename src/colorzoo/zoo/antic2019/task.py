@@ -24,7 +24,7 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization, build
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16, load_torchvision
@@ -57,16 +57,16 @@ class Objective:
             They are added to the L1 distance of pixels; zeros disable VGG.
         content_weight: Weight of the content loss in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
         adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
-        critic_threshold: Critic loss below which the next step trains the generator.
+        discriminator_threshold: Critic loss below which the next step trains the generator.
         encoder_weights: Initial encoder weights: ``torchvision`` downloads them once, a path loads a
             torchvision file, None uses random weights.
         vgg_weights: Weights of VGG-16: ``torchvision`` or the path of a torchvision file.
     """
 
     layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
-    content_weight: Weight = 2.0
-    adversarial_weight: Weight = 1.0
-    critic_threshold: float = 0.65
+    content_weight: NonNegativeFloat = 2.0
+    adversarial_weight: NonNegativeFloat = 1.0
+    discriminator_threshold: float = 0.65
     encoder_weights: str | None = "torchvision"
     vgg_weights: str | None = "torchvision"
 
@@ -116,7 +116,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     def configure_discriminator(self) -> None:
         """Build the critic if the stage trains it."""
         self.discriminator = (
-            Critic(self.architecture.critic_width) if self.is_adversarial() else nn.Identity()
+            Critic(self.architecture.discriminator_width) if self.is_adversarial() else nn.Identity()
         )
 
     def configure_losses(self) -> None:
@@ -164,7 +164,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if self.stage == "critic":
             labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
             return pretraining_loss(torch.cat([fake, real]), labels)
-        return critic_loss(fake, real)
+        return discriminator_loss(fake, real)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator or the critic; the ``gan`` stage alternates between them."""
@@ -182,7 +182,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             self._descend(optimizer, loss, steps=steps)
         if steps:
             self._step_schedule(optimizer)
-            self.generators_turn = critics and self._critic_is_ahead(loss)
+            self.generators_turn = critics and self._discriminator_is_ahead(loss)
         self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
 
@@ -235,10 +235,10 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             raise WeightsError("vgg_weights must be set for the content loss. Or set layer_weights to 0.")
         return torchvision_weights(self.objective.vgg_weights, VGG16_URL)
 
-    def _critic_is_ahead(self, loss: Tensor) -> bool:
-        """Return whether the critic loss, averaged over processes, is below ``critic_threshold``."""
+    def _discriminator_is_ahead(self, loss: Tensor) -> bool:
+        """Return whether the critic loss, averaged over processes, is below ``discriminator_threshold``."""
         mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
-        return self.stage == "gan" and float(mean) < self.objective.critic_threshold
+        return self.stage == "gan" and float(mean) < self.objective.discriminator_threshold
 
     def _optimizer_of(self, name: str) -> LightningOptimizer:
         found: Any = self.optimizers()
@@ -307,7 +307,7 @@ def adversarial_loss(fake: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
-def critic_loss(fake: Tensor, real: Tensor) -> Tensor:
+def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
     """Return the critic's cross-entropy from scores of generated and real images."""
     missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return 0.5 * (adversarial_loss(real) + missed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score
 
 _FID = Score("FID", 4.68, "lower", "ImageNet ctest10k, references of He 2018", "Chen et al. 2023, Table I")
 
@@ -19,7 +19,7 @@ FULL = ModelCard(
     guidance=("exemplar",),
     config="bai2022/paper.yaml",
     quality=(Quality("exemplar", 75, "Between zhang2019 and zhao2021 in Chen et al. 2023.", stated=(_FID,)),),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         {"width": 0.125, "side": 128, "important": 32, "scattered": 32, "class_weight": 0.0},
         size=128,
         scales={

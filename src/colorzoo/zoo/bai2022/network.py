@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import InstanceNorm, conv3x3, scaled_width
 from colorzoo.networks.levels import DecoderLevel, all_depths, cosines, fusing, shares
-from colorzoo.settings import Count, Natural, Range, Width
+from colorzoo.settings import NonNegativeInt, PositiveInt, Range, Width
 
 STYLE = 64
 _SLOPE = 0.2
@@ -173,9 +173,9 @@ class Architecture:
 
     width: Width = 1.0
     side: Annotated[int, Range(64, unit="pixels")] = 256
-    classes: Natural = 1000
-    important: Natural = 256
-    scattered: Count = 256
+    classes: PositiveInt = 1000
+    important: PositiveInt = 256
+    scattered: NonNegativeInt = 256
 
 
 class Read(NamedTuple):

@@ -13,7 +13,7 @@ from colorzoo.data.self_references import warp_jitter_reference
 from colorzoo.losses import grid_cross_entropy, total_variation, weighted_sum
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -33,11 +33,11 @@ class Objective:
         bin_weight: Weight of the cross-entropy over the ab bins.
     """
 
-    rough_weight: Weight = 100.0
-    fine_weight: Weight = 100.0
-    class_weight: Weight = 0.1
-    variation_weight: Weight = 10.0
-    bin_weight: Weight = 1.0
+    rough_weight: NonNegativeFloat = 100.0
+    fine_weight: NonNegativeFloat = 100.0
+    class_weight: NonNegativeFloat = 0.1
+    variation_weight: NonNegativeFloat = 10.0
+    bin_weight: NonNegativeFloat = 1.0
 
 
 class Bai2022(SelfReferenced, SingleOptimizerModule):

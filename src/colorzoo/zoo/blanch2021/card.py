@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _DROPBOX = "https://www.dropbox.com/s"
 
@@ -40,7 +40,7 @@ FULL = ModelCard(
     },
     config="blanch2021/paper.yaml",
     quality=(Quality("exemplar", 58, "Just behind zhang2019 in Chen et al. 2023.", stated=(_FID,)),),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         {"width": 0.125, "side": 32, "discriminator_width": 0.125},
         scales={f"model.network.heads.{index}.2.weight": 0.05 for index in range(4)},
     ),

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from colorzoo.networks.axial import HEADS, BothAxes
 from colorzoo.networks.blocks import conv3x3, scaled_width
 from colorzoo.networks.imagenet import outputs_of, vgg_layers
-from colorzoo.settings import Natural, Range, Width
+from colorzoo.settings import PositiveInt, Range, Width
 
 TAPS = (1, 6, 11, 20, 29, 35)
 """Indices of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and relu5_4 in torchvision's VGG-19."""
@@ -39,7 +39,7 @@ class Architecture:
     side: Annotated[int, Range(STRIDE, unit="pixels")] = 224
     attention: Literal["axial", "full"] = "axial"
     positions: bool = True
-    passes: Natural = 2
+    passes: PositiveInt = 2
 
 
 class XCNet(nn.Module):
@@ -57,7 +57,7 @@ class XCNet(nn.Module):
         self.target_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels)
         self.reference_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels[_MATCHED])
         kinds = [
-            AllPlaces(wide)
+            FullAttention(wide)
             if architecture.attention == "full"
             else BothAxes(wide, architecture.side // stride, positions=architecture.positions)
             for stride in (4, 8, 16)
@@ -94,7 +94,7 @@ class XCNet(nn.Module):
         return maps[::-1]
 
 
-class AllPlaces(nn.Module):
+class FullAttention(nn.Module):
     """Full attention from every position to all positions of the reference; not part of the paper.
 
     Args:
@@ -117,7 +117,7 @@ class ReferenceAttention(nn.Module):
     """Residual attention that is applied several times with shared weights.
 
     Args:
-        attend: `BothAxes` or `AllPlaces`.
+        attend: `BothAxes` or `FullAttention`.
         channels: Channels of both feature maps.
         passes: Number of applications.
     """

@@ -13,7 +13,7 @@ from torchvision.models import VGG19_Weights
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import (
     chi_square_distance,
-    least_squares_critic_loss,
+    least_squares_discriminator_loss,
     least_squares_loss,
     soft_histogram,
     total_variation,
@@ -23,9 +23,9 @@ from colorzoo.metrics.feature_networks import load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced, references_of
-from colorzoo.training.gan import Adversary, DiscriminatorFirst
+from colorzoo.training.gan import DiscriminatorConfig, DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.blanch2021.model import AttentionStylization
 from colorzoo.zoo.blanch2021.network import Architecture
@@ -46,10 +46,10 @@ class Objective:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminators.
     """
 
-    histogram_weight: Weight = 2.0
-    pixel_weight: Weight = 100.0
-    variation_weight: Weight = 50.0
-    adversarial_weight: Weight = 1.0
+    histogram_weight: NonNegativeFloat = 2.0
+    pixel_weight: NonNegativeFloat = 100.0
+    variation_weight: NonNegativeFloat = 50.0
+    adversarial_weight: NonNegativeFloat = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +81,14 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
     model: AttentionStylization
     objective: Objective
-    adversary: Adversary
+    discriminator_config: DiscriminatorConfig
     discriminator: nn.ModuleList
 
     def __init__(
         self,
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
-        adversary: Adversary = Adversary(),
+        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(AttentionStylization(architecture), **optimization)
@@ -96,7 +96,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     def configure_discriminator(self) -> None:
         """Build a discriminator for each scale of at least 24 pixels."""
         sides = [self.model.side >> scale for scale in range(_SCALES)]
-        width = self.adversary.discriminator_width
+        width = self.discriminator_config.discriminator_width
         self.discriminator = nn.ModuleList(
             PatchDiscriminator(3, width) for side in sides if side >= _SMALLEST_JUDGED
         )
@@ -153,12 +153,12 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
     def discriminator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
         """Return the sum of the discriminator losses."""
-        return torch.stack(self.critic_losses(painted)).sum()
+        return torch.stack(self.discriminator_losses(painted)).sum()
 
-    def critic_losses(self, painted: ScaledPrediction) -> list[Tensor]:
+    def discriminator_losses(self, painted: ScaledPrediction) -> list[Tensor]:
         """Return the loss of each discriminator; gradients do not reach the generator."""
         scores = self.judge([lab.detach() for lab in painted.painted]), self.judge(painted.truth)
-        return [least_squares_critic_loss(*pair) for pair in zip(*scores, strict=True)]
+        return [least_squares_discriminator_loss(*pair) for pair in zip(*scores, strict=True)]
 
     def judge(self, levels: list[Tensor]) -> list[Tensor]:
         """Return discriminator scores for scaled Lab at all scales."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -41,7 +41,7 @@ FULL = ModelCard(
         ),
         Quality("classes", 50, "Full networks of the paper that introduced class guidance."),
     ),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
     ),
     limits=("export",),

@@ -40,7 +40,7 @@ from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Natural, Positive, Share, Width, settings_of
+from colorzoo.settings import Fraction, Positive, PositiveInt, Width, settings_of
 from colorzoo.zoo.chen2023.network import (
     CLUSTERS,
     Merging,
@@ -65,9 +65,9 @@ class Extensions(ExemplarExtensions):
         one_class: Fraction of training images that are matched without classes.
     """
 
-    without_reference: Share = 0.0
-    hide_classes: Share = 0.0
-    one_class: Share = 0.0
+    without_reference: Fraction = 0.0
+    hide_classes: Fraction = 0.0
+    one_class: Fraction = 0.0
 
 
 def hide_from_matching(
@@ -134,7 +134,7 @@ class Segmentation:
 
     segmenter: Literal["stego", "stego_supervised", "clusters"] | None = "stego"
     segmenter_weights: str | None = None
-    classes: Natural = 22
+    classes: PositiveInt = 22
     merging: Merging = "pre"
     segmented_target: Literal["gray", "color"] = "gray"
 
@@ -214,7 +214,7 @@ class SPColor(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 of the size."""
-        return self.features.of_lightness(pad_image(lightness.float())).taps
+        return self.features.of_lightness(pad_image(lightness.float())).hooks
 
     def segment(self, lightness: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel."""
@@ -280,8 +280,8 @@ class SPColor(ColoringModel):
             classes: Classes of images and references at a quarter of the size.
         """
         maps = (
-            self.correspondence(unit_features(target.taps)),
-            self.correspondence(unit_features(other.taps)),
+            self.correspondence(unit_features(target.hooks)),
+            self.correspondence(unit_features(other.hooks)),
         )
         ab = F.avg_pool2d(reference.ab, STRIDE)
         warped = warp_reference(self.correspondence, maps, ab, classes, self.architecture.tau)

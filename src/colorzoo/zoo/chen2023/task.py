@@ -69,7 +69,7 @@ class Chen2023(ExemplarGANModule):
     extensions: Extensions
     objective: ExemplarObjective
     simulation: ExemplarSimulation
-    adversary: ExemplarDiscriminator
+    discriminator_config: ExemplarDiscriminator
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Chen2023(ExemplarGANModule):
         segmentation: Segmentation = Segmentation(),
         objective: ExemplarObjective = ExemplarObjective(),
         simulation: ExemplarSimulation = ExemplarSimulation(),
-        adversary: ExemplarDiscriminator = ExemplarDiscriminator(),
+        discriminator_config: ExemplarDiscriminator = ExemplarDiscriminator(),
         extensions: Extensions = Extensions(),
         matching_lr: Positive | None = 2e-5,
         start: Start | str | None = None,
@@ -94,9 +94,9 @@ class Chen2023(ExemplarGANModule):
 
     def configure_discriminator(self) -> None:
         """Build the discriminator."""
-        adversary = self.adversary
+        discriminator_config = self.discriminator_config
         self.discriminator = AttentionDiscriminator(
-            3, adversary.discriminator_width, layers=adversary.discriminator_layers
+            3, discriminator_config.discriminator_width, layers=discriminator_config.discriminator_layers
         )
 
     def setup(self, stage: str) -> None:
@@ -207,6 +207,6 @@ class _GridMeans(nn.Module):
         self.trunk = borrowed_trunk(name)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        deepest = self.trunk.of_rgb(rgb).taps[-1]
+        deepest = self.trunk.of_rgb(rgb).hooks[-1]
         pooled: Tensor = F.adaptive_avg_pool2d(deepest, _GRID)
         return pooled.flatten(1)

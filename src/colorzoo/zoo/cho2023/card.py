@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 # mean error of g for each segment without a color, measured on training images
 _MEASURED = {0: 0.0243, 1: 0.0663, 22: 0.0544, 30: 0.0392}
@@ -39,7 +39,9 @@ FULL = ModelCard(
         Quality("regions", 50, "Full networks of the paper that introduced region guidance."),
         Quality("sketch", 50, "Full networks; no published comparison with other models of this package."),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}),
+    contract_test=ContractTestConfig(
+        hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
+    ),
 )
 
 SMALL = replace(
@@ -84,7 +86,7 @@ POINTS = replace(
     guidance=("points",),
     quality=(),
     config="cho2023/points.yaml",
-    smoke=Smoke(hparams={"width": 0.125}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
 POINTS_SMALL = replace(

@@ -17,11 +17,11 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.hint_unet import point_colors
-from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Probability, Weight, Width, settings_of
+from colorzoo.settings import NonNegativeFloat, Probability, Width, settings_of
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
     Extensions,
@@ -85,27 +85,27 @@ class GuidingPainter(ColoringModel):
         Raises:
             GuidanceError: More than 30 regions, or colors outside [0, 1].
         """
-        return RgbPrediction(rgb=self.after_taps(self.before_taps(lightness, guidance), unchanged))
+        return RgbPrediction(rgb=self.after_hooks(self.before_hooks(lightness, guidance), unchanged))
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Feature maps of g that an add-on may modify."""
-        return self.network.colorizer.taps
+        return self.network.colorizer.hooks
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first feature hook; see `TappedModel`."""
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to its first feature hook; see `HookedModel`."""
         regions = guidance.regions if guidance is not None else None
         if regions is None:
             regions = _without_colors(self.network.divide(lightness))
         regions = _all_segments(regions)
         hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
         segments = regions.index if regions.segments is None else regions.segments
-        maps = self.network.before_taps(lightness, hints, one_hot(segments, SEGMENTS))
-        return TapState(maps, (lightness.shape[-2], lightness.shape[-1]))
+        maps = self.network.before_hooks(lightness, hints, one_hot(segments, SEGMENTS))
+        return HookState(maps, (lightness.shape[-2], lightness.shape[-1]))
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the model from its first feature hook to the output; see `TappedModel`."""
-        return (self.network.after_taps(state.maps, visit) + 1) / 2
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the model from its first feature hook to the output; see `HookedModel`."""
+        return (self.network.after_hooks(state.maps, visit) + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
         """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], the most useful first.
@@ -147,7 +147,7 @@ class PointsSettings:
 
     width: Width = 1.0
     stop_probability: Probability = 1 / 8
-    reconstruction_weight: Weight = 30.0
+    reconstruction_weight: NonNegativeFloat = 30.0
     hint_residual: bool = False
 
 

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.networks.taps import Visit, unchanged
+from colorzoo.networks.feature_hooks import Visit, unchanged
 from colorzoo.networks.unet import UNet
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Natural, Share
+from colorzoo.settings import Fraction, PositiveInt
 
 SEGMENTS = 30
 _FULL_BASE, _STEP = 64, 2
@@ -107,18 +107,18 @@ class GuidingPainterNetwork(nn.Module):
             hints: Colors in [-1, 1] and mask.
             segments: ``(B, 30, H, W)``, one-hot.
         """
-        return self.after_taps(self.before_taps(sketch, hints, segments), unchanged)
+        return self.after_hooks(self.before_hooks(sketch, hints, segments), unchanged)
 
-    def before_taps(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
+    def before_hooks(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
         """Run g up to its first feature hook; see `paint` for the arguments."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
-        return *self.colorizer.before_taps(x), hints.color
+        return *self.colorizer.before_hooks(x), hints.color
 
-    def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
+    def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
         """Return the image ``(B, 3, H, W)`` in [-1, 1]."""
         *inner, color = maps
         height, width = color.shape[-2:]
-        painted = self.colorizer.after_taps(tuple(inner), visit)[..., :height, :width].float()
+        painted = self.colorizer.after_hooks(tuple(inner), visit)[..., :height, :width].float()
         return torch.tanh(painted + as_residual(color) if self.hint_residual else painted)
 
 
@@ -293,11 +293,11 @@ class Extensions:
             (`recolor_hinted`).
     """
 
-    segmenter_side: Natural | None = None
+    segmenter_side: PositiveInt | None = None
     pieces: bool = False
     needs: tuple[float, ...] = ()
     hint_residual: bool = False
-    recolored: Share = 0.0
+    recolored: Fraction = 0.0
 
 
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:

@@ -17,12 +17,12 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.losses import least_squares_critic_loss, least_squares_loss, weighted_sum
+from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Positive, Probability, Weight
+from colorzoo.settings import NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
@@ -60,10 +60,10 @@ class Objective:
         final_temperature: Temperature in the last step; the decay is exponential.
     """
 
-    reconstruction_weight: Weight = 30.0
-    variance_weight: Weight = 5.0
-    smoothness_weight: Weight = 1.0
-    adversarial_weight: Weight = 0.2
+    reconstruction_weight: NonNegativeFloat = 30.0
+    variance_weight: NonNegativeFloat = 5.0
+    smoothness_weight: NonNegativeFloat = 1.0
+    adversarial_weight: NonNegativeFloat = 0.2
     smoothness_form: Smoothness = "eight_l1"
     initial_temperature: Positive = 1.0
     final_temperature: Positive = 0.1
@@ -160,7 +160,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         painted = self.model.network.paint(sketch, Hints(color, mask), segments)
         return RgbPrediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
 
-    def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
+    def regenerate(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
         """Generate again with new random draws for the discriminator, as in the published code."""
         with torch.no_grad():
             return self._paint_batch(batch, "second")
@@ -199,7 +199,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         sketch = sketches_of(batch)
         fake = self._scores(sketch, painted.rgb)
         real = self._scores(sketch, _truth(batch, painted))
-        loss: Tensor = self.objective.adversarial_weight * least_squares_critic_loss(fake, real)
+        loss: Tensor = self.objective.adversarial_weight * least_squares_discriminator_loss(fake, real)
         return loss
 
     def temperature(self) -> float:

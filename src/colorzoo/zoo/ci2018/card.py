@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality
 
 FULL = ModelCard(
     name="ci2018",
@@ -22,12 +22,12 @@ FULL = ModelCard(
     config="ci2018/paper.yaml",
     quality=(Quality("sketch", 30, "Full network; no published comparison with other models here."),),
     # avoids the weights of Illustration2Vec and VGG-16, which must be downloaded
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={
-            **dict.fromkeys(("width", "critic_width"), 0.125),
+            **dict.fromkeys(("width", "discriminator_width"), 0.125),
             "blocks": (1, 1, 1, 1),
             "local_features": "trained",
-            "critic_side": 64,
+            "discriminator_side": 64,
             "content_weight": 0.0,
             "adversarial_weight": 1.0,
         },
@@ -45,7 +45,7 @@ SMALL = replace(
     hparams={"width": 0.1875, "blocks": (4, 2, 2, 1), "local_features": "trained"},
     config="ci2018/small.yaml",
     quality=(),
-    smoke=Smoke(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}),
 )
 
 CARDS = (FULL, SMALL)

@@ -34,21 +34,23 @@ class Architecture:
         width: Multiplier of the generator's channel counts; 1.0 matches the paper.
         blocks: Number of ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
         local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
-        critic_width: Multiplier of the critic's channel counts.
-        critic_side: Side of the training images in pixels, 64 times a power of 2; the critic's input size.
+        discriminator_width: Multiplier of the critic's channel counts.
+        discriminator_side: Input size of the discriminator and side of the training images in pixels,
+            64 times a power of 2.
     """
 
     width: Width = 1.0
     blocks: tuple[int, ...] = BLOCKS
     local_features: Literal["illustration2vec", "trained"] = "illustration2vec"
-    critic_width: Width = 1.0
-    critic_side: int = 512
+    discriminator_width: Width = 1.0
+    discriminator_side: int = 512
 
     def __post_init__(self) -> None:
-        halvings = self.critic_side // 64
-        if self.critic_side % 64 or halvings.bit_count() != 1:
+        halvings = self.discriminator_side // 64
+        if self.discriminator_side % 64 or halvings.bit_count() != 1:
             raise ColorzooError(
-                f"critic_side must be 64 times a power of 2, such as 512, got {self.critic_side}."
+                f"discriminator_side must be 64 times a power of 2, such as 512, "
+                f"got {self.discriminator_side}."
             )
 
 

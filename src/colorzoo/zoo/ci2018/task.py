@@ -18,7 +18,7 @@ from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
 from colorzoo.networks.imagenet import VGGOutputs, normalized
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
@@ -53,10 +53,10 @@ class Objective:
         drift_weight: Weight of the squared mean score of real images.
     """
 
-    content_weight: Weight = 1.0
-    adversarial_weight: Weight = 1e-4
-    penalty_weight: Weight = 10.0
-    drift_weight: Weight = 1e-3
+    content_weight: NonNegativeFloat = 1.0
+    adversarial_weight: NonNegativeFloat = 1e-4
+    penalty_weight: NonNegativeFloat = 10.0
+    drift_weight: NonNegativeFloat = 1e-3
 
 
 class Ci2018(GANColorizationModule[RgbPrediction]):
@@ -80,7 +80,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         self,
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
-        hints: Share = 0.5,
+        hints: Fraction = 0.5,
         i2v_weights: str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
@@ -91,7 +91,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def configure_discriminator(self) -> None:
         """Build the critic."""
         built, features = self.architecture, self.model.network.features
-        self.discriminator = Critic(built.critic_width, built.critic_side, features.channels)
+        self.discriminator = Critic(built.discriminator_width, built.discriminator_side, features.channels)
 
     def setup(self, stage: str) -> None:
         """Load Illustration2Vec and the VGG-16 of the content loss at the start of ``fit``.
@@ -163,20 +163,22 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return maps[0].float()
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the sum of `critic_terms` with randomly drawn interpolation factors."""
-        rgb, side = batch["rgb"], self.architecture.critic_side
+        """Return the sum of `discriminator_terms` with randomly drawn interpolation factors."""
+        rgb, side = batch["rgb"], self.architecture.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
                 f"training images must be {side} x {side} for the critic, got {rgb.shape[-2]} x "
-                f"{rgb.shape[-1]}. Set --data.crop or --model.architecture.critic_side."
+                f"{rgb.shape[-1]}. Set --data.crop or --model.architecture.discriminator_side."
             )
         share = draw_uniform(image_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
-        terms = self.critic_terms(
+        terms = self.discriminator_terms(
             rgb, painted.rgb.detach(), painted.extras["features"], share[..., None, None]
         )
         return torch.stack(list(terms.values())).sum()
 
-    def critic_terms(self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor) -> dict[str, Tensor]:
+    def discriminator_terms(
+        self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor
+    ) -> dict[str, Tensor]:
         """Return the three weighted losses of the critic (WGAN-GP with drift).
 
         Args:
@@ -220,7 +222,7 @@ class Ci2018Pixels(SingleOptimizerModule):
     def __init__(
         self,
         architecture: Architecture = Architecture(),
-        hints: Share = 0.5,
+        hints: Fraction = 0.5,
         **optimization: Unpack[Optimization],
     ) -> None:
         self.hints = hints

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _PAGE = "src/colorzoo/zoo/colorzoo2026/README.md"
 _LOOK = "`benchmarks look`, 400 validation photos, 256 x 256, network at 192"
@@ -66,7 +66,7 @@ COLORZOO = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,
         # small outputs, because the contract tests bound rounding error in CIE units

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.memory import Memory, key_of
+from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -34,18 +34,18 @@ from colorzoo.zoo.colorzoo2026.points import (
     ColorCovariance,
     CovarianceColumns,
     Posterior,
-    agree,
+    boost_chroma,
     bound_change,
     cell_covariance,
-    enliven,
     observe,
+    pool_logits,
 )
 from colorzoo.zoo.colorzoo2026.references import (
     Blocks,
-    Place,
-    look_of,
-    mix_looks,
+    CellEmbeddings,
+    mix_references,
     observe_references,
+    reference_embedding,
 )
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
@@ -123,11 +123,11 @@ class Colorzoo2026(ColoringModel):
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
         return self._color(automatic, lightness, guidance)
 
-    def remember(self) -> Memory:
+    def init_cache(self) -> LRUCache:
         """Return an empty cache for `edit`; see `Edits`."""
-        return Memory(_MOST_BYTES)
+        return LRUCache(_MOST_BYTES)
 
-    def edit(self, lightness: Tensor, guidance: Guidance, memory: Memory) -> AbPrediction:
+    def edit(self, lightness: Tensor, guidance: Guidance, memory: LRUCache) -> AbPrediction:
         """Colorize an image with changed guidance from cached network output; see `Edits`."""
         automatic = self._remembered(lightness, memory)
         if guidance.exemplar is not None or guidance.statistics is not None:
@@ -137,8 +137,8 @@ class Colorzoo2026(ColoringModel):
             automatic = memory.get(key_of(lightness, told), partial(self._told, automatic, lightness, told))
         return self._color(automatic, lightness, guidance)
 
-    def likeness(self, lightness: Tensor, mask: Tensor, memory: Memory) -> Tensor:
-        """Return the similarity of all cells to the cells of a mask; see `ComparesPlaces`."""
+    def similarity(self, lightness: Tensor, mask: Tensor, memory: LRUCache) -> Tensor:
+        """Return the similarity of all cells to the cells of a mask; see `ComputesSimilarity`."""
         analysis = self._remembered(lightness, memory).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
@@ -150,27 +150,27 @@ class Colorzoo2026(ColoringModel):
         seen: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
         return seen.maps4, seen.maps8, seen.maps16, seen.maps32
 
-    def look(self, rgb: Tensor) -> Tensor:
-        """Encode references ``(B, 3, H, W)`` as blocks with colors; see `GivesLooks`."""
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Encode references ``(B, 3, H, W)`` as blocks with colors; see `EncodesReference`."""
         lab = rgb_to_lab(rgb.float())
         seen = self._run(lab[:, :1])
         colors = F.interpolate(lab[:, 1:] / AB_SCALE, seen.grid, mode="bilinear", antialias=True)
-        return look_of(seen.features, colors.permute(0, 2, 3, 1))
+        return reference_embedding(seen.features, colors.permute(0, 2, 3, 1))
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return a hash of the weights that determine the reference embedding."""
         return fingerprint(self.network)
 
-    def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Concatenate the blocks of several references; see `MixesLooks`."""
-        return mix_looks(looks, weights)
+    def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """Concatenate the blocks of several references; see `MixesReferences`."""
+        return mix_references(embeddings, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
-        """Run the network and pool the colors of correlated cells; see `agree` and `enliven`."""
+        """Run the network and pool the colors of correlated cells; see `pool_logits` and `boost_chroma`."""
         found = self._run(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
-            mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
-            return found._replace(mean=enliven(mean))
+            mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
+            return found._replace(mean=boost_chroma(mean))
 
     def _run(self, lightness: Tensor) -> Analysis:
         """Run the network on an input with sides that are multiples of 32."""
@@ -206,11 +206,11 @@ class Colorzoo2026(ColoringModel):
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
-        blocks = Blocks.of(exemplar.look_by(self.look).float())
-        references = [blocks] if exemplar.look is None else blocks.by_reference()  # data-dependent count
+        blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
+        references = [blocks] if exemplar.embedding is None else blocks.by_reference()  # data-dependent count
         mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
-        place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
+        place = CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
@@ -220,7 +220,7 @@ class Colorzoo2026(ColoringModel):
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
 
-    def _remembered(self, lightness: Tensor, memory: Memory) -> Automatic:
+    def _remembered(self, lightness: Tensor, memory: LRUCache) -> Automatic:
         def analyze() -> Automatic:
             found = self._automatic(self.analyze(lightness), lightness, None)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.imagenet_encoder import HEAD, LITE2
-from colorzoo.settings import Natural, Range
+from colorzoo.settings import PositiveInt, Range
 from colorzoo.weights.encoder import frozen_imagenet_encoder
 
 STRIDE = 4
@@ -45,8 +45,8 @@ class Architecture:
     stem: tuple[int, int] = (24, 48)
     widths: tuple[int, int, int] = (96, 192, 288)
     blocks: tuple[int, int, int] = (1, 4, 4)
-    decoder: Natural = 64
-    vector: Natural = 192
+    decoder: PositiveInt = 64
+    vector: PositiveInt = 192
     heads: Annotated[int, Range(1, 6)] = 6
 
 
@@ -89,10 +89,10 @@ class Network(nn.Module):
         self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
         self.vector_norm = nn.LayerNorm(coarsest)
         self.vector = nn.Linear(coarsest, vector)
-        self.known8 = Knowledge(LITE2[2].width, eighth)
-        self.known16 = Knowledge(LITE2[4].width, sixteenth)
-        self.known32 = Knowledge(LITE2[6].width, coarsest)
-        self.known_vector = Knowledge(HEAD, vector)
+        self.known8 = FeatureFusion(LITE2[2].width, eighth)
+        self.known16 = FeatureFusion(LITE2[4].width, sixteenth)
+        self.known32 = FeatureFusion(LITE2[6].width, coarsest)
+        self.known_vector = FeatureFusion(HEAD, vector)
         self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
         self.up8 = Upscale(sixteenth, eighth, eighth, vector)
         self.up4 = Upscale(eighth, quarter, decoder, vector)
@@ -124,7 +124,7 @@ class Network(nn.Module):
         return Maps(self.mean(features), self.classes(features), features, vector)
 
 
-class Knowledge(nn.Module):
+class FeatureFusion(nn.Module):
     """Feature fusion with the frozen encoder by a projection that starts at zero.
 
     Args:

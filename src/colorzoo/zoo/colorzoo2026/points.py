@@ -8,7 +8,7 @@ observations, and the posterior mean is added to the automatic prediction. Three
 - A point with the color that is already predicted changes nothing.
 - An edit does not run the network; it solves a small linear system.
 
-`agree` pools the colors of correlated cells. The mean of a distribution over *brown or blue or red* is
+`pool_logits` pools the colors of correlated cells. The mean of a distribution over *brown or blue or red* is
 brown. The cells of an object share one color, so their distributions multiply: the geometric mean is sharp
 where the cells agree, and a color that only some cells support is suppressed. The learned covariance
 determines which cells are pooled. Color differences within an object remain as predicted.
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.memory import ColumnCache, nbytes_of
+from colorzoo.lru_cache import ColumnCache, nbytes_of
 from colorzoo.networks.blocks import is_traced
 
 MOST_CELLS = 1024
@@ -315,7 +315,7 @@ POOL = 4
 _ALIGNED = 16  # matrix products with other column counts are slower
 
 
-def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], centers: Tensor) -> Tensor:
+def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], centers: Tensor) -> Tensor:
     """Pool the colors of correlated cells.
 
     Args:
@@ -339,7 +339,7 @@ def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], cen
     return found
 
 
-def enliven(colors: Tensor) -> Tensor:
+def boost_chroma(colors: Tensor) -> Tensor:
     """Increase the chroma of pooled colors, of pale colors most; hues do not change.
 
     Args:

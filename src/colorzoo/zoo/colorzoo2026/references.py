@@ -29,7 +29,7 @@ _FACTORS = (4.73, 26.47, 16.36, -0.43, 0.97)
 _BIAS = -3.29
 
 
-class Place(NamedTuple):
+class CellEmbeddings(NamedTuple):
     """Network output for a batch of images, as maps of cells.
 
     Attributes:
@@ -48,7 +48,7 @@ class Blocks(NamedTuple):
 
     Attributes:
         directions: ``(B, R, C)``, features centered over the reference and normalized to length 1.
-        colors: ``(B, R, 2)``, in the unit of `Place.mean`.
+        colors: ``(B, R, 2)``, in the unit of `CellEmbeddings.mean`.
         centers: ``(B, R, 2)``, x and y as fractions of the reference size.
         weight: ``(B, R, 1)``, weight of the reference divided by the largest weight.
         number: ``(B, R, 1)``, index of the reference.
@@ -61,9 +61,9 @@ class Blocks(NamedTuple):
     number: Tensor
 
     @classmethod
-    def of(cls, look: Tensor) -> Blocks:
-        """Split the output of `look_of` or `mix_looks` into its fields."""
-        return cls(*torch.split(look, [look.shape[2] - 6, 2, 2, 1, 1], dim=2))
+    def of(cls, embedding: Tensor) -> Blocks:
+        """Split the output of `reference_embedding` or `mix_references` into its fields."""
+        return cls(*torch.split(embedding, [embedding.shape[2] - 6, 2, 2, 1, 1], dim=2))
 
     def by_reference(self) -> list[Blocks]:
         """Return the blocks of each reference separately."""
@@ -100,12 +100,12 @@ class _Matched(NamedTuple):
     source: Tensor
 
 
-def look_of(features: Tensor, colors: Tensor) -> Tensor:
+def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
     """Encode references as `Blocks`, concatenated to ``(B, R, C + 6)``.
 
     Args:
         features: ``(B, h, w, C)``; h and w are multiples of `BLOCK`.
-        colors: ``(B, h, w, 2)``, in the unit of `Place.mean`.
+        colors: ``(B, h, w, 2)``, in the unit of `CellEmbeddings.mean`.
     """
     blocks = _blocks(features)
     directions = _directions(blocks)
@@ -116,18 +116,18 @@ def look_of(features: Tensor, colors: Tensor) -> Tensor:
     return torch.cat(parts, dim=2)
 
 
-def mix_looks(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def mix_references(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Concatenate the blocks of several references; references of weight 0 are dropped.
 
     Args:
-        looks: Outputs of `look_of` for one image each, or of this function.
+        embeddings: Outputs of `reference_embedding` for one image each, or of this function.
         weights: Nonnegative weights; only their ratios matter.
     """
     mixed: list[Tensor] = []
     count = 0.0
-    for look, weight in zip(looks, weights, strict=True):
+    for embedding, weight in zip(embeddings, weights, strict=True):
         if weight > 0:
-            blocks = Blocks.of(look)
+            blocks = Blocks.of(embedding)
             weighted = blocks.weight * (weight / max(weights))
             mixed.append(torch.cat(blocks._replace(weight=weighted, number=blocks.number + count), dim=2))
             count += float(blocks.number.max()) + 1
@@ -135,7 +135,7 @@ def mix_looks(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 
 
 def observe_references(
-    place: Place,
+    place: CellEmbeddings,
     references: Sequence[Blocks],
     alpha: float,
     labels: tuple[Tensor, Tensor] | None = None,
@@ -173,7 +173,7 @@ def observe_references(
     return Observed(wide[..., :2], wide[..., 2:], match)
 
 
-def _match(place: Place, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
+def _match(place: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
     """Match image blocks with the blocks of one reference; see `observe_references`."""
     blocks, variance = _blocks(place.features), _blocks(place.variance).flatten(1)
     similarity = _directions(blocks) @ reference.directions.mT

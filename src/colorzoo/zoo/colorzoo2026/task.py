@@ -15,7 +15,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Count, Weight, settings_of
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, settings_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.muon import clipped_parameters, muon_groups
 from colorzoo.training.optimization import Optimization
@@ -40,12 +40,12 @@ class Objective:
         delta: Transition of the smooth L1 loss from quadratic to linear, in units of ab / 50.
     """
 
-    classes: Weight = 1.0
-    colors: Weight = 3.0
-    points: Weight = 2.0
-    variance: Weight = 0.01
-    labels: Weight = 0.05
-    delta: Weight = 0.2
+    classes: NonNegativeFloat = 1.0
+    colors: NonNegativeFloat = 3.0
+    points: NonNegativeFloat = 2.0
+    variance: NonNegativeFloat = 0.01
+    labels: NonNegativeFloat = 0.05
+    delta: NonNegativeFloat = 0.2
 
 
 class Colorzoo2026Task(SingleOptimizerModule):
@@ -66,7 +66,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
         self,
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
-        label_count: Count = 0,
+        label_count: NonNegativeInt = 0,
         **optimization: Unpack[Optimization],
     ) -> None:
         self.objective = settings_of(Objective, objective)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard
 
 MATCH = ModelCard(
     name="feature_match",
@@ -15,7 +15,7 @@ MATCH = ModelCard(
     parameters=0,
     aliases=("nearest_features",),
     guidance=("exemplar",),
-    smoke=Smoke(hparams={"encoder": None}),
+    contract_test=ContractTestConfig(hparams={"encoder": None}),
     limits=("training", "gradient"),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard
 
 GUPTA = ModelCard(
     name="gupta2012",
@@ -14,7 +14,7 @@ GUPTA = ModelCard(
     model="colorzoo.zoo.gupta2012.model:SuperpixelColorization",
     parameters=0,
     guidance=("exemplar",),
-    smoke=Smoke(hparams={"pixels": 60}),
+    contract_test=ContractTestConfig(hparams={"pixels": 60}),
     limits=("training", "export", "gradient"),
 )
 

@@ -25,7 +25,7 @@ from colorzoo.guidance.propagate import propagate
 from colorzoo.model import ColoringModel
 from colorzoo.networks.clusters import kmeans
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Probability
+from colorzoo.settings import PositiveInt, Probability
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -208,7 +208,7 @@ class SuperpixelColorization(ColoringModel):
     accepts = frozenset({"exemplar"})
     network: SuperpixelMatching
 
-    def __init__(self, pixels: Natural = 40, confident: Probability = 0.5) -> None:
+    def __init__(self, pixels: PositiveInt = 40, confident: Probability = 0.5) -> None:
         super().__init__(SuperpixelMatching(pixels, confident), pixels=pixels, confident=confident)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

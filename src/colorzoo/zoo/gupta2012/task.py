@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.settings import Natural, Probability
+from colorzoo.settings import PositiveInt, Probability
 from colorzoo.training.module import TrainingFreeModule
 from colorzoo.zoo.gupta2012.model import SuperpixelColorization
 
@@ -15,5 +15,5 @@ class Gupta2012(TrainingFreeModule):
         confident: Fraction of the superpixels whose matches are used.
     """
 
-    def __init__(self, pixels: Natural = 40, confident: Probability = 0.5) -> None:
+    def __init__(self, pixels: PositiveInt = 40, confident: Probability = 0.5) -> None:
         super().__init__(SuperpixelColorization(pixels, confident))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality
 
 FULL = ModelCard(
     name="he2018",
@@ -16,7 +16,7 @@ FULL = ModelCard(
     guidance=("exemplar",),
     config="he2018/paper.yaml",
     quality=(Quality("exemplar", 45, "Full networks; no published color metric, slower than xu2020."),),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
         # inputs are up to 100, and random features match by chance: rounding error changes matches
         scales={"model.network.block1.0.weight": 0.025, "model.network.ab.weight": 0.02},

@@ -72,15 +72,15 @@ class GrayVGG(nn.Module):
 
     def of_levels(self, levels: Tensor) -> GrayTaps:
         """Return the feature maps of lightness ``(B, 1, H, W)`` in 8-bit levels, 0 to 255."""
-        x, taps = self.scale(levels.expand(-1, 3, -1, -1)), []
+        x, hooks = self.scale(levels.expand(-1, 3, -1, -1)), []
         for number, block in enumerate(self.blocks):
             if number:
                 x = F.max_pool2d(x, 2, ceil_mode=True)
             for index, layer in enumerate(block.children()):
                 x = F.relu(layer(x))
                 if index == 0:
-                    taps.append(x)
-        return GrayTaps(*reversed(taps))
+                    hooks.append(x)
+        return GrayTaps(*reversed(hooks))
 
 
 class ColorNet(nn.Module):

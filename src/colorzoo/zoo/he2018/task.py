@@ -19,7 +19,7 @@ from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced, references_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -39,8 +39,8 @@ class Objective:
         perceptual_share: Fraction of the images in the perceptual branch.
     """
 
-    perceptual_weight: Weight = 0.005
-    perceptual_share: Share = 0.5
+    perceptual_weight: NonNegativeFloat = 0.005
+    perceptual_share: Fraction = 0.5
 
 
 class He2018(SelfReferenced, SingleOptimizerModule):
@@ -93,11 +93,11 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         given = torch.where(perceptual[:, None, None, None], *colors)
         ab = self.model.paint(lab[:, :1], given, aligned.errors)
         chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # mean over a and b
-        likeness = torch.zeros_like(chrominance)
+        similarity = torch.zeros_like(chrominance)
         if weigh.perceptual_weight:
-            likeness = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
-        losses = torch.where(perceptual, weigh.perceptual_weight * likeness, chrominance)
-        parts = {"chrominance": chrominance * ~perceptual, "perceptual": likeness * perceptual}
+            similarity = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
+        losses = torch.where(perceptual, weigh.perceptual_weight * similarity, chrominance)
+        parts = {"chrominance": chrominance * ~perceptual, "perceptual": similarity * perceptual}
         self.log_losses({"loss": losses.mean(), **{k: v.mean() for k, v in parts.items()}}, len(lab))
         return losses.mean()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _FILES = "https://huggingface.co/luckyhzt/unicolor-pretrained-model/resolve/main"
 _NONE = "none stated: all rights reserved; ask the authors"
@@ -52,7 +52,7 @@ UNICOLOR = ModelCard(
             stated=(Score("FID", 3.79, "lower", _REFERENCES, _TABLE_I),),
         ),
     ),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         {
             "channels": 128,  # GroupNorm has 32 groups; fewer channels amplify rounding error
             "multipliers": (1, 1, 1, 1, 1),

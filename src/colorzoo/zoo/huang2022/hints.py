@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.networks.exemplar_features import Trunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
-from colorzoo.settings import Natural, Share
+from colorzoo.settings import Fraction, PositiveInt
 from colorzoo.zoo.huang2022.transformer import Hints
 from colorzoo.zoo.huang2022.vqgan import CELL
 
@@ -149,7 +149,7 @@ class Matcher(nn.Module):
         small = F.avg_pool2d(lightness, _HALF)
         lab = F.avg_pool2d(rgb_to_lab(exemplar), _HALF)
         ours, theirs = (
-            self.correspondence(unit_features(each.taps))
+            self.correspondence(unit_features(each.hooks))
             for each in (self.features.of_lightness(small), self.features.of_rgb(lab_to_rgb(lab)))
         )
         found = self.correspondence.warp(ours, theirs, F.avg_pool2d(lab, STRIDE), tau=_TAU)
@@ -175,10 +175,10 @@ class Users:
         hinted: Fraction of the training images with hints.
     """
 
-    everything: Share = 0.05
-    fewest: Natural = 16
-    strokes: Natural = 16
-    hinted: Share = 0.7
+    everything: Fraction = 0.05
+    fewest: PositiveInt = 16
+    strokes: PositiveInt = 16
+    hinted: Fraction = 0.7
 
 
 class Draws(Protocol):

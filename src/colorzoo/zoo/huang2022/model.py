@@ -23,7 +23,7 @@ from colorzoo.networks.recording import record
 from colorzoo.networks.scaling import membership
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Count, Natural, settings_of
+from colorzoo.settings import NonNegativeInt, PositiveInt, settings_of
 from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.published import convert_published
 from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
@@ -45,8 +45,8 @@ class Sampling:
             where the sampled code is clear; it samples equal codes several times faster.
     """
 
-    top_k: Natural = 100
-    seed: Count = 0
+    top_k: PositiveInt = 100
+    seed: NonNegativeInt = 0
     passes: Literal["published", "cached"] = "cached"
 
 

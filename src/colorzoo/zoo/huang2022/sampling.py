@@ -3,7 +3,7 @@
 Gumbel noise samples from a distribution: the largest sum of logit and noise wins. A small error of the logits
 rarely changes the sample, and the margin shows when it could.
 
-`repaint` is the authors' second pass for larger images, which their demo disables: windows of the
+`regenerate` is the authors' second pass for larger images, which their demo disables: windows of the
 transformer's size sample their centers again.
 """
 
@@ -80,7 +80,7 @@ def sample_cached(
         noise: See `gumbel_draw`.
         top_k: See `gumbel_draw`.
     """
-    codes, memory = codes.clone(), Memory(transformer, gray, hints)
+    codes, memory = codes.clone(), LRUCache(transformer, gray, hints)
     rates: list[float] = []
     age = 0  # steps since the last full pass
     for step, cell in enumerate(cells):
@@ -101,7 +101,7 @@ def sample_cached(
     return codes
 
 
-class Memory:
+class LRUCache:
     """Cache of the keys and values of all tokens of an image.
 
     Attributes:
@@ -298,7 +298,7 @@ def windows(cells: Size, shape: Size, patch: Size, mask: Size) -> Iterator[Windo
             )
 
 
-def repaint(
+def regenerate(
     transformer: HybridTransformer,
     gray: Tensor,
     codes: Tensor,

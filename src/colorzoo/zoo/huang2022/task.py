@@ -23,8 +23,8 @@ from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, publi
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.imagenet import outputs_of, vgg_layers
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Count, Weight
-from colorzoo.training.gan import Adversary, GANColorizationModule
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt
+from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
 from colorzoo.weights import load_state_dict_file
@@ -149,10 +149,10 @@ class VQGANObjective:
         disc_start: Steps before the discriminator is used and trained: 6001 for ImageNet, 5001 for COCO.
     """
 
-    perceptual_weight: Weight = 1.0
-    codebook_weight: Weight = 1.0
-    adversarial_weight: Weight = 0.8
-    disc_start: Count = 6001
+    perceptual_weight: NonNegativeFloat = 1.0
+    codebook_weight: NonNegativeFloat = 1.0
+    adversarial_weight: NonNegativeFloat = 0.8
+    disc_start: NonNegativeInt = 6001
 
 
 class LPIPS(nn.Module):
@@ -170,7 +170,7 @@ class LPIPS(nn.Module):
 
     def forward(self, rgb: Tensor, target: Tensor) -> Tensor:
         """Return the five LPIPS terms ``(B, 5)`` for images ``(B, 3, H, W)`` in [-1, 1]."""
-        pairs = zip(self.linear, self.taps(rgb), self.taps(target), strict=True)
+        pairs = zip(self.linear, self.hooks(rgb), self.hooks(target), strict=True)
         terms = [linear((_unit(a) - _unit(b)).square()).mean(dim=(1, 2, 3)) for linear, a, b in pairs]
         return torch.stack(terms, dim=1)
 
@@ -178,7 +178,7 @@ class LPIPS(nn.Module):
         """Normalize RGB in [-1, 1] for VGG-16."""
         return (rgb - self.shift) / self.scale
 
-    def taps(self, rgb: Tensor) -> list[Tensor]:
+    def hooks(self, rgb: Tensor) -> list[Tensor]:
         """Return five feature maps of images in [-1, 1]."""
         return outputs_of(self.features, self.normalized(rgb), _TAPS)
 
@@ -280,7 +280,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
     model: UniColor
     lpips: FrozenNetwork | None
     objective: VQGANObjective
-    adversary: Adversary
+    discriminator_config: DiscriminatorConfig
 
     def __init__(
         self,
@@ -289,7 +289,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         sampling: Sampling = Sampling(),
         matching: Matching = Matching(),
         objective: VQGANObjective = VQGANObjective(),
-        adversary: Adversary = Adversary(),
+        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         model = UniColor(vqgan, transformer, sampling, matching)
@@ -298,7 +298,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
 
     def configure_discriminator(self) -> None:
         """Build the discriminator, which reads RGB."""
-        self.discriminator = patch_discriminator(self.adversary.discriminator_width)
+        self.discriminator = patch_discriminator(self.discriminator_config.discriminator_width)
 
     def configure_losses(self) -> None:
         """Defer loading of LPIPS to `setup`."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.settings import Natural
+from colorzoo.settings import PositiveInt
 
 _EPSILON = 1e-5
 _DEVIATION = 0.02
@@ -53,11 +53,11 @@ class TransformerSizes:
         columns: Maximum columns of the cell grid.
     """
 
-    embedding: Natural = 512
-    heads: Natural = 16
-    layers: Natural = 24
-    rows: Natural = 16
-    columns: Natural = 16
+    embedding: PositiveInt = 512
+    heads: PositiveInt = 16
+    layers: PositiveInt = 24
+    rows: PositiveInt = 16
+    columns: PositiveInt = 16
 
 
 class HybridTransformer(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3
-from colorzoo.settings import Natural
+from colorzoo.settings import PositiveInt
 
 CELL = 16
 """Side of a cell in pixels."""
@@ -39,13 +39,13 @@ class VQGANSizes:
         codes: Number of codes.
     """
 
-    channels: Natural = 128
+    channels: PositiveInt = 128
     multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)
     attention: tuple[int, ...] = (4,)
-    blocks: Natural = 2
-    latent: Natural = 512
-    code_width: Natural = 512
-    codes: Natural = 4096
+    blocks: PositiveInt = 2
+    latent: PositiveInt = 512
+    code_width: PositiveInt = 512
+    codes: PositiveInt = 4096
 
 
 class Quantized(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score
 
 _TABLE_1 = "1,000 ImageNet images, 256 x 256, without points"
 
@@ -28,7 +28,7 @@ CARDS = (
             ),
             Quality("exemplar", 25, "Full network; uses the style of a reference, not its colors."),
         ),
-        smoke=Smoke(
+        contract_test=ContractTestConfig(
             hparams={"width": 0.125, "scene_side": 32, "classes": 0},
             scales={"model.network.color.conv6.weight": 0.3},
         ),

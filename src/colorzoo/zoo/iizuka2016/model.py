@@ -78,14 +78,14 @@ class LetThereBeColor(ColoringModel):
         gray = lightness_to_rgb(lightness)[:, :1]
         if exemplar is None:
             return AbPrediction(ab=self.network(gray))
-        style = exemplar.look_by(self.look)[:, 0]
+        style = exemplar.embed_by(self.encode_reference)[:, 0]
         return AbPrediction(ab=self.network(gray, style, exemplar.alpha))
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256w)``."""
         return self.network.style_of(gray_of(rgb)).unsqueeze(1)
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return a hash of the weights and settings that determine the global vector."""
         parts = fingerprint(self.network.low), fingerprint(self.network.scene)
         return "-".join((*parts, fingerprint(self.network.style), str(self.network.scene_side)))

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
-from colorzoo.settings import Count, Weight
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.iizuka2016.model import Architecture, LetThereBeColor
@@ -31,8 +31,8 @@ class Objective:
         class_weight: Weight of the classification cross-entropy (alpha in the paper).
     """
 
-    classes: Count = 205
-    class_weight: Weight = 1 / 300
+    classes: NonNegativeInt = 205
+    class_weight: NonNegativeFloat = 1 / 300
 
 
 class Iizuka2016(SingleOptimizerModule):

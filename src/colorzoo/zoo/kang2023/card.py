@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _HUB = "https://huggingface.co/piddnad"
 _IMAGENET = "ImageNet, 400,000 steps of 16 images of 256 pixels, by the authors: the paper's model."
@@ -75,7 +75,9 @@ LARGE = ModelCard(
     quality=_stated(
         90, "Best FID in the paper's own table; the scores belong to the `paper` weights.", 3.92, 23.85
     ),
-    smoke=Smoke(hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_WITHOUT_GRADIENT),
+    contract_test=ContractTestConfig(
+        hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_WITHOUT_GRADIENT
+    ),
 )
 
 TINY = replace(
@@ -131,7 +133,7 @@ SMALL = replace(
             ),
         ),
     ),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={**_TRIAL, "trunk": "zhang2017_local_small"}, size=64, without_gradient=_WITHOUT_GRADIENT
     ),
 )

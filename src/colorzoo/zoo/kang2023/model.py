@@ -21,7 +21,7 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.hint_unet import HintUNet, hint_input
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, Weight, Width, settings_of
+from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt, Width, settings_of
 from colorzoo.zoo.kang2023.network import DDColorNetwork, Encoder, Size
 from colorzoo.zoo.kang2023.published import convert_published, require_variant
 
@@ -38,7 +38,7 @@ class Extensions:
     """
 
     trunk: str | None = None
-    chroma: Weight = 0.0
+    chroma: NonNegativeFloat = 0.0
 
 
 class TrunkEncoder(nn.Module):
@@ -107,8 +107,8 @@ class Architecture:
     size: Size = "large"
     width: Width = 1.0
     depth: Positive = 1.0
-    queries: Natural = 100
-    layers: Natural = 9
+    queries: PositiveInt = 100
+    layers: PositiveInt = 9
     pretrained: str | None = None
 
 

@@ -18,8 +18,8 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight
-from colorzoo.training.gan import Adversary, GANColorizationModule
+from colorzoo.settings import NonNegativeFloat
+from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
@@ -44,11 +44,11 @@ class Objective:
         saturation: Saturation factor of the ground truth for perceptual loss and discriminator.
     """
 
-    pixel_weight: Weight = 0.1
-    perceptual_weight: Weight = 5.0
-    adversarial_weight: Weight = 1.0
-    colorfulness_weight: Weight = 2.0
-    saturation: Weight = 1.2
+    pixel_weight: NonNegativeFloat = 0.1
+    perceptual_weight: NonNegativeFloat = 5.0
+    adversarial_weight: NonNegativeFloat = 1.0
+    colorfulness_weight: NonNegativeFloat = 2.0
+    saturation: NonNegativeFloat = 1.2
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):
@@ -65,14 +65,14 @@ class Kang2023(GANColorizationModule[AbPrediction]):
     model: DDColor
     vgg: FrozenNetwork
     objective: Objective
-    adversary: Adversary
+    discriminator_config: DiscriminatorConfig
     extensions: Extensions
 
     def __init__(
         self,
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
-        adversary: Adversary = Adversary(),
+        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         extensions: Extensions = Extensions(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
@@ -80,7 +80,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     def configure_discriminator(self) -> None:
         """Build the discriminator, which reads RGB."""
-        self.discriminator = ColorDiscriminator(self.adversary.discriminator_width)
+        self.discriminator = ColorDiscriminator(self.discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
         """Load ImageNet weights of the encoder and of the perceptual loss at the start of ``fit``.

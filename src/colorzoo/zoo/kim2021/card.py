@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _TINY = {"backbone": "zhang2017_local_small", "hidden": (8,), "propagation": 0}
 _NEAR = {"reach": 12, "propagation": 12}
@@ -40,7 +40,7 @@ FULL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(hparams=_TINY, size=48),
+    contract_test=ContractTestConfig(hparams=_TINY, size=48),
 )
 
 SMALL = replace(
@@ -97,7 +97,7 @@ ON_ZHANG2016 = replace(
         ),
     ),
     # A random E changes the distribution strongly; a low temperature would amplify rounding error.
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={"hidden": (8,), "propagation": 0, "reach": 0, "backbone_hparams": {"temperature": 30.0}},
         size=48,
     ),
@@ -123,7 +123,7 @@ ON_SU2020 = replace(
     },
     config="kim2021/su2020_small.yaml",
     quality=(Quality("scribbles", 15, "On par with kim2021_small, slower; accepts boxes too."),),
-    smoke=Smoke(hparams={"hidden": (8,), "propagation": 0}, size=48),
+    contract_test=ContractTestConfig(hparams={"hidden": (8,), "propagation": 0}, size=48),
     limits=("export",),
 )
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from torch import Tensor
 
-from colorzoo.capabilities import TappedModel
+from colorzoo.capabilities import HookedModel
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model, is_meta
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.model import ColoringModel
+from colorzoo.networks.feature_hooks import HookState
 from colorzoo.networks.shared_weights import BorrowedModel
-from colorzoo.networks.taps import TapState
 from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.kim2021.network import EdgeNetwork, Extensions
@@ -45,7 +45,7 @@ class Opened:
         lightness: ``(B, 1, H, W)``, input of the backbone.
     """
 
-    state: TapState
+    state: HookState
     lightness: Tensor
 
 
@@ -56,7 +56,7 @@ class EdgeAwareColorization(ColoringModel):
         backbone: Refined model.
 
     Args:
-        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.TappedModel`).
+        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.HookedModel`).
         backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: Settings of the network E.
@@ -82,13 +82,13 @@ class EdgeAwareColorization(ColoringModel):
         extensions = settings_of(Extensions, extensions)
         weights = None if is_meta() else backbone_weights
         held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
-        if not isinstance(held, TappedModel):
+        if not isinstance(held, HookedModel):
             raise ColorzooError(
-                f"backbone must be a model with the attribute taps and the methods before_taps and "
-                f"after_taps (colorzoo.networks.taps), got {backbone!r}."
+                f"backbone must be a model with the attribute taps and the methods before_hooks and "
+                f"after_hooks (colorzoo.networks.feature_hooks), got {backbone!r}."
             )
         network = EdgeNetwork(
-            held.taps,
+            held.hooks,
             architecture.hidden,
             read_lightness=extensions.read_lightness,
             reach=extensions.reach,
@@ -108,9 +108,9 @@ class EdgeAwareColorization(ColoringModel):
         self.input_kind, self.output_kind = held.input_kind, held.output_kind
 
     @property
-    def tapped(self) -> TappedModel:
+    def hooked(self) -> HookedModel:
         """The backbone."""
-        model: TappedModel = self.backbone.model
+        model: HookedModel = self.backbone.model
         return model
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
@@ -118,33 +118,33 @@ class EdgeAwareColorization(ColoringModel):
         if guidance is None or guidance.scribbles is None:
             plain: Prediction = self.backbone.model(lightness, guidance)
             return plain
-        return self.redraw(self.open(lightness, guidance), guidance.scribbles)
+        return self.refine(self.open(lightness, guidance), guidance.scribbles)
 
     def open(self, lightness: Tensor, guidance: Guidance | None) -> Opened:
         """Compute everything that scribbles do not change; see `forward` for the arguments."""
-        return Opened(self.tapped.before_taps(lightness, guidance), lightness)
+        return Opened(self.hooked.before_hooks(lightness, guidance), lightness)
 
-    def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
+    def refine(self, opened: Opened, scribbles: Scribbles) -> Prediction:
         """Colorize an opened batch with scribbles."""
         image, _ = self.refined(opened.state, opened.lightness, scribbles.mask)
         return AbPrediction(ab=image) if self.output_kind == "ab" else RgbPrediction(rgb=image)
 
-    def refined(self, state: TapState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def refined(self, state: HookState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the refined output and the change of each hooked map divided by its scale."""
-        taps = {tap.name: (index, tap) for index, tap in enumerate(self.tapped.taps)}
+        hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}
         changes: list[Tensor] = []
         near = self.network.near(drawn)
 
         def visit(name: str, activation: Tensor) -> Tensor:
-            if name not in taps:
+            if name not in hooks:
                 return activation
-            index, tap = taps[name]
+            index, hook = hooks[name]
             residual = self.network(index, activation, drawn, lightness, near)
             changes.append(residual)
-            refined: Tensor = activation + tap.scale * residual
+            refined: Tensor = activation + hook.scale * residual
             return refined
 
-        image = self.tapped.after_taps(state, visit)
+        image = self.hooked.after_hooks(state, visit)
         if self.output_kind == "ab":
             image = self.network.propagate(image, lightness, drawn)
         return image, changes

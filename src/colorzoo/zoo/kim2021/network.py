@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 from colorzoo.losses.edges import color_error
 from colorzoo.networks.blocks import conv3x3, is_traced
-from colorzoo.networks.taps import Tap
-from colorzoo.settings import Count, Weight
+from colorzoo.networks.feature_hooks import FeatureHook
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 
 STEP = 3  # pixels between sampled positions
 _KEYS, _HIDDEN = 3, 16
@@ -47,11 +47,11 @@ class Extensions:
 
     read_lightness: bool = False
     reach: int | None = None
-    propagation: Count = 0
-    edge_band: Count = 0
+    propagation: NonNegativeInt = 0
+    edge_band: NonNegativeInt = 0
     relative: bool = False
-    color_weight: Weight = 0.0
-    hold_weight: Weight = 0.0
+    color_weight: NonNegativeFloat = 0.0
+    hold_weight: NonNegativeFloat = 0.0
 
 
 class Propagation(nn.Module):
@@ -179,12 +179,12 @@ class TapBranch(nn.Module):
         beside: Channels of the additional inputs.
     """
 
-    def __init__(self, tap: Tap, hidden: int, beside: int) -> None:
+    def __init__(self, hook: FeatureHook, hidden: int, beside: int) -> None:
         super().__init__()
-        self.scale = tap.scale
-        self.enter = conv3x3(tap.channels + beside, hidden)
+        self.scale = hook.scale
+        self.enter = conv3x3(hook.channels + beside, hidden)
         self.blocks = nn.Sequential(*(DilatedResidual(hidden, dilation) for dilation in DILATIONS))
-        self.leave = conv3x3(hidden, tap.channels)
+        self.leave = conv3x3(hidden, hook.channels)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
@@ -209,7 +209,7 @@ class EdgeNetwork(nn.Module):
 
     def __init__(
         self,
-        taps: Sequence[Tap],
+        hooks: Sequence[FeatureHook],
         hidden: Sequence[int],
         *,
         read_lightness: bool,
@@ -217,18 +217,18 @@ class EdgeNetwork(nn.Module):
         propagation: int,
     ) -> None:
         super().__init__()
-        self.strides = tuple(tap.stride for tap in taps)
+        self.strides = tuple(hook.stride for hook in hooks)
         self.read_lightness, self.reach = read_lightness, reach
         self.propagation = Propagation(propagation) if propagation else None
-        widths = [hidden[0]] * len(taps) if len(hidden) == 1 else hidden
-        if len(widths) != len(taps):
+        widths = [hidden[0]] * len(hooks) if len(hidden) == 1 else hidden
+        if len(widths) != len(hooks):
             raise ColorzooError(
-                f"hidden must have 1 or {len(taps)} numbers (feature hooks "
-                f"{', '.join(tap.name for tap in taps)}), got {len(hidden)}."
+                f"hidden must have 1 or {len(hooks)} numbers (feature hooks "
+                f"{', '.join(hook.name for hook in hooks)}), got {len(hidden)}."
             )
-        pairs = zip(taps, widths, strict=True)
+        pairs = zip(hooks, widths, strict=True)
         self.branches = nn.ModuleList(
-            TapBranch(tap, width, 2 if read_lightness else 1) for tap, width in pairs
+            TapBranch(hook, width, 2 if read_lightness else 1) for hook, width in pairs
         )
 
     def near(self, scribbles: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses.edges import Gradient, edge_error, widened
-from colorzoo.networks.taps import TapState, unchanged
+from colorzoo.networks.feature_hooks import HookState, unchanged
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Natural, Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from colorzoo.training.module import SingleOptimizerModule
@@ -41,8 +41,8 @@ class Objective:
     """
 
     gradient: Gradient = "signed"
-    con_weight: Weight = 1.0
-    reg_weight: Weight = 0.1
+    con_weight: NonNegativeFloat = 1.0
+    reg_weight: NonNegativeFloat = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Users:
         lost: Fraction of a true edge that must be missing in the first result to draw a scribble.
     """
 
-    hints: Share = 0.5
-    empty: Share = 0.1
-    strokes: Natural = 5
-    jitter: Weight = 2.0
-    lost: Share = 0.3
+    hints: Fraction = 0.5
+    empty: Fraction = 0.1
+    strokes: PositiveInt = 5
+    jitter: NonNegativeFloat = 2.0
+    lost: Fraction = 0.3
 
 
 STAGES = {
@@ -92,7 +92,7 @@ class Kim2021(SingleOptimizerModule):
     """Training task of `EdgeAwareColorization` with a frozen backbone.
 
     Args:
-        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.TappedModel`).
+        backbone: Registered name of a model with feature hooks (`colorzoo.capabilities.HookedModel`).
         backbone_weights: Weights of the backbone; see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: Settings of the network E.
@@ -150,9 +150,9 @@ class Kim2021(SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         with torch.no_grad():
-            tapped = self.model.tapped
-            state = tapped.before_taps(lightness, self._training_guidance(ab, batch))
-            first = tapped.after_taps(state, unchanged)
+            hooked = self.model.hooked
+            state = hooked.before_hooks(lightness, self._training_guidance(ab, batch))
+            first = hooked.after_hooks(state, unchanged)
             users = self.users
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
@@ -170,7 +170,7 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def compute_losses(
-        self, state: TapState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
+        self, state: HookState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
         """Return the loss terms (slides, "Losses") from tensors, so that it can be compiled."""
         kind, ours = self.objective.gradient, self.extensions

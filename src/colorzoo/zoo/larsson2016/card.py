@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score
 
 _TABLE_1 = "1,000 ImageNet images, 256 x 256, without points"
 
@@ -29,7 +29,7 @@ CARDS = (
             Quality("exemplar", 30, "Full network; matches color histograms, not positions."),
         ),
         # the median is discontinuous between bins
-        smoke=Smoke(
+        contract_test=ContractTestConfig(
             hparams={
                 "width": 0.0625,
                 "dropout": 0.0,

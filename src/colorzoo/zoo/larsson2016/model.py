@@ -19,7 +19,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, Share, Width, settings_of
+from colorzoo.settings import Fraction, Positive, Width, settings_of
 from colorzoo.zoo.larsson2016.network import (
     BINS,
     QUARTER,
@@ -58,9 +58,9 @@ class Architecture:
     """
 
     width: Width = 1.0
-    mean: Share = 0.0
+    mean: Fraction = 0.0
     normalization: bool = False
-    dropout: Share = 0.5
+    dropout: Fraction = 0.5
     chroma: ChromaRule = "median"
     hue: HueRule = "expectation-cf"
     boost: Positive = 1.0
@@ -121,16 +121,16 @@ class HypercolumnColorization(ColoringModel):
 
     def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
         """Match the histograms to the exemplar's; hues are weighted by chroma."""
-        look = exemplar.look_by(self.look)
-        chroma = transfer(found.chroma, look[:, 1], inside, exemplar.alpha)
+        embedding = exemplar.embed_by(self.encode_reference)
+        chroma = transfer(found.chroma, embedding[:, 1], inside, exemplar.alpha)
         weight = inside * chroma_of(chroma, "expectation")[:, None]
-        return Histograms(transfer(found.hue, look[:, 0], weight, exemplar.alpha), chroma)
+        return Histograms(transfer(found.hue, embedding[:, 0], weight, exemplar.alpha), chroma)
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the histograms of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 2, 32)``, hue and chroma."""
         return histograms_of(rgb.float())
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return the name of the histograms, which do not depend on weights."""
         return f"larsson2016-hue-chroma-{BINS}"
 

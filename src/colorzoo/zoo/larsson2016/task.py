@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Count, Natural, Weight
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
 from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
@@ -37,10 +37,10 @@ class Objective:
         hue_weight: Weight of the hue loss relative to the chroma loss.
     """
 
-    places: Natural = 128
-    margin: Count = 96
-    window: Natural = 7
-    hue_weight: Weight = 5.0
+    places: PositiveInt = 128
+    margin: NonNegativeInt = 96
+    window: PositiveInt = 7
+    hue_weight: NonNegativeFloat = 5.0
 
 
 class Target(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality
 
 FULL = ModelCard(
     name="lee2020",
@@ -21,7 +21,7 @@ FULL = ModelCard(
     config="lee2020/paper.yaml",
     quality=(Quality("sketch", 40, "Requires a reference; no published comparison available."),),
     # the other losses require VGG-19 weights, which are not in the package
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={
             "width": 0.125,
             "discriminator_width": 0.125,

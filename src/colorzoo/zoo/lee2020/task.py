@@ -24,7 +24,7 @@ from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import frozen_vgg
@@ -47,12 +47,12 @@ class Objective:
         margin: Margin of the triplet loss.
     """
 
-    adversarial_weight: Weight = 1.0
-    reconstruction_weight: Weight = 30.0
-    perceptual_weight: Weight = 0.01
-    style_weight: Weight = 50.0
-    triplet_weight: Weight = 1.0
-    margin: Weight = 12.0
+    adversarial_weight: NonNegativeFloat = 1.0
+    reconstruction_weight: NonNegativeFloat = 30.0
+    perceptual_weight: NonNegativeFloat = 0.01
+    style_weight: NonNegativeFloat = 50.0
+    triplet_weight: NonNegativeFloat = 1.0
+    margin: NonNegativeFloat = 12.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Users:
             network cannot rely on typical object colors. The value is our choice.
     """
 
-    color_shift: Share = 0.2
+    color_shift: Fraction = 0.2
 
 
 class MadeReference(NamedTuple):
@@ -148,7 +148,7 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         }
         return RgbPrediction(rgb=(painted.image + 1) / 2, extras=extras)
 
-    def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
+    def regenerate(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
         """Generate again for the discriminator, so BatchNorm counts each batch twice, as in SGA."""
         with torch.no_grad():
             return self.paint(batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard
 
 _TRIAL = {"width": 0.125, "smoothing": "closed_form"}
 
@@ -18,7 +18,7 @@ FULL = ModelCard(
     aliases=("photowct",),
     guidance=("exemplar", "classes"),
     config="li2018/decoders.yaml",
-    smoke=Smoke(_TRIAL),
+    contract_test=ContractTestConfig(_TRIAL),
     limits=("export", "gradient"),
 )
 

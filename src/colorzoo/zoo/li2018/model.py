@@ -119,7 +119,7 @@ class ClosedFormStylization(ColoringModel):
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""
         encoded: Encoded = self.network.encoders[-1](_at_least(lightness_to_rgb(lightness), SMALLEST))
-        return encoded.taps
+        return encoded.hooks
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 80 keys of ``photo_wct.pth``, or load the encoders from torchvision's VGG-19."""

@@ -79,7 +79,7 @@ class Encoded(NamedTuple):
         pools: Pooling indices, in order.
     """
 
-    taps: tuple[Tensor, ...]
+    hooks: tuple[Tensor, ...]
     pools: tuple[Pooled, ...]
 
 
@@ -100,7 +100,7 @@ class Encoder(nn.Module):
 
     def forward(self, rgb: Tensor) -> Encoded:
         """Encode ``(B, 3, H, W)``."""
-        x, taps, pools = self.conv0(rgb), [], []
+        x, hooks, pools = self.conv0(rgb), [], []
         for name in self.steps:
             if name == _POOL:
                 size = (x.shape[2], x.shape[3])
@@ -109,8 +109,8 @@ class Encoder(nn.Module):
                 continue
             x = F.relu(self.get_submodule(name)(x), inplace=True)
             if name.endswith("_1"):
-                taps.append(x)
-        return Encoded(tuple(taps), tuple(pools))
+                hooks.append(x)
+        return Encoded(tuple(hooks), tuple(pools))
 
 
 class Decoder(nn.Module):
@@ -165,10 +165,10 @@ class PhotoWCT(nn.Module):
         Returns:
             The unclipped images after levels 4, 3, 2 and 1; the last image is the result.
         """
-        taps, images = self.encoders[-1](style).taps, [content]
+        hooks, images = self.encoders[-1](style).hooks, [content]
         for level in reversed(LEVELS):
             encoded = self.encoders[level - 1](images[-1])
-            moved = recolor(encoded.taps[-1], taps[level - 1], labels)
+            moved = recolor(encoded.hooks[-1], hooks[level - 1], labels)
             images.append(self.decoders[level - 1](moved, encoded.pools))
         return images[1:]
 

@@ -13,7 +13,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import require_frozen
@@ -29,7 +29,7 @@ class Objective:
         feature_weight: Weight of the squared feature error relative to the pixel error.
     """
 
-    feature_weight: Weight = 1.0
+    feature_weight: NonNegativeFloat = 1.0
 
 
 class Li2018(SingleOptimizerModule):
@@ -75,8 +75,8 @@ class Li2018(SingleOptimizerModule):
         """Return the squared errors of a reconstructed image and of its features."""
         encoder = network.encoders[level - 1]
         wanted = encoder(rgb)
-        found = network.decoders[level - 1](wanted.taps[-1], wanted.pools)
-        features = F.mse_loss(encoder(found).taps[-1].float(), wanted.taps[-1].float())
+        found = network.decoders[level - 1](wanted.hooks[-1], wanted.pools)
+        features = F.mse_loss(encoder(found).hooks[-1].float(), wanted.hooks[-1].float())
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score
 
 _FID = Score("FID", 6.48, "lower", "ImageNet ctest10k, references of He 2018", "Chen et al. 2023, Table I")
 
@@ -19,7 +19,7 @@ FULL = ModelCard(
     guidance=("exemplar",),
     config="lu2020/paper.yaml",
     quality=(Quality("exemplar", 56, "Slightly behind blanch2021 in Chen et al. 2023.", stated=(_FID,)),),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         # at 0.01 rounding error changes the matches of random features
         {
             "width": 0.125,

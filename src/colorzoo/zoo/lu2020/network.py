@@ -21,7 +21,7 @@ from colorzoo.networks.gated_transfer import (
     gated_levels,
 )
 from colorzoo.networks.levels import all_depths, shares
-from colorzoo.settings import Natural, Positive, Range, Width
+from colorzoo.settings import Positive, PositiveInt, Range, Width
 
 STRIDE = 8
 BINS = 441
@@ -41,7 +41,7 @@ class Architecture:
 
     width: Width = 1.0
     reference_side: Annotated[int, Range(16, unit="pixels")] = 128
-    classes: Natural = 1000
+    classes: PositiveInt = 1000
     tau: Positive = 0.01
 
 

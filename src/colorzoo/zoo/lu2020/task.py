@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.data.dataset import Batch
 from colorzoo.networks.gated_transfer import Reference
 from colorzoo.training.exemplar import references_of
-from colorzoo.training.gan import Adversary
+from colorzoo.training.gan import DiscriminatorConfig
 from colorzoo.training.gated_transfer import GatedTransferModule, GatedTransferObjective
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Stage
@@ -50,7 +50,7 @@ class Lu2020(GatedTransferModule):
         self,
         architecture: Architecture = Architecture(),
         objective: GatedTransferObjective = GatedTransferObjective(),
-        adversary: Adversary = Adversary(),
+        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         stage: StageName | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard
 
 PIERRE = ModelCard(
     name="pierre2015",
@@ -14,7 +14,7 @@ PIERRE = ModelCard(
     model="colorzoo.zoo.pierre2015.model:CoupledVariation",
     parameters=0,
     guidance=("exemplar",),
-    smoke=Smoke(hparams={"step": 4, "iterations": 10}),
+    contract_test=ContractTestConfig(hparams={"step": 4, "iterations": 10}),
     limits=("training", "export", "gradient"),
 )
 

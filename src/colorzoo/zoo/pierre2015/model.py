@@ -20,7 +20,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_exported
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Count, Natural, Positive, Weight
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, Positive, PositiveInt
 
 DEVIATION_WINDOWS, FREQUENCY_WINDOWS, HISTOGRAM_WINDOWS = (7, 9), (7, 9, 11), (7, 9, 11)
 MOST_U, MOST_V = 0.436 * 255, 0.615 * 255
@@ -222,10 +222,10 @@ class CoupledVariation(ColoringModel):
 
     def __init__(
         self,
-        step: Natural = 16,
+        step: PositiveInt = 16,
         fidelity: Positive = 0.007,
-        coupling: Weight = 25.0,
-        iterations: Count = 250,
+        coupling: NonNegativeFloat = 25.0,
+        iterations: NonNegativeInt = 250,
     ) -> None:
         network = CoupledChoice(step, fidelity, coupling, iterations)
         super().__init__(network, step=step, fidelity=fidelity, coupling=coupling, iterations=iterations)

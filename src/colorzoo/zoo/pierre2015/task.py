@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.settings import Count, Natural, Positive, Weight
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, Positive, PositiveInt
 from colorzoo.training.module import TrainingFreeModule
 from colorzoo.zoo.pierre2015.model import CoupledVariation
 
@@ -19,9 +19,9 @@ class Pierre2015(TrainingFreeModule):
 
     def __init__(
         self,
-        step: Natural = 16,
+        step: PositiveInt = 16,
         fidelity: Positive = 0.007,
-        coupling: Weight = 25.0,
-        iterations: Count = 250,
+        coupling: NonNegativeFloat = 25.0,
+        iterations: NonNegativeInt = 250,
     ) -> None:
         super().__init__(CoupledVariation(step, fidelity, coupling, iterations))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _COCO = "44 COCO images at 192 pixels, three largest boxes, gain over the same model without boxes"
 
@@ -36,7 +36,9 @@ FULL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}),
+    contract_test=ContractTestConfig(
+        hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}
+    ),
     limits=("export",),  # tensor shapes depend on the number and size of boxes
 )
 
@@ -72,7 +74,7 @@ SMALL = replace(
             measured=(Score("PSNR gained [dB]", 0.09, "higher", _COCO, "docs/claims/index.md"),),
         ),
     ),
-    smoke=replace(FULL.smoke, hparams={**FULL.smoke.hparams, "hints": 1.0}),
+    contract_test=replace(FULL.contract_test, hparams={**FULL.contract_test.hparams, "hints": 1.0}),
 )
 
 CARDS = (FULL, SMALL)

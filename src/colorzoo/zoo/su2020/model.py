@@ -19,12 +19,12 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
+from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import fitting_unet, initialize
 from colorzoo.networks.shared_weights import borrow
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Count, Share, Weight, Width, settings_of
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width, settings_of
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
@@ -56,12 +56,12 @@ class InstanceExtensions:
     """
 
     hint_attention: bool = False
-    scene_blocks: Count = 0
+    scene_blocks: NonNegativeInt = 0
     trunk: str | None = None
     keep_trunk: bool = False
-    random_boxes: Count = 0
-    colorfulness: Weight = 0.0
-    hints: Share = 0.0
+    random_boxes: NonNegativeInt = 0
+    colorfulness: NonNegativeFloat = 0.0
+    hints: Fraction = 0.0
 
     def __post_init__(self) -> None:
         """Validate `trunk` and `keep_trunk`.
@@ -238,17 +238,17 @@ class InstanceColorization(ColoringModel):
         return detect(lightness, self.detector)
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Fused activation maps that an add-on can refine."""
-        return self.network.full.taps
+        return self.network.full.hooks
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(lightness, *_points_and_boxes(lightness, guidance))
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to its first tap; see `HookedModel`."""
+        return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `TappedModel`."""
-        return self.network.after_taps(cast(PartsState, state), visit)
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the rest of the model from its first tap; see `HookedModel`."""
+        return self.network.after_hooks(cast(PartsState, state), visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' three checkpoints, below ``netGComp.``, ``netG.`` and ``netGF.``."""

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, pad_with_zeros, scaled_width
+from colorzoo.networks.feature_hooks import HookState, Visit, unchanged
 from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, hint_input
-from colorzoo.networks.taps import TapState, Visit, unchanged
 
 # Fused maps: name, channels at width 1, stride.
 FUSED: tuple[tuple[str, int, int], ...] = (
@@ -209,8 +209,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class PartsState(TapState):
-    """A `TapState` with one part for images with boxes and one for images without boxes."""
+class PartsState(HookState):
+    """A `HookState` with one part for images with boxes and one for images without boxes."""
 
     parts: tuple[Part, ...]
 
@@ -249,13 +249,13 @@ class InstanceNetworks(nn.Module):
             points: Hints at the size of ``lightness``.
             boxes: Object boxes of each image.
         """
-        state = self.before_taps(lightness, points, boxes)
+        state = self.before_hooks(lightness, points, boxes)
         rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
         logits = _gathered([(part.rows, part.unet.distribution(part.encoded.trunk)) for part in state.parts])
-        ab = self.after_taps(state, unchanged)
+        ab = self.after_hooks(state, unchanged)
         return InstanceOutput(ab, logits[:, :, :rows, :columns].float())
 
-    def before_taps(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
+    def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
         """Run the full-image and fusion networks up to the map 8_3."""
         size = (lightness.shape[-2], lightness.shape[-1])
         corners = _corners(boxes, len(lightness))
@@ -275,7 +275,7 @@ class InstanceNetworks(nn.Module):
             parts.append(Part(index, unet, encoded, sums))
         return PartsState((), size, tuple(parts))
 
-    def after_taps(self, state: PartsState, visit: Visit) -> Tensor:
+    def after_hooks(self, state: PartsState, visit: Visit) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         batch = sum(len(part.rows) for part in state.parts)
         height, width = state.size

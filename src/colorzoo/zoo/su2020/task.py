@@ -15,7 +15,7 @@ from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Natural, Positive, flatten_arguments
+from colorzoo.settings import Positive, PositiveInt, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
@@ -77,7 +77,7 @@ class Su2020(SingleOptimizerModule):
         extensions: InstanceExtensions = InstanceExtensions(),
         stage: Literal["full", "instance", "fusion"] = "full",
         start: Start | str | None = None,
-        most_boxes: Natural = 8,
+        most_boxes: PositiveInt = 8,
         delta: Positive = 1.0,
         detector: str | None = None,
         **optimization: Unpack[Optimization],

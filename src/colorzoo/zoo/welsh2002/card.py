@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard
 
 WELSH = ModelCard(
     name="welsh2002",
@@ -14,7 +14,7 @@ WELSH = ModelCard(
     model="colorzoo.zoo.welsh2002.model:ColorTransfer",
     parameters=0,
     guidance=("exemplar",),
-    smoke=Smoke(hparams={"samples": 9}),
+    contract_test=ContractTestConfig(hparams={"samples": 9}),
     limits=("training", "gradient"),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _COCO = "COCO, protocol not stated; weights for colorfulness 0.2"
 
@@ -38,7 +38,7 @@ FULL = ModelCard(
         ),
     ),
     # the perceptual loss requires VGG-19 weights, which are not in the package
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={"width": 0.125, "dropout": 0.0, "perceptual_weight": 0.0, "pixel_weight": 1.0},
         scales={"model.network.refinement.leave.weight": 0.02},
     ),

@@ -24,7 +24,7 @@ from colorzoo.networks.blocks import is_exported, pad_to_multiple, pad_with_zero
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Count, Natural, Range, Share, Width, settings_of
+from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Range, Width, settings_of
 from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, Seen, sizes
 from colorzoo.zoo.xia2022.published import convert_published
 
@@ -96,10 +96,10 @@ class Architecture:
     """
 
     width: Width = 1.0
-    dropout: Share = 0.1
-    anchors: Natural = 8
+    dropout: Fraction = 0.1
+    anchors: PositiveInt = 8
     alternative: Annotated[int, Range(0, ALTERNATIVES - 1)] = 0
-    seed: Count = 130
+    seed: NonNegativeInt = 130
 
 
 class AnchorColorization(ColoringModel):

@@ -25,7 +25,7 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import frozen_vgg
@@ -51,9 +51,9 @@ class Objective:
             refinement.
     """
 
-    colorfulness: Share = 0.5
-    perceptual_weight: Weight = 5.0
-    pixel_weight: Weight = 0.0
+    colorfulness: Fraction = 0.5
+    perceptual_weight: NonNegativeFloat = 5.0
+    pixel_weight: NonNegativeFloat = 0.0
 
 
 class Xia2022(SingleOptimizerModule):
@@ -143,8 +143,8 @@ class Xia2022(SingleOptimizerModule):
             "reference": self.color_loss(logits, bins),
         }
         if self.objective.perceptual_weight:
-            likeness = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
-            losses["perceptual"] = self.objective.perceptual_weight * likeness
+            similarity = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
+            losses["perceptual"] = self.objective.perceptual_weight * similarity
         if self.objective.pixel_weight:
             losses["pixels"] = self.objective.pixel_weight * F.l1_loss(ab, lab[:, 1:] / AB_SCALE)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Quality, Smoke
+from colorzoo.card import ContractTestConfig, ModelCard, Quality
 
 FULL = ModelCard(
     name="xiao2020",
@@ -17,7 +17,7 @@ FULL = ModelCard(
     guidance=("exemplar", "statistics"),
     config="xiao2020/first.yaml",
     quality=(Quality("exemplar", 35, "Full networks; match color histograms, not positions."),),
-    smoke=Smoke(hparams={"width": 0.0625, "level": 128}),
+    contract_test=ContractTestConfig(hparams={"width": 0.0625, "level": 128}),
 )
 
 CARDS = (FULL,)

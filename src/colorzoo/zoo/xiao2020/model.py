@@ -89,17 +89,19 @@ class PyramidColorization(ColoringModel):
         """Return the target histogram of each level, ``(B, levels, 313)``."""
         usual = self.prior.expand(batch, len(self.levels), -1)
         if guidance.exemplar is not None:
-            return torch.lerp(usual, guidance.exemplar.look_by(self.look), guidance.exemplar.alpha)
+            return torch.lerp(
+                usual, guidance.exemplar.embed_by(self.encode_reference), guidance.exemplar.alpha
+            )
         if guidance.statistics is not None and guidance.statistics.histogram is not None:
             return guidance.statistics.histogram[:, None].expand_as(usual)
         return usual
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the histograms ``(B, levels, 313)`` of references ``(B, 3, H, W)`` in [0, 1]."""
         found = [color_histogram(rgb_to_lab(_squeezed(rgb, side))[:, 1:]) for side in self.levels]
         return torch.stack(found, dim=1)
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return the name of the histograms, which do not depend on weights."""
         return f"xiao2020-histogram-{BINS}-{self.architecture.level}"
 

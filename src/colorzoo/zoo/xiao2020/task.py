@@ -19,7 +19,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import with_weighted_gradient
-from colorzoo.settings import Share
+from colorzoo.settings import Fraction
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
@@ -38,7 +38,7 @@ class Objective:
             gradient only; 1 disables the rebalancing.
     """
 
-    uniform: Share = 0.5
+    uniform: Fraction = 0.5
 
 
 class Xiao2020(SingleOptimizerModule):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _SMOKE = {"width": 0.125, "color_width": 0.125, "backbone": None}
 
@@ -25,7 +25,7 @@ XU = ModelCard(
     guidance=("exemplar", "points"),
     config="xu2020/color.yaml",
     quality=(Quality("exemplar", 50, "Full networks; no published comparison available."),),
-    smoke=Smoke(hparams=_SMOKE),
+    contract_test=ContractTestConfig(hparams=_SMOKE),
 )
 
 XU_SMALL = replace(
@@ -43,7 +43,7 @@ XU_SMALL = replace(
         "transfer_error": 15.0,
     },
     # no attention: with random weights its softmax is so sharp that bfloat16 changes the result
-    smoke=Smoke(hparams={**_SMOKE, "hint_attention": False, "scene_blocks": 1}),
+    contract_test=ContractTestConfig(hparams={**_SMOKE, "hint_attention": False, "scene_blocks": 1}),
     weights={
         "default": Weights(
             sha256="29bd5b6b4ebb155b8969b176fb68b41e33d9096452641b1f043eb7729c2f612d",

@@ -17,11 +17,11 @@ from torch import Tensor
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
+from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
 from colorzoo.networks.shared_weights import fingerprint
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Count, Natural, Share, Weight, Width, settings_of
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width, settings_of
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, HintLayout
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, inside_labels
@@ -47,12 +47,12 @@ class Extensions:
 
     color_width: Width | None = None
     hint_attention: bool = False
-    scene_blocks: Count = 0
+    scene_blocks: NonNegativeInt = 0
     backbone: str | None = None
-    transfer_error: Weight | None = None
-    none_share: Share = 0.0
-    grid_share: Share = 0.0
-    transferred_share: Share = 0.0
+    transfer_error: NonNegativeFloat | None = None
+    none_share: Fraction = 0.0
+    grid_share: Fraction = 0.0
+    transferred_share: Fraction = 0.0
 
 
 EMBEDDED = "zhang2017_local_small"
@@ -76,8 +76,8 @@ class Architecture:
     width: Width = 1.0
     places: tuple[str, ...] = PLACE_SETS
     hints: HintLayout = "grid"
-    hint_grid: Natural = 8
-    hint_patch: Natural = 5
+    hint_grid: PositiveInt = 8
+    hint_patch: PositiveInt = 5
 
 
 class StylizationColorization(ColoringModel):
@@ -123,11 +123,11 @@ class StylizationColorization(ColoringModel):
             load_backbone(extensions.backbone, network.color)
         super().__init__(network, architecture=architecture, extensions=extensions)
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the moments ``(B, 2, C)`` of references ``(B, 3, H, W)``: means and standard deviations."""
-        return self.network.look(rgb)
+        return self.network.encode_reference(rgb)
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return a hash of the weights on which the moments depend."""
         return fingerprint(self.network.transfer)
 
@@ -164,28 +164,30 @@ class StylizationColorization(ColoringModel):
             ab, logits = self.network.color(lightness, guidance.points or Points.none(lightness))
             return AbPrediction(ab=ab, extras={"logits": logits})
         exemplar = guidance.exemplar
-        look = exemplar.look_by(self.look)
-        out = self.network(lightness, look, points=guidance.points, alpha=exemplar.alpha)
+        embedding = exemplar.embed_by(self.encode_reference)
+        out = self.network(lightness, embedding, points=guidance.points, alpha=exemplar.alpha)
         extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
         return AbPrediction(ab=out.ab, extras=extras)
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Activation maps of the last pass that an add-on can refine."""
-        return self.network.color.unet.taps
+        return self.network.color.unet.hooks
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to its first tap; see `HookedModel`."""
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
-            look = exemplar.look_by(self.look)
-            *_, hints = self.network.transferred_hints(lightness, look, points=hints, alpha=exemplar.alpha)
-        return self.network.color.before_taps(lightness, hints or Points.none(lightness))
+            embedding = exemplar.embed_by(self.encode_reference)
+            *_, hints = self.network.transferred_hints(
+                lightness, embedding, points=hints, alpha=exemplar.alpha
+            )
+        return self.network.color.before_hooks(lightness, hints or Points.none(lightness))
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `TappedModel`."""
-        return self.network.color.after_taps(state, visit)
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the rest of the model from its first tap; see `HookedModel`."""
+        return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights of the backbone, which weight files omit."""

@@ -13,12 +13,12 @@ from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import HintUNet, PointNetwork
 from colorzoo.randomness import Generators
 from colorzoo.simulation.points import simulate_points
-from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
+from colorzoo.zoo.xu2020.tiles import encode_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import (
     Adapt,
     TransferNetwork,
     Transform,
-    match_look,
+    match_embedding,
     place_of,
 )
 
@@ -84,49 +84,58 @@ class ExemplarNetwork(nn.Module):
         self.color = PointNetwork(unet)
 
     def forward(
-        self, lightness: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+        self,
+        lightness: Tensor,
+        embedding: Tensor,
+        *,
+        points: Points | None = None,
+        alpha: Tensor | float = 1.0,
     ) -> ExemplarOutput:
         """Colorize images of any size with the moments of a reference.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            look: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
+            embedding: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
             points: User points, which override hints from the reference.
             alpha: Strength of the transfer in [0, 1].
         """
-        automatic, transferred, hints = self.transferred_hints(lightness, look, points=points, alpha=alpha)
+        automatic, transferred, hints = self.transferred_hints(
+            lightness, embedding, points=points, alpha=alpha
+        )
         ab, logits = self.color(lightness, hints)
         return ExemplarOutput(ab, logits, automatic, transferred)
 
     def transferred_hints(
-        self, lightness: Tensor, look: Tensor, *, points: Points | None, alpha: Tensor | float
+        self, lightness: Tensor, embedding: Tensor, *, points: Points | None, alpha: Tensor | float
     ) -> tuple[Tensor, Tensor, Points]:
         """Return automatic colors, transferred colors, and the hints of the last pass; see `forward`."""
         automatic, logits = self.color(lightness, points or Points.none(lightness))
-        transferred = self.transferred(lightness, automatic, look, alpha)
+        transferred = self.transferred(lightness, automatic, embedding, alpha)
         colors = transferred
         if self.transfer_error is not None:
             colors = weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
         hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
         return automatic, transferred, merge_points(points, hints)
 
-    def transferred(self, lightness: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
+    def transferred(
+        self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0
+    ) -> Tensor:
         """Return the ab ``(B, 2, H, W)`` of a colorized image after the transfer (T_ab)."""
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         if too_large(content):
-            targets = self.transfer.split_look(look)
+            targets = self.transfer.split_embedding(embedding)
             rgb = transfer_in_tiles(self.transfer, content, targets, self.places, alpha)
         else:
-            rgb = self.transfer(content, self.adapt(look, alpha))
+            rgb = self.transfer(content, self.adapt(embedding, alpha))
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the moments of references ``(B, 3, H, W)``; large images are processed in tiles."""
-        return look_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.look(rgb)
+        return encode_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.encode_reference(rgb)
 
-    def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
+    def adapt(self, embedding: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
         """Return a function that matches moments at the active layers."""
-        return match_look(self.transfer.split_look(look), self.places, alpha)
+        return match_embedding(self.transfer.split_embedding(embedding), self.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
         """Return a function that applies a transform with the maps of a reference ``(B, 3, H, W)``."""

@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Positive, Probability, Weight
+from colorzoo.settings import NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -58,9 +58,9 @@ class Objective:
         delta: delta of the masked Huber loss on ab / 110; the paper does not state it.
     """
 
-    image_weight: Weight = 0.8
-    perceptual_weight: Weight = 0.2
-    hint_weight: Weight = 10.0
+    image_weight: NonNegativeFloat = 0.8
+    perceptual_weight: NonNegativeFloat = 0.2
+    hint_weight: NonNegativeFloat = 10.0
     delta: Positive = 1.0
 
 
@@ -204,11 +204,11 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
     """Return the squared error after a transfer from a crop of the same image (stage ``encoder``)."""
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
-    look = network.look(reference_of(batch))
+    embedding = network.encode_reference(reference_of(batch))
     with torch.no_grad():
         automatic, _ = network.color(lab[:, :1], Points.none(lab))
         content = lab_to_rgb(torch.cat([lab[:, :1], _contents(automatic, lab[:, 1:], batch)], dim=1))
-    return F.mse_loss(network.transfer(content, network.adapt(look)), rgb)
+    return F.mse_loss(network.transfer(content, network.adapt(embedding)), rgb)
 
 
 def exposed_hints(
@@ -238,7 +238,10 @@ def exposed_hints(
 def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> Tensor:
     """Transfer colors from a related, an unrelated or a mixed reference."""
     reference = reference_of(batch)
-    own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
+    own, foreign = (
+        network.encode_reference(reference),
+        network.encode_reference(foreign_references(reference, batch["seed"])),
+    )
     draws = draw_uniform(image_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
     part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
     automatic, _ = network.color(lightness, Points.none(lightness))

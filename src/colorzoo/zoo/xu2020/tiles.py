@@ -129,7 +129,7 @@ def windows(image: Tensor, side: int) -> Iterator[Window]:
             )
 
 
-def look_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Tensor:
+def encode_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Tensor:
     """Return the moments of a reference as `TransferNetwork.look` does."""
     padded = pad_image(rgb)
     running = {place: RunningMoments() for place in PLACES}
@@ -141,7 +141,7 @@ def look_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Te
 
     for window in windows(padded, side):
         network.decoder.body(network.encoder(window.cut(padded), record), record)
-    return network.join_look({place: running[place].moments() for place in PLACES})
+    return network.join_embedding({place: running[place].moments() for place in PLACES})
 
 
 def transfer_in_tiles(
@@ -152,14 +152,14 @@ def transfer_in_tiles(
     alpha: Tensor | float,
     side: int = TILE,
 ) -> Tensor:
-    """Return the result of `TransferNetwork.forward` with `match_look` of the same arguments.
+    """Return the result of `TransferNetwork.forward` with `match_embedding` of the same arguments.
 
     Args:
         network: The transfer sub-net.
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        targets: See `match_look`.
-        sets: See `match_look`.
-        alpha: See `match_look`.
+        targets: See `match_embedding`.
+        sets: See `match_embedding`.
+        alpha: See `match_embedding`.
         side: Side of the tiles in pixels, a multiple of 8.
     """
     height, width = rgb.shape[-2:]

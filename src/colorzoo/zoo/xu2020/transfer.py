@@ -290,7 +290,7 @@ class TransferNetwork(nn.Module):
         answer: Tensor = self.decoder(self.encoder(pad_image(rgb), adapt), adapt)
         return answer[:, :, :height, :width].float()
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the moments of a reference at the ten layers, ``(B, 2, 1856w)`` float32.
 
         Args:
@@ -304,7 +304,7 @@ class TransferNetwork(nn.Module):
             return maps
 
         self.decoder.body(self.encoder(pad_image(rgb), record), record)
-        return self.join_look(seen)
+        return self.join_embedding(seen)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
         """Return the feature maps of a reference at the ten layers."""
@@ -317,14 +317,14 @@ class TransferNetwork(nn.Module):
         self.decoder.body(self.encoder(pad_image(rgb), record), record)
         return seen
 
-    def join_look(self, seen: Mapping[str, Moments]) -> Tensor:
+    def join_embedding(self, seen: Mapping[str, Moments]) -> Tensor:
         """Concatenate moments by layer to ``(B, 2, 1856w)``."""
         parts = [torch.cat([seen[place].mean, seen[place].std], dim=3).squeeze(2) for place in PLACES]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
-    def split_look(self, look: Tensor) -> dict[str, Moments]:
+    def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
         """Split ``(B, 2, 1856w)`` into moments by layer."""
-        parts = torch.split(look, [self.channels[place] for place in PLACES], dim=2)
+        parts = torch.split(embedding, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
             for place, part in zip(PLACES, parts, strict=True)
@@ -337,11 +337,11 @@ def keep(place: str, maps: Tensor) -> Tensor:
     return maps
 
 
-def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
+def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
     """Return a function that matches moments at the layers of the given sets.
 
     Args:
-        targets: Moments by layer, see `TransferNetwork.split_look`.
+        targets: Moments by layer, see `TransferNetwork.split_embedding`.
         sets: Some of `PLACE_SETS` (compared in the paper's figure 5).
         alpha: See `match_moments`.
     """

@@ -21,7 +21,7 @@ from colorzoo.networks.gated_transfer import (
     gated_levels,
 )
 from colorzoo.networks.levels import all_depths, normalized_stack, shares
-from colorzoo.settings import Natural, Positive, Range, Share, Width
+from colorzoo.settings import Fraction, Positive, PositiveInt, Range, Width
 
 STRIDE = 16
 REDUCED = 4
@@ -54,9 +54,9 @@ class Architecture:
 
     width: Width = 1.0
     reference_side: Annotated[int, Range(32, unit="pixels")] = 256
-    classes: Natural = 1000
+    classes: PositiveInt = 1000
     tau: Positive = 0.01
-    dropout: Share = 0.1
+    dropout: Fraction = 0.1
 
 
 class AttentionNet(GatedNetwork):

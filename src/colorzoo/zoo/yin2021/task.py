@@ -14,7 +14,7 @@ from colorzoo.losses import soft_histogram
 from colorzoo.networks.gated_transfer import Reference
 from colorzoo.networks.scaling import scaled_lab
 from colorzoo.training.exemplar import references_of
-from colorzoo.training.gan import Adversary
+from colorzoo.training.gan import DiscriminatorConfig
 from colorzoo.training.gated_transfer import GatedTransferModule, GatedTransferObjective
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.yin2021.model import AttentiveTransfer
@@ -37,7 +37,7 @@ class Yin2021(GatedTransferModule):
         self,
         architecture: Architecture = Architecture(),
         objective: GatedTransferObjective = GatedTransferObjective(),
-        adversary: Adversary = Adversary(),
+        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(AttentiveTransfer(architecture), **optimization)

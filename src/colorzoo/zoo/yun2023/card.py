@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Weights
 
 _DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 
@@ -38,7 +38,7 @@ BASE = ModelCard(
     guidance=("points",),
     weights=_published("16i9ulB4VRbFLbLlAa7UjIQR6J334BeKW", 1_077_000_000),
     config="yun2023/base.yaml",
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={"width": 48, "heads": 3, "depth": 2, "side": 32},
         scales={"model.network.head.conv.weight": 0.3},
     ),

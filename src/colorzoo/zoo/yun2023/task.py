@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import Generators, draw_uniform, image_generators
-from colorzoo.settings import Count, Positive, Share
+from colorzoo.settings import Fraction, NonNegativeInt, Positive
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.schedules import Cosine
@@ -47,7 +47,7 @@ class Users:
         most_hints: Maximum number of hints per image; the number is uniform from 0.
     """
 
-    most_hints: Count = 128
+    most_hints: NonNegativeInt = 128
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Extensions:
             number, only one image in twelve has ten hints or fewer.
     """
 
-    few: Share = 0.0
+    few: Fraction = 0.0
 
 
 class Yun2023(SingleOptimizerModule):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _AUTOMATIC = "automatic/2 of `colorzoo evaluate`, 100 validation images, 256 x 256"
 _VAL5K = "ImageNet val5k, 256 x 256, without guidance; the authors' own FID"
@@ -43,7 +43,7 @@ FULL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "start": None}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None}),
 )
 
 SMALL = replace(

@@ -19,8 +19,8 @@ from colorzoo.color import annealed_mean, hull_centers
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv3x3, conv_block, scaled_width, upconv4x4
+from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import initialize
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
 
@@ -74,9 +74,11 @@ class DistributionNetwork(nn.Module):
         self.centers = nn.Parameter(hull_centers().clone(), requires_grad=False)
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """The output of block 8, and the upsampled ab in CIE units."""
-        return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=_CHROMA)
+        return FeatureHook("8_3", self.class_head.in_channels, LOGIT_STRIDE), FeatureHook(
+            "ab", 2, 1, scale=_CHROMA
+        )
 
     def logits(self, lightness: Tensor) -> Tensor:
         """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for lightness ``(B, 1, H, W)`` in [0, 100]."""
@@ -92,11 +94,11 @@ class DistributionNetwork(nn.Module):
         height, width = lightness.shape[-2:]
         return DistributionOutput(self._decode(logits)[:, :, :height, :width], logits)
 
-    def before_taps(self, lightness: Tensor) -> TapState:
+    def before_hooks(self, lightness: Tensor) -> HookState:
         """Run all layers before the head."""
-        return TapState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
+        return HookState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         logits = self._head(visit("8_3", state.maps[0]), state.size)
@@ -156,17 +158,17 @@ class ColorfulColorization(ColoringModel):
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Activation maps that an add-on can refine."""
-        return self.network.taps
+        return self.network.hooks
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(lightness)
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to its first tap; see `HookedModel`."""
+        return self.network.before_hooks(lightness)
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the rest of the model from its first tap; see `HookedModel`."""
+        return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 82 keys of ``colorization_release_v2-9b330a0b.pth``; see `ColoringModel`."""

@@ -20,7 +20,7 @@ from colorzoo.color import hull_mask, prior_probabilities, rebalancing_weights, 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.settings import Natural, Share
+from colorzoo.settings import Fraction, PositiveInt
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Start
@@ -45,9 +45,9 @@ class Objective:
             paper.
     """
 
-    uniform: Share = 0.5
+    uniform: Fraction = 0.5
     prior: str | None = None
-    neighbors: Natural = 10
+    neighbors: PositiveInt = 10
 
 
 class Zhang2016(SingleOptimizerModule):

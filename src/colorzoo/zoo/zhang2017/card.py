@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _PAGE = "src/colorzoo/zoo/zhang2017/README.md"
 _AUTOMATIC = "automatic/2 of `colorzoo evaluate`, 100 validation images, 256 x 256"
@@ -65,7 +65,7 @@ LOCAL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
 LOCAL_SMALL = replace(
@@ -86,7 +86,7 @@ LOCAL_SMALL = replace(
         )
     },
     config="zhang2017/local_small.yaml",
-    smoke=Smoke(hparams={"width": 0.125, "scene_blocks": 1}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "scene_blocks": 1}),
     quality=(
         Quality(
             "automatic",
@@ -136,7 +136,7 @@ GLOBAL = replace(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}),
 )
 
 GLOBAL_SMALL = replace(
@@ -166,7 +166,7 @@ GLOBAL_SMALL = replace(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"trunk": "zhang2017_local_small", **_ALL_STATISTICS}),
+    contract_test=ContractTestConfig(hparams={"trunk": "zhang2017_local_small", **_ALL_STATISTICS}),
 )
 
 CARDS = (LOCAL, LOCAL_SMALL, GLOBAL, GLOBAL_SMALL)

@@ -16,9 +16,9 @@ from torch import Tensor
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.model import ColoringModel
+from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_extensions import fold_rank_layers
 from colorzoo.networks.hint_unet import AB_SCALE, initialize
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.weights.readers.caffe import CaffeLayers
@@ -132,17 +132,17 @@ class LocalHints(ColoringModel):
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Activation maps that an add-on can refine."""
-        return self.network.unet.taps
+        return self.network.unet.hooks
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(lightness, _points_of(guidance, lightness))
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to its first tap; see `HookedModel`."""
+        return self.network.before_hooks(lightness, _points_of(guidance, lightness))
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the rest of the model from its first tap; see `HookedModel`."""
+        return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 107 keys of ``siggraph17-df00044c.pth``; see `ColoringModel`."""
@@ -199,17 +199,17 @@ class GlobalHints(ColoringModel):
         return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property
-    def taps(self) -> tuple[Tap, ...]:
+    def hooks(self) -> tuple[FeatureHook, ...]:
         """Activation maps that an add-on can refine."""
-        return self.network.unet.taps
+        return self.network.unet.hooks
 
-    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(lightness, _statistics_of(guidance))
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to its first tap; see `HookedModel`."""
+        return self.network.before_hooks(lightness, _statistics_of(guidance))
 
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the rest of the model from its first tap; see `HookedModel`."""
+        return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 135 keys that ``colorzoo weights convert`` creates from the authors' Caffe files."""

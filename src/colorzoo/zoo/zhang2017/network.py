@@ -21,6 +21,7 @@ from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, scaled_width, upconv4x4
+from colorzoo.networks.feature_hooks import HookState, unchanged
 from colorzoo.networks.hint_unet import (
     AB_SCALE,
     STRIDE,
@@ -32,8 +33,7 @@ from colorzoo.networks.hint_unet import (
     initialize,
 )
 from colorzoo.networks.shared_weights import borrow
-from colorzoo.networks.taps import TapState, unchanged
-from colorzoo.settings import Count, Natural, Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 
 class HypercolumnHead(nn.Module):
@@ -173,9 +173,9 @@ class GlobalNetwork(HintNetwork):
         Returns:
             ``(B, 2, H, W)`` in CIE units.
         """
-        return self.after_taps(self.before_taps(lightness, statistics), unchanged)
+        return self.after_hooks(self.before_hooks(lightness, statistics), unchanged)
 
-    def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
+    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
         """Run the network up to block 8; see `forward` for the arguments."""
         raise NotImplementedError
 
@@ -191,11 +191,11 @@ class GlobalHintsNetwork(GlobalNetwork):
     def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
         super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
-    def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
+    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
         """Run the network up to block 8; see `forward` for the arguments."""
         context = self.branch(statistics, lightness.shape[0])
         encoded = self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
-        return TapState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
+        return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,12 +243,12 @@ class LocalExtensions:
 
     hint_attention: bool = False
     channel_attention: bool = False
-    rank_layers: Count = 0
-    scene_blocks: Count = 0
-    colorfulness: Weight = 0.0
-    class_stride: Natural = 1
-    many: Share = 0.0
-    everywhere: Share = 0.0
+    rank_layers: NonNegativeInt = 0
+    scene_blocks: NonNegativeInt = 0
+    colorfulness: NonNegativeFloat = 0.0
+    class_stride: PositiveInt = 1
+    many: Fraction = 0.0
+    everywhere: Fraction = 0.0
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ class SteeredNetwork(GlobalNetwork):
         self.unet.eval()
         return self
 
-    def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
+    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
         """Run the network up to block 8; see `forward` for the arguments."""
         histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
         told = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
@@ -319,7 +319,7 @@ class SteeredNetwork(GlobalNetwork):
         likely = self._likely_colors(encoded.trunk, lightness, statistics)
         given = torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * told[:, :, None, None]
         trunk = encoded.trunk + self.bring(given.to(encoded.trunk))
-        return TapState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
+        return HookState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Return the mean colors of the matched distributions, ``(B, 2, H/4, W/4)``, divided by 110."""

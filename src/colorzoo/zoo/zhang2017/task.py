@@ -21,7 +21,7 @@ from colorzoo.losses import (
 )
 from colorzoo.networks.hint_unet import AB_SCALE, Detach
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Positive, Probability, Share, Weight, settings_of
+from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability, settings_of
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -48,8 +48,8 @@ class LocalObjective:
         delta: Distance in CIE units above which smooth L1 is linear.
     """
 
-    regression_weight: Weight = 10 / AB_SCALE
-    classification_weight: Weight = 1.0
+    regression_weight: NonNegativeFloat = 10 / AB_SCALE
+    classification_weight: NonNegativeFloat = 1.0
     delta: Positive = 1.0
 
 
@@ -63,9 +63,9 @@ class LocalUsers:
         reveal_all: Fraction of the images whose true colors are all given as hints.
     """
 
-    hints: Share = 1.0
+    hints: Fraction = 1.0
     stop_probability: Probability = 1 / 8
-    reveal_all: Share = 0.01
+    reveal_all: Fraction = 0.01
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ class GlobalUsers:
         saturation_share: Fraction of the training images with a given saturation.
     """
 
-    histogram_share: Share = 0.5
-    saturation_share: Share = 0.5
+    histogram_share: Fraction = 0.5
+    saturation_share: Fraction = 0.5
 
 
 class Zhang2017Global(SingleOptimizerModule):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -44,7 +44,7 @@ FULL = ModelCard(
         ),
         Quality("frames", 50, "Full networks of the paper that introduced the previous frame as input."),
     ),
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
     ),
     limits=("export",),

@@ -161,7 +161,7 @@ class DeepExemplar(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the size."""
-        return self.features.of_lightness(pad_image(lightness.float())).taps
+        return self.features.of_lightness(pad_image(lightness.float())).hooks
 
     @torch.inference_mode()
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
@@ -185,7 +185,7 @@ class DeepExemplar(ColoringModel):
     def warp(self, features: TrunkFeatures, reference: ReferenceImage, tau: float) -> Warped:
         """Warp the reference's colors to similar positions."""
         other = self.features.of_rgb(reference.rgb)
-        ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (features, other))
+        ours, theirs = (self.correspondence(unit_features(each.hooks)) for each in (features, other))
         ab = F.avg_pool2d(reference.ab, STRIDE)
         found = self.correspondence.warp(ours, theirs, torch.cat([ab, centers_of(ab)], dim=1), tau=tau)
         everywhere = torch.ones_like(found.similarity, dtype=torch.bool)

@@ -18,7 +18,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import Warped
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Positive, Share, Weight
+from colorzoo.settings import Fraction, NonNegativeFloat, Positive
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
     ExemplarGANModule,
@@ -39,12 +39,12 @@ class Objective(ExemplarObjective):
     See `ExemplarObjective` for the attributes. The perceptual loss is unweighted.
     """
 
-    perceptual_weight: Weight = 0.001
+    perceptual_weight: NonNegativeFloat = 0.001
     semantic: bool = False
-    smooth_weight: Weight = 5.0
-    smooth_alpha: Weight = 10.0
-    adversarial_weight: Weight = 0.2
-    contextual_weight: Weight = 0.2
+    smooth_weight: NonNegativeFloat = 5.0
+    smooth_alpha: NonNegativeFloat = 10.0
+    adversarial_weight: NonNegativeFloat = 0.2
+    contextual_weight: NonNegativeFloat = 0.2
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Simulation(ExemplarSimulation):
             alone, as in a video, instead of the true colors (ours).
     """
 
-    previous: Share = 0.5
-    colored: Share = 0.0
+    previous: Fraction = 0.5
+    colored: Fraction = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Zhang2019(ExemplarGANModule):
     model: DeepExemplar
     objective: Objective
     simulation: Simulation
-    adversary: Discriminator
+    discriminator_config: Discriminator
     extensions: Extensions
 
     def __init__(
@@ -98,7 +98,7 @@ class Zhang2019(ExemplarGANModule):
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
         simulation: Simulation = Simulation(),
-        adversary: Discriminator = Discriminator(),
+        discriminator_config: Discriminator = Discriminator(),
         extensions: Extensions = Extensions(),
         matching_lr: Positive | None = 1e-5,
         **optimization: Unpack[AdversarialOptimization],
@@ -110,12 +110,12 @@ class Zhang2019(ExemplarGANModule):
 
     def configure_discriminator(self) -> None:
         """Build the two-frame discriminator."""
-        adversary = self.adversary
-        height, width = adversary.last_kernel
+        discriminator_config = self.discriminator_config
+        height, width = discriminator_config.last_kernel
         self.discriminator = AttentionDiscriminator(
             6,
-            adversary.discriminator_width,
-            layers=adversary.discriminator_layers,
+            discriminator_config.discriminator_width,
+            layers=discriminator_config.discriminator_layers,
             last_kernel=(height, width),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _SCALES = {"model.network.unet.outc.2.weight": 0.02}
 
@@ -49,7 +49,7 @@ FULL = ModelCard(
         ),
     ),
     # the perceptual loss requires VGG-19 weights, which are not in the package
-    smoke=Smoke(
+    contract_test=ContractTestConfig(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
         scales=_SCALES,
     ),
@@ -65,7 +65,7 @@ SMALL = replace(
     weights={},
     config="zhao2021/small.yaml",
     quality=(),
-    smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, scales=_SCALES),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "reference_side": 32}, scales=_SCALES),
 )
 
 CARDS = (FULL, SMALL)

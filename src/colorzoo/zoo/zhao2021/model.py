@@ -18,7 +18,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Width, settings_of
+from colorzoo.settings import PositiveInt, Width, settings_of
 from colorzoo.zoo.zhao2021.network import (
     BorrowedFeatures,
     Color2EmbedNetwork,
@@ -42,7 +42,7 @@ class Architecture:
     """
 
     width: Width = 1.0
-    reference_side: Natural = 256
+    reference_side: PositiveInt = 256
 
 
 class Color2Embed(ColoringModel):
@@ -80,11 +80,11 @@ class Color2Embed(ColoringModel):
         network = Color2EmbedNetwork(encoder, architecture.width, architecture.reference_side)
         super().__init__(network, architecture=architecture, extensions=extensions)
 
-    def look(self, rgb: Tensor) -> Tensor:
+    def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 512w)``."""
         return self.network.vector(rgb).unsqueeze(1)
 
-    def look_key(self) -> str:
+    def reference_key(self) -> str:
         """Return a hash of the weights and settings on which the vector depends."""
         parts = fingerprint(self.network.encoder), self.architecture.reference_side, self.extensions.features
         return "-".join(map(str, parts))
@@ -100,7 +100,7 @@ class Color2Embed(ColoringModel):
     def _vector(self, lightness: Tensor, exemplar: Exemplar | None) -> Tensor:
         if exemplar is None:
             return self.network.vector(lightness_to_rgb(lightness))
-        vector = exemplar.look_by(self.look)[:, 0]
+        vector = exemplar.embed_by(self.encode_reference)[:, 0]
         if exemplar.alpha == 1:
             return vector
         return torch.lerp(self.network.vector(lightness_to_rgb(lightness)), vector, exemplar.alpha)

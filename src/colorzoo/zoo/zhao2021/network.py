@@ -19,7 +19,7 @@ from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Share
+from colorzoo.settings import Fraction
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
 
@@ -58,12 +58,12 @@ class VGGFeatures(nn.Module):
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of ``(B, 3, H, W)`` RGB in [0, 1]."""
-        x, taps = (rgb - self.mean) / self.deviation, []
+        x, hooks = (rgb - self.mean) / self.deviation, []
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in _TAPS:
-                taps.append(x)
-        return tuple(taps)
+                hooks.append(x)
+        return tuple(hooks)
 
 
 class ColorEncoder(nn.Module):
@@ -301,7 +301,7 @@ class Extensions:
     """
 
     features: str | None = None
-    gray_share: Share = 0.0
+    gray_share: Fraction = 0.0
 
 
 class BorrowedFeatures(nn.Module):

@@ -17,7 +17,7 @@ from colorzoo.losses import feature_distance
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Weight
+from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
@@ -35,7 +35,7 @@ class Objective:
         perceptual_weight: Weight of the perceptual loss relative to the smooth L1 loss of ab / 110.
     """
 
-    perceptual_weight: Weight = 0.1
+    perceptual_weight: NonNegativeFloat = 0.1
 
 
 class Zhao2021(SingleOptimizerModule):

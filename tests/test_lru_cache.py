@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from colorzoo.guidance import Exemplar, Guidance, Points, Scribbles
-from colorzoo.memory import ColumnCache, Memory, key_of
+from colorzoo.lru_cache import ColumnCache, LRUCache, key_of
 
 
 def test_a_result_is_computed_once() -> None:
-    memory, runs = Memory(), list[int]()
+    memory, runs = LRUCache(), list[int]()
     assert memory.get("a", lambda: runs.append(1) or 7) == memory.get("a", lambda: runs.append(2) or 8) == 7
     assert runs == [1]
     assert memory.nbytes == 4096  # at least that much for each
@@ -20,7 +20,7 @@ def test_a_result_is_computed_once() -> None:
 
 
 def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
-    memory = Memory(most_bytes=3 * 4000 * 4)
+    memory = LRUCache(most_bytes=3 * 4000 * 4)
     for name in "abc":
         memory.get(name, lambda: torch.zeros(4000))
     memory.get("a", lambda: pytest.fail("it is remembered"))
@@ -31,7 +31,7 @@ def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
 
 
 def test_an_error_is_not_remembered() -> None:
-    memory = Memory()
+    memory = LRUCache()
     with pytest.raises(ZeroDivisionError):
         memory.get("a", lambda: 1 / 0)
     assert memory.get("a", lambda: 1.0) == 1.0

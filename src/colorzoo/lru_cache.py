@@ -22,7 +22,7 @@ T = TypeVar("T")
 Column = TypeVar("Column")
 
 
-class Memory:
+class LRUCache:
     """Results by their keys, for use from several threads.
 
     The least recently used ones are forgotten first; the newest is kept, however large it is.

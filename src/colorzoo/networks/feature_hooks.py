@@ -1,7 +1,7 @@
 """Taps: activation maps of a model that an add-on can refine (Kim et al. 2021).
 
 A model lists its taps in order and splits its forward pass at the first tap; see
-`colorzoo.capabilities.TappedModel`.
+`colorzoo.capabilities.HookedModel`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def unchanged(name: str, activation: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Tap:
+class FeatureHook:
     """An activation map that an add-on can refine.
 
     Examples:
@@ -49,11 +49,11 @@ class Tap:
 
 
 @dataclass(frozen=True)
-class TapState:
+class HookState:
     """State of a forward pass at the first tap.
 
     Examples:
-        >>> TapState(maps=(torch.zeros(1, 8, 4, 4),), size=(30, 45)).size
+        >>> HookState(maps=(torch.zeros(1, 8, 4, 4),), size=(30, 45)).size
         (30, 45)
 
     Attributes:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
 
 PARTS = ("other", "skin", "hair", "lips", "teeth", "eyes", "clothes", "sky", "water", "plants")
-"""Part names in the channel order of `SeenThings.parts`."""
+"""Part names in the channel order of `SegmenterFeatures.parts`."""
 SCALES = 3
 """Number of masks per click."""
 _WIDTHS = (96, 64, 32)  # channels at 1/16, 1/8 and 1/4 of the size
@@ -26,7 +26,7 @@ _SPREADS = (0.02, 0.05, 0.12, 0.3)  # Gaussian deviations around a click, relati
 _PLACE = 4 + len(_SPREADS)
 
 
-class SeenThings(NamedTuple):
+class SegmenterFeatures(NamedTuple):
     """Feature maps of an image, which do not depend on clicks.
 
     Attributes:
@@ -40,7 +40,7 @@ class SeenThings(NamedTuple):
     parts: Tensor
 
 
-class ThingMasks(NamedTuple):
+class ClickMasks(NamedTuple):
     """Object masks for clicks.
 
     Attributes:
@@ -52,7 +52,7 @@ class ThingMasks(NamedTuple):
     scores: Tensor
 
 
-class ThingNetwork(nn.Module):
+class ClickSegmenter(nn.Module):
     """Top-down feature fusion of encoder maps, with a part segmentation head and a click head."""
 
     def __init__(self) -> None:
@@ -72,23 +72,23 @@ class ThingNetwork(nn.Module):
         self.coarse_parts = nn.Conv2d(middle, len(PARTS), 1)
         self.click = ClickHead()
 
-    def forward(self, features: ImageNetFeatures) -> SeenThings:
+    def forward(self, features: ImageNetFeatures) -> SegmenterFeatures:
         """Return the feature maps of images from the encoder's features."""
         wide = self.from16(features.maps16) + _enlarged(self.from32(features.maps32), features.maps16)
         wide = self.at16(wide + self.from_vector(features.vector)[:, :, None, None])
         coarse = self.at8(self.from8(features.maps8) + _enlarged(self.enlarge16(wide), features.maps8))
         fine = self.at4(self.from4(features.maps4) + _enlarged(self.enlarge8(coarse), features.maps4))
         parts = self.fine_parts(F.relu(fine)) + _enlarged(self.coarse_parts(F.relu(coarse)), fine)
-        return SeenThings(coarse, fine, parts)
+        return SegmenterFeatures(coarse, fine, parts)
 
-    def things_at(self, seen: SeenThings, places: Tensor) -> ThingMasks:
+    def segment_clicks(self, seen: SegmenterFeatures, places: Tensor) -> ClickMasks:
         """Return object masks for one click per image.
 
         Args:
             seen: Output of `forward`.
             places: ``(B, 2)``, x and y of the clicks as fractions of width and height.
         """
-        found: ThingMasks = self.click(seen, places)
+        found: ClickMasks = self.click(seen, places)
         return found
 
 
@@ -108,8 +108,8 @@ class ClickHead(nn.Module):
         self.masks = nn.Conv2d(fine, SCALES, 1)
         self.score = nn.Sequential(nn.Linear(coarse * (SCALES + 1), 32), nn.ReLU(), nn.Linear(32, SCALES))
 
-    def forward(self, seen: SeenThings, places: Tensor) -> ThingMasks:
-        """Return object masks for one click per image; see `ThingNetwork.things_at`."""
+    def forward(self, seen: SegmenterFeatures, places: Tensor) -> ClickMasks:
+        """Return object masks for one click per image; see `ClickSegmenter.segment_clicks`."""
         coarse = self.coarse(seen.coarse, places)
         for block in self.blocks:
             coarse = coarse + block(F.relu(coarse))
@@ -119,7 +119,7 @@ class ClickHead(nn.Module):
         active = F.relu(coarse)
         inside = (active[:, None] * shares).sum((3, 4)) / (shares.sum((3, 4)) + 1)
         pooled = torch.cat([active.mean((2, 3)), inside.flatten(1)], dim=1)
-        return ThingMasks(logits, self.score(pooled))
+        return ClickMasks(logits, self.score(pooled))
 
 
 class Comparison(nn.Module):

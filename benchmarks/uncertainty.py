@@ -23,7 +23,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.palette import doubt_of
+from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
@@ -59,10 +59,10 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         answer = colorizer.run(colorizer.job(RasterImage(levels), Recipe(), frame="none"))
         if NOTHING_TO_COLOR in answer.notes:
             continue
-        doubt = doubt_of(answer)
-        if doubt is None:
+        uncertainty = mean_uncertainty(answer)
+        if uncertainty is None:
             raise SkippedError(f"{colorizer.name} predicts no distribution")
-        doubts.append(doubt)
+        doubts.append(uncertainty)
         seen = F.interpolate(true, answer.ab.shape[1:], mode="bilinear", antialias=True)
         errors.append(float((answer.ab - seen[0]).norm(dim=0).mean()))
     correlation = float(spearmanr(doubts, errors).statistic)
