@@ -246,8 +246,8 @@ function list(holder, name) {
   return value;
 }
 
-function checkSize(image, image) {
-  const { width = image.width, height = image.height } = image;
+function checkSize(stated, image) {
+  const { width = image.width, height = image.height } = stated;
   if (width === image.width && height === image.height) return;
   throw new Error(
     `This recipe is for an image of ${width} × ${height} pixels; the open one has ${image.width} × ${image.height}.`,
