@@ -26,7 +26,7 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.frames import find_clips
-from colorzoo.image_io.film import load_av
+from colorzoo.image_io.video_stream import import_av
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR
@@ -186,7 +186,7 @@ def times_of_decoding(clips: list[Tensor], model: str, *options: str) -> float:
 
 def decode(path: Path) -> None:
     """Decode the frames of a film with one thread."""
-    with load_av().open(str(path)) as container:
+    with import_av().open(str(path)) as container:
         container.streams.video[0].codec_context.thread_count = 1
         for _ in container.decode(video=0):
             pass
@@ -194,7 +194,7 @@ def decode(path: Path) -> None:
 
 def write_gray(path: Path, frames: Tensor) -> None:
     """Write the lightness of frames ``(T, 3, H, W)`` uint8 as H.264."""
-    av = load_av()
+    av = import_av()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(24), options={"crf": "12"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from colorzoo.image_io.frames import Frames, frames_of
-from colorzoo.image_io.read import opened
+from colorzoo.image_io.frames import Frames, describe_frames
+from colorzoo.image_io.read import open_source
 
 
 def frames_in(source: str | Path | bytes) -> Frames | None:
-    """Describe a file of several images; see `frames_of`."""
-    with opened(source) as (file, name):
-        return frames_of(file, name)
+    """Describe a file of several images; see `describe_frames`."""
+    with open_source(source) as (file, name):
+        return describe_frames(file, name)

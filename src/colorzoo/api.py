@@ -19,7 +19,7 @@ from colorzoo.batch.runner import BatchResult, ImageJob, color_images
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
-from colorzoo.image_io.find import FoundImage, irregular
+from colorzoo.image_io.find import FoundImage, explain_irregular_file
 from colorzoo.image_io.write import write_notes
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.job import GuidanceLike, read_guidance, recipe_folder
@@ -222,7 +222,7 @@ def colorize_files(
         if not path.absolute().is_relative_to(above):
             reason = f"{path} is not below {root}, the root that was named"
             results.append(FileResult(str(path), "", "failed", reason))
-        elif reason := irregular(path):
+        elif reason := explain_irregular_file(path):
             results.append(FileResult(str(path), "", "failed", reason))
         else:
             found = FoundImage(path, path.absolute().relative_to(above))

@@ -46,7 +46,7 @@ def test_hidden_and_system_folders_are_skipped_and_named_once(tmp_path, pattern)
     search = find_existing([tmp_path / pattern])
     kept = {"IMG.jpg", "sub/#1 @home.jpg", "#2020/a.jpg", "@home/b.jpg"}
     assert {found.relative.as_posix() for found in search.found} == kept
-    skipped = [path.relative_to(tmp_path).as_posix() for path, _ in search.passed_over]
+    skipped = [path.relative_to(tmp_path).as_posix() for path, _ in search.skipped]
     assert len(skipped) == len(set(skipped))
     assert {name for name in skipped if name[0] != "."} == {
         *folders,
@@ -119,7 +119,7 @@ def test_files_that_look_like_images_and_are_passed_over_are_named(tmp_path):
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     search = find_existing([tmp_path])
     assert [found.relative.as_posix() for found in search.found] == ["a.jpg"]
-    assert {path.relative_to(tmp_path).as_posix(): reason for path, reason in search.passed_over} == {
+    assert {path.relative_to(tmp_path).as_posix(): reason for path, reason in search.skipped} == {
         ".old": "a hidden or system folder",
         ".b.jpg": "hidden",
         "film.mp4": "a film, which `colorzoo video` colors",
@@ -127,10 +127,10 @@ def test_files_that_look_like_images_and_are_passed_over_are_named(tmp_path):
         "scan": "a JPEG, but its name has no ending of an image",
         "sub/site.ico": "an icon",
     }
-    assert find_existing([tmp_path, tmp_path / "scan"]).passed_over == [
-        found for found in search.passed_over if found[0].name != "scan"
+    assert find_existing([tmp_path, tmp_path / "scan"]).skipped == [
+        found for found in search.skipped if found[0].name != "scan"
     ]
-    assert [path.name for path, _ in find_existing([str(tmp_path / "*")]).passed_over] == [
+    assert [path.name for path, _ in find_existing([str(tmp_path / "*")]).skipped] == [
         "film.mp4",
         "gone.png",
         "scan",

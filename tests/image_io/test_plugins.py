@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io import formats
-from colorzoo.image_io.read import examine_image, read_image
+from colorzoo.image_io.read import check_image, read_image
 from raw_files import write_raw
 
 REASON = "the extra formats is not installed: pip install 'colorzoo[formats]'"
@@ -108,4 +108,4 @@ def test_without_the_library_the_error_has_the_install_command(
         read_image(tmp_path / name)
     monkeypatch.setattr(formats.Plugin, "installed", False)
     with pytest.raises(ImageError, match=told):
-        examine_image(tmp_path / name)
+        check_image(tmp_path / name)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.frames import read_frames
-from colorzoo.image_io.read import examine_image, read_image
+from colorzoo.image_io.read import check_image, read_image
 from frames_in import frames_in
 
 SCAN = np.random.default_rng(0).integers(0, 65536, (40, 60)).astype(np.uint16)
@@ -72,7 +72,7 @@ def test_the_scan_is_read_and_the_rest_is_named(tmp_path: Path, case: str, optio
     assert named in " ".join(image.notes)
     assert any("skipped" in note for note in image.notes) == bool(named)
     assert frames_in(tmp_path / "a.tif") is None  # so every caller colors this page alone
-    examine_image(tmp_path / "a.tif")
+    check_image(tmp_path / "a.tif")
 
 
 def test_pages_with_a_preview_and_a_mask_each(tmp_path: Path) -> None:

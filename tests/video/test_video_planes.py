@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from colorzoo.color import lab_to_rgb_in_gamut
-from colorzoo.image_io.film import rgb_of
+from colorzoo.image_io.video_stream import frame_to_rgb
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.video.planes import (
     Layout,
@@ -81,7 +81,7 @@ def test_a_ramp_survives_every_pixel_format() -> None:
         lightness = lightness_of(planes, layout)[0, 0]
         depth = min(part.bits for part in frame.format.components[:3])
         if frame.format.is_rgb and depth < 8:  # few levels
-            error = np.abs(rgb_of(frame).astype(int) - RAMP[..., None]).max()
+            error = np.abs(frame_to_rgb(frame).astype(int) - RAMP[..., None]).max()
             assert error < 384 / (2**depth - 1), name  # also of dithering
         elif depth > 1:
             black, span = layout.luma_scale
@@ -115,7 +115,7 @@ def test_untagged_high_definition_is_bt709() -> None:
     frame = av.VideoFrame.from_ndarray(color, format="rgb24")
     frame = frame.reformat(format="yuv444p", dst_colorspace=1, dst_color_range=1)
     frame.color_range, frame.colorspace = 0, 2
-    assert np.abs(rgb_of(frame).astype(int) - color).max() <= 1
+    assert np.abs(frame_to_rgb(frame).astype(int) - color).max() <= 1
 
 
 @pytest.mark.parametrize("full", [False, True])

@@ -17,11 +17,11 @@ from torch import Tensor
 from colorzoo.batch.origin import origin_of_answer
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.frames import Frames, ImageFrame, frames_of, read_frames
+from colorzoo.image_io.frames import Frames, ImageFrame, describe_frames, read_frames
 from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.read import MAX_PIXELS, opened, read_file
-from colorzoo.image_io.write import depth_at, frames_notes, holds_frames, write_image
+from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file
+from colorzoo.image_io.write import frames_notes, output_bit_depth, supports_frames, write_image
 from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from colorzoo.inference.answer import ColorizedImage, answer
 from colorzoo.inference.job import Job
@@ -90,8 +90,8 @@ def open_file(source: Path | bytes, target: Path, options: FileOptions) -> Opene
     Raises:
         ImageError: It cannot be read; or the target cannot hold all frames, which are required.
     """
-    with opened(source) as (file, name):
-        frames = None if options.frames == "first" else frames_of(file, name)
+    with open_source(source) as (file, name):
+        frames = None if options.frames == "first" else describe_frames(file, name)
         if not _takes_all(frames, target, options):
             file.seek(0)
             image = read_file(file, name, options.max_pixels)
@@ -109,7 +109,7 @@ def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> boo
     Raises:
         ImageError: The target cannot hold all frames, which are required; or they are too many.
     """
-    if frames and not holds_frames(target, frames):
+    if frames and not supports_frames(target, frames):
         if options.frames == "required":
             raise ImageError(
                 f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
@@ -161,7 +161,7 @@ def color_file(
 
     def write() -> ColoredFile:
         started = time.perf_counter()
-        levels = colored.levels(depth_at(target, image))
+        levels = colored.levels(output_bit_depth(target, image))
         cropped = "" if colored.crop is None else ", cropped"
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays{cropped}"
         steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
@@ -204,7 +204,7 @@ def _color_frames(
         result = answer(job(frame.image)).on_image()
         model = result.model
         notes.update(dict.fromkeys((*frame.image.notes, *result.notes)))
-        levels = result.levels(depth_at(target, like))
+        levels = result.levels(output_bit_depth(target, like))
         return ColoredFrame(levels, result.source(like), frame.milliseconds, frame.hidden)
 
     def all_colored(first_like: RasterImage) -> Iterator[ColoredFrame]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.find import RESULT_MARK, FoundImage, absolute, result_name, shortened
+from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, absolute, result_name, shorten_name
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 from colorzoo.weights.files import digest_of
 
@@ -58,7 +58,7 @@ def output_path(
         ImageError: One file was named for several inputs, or that file is the source.
     """
     if out is None:
-        return found.path.with_name(result_name(found.path, RESULT_MARK, extension))
+        return found.path.with_name(result_name(found.path, RESULT_SUFFIX, extension))
     target = Path(out)
     if names_file(str(out)):
         if not single:
@@ -68,7 +68,7 @@ def output_path(
         return target
     mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
     if _is_same_file(mirrored, found.path):
-        return mirrored.with_name(result_name(found.relative, RESULT_MARK, extension))
+        return mirrored.with_name(result_name(found.relative, RESULT_SUFFIX, extension))
     return mirrored
 
 
@@ -154,7 +154,7 @@ def _numbered(wanted: Path) -> Iterator[Path]:
     """Yield a name and those that take its place: ``NAME.EXT``, ``NAME-2.EXT`` ..."""
     yield wanted
     for count in range(2, 10_000):
-        yield wanted.with_name(shortened(wanted.stem, f"-{count}{wanted.suffix}"))
+        yield wanted.with_name(shorten_name(wanted.stem, f"-{count}{wanted.suffix}"))
     raise ImageError(f"{wanted}: too many files of this name")
 
 

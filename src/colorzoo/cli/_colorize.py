@@ -33,8 +33,8 @@ from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
 from colorzoo.errors import ColorzooError, GuidanceError, ImageError
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.find import find_existing, join_names, passed_over_line, read_list, split_names
-from colorzoo.image_io.formats import FOREIGN, READABLE, WRITABLE, open_image
+from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message, split_names
+from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE, open_image
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
@@ -162,7 +162,7 @@ def _check_failed_list(failed: str, names: Sequence[str]) -> None:
     """Refuse to replace a file that is no list of images of an earlier run."""
     path = Path(failed)
     data = path.read_bytes() if path.is_file() else b""
-    endings = READABLE | FOREIGN.keys()
+    endings = READABLE | OTHER_FORMATS.keys()
     listed = split_names(data)
     if listed is None or not all(
         name in names or Path(name).suffix.lower() in endings or os.path.lexists(name) for name in listed
@@ -274,9 +274,9 @@ def _plan(
             results.append(BatchResult(source, target, "failed", (f"{target} {_EXISTS[place.state]}",)))
     for result in results:
         report(result)
-    if search.passed_over:
-        print_line(f"colorzoo: {passed_over_line(search.passed_over)}", sys.stderr)
-    results += [BatchResult(str(path), "", "skipped", (reason,)) for path, reason in search.passed_over]
+    if search.skipped:
+        print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
+    results += [BatchResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
     return jobs, results
 
 

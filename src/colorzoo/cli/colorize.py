@@ -66,9 +66,9 @@ def _check_single_image(args: ColorizeOptions) -> None:
     if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
         raise ImageError(f"{path}: no such file or folder")
     if path.is_file():
-        from colorzoo.image_io.read import examine_image
+        from colorzoo.image_io.read import check_image
 
-        examine_image(path, max_pixels=int(args.max_pixels * 1e6))
+        check_image(path, max_pixels=int(args.max_pixels * 1e6))
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}

@@ -81,14 +81,14 @@ def _row(path: Path) -> dict[str, Any]:
 
 def _film_facts(path: Path) -> dict[str, Any] | None:
     """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
-    from colorzoo.image_io.film import film_stream, load_av
-    from colorzoo.image_io.find import FILMS
+    from colorzoo.image_io.find import VIDEO_EXTENSIONS
+    from colorzoo.image_io.video_stream import import_av, main_video_stream
 
-    if path.suffix.lower() not in FILMS or not path.is_file():
+    if path.suffix.lower() not in VIDEO_EXTENSIONS or not path.is_file():
         return None
     try:
-        with load_av().open(str(path)) as container:
-            stream = film_stream(container)
+        with import_av().open(str(path)) as container:
+            stream = main_video_stream(container)
             return {
                 "width": stream.width,
                 "height": stream.height,

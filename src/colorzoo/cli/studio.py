@@ -116,7 +116,7 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     """Return the studio with the photo of the command line, and the initial recipe."""
     from colorzoo.engines.device import choose_device
     from colorzoo.guidance import Recipe
-    from colorzoo.image_io.read import examine_image
+    from colorzoo.image_io.read import check_image
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.studio.access import is_loopback
     from colorzoo.studio.photo import without_options
@@ -132,7 +132,7 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     studio = Studio(own, model=choice.name, device=args.device, works=works, tune=True)
     if photo is not None:
         try:
-            examine_image(photo, max_pixels=studio.limits.pixels)  # raises here, not in the page
+            check_image(photo, max_pixels=studio.limits.pixels)  # raises here, not in the page
         except ImageError as error:
             raise without_options(error) from error
         studio.offer(photo.read_bytes(), photo.name)

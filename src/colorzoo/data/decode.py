@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import over_white
+from colorzoo.image_io.raster_image import blend_with_white
 
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
@@ -81,7 +81,7 @@ def eight_bit_rgb(image: Image.Image) -> Image.Image:
         return gray.convert("RGB")
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
-        opaque = Image.fromarray(over_white(rgba[..., :3], rgba[..., 3]))
+        opaque = Image.fromarray(blend_with_white(rgba[..., :3], rgba[..., 3]))
         opaque.info = image.info  # contains the EXIF orientation
         return opaque
     if image.mode == "RGB":

@@ -18,8 +18,8 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
-from colorzoo.image_io.film import film_stream, load_av, rgb_of
 from colorzoo.image_io.find import visible_entries
+from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream
 from colorzoo.settings import NonNegativeInt, PositiveInt
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -95,10 +95,10 @@ class FileClip:
         return {**self.__dict__, "_frames": iter(()), "_next": self.length}  # open files cannot be pickled
 
     def _decoded(self) -> Iterator[Any]:
-        av = load_av()
+        av = import_av()
         try:
             with av.open(str(self._file)) as container:
-                if (stream := film_stream(container)) is None:
+                if (stream := main_video_stream(container)) is None:
                     raise DataError(f"{str(self._file)!r} has no video stream.")
                 stream.codec_context.thread_count = 1  # threaded decoders deadlock in forked workers
                 yield from container.decode(stream)
@@ -106,7 +106,7 @@ class FileClip:
             raise DataError(f"cannot read the video {str(self._file)!r} ({error}).") from error
 
     def _tensor(self, frame: Any) -> Tensor:
-        image = Image.fromarray(np.ascontiguousarray(rgb_of(frame)))
+        image = Image.fromarray(np.ascontiguousarray(frame_to_rgb(frame)))
         if self._short_side is not None:
             factor = self._short_side / min(image.size)
             size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))

@@ -36,7 +36,7 @@ class Originals:
     Args:
         sources: Files and tar members.
         root: Data folder.
-        passed_over: Skipped files that look like images, each with the reason.
+        skipped: Skipped files that look like images, each with the reason.
         errors: Errors of folders that cannot be searched.
     """
 
@@ -44,15 +44,15 @@ class Originals:
         self,
         sources: Sources,
         root: str | Path,
-        passed_over: Sequence[tuple[Path, str]] = (),
+        skipped: Sequence[tuple[Path, str]] = (),
         errors: Sequence[str] = (),
     ) -> None:
         self.sources, self.root = sources, str(root)
-        self.passed_over, self.errors = tuple(passed_over), tuple(errors)
+        self.skipped, self.errors = tuple(skipped), tuple(errors)
 
     def select(self, rows: Tensor) -> Originals:
         """Return the images at ``rows`` in that order."""
-        return Originals(self.sources.select(rows), self.root, self.passed_over, self.errors)
+        return Originals(self.sources.select(rows), self.root, self.skipped, self.errors)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -77,7 +77,7 @@ def find_originals(root: str | Path) -> Originals:
     if not sources:
         raise DataError(f"no image below {str(folder)!r}; expected images, or .tar shards of them.")
     errors = [str(error) for name, error in search.errors if name != str(folder)]
-    return Originals(sources, root, search.passed_over, errors)
+    return Originals(sources, root, search.skipped, errors)
 
 
 def relative_name(name: str, root: str) -> str:

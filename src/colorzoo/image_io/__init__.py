@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
 # Name -> module. Resolved at first use, so that light modules of the package import nothing heavy.
 _PUBLIC = {
     "Metadata": "metadata",
-    "RasterImage": "image",
+    "RasterImage": "raster_image",
     "ImageProvenance": "provenance",
     "read_image": "read",
     "read_provenance": "provenance",

@@ -14,12 +14,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import FOREIGN, READABLE, WRITABLE
+from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
-RESULT_MARK = ".color"
+RESULT_SUFFIX = ".color"
 """Mark in the names of results that lie beside their sources."""
-FILMS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"})
+VIDEO_EXTENSIONS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
+)
 """Extensions of films, which another verb colors."""
 _BEGINNINGS = {
     b"\xff\xd8\xff": "a JPEG",
@@ -34,7 +36,7 @@ _BEGINNINGS = {
     b"\x1aE\xdf\xa3": "a film",
 }
 _DIGITS = re.compile("([0-9]+)")
-_RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_MARK)}(-\d+)?", re.DOTALL)
+_RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_SUFFIX)}(-\d+)?", re.DOTALL)
 _OWN_RESULT = "a result of colorzoo; name the file itself to color it again"
 _SYSTEM_FOLDER = "a hidden or system folder"
 _MOST_NAMED = 10  # of the files that a run passes over
@@ -70,12 +72,12 @@ class Search:
         found: The images.
         errors: Name and error of each input that is missing or holds no image, and of each folder that
             cannot be searched.
-        passed_over: Files in folders that look like images and are not colored, each with the reason.
+        skipped: Files in folders that look like images and are not colored, each with the reason.
     """
 
     found: list[FoundImage]
     errors: list[tuple[str, ImageError]]
-    passed_over: list[tuple[Path, str]]
+    skipped: list[tuple[Path, str]]
 
 
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
@@ -98,7 +100,7 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
                 found.setdefault(absolute(image.path), image)
         except ImageError as error:
             aside.errors.append((name, error))
-    results = {absolute(p.path.with_name(result_name(p.path, RESULT_MARK))) for p in found.values()}
+    results = {absolute(p.path.with_name(result_name(p.path, RESULT_SUFFIX))) for p in found.values()}
     sources = {absolute(p.path.with_suffix("")) for p in found.values()}
     sought = {
         path: image
@@ -110,7 +112,7 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
         for path, image in sought.items()
         if path not in aside.named and read_provenance(image.path) is not None
     }
-    left_out = {path: reason for path, reason in aside.passed_over.items() if absolute(path) not in found}
+    left_out = {path: reason for path, reason in aside.skipped.items() if absolute(path) not in found}
     images = [image for image in sought.values() if image.path not in own]
     return Search(images, aside.errors, [*left_out.items(), *own.items()])
 
@@ -130,11 +132,11 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
 
 
-def natural_key(path: str | Path) -> tuple[object, ...]:
+def natural_sort_key(path: str | Path) -> tuple[object, ...]:
     """Return the sort key of a name or path that orders numbers by value, such as f1, f2, f10.
 
     Examples:
-        >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_key)
+        >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_sort_key)
         ['f1.png', 'f2.png', 'f10.png']
     """
     return tuple(  # text and digits alternate, so that equal positions have equal types
@@ -143,7 +145,7 @@ def natural_key(path: str | Path) -> tuple[object, ...]:
     )
 
 
-def passed_over_line(files: Sequence[tuple[Path, str]]) -> str:
+def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
     """Return one line that names files that a run passes over, with the reasons; of many the first."""
     named = "; ".join(f"{path} ({reason})" for path, reason in files[:_MOST_NAMED])
     more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
@@ -155,7 +157,7 @@ class _Aside:
     """Things that a search meets besides images to color."""
 
     named: set[str] = field(default_factory=set)  # images that the user named one by one
-    passed_over: dict[Path, str] = field(default_factory=dict)
+    skipped: dict[Path, str] = field(default_factory=dict)
     errors: list[tuple[str, ImageError]] = field(default_factory=list)
 
 
@@ -175,8 +177,8 @@ def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageEr
     """
     aside = _Aside()
     found = list(_walk(folder, None, aside))
-    films = [p for p in aside.passed_over if p.suffix.lower() in FILMS and not is_hidden(p.name)]
-    return sorted([*found, *films], key=natural_key), aside.errors
+    films = [p for p in aside.skipped if p.suffix.lower() in VIDEO_EXTENSIONS and not is_hidden(p.name)]
+    return sorted([*found, *films], key=natural_sort_key), aside.errors
 
 
 def read_list(path: str | Path) -> list[str]:
@@ -234,10 +236,10 @@ def result_name(path: Path, mark: str = "", extension: str | None = None) -> str
     """
     if extension is None:
         extension = path.suffix if path.suffix.lower() in WRITABLE else f"{path.suffix}.png"
-    return shortened(path.stem, mark + extension)
+    return shorten_name(path.stem, mark + extension)
 
 
-def shortened(stem: str, ending: str) -> str:
+def shorten_name(stem: str, ending: str) -> str:
     """Join stem and ending; beyond 255 bytes the stem is cut, and a hash keeps cut names apart."""
     room = _MAX_NAME - len(os.fsencode(ending))
     if len(os.fsencode(stem)) > room:
@@ -248,7 +250,7 @@ def shortened(stem: str, ending: str) -> str:
 
 def visible_entries(folder: Path) -> list[Path]:
     """Return the entries of a folder in natural order, without those that `is_hidden`."""
-    return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_key)
+    return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
 def absolute(path: Path) -> str:
@@ -268,7 +270,7 @@ def _resolve(name: str, exclude: Path | None, aside: _Aside) -> list[FoundImage]
     if is_folder:
         below = [FoundImage(p, p.relative_to(path)) for p in _walk(path, exclude, aside)]
     elif exists:
-        if reason := irregular(path):
+        if reason := explain_irregular_file(path):
             raise ImageError(reason)
         aside.named.add(absolute(path))
         return [FoundImage(path, Path(path.name))]
@@ -288,11 +290,11 @@ def _glob(name: str, exclude: Path | None, aside: _Aside) -> list[FoundImage]:
     root = Path(*parts[:fixed])
     found: dict[Path, FoundImage] = {}
     matches = glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
-    for path in map(Path, sorted(matches, key=natural_key)):
+    for path in map(Path, sorted(matches, key=natural_sort_key)):
         below = range(fixed, len(path.parts))
         hidden = [n for n in below if is_hidden(path.parts[n]) and path.parts[n] not in parts]
         if hidden and (folder := Path(*path.parts[: hidden[0] + 1])).is_dir():
-            aside.passed_over[folder] = _SYSTEM_FOLDER
+            aside.skipped[folder] = _SYSTEM_FOLDER
             continue
         if exclude is not None and path.is_dir() and exclude.is_dir() and exclude.samefile(path):
             continue
@@ -301,14 +303,14 @@ def _glob(name: str, exclude: Path | None, aside: _Aside) -> list[FoundImage]:
         else:
             files = [path] if _is_image(path) else []
             if not files and (reason := _reason_to_pass_over(path)):
-                aside.passed_over[path] = reason
+                aside.skipped[path] = reason
         for file in files:
             found[file] = FoundImage(file, file.relative_to(root))
     return list(found.values())
 
 
 def _is_image(path: Path) -> bool:
-    is_named = path.suffix.lower() in READABLE | FOREIGN.keys() and not is_hidden(path.name)
+    is_named = path.suffix.lower() in READABLE | OTHER_FORMATS.keys() and not is_hidden(path.name)
     return is_named and _is_regular(path)
 
 
@@ -320,7 +322,7 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def irregular(path: Path) -> str:
+def explain_irregular_file(path: Path) -> str:
     """Return why a path that exists cannot be read as a file, such as a pipe; empty if it can."""
     with suppress(OSError, ValueError):  # a name that is too long, or holds a zero
         if not path.exists() or path.is_dir() or _is_regular(path):
@@ -331,7 +333,7 @@ def irregular(path: Path) -> str:
 
 def _reason_to_pass_over(path: Path) -> str:
     """Return why a file that looks like an image is not colored; empty for files that are no images."""
-    named = path.suffix.lower() in READABLE | FOREIGN.keys()
+    named = path.suffix.lower() in READABLE | OTHER_FORMATS.keys()
     if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 - Path.exists may raise
         return "a link to a file that is gone" if named or not path.suffix else ""
     try:
@@ -343,7 +345,7 @@ def _reason_to_pass_over(path: Path) -> str:
         return "not a regular file, or not readable" if named else ""
     if is_hidden(path.name):
         return "hidden" if named or kind else ""
-    if path.suffix.lower() in FILMS or kind == "a film":
+    if path.suffix.lower() in VIDEO_EXTENSIONS or kind == "a film":
         return "a film, which `colorzoo video` colors"
     if kind in ("an icon", ""):
         return kind
@@ -366,7 +368,7 @@ def _walk(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
         if _is_image(path):
             yield path
         elif reason := _reason_to_pass_over(path):
-            aside.passed_over[path] = reason
+            aside.skipped[path] = reason
 
 
 def find_tars(folder: Path) -> list[Path]:
@@ -399,14 +401,14 @@ def _files_below(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Pa
         identity = (status.st_dev, status.st_ino)
         if identity in seen:
             if identity in above:
-                aside.passed_over[Path(folder)] = "a link to a folder above"
+                aside.skipped[Path(folder)] = "a link to a folder above"
             folders.clear()
             continue
         seen.add(identity)
         hidden = sorted(name for name in folders if is_hidden(name))
-        aside.passed_over |= {Path(folder, name): _SYSTEM_FOLDER for name in hidden}
-        folders[:] = sorted(set(folders) - set(hidden), key=natural_key)
-        yield from (Path(folder, name) for name in sorted(files, key=natural_key))
+        aside.skipped |= {Path(folder, name): _SYSTEM_FOLDER for name in hidden}
+        folders[:] = sorted(set(folders) - set(hidden), key=natural_sort_key)
+        yield from (Path(folder, name) for name in sorted(files, key=natural_sort_key))
 
 
 def _identities(folders: Iterable[Path]) -> set[tuple[int, int]]:

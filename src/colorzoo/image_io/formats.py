@@ -37,7 +37,7 @@ WRITABLE = {
 READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
 """Extensions by which images are found in a folder; a file named by the user is read whatever its name."""
 RAW = "a raw file"
-FOREIGN = {
+OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"), RAW),
     ".jxl": "JPEG XL",
@@ -140,7 +140,7 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
         return JPEG_XL
     if (head[4:8] == b"ftyp" and head[8:12] == b"crx ") or head.startswith(_RAW_MARKS):
         return CAMERA_RAW
-    if head[:2] in (b"II", b"MM") and (head[8:10] == b"CR" or FOREIGN.get(extension.lower()) == RAW):
+    if head[:2] in (b"II", b"MM") and (head[8:10] == b"CR" or OTHER_FORMATS.get(extension.lower()) == RAW):
         return CAMERA_RAW
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:]:
         return HEIC
@@ -185,7 +185,7 @@ def _jxl_stream(file: IO[bytes]) -> bytes:
         file.seek(size - 8, io.SEEK_CUR)
 
 
-def develop(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
+def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     """Develop a raw file with LibRaw to 16 bits, with the camera's white balance.
 
     Raises:
@@ -195,7 +195,7 @@ def develop(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     file.seek(0)
     try:
         with library.imread(file) as raw:
-            check_pixels(name, (raw.sizes.width, raw.sizes.height), max_pixels)
+            check_pixel_count(name, (raw.sizes.width, raw.sizes.height), max_pixels)
             stored = raw.postprocess(output_bps=16, use_camera_wb=True)
     except (library.LibRawError, ValueError, OSError, MemoryError) as error:
         reason = error.args[0] if error.args else error
@@ -213,7 +213,7 @@ def _raw_exif(file: IO[bytes]) -> bytes | None:
     return exif_block({tag: value for tag, value in descriptive(tags).items() if tag in _RAW_TAGS})
 
 
-def check_pixels(name: str, size: tuple[int, int], max_pixels: int) -> None:
+def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
     """Refuse an image that is too large.
 
     Args:

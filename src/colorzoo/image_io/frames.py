@@ -13,9 +13,9 @@ from typing import IO, Literal
 from PIL import Image
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import check_pixels
+from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.read import MAX_PIXELS, from_image, identified, is_tiff, opened, read_tiff_page
+from colorzoo.image_io.read import MAX_PIXELS, from_pil, is_tiff, open_pil, open_source, read_tiff_page
 from colorzoo.image_io.tiff import Directory, find_pages
 
 
@@ -57,11 +57,11 @@ class ImageFrame:
     hidden: bool = False
 
 
-def frames_of(file: IO[bytes], name: str) -> Frames | None:
+def describe_frames(file: IO[bytes], name: str) -> Frames | None:
     """Describe an opened file of several images without decoding them.
 
     Args:
-        file: A stream of `opened`.
+        file: A stream of `open_source`.
         name: Its name for error messages.
 
     Returns:
@@ -75,7 +75,7 @@ def frames_of(file: IO[bytes], name: str) -> Frames | None:
             return Frames("pages", count, pages=found.pages, notes=found.notes()) if count > 1 else None
         head = file.read(12)
         if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
-            with identified(file, name) as image:
+            with open_pil(file, name) as image:
                 return _animation(image)
     except Exception:  # reading the file raises a proper error
         return None
@@ -102,7 +102,7 @@ def read_frames(
 
     Args:
         source: A file, or the bytes of one.
-        frames: Its content, from `frames_of`.
+        frames: Its content, from `describe_frames`.
         max_pixels: Refuse frames of more pixels.
 
     Yields:
@@ -111,7 +111,7 @@ def read_frames(
     Raises:
         ImageError: One is damaged or too large; the message names it.
     """
-    with opened(source) as (file, name):
+    with open_source(source) as (file, name):
         read = _read_pages if frames.kind == "pages" else _read_animation
         for number, frame in enumerate(read(file, name, frames, max_pixels)):
             # the first alone names its file, as the hash of that is needed once
@@ -129,14 +129,14 @@ def _read_pages(file: IO[bytes], name: str, frames: Frames, max_pixels: int) -> 
 
 
 def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int) -> Iterator[ImageFrame]:
-    with identified(file, name) as image:
-        check_pixels(name, image.size, max_pixels)
+    with open_pil(file, name) as image:
+        check_pixel_count(name, image.size, max_pixels)
         default_image = bool(image.info.get("default_image"))
         for number in range(frames.count):
             title = f"frame {number + 1} of {name}"
             try:
                 image.seek(number)
-            except Exception as error:  # as in `identified`: damage raises any error
+            except Exception as error:  # as in `open_pil`: damage raises any error
                 raise ImageError(f"{title} is damaged ({' '.join(str(error).split())})") from error
-            raster = from_image(image, file, title)
+            raster = from_pil(image, file, title)
             yield ImageFrame(raster, float(image.info.get("duration") or 0), default_image and number == 0)

@@ -84,7 +84,7 @@ class Metadata:
     uncompressed: bool = False
     source: Path | None = None
 
-    def of_size(self, width: int, height: int) -> Metadata:
+    def with_size(self, width: int, height: int) -> Metadata:
         """Return the metadata of a result, whose size EXIF states where it states one."""
         return replace(self, exif=resized_exif(self.exif, width, height))
 

@@ -27,7 +27,7 @@ class RasterImage:
     """An image read from a file, an array or PIL.
 
     Examples:
-        >>> image = Image(np.zeros((32, 48, 3), dtype=np.float32))
+        >>> image = RasterImage(np.zeros((32, 48, 3), dtype=np.float32))
         >>> image.size
         (48, 32)
 
@@ -70,14 +70,14 @@ def unit_range(levels: Levels) -> FloatArray:
     return values
 
 
-def on_paper(image: RasterImage) -> RasterImage:
+def composite_on_white(image: RasterImage) -> RasterImage:
     """Composite an image with transparent parts on white paper; return an opaque image unchanged."""
     if image.alpha is None:
         return image
-    return replace(image, levels=over_white(image.levels, image.alpha), alpha=None)
+    return replace(image, levels=blend_with_white(image.levels, image.alpha), alpha=None)
 
 
-def over_white(levels: Levels, alpha: AlphaArray) -> Levels:
+def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
     """Composite levels ``(H, W)`` or ``(H, W, 3)`` on white; levels of integers keep their type."""
     cover = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
     mixed = unit_range(levels) * cover + (1 - cover)

@@ -17,11 +17,11 @@ from PIL import Image, UnidentifiedImageError
 from colorzoo.errors import CutShortError, ImageError
 from colorzoo.image_io.formats import (
     CAMERA_RAW,
-    FOREIGN,
     JPEG_XL,
+    OTHER_FORMATS,
     Plugin,
-    check_pixels,
-    develop,
+    check_pixel_count,
+    develop_raw,
     jxl_size,
     open_image,
     plugin_for,
@@ -86,32 +86,32 @@ def read_image(
     """
     if isinstance(source, np.ndarray):
         if source.ndim > 1:
-            check_pixels("the array", (source.shape[1], source.shape[0]), max_pixels)
+            check_pixel_count("the array", (source.shape[1], source.shape[0]), max_pixels)
         return _assemble(array_pixels(source), Metadata(), Exif())
     if isinstance(source, Image.Image):
-        check_pixels("the image", source.size, max_pixels)
-        return from_image(source, None, "the image", frame_notes(source))
+        check_pixel_count("the image", source.size, max_pixels)
+        return from_pil(source, None, "the image", frame_notes(source))
     given: object = source
     if not isinstance(given, str | Path | bytes):
         kind = type(given).__name__
         raise ImageError(f"a path, bytes, PIL image or array was expected as image, got {kind}")
-    with opened(source) as (file, name):
+    with open_source(source) as (file, name):
         return read_file(file, name, max_pixels)
 
 
-def examine_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
+def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
     """Raise the errors of `read_image` that can be found without decoding.
 
     Raises:
         ImageError: See `read_image`.
     """
-    with opened(source) as (file, name):
+    with open_source(source) as (file, name):
         plugin = plugin_for(file, Path(name).suffix)
         if plugin is not None:
             if not plugin.installed:
                 raise plugin.refusal(name)
         else:
-            check_pixels(name, stored_size(file, name), max_pixels)
+            check_pixel_count(name, stored_size(file, name), max_pixels)
 
 
 def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
     """
     if is_tiff(file):
         return _first_page(find_pages(file), name).size
-    with identified(file, name) as image:
+    with open_pil(file, name) as image:
         return image.size
 
 
@@ -135,7 +135,7 @@ def is_tiff(file: IO[bytes]) -> bool:
 
 
 @contextmanager
-def opened(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
+def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
     """Open a file, or the bytes of one.
 
     Yields:
@@ -176,13 +176,13 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     """Read the first image of an opened file; see `read_image`.
 
     Args:
-        file: A stream of `opened`.
+        file: A stream of `open_source`.
         name: Its name for error messages; for a file its path.
         max_pixels: See `read_image`.
     """
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:
-        raster = develop(file, name, max_pixels)
+        raster = develop_raw(file, name, max_pixels)
     elif plugin is None and is_tiff(file):
         found = find_pages(file)
         raster = read_tiff_page(file, _first_page(found, name), name, max_pixels)
@@ -191,13 +191,13 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
         )
     else:
         if plugin is JPEG_XL and (size := jxl_size(file)):
-            check_pixels(name, size, max_pixels)
-        with identified(file, name, plugin) as image:
-            check_pixels(name, image.size, max_pixels)
+            check_pixel_count(name, size, max_pixels)
+        with open_pil(file, name, plugin) as image:
+            check_pixel_count(name, image.size, max_pixels)
             notes = frame_notes(image)
             if image.info.get("default_image"):  # which only programs without support for animations show
                 image.seek(1)
-            raster = from_image(image, file, name, notes)
+            raster = from_pil(image, file, name, notes)
     source = None if isinstance(file, io.BytesIO) else Path(name)
     return replace(raster, metadata=replace(raster.metadata, source=source))
 
@@ -212,13 +212,13 @@ def _first_page(found: TiffPages, name: str) -> Directory:
 
 def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int) -> RasterImage:
     """Read a page of a TIFF; see `read_image`."""
-    check_pixels(name, page.size, max_pixels)  # before decoding, which would take the memory
+    check_pixel_count(name, page.size, max_pixels)  # before decoding, which would take the memory
     return _assemble(*read_page(file, page, name))
 
 
 @contextmanager
 def _without_pixel_limit() -> Iterator[None]:
-    """Lift Pillow's pixel limit, a global, for one short step; `check_pixels` takes its place."""
+    """Lift Pillow's pixel limit, a global, for one short step; `check_pixel_count` takes its place."""
     with _pixel_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -228,7 +228,7 @@ def _without_pixel_limit() -> Iterator[None]:
 
 
 @contextmanager
-def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
+def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
     """Open an image without decoding it.
 
     Raises:
@@ -273,12 +273,14 @@ def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
     content = next((kind for start, kind in _FOREIGN_CONTENT.items() if head.startswith(start)), None)
     if content is not None:
         return f" that can be read but {content}: save it as PNG or TIFF first"
-    if extension in FOREIGN:
-        return f" that can be read; by its name it is {FOREIGN[extension]}: save it as PNG or TIFF first"
+    if extension in OTHER_FORMATS:
+        return (
+            f" that can be read; by its name it is {OTHER_FORMATS[extension]}: save it as PNG or TIFF first"
+        )
     return ". Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
 
 
-def from_image(
+def from_pil(
     image: Image.Image, file: IO[bytes] | None, name: str, notes: tuple[str, ...] = ()
 ) -> RasterImage:
     """Convert the current frame of an opened PIL image to an image.

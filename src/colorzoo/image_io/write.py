@@ -78,8 +78,8 @@ def write_image(
         ValueError: ``rgb`` is not of the size of ``like``, or not finite.
     """
     path = Path(path)
-    kind = format_of(path)
-    check_pixels_fit(rgb, like)
+    kind = output_format(path)
+    check_result_pixels(rgb, like)
     check_target(path, like, kind, overwrite=overwrite)
     try:
         content = encode(rgb, like, kind, quality)
@@ -90,24 +90,24 @@ def write_image(
     return path
 
 
-def holds_frames(path: str | Path, source: Frames) -> bool:
+def supports_frames(path: str | Path, source: Frames) -> bool:
     """Check whether the format of ``path`` can hold all frames or pages of a file."""
-    kind = format_of(Path(path))
+    kind = output_format(Path(path))
     return kind == "TIFF" or (kind in ANIMATED_FORMATS and source.kind == "frames")
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
     """Report the number of frames or pages, and what the format of ``path`` cannot hold of them."""
-    kind = format_of(Path(path))
-    if not holds_frames(path, source):
+    kind = output_format(Path(path))
+    if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} cannot hold the others",)
     lost = ("timing dropped: TIFF holds pages",) if source.kind == "frames" and kind == "TIFF" else ()
     return (f"{source.count} {source.kind}", *lost)
 
 
 def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
-    """Report what the format of ``path`` cannot hold of an image; see `format_of` for errors."""
-    kind = format_of(Path(path))
+    """Report what the format of ``path`` cannot hold of an image; see `output_format` for errors."""
+    kind = output_format(Path(path))
     notes = []
     if like.alpha is not None and kind not in ALPHA_FORMATS:
         notes.append(f"alpha dropped: {kind} cannot hold it")
@@ -127,9 +127,9 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def depth_at(path: str | Path, like: RasterImage) -> int:
+def output_bit_depth(path: str | Path, like: RasterImage) -> int:
     """Return the bits per channel, 8 or 16, of an image in the format of ``path``."""
-    return 16 if like.bit_depth == 16 and format_of(Path(path)) in DEEP_FORMATS else 8
+    return 16 if like.bit_depth == 16 and output_format(Path(path)) in DEEP_FORMATS else 8
 
 
 def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
@@ -150,9 +150,9 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
     Raises:
         ValueError: See `write_image`.
     """
-    check_pixels_fit(rgb, like)
+    check_result_pixels(rgb, like)
     image = Image.fromarray(quantized(rgb, like, 8))
-    data = like.metadata.of_size(*like.size)
+    data = like.metadata.with_size(*like.size)
     entries = {
         "exif": data.exif and b"Exif\0\0" + data.exif,
         "icc_profile": data.icc,
@@ -163,7 +163,7 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
     return image
 
 
-def format_of(path: Path) -> str:
+def output_format(path: Path) -> str:
     """Return the format of an extension, such as ``"JPEG"``; raise `ImageError` if it cannot be written."""
     kind = WRITABLE.get(path.suffix.lower())
     if kind is None:
@@ -175,7 +175,7 @@ def format_of(path: Path) -> str:
     return kind
 
 
-def check_pixels_fit(rgb: Levels, like: RasterImage) -> None:
+def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
     """Check shape, type and values of a result; raise ``ValueError``."""
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
@@ -219,7 +219,7 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     """
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
-    data = like.metadata.of_size(*like.size)
+    data = like.metadata.with_size(*like.size)
     if kind == "TIFF":
         return TIFF_HEADER + b"".join(encode_page(stored, data, len(TIFF_HEADER)))
     if depth == 16:

@@ -20,10 +20,10 @@ from colorzoo.image_io.frames import Frames
 from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.tiff import TIFF_HEADER, encode_page
 from colorzoo.image_io.write import (
-    check_pixels_fit,
+    check_result_pixels,
     check_target,
-    format_of,
     gif_image,
+    output_format,
     quantized,
     save_options,
     whole_file,
@@ -64,18 +64,18 @@ def write_frames(
     The first frame's metadata are the file's; pages have their own. Errors are those of `write_image`.
 
     Args:
-        path: The file to write, of a format that `holds_frames`.
+        path: The file to write, of a format that `supports_frames`.
         frames: At least one.
         source: Content of the file that the frames come from.
         quality: See `write_image`.
         overwrite: See `write_image`.
     """
     path = Path(path)
-    kind = format_of(path)
+    kind = output_format(path)
 
     def checked() -> Iterable[ColoredFrame]:
         for number, frame in enumerate(frames):
-            check_pixels_fit(frame.rgb, frame.like)
+            check_result_pixels(frame.rgb, frame.like)
             if number == 0:
                 check_target(path, frame.like, kind, overwrite=overwrite)
             if not frame.hidden or kind == "PNG":  # the others have no place for a default image
@@ -98,7 +98,7 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
             place += file.write(b"\0")
         like = frame.like
         stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
-        directory, strip = encode_page(stored, like.metadata.of_size(*like.size), place)
+        directory, strip = encode_page(stored, like.metadata.with_size(*like.size), place)
         if place + len(directory) + len(strip) > _LARGEST_TIFF:
             raise ImageError("all pages together are more than a TIFF can hold (4 GB); give --frames first")
         file.write(directory)
@@ -128,7 +128,7 @@ def _write_animation(
             durations.append(min(step * round(frame.milliseconds / step), _LONGEST_FRAME))
     assert first is not None  # a file has frames
     like = first.like
-    options = save_options(kind, like.metadata.of_size(*like.size), quality, alpha=like.alpha is not None)
+    options = save_options(kind, like.metadata.with_size(*like.size), quality, alpha=like.alpha is not None)
     if kind == "GIF":
         options["disposal"] = _CLEAR if is_clear else _LEAVE
     if kind == "PNG":

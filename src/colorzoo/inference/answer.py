@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Crop
-from colorzoo.image_io.raster_image import RasterImage, on_paper
+from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.inference.full_size import (
     FullLightness,
     Overlay,
@@ -82,7 +82,7 @@ class ColorizedImage:
             image: The whole image.
         """
         if self.on_paper:
-            image = on_paper(image)
+            image = composite_on_white(image)
         if self.crop is None:
             return image
         from colorzoo.inference.steps.cropping import crop_image  # few results are cropped

@@ -21,7 +21,7 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
-from colorzoo.image_io.raster_image import RasterImage, on_paper
+from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.answer import ColorizedImage, NetworkAnswer, answer
@@ -257,7 +257,7 @@ class Colorizer:
         """
         setting = "none" if self.paints else frame_of(guidance) if frame is None else frame
         healing = guidance.healing if isinstance(guidance, Recipe) else ()
-        seen = on_paper(image) if self.paints else image
+        seen = composite_on_white(image) if self.paints else image
         part = see(seen, setting, self.size, healing)
         job = make_job(self._network, part, guidance, strength=strength, reference=reference, whole=seen)
         return job if seen is image else replace(job, notes=(*job.notes, PAPER_NOTE))

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from colorzoo.capabilities import EncodesReference, FindsClasses, MixesReferences
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
-from colorzoo.image_io.find import irregular
+from colorzoo.image_io.find import explain_irregular_file
 from colorzoo.image_io.raster_image import RasterImage, is_gray
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
@@ -206,7 +206,7 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
     """
     found = [(folder / file.path, file.weight) for file in recipe.exemplar.files]
     for path, _ in found:
-        if reason := irregular(path):
+        if reason := explain_irregular_file(path):
             raise GuidanceError(f"recipe.exemplar.path: {reason}")
         if path.is_file() and path.stat().st_size > _MAX_BYTES:
             raise GuidanceError(f"recipe.exemplar.path: {path} must have at most {_MAX_BYTES >> 30} GiB")

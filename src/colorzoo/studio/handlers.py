@@ -19,7 +19,7 @@ from colorzoo.guidance.fields import Fields, read_reach
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.image_io.raster_image import is_gray
-from colorzoo.image_io.write import depth_at, encode, write_notes
+from colorzoo.image_io.write import encode, output_bit_depth, write_notes
 from colorzoo.inference.colorings import find_telling_place
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe
@@ -428,7 +428,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), answer)
         source = colored.source(image)
         marked = replace(source, metadata=add_provenance(source.metadata, origin))
-        levels = colored.levels(depth_at(name, image))
+        levels = colored.levels(output_bit_depth(name, image))
         if large:
             yield ctx.answer("progress", share=0.8)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)

@@ -26,7 +26,7 @@ from colorzoo.errors import ImageError
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, on_paper
+from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_file, read_image
 from colorzoo.image_io.write import quantized
 from colorzoo.inference.full_size import (
@@ -129,7 +129,7 @@ class Photo:
         """Decode the file again, as the command line does, and heal it."""
         image = read_image(self.data)
         if self.opaque:
-            image = on_paper(image)
+            image = composite_on_white(image)
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
@@ -291,7 +291,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
 
     view = fit_size(height, width, limits.view_side)
     view_lightness = lightness_of_levels(shrink_levels(image.levels, view))[None, None]
-    shown, drawn = on_paper(image), network_lightness
+    shown, drawn = composite_on_white(image), network_lightness
     if shown is not image:
         drawn = shrunk(FullLightness(shown.levels), working_size(height, width, network))
     is_sketch = chroma_note(shown) != IN_COLOR and looks_drawn(drawn)

@@ -22,7 +22,7 @@ from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import found_once
 from colorzoo.data.originals import Originals
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import FoundImage, passed_over_line
+from colorzoo.image_io.find import FoundImage, skipped_files_message
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
@@ -85,8 +85,8 @@ class FullSizePrediction(LightningModule):
             first = "" if self.count == found else f"the first {self.count} (val_limit) of "
             what, root = self.data.predicted, self.data.hparams.root
             print(f"colorzoo: coloring {first}{found} {what} in {root}", file=sys.stderr)
-            if passed_over := self.originals.passed_over:
-                print(f"colorzoo: {passed_over_line(passed_over)}", file=sys.stderr)
+            if skipped := self.originals.skipped:
+                print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
         """Return the numbers of the images that this process colors."""

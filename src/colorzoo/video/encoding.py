@@ -13,9 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from colorzoo.image_io.film import film_stream, is_still, load_av
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
+from colorzoo.image_io.video_stream import import_av, is_still, main_video_stream
 from colorzoo.video.frames import VideoError
 from colorzoo.video.planes import FULL_RANGE, Layout
 
@@ -166,7 +166,7 @@ def write_errors(path: Path) -> Iterator[None]:
     """Convert I/O and encoder errors to `VideoError`."""
     try:
         yield
-    except (OSError, load_av().FFmpegError) as error:
+    except (OSError, import_av().FFmpegError) as error:
         raise VideoError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
@@ -183,7 +183,7 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     codec = codec or codecs[0]
     if codec not in codecs:
         raise VideoError(f"{out}: {out.suffix} does not support {codec}; use {' or '.join(codecs)}")
-    if CODECS[codec] not in load_av().codecs_available:
+    if CODECS[codec] not in import_av().codecs_available:
         raise VideoError(f"this build of PyAV has no encoder {CODECS[codec]}")
     return Encoding(codec, crf)
 
@@ -194,7 +194,7 @@ def require_sound(source: Path, out: Path) -> None:
     Raises:
         VideoError: The container of ``out`` does not support an audio codec of the source.
     """
-    av = load_av()
+    av = import_av()
     with (
         write_errors(source),
         av.open(str(source)) as original,
@@ -225,7 +225,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
     if size[0] % across or size[1] % down:
         across, down = 1, 1
         notes.append("written as 4:4:4 because of odd sides; some players support only 4:2:0")
-    known = {form.name for form in load_av().Codec(CODECS[codec], "w").video_formats}
+    known = {form.name for form in import_av().Codec(CODECS[codec], "w").video_formats}
     for bits in (min(source.bits, 10), 8):
         layout = Layout(across, down, bits, source.full, source.matrix)
         if layout.name in known:
@@ -269,7 +269,7 @@ def join_parts(
     Raises:
         VideoError: The container does not support the audio.
     """
-    av = load_av()
+    av = import_av()
     notes: list[str] = []
     is_matroska = whole.suffix.lower() in _MATROSKA
     # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
@@ -280,7 +280,7 @@ def join_parts(
         options["write_crc32"] = "0"  # the checksummed elements are changed afterwards
     with write_errors(whole), av.open(str(source)) as original:
         with av.open(str(whole), "w", format=_MUXERS[whole.suffix.lower()], options=options) as target:
-            film, video = film_stream(original), plan.add_to(target)
+            film, video = main_video_stream(original), plan.add_to(target)
             copied = {film.index: video} | _add_copies(original, film, target, whole, notes)
             for index, stream in copied.items():
                 stream.disposition = original.streams[index].disposition
@@ -361,7 +361,7 @@ def _add_copies(original: Any, film: Any, target: Any, whole: Path, notes: list[
 
 
 def _cover(source: Path, index: int) -> bytes:
-    with load_av().open(str(source)) as container:
+    with import_av().open(str(source)) as container:
         return bytes(next(container.demux(container.streams[index])))
 
 
@@ -398,7 +398,7 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
     """Yield the packets of all parts; each lasts until the next one, the last one for ``last`` time bases."""
     waiting: Any = None
     for part in parts:
-        with load_av().open(str(part)) as container:
+        with import_av().open(str(part)) as container:
             for packet in container.demux(video=0):
                 if not packet.size:
                     continue
@@ -426,5 +426,5 @@ def _copied_packets(original: Any, film: Any, copied: dict[int, Any], notes: lis
             if packet.dts is not None:
                 packet.stream = copied[packet.stream_index]
                 yield packet
-    except load_av().FFmpegError as error:
+    except import_av().FFmpegError as error:
         notes.append(f"the audio cannot be read to its end ({error.strerror})")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance.frame import Rectangle
-from colorzoo.image_io.film import film_stream, load_av
 from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.video_stream import import_av, main_video_stream
 from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.video.encoding import (
     Encoding,
@@ -105,10 +105,10 @@ class VideoFile:
         self.path, self._encoding = path, encoding
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
-        self._av = load_av()
+        self._av = import_av()
         try:
             with self._av.open(str(path)) as container:
-                stream = film_stream(container)
+                stream = main_video_stream(container)
                 if stream is None:
                     raise VideoError(f"{path} has no video stream")
                 self._time_base = stream.time_base
@@ -202,7 +202,7 @@ class VideoFile:
         """Yield decoded frames and their timestamps; None stands for a lost frame."""
         lost = _LostPackets()
         with self._av.open(str(self.path)) as container:
-            stream = film_stream(container)
+            stream = main_video_stream(container)
             stream.codec_context.thread_count = (
                 1  # with several threads, errors are reported for the wrong packet
             )
@@ -297,7 +297,7 @@ class FilePart:
     """
 
     def __init__(self, path: Path, plan: StreamPlan) -> None:
-        self._av, self._plan, self._path = load_av(), plan, path
+        self._av, self._plan, self._path = import_av(), plan, path
         with write_errors(path):
             self._container = self._av.open(str(path), "w", format="nut")
             self._stream = plan.add_to(self._container)

@@ -15,7 +15,7 @@ from torch import Tensor
 from colorzoo.errors import ImageError
 from colorzoo.guidance.frame import Rectangle
 from colorzoo.image_io.find import result_name, visible_entries
-from colorzoo.image_io.formats import FOREIGN, READABLE
+from colorzoo.image_io.formats import OTHER_FORMATS, READABLE
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
 from colorzoo.image_io.read import read_image
@@ -73,7 +73,7 @@ class FrameFolder:
             names = [file.name for file in visible_entries(path) if file.suffix.lower() in READABLE]
         self.files = [path / name for name in names]
         if not self.files:
-            kinds = ((file.name, FOREIGN.get(file.suffix.lower())) for file in visible_entries(path))
+            kinds = ((file.name, OTHER_FORMATS.get(file.suffix.lower())) for file in visible_entries(path))
             others = [f"{name} is {kind}" for name, kind in kinds if kind]
             hint = f" that can be read: {others[0]}; convert the frames to PNG or TIFF" if others else ""
             raise VideoError(f"{path} contains no image{hint}")

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
-from colorzoo.image_io.film import BT709, SMPTE170M, assumed_matrix, load_av, rgb_of
 from colorzoo.image_io.raster_image import FloatArray
+from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix, frame_to_rgb, import_av
 from colorzoo.inference.full_size import full_lightness
 
 BT2020 = 9  # code point of ITU-T H.273
@@ -80,7 +80,7 @@ def layout_of(frame: Any) -> Layout:
     """Return the layout of the planes that `read_planes` returns for a frame."""
     parts, height = frame.format.components, frame.format.height
     bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
-    matrix = frame.colorspace if frame.colorspace in _WEIGHTS else assumed_matrix(height)
+    matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
     if is_rgb(frame.format):
         return Layout(1, 1, bits, False, matrix)
     gray = len(parts) < 3
@@ -124,8 +124,8 @@ def _float_rgb(frame: Any) -> FloatArray:
     form = frame.format
     bits = max(part.bits for part in form.components)
     if bits <= 8:
-        levels: NDArray[Any] = rgb_of(frame)
-    elif form.is_rgb and bits <= 16 and form.name in load_av().video.frame.supported_np_pix_fmts:
+        levels: NDArray[Any] = frame_to_rgb(frame)
+    elif form.is_rgb and bits <= 16 and form.name in import_av().video.frame.supported_np_pix_fmts:
         levels = frame.to_ndarray()[..., :3]  # exact; FFmpeg's conversion can be off by one level
         levels = levels[..., ::-1] if form.name.startswith("bgr") else levels
     else:

@@ -9,7 +9,7 @@ import pytest
 
 from colorzoo.cli.main import main
 from colorzoo.data import FramesDataModule
-from colorzoo.image_io.film import film_stream
+from colorzoo.image_io.video_stream import main_video_stream
 from tiny_video import read_frames, scene
 
 DISPOSITION = av.stream.Disposition
@@ -91,5 +91,5 @@ def test_the_film_is_the_default_stream_of_a_video_codec(
 ) -> None:
     path = make_film(tmp_path / "film", streams, form)
     with av.open(str(path)) as container:
-        found = film_stream(container)
+        found = main_video_stream(container)
         assert (None if found is None else found.index) == chosen

@@ -17,7 +17,7 @@ _HD_HEIGHT = 720  # players treat untagged video of at least this height as BT.7
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl"})
 
 
-def load_av() -> Any:
+def import_av() -> Any:
     """Import PyAV.
 
     Raises:
@@ -31,7 +31,7 @@ def load_av() -> Any:
         ) from error
 
 
-def film_stream(container: Any) -> Any:
+def main_video_stream(container: Any) -> Any:
     """Return the video stream of a PyAV container that holds the film; None if there is none.
 
     Cover art and thumbnails are never the film. Among several streams, a video codec is preferred to a codec
@@ -53,14 +53,14 @@ def is_still(stream: Any) -> bool:
     return bool(stream.disposition & (kind.attached_pic | kind.timed_thumbnails | kind.still_image))
 
 
-def assumed_matrix(height: int) -> int:
+def default_color_matrix(height: int) -> int:
     """Return the color matrix that players assume for an untagged frame of this height."""
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
-def rgb_of(frame: Any) -> NDArray[np.uint8]:
+def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     """Return 8-bit RGB ``(H, W, 3)`` of a PyAV frame, by its own range and color matrix."""
-    matrix = assumed_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
+    matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
     # planes, because FFmpeg reads big-endian RGB of 15 and 16 bits wrongly where it writes packed RGB
     found: NDArray[np.uint8] = frame.to_ndarray(
         format="gbrp", src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix, threads=1
