@@ -35,10 +35,10 @@ def warped(rows: slice) -> tuple[Tensor, Tensor]:
     ab = numbers(4, 2, 2, 2, seed=3)[rows].requires_grad_()
     matched = numbers(4, 1, 2, 2, seed=4)[rows] > 0
     true = numbers(4, 2, 8, 8, seed=5)[rows]
-    painted = ExemplarPrediction(
+    generated = ExemplarPrediction(
         ab=true, warped=Warped(ab, ab, matched, ab), reference=true, self_referenced=CHOSEN[rows]
     )
-    return warped_l1(painted, true), ab
+    return warped_l1(generated, true), ab
 
 
 LOSSES: dict[str, Callable[[slice], tuple[Tensor, Tensor]]] = {

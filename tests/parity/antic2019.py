@@ -1,4 +1,4 @@
-"""DeOldify against its author's code: networks, parts, critic, losses, and the pipeline to the last bit."""
+"""DeOldify against its author's code: networks, losses, and the pipeline to the last bit."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from colorzoo.zoo.antic2019.network import (
 from colorzoo.zoo.antic2019.published import convert_published, generator_key
 from colorzoo.zoo.antic2019.task import (
     VGG_LAYERS,
-    Critic,
+    Discriminator,
     adversarial_loss,
     content_terms,
     discriminator_loss,
@@ -128,9 +128,9 @@ def tail(golden: Golden) -> None:
 
 @case("deoldify_critic")
 @torch.no_grad()
-def critic(golden: Golden) -> None:
+def discriminator(golden: Golden) -> None:
     how = golden.meta["config"]
-    network: Any = filled(Critic(how["nf"] / 256), golden.weights())
+    network: Any = filled(Discriminator(how["nf"] / 256), golden.weights())
     x = normalized(golden.tensor("in_rgb"))
     golden.close("out_eval", network(x))
     attended: list[Tensor] = []
@@ -154,17 +154,17 @@ def losses(golden: Golden) -> None:
     state = golden.weights("vgg")
     vgg.load_state_dict(state)
     vgg.eval().requires_grad_(False)
-    painted = golden.tensor("in_pred").float().requires_grad_()
-    terms = content_terms(painted, normalized(golden.tensor("in_true_rgb")), vgg, (20.0, 70.0, 10.0))
+    generated = golden.tensor("in_pred").float().requires_grad_()
+    terms = content_terms(generated, normalized(golden.tensor("in_true_rgb")), vgg, (20.0, 70.0, 10.0))
     content = torch.stack(terms).sum()
     golden.close("out_terms", torch.stack(terms))
     golden.close("out_feature_loss", content)
-    golden.close("out_grad", torch.autograd.grad(content, painted)[0])
+    golden.close("out_grad", torch.autograd.grad(content, generated)[0])
     fake, real = golden.tensor("in_fake_logits"), golden.tensor("in_real_logits")
     golden.close("out_g_artistic", adversarial_loss(fake) + 2.0 * content)
     golden.close("out_g_stable", adversarial_loss(fake) + 1.5 * content)
     golden.close("out_c", discriminator_loss(fake, real))
-    # the notebooks' critic sees mixed batches with labels
+    # the notebooks' discriminator sees mixed batches with labels
     golden.close("out_critic_pretrain", pretraining_loss(real, golden.tensor("in_labels")))
 
 

@@ -42,9 +42,9 @@ def task_of(golden: Golden, side: int, part: str = "") -> Blanch2021:
     task.log_losses = lambda *_, **__: None  # type: ignore[method-assign]
     if "relu" in str(golden.meta["shapes"]):
         task.model.load_published_state_dict(golden.weights(part))
-    for index, critic in enumerate(task.discriminator):
+    for index, discriminator in enumerate(task.discriminator):
         if f"d{index}" in golden.meta["shapes"]:
-            critic.load_state_dict(rename_keys(golden.weights(f"d{index}"), [(r"model\.", "layers.")]))
+            discriminator.load_state_dict(rename_keys(golden.weights(f"d{index}"), [(r"model\.", "layers.")]))
     return task
 
 
@@ -125,23 +125,23 @@ def xcnet_losses(golden: Golden) -> None:
     truth, reference = golden.tensor("in_tgt").float(), golden.tensor("in_ref").float()
     config, task = golden.meta["config"], task_of(golden, truth.shape[-1]).train()
     maps = [golden.tensor(f"in_pred{index}").float().requires_grad_() for index in range(1, 5)]
-    painted = colored(task, truth, reference, maps)
+    generated = colored(task, truth, reference, maps)
     golden.close("out_hist_ref", soft_histogram(reference[:, 1:]))
     golden.close("out_hist_pred1", soft_histogram(maps[0]))
     centers = torch.linspace(-1, 1, golden.arrays["out_hist_centres"].size)
     golden.close("out_hist_centres", centers)
-    critics = task.discriminator_losses(painted)
-    for index, loss in enumerate(critics):
+    losses = task.discriminator_losses(generated)
+    for index, loss in enumerate(losses):
         golden.close(f"out_d_loss_{index}", loss)
-    golden.close("out_d_loss", torch.stack(critics).sum())
+    golden.close("out_d_loss", torch.stack(losses).sum())
     first = task.discriminator[0].layers[0].weight
     before = first.detach().clone()
-    descend(torch.stack(critics).sum(), task.discriminator, config["lr"])
+    descend(torch.stack(losses).sum(), task.discriminator, config["lr"])
     golden.close("out_d0_grad_first", first.grad)
     norms = torch.stack([p.grad.norm() for p in task.discriminator[0].parameters()])
     golden.close("out_d0_grad_norms", norms)
     check_change(golden, "out_d0_change_first", before, first)
-    terms = task.losses(painted)
+    terms = task.losses(generated)
     check_losses(golden, terms)
     total = total_of(task, terms)
     golden.close("out_total", total)
@@ -168,13 +168,13 @@ def xcnet_step(golden: Golden) -> None:
     # in float64: in float32 a rounding takes another side of a leaky ReLU, and a gradient with it
     task = task_of(golden, config["input_shape"], "xcnet").train().double()
     network = task.model.network
-    painted = task.color(golden.tensor("in_tgt").double(), golden.tensor("in_ref").double())
+    generated = task.color(golden.tensor("in_tgt").double(), golden.tensor("in_ref").double())
     if task.is_adversarial():
-        loss = torch.stack(task.discriminator_losses(painted)).sum()
+        loss = torch.stack(task.discriminator_losses(generated)).sum()
         golden.close("out_d_loss", loss)
         descend(loss, task.discriminator, config["lr"])
         task.discriminator.requires_grad_(False)
-    terms = task.losses(painted)
+    terms = task.losses(generated)
     check_losses(golden, terms)
     total = total_of(task, terms)
     golden.close("out_total", total)
@@ -194,8 +194,8 @@ def xcnet_step(golden: Golden) -> None:
     for name, norm in norms.items():
         golden.close(f"out_running_{name}", torch.stack([norm.running_mean, norm.running_var]))
     golden.close("out_batches_tracked", norms["att5"].num_batches_tracked)
-    golden.close("out_pred1", painted.painted[0][:, 1:, ::2, ::2])
-    golden.close("out_pred4", painted.painted[3][:, 1:])
+    golden.close("out_pred1", generated.generated[0][:, 1:, ::2, ::2])
+    golden.close("out_pred4", generated.generated[3][:, 1:])
 
 
 def ours_of(key: str) -> str:

@@ -253,4 +253,4 @@ def full(golden: Golden) -> None:
     warped = model.eval().warp(lightness, reference, (ours, theirs))
     golden.close("out_warp_ab", warped.ab)
     golden.close("out_warp_sim", warped.similarity)
-    golden.close("out_ab", model.paint_warped(lightness, warped))
+    golden.close("out_ab", model.colorize_warped(lightness, warped))

@@ -62,8 +62,8 @@ def segmenter(golden: Golden) -> None:
 def colorizer(golden: Golden) -> None:
     segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
     hints = Hints(golden.tensor("in_color"), golden.tensor("in_mask"))
-    painted = filled(golden, "colorizer").paint((golden.tensor("in_sketch") + 1) / 2, hints, segments)
-    golden.close("out_color", painted)
+    generated = filled(golden, "colorizer").generate((golden.tensor("in_sketch") + 1) / 2, hints, segments)
+    golden.close("out_color", generated)
 
 
 @case("guidingpainter_d")
@@ -118,14 +118,14 @@ def hints(golden: Golden) -> None:
 @case("guidingpainter_losses")
 def losses(golden: Golden) -> None:
     rtol = float(golden.meta["tolerance"]["relative"])
-    real, painted = golden.tensor("in_real"), golden.tensor("in_pred")
+    real, generated = golden.tensor("in_real"), golden.tensor("in_pred")
     segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
     everything = torch.ones(len(real), SEGMENTS)
     variance = total_variance(fill_hints(segments, real, everything)[0], real)
     logits = golden.tensor("in_logits")
-    distance = (painted - real).abs().mean()
+    distance = (generated - real).abs().mean()
     adversarial = least_squares_loss(golden.tensor("in_d_fake_for_g"))
-    critic = least_squares_discriminator_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
+    discriminator = least_squares_discriminator_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
     weights = golden.meta["weights"]
     total = (
         weights["rec"] * distance
@@ -140,14 +140,14 @@ def losses(golden: Golden) -> None:
         "out_smooth_eight_l2": smoothness(logits, "eight_l2"),
         "out_l1": distance,
         "out_gan_g": adversarial,
-        "out_gan_d_unweighted": critic,
-        "out_loss_d": weights["adv"] * critic,
+        "out_gan_d_unweighted": discriminator,
+        "out_loss_d": weights["adv"] * discriminator,
         "out_total_g": total,
     }
     for name, value in found.items():
         golden.close(name, value, within=(rtol, 0.0))
     # Theirs truncates after a round trip through [-1, 1], which costs some 8-bit values a level: ours not.
-    levels = [((image + 1) / 2).clamp(0, 1).mul(255).floor() for image in (painted, real)]
+    levels = [((image + 1) / 2).clamp(0, 1).mul(255).floor() for image in (generated, real)]
     golden.close("out_psnr", psnr(*levels, peak=255.0))
     schedules(golden)
 
@@ -171,9 +171,9 @@ def step(golden: Golden) -> None:
     model.train()
     sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
     draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
-    painted = model.paint_drawn(sketch, rgb, draws, float(golden.tensor("in_tau")))
-    golden.close("out_pred", 2 * painted.rgb - 1)
-    terms = model.generator_terms(sketch, rgb, painted)
+    generated = model.generate_drawn(sketch, rgb, draws, float(golden.tensor("in_tau")))
+    golden.close("out_pred", 2 * generated.rgb - 1)
+    terms = model.generator_terms(sketch, rgb, generated)
     names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
     for theirs, ours in names.items():
         weight = getattr(model.objective, f"{ours}_weight")
@@ -185,9 +185,9 @@ def step(golden: Golden) -> None:
     check_gradients(golden, model)
     model.discriminator.zero_grad()
     batch = {"sketch": sketch, "rgb": rgb}
-    critic = model.discriminator_loss(batch, RgbPrediction(rgb=painted.rgb.detach()))  # type: ignore[arg-type]
-    golden.close("out_loss_d", critic, within=(1e-4, 0.0))
-    critic.backward()
+    discriminator = model.discriminator_loss(batch, RgbPrediction(rgb=generated.rgb.detach()))  # type: ignore[arg-type]
+    golden.close("out_loss_d", discriminator, within=(1e-4, 0.0))
+    discriminator.backward()
     norms(golden, model, "d")
 
 

@@ -1,4 +1,4 @@
-"""AlacGAN against the authors' code: generator, local features, content loss, critic, hints, a step."""
+"""AlacGAN against the authors' code: networks, losses, hints and one step."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,8 +53,8 @@ def generator(golden: Golden) -> None:
     for name, module in network.named_children():
         module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
     lines = 2 * read_image(golden, "in_sketch") - 1
-    painted = network.paint(lines, golden.tensor("in_hint"), golden.tensor("in_features").float())
-    golden.close("out_image", painted)
+    generated = network.generate(lines, golden.tensor("in_hint"), golden.tensor("in_features").float())
+    golden.close("out_image", generated)
     for name in [key for key in golden.arrays if key.startswith("out_t")]:
         maps = seen[name.removeprefix("out_")]
         wide = 4 * maps.shape[-1] > lines.shape[-1]
@@ -83,7 +83,7 @@ def content(golden: Golden) -> None:
 
 
 @case("ci2018_critic")
-def critic(golden: Golden) -> None:
+def discriminator(golden: Golden) -> None:
     """In float64, from which the file's tolerances are measured: kinks amplify what float32 rounds."""
     meta = golden.meta
     weights = {
@@ -99,10 +99,10 @@ def critic(golden: Golden) -> None:
     given = golden.tensor("in_features").double().repeat_interleave(4, 2).repeat_interleave(4, 3)
     scores: list[Tensor] = []
     network.register_forward_hook(lambda *call: scores.append(call[-1].detach()))
-    painted = (2 * fake - 1).requires_grad_()
-    adversarial = -task.objective.adversarial_weight * network(painted, given).mean()
+    generated = (2 * fake - 1).requires_grad_()
+    adversarial = -task.objective.adversarial_weight * network(generated, given).mean()
     golden.close("out_adversarial", adversarial)
-    (gradient,) = torch.autograd.grad(adversarial, painted)
+    (gradient,) = torch.autograd.grad(adversarial, generated)
     golden.close("out_grad_fake", 1e6 * every(gradient, 1, 8))
     terms = task.discriminator_terms(real, fake, given, golden.tensor("in_alpha").double())
     fake_score, real_score = scores[:2]
@@ -136,10 +136,10 @@ def generator_step(golden: Golden) -> None:
     task = task_of(golden, width=meta["width"] / FULL, discriminator_width=0.125).double()
     network = fill(task.model.network, golden.weights("generator"), "network.").train()
     given = (golden.tensor(f"in_{name}").double() for name in ("hint", "features"))
-    painted = task.paint_drawn(2 * read_image(golden, "in_sketch").double() - 1, *given)
-    image = 2 * painted.rgb - 1
+    generated = task.generate_drawn(2 * read_image(golden, "in_sketch").double() - 1, *given)
+    image = 2 * generated.rgb - 1
     golden.close("out_image", every(image, 1, 2))
-    loss = task.content_loss(painted.rgb, read_image(golden, "in_real").double())
+    loss = task.content_loss(generated.rgb, read_image(golden, "in_real").double())
     golden.close("out_content", loss)
     (loss + (image * golden.tensor("in_adversarial_gradient")).sum()).backward()
     named = {f"network.{name}": p for name, p in network.named_parameters()}

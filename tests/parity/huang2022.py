@@ -410,7 +410,7 @@ def listed_terms(terms: Mapping[str, Tensor], total: Tensor, factor: float) -> T
 @case("huang2022_losses")
 def losses(golden: Golden) -> None:
     objective, network = objective_of(golden), lpips_of(golden)
-    critic = discriminator_of(golden, "discriminator").train()
+    discriminator = discriminator_of(golden, "discriminator").train()
     target, rgb = signed(golden), signed(golden, "in_rec").requires_grad_()
     golden.close("out_scaled", network.normalized(target)[:, :, ::8, ::8])
     for number, hook in enumerate(network.hooks(target)):
@@ -423,12 +423,12 @@ def losses(golden: Golden) -> None:
     golden.close("out_lpips_grad", gradient[:, :, ::4, ::4])
     codebook = golden.tensor("in_codebook_loss").float()
     for name, step in (("before", objective.disc_start - 1), ("after", objective.disc_start)):
-        found = generator_terms(rgb, target, codebook, network, critic)
+        found = generator_terms(rgb, target, codebook, network, discriminator)
         total, factor = generator_total(found, objective, step), judged(objective, step)
         golden.close(f"out_ae_{name}", listed_terms(found, total, factor))
         (gradient,) = torch.autograd.grad(total, rgb)
         golden.close(f"out_ae_grad_{name}", gradient[:, :, ::4, ::4])
-        real, fake = critic(target), critic(rgb.detach())
+        real, fake = discriminator(target), discriminator(rgb.detach())
         hinge = factor * discriminator_hinge(real, fake)
         golden.close(f"out_d_{name}", torch.stack([hinge, hinge, real.mean(), fake.mean()]))
 
@@ -497,11 +497,11 @@ def vqgan_step(golden: Golden) -> None:
     network = vqgan_of(golden, meta["config"], "vqgan").train()
     named = dict(network.named_parameters())
     objective, lpips, step = objective_of(golden), lpips_of(golden), meta["global_step"]
-    critic = discriminator_of(golden, "discriminator").train()
+    discriminator = discriminator_of(golden, "discriminator").train()
     optimizer = torch.optim.Adam(network.parameters(), lr=meta["lr"], betas=(0.5, 0.9))
     target = signed(golden)
     found = network(target)
-    terms = generator_terms(found.rgb, target, found.quantized.loss, lpips, critic)
+    terms = generator_terms(found.rgb, target, found.quantized.loss, lpips, discriminator)
     total = generator_total(terms, objective, step)
     golden.close("out_ae", listed_terms(terms, total, judged(objective, step)))
     golden.close_sampled("out_rec", found.rgb)
@@ -515,14 +515,14 @@ def vqgan_step(golden: Golden) -> None:
     optimizer.step()
     for name, key, every in meta["change_arrays"]:
         close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])
-    critic.zero_grad()
-    real, fake = critic(target), critic(found.rgb.detach())
+    discriminator.zero_grad()
+    real, fake = discriminator(target), discriminator(found.rgb.detach())
     hinge = judged(objective, step) * discriminator_hinge(real, fake)
     golden.close("out_d", torch.stack([hinge, real.mean(), fake.mean()]))
     hinge.backward()
-    theirs = {name.replace("layers.", "main."): p for name, p in critic.named_parameters()}
+    theirs = {name.replace("layers.", "main."): p for name, p in discriminator.named_parameters()}
     golden.close("out_d_grad_norms", torch.stack([theirs[key].grad.norm() for key in meta["d_grad_keys"]]))
-    golden.close("out_d_running_mean", critic.layers[3].running_mean)
+    golden.close("out_d_running_mean", discriminator.layers[3].running_mean)
 
 
 @case("huang2022_transformer_step")

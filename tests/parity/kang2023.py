@@ -123,7 +123,7 @@ def full(golden: Golden) -> None:
     for name, part in parts.items():
         hook = network.get_submodule(part).register_forward_hook
         hook(lambda *call, name=name: kept.update({name: call[-1]}))
-    golden.close("out_ab", network.paint(gray[:, :1], gray))
+    golden.close("out_ab", network.generate(gray[:, :1], gray))
     if "out_norm3" in golden.arrays:
         close(golden, "out_norm3", kept["skips"][3])
         for index, each in enumerate(kept["maps"]):
@@ -151,15 +151,15 @@ def discriminator(golden: Golden) -> None:
 def losses(golden: Golden) -> None:
     lightness, true = golden.tensor("in_L"), golden.tensor("in_ab_true")
     ab = golden.tensor("in_ab_pred").requires_grad_()
-    rgb, painted = lab_to_rgb(torch.cat([lightness, true], dim=1)), AbPrediction(ab=ab)
+    rgb, generated = lab_to_rgb(torch.cat([lightness, true], dim=1)), AbPrediction(ab=ab)
     golden.close("out_gray_rgb", lightness_to_rgb(lightness))
     golden.close("out_gt_rgb", rgb)
     golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
-    golden.close("out_pred_rgb", painted.to_rgb(lightness))
+    golden.close("out_pred_rgb", generated.to_rgb(lightness))
     model = training_model(golden)
     # the code adds up the images of a device, here it is a mean
     model.objective = replace(model.objective, colorfulness_weight=0.5 * len(lightness))
-    terms = model.generator_terms(torch.cat([lightness, true], dim=1), painted)
+    terms = model.generator_terms(torch.cat([lightness, true], dim=1), generated)
     names = {
         "pixel": "l_g_pix",
         "perceptual": "l_g_percep",
@@ -171,17 +171,17 @@ def losses(golden: Golden) -> None:
         golden.close(f"out_{theirs}", weighted[ours])
     (gradient,) = torch.autograd.grad(sum(weighted.values()), ab)
     golden.close("out_grad_ab", gradient)
-    alone = colorfulness_loss(painted.to_rgb(lightness))
+    alone = colorfulness_loss(generated.to_rgb(lightness))
     (gradient,) = torch.autograd.grad(model.objective.colorfulness_weight * alone, ab)
     golden.close("out_grad_ab_colorfulness", gradient)
-    golden.close("out_colorfulness_per_image", colorfulness_of(painted.to_rgb(lightness)))
+    golden.close("out_colorfulness_per_image", colorfulness_of(generated.to_rgb(lightness)))
     maps, target = (
-        model.vgg(imagenet.normalized(each)) for each in (painted.to_rgb(lightness), saturate(rgb, 1.2))
+        model.vgg(imagenet.normalized(each)) for each in (generated.to_rgb(lightness), saturate(rgb, 1.2))
     )
     golden.close_sampled("out_vgg_conv5_1", maps[-1])
     distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]
     golden.close("out_percep_l1_per_layer", torch.stack(distances))
-    critic(golden, model, rgb, painted.detach())
+    compare_discriminator_step(golden, model, rgb, generated.detach())
 
 
 def training_model(golden: Golden) -> Kang2023:
@@ -193,11 +193,11 @@ def training_model(golden: Golden) -> Kang2023:
     return model.train()
 
 
-def critic(golden: Golden, model: Kang2023, rgb: Tensor, painted: AbPrediction) -> None:
+def compare_discriminator_step(golden: Golden, model: Kang2023, rgb: Tensor, generated: AbPrediction) -> None:
     """Compare the discriminator's half of the step: second and third power iteration."""
     scores: list[Tensor] = []
     hook = model.discriminator.register_forward_hook(lambda *call: scores.append(call[-1]))
-    loss = model.discriminator_loss({"rgb": rgb}, painted)  # type: ignore[typeddict-item]
+    loss = model.discriminator_loss({"rgb": rgb}, generated)  # type: ignore[typeddict-item]
     hook.remove()
     golden.close("out_l_d", loss)
     for name, score in zip(("real", "fake"), scores, strict=True):

@@ -76,11 +76,11 @@ def generator(golden: Golden) -> None:
     network.refine.register_forward_hook(
         lambda _, given, out: seen.update(res_model=out + given[0])  # with the outer sum
     )
-    painted = network(image(golden, "in_sketch", 256), image(golden, "in_reference", 256)).image
+    generated = network(image(golden, "in_sketch", 256), image(golden, "in_reference", 256)).image
     whole = dict(zip(("out_features_sketch", "out_features_reference"), seen.pop("features"), strict=True))
     found = {f"out_{name}": every_sixteenth(maps) for name, maps in seen.items()}
     found |= {name: maps[:, :: maps.shape[1] // 32, ::2, ::2] for name, maps in whole.items()}
-    found |= {"out_image": painted[..., ::2, ::2], "out_image_mean": painted.mean(dim=(2, 3))}
+    found |= {"out_image": generated[..., ::2, ::2], "out_image_mean": generated.mean(dim=(2, 3))}
     for name in [key for key in golden.arrays if key.startswith("out_")]:
         golden.close(name, found[name])
 
@@ -158,16 +158,16 @@ def step(golden: Golden) -> None:
     )
     batch: Any = {"rgb": target, "sketch": sketch}
 
-    def paint() -> RgbPrediction:
-        painted = task.model.network(sketch, reference).image
-        return RgbPrediction(rgb=(painted + 1) / 2, extras={"target": target})
+    def generate() -> RgbPrediction:
+        generated = task.model.network(sketch, reference).image
+        return RgbPrediction(rgb=(generated + 1) / 2, extras={"target": target})
 
     adam = {
         name: torch.optim.Adam(networks[name].parameters(), lr=lr, betas=tuple(meta["betas"]))
         for name, lr in zip(networks, meta["lr"], strict=True)
     }
     with torch.no_grad():
-        first = paint()
+        first = generate()
     real, fake = task.discriminator_terms(batch, first)
     golden.close("out_d_real", real)
     golden.close("out_d_fake", fake)
@@ -179,7 +179,7 @@ def step(golden: Golden) -> None:
     for parameter in task.model.parameters():
         parameter.requires_grad_(id(parameter) in needed)
     task.discriminator.requires_grad_(False)
-    terms = task.generator_terms(sketch, paint())
+    terms = task.generator_terms(sketch, generate())
     weighted = {name: getattr(task.objective, f"{name}_weight") * term for name, term in terms.items()}
     theirs = {"adversarial": "fake"}
     for name, term in weighted.items():

@@ -203,7 +203,7 @@ def whole_network(golden: Golden) -> None:
     for name in golden.arrays:
         if found := re.fullmatch(r"out_ab_h(\d+)", name):  # cells of a size that nobody trained
             seen = published_input(lab, hinted(golden, side, int(found[1])), int(found[1]))
-            golden.close_sampled(name, model.model.network.paint(seen))
+            golden.close_sampled(name, model.model.network.generate(seen))
     check_image(golden, lightness, ab)
     golden.close("out_loss", model.huber(ab, 110 * lab[:, 1:]))
 
@@ -258,7 +258,7 @@ def icolorit_variants(golden: Golden) -> None:
         if config["avg_hint"]:
             ab = model(100 * lab[:, :1] + 50, Guidance(points=points_of(lab, mask))).ab / 110
         else:
-            ab = model.model.network.paint(published_input(lab, mask, CELL, average=False))
+            ab = model.model.network.generate(published_input(lab, mask, CELL, average=False))
         golden.close(f"out_ab_{name}", ab)
 
 

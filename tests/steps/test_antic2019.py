@@ -20,11 +20,11 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 GRAY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
 
-def plain_content(painted: Tensor, truth: Tensor, vgg: Any, weights: tuple[float, ...]) -> Tensor:
+def plain_content(generated: Tensor, truth: Tensor, vgg: Any, weights: tuple[float, ...]) -> Tensor:
     """FeatureLoss: pixels, then VGG's layers 22, 32 and 42, all mean absolute differences."""
-    total = (painted - truth).abs().mean()
+    total = (generated - truth).abs().mean()
     for last, weight in zip((22, 32, 42), weights, strict=True):
-        found, wanted = (vgg.features[: last + 1](each) for each in (painted, truth))
+        found, wanted = (vgg.features[: last + 1](each) for each in (generated, truth))
         total = total + weight * (found - wanted).abs().mean()
     return total
 
@@ -37,13 +37,13 @@ def test_the_generators_loss(stage: str) -> None:
     batch, _, _ = training_batch(64, 2)
     torch.manual_seed(1)
     model.vgg = VGG16Features(VGG_LAYERS).eval().requires_grad_(False)
-    found = model.generator_loss(batch, model.paint(batch))
+    found = model.generator_loss(batch, model.generate(batch))
     truth = (batch["rgb"] - MEAN) / DEVIATION
     gray = (batch["rgb"] * GRAY).sum(1, keepdim=True).expand(-1, 3, -1, -1)
-    painted = model.model.network((gray - MEAN) / DEVIATION)
-    wanted = plain_content(painted, truth, model.vgg, weights)
+    generated = model.model.network((gray - MEAN) / DEVIATION)
+    wanted = plain_content(generated, truth, model.vgg, weights)
     if stage == "gan":
-        scores = model.discriminator(painted)
+        scores = model.discriminator(generated)
         wanted = 1.5 * wanted + 0.7 * F.softplus(-scores).mean()  # cross-entropy with 1
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     same(gradients(found, model.model.network), gradients(wanted, model.model.network), rtol=2e-3)
@@ -52,9 +52,9 @@ def test_the_generators_loss(stage: str) -> None:
 def test_the_critics_loss() -> None:
     model: Any = small("antic2019", stage="gan").eval()
     batch, _, _ = training_batch(64, 2)
-    painted = model.paint(batch).detach()
-    found = model.discriminator_loss(batch, painted)
-    fake, real = (model.discriminator((rgb - MEAN) / DEVIATION) for rgb in (painted.rgb, batch["rgb"]))
+    generated = model.generate(batch).detach()
+    found = model.discriminator_loss(batch, generated)
+    fake, real = (model.discriminator((rgb - MEAN) / DEVIATION) for rgb in (generated.rgb, batch["rgb"]))
     wanted = (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     same(gradients(found, model.discriminator), gradients(wanted, model.discriminator), rtol=1e-3)

@@ -22,7 +22,7 @@ def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float)
     means = torch.einsum("bnhw,bchw->bnc", segments, truth) / (1e-20 + area)[..., None]
     color = torch.einsum("bn,bnc,bnhw->bchw", given, means, segments)
     mask = torch.einsum("bn,bnhw->bhw", given, segments)[:, None]
-    painted = torch.tanh(model.model.network.colorizer(torch.cat([ink, color, mask, segments], dim=1)))
+    generated = torch.tanh(model.model.network.colorizer(torch.cat([ink, color, mask, segments], dim=1)))
     filled = torch.einsum("bnc,bnhw->bchw", means, segments)
     steps = (
         logits[..., :-1, :] - logits[..., 1:, :],
@@ -30,13 +30,13 @@ def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float)
         logits[..., :-1, :-1] - logits[..., 1:, 1:],
         logits[..., 1:, :-1] - logits[..., :-1, 1:],
     )
-    scores = model.discriminator(torch.cat([ink, painted], dim=1))
+    scores = model.discriminator(torch.cat([ink, generated], dim=1))
     return {
-        "reconstruction": (painted - truth).abs().mean(),
+        "reconstruction": (generated - truth).abs().mean(),
         "variance": (filled - truth).square().mean(),
         "smoothness": sum(step.abs().mean() for step in steps) / 4,
         "adversarial": (scores - 1).square().mean(),
-        "painted": painted,
+        "generated": generated,
     }
 
 
@@ -48,12 +48,12 @@ def test_both_halves_of_the_step(stop: float) -> None:
     sketch = sketches_of(batch)
     rgb = batch["rgb"] = (batch["rgb"] > 0.5).float()  # no painted color lies at the kink of L1
     draws = model.draws_of(batch, "first")
-    painted = model.paint_drawn(sketch, rgb, draws, 0.5)
+    generated = model.generate_drawn(sketch, rgb, draws, 0.5)
     batch["sketch"] = sketch
-    found = model.generator_loss(batch, painted)
+    found = model.generator_loss(batch, generated)
     terms = plain_terms(model, sketch, rgb, draws, 0.5)
-    image = terms.pop("painted")
-    torch.testing.assert_close(2 * painted.rgb - 1, image, rtol=0, atol=1e-4)
+    image = terms.pop("generated")
+    torch.testing.assert_close(2 * generated.rgb - 1, image, rtol=0, atol=1e-4)
     weights = {"reconstruction": 30.0, "variance": 5.0, "smoothness": 1.0, "adversarial": 0.2}
     wanted = sum(weights[name] * term for name, term in terms.items())
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
@@ -65,10 +65,10 @@ def test_both_halves_of_the_step(stop: float) -> None:
         rounding=3e-3,
     )
 
-    critic = model.discriminator_loss(batch, painted.detach())
+    discriminator = model.discriminator_loss(batch, generated.detach())
     judge, ink = model.discriminator, 2 * sketch - 1
     fake = judge(torch.cat([ink, image.detach()], dim=1))
     real = judge(torch.cat([ink, 2 * rgb - 1], dim=1))
     plain = 0.2 * 0.5 * (fake.square().mean() + (real - 1).square().mean())
-    torch.testing.assert_close(critic, plain, rtol=1e-4, atol=0)
-    same(gradients(critic, judge), gradients(plain, judge), rtol=1e-3)
+    torch.testing.assert_close(discriminator, plain, rtol=1e-4, atol=0)
+    same(gradients(discriminator, judge), gradients(plain, judge), rtol=1e-3)

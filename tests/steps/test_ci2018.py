@@ -15,7 +15,7 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.testing.samples import sample_input
 from colorzoo.zoo.ci2018.model import Architecture
-from colorzoo.zoo.ci2018.network import Critic, Illustration2Vec
+from colorzoo.zoo.ci2018.network import Discriminator, Illustration2Vec
 from colorzoo.zoo.ci2018.task import Ci2018, other_crop, random_cells
 from steps.step import gradients, same, small, training_batch
 
@@ -41,9 +41,9 @@ def test_the_losses_of_the_full_step() -> None:
     batch, _, _ = training_batch(64, 2)
     rgb = batch["rgb"]
     drawn: list[Tensor] = []
-    original = model.model.network.paint
-    model.model.network.paint = lambda *given: drawn.extend(given) or original(*given)
-    painted = model.paint(batch)
+    original = model.model.network.generate
+    model.model.network.generate = lambda *given: drawn.extend(given) or original(*given)
+    generated = model.generate(batch)
     lines, hints, features = drawn
     contrast = ((1 - lines) / 2).amax(dim=(1, 2, 3)) / (1 - sketches_of(batch)).amax(dim=(1, 2, 3))
     faded = 1 - contrast.view(-1, 1, 1, 1) * (1 - sketches_of(batch))
@@ -52,15 +52,15 @@ def test_the_losses_of_the_full_step() -> None:
     cells = random_cells(batch["seed"], rgb, 1.0)[:, :, ::4, ::4]
     torch.testing.assert_close(hints[:, 3:], cells)
     torch.testing.assert_close(hints[:, :3], (2 * other_crop(rgb, batch["seed"]) - 1) * cells)
-    found = model.generator_loss(batch, painted)
-    content = (relu2_2(model, painted.rgb) - relu2_2(model, rgb)).square().mean()
-    wanted = 0.7 * content - 0.3 * model.discriminator(2 * painted.rgb - 1, features.detach()).mean()
+    found = model.generator_loss(batch, generated)
+    content = (relu2_2(model, generated.rgb) - relu2_2(model, rgb)).square().mean()
+    wanted = 0.7 * content - 0.3 * model.discriminator(2 * generated.rgb - 1, features.detach()).mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model.model), gradients(wanted, model.model), rtol=1e-3)
     features = features.detach()
     share = torch.tensor([0.3, 0.8]).view(2, 1, 1, 1)
-    fake, true = (2 * each - 1 for each in (painted.rgb.detach(), rgb))
-    terms = model.discriminator_terms(rgb, painted.rgb.detach(), features, share)
+    fake, true = (2 * each - 1 for each in (generated.rgb.detach(), rgb))
+    terms = model.discriminator_terms(rgb, generated.rgb.detach(), features, share)
     mixed = (share * true + (1 - share) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(model.discriminator(mixed, features).sum(), mixed, create_graph=True)
     penalty = 2.0 * ((slope.square().sum(dim=1).sqrt() - 1) ** 2).mean()
@@ -107,9 +107,9 @@ def test_points_enter_by_cells_and_lines_are_continued_to_a_whole_number_of_stri
     hints[0, 3, 9, 12:14] = 1
     hints[0, :3, 9, 12], hints[0, :3, 9, 13] = color[:, 50:52].mean(1), color[:, 52]
     lines = 2 * F.pad(sketch, (0, 11, 0, 11), mode="replicate") - 1
-    wanted = (network.paint(lines, hints, network.features(lines))[..., :37, :53] + 1) / 2
+    wanted = (network.generate(lines, hints, network.features(lines))[..., :37, :53] + 1) / 2
     torch.testing.assert_close(model(sketch, Guidance(points=Points(ab, mask, light))).rgb, wanted)
-    none = network.paint(lines, 0 * hints, network.features(lines))[..., :37, :53]
+    none = network.generate(lines, 0 * hints, network.features(lines))[..., :37, :53]
     torch.testing.assert_close(model(sketch).rgb, (none + 1) / 2)
 
 
@@ -117,13 +117,13 @@ def test_the_critic_takes_one_size_and_local_features_their_file(tmp_path: Path)
     model = task()
     batch, _, _ = training_batch(32, 2)
     with pytest.raises(DataError, match=r"64 x 64 .* got 32 x 32\. Set --data\.crop"):
-        model.discriminator_loss(batch, model.paint(batch))
+        model.discriminator_loss(batch, model.generate(batch))
     for side in (0, 32, 96, 192):
         with pytest.raises(
             ColorzooError, match=f"^discriminator_side must be 64 times a power of 2, .* got {side}"
         ):
             Architecture(discriminator_side=side)
-    score = Critic(0.125, Architecture(discriminator_side=256).discriminator_side, 8)(
+    score = Discriminator(0.125, Architecture(discriminator_side=256).discriminator_side, 8)(
         torch.rand(2, 3, 256, 256), torch.rand(2, 8, 16, 16)
     )
     assert score.shape == (2, 1)

@@ -41,14 +41,14 @@ def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
     else:
         given = warp(batch["rgb"], round_trip(aligned.there, aligned.back))
     inputs = torch.cat([lightness - 50, rgb_to_lab(given)[:, 1:], (aligned.errors - 127) / 2], dim=1)
-    painted = model.model.network(inputs)
+    generated = model.model.network(inputs)
     if share:
         made, truth = (
-            model.vgg(each) for each in (lab_to_rgb(torch.cat([lightness, painted], 1)), batch["rgb"])
+            model.vgg(each) for each in (lab_to_rgb(torch.cat([lightness, generated], 1)), batch["rgb"])
         )
         wanted = 0.3 * (made - truth).square().mean()
     else:
-        wanted = smooth_l1(painted, ab)
+        wanted = smooth_l1(generated, ab)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 

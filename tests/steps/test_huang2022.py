@@ -84,8 +84,8 @@ def test_both_halves_of_the_step_of_the_codes() -> None:
     plain, batch = copy.deepcopy(model), sample_batch((SIDE, SIDE), batch=2)
     for step, factor in ((3, 0.0), (4, 1.0)):
         model.current_step = lambda step=step: step
-        painted = model.paint(batch)
-        found = model.generator_loss(batch, painted)
+        generated = model.generate(batch)
+        found = model.generator_loss(batch, generated)
         target, network = 2 * batch["rgb"] - 1, plain.model.network.vqgan
         h = network.quant_conv(network.encoder(target))
         gray = network.gray_encoder((target * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, True))
@@ -102,10 +102,10 @@ def test_both_halves_of_the_step_of_the_codes() -> None:
         wanted = wanted + 0.3 * factor * F.relu(1 - plain.discriminator(rgb)).mean()
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
         same(gradients(found, model.model.network.vqgan), gradients(wanted, network), rtol=5e-3)
-        critic = model.discriminator_loss(batch, painted.detach())
+        discriminator = model.discriminator_loss(batch, generated.detach())
         real, fake = plain.discriminator(target), plain.discriminator(rgb.detach())
         expected = factor * 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
-        torch.testing.assert_close(critic, expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(discriminator, expected, rtol=1e-4, atol=1e-6)
 
 
 class Moved(Callback):

@@ -53,9 +53,9 @@ def plain_features(vgg: VGG16Features, rgb: Tensor) -> list[Tensor]:
 
 
 def plain_loss(model: Any, lightness: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tensor, Tensor]:
-    painted = model.model.network(lightness)
-    colored = lab_to_rgb(torch.cat([lightness, painted], dim=1))
-    loss = 0.1 * (painted - ab).abs().mean()
+    generated = model.model.network(lightness)
+    colored = lab_to_rgb(torch.cat([lightness, generated], dim=1))
+    loss = 0.1 * (generated - ab).abs().mean()
     pairs = zip(*(plain_features(model.vgg.network, each) for each in (colored, enhanced(rgb))), strict=True)
     for weight, (x, y) in zip((1 / 16, 1 / 8, 1 / 4, 1 / 2, 1), pairs, strict=True):
         loss = loss + 5.0 * weight * (x - y).abs().mean()
@@ -71,17 +71,17 @@ def test_both_halves_of_the_step(vgg: Any) -> None:
     model = prepared(vgg)
     plain = copy.deepcopy(model)  # every pass takes a power iteration
     batch, lightness, ab = training_batch(SIDE, 2)
-    painted = model.paint(batch)
-    found = model.generator_loss(batch, painted)
+    generated = model.generate(batch)
+    found = model.generator_loss(batch, generated)
     wanted, colored = plain_loss(plain, lightness, ab, batch["rgb"])
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     same(gradients(found, model.model.network), gradients(wanted, plain.model.network), rtol=5e-3)
 
-    critic = model.discriminator_loss(batch, painted.detach())
+    discriminator = model.discriminator_loss(batch, generated.detach())
     real, fake = plain.discriminator(enhanced(batch["rgb"])), plain.discriminator(colored)
     expected = F.softplus(-real).mean() + F.softplus(fake).mean()
-    torch.testing.assert_close(critic, expected, rtol=1e-4, atol=0)
-    same(gradients(critic, model.discriminator), gradients(expected, plain.discriminator), rtol=1e-3)
+    torch.testing.assert_close(discriminator, expected, rtol=1e-4, atol=0)
+    same(gradients(discriminator, model.discriminator), gradients(expected, plain.discriminator), rtol=1e-3)
 
 
 def test_a_step_takes_three_power_iterations_of_the_discriminator_and_one_of_the_generator(

@@ -44,20 +44,20 @@ class ToyGAN(GANColorizationModule[AbPrediction]):
     def configure_discriminator(self):
         self.discriminator = nn.Conv2d(3, 1, 3)
 
-    def paint(self, batch):
+    def generate(self, batch):
         return self(rgb_to_lab(batch["rgb"])[:, :1])
 
-    def generator_loss(self, batch, painted):
+    def generator_loss(self, batch, generated):
         lab = rgb_to_lab(batch["rgb"])
-        fake = self.discriminator(torch.cat([lab[:, :1], painted.ab], 1) / 100)
-        return F.l1_loss(painted.ab, lab[:, 1:]) / 10 + 0.01 * F.softplus(-fake).mean()
+        fake = self.discriminator(torch.cat([lab[:, :1], generated.ab], 1) / 100)
+        return F.l1_loss(generated.ab, lab[:, 1:]) / 10 + 0.01 * F.softplus(-fake).mean()
 
-    def discriminator_loss(self, batch, painted):
+    def discriminator_loss(self, batch, generated):
         lab = rgb_to_lab(batch["rgb"])
-        assert not painted.ab.requires_grad
+        assert not generated.ab.requires_grad
         real, fake = (
             self.discriminator(lab / 100),
-            self.discriminator(torch.cat([lab[:, :1], painted.ab], 1) / 100),
+            self.discriminator(torch.cat([lab[:, :1], generated.ab], 1) / 100),
         )
         return F.softplus(-real).mean() + F.softplus(fake).mean()
 
@@ -131,7 +131,7 @@ def test_what_is_not_judged_keeps_its_rate(images, tmp_path):
             return False
 
     found = rates(images, tmp_path, Unjudged(), max_epochs=2)
-    assert [critic for _, critic in found] == pytest.approx([1e-3] * 6)
+    assert [discriminator for _, discriminator in found] == pytest.approx([1e-3] * 6)
     assert [g for g, _ in found] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
 
 

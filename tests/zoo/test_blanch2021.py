@@ -52,18 +52,19 @@ def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
     trainer.fit(task, batch_loader([batch]))
     assert trainer.global_step == 1  # both networks together
 
-    painted = plain.paint(batch)
-    torch.testing.assert_close(painted.ab, 110 * painted.painted[0][:, 1:])
-    maps = plain.model.network(painted.truth[0][:, :1], painted.reference[0])
+    generated = plain.generate(batch)
+    torch.testing.assert_close(generated.ab, 110 * generated.generated[0][:, 1:])
+    maps = plain.model.network(generated.truth[0][:, :1], generated.reference[0])
     fakes = [
-        torch.cat([F.avg_pool2d(painted.truth[0], 2**index)[:, :1], maps[index]], dim=1) for index in range(2)
+        torch.cat([F.avg_pool2d(generated.truth[0], 2**index)[:, :1], maps[index]], dim=1)
+        for index in range(2)
     ]
-    critics = list(plain.discriminator)
-    pairs = [*zip(critics, fakes, painted.truth, strict=False)]
+    discriminators = list(plain.discriminator)
+    pairs = [*zip(discriminators, fakes, generated.truth, strict=False)]
     loss = torch.stack(
         [
-            least_squares_discriminator_loss(critic(fake.detach()), critic(real))
-            for critic, fake, real in pairs
+            least_squares_discriminator_loss(discriminator(fake.detach()), discriminator(real))
+            for discriminator, fake, real in pairs
         ]
     ).sum()
     assert logged["discriminator"] == pytest.approx(loss.item(), rel=1e-4)
@@ -73,7 +74,9 @@ def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
         strict=True,
     ):
         parameter.data -= 0.1 * gradient
-    adversarial = torch.stack([least_squares_loss(critic(fake)) for critic, fake, _ in pairs]).sum()
+    adversarial = torch.stack(
+        [least_squares_loss(discriminator(fake)) for discriminator, fake, _ in pairs]
+    ).sum()
     assert logged["adversarial"] == pytest.approx(adversarial.item(), rel=1e-3)
     total = (
         2 * logged["histogram"] + 100 * logged["pixel"] + 50 * logged["variation"] + 0.7 * adversarial.item()

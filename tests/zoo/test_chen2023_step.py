@@ -64,8 +64,8 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     terms = expected_losses(model, lab, ab, warped, made, look)
     fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)).score for each in (ab, lab[:, 1:]))
     terms["adversarial"] = model.objective.adversarial_weight * relativistic(fake, real, -1)
-    painted = torch.cat([lab[:, :1], ab.detach()], 1)
-    fake, real = (model.discriminator(each).score for each in (painted, lab))
+    generated = torch.cat([lab[:, :1], ab.detach()], 1)
+    fake, real = (model.discriminator(each).score for each in (generated, lab))
     return terms, relativistic(fake, real, 1)
 
 
@@ -99,7 +99,7 @@ def watched(model: Any) -> Watching:
 def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
     batch, model = paired_batch(), small(lightness_noise=20.0)
     watching = watched(model)
-    model.paint(batch)
+    model.generate(batch)
     lightness = rgb_to_lab(batch["rgb"])[:, :1]
     gray = lab_to_rgb(torch.cat([lightness, 0 * lightness, 0 * lightness], 1))
     (target, deep), (reference, _) = watching.shown
@@ -111,5 +111,5 @@ def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
 def test_the_published_code_shows_the_segmenter_the_colored_target() -> None:
     batch, model = paired_batch(), small(segmented_target="color")
     watching = watched(model)
-    model.paint(batch)
+    model.generate(batch)
     assert torch.equal(watching.shown[0][0], batch["rgb"])

@@ -141,9 +141,9 @@ def test_the_control_paints_color_points_and_learns_by_their_distance(residual: 
         for given in (points, Points.none(sketch), replace(points, lightness=torch.full_like(sketch, 30.0))):
             light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness
             color = (2 * lab_to_rgb(torch.cat([light, given.ab], dim=1)) - 1) * given.mask
-            painted = task.model.network(torch.cat([2 * sketch - 1, color, given.mask], dim=1))
-            painted = painted + torch.atanh(0.95 * color) if residual else painted
-            wanted = (painted.tanh() + 1) / 2
+            generated = task.model.network(torch.cat([2 * sketch - 1, color, given.mask], dim=1))
+            generated = generated + torch.atanh(0.95 * color) if residual else generated
+            wanted = (generated.tanh() + 1) / 2
             torch.testing.assert_close(task(sketch, Guidance(points=given)).rgb, wanted)
         assert torch.equal(task(sketch).rgb, task(sketch, Guidance(points=Points.none(sketch))).rgb)
         loss = task.training_step(batch, 0)

@@ -51,8 +51,8 @@ def test_the_painter_is_judged_by_the_colors_that_it_was_given() -> None:
     model = build_model(Cho2023, {**settings, "recolored": 1.0})
     model.log_dict = lambda *_, **__: None
     batch = {**sample_batch((32, 32)), "sketch": sample_input("sketch", (32, 32), batch=2)}
-    painted = model.paint(batch)
-    truth = painted.extras["truth"]
+    generated = model.generate(batch)
+    truth = generated.extras["truth"]
     assert (truth - batch["rgb"]).abs().mean() > 0.05
-    expected = 30 * 2 * (painted.rgb - truth).abs().mean()
-    assert torch.allclose(model.generator_loss(batch, painted), expected, rtol=1e-4)
+    expected = 30 * 2 * (generated.rgb - truth).abs().mean()
+    assert torch.allclose(model.generator_loss(batch, generated), expected, rtol=1e-4)

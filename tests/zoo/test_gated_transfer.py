@@ -37,9 +37,9 @@ def test_places_that_are_matched_in_parts_are_matched_alike(
         Guidance(exemplar=Exemplar(torch.rand(2, 3, 40, 30))),
     )
     with torch.inference_mode():
-        whole = model.paint(lightness, model.read(embedding.exemplar.rgb))
+        whole = model.generate(lightness, model.read(embedding.exemplar.rgb))
         monkeypatch.setattr(gated_transfer, "PLACES_AT_ONCE", 70)
-        parts = model.paint(lightness, model.read(embedding.exemplar.rgb))
+        parts = model.generate(lightness, model.read(embedding.exemplar.rgb))
     torch.testing.assert_close(whole.ab[2], parts.ab[2])
     torch.testing.assert_close(whole.gate, parts.gate)
     assert whole.gate.std() > 0
@@ -63,8 +63,8 @@ def test_the_step_is_the_losses_written_out(name: str, stage: str | None) -> Non
     task.eval().log_losses = lambda *_: None  # without dropout
     batch = sample_batch((32, 32), batch=2)
     batch["reference"], batch["label"] = sample_image((32, 32), batch=2).flip(0), torch.tensor([1, 4])
-    painted = task.paint(batch)
-    loss = task.generator_loss(batch, painted)
+    generated = task.generate(batch)
+    loss = task.generator_loss(batch, generated)
     truth = scaled_lab(batch["rgb"])
     found = task.model.network(truth[:, :1], None if stage else task.model.read(batch["reference"]))
     ab = found.ab[2]
@@ -77,5 +77,7 @@ def test_the_step_is_the_losses_written_out(name: str, stage: str | None) -> Non
     fake = torch.cat([truth[:, :1], ab], dim=1)
     wanted = wanted + 0.7 * (task.discriminator(fake) - 1).square().mean()
     torch.testing.assert_close(loss, wanted, rtol=1e-3, atol=0)
-    critic = least_squares_discriminator_loss(task.discriminator(fake.detach()), task.discriminator(truth))
-    torch.testing.assert_close(task.discriminator_loss(batch, painted), critic, rtol=1e-3, atol=0)
+    discriminator = least_squares_discriminator_loss(
+        task.discriminator(fake.detach()), task.discriminator(truth)
+    )
+    torch.testing.assert_close(task.discriminator_loss(batch, generated), discriminator, rtol=1e-3, atol=0)

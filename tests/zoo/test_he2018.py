@@ -58,10 +58,10 @@ def test_without_a_reference_nothing_is_similar() -> None:
         aligned = model.model.align(lightness[..., :37, :45], rgb)
         ab = rgb_to_lab(warp(rgb, aligned.there))[:, 1:]
         inputs = torch.cat([lightness[..., :37, :45] - 50, ab, aligned.errors / 2 - 63.5], dim=1)
-        painted = model.model.network(F.pad(inputs, (0, 3, 0, 3), mode="replicate"))[..., :37, :45]
+        generated = model.model.network(F.pad(inputs, (0, 3, 0, 3), mode="replicate"))[..., :37, :45]
     assert torch.equal(alone.ab, wanted)
     assert like.extras["similarity"].mean() > 0.9  # with itself
-    torch.testing.assert_close(other.ab, painted)
+    torch.testing.assert_close(other.ab, generated)
     torch.testing.assert_close(other.extras["warped_ab"], ab)
     torch.testing.assert_close(other.extras["similarity"], 1 - aligned.errors.mean(1, keepdim=True) / 255)
 

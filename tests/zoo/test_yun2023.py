@@ -80,8 +80,10 @@ def test_what_the_network_reads_of_any_size() -> None:
 def test_colors_come_back_at_the_size_of_the_image(size: tuple[int, int]) -> None:
     network = narrow().model.network
     ramp = torch.linspace(-0.5, 0.5, 32)
-    painted = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)])[None]  # a to the right, b down
-    network.paint = lambda _: painted
+    generated = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)])[
+        None
+    ]  # a to the right, b down
+    network.generate = lambda _: generated
     lightness = torch.zeros(1, 1, *size)
     ab = network(lightness, Points.none(lightness))
     assert ab.shape == (1, 2, *size)

@@ -66,7 +66,7 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
     Args:
         name: Author and year; the name of the model and of its package.
         zoo: Whether they belong into a checkout of colorzoo, or make a package of their own.
-        gan: Whether it is trained against a critic.
+        gan: Whether it is trained against a discriminator.
 
     Returns:
         Their content by path, relative to the current folder.
@@ -100,7 +100,7 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
 
 
 def _template(file: str, gan: bool) -> str:
-    """Return the text of a template: the one for a critic where there is one."""
+    """Return the text of a template: the one for a discriminator where there is one."""
     folder = files("colorzoo.cli") / _TEMPLATES
     own = folder / "gan" / f"{file}.txt"
     return (own if gan and own.is_file() else folder / f"{file}.txt").read_text(encoding="utf-8")

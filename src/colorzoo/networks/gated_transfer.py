@@ -193,7 +193,7 @@ class PaintsByGate:
         side = self.architecture.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
-    def paint(self, lightness: Tensor, reference: Reference | None) -> Colored:
+    def generate(self, lightness: Tensor, reference: Reference | None) -> Colored:
         """Colorize lightness ``(B, 1, H, W)`` in [0, 100], padded to a multiple of `stride`."""
         found: Colored = self.network(scaled_lightness(padded(lightness, self.stride)), reference)
         return found
@@ -201,7 +201,7 @@ class PaintsByGate:
     def colors(self, lightness: Tensor, guidance: Guidance | None) -> Tensor:
         """Return ab ``(B, 2, H, W)``; without a reference the blending is skipped."""
         exemplar = (guidance or Guidance()).exemplar
-        found = self.paint(lightness, None if exemplar is None else self.read(exemplar.rgb))
+        found = self.generate(lightness, None if exemplar is None else self.read(exemplar.rgb))
         height, width = lightness.shape[-2:]
         return AB_SCALE * found.ab[2][:, :, :height, :width].float()
 

@@ -78,9 +78,9 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
     torch.manual_seed(0)  # dropout
     if isinstance(model, GANColorizationModule):
-        painted = model.paint(batch)
-        discriminator_loss = model.discriminator_loss(batch, model.regenerate(batch, painted))
-        losses = [model.generator_loss(batch, painted), discriminator_loss]
+        generated = model.generate(batch)
+        discriminator_loss = model.discriminator_loss(batch, model.regenerate(batch, generated))
+        losses = [model.generator_loss(batch, generated), discriminator_loss]
     else:
         losses = [cast(Tensor, model.training_step(batch, 0))]
     ok = bool(logged) or isinstance(model, GANColorizationModule)  # its base class logs both losses
@@ -131,14 +131,14 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         losses = logged(folder, "train/")
         measured = logged(folder, "val/")
         kept = {path.name for path in folder.rglob("*.ckpt")}
-        painted = card.input == "sketch" or any(folder.rglob("images/step-*.png"))
+        generated = card.input == "sketch" or any(folder.rglob("images/step-*.png"))
     require(code == 0, f"{card.name}: {config} ended with exit code {code}")
     ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
     require(ok, f"{card.name}: {config} logged {losses} in two steps")
     require(bool(measured), f"{card.name}: {config} logged no validation metric")
     require("last.ckpt" in kept, f"{card.name}: {config} does not keep the last checkpoint, only {kept}")
     require(len(kept) > 1, f"{card.name}: {config} does not keep the best checkpoint, only {kept}")
-    require(painted, f"{card.name}: {config} wrote no image in validation")
+    require(generated, f"{card.name}: {config} wrote no image in validation")
 
 
 def _check_refusal(card: ModelCard) -> None:

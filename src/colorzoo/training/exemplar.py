@@ -133,7 +133,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     matching_lr: float | None
     missing_weights: set[str]
 
-    def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
+    def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
         """Return the discriminator's input for images ``(B, 3, H, W)`` in Lab; by default the images."""
         return lab
 
@@ -156,15 +156,15 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
                 f"{', '.join(sorted(self.missing_weights))}; give --init_from FILE, or see the model's page."
             )
 
-    def generator_loss(self, batch: Batch, painted: ExemplarPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: ExemplarPrediction) -> Tensor:
         """Return the weighted sum of the losses."""
-        terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), painted)
+        terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return torch.stack(list(terms.values())).sum() + zero_of_all_parameters(self.model.correspondence)
 
-    def discriminator_loss(self, batch: Batch, painted: ExemplarPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: ExemplarPrediction) -> Tensor:
         """Return the relativistic loss of the discriminator."""
-        fake, real = _scores(self, rgb_to_lab(batch["rgb"]), painted)
+        fake, real = _scores(self, rgb_to_lab(batch["rgb"]), generated)
         return relativistic_loss(real, fake)
 
 
@@ -201,45 +201,45 @@ def zero_of_all_parameters(network: nn.Module) -> Tensor:
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
-def exemplar_losses(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> dict[str, Tensor]:
+def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
     """Return the weighted losses of color and correspondence network by name, without those of weight 0.
 
     Args:
         task: The task with its settings, model and discriminator.
         lab: ``(B, 3, H, W)`` truth.
-        painted: The colored batch.
+        generated: The colored batch.
     """
     weigh, ours = task.objective, task.extensions
-    ab, true = painted.ab, lab[:, 1:]
-    terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, painted.self_referenced)}
+    ab, true = generated.ab, lab[:, 1:]
+    terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, generated.self_referenced)}
     if ours.truth_weight:
         terms["truth"] = ours.truth_weight * (ab - true).abs().mean()
     if ours.warp_weight:
-        terms["warp"] = ours.warp_weight * warped_l1(painted, true)
+        terms["warp"] = ours.warp_weight * warped_l1(generated, true)
     if weigh.smooth_weight:
         terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
     if weigh.adversarial_weight:
-        fake, real = _scores(task, lab, painted)
+        fake, real = _scores(task, lab, generated)
         terms["adversarial"] = weigh.adversarial_weight * relativistic_loss(fake, real)
     if weigh.perceptual_weight or weigh.contextual_weight:
-        terms |= _feature_losses(task, lab, painted)
+        terms |= _feature_losses(task, lab, generated)
     return terms
 
 
-def _feature_losses(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> dict[str, Tensor]:
+def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
     weigh, features = task.objective, task.model.features
     terms = {}
-    colored = features.semantic(lab_to_rgb(torch.cat([lab[:, :1], painted.ab], dim=1)))
+    colored = features.semantic(lab_to_rgb(torch.cat([lab[:, :1], generated.ab], dim=1)))
     if weigh.perceptual_weight:
         with torch.no_grad():
             true = features.semantic(lab_to_rgb(lab))
-        similarity = painted.warped.similarity * (1.0 if weigh.semantic else 0.0)
+        similarity = generated.warped.similarity * (1.0 if weigh.semantic else 0.0)
         terms["perceptual"] = weigh.perceptual_weight * unmatched_perceptual(
             colored[-1], true[-1], similarity
         )
     if weigh.contextual_weight:
         with torch.no_grad():
-            reference = features.semantic(painted.reference)
+            reference = features.semantic(generated.reference)
         pairs = [*zip(colored, reference, strict=True)]
         pairs[0] = (F.avg_pool2d(pairs[0][0], 2), F.avg_pool2d(pairs[0][1], 2))
         each = [
@@ -249,27 +249,27 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPredi
     return terms
 
 
-def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
+def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     """Return the L1 distance of warped colors from the truth (ours).
 
     It is the mean over the matched positions of self-referenced images of all processes.
 
     Args:
-        painted: The colored batch.
+        generated: The colored batch.
         true: ``(B, 2, H, W)`` in CIE units.
     """
-    counted = painted.warped.matched.float() * painted.self_referenced[:, None, None, None]
-    distance = (painted.warped.ab - F.avg_pool2d(true, 4)).abs()
+    counted = generated.warped.matched.float() * generated.self_referenced[:, None, None, None]
+    distance = (generated.warped.ab - F.avg_pool2d(true, 4)).abs()
     places, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
     # gradients are averaged over processes, so each divides by the mean number of positions
     loss: Tensor = (distance * counted).sum() / (2 * places / processes).clamp(min=1e-6)
     return loss
 
 
-def _scores(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:
-    """Return the discriminator's scores ``(B, 1)`` of painted and of true images."""
-    fake = torch.cat([lab[:, :1], painted.ab], dim=1)
-    both = [task.discriminator(task.discriminator_input(each, painted)) for each in (fake, lab)]
+def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:
+    """Return the discriminator's scores ``(B, 1)`` of generated and of true images."""
+    fake = torch.cat([lab[:, :1], generated.ab], dim=1)
+    both = [task.discriminator(task.discriminator_input(each, generated)) for each in (fake, lab)]
     return both[0].score.float(), both[1].score.float()
 
 

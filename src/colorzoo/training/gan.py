@@ -48,8 +48,8 @@ class DiscriminatorConfig:
     """Settings of discriminators.
 
     Examples:
-        >>> Adversary()
-        Adversary(discriminator_width=1.0)
+        >>> DiscriminatorConfig()
+        DiscriminatorConfig(discriminator_width=1.0)
 
     Attributes:
         discriminator_width: Multiplier of their channel counts; 1.0 is published.
@@ -66,7 +66,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         >>> isinstance(task, GANColorizationModule), type(task.discriminator).__name__
         (True, 'PatchDiscriminator')
 
-    A subclass defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
+    A subclass defines `configure_discriminator`, `generate`, `generator_loss` and `discriminator_loss`.
 
     Args:
         model: See `ColorizationModule`.
@@ -103,21 +103,21 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             f"{type(self).__name__} must build self.discriminator in configure_discriminator"
         )
 
-    def paint(self, batch: Batch) -> P:
+    def generate(self, batch: Batch) -> P:
         """Color a training batch, with gradients."""
-        raise NotImplementedError(f"{type(self).__name__} must define paint(batch)")
+        raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
-    def generator_loss(self, batch: Batch, painted: P) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: P) -> Tensor:
         """Return the loss of the generator; the discriminator's parameters get no gradient from it."""
-        raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, painted)")
+        raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
 
-    def discriminator_loss(self, batch: Batch, painted: P) -> Tensor:
-        """Return the loss of the discriminator; ``painted`` has no gradient history."""
-        raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, painted)")
+    def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
+        """Return the loss of the discriminator; ``generated`` has no gradient history."""
+        raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, generated)")
 
-    def regenerate(self, batch: Batch, painted: P) -> P:
-        """Return the images for the discriminator; by default those that the generator just painted."""
-        return painted.detach()
+    def regenerate(self, batch: Batch, generated: P) -> P:
+        """Return the images for the discriminator; by default ``generated`` without its gradient history."""
+        return generated.detach()
 
     def is_adversarial(self) -> bool:
         """Return whether the discriminator is trained: if ``objective.adversarial_weight`` is not 0."""
@@ -128,13 +128,13 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         steps = self.ends_group(batch_idx)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
-            painted = self.paint(batch)
-            loss = self.generator_loss(batch, painted)
+            generated = self.generate(batch)
+            loss = self.generator_loss(batch, generated)
             self._descend(generator, loss, steps=steps, counts=not self.is_adversarial())
         discriminator_loss = loss.new_zeros(())
         if self.is_adversarial():
             with discriminator.toggle_model(sync_grad=steps):
-                discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, painted))
+                discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, generated))
                 self._descend(discriminator, discriminator_loss, steps=steps)
         return self._end_step(batch, loss, discriminator_loss, steps=steps)
 
@@ -242,14 +242,14 @@ class DiscriminatorFirst(GANColorizationModule[P]):
         steps = self.ends_group(batch_idx)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
-            painted = self.paint(batch)
+            generated = self.generate(batch)
         discriminator_loss = batch["rgb"].new_zeros(())
         if self.is_adversarial():
             with discriminator.toggle_model(sync_grad=steps):
-                discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, painted))
+                discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, generated))
                 self._descend(discriminator, discriminator_loss, steps=steps, counts=False)
         with generator.toggle_model(sync_grad=steps):
-            loss = self.generator_loss(batch, painted)
+            loss = self.generator_loss(batch, generated)
             self._descend(generator, loss, steps=steps)
         return self._end_step(batch, loss, discriminator_loss, steps=steps)
 

@@ -72,7 +72,7 @@ class GatedPrediction(AbPrediction):
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
     """Base class of their tasks.
 
-    A subclass defines `read_references`. Its model has ``paint(lightness, reference)``, and its network a
+    A subclass defines `read_references`. Its model has ``generate(lightness, reference)``, and its network a
     ``classifier``.
     """
 
@@ -98,51 +98,51 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references as ``paint`` takes them, and their `soft_histogram`, ``(B, 441)``."""
+        """Return the references as ``generate`` takes them, and their `soft_histogram`, ``(B, 441)``."""
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 
-    def paint(self, batch: Batch) -> GatedPrediction:
+    def generate(self, batch: Batch) -> GatedPrediction:
         """Color a batch by its references."""
         truth = scaled_lab(batch["rgb"])
         reference, histogram = self.read_references(batch) or (None, None)
         height, width = truth.shape[-2:]
-        found = self.model.paint(50 * (truth[:, :1] + 1), reference)
+        found = self.model.generate(50 * (truth[:, :1] + 1), reference)
         ab = AB_SCALE * found.ab[2][:, :, :height, :width]
         return GatedPrediction(ab=ab, found=found, truth=truth, histogram=histogram)
 
-    def generator_loss(self, batch: Batch, painted: GatedPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
         """Return the weighted sum of the losses."""
-        terms = self.losses(painted, batch["label"] if self.objective.class_weight else None)
-        self.log_losses(terms, len(painted.truth))
+        terms = self.losses(generated, batch["label"] if self.objective.class_weight else None)
+        self.log_losses(terms, len(generated.truth))
         return weighted_sum(terms, self.objective)
 
-    def losses(self, painted: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
+    def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
         """Return the losses by name, unweighted.
 
         Args:
-            painted: The colored batch.
+            generated: The colored batch.
             label: ``(B,)`` classes, or None.
         """
-        truth, ab = painted.truth, painted.ab / AB_SCALE
-        sizes = [each.shape[-2:] for each in painted.found.ab[:2]]
+        truth, ab = generated.truth, generated.ab / AB_SCALE
+        sizes = [each.shape[-2:] for each in generated.found.ab[:2]]
         wanted = [F.interpolate(truth[:, 1:], size=size, mode="area") for size in sizes]
-        pairs = zip([*painted.found.ab[:2], ab], [*wanted, truth[:, 1:]], strict=True)
+        pairs = zip([*generated.found.ab[:2], ab], [*wanted, truth[:, 1:]], strict=True)
         terms = {
             "pixel": torch.stack([F.smooth_l1_loss(*pair) for pair in pairs]).sum(),
             "variation": total_variation(ab),
         }
-        if painted.histogram is not None:
+        if generated.histogram is not None:
             histogram = soft_histogram(ab).flatten(1)
-            terms["histogram"] = chi_square_distance(histogram, painted.histogram, epsilon=_TINY).mean()
+            terms["histogram"] = chi_square_distance(histogram, generated.histogram, epsilon=_TINY).mean()
         if label is not None:
-            terms["class"] = F.cross_entropy(painted.found.logits.float(), label)
+            terms["class"] = F.cross_entropy(generated.found.logits.float(), label)
         if self.is_adversarial():
             fake = torch.cat([truth[:, :1], ab], dim=1)
             terms["adversarial"] = least_squares_loss(self.discriminator(fake).float())
         return terms
 
-    def discriminator_loss(self, batch: Batch, painted: GatedPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
         """Return the least-squares loss of the discriminator."""
-        fake = torch.cat([painted.truth[:, :1], painted.ab.detach() / AB_SCALE], dim=1)
-        scores = [self.discriminator(each).float() for each in (fake, painted.truth)]
+        fake = torch.cat([generated.truth[:, :1], generated.ab.detach() / AB_SCALE], dim=1)
+        scores = [self.discriminator(each).float() for each in (fake, generated.truth)]
         return least_squares_discriminator_loss(*scores)

@@ -28,14 +28,14 @@ LARGEST_FACTOR = 64  # self-attention at 1/8 scale compares all pairs of positio
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the generator and its critic.
+    """Settings of the generator and its discriminator.
 
     Attributes:
         encoder: ResNet depth: 34 layers in the artistic model, 101 in the stable model.
         decoder: ``deep`` (two convolutions per block, artistic) or ``wide`` (one convolution, stable).
         nf_factor: Multiplier of the decoder's channel counts: 1.5 (artistic) or 2 (stable).
         width: Multiplier of the encoder's channel counts; 1.0 is the published network.
-        discriminator_width: Multiplier of the critic's channel counts.
+        discriminator_width: Multiplier of the discriminator's channel counts.
     """
 
     encoder: Encoder = "resnet34"
@@ -61,7 +61,7 @@ class DeOldify(ColoringModel):
     """The artistic or stable DeOldify model.
 
     Args:
-        architecture: Settings of the generator and the critic.
+        architecture: Settings of the generator and the discriminator.
         rendering: Settings of the input size outside training.
     """
 
@@ -85,13 +85,13 @@ class DeOldify(ColoringModel):
         """Colorize a batch with the chroma of the generator output."""
         height, width = lightness.shape[-2:]
         gray = lightness_to_rgb(lightness)[:, :1]
-        painted = self.paint(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
-        return AbPrediction(ab=ab_of(painted, gray))
+        generated = self.generate(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
+        return AbPrediction(ab=ab_of(generated, gray))
 
-    def paint(self, gray: Tensor) -> Tensor:
+    def generate(self, gray: Tensor) -> Tensor:
         """Return the generator output, normalized RGB, for gray images ``(B, 1, H, W)`` in [0, 1]."""
-        painted: Tensor = self.network(normalized(gray))
-        return painted
+        generated: Tensor = self.network(normalized(gray))
+        return generated
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the author's generator weights (378 or 754 keys)."""
@@ -113,6 +113,6 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
     return (rgb + gray - rgb_to_gray(rgb)).clamp(0, 1)
 
 
-def ab_of(painted: Tensor, gray: Tensor) -> Tensor:
+def ab_of(generated: Tensor, gray: Tensor) -> Tensor:
     """Return ab ``(B, 2, H, W)`` of a generator output after `keep_lightness`."""
-    return rgb_to_lab(keep_lightness(denormalized(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
+    return rgb_to_lab(keep_lightness(denormalized(generated.float()).clamp(0, 1), gray.float()))[:, 1:]

@@ -29,7 +29,7 @@ _RECOGNIZED_BY: Mapping[str, Decoder] = {
     "layers.4.conv.0.weight_orig": "wide",
 }
 _NAMES: Mapping[Decoder, str] = {"deep": "antic2019 (artistic)", "wide": "antic2019_stable (stable, video)"}
-_CRITIC = "12.0.weight_orig"
+_DISCRIMINATOR = "12.0.weight_orig"
 
 
 def convert_published(state_dict: Mapping[str, Tensor], decoder: Decoder) -> dict[str, Tensor]:
@@ -40,13 +40,15 @@ def convert_published(state_dict: Mapping[str, Tensor], decoder: Decoder) -> dic
         decoder: Decoder block type of the model.
 
     Raises:
-        WeightsError: The weights belong to the other model or to a critic.
+        WeightsError: The weights belong to the other model or to a discriminator.
     """
     found = next((kind for key, kind in _RECOGNIZED_BY.items() if key in state_dict), decoder)
     if found != decoder:
         raise WeightsError(f"weights belong to {_NAMES[found]}, not to {_NAMES[decoder]}. Select that model.")
-    if _CRITIC in state_dict:
-        raise WeightsError("weights must belong to a generator, got a critic (needed only for training).")
+    if _DISCRIMINATOR in state_dict:
+        raise WeightsError(
+            "weights must belong to a generator, got a discriminator (needed only for training)."
+        )
     return {f"network.{generator_key(key)}": value for key, value in state_dict.items()}
 
 

@@ -1,6 +1,6 @@
 """Training of DeOldify ("NoGAN"), as in the author's notebooks.
 
-First train the generator alone at growing image sizes. Then train the critic alone on generated images.
+First train the generator alone at growing image sizes. Then train the discriminator alone.
 Then train both for a few thousand steps and keep the best checkpoint. Repeat the last two phases.
 """
 
@@ -57,7 +57,7 @@ class Objective:
             They are added to the L1 distance of pixels; zeros disable VGG.
         content_weight: Weight of the content loss in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
         adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
-        discriminator_threshold: Critic loss below which the next step trains the generator.
+        discriminator_threshold: Discriminator loss below which the next step trains the generator.
         encoder_weights: Initial encoder weights: ``torchvision`` downloads them once, a path loads a
             torchvision file, None uses random weights.
         vgg_weights: Weights of VGG-16: ``torchvision`` or the path of a torchvision file.
@@ -85,12 +85,11 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     """Training task of `DeOldify`.
 
     Args:
-        architecture: Settings of the generator and the critic.
+        architecture: Settings of the generator and the discriminator.
         rendering: Settings of the input size outside training.
         objective: Settings of the losses.
         stage: ``frozen`` trains the generator except the encoder's convolutions, ``unfrozen`` the whole
-            generator, ``critic`` the critic alone, ``gan`` both in alternation. None builds no critic and
-            disables training.
+            generator, ``critic`` the discriminator alone, ``gan`` both in alternation. None: no training.
         **optimization: See `AdversarialOptimization`. The generator has three parameter groups: the encoder
             up to 1/8 scale, the rest of the encoder, and the decoder. A one-cycle schedule can set a learning
             rate for each group.
@@ -114,9 +113,9 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         super().__init__(DeOldify(architecture, rendering), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the critic if the stage trains it."""
+        """Build the discriminator if the stage trains it."""
         self.discriminator = (
-            Critic(self.architecture.discriminator_width) if self.is_adversarial() else nn.Identity()
+            Discriminator(self.architecture.discriminator_width) if self.is_adversarial() else nn.Identity()
         )
 
     def configure_losses(self) -> None:
@@ -124,7 +123,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         self.vgg = None
 
     def is_adversarial(self) -> bool:
-        """Return whether the stage trains the critic."""
+        """Return whether the stage trains the discriminator."""
         return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
@@ -144,13 +143,13 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if self.stage != "critic" and any(self.objective.layer_weights):
             self.vgg = frozen_vgg16(VGG_LAYERS, None if self.allow_untrained else self._vgg_weights())
 
-    def paint(self, batch: Batch) -> RgbPrediction:
+    def generate(self, batch: Batch) -> RgbPrediction:
         """Generate RGB from the grayscale version of a training batch."""
-        return RgbPrediction(rgb=denormalized(self.model.paint(rgb_to_gray(batch["rgb"]))))
+        return RgbPrediction(rgb=denormalized(self.model.generate(rgb_to_gray(batch["rgb"]))))
 
-    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the content loss, in the ``gan`` stage weighted and with the adversarial loss."""
-        weigh, rgb = self.objective, normalized(painted.rgb)
+        weigh, rgb = self.objective, normalized(generated.rgb)
         terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
         if not self.is_adversarial():
@@ -158,31 +157,31 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         adversarial = adversarial_loss(self.discriminator(rgb))
         return weigh.content_weight * content + weigh.adversarial_weight * adversarial
 
-    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the critic loss."""
-        fake, real = (self.discriminator(normalized(rgb)) for rgb in (painted.rgb, batch["rgb"]))
+    def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
+        """Return the discriminator loss."""
+        fake, real = (self.discriminator(normalized(rgb)) for rgb in (generated.rgb, batch["rgb"]))
         if self.stage == "critic":
             labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
             return pretraining_loss(torch.cat([fake, real]), labels)
         return discriminator_loss(fake, real)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the generator or the critic; the ``gan`` stage alternates between them."""
+        """Train the generator or the discriminator; the ``gan`` stage alternates between them."""
         steps = self.ends_group(batch_idx)
-        critics = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
-        name = "discriminator" if critics else "generator"
+        trains_discriminator = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
+        name = "discriminator" if trains_discriminator else "generator"
         optimizer = self._optimizer_of(name)
         with optimizer.toggle_model(sync_grad=steps):
-            if critics:
+            if trains_discriminator:
                 with torch.no_grad():
-                    painted = self.paint(batch)
-                loss = self.discriminator_loss(batch, painted)
+                    generated = self.generate(batch)
+                loss = self.discriminator_loss(batch, generated)
             else:
-                loss = self.generator_loss(batch, self.paint(batch))
+                loss = self.generator_loss(batch, self.generate(batch))
             self._descend(optimizer, loss, steps=steps)
         if steps:
             self._step_schedule(optimizer)
-            self.generators_turn = critics and self._discriminator_is_ahead(loss)
+            self.generators_turn = trains_discriminator and self._discriminator_is_ahead(loss)
         self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
 
@@ -236,7 +235,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return torchvision_weights(self.objective.vgg_weights, VGG16_URL)
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
-        """Return whether the critic loss, averaged over processes, is below ``discriminator_threshold``."""
+        """Return whether the mean loss of all processes is below ``discriminator_threshold``."""
         mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
         return self.stage == "gan" and float(mean) < self.objective.discriminator_threshold
 
@@ -253,13 +252,13 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
                 scheduler.step()
 
 
-class Critic(nn.Sequential):
-    """Patch critic with spectral norm, channel dropout and self-attention.
+class Discriminator(nn.Sequential):
+    """Patch discriminator with spectral norm, channel dropout and self-attention.
 
     The input is normalized RGB ``(B, 3, H, W)``. Layer indices match the author's parameter names.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the published critic.
+        width: Multiplier of every channel count; 1.0 matches the published discriminator.
     """
 
     def __init__(self, width: float) -> None:
@@ -283,38 +282,38 @@ class Critic(nn.Sequential):
 
 
 def content_terms(
-    painted: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
+    generated: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
 ) -> list[Tensor]:
     """Return the terms of the author's FeatureLoss: L1 of pixels and of three VGG layers.
 
     Args:
-        painted: ``(B, 3, H, W)``, generated images, normalized.
+        generated: ``(B, 3, H, W)``, generated images, normalized.
         truth: ``(B, 3, H, W)``, normalized; no gradient is computed for it.
         vgg: `VGG16Features`, or None to omit the VGG terms.
         weights: Weights of the VGG layers.
     """
-    terms = [F.l1_loss(painted, truth)]
+    terms = [F.l1_loss(generated, truth)]
     if vgg is not None:
         with torch.no_grad():
             wanted = vgg(truth)
-        for weight, found, other in zip(weights, vgg(painted), wanted, strict=True):
+        for weight, found, other in zip(weights, vgg(generated), wanted, strict=True):
             terms.append(weight * F.l1_loss(found.float(), other.float()))
     return terms
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Return the generator's cross-entropy from critic scores of generated images."""
+    """Return the generator's cross-entropy from discriminator scores of generated images."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
 def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the critic's cross-entropy from scores of generated and real images."""
+    """Return the discriminator's cross-entropy from scores of generated and real images."""
     missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return 0.5 * (adversarial_loss(real) + missed)
 
 
 def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the critic's pretraining cross-entropy for real and generated images.
+    """Return the discriminator's pretraining cross-entropy for real and generated images.
 
     Args:
         scores: ``(B, N)`` patch scores.

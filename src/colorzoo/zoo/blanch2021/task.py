@@ -57,12 +57,12 @@ class ScaledPrediction(AbPrediction):
     """Prediction for a training batch with loss inputs in the network's scaled Lab.
 
     Attributes:
-        painted: L / 50 - 1 and predicted ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the size.
+        generated: L / 50 - 1 and predicted ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the size.
         truth: Ground truth at the four scales.
         reference: References at the four scales.
     """
 
-    painted: list[Tensor]
+    generated: list[Tensor]
     truth: list[Tensor]
     reference: list[Tensor]
 
@@ -75,7 +75,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     Args:
         architecture: Settings of the network.
         objective: Settings of the losses.
-        adversary: Settings of the discriminators.
+        discriminator: Settings of the discriminators.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -118,7 +118,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             names = {key: f"features.{key}" for key in features.state_dict()}
             load_by_name(features, names, published_weights(VGG19_URL), "VGG-19")
 
-    def paint(self, batch: Batch) -> ScaledPrediction:
+    def generate(self, batch: Batch) -> ScaledPrediction:
         """Colorize a batch, resized to the square input of the network."""
         given, _ = references_of(batch)
         truth, reference = (scaled_lab(squashed(each, self.model.side)) for each in (batch["rgb"], given.rgb))
@@ -128,41 +128,44 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         """Colorize scaled Lab ``(B, 3, side, side)`` with references of equal shape in scaled Lab."""
         maps = [_precise(each) for each in self.model.network(truth[:, :1], reference)]
         wanted, given = _pyramid(truth), _pyramid(reference)
-        painted = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(wanted, maps, strict=True)]
-        return ScaledPrediction(ab=AB_SCALE * maps[0], painted=painted, truth=wanted, reference=given)
+        generated = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(wanted, maps, strict=True)]
+        return ScaledPrediction(ab=AB_SCALE * maps[0], generated=generated, truth=wanted, reference=given)
 
-    def generator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: ScaledPrediction) -> Tensor:
         """Return the weighted sum of all losses."""
-        sums = {name: torch.stack(each).sum() for name, each in self.losses(painted).items()}
-        self.log_losses(sums, len(painted.ab))
+        sums = {name: torch.stack(each).sum() for name, each in self.losses(generated).items()}
+        self.log_losses(sums, len(generated.ab))
         return weighted_sum(sums, self.objective)
 
-    def losses(self, painted: ScaledPrediction) -> dict[str, list[Tensor]]:
+    def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
         """Return the unweighted losses by name, one for each scale, full size first."""
-        pairs = zip(painted.painted, painted.reference, strict=True)
+        pairs = zip(generated.generated, generated.reference, strict=True)
         histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
-        pairs = zip(painted.painted, painted.truth, strict=True)
+        pairs = zip(generated.generated, generated.truth, strict=True)
         terms = {
             "histogram": [chi_square_distance(*each).mean() for each in histograms],
             "pixel": [F.smooth_l1_loss(*pair) for pair in pairs],
-            "variation": [total_variation(lab) for lab in painted.painted],
+            "variation": [total_variation(lab) for lab in generated.generated],
         }
         if self.is_adversarial():
-            terms["adversarial"] = [least_squares_loss(each) for each in self.judge(painted.painted)]
+            terms["adversarial"] = [least_squares_loss(each) for each in self.judge(generated.generated)]
         return terms
 
-    def discriminator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: ScaledPrediction) -> Tensor:
         """Return the sum of the discriminator losses."""
-        return torch.stack(self.discriminator_losses(painted)).sum()
+        return torch.stack(self.discriminator_losses(generated)).sum()
 
-    def discriminator_losses(self, painted: ScaledPrediction) -> list[Tensor]:
+    def discriminator_losses(self, generated: ScaledPrediction) -> list[Tensor]:
         """Return the loss of each discriminator; gradients do not reach the generator."""
-        scores = self.judge([lab.detach() for lab in painted.painted]), self.judge(painted.truth)
+        scores = self.judge([lab.detach() for lab in generated.generated]), self.judge(generated.truth)
         return [least_squares_discriminator_loss(*pair) for pair in zip(*scores, strict=True)]
 
     def judge(self, levels: list[Tensor]) -> list[Tensor]:
         """Return discriminator scores for scaled Lab at all scales."""
-        return [_precise(critic(lab)) for critic, lab in zip(self.discriminator, levels, strict=False)]
+        return [
+            _precise(discriminator(lab))
+            for discriminator, lab in zip(self.discriminator, levels, strict=False)
+        ]
 
 
 def _pyramid(lab: Tensor) -> list[Tensor]:

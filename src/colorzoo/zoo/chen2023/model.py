@@ -199,7 +199,7 @@ class SPColor(ColoringModel):
         padded = pad_image(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             warped = self._warp_guided(padded.float(), guidance, (height, width))
-        ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
+        ab = self.colorize_warped(padded, warped)[:, :, :height, :width].float()
         common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
         extras = {"matched": common.flatten(1).float().mean(dim=1)}
         extras |= maps_of(warped, height, width)
@@ -252,7 +252,7 @@ class SPColor(ColoringModel):
         target, other = self.features.of_lightness(lightness), self.reference_features(reference)
         return self.carry_over(target, other, reference, classes)
 
-    def paint_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
+    def colorize_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` from warped colors; sides are multiples of 8."""
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)

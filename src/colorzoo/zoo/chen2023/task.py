@@ -57,7 +57,7 @@ class Chen2023(ExemplarGANModule):
         segmentation: Settings of the classes.
         objective: Settings of the losses.
         simulation: Noise on training images.
-        adversary: Settings of the discriminator.
+        discriminator: Settings of the discriminator.
         extensions: Additions to the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's. The schedule
             applies to both networks.
@@ -112,7 +112,7 @@ class Chen2023(ExemplarGANModule):
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
-    def paint(self, batch: Batch) -> ExemplarPrediction:
+    def generate(self, batch: Batch) -> ExemplarPrediction:
         """Colorize a training batch with its references, or with distorted copies of the images."""
         lightness = rgb_to_lab(batch["rgb"])[:, :1]
         reference, self_referenced = references_of(batch)
@@ -127,7 +127,7 @@ class Chen2023(ExemplarGANModule):
         )
         warped = model.carry_over(target, other, reference, classes)
         return ExemplarPrediction(
-            ab=model.paint_warped(noisy, warped).float(),
+            ab=model.colorize_warped(noisy, warped).float(),
             warped=warped,
             reference=reference.rgb,
             self_referenced=self_referenced,

@@ -178,10 +178,10 @@ class PointPainter(ColoringModel):
         points = Points.none(lightness) if points is None else points
         color = point_colors(points)
         x = torch.cat([2 * lightness - 1, color * points.mask, points.mask], dim=1)
-        painted = self.network(x).float()
+        generated = self.network(x).float()
         if self.settings.hint_residual:
-            painted = painted + as_residual(color * points.mask)
-        return RgbPrediction(rgb=(torch.tanh(painted) + 1) / 2)
+            generated = generated + as_residual(color * points.mask)
+        return RgbPrediction(rgb=(torch.tanh(generated) + 1) / 2)
 
 
 def _without_colors(logits: Tensor) -> Regions:

@@ -99,7 +99,7 @@ class GuidingPainterNetwork(nn.Module):
             return sketch
         return 1 - F.adaptive_max_pool2d(1 - sketch, (round(height * scale), round(width * scale)))
 
-    def paint(self, sketch: Tensor, hints: Hints, segments: Tensor) -> Tensor:
+    def generate(self, sketch: Tensor, hints: Hints, segments: Tensor) -> Tensor:
         """Generate the image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
@@ -110,7 +110,7 @@ class GuidingPainterNetwork(nn.Module):
         return self.after_hooks(self.before_hooks(sketch, hints, segments), unchanged)
 
     def before_hooks(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
-        """Run g up to its first feature hook; see `paint` for the arguments."""
+        """Run g up to its first feature hook; see `generate` for the arguments."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
         return *self.colorizer.before_hooks(x), hints.color
 
@@ -118,8 +118,8 @@ class GuidingPainterNetwork(nn.Module):
         """Return the image ``(B, 3, H, W)`` in [-1, 1]."""
         *inner, color = maps
         height, width = color.shape[-2:]
-        painted = self.colorizer.after_hooks(tuple(inner), visit)[..., :height, :width].float()
-        return torch.tanh(painted + as_residual(color) if self.hint_residual else painted)
+        generated = self.colorizer.after_hooks(tuple(inner), visit)[..., :height, :width].float()
+        return torch.tanh(generated + as_residual(color) if self.hint_residual else generated)
 
 
 class StraightThrough(torch.autograd.Function):

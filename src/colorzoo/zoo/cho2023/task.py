@@ -133,11 +133,11 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
-    def paint(self, batch: Batch) -> RgbPrediction:
+    def generate(self, batch: Batch) -> RgbPrediction:
         """Generate images for a training batch with simulated hints."""
-        return self._paint_batch(batch, "first")
+        return self._generate_batch(batch, "first")
 
-    def paint_drawn(
+    def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
         """Divide the sketch, color its first regions and generate images, with gradients for f and g.
@@ -157,48 +157,48 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         segments = draw_segments(logits, draws.noise, tau)
         given = first_given(draws.counts, SEGMENTS)
         filled, color, mask = fill_hints(segments, 2 * rgb - 1, given)
-        painted = self.model.network.paint(sketch, Hints(color, mask), segments)
-        return RgbPrediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
+        generated = self.model.network.generate(sketch, Hints(color, mask), segments)
+        return RgbPrediction(rgb=(generated + 1) / 2, extras={"logits": logits, "filled": filled})
 
-    def regenerate(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
+    def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
         """Generate again with new random draws for the discriminator, as in the published code."""
         with torch.no_grad():
-            return self._paint_batch(batch, "second")
+            return self._generate_batch(batch, "second")
 
-    def _paint_batch(self, batch: Batch, purpose: str) -> RgbPrediction:
+    def _generate_batch(self, batch: Batch, purpose: str) -> RgbPrediction:
         sketch, rgb = sketches_of(batch), batch["rgb"]
         if self.stage == "both":
-            return self.paint_drawn(sketch, rgb, self.draws_of(batch, purpose))
+            return self.generate_drawn(sketch, rgb, self.draws_of(batch, purpose))
         with torch.no_grad():
             regions = self.model.propose(sketch)
             stops = draw_uniform(image_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
             given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
             truth = recolor_hinted(rgb, regions.index, given, batch["seed"], self.extensions.recolored)
             colors, _ = region_means(regions.index, truth, SEGMENTS)
-        painted = self.model.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
-        return RgbPrediction(rgb=painted.rgb, extras={"truth": truth})
+        generated = self.model.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
+        return RgbPrediction(rgb=generated.rgb, extras={"truth": truth})
 
-    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the weighted sum of the losses and log each loss."""
-        terms = self.generator_terms(sketches_of(batch), _truth(batch, painted), painted)
+        terms = self.generator_terms(sketches_of(batch), _truth(batch, generated), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
-    def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
+    def generator_terms(self, sketch: Tensor, rgb: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
         """Return the enabled generator losses (section 3.4) without weights."""
-        terms = {"reconstruction": 2 * (painted.rgb - rgb).abs().mean()}
-        if "logits" in painted.extras:  # f is trained
-            terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
-            terms["smoothness"] = smoothness(painted.extras["logits"], self.objective.smoothness_form)
+        terms = {"reconstruction": 2 * (generated.rgb - rgb).abs().mean()}
+        if "logits" in generated.extras:  # f is trained
+            terms["variance"] = total_variance(generated.extras["filled"], 2 * rgb - 1)
+            terms["smoothness"] = smoothness(generated.extras["logits"], self.objective.smoothness_form)
         if self.is_adversarial():
-            terms["adversarial"] = least_squares_loss(self._scores(sketch, painted.rgb))
+            terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
         return terms
 
-    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the least-squares loss, with the generator's adversarial weight."""
         sketch = sketches_of(batch)
-        fake = self._scores(sketch, painted.rgb)
-        real = self._scores(sketch, _truth(batch, painted))
+        fake = self._scores(sketch, generated.rgb)
+        real = self._scores(sketch, _truth(batch, generated))
         loss: Tensor = self.objective.adversarial_weight * least_squares_discriminator_loss(fake, real)
         return loss
 
@@ -258,8 +258,8 @@ class Cho2023Points(SingleOptimizerModule):
         rgb = batch["rgb"]
         simulation = PointSimulation(self.settings.stop_probability)
         points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
-        painted = self.model.forward(sketches_of(batch), Guidance(points=points)).rgb
-        loss: Tensor = self.settings.reconstruction_weight * 2 * (painted - rgb).abs().mean()
+        generated = self.model.forward(sketches_of(batch), Guidance(points=points)).rgb
+        loss: Tensor = self.settings.reconstruction_weight * 2 * (generated - rgb).abs().mean()
         self.log_losses({"loss": loss}, len(rgb))
         return loss
 
@@ -329,6 +329,6 @@ def _neighbors(image: Tensor, directions: int) -> list[tuple[Tensor, Tensor]]:
     return pairs[:directions]
 
 
-def _truth(batch: Batch, painted: RgbPrediction) -> Tensor:
-    truth: Tensor = painted.extras.get("truth", batch["rgb"])
+def _truth(batch: Batch, generated: RgbPrediction) -> Tensor:
+    truth: Tensor = generated.extras.get("truth", batch["rgb"])
     return truth

@@ -3,7 +3,7 @@
 ResNeXt stacks without normalization colorize line art; color points enter at a quarter of the size.
 https://arxiv.org/abs/1808.03240
 
-`convert_published` maps parameter names of the authors' generator, critic and Illustration2Vec.
+`convert_published` maps parameter names of the authors' generator, discriminator and Illustration2Vec.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Architecture:
         width: Multiplier of the generator's channel counts; 1.0 matches the paper.
         blocks: Number of ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
         local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
-        discriminator_width: Multiplier of the critic's channel counts.
+        discriminator_width: Multiplier of the discriminator's channel counts.
         discriminator_side: Input size of the discriminator and side of the training images in pixels,
             64 times a power of 2.
     """
@@ -83,7 +83,7 @@ class StrokePainter(ColoringModel):
         return RgbPrediction(rgb=(self.network(lightness, quarter_hints(color, mask)) + 1) / 2)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of the authors' generator, critic and Illustration2Vec."""
+        """Rename the weights of the authors' generator, discriminator and Illustration2Vec."""
         return convert_published(state_dict)
 
 

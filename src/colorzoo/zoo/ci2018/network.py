@@ -1,4 +1,4 @@
-"""Networks of AlacGAN (Ci et al. 2018): generator, critic and local features.
+"""Networks of AlacGAN (Ci et al. 2018): generator, discriminator and local features.
 
 The networks have no normalization layers. Internally, images and line art are in [-1, 1]. Module names match
 the authors' code.
@@ -21,7 +21,7 @@ BLOCKS = (20, 8, 8, 5)
 """Number of blocks of the four stages of the paper's generator, at 1/16, 1/8, 1/4 and 1/2 of the size."""
 
 _SLOPE = 0.2
-_CRITIC_CARDINALITY = 8
+_DISCRIMINATOR_CARDINALITY = 8
 _DILATIONS = (1, 1, 2, 2, 4, 4, 2, 1)
 _LAST_DILATIONS = (1, 2, 4, 2, 1)
 _FEATURES = 512
@@ -139,9 +139,9 @@ class StrokeNetwork(nn.Module):
         """
         height, width = sketch.shape[-2:]
         lines = 2 * pad_to_multiple(sketch, STRIDE) - 1
-        return self.paint(lines, hints, self.features(lines))[..., :height, :width]
+        return self.generate(lines, hints, self.features(lines))[..., :height, :width]
 
-    def paint(self, lines: Tensor, hints: Tensor, features: Tensor) -> Tensor:
+    def generate(self, lines: Tensor, hints: Tensor, features: Tensor) -> Tensor:
         """Generate the image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
@@ -156,12 +156,12 @@ class StrokeNetwork(nn.Module):
         found = self.tunnel4(torch.cat([self.to4(eighth), features], dim=1))
         for tunnel, skip in ((self.tunnel3, eighth), (self.tunnel2, quarter), (self.tunnel1, half)):
             found = tunnel(torch.cat([found, skip], dim=1))
-        painted = self.exit(torch.cat([found, full], dim=1))
-        return torch.tanh(painted.to(torch.promote_types(painted.dtype, torch.float32)))
+        generated = self.exit(torch.cat([found, full], dim=1))
+        return torch.tanh(generated.to(torch.promote_types(generated.dtype, torch.float32)))
 
 
-class Critic(nn.Module):
-    """Critic that scores an image together with the local features of its line art.
+class Discriminator(nn.Module):
+    """Discriminator that scores an image together with the local features of its line art.
 
     Args:
         width: Multiplier of every channel count; 1.0 matches the paper.
@@ -185,7 +185,7 @@ class Critic(nn.Module):
         self.feed2 = nn.Sequential(
             *(nn.Conv2d(c256 + features, c512, 3, padding=1, bias=False), nn.LeakyReLU(_SLOPE)),
             *(block for _ in range(halvings) for block in _halving(c512)),
-            ResNeXtBlock(c512, _CRITIC_CARDINALITY),
+            ResNeXtBlock(c512, _DISCRIMINATOR_CARDINALITY),
             *(nn.Conv2d(c512, c512, 4, bias=False), nn.LeakyReLU(_SLOPE)),
         )
         self.out = nn.Linear(c512, 1)
@@ -245,6 +245,6 @@ def _up(
 
 def _halving(channels: int) -> tuple[ResNeXtBlock, ResNeXtBlock]:
     return (
-        ResNeXtBlock(channels, _CRITIC_CARDINALITY),
-        ResNeXtBlock(channels, _CRITIC_CARDINALITY, stride=2),
+        ResNeXtBlock(channels, _DISCRIMINATOR_CARDINALITY),
+        ResNeXtBlock(channels, _DISCRIMINATOR_CARDINALITY, stride=2),
     )

@@ -29,7 +29,7 @@ from colorzoo.zoo.ci2018.model import Architecture, StrokePainter, convert_publi
 from colorzoo.zoo.ci2018.network import (
     HINT_STRIDE,
     STRIDE,
-    Critic,
+    Discriminator,
     Illustration2Vec,
     quarter_hints,
     with_mask,
@@ -48,8 +48,8 @@ class Objective:
 
     Attributes:
         content_weight: Weight of the mean squared error of relu2_2 features of VGG-16.
-        adversarial_weight: Weight of the generator's adversarial loss; 0 disables the critic.
-        penalty_weight: Weight of the critic's gradient penalty.
+        adversarial_weight: Weight of the generator's adversarial loss; 0 disables the discriminator.
+        penalty_weight: Weight of the discriminator's gradient penalty.
         drift_weight: Weight of the squared mean score of real images.
     """
 
@@ -89,9 +89,11 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         super().__init__(StrokePainter(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the critic."""
+        """Build the discriminator."""
         built, features = self.architecture, self.model.network.features
-        self.discriminator = Critic(built.discriminator_width, built.discriminator_side, features.channels)
+        self.discriminator = Discriminator(
+            built.discriminator_width, built.discriminator_side, features.channels
+        )
 
     def setup(self, stage: str) -> None:
         """Load Illustration2Vec and the VGG-16 of the content loss at the start of ``fit``.
@@ -119,7 +121,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         held = {key.removeprefix("network.features."): value for key, value in ours.items()}
         apply_weights(features, held, name=self.i2v_weights, published=False)
 
-    def paint(self, batch: Batch) -> RgbPrediction:
+    def generate(self, batch: Batch) -> RgbPrediction:
         """Colorize faded line art of a batch with simulated hints.
 
         Returns:
@@ -132,54 +134,54 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         mask = random_cells(seeds, rgb, self.hints)
         hints = with_mask(2 * other_crop(rgb, seeds) - 1, F.max_pool2d(mask, HINT_STRIDE, ceil_mode=True))
         features = self.model.network.features(lines)
-        return self.paint_drawn(lines, pad_with_zeros(hints, STRIDE // HINT_STRIDE), features)
+        return self.generate_drawn(lines, pad_with_zeros(hints, STRIDE // HINT_STRIDE), features)
 
-    def paint_drawn(self, lines: Tensor, hints: Tensor, features: Tensor) -> RgbPrediction:
-        """Generate images without random draws; see `StrokeNetwork.paint` for the arguments."""
-        painted = self.model.network.paint(lines, hints, features)
-        return RgbPrediction(rgb=(painted + 1) / 2, extras={"features": features})
+    def generate_drawn(self, lines: Tensor, hints: Tensor, features: Tensor) -> RgbPrediction:
+        """Generate images without random draws; see `StrokeNetwork.generate` for the arguments."""
+        generated = self.model.network.generate(lines, hints, features)
+        return RgbPrediction(rgb=(generated + 1) / 2, extras={"features": features})
 
-    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the sum of the weighted content and adversarial losses."""
         weigh = self.objective
         losses = {}
         if weigh.content_weight:
-            losses["content"] = weigh.content_weight * self.content_loss(painted.rgb, batch["rgb"])
+            losses["content"] = weigh.content_weight * self.content_loss(generated.rgb, batch["rgb"])
         if self.is_adversarial():
-            scores = self.discriminator(2 * painted.rgb - 1, painted.extras["features"].detach())
+            scores = self.discriminator(2 * generated.rgb - 1, generated.extras["features"].detach())
             losses["adversarial"] = -weigh.adversarial_weight * scores.mean()
         self.log_losses(losses, len(batch["rgb"]))
         return torch.stack(list(losses.values())).sum()
 
-    def content_loss(self, painted: Tensor, true: Tensor) -> Tensor:
+    def content_loss(self, generated: Tensor, true: Tensor) -> Tensor:
         """Return the mean squared error of relu2_2 features of images ``(B, 3, H, W)`` in [0, 1]."""
         with torch.no_grad():
             wanted = self.content_maps(true)
-        return F.mse_loss(self.content_maps(painted), wanted)
+        return F.mse_loss(self.content_maps(generated), wanted)
 
     def content_maps(self, rgb: Tensor) -> Tensor:
         """Return relu2_2 features of VGG-16 for images ``(B, 3, H, W)`` in [0, 1]."""
         maps: list[Tensor] = self.vgg(normalized(rgb))
         return maps[0].float()
 
-    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the sum of `discriminator_terms` with randomly drawn interpolation factors."""
         rgb, side = batch["rgb"], self.architecture.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
-                f"training images must be {side} x {side} for the critic, got {rgb.shape[-2]} x "
+                f"training images must be {side} x {side} for the discriminator, got {rgb.shape[-2]} x "
                 f"{rgb.shape[-1]}. Set --data.crop or --model.architecture.discriminator_side."
             )
         share = draw_uniform(image_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
         terms = self.discriminator_terms(
-            rgb, painted.rgb.detach(), painted.extras["features"], share[..., None, None]
+            rgb, generated.rgb.detach(), generated.extras["features"], share[..., None, None]
         )
         return torch.stack(list(terms.values())).sum()
 
     def discriminator_terms(
         self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor
     ) -> dict[str, Tensor]:
-        """Return the three weighted losses of the critic (WGAN-GP with drift).
+        """Return the three weighted losses of the discriminator (WGAN-GP with drift).
 
         Args:
             true: Real images ``(B, 3, H, W)`` in [0, 1].
@@ -208,7 +210,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
 
 class Ci2018Pixels(SingleOptimizerModule):
-    """Training task of the small `StrokePainter` with mean squared error and without a critic.
+    """Training task of the small `StrokePainter` with mean squared error and without a discriminator.
 
     Args:
         architecture: Settings of the generator.

@@ -93,14 +93,14 @@ class ExemplarColorization(ColoringModel):
                 len(lightness), -1, *lightness.shape[-2:]
             )
             return AbPrediction(
-                ab=self.paint(lightness, torch.zeros_like(lightness).repeat(1, 2, 1, 1), errors)
+                ab=self.generate(lightness, torch.zeros_like(lightness).repeat(1, 2, 1, 1), errors)
             )
         rgb = guidance.exemplar.rgb
         aligned = self.align(lightness, rgb)
         ab = aligned_colors(rgb, aligned)
         similarity = 1 - aligned.errors.mean(dim=1, keepdim=True) / 255
         extras = {"warped_ab": ab, "similarity": similarity}
-        return AbPrediction(ab=self.paint(lightness, ab, aligned.errors), extras=extras)
+        return AbPrediction(ab=self.generate(lightness, ab, aligned.errors), extras=extras)
 
     @torch.no_grad()
     def align(self, lightness: Tensor, reference: Tensor) -> Aligned:
@@ -123,7 +123,7 @@ class ExemplarColorization(ColoringModel):
             errors = errors_of(torch.cat(distances(ours, theirs, there, back), dim=1))
         return Aligned(there, back, errors)
 
-    def paint(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
+    def generate(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` from aligned colors ``(B, 2, H, W)`` and errors ``(B, 10, H, W)``."""
         height, width = lightness.shape[-2:]
         found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))

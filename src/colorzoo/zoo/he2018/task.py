@@ -91,7 +91,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         aligned = self.model.align(lab[:, :1], reference.rgb)
         colors = aligned_colors(reference.rgb, aligned), aligned_truth(rgb, aligned)
         given = torch.where(perceptual[:, None, None, None], *colors)
-        ab = self.model.paint(lab[:, :1], given, aligned.errors)
+        ab = self.model.generate(lab[:, :1], given, aligned.errors)
         chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # mean over a and b
         similarity = torch.zeros_like(chrominance)
         if weigh.perceptual_weight:

@@ -272,7 +272,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         sampling: Settings of code sampling; not used in training.
         matching: Settings of exemplar matching; not used in training.
         objective: Settings of the loss.
-        adversary: Settings of the discriminator.
+        discriminator: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -318,27 +318,27 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         """Return the parameters of Chroma-VQGAN as a single group."""
         return [{"params": list(self.model.network.vqgan.parameters())}]
 
-    def paint(self, batch: Batch) -> RgbPrediction:
+    def generate(self, batch: Batch) -> RgbPrediction:
         """Reconstruct a training batch with gradients; RGB is not clipped to [0, 1]."""
         found = self.model.network.vqgan(2 * batch["rgb"] - 1)
         extras = {"codebook": found.quantized.loss, "perplexity": found.quantized.perplexity}
         return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
 
-    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the weighted sum of the losses and log each loss."""
-        rgb, target = 2 * painted.rgb - 1, 2 * batch["rgb"] - 1
-        terms = generator_terms(rgb, target, painted.extras["codebook"], self.lpips, self.discriminator)
-        self.log_losses({**terms, "perplexity": painted.extras["perplexity"]}, len(rgb))
+        rgb, target = 2 * generated.rgb - 1, 2 * batch["rgb"] - 1
+        terms = generator_terms(rgb, target, generated.extras["codebook"], self.lpips, self.discriminator)
+        self.log_losses({**terms, "perplexity": generated.extras["perplexity"]}, len(rgb))
         return generator_total(terms, self.objective, self.current_step())
 
-    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the hinge loss, 0 before the discriminator is active."""
-        real, fake = (self.discriminator(2 * rgb - 1) for rgb in (batch["rgb"], painted.rgb))
+        real, fake = (self.discriminator(2 * rgb - 1) for rgb in (batch["rgb"], generated.rgb))
         return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the L1 distance of reconstructions, because the VQGAN alone does not colorize."""
-        distance = F.l1_loss(self.paint(batch).rgb, batch["rgb"])
+        distance = F.l1_loss(self.generate(batch).rgb, batch["rgb"])
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 
     def current_step(self) -> int:

@@ -175,9 +175,9 @@ class DDColorNetwork(nn.Module):
         """
         height, width = lightness.shape[-2:]
         padded = pad_image(lightness, self.stride)
-        return cut_corner(self.paint(padded, lightness_to_rgb(padded)), height, width).float()
+        return cut_corner(self.generate(padded, lightness_to_rgb(padded)), height, width).float()
 
-    def paint(self, lightness: Tensor, gray: Tensor) -> Tensor:
+    def generate(self, lightness: Tensor, gray: Tensor) -> Tensor:
         """Predict ab of an image whose sides are multiples of the stride.
 
         Args:

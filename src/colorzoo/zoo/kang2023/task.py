@@ -57,7 +57,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
     Args:
         architecture: Settings of the generator.
         objective: Settings of the losses.
-        adversary: Settings of the discriminator.
+        discriminator: Settings of the discriminator.
         extensions: Additions to the paper.
         **optimization: See `AdversarialOptimization`.
     """
@@ -102,28 +102,28 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         """Return a single group: as published, biases and normalization weights have weight decay too."""
         return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
-    def paint(self, batch: Batch) -> AbPrediction:
+    def generate(self, batch: Batch) -> AbPrediction:
         """Colorize a training batch with gradients."""
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
-    def generator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
         """Return the weighted sum of the losses and log each loss."""
-        terms = self.generator_terms(rgb_to_lab(batch["rgb"]), painted)
+        terms = self.generator_terms(rgb_to_lab(batch["rgb"]), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
-    def generator_terms(self, lab: Tensor, painted: AbPrediction) -> dict[str, Tensor]:
+    def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
         """Return the unweighted generator losses with a nonzero weight.
 
         Args:
             lab: ``(B, 3, H, W)``, ground truth.
-            painted: Prediction for these images.
+            generated: Prediction for these images.
         """
         weigh = self.objective
-        colored = painted.to_rgb(lab[:, :1])
+        colored = generated.to_rgb(lab[:, :1])
         terms = {}
         if weigh.pixel_weight:
-            terms["pixel"] = self.pixel_loss(painted.ab, lab[:, 1:])
+            terms["pixel"] = self.pixel_loss(generated.ab, lab[:, 1:])
         if weigh.perceptual_weight:
             with torch.no_grad():
                 target = self.vgg(normalized(saturate(lab_to_rgb(lab), weigh.saturation)))
@@ -139,12 +139,12 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
-    def discriminator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
         """Return the sum of cross-entropies of real images, then of generated images."""
         rgb = batch["rgb"]
         # the order matters, because each call does a power iteration of the spectral norm
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
-        fake = self.discriminator(painted.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
+        fake = self.discriminator(generated.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
         return adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)
 
 

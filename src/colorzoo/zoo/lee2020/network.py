@@ -141,8 +141,8 @@ class Decoder(nn.Module):
             if index % 2:  # the skip has twice the size, so upsample first
                 joined = [skip, F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)]
             x = layer(torch.cat(joined, dim=1))
-        painted = self.last(x)
-        return torch.tanh(painted.to(torch.promote_types(painted.dtype, torch.float32)))
+        generated = self.last(x)
+        return torch.tanh(generated.to(torch.promote_types(generated.dtype, torch.float32)))
 
 
 class Painted(NamedTuple):

@@ -128,7 +128,7 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         if stage == "fit" and self.compares_features():
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
-    def paint(self, batch: Batch) -> RgbPrediction:
+    def generate(self, batch: Batch) -> RgbPrediction:
         """Colorize the sketches of a batch with references generated from its images.
 
         Returns:
@@ -136,8 +136,8 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
             ``positive``, ``negative`` and ``present``.
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
-        painted = self.model.network(sketches_of(batch), made.reference)
-        query, key = painted.attended.query, painted.attended.key
+        generated = self.model.network(sketches_of(batch), made.reference)
+        query, key = generated.attended.query, generated.attended.key
         index = made.positive[..., None].expand_as(key), made.negative[..., None].expand_as(key)
         extras = {
             "target": made.target,
@@ -146,48 +146,48 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
             "negative": key.gather(1, index[1]),
             "present": made.present,
         }
-        return RgbPrediction(rgb=(painted.image + 1) / 2, extras=extras)
+        return RgbPrediction(rgb=(generated.image + 1) / 2, extras=extras)
 
-    def regenerate(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
+    def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:
         """Generate again for the discriminator, so BatchNorm counts each batch twice, as in SGA."""
         with torch.no_grad():
-            return self.paint(batch)
+            return self.generate(batch)
 
-    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the weighted sum of the losses and log each loss."""
-        terms = self.generator_terms(sketches_of(batch), painted)
+        terms = self.generator_terms(sketches_of(batch), generated)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
-    def generator_terms(self, sketch: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
+    def generator_terms(self, sketch: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
         """Return the unweighted generator losses with nonzero weight.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            painted: See `paint`.
+            generated: See `generate`.
         """
-        extras, weigh = painted.extras, self.objective
-        terms = {"reconstruction": 2 * (painted.rgb - extras["target"]).abs().mean()}
+        extras, weigh = generated.extras, self.objective
+        terms = {"reconstruction": 2 * (generated.rgb - extras["target"]).abs().mean()}
         if self.compares_features():
             with torch.no_grad():
                 wanted = self.vgg(2 * extras["target"] - 1)
-            terms |= feature_terms(self.vgg(2 * painted.rgb - 1), wanted)
+            terms |= feature_terms(self.vgg(2 * generated.rgb - 1), wanted)
         if self.is_adversarial():
-            terms["adversarial"] = least_squares_loss(self._scores(sketch, painted.rgb))
+            terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
         if weigh.triplet_weight:
             vectors = [extras[name].float() for name in ("query", "positive", "negative", "present")]
             terms["triplet"] = triplet_loss(*vectors, margin=weigh.margin)
         return terms
 
-    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the sum of `discriminator_terms`."""
-        return torch.stack(self.discriminator_terms(batch, painted)).sum()
+        return torch.stack(self.discriminator_terms(batch, generated)).sum()
 
-    def discriminator_terms(self, batch: Batch, painted: RgbPrediction) -> tuple[Tensor, Tensor]:
+    def discriminator_terms(self, batch: Batch, generated: RgbPrediction) -> tuple[Tensor, Tensor]:
         """Return the least-squares losses of the real and of the generated images."""
         sketch = sketches_of(batch)
-        real = least_squares_loss(self._scores(sketch, painted.extras["target"]))
-        return real, self._scores(sketch, painted.rgb.detach()).square().mean()
+        real = least_squares_loss(self._scores(sketch, generated.extras["target"]))
+        return real, self._scores(sketch, generated.rgb.detach()).square().mean()
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the settings: no reference, and a reference generated from the image."""

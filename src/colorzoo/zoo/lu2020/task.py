@@ -38,7 +38,7 @@ class Lu2020(GatedTransferModule):
     Args:
         architecture: The network.
         objective: The losses.
-        adversary: The discriminator.
+        discriminator: The discriminator.
         stage: ``"body"`` or None, which trains everything.
         **optimization: See `AdversarialOptimization`.
     """

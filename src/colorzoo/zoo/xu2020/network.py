@@ -181,9 +181,9 @@ def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
     rows, columns = (_patches(length, grid, side, ab) for length in (height, width))
     with torch.autocast(ab.device.type, enabled=False):  # bfloat16 would round colors
         mean = _normalized(rows) @ ab @ _normalized(columns).T
-        painted = rows.T @ mean @ columns
+        generated = rows.T @ mean @ columns
     cover = rows.sum(0)[:, None] * columns.sum(0)  # above 1 where patches overlap in a tiny image
-    return Points(painted / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
+    return Points(generated / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
 
 
 def _patches(length: int, grid: int, side: float, like: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Yin2021(GatedTransferModule):
     Args:
         architecture: The network.
         objective: The losses.
-        adversary: The discriminator.
+        discriminator: The discriminator.
         **optimization: See `AdversarialOptimization`.
     """
 

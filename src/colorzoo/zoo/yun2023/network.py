@@ -149,11 +149,11 @@ class IColoriTNetwork(nn.Module):
         Returns:
             ``(B, 2, H, W)`` in CIE units.
         """
-        ab = self.paint(hint_image(lightness, points, self.side, self.mask_center))
+        ab = self.generate(hint_image(lightness, points, self.side, self.mask_center))
         size = (lightness.shape[-2], lightness.shape[-1])
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic")
 
-    def paint(self, seen: Tensor) -> Tensor:
+    def generate(self, seen: Tensor) -> Tensor:
         """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image`."""
         tokens = self.embed(seen) + self.positions
         for block in self.trunk.blocks:

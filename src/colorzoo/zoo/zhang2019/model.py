@@ -156,7 +156,7 @@ class DeepExemplar(ColoringModel):
                 rgb = pad_image(guidance.exemplar.rgb.float())
                 reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
                 warped = self.warp(features, reference, self.architecture.tau)
-        ab = self.paint_warped(padded, warped, before)[:, :, :height, :width]
+        ab = self.colorize_warped(padded, warped, before)[:, :, :height, :width]
         return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
@@ -191,7 +191,7 @@ class DeepExemplar(ColoringModel):
         everywhere = torch.ones_like(found.similarity, dtype=torch.bool)
         return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
 
-    def paint_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
+    def colorize_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from warped colors and the previous Lab frame."""
         if previous is None:
             before = torch.zeros_like(lightness).expand(-1, 3, -1, -1)

@@ -80,7 +80,7 @@ class Zhang2019(ExemplarGANModule):
         architecture: Settings of the networks.
         objective: The losses.
         simulation: Settings of the noise and of the previous frames.
-        adversary: Settings of the discriminator.
+        discriminator: Settings of the discriminator.
         extensions: Extensions of the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
             The schedule applies to both networks.
@@ -119,7 +119,7 @@ class Zhang2019(ExemplarGANModule):
             last_kernel=(height, width),
         )
 
-    def paint(self, batch: Batch) -> ExemplarPrediction:
+    def generate(self, batch: Batch) -> ExemplarPrediction:
         """Colorize a training batch, some images with a previous frame."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
@@ -130,16 +130,16 @@ class Zhang2019(ExemplarGANModule):
         colored = self._colored(lab, noisy, warped, batch["seed"])
         before = previous_frames(colored, batch["seed"], self.simulation.previous)
         return ExemplarPrediction(
-            ab=model.paint_warped(noisy, warped, before),
+            ab=model.colorize_warped(noisy, warped, before),
             warped=warped,
             reference=reference.rgb,
             self_referenced=self_referenced,
             extras={"previous": before},
         )
 
-    def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
+    def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
         """Concatenate each frame with its previous frame, ``(B, 6, H, W)``."""
-        return torch.cat([lab, painted.extras["previous"]], dim=1)
+        return torch.cat([lab, generated.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
         """Return the images, a fraction of them in the network's own predicted colors."""
@@ -147,7 +147,7 @@ class Zhang2019(ExemplarGANModule):
             return lab
         draws = draw_uniform(image_generators(seeds, "colored"), len(lab), 1, lab.device)
         with torch.no_grad():
-            own = torch.cat([lab[:, :1], self.model.paint_warped(lightness, warped, None)], dim=1)
+            own = torch.cat([lab[:, :1], self.model.colorize_warped(lightness, warped, None)], dim=1)
         return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
 
 
