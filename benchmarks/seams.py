@@ -169,7 +169,7 @@ def in_true_colors(path: Path, answer: ColorizedImage) -> ColorizedImage:
 
 
 def surface_seams(answer: ColorizedImage) -> int:
-    """Count the seams of an image on even surfaces within its frame, before sRGB limits its colors."""
+    """Count the seams of an image on even surfaces within its border, before sRGB limits its colors."""
     inside = answer.lightness
     lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))

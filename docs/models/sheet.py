@@ -1,7 +1,7 @@
 """Draw a contact sheet of a folder of photos: ``python -m docs.models.sheet FOLDER SHEET.jpg [MODEL ...]``.
 
 From left, for each photo: gray, colored by each model, and the truth if the photo has colors; with
-``--whole`` each model also colors the whole scan, with its frame.
+``--whole`` each model also colors the whole scan, with its border.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24, metavar="N", help="number of photos")
     parser.add_argument("--across", type=int, default=3, metavar="N", help="photos in a line")
     parser.add_argument("--height", type=int, default=160, metavar="PIXELS", help="height of an image")
-    parser.add_argument("--whole", action="store_true", help="also color whole scans, with their frames")
+    parser.add_argument("--whole", action="store_true", help="also color whole scans, with their borders")
     args = parser.parse_args()
-    frames = ("none", "automatic") if args.whole else ("automatic",)
+    borders = ("none", "automatic") if args.whole else ("automatic",)
     single_thread()
     chosen = islice(find_sources(args.folder), args.first, args.first + args.count)
-    strips = [draw_strip(Path(source.path), args.models, frames, args.height) for source in chosen]
+    strips = [draw_strip(Path(source.path), args.models, borders, args.height) for source in chosen]
     draw_sheet(strips, args.across).save(args.sheet, quality=90, optimize=True)
 
 
-def draw_strip(path: Path, models: Sequence[str], frames: Sequence[str], height: int) -> Image.Image:
-    """Return the photo in gray, by each model with each frame, and as it was, side by side, with its name."""
+def draw_strip(path: Path, models: Sequence[str], borders: Sequence[str], height: int) -> Image.Image:
+    """Draw the gray photo, the result of each model with each border setting, and the original in a row."""
     photo = Image.open(path).convert("RGB")
     gray = ImageOps.grayscale(photo)
-    images = [gray, *(colorzoo.colorize(gray, name, frame=frame) for name in models for frame in frames)]
+    images = [gray, *(colorzoo.colorize(gray, name, border=border) for name in models for border in borders)]
     if not is_gray(read_image(path)):
         images.append(photo)
     small = [_at_height(image, height) for image in images]

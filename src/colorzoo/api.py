@@ -18,7 +18,7 @@ from colorzoo.batch.request import Request, prepared_alone, request_of
 from colorzoo.batch.runner import BatchResult, ImageJob, color_images
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Guidance, Recipe
-from colorzoo.guidance.frame import FrameSetting
+from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
 from colorzoo.image_io.write import write_notes
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
@@ -68,7 +68,7 @@ def colorize(
     device: str = "auto",
     strength: float | None = None,
     reference: ReferenceLike | None = None,
-    frame: FrameSetting | None = None,
+    border: BorderSetting | None = None,
     fast: bool = False,
     settings: ColorSettings | None = None,
     **hparams: Any,
@@ -90,7 +90,7 @@ def colorize(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
         reference: Image whose colors to use, for models that take an exemplar, or a look of it.
-        frame: Part of the image to color: ``"automatic"``, the inside of the frame of a scan if one is
+        border: Part of the image to color: ``"automatic"``, the inside of the border of a scan if one is
             found; ``"none"``, all of it; or a `Rectangle` in pixels. None takes the recipe's, or automatic.
         fast: Choose the default only among models whose weights ship with the package.
         settings: The settings of the command line; ``device`` and ``strength`` above come first.
@@ -106,7 +106,7 @@ def colorize(
     settings, strength = _checked(settings, strength)
     colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, given, folder)
-    return colorizer(image, given, strength=strength, reference=exemplar, frame=frame)
+    return colorizer(image, given, strength=strength, reference=exemplar, border=border)
 
 
 def colorize_file(

@@ -30,14 +30,14 @@ def nothing() -> None:
 
 
 def result(
-    path: Path, *, uncertainty: str = "", frame: str = "", crop: str = "", color: str = "#808080"
+    path: Path, *, uncertainty: str = "", border: str = "", crop: str = "", color: str = "#808080"
 ) -> BatchResult:
-    """Write a result of one color within a gray frame, and return it as that of a run."""
+    """Write a result of one color within a gray border, and return it as that of a run."""
     levels = Image.new("RGB", (60, 40), "#808080")
     levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
     levels.save(path.with_suffix(".bmp"))
     image = read_image(path.with_suffix(".bmp"))
-    origin = replace(ORIGIN, uncertainty=uncertainty, frame=frame, crop=crop)
+    origin = replace(ORIGIN, uncertainty=uncertainty, border=border, crop=crop)
     write_with_provenance(
         lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
     )
@@ -54,7 +54,7 @@ def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None
         result(tmp_path / "a.png", uncertainty="3.5"),
         result(tmp_path / "b.png"),
         BatchResult(str(tmp_path / "gone.png"), "", "failed", ("no such file",)),
-        result(tmp_path / "c.png", uncertainty="12.0", frame="10,10,30,20", color="#c04020"),
+        result(tmp_path / "c.png", uncertainty="12.0", border="10,10,30,20", color="#c04020"),
         BatchResult(str(tmp_path / "album.mp4"), "", "skipped", ("a film",)),
         BatchResult(str(tmp_path / "lost.png"), str(tmp_path / "lost"), "skipped", (ALREADY_DONE,)),
     ]
@@ -66,21 +66,21 @@ def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None
     assert gone == Entry(str(tmp_path / "gone.png"), notes="no such file")
     told = f"{tmp_path / 'lost'} cannot be read again: {tmp_path / 'lost'}: no such file"
     assert lost == Entry(str(tmp_path / "lost.png"), notes=told)
-    assert (doubtful.uncertainty, doubtful.frame, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
+    assert (doubtful.uncertainty, doubtful.border, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
     assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
     assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole image a fourth
-    assert [(entry.chroma, entry.notes, entry.frame) for entry in entries[3:]] == [(0, "a note", "")] * 2
+    assert [(entry.chroma, entry.notes, entry.border) for entry in entries[3:]] == [(0, "a note", "")] * 2
 
 
-def test_a_frame_of_the_source_is_not_looked_for_in_a_cropped_result(tmp_path: Path) -> None:
+def test_a_border_of_the_source_is_not_looked_for_in_a_cropped_result(tmp_path: Path) -> None:
     made = [
-        result(tmp_path / name, frame="0,0,9,9", crop=crop, color="#c04020")
+        result(tmp_path / name, border="0,0,9,9", crop=crop, color="#c04020")
         for name, crop in (("a.png", ""), ("b.png", "100,100,60,40"))
     ]
     whole, cropped = read_entries(made, nothing)
     assert whole.chroma == 0
     assert cropped.chroma == pytest.approx(63 / 4, abs=3)
-    assert cropped.frame == "0,0,9,9"
+    assert cropped.border == "0,0,9,9"
 
 
 def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_path: Path) -> None:

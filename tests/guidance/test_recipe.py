@@ -46,7 +46,7 @@ FULL: dict[str, Any] = {
     ],
     "healing": [{"path": [[20.0, 10.0], [80.0, 60.0]], "width": 7.0, "x_mine": 1}],
     "proposal": "ab12",
-    "frame": [1, 2, 30, 40],
+    "border": [1, 2, 30, 40],
     "crop": {"x": 12, "y": 9, "width": 60, "height": 50, "angle": 7.5, "x_mine": 1},
     "scribbles": [{"path": [[10.0, 12.0], [40.0, 15.0]], "width": 5.0, "pen": 2}],
     "regions": [{"index": 0, "color": "#ffd0b0", "label": "sky"}],

@@ -29,7 +29,7 @@ ORIGIN = ImageProvenance(
     '{"points": [{"color": "<&\\">"}]}',
     date="2026-01-01T00:00:00+00:00",
     name='a "b" <c>.tif',
-    frame="1,2,30,40",
+    border="1,2,30,40",
     uncertainty="9.5",
 )
 TITLED = (

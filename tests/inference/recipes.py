@@ -122,16 +122,16 @@ def colorizer(model: str) -> Colorizer:
     return Colorizer(MODELS[model](), device="cpu", precision="float32", size=SIZE)
 
 
-def photo(dtype: type = np.uint8, frame: int = 0) -> NDArray[Any]:
-    """Return a scene of some surfaces with grain, in a dark frame if there is one."""
+def photo(dtype: type = np.uint8, border: int = 0) -> NDArray[Any]:
+    """Return a scene of some surfaces with grain, in a dark border if there is one."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     value = 0.62 + 0.2 * np.sin(x / 31) - 0.25 * (y > 46 + 6 * np.sin(x / 14))
     value = np.where(np.hypot(x - 70, y - 38) < 15, 0.3 + 0.003 * x, value)
     value = np.where((abs(x - 28) < 12) & (abs(y - 58) < 14), 0.85, value)
     value = value + np.random.default_rng(0).normal(0, 0.008, value.shape)
-    if frame:
+    if border:
         outside = np.ones(value.shape, bool)
-        outside[frame:-frame, frame:-frame] = False
+        outside[border:-border, border:-border] = False
         value = np.where(outside, 0.02, value)
     return (np.clip(value, 0.01, 0.99) * np.iinfo(dtype).max).astype(dtype)
 
@@ -320,9 +320,9 @@ CASES: Mapping[str, Case] = {
     ),
     "alike, statistics and strength": Case("alike", {"statistics": {"saturation": 0.8}, "strength": 1.5}),
     "alike, without color": Case("alike", {"points": POINTS["mixed"]}, options={"strength": 0.0}),
-    "alike, frame found": Case("alike", _FRAMED, image=lambda: photo(frame=6)),
-    "alike, frame given": Case("alike", {**_FRAMED, "frame": [20, 10, 70, 60]}),
-    "alike, frame ignored": Case("alike", _FRAMED, lambda: photo(frame=6), options={"frame": "none"}),
+    "alike, frame found": Case("alike", _FRAMED, image=lambda: photo(border=6)),
+    "alike, frame given": Case("alike", {**_FRAMED, "border": [20, 10, 70, 60]}),
+    "alike, frame ignored": Case("alike", _FRAMED, lambda: photo(border=6), options={"border": "none"}),
     "painter, no guidance": Case("painter", image=drawing),
     "painter, photo": Case("painter"),
     "painter, regions": Case(

@@ -56,7 +56,7 @@ def test_cells_have_a_say_by_the_fourth_power_of_their_correlation() -> None:
 def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu")
     image = read_image(PHOTO)
-    job = colorizer.job(image, Recipe(), frame="none")
+    job = colorizer.job(image, Recipe(), border="none")
     automatic = colorizer.run(job)
     place = find_telling_place(colorizer, job, automatic)
     assert place is not None

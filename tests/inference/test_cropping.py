@@ -103,7 +103,7 @@ def test_hints_stay_in_pixels_of_the_whole_image() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     photo = gray_image(80, 100)
     recipe = {
-        "frame": [4, 6, 90, 70],
+        "border": [4, 6, 90, 70],
         "points": [{"x": 50, "y": 30, "color": "#c04020"}],
         "paint": [{"path": [[20, 20], [60, 40]], "color": "#3060b0", "size": 9}],
         "healing": [{"path": [[30, 40]], "width": 7}],

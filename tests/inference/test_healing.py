@@ -93,8 +93,8 @@ def test_the_command_line_heals_as_python_does_and_keeps_the_file(tmp_path: Path
     Image.fromarray(scratched(gray_image(80, 100))).save(source)
     before = source.read_bytes()
     documents = {
-        "healed": {"frame": [4, 6, 90, 70], "healing": [SCRATCH]},
-        "plain": {"frame": [4, 6, 90, 70]},
+        "healed": {"border": [4, 6, 90, 70], "healing": [SCRATCH]},
+        "plain": {"border": [4, 6, 90, 70]},
     }
     found = {}
     for name, document in documents.items():
@@ -107,4 +107,4 @@ def test_the_command_line_heals_as_python_does_and_keeps_the_file(tmp_path: Path
     assert source.read_bytes() == before
     healed, plain = (found[name].astype(int).mean(axis=2) for name in documents)
     assert (plain - healed)[35, 50] > 20
-    assert np.array_equal(found["healed"][76:], found["plain"][76:])  # the frame
+    assert np.array_equal(found["healed"][76:], found["plain"][76:])  # the border

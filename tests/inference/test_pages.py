@@ -26,21 +26,21 @@ def colorizer() -> Colorizer:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_stays_gray_and_is_named(colorizer: Colorizer, name: str) -> None:
-    colored = colorizer.colorize(PAGES[name](), frame="none")
+    colored = colorizer.colorize(PAGES[name](), border="none")
     assert NOTHING_TO_COLOR in colored.notes
     assert not colored.ab.any()
 
 
 @pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
 def test_a_photo_is_no_page(colorizer: Colorizer, path: Path) -> None:
-    colored = colorizer.colorize(read_image(path), frame="none")
+    colored = colorizer.colorize(read_image(path), border="none")
     assert NOTHING_TO_COLOR not in colored.notes
     assert colored.ab.any()
 
 
 def test_a_page_is_colored_where_the_user_wants_it(colorizer: Colorizer) -> None:
     recipe = Recipe(points=(PointHint(100, 100, color="#c04020"),))
-    colored = colorizer.colorize(PAGES["letters"](), recipe, frame="none")
+    colored = colorizer.colorize(PAGES["letters"](), recipe, border="none")
     assert NOTHING_TO_COLOR not in colored.notes
     assert colored.ab.any()
 

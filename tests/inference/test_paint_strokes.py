@@ -102,12 +102,12 @@ def test_paint_lies_above_the_answer_of_the_network() -> None:
 def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> None:
     source, recipe, target = tmp_path / "old.png", tmp_path / "hints.json", tmp_path / "new.png"
     Image.fromarray(gray_image(80, 100)).save(source)
-    document = {"frame": [4, 6, 90, 70], "paint": [LINE, {"path": [[50, 40]], "size": 9, "erase": True}]}
+    document = {"border": [4, 6, 90, 70], "paint": [LINE, {"path": [[50, 40]], "size": 9, "erase": True}]}
     recipe.write_text(json.dumps(document))
     assert main(["colorize", str(source), "--recipe", str(recipe), "-o", str(target)]) == 0
     by_hand = np.asarray(colorzoo.colorize(source, guidance=recipe))
     assert np.array_equal(by_hand, np.asarray(Image.open(target)))
-    plain = np.asarray(colorzoo.colorize(source, guidance={"frame": [4, 6, 90, 70]}))
+    plain = np.asarray(colorzoo.colorize(source, guidance={"border": [4, 6, 90, 70]}))
     changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
     assert changed[33:47, 32:40].all()  # in pixels of the whole image
     assert not changed[:, :18].any()

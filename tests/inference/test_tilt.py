@@ -1,4 +1,4 @@
-"""Tilted frames of scans: where they are found, and how the image inside is turned upright and back."""
+"""Tilted borders of scans: where they are found, and how the image inside is turned upright and back."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, PaintStroke, Points, Recipe, Stroke
-from colorzoo.guidance.frame import Rectangle, parse_frame
+from colorzoo.guidance.border import Rectangle, parse_border
 from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.inference.border import find_border
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.frame import find_frame
 from colorzoo.inference.inside import crop_guidance, crop_recipe
 from colorzoo.inference.steps.tilt import straighten
 from inference.flood_model import Flood, red
-from inference.test_frame import scene
+from inference.test_border import scene
 
 Array = NDArray[np.float32]
 TILTED = Rectangle(60, 50, 300, 220, 4.0)
@@ -56,7 +56,7 @@ def scan(degrees: float, tone: float) -> tuple[Array, Rectangle]:
 @pytest.mark.parametrize(("tone", "degrees"), [(95, 0), (5, 1), (45, -2), (5, 4), (45, 4), (95, -6)])
 def test_a_tilted_print_is_found_to_three_percent_of_the_scan(tone: float, degrees: float) -> None:
     whole, inside = scan(degrees, tone)
-    found = find_frame(whole)
+    found = find_border(whole)
     assert found is not None
     assert found.tilt == pytest.approx(degrees, abs=0.2)
     size = (whole.shape[1], whole.shape[0])
@@ -64,7 +64,7 @@ def test_a_tilted_print_is_found_to_three_percent_of_the_scan(tone: float, degre
 
 
 def any_scan(number: int) -> Array:
-    """Return a scan of any kind: with a bar or stains, of few sides, in another frame, tilted, blurred."""
+    """Return a scan of any kind: with a bar or stains, of few sides, in another border, tilted, blurred."""
     random = np.random.default_rng(number)
     width, height = (int(side) for side in random.integers(120, 240, 2))
     left, top, right, below = (int(side) for side in random.integers(5, 0.24 * min(width, height), 4))
@@ -100,18 +100,18 @@ FOUND = """\
 
 
 @pytest.mark.parametrize("row", range(8))
-def test_the_frames_of_many_scans_are_those_of_before(row: int) -> None:
-    found = [find_frame(any_scan(6 * row + number)) for number in range(6)]
-    assert " ".join("-" if frame is None else str(frame) for frame in found) == FOUND.splitlines()[row]
+def test_the_borders_of_many_scans_are_those_of_before(row: int) -> None:
+    found = [find_border(any_scan(6 * row + number)) for number in range(6)]
+    assert " ".join("-" if border is None else str(border) for border in found) == FOUND.splitlines()[row]
 
 
-def test_three_level_lines_are_a_tilted_frame_and_two_are_none() -> None:
+def test_three_level_lines_are_a_tilted_border_and_two_are_none() -> None:
     """A print on a mount of the same tone, with a bright rim along two and a half of its sides, or three."""
     inside, image = Rectangle(60, 45, 330, 230, 3.0), np.full((230, 330), 45, np.float32)
     image[60:170, 100:230] = image[:12] = image[:, -12:] = image[-12:, 165:] = 90
-    assert find_frame(tilted(inside, image, 45, (460, 350))) is None
+    assert find_border(tilted(inside, image, 45, (460, 350))) is None
     image[-12:] = 90
-    found = find_frame(tilted(inside, image, 45, (460, 350)))
+    found = find_border(tilted(inside, image, 45, (460, 350)))
     assert found is not None
     assert found.tilt == pytest.approx(3, abs=0.25)
 
@@ -138,7 +138,7 @@ def gray_scan() -> NDArray[np.uint8]:
 def test_outside_stays_gray_and_inside_keeps_its_lightness() -> None:
     levels, inside = gray_scan(), mask_of(TILTED, SIZE)
     x, y = TILTED.outer((150, 110))
-    found = color(levels, Recipe(points=(red(x, y, "everywhere"),), frame=TILTED))
+    found = color(levels, Recipe(points=(red(x, y, "everywhere"),), border=TILTED))
     assert np.array_equal(found[~inside], levels[~inside][:, None].repeat(3, 1))
     assert np.ptp(found[inside].astype(int), axis=1).min() > 20
     moved = lightness_of_levels(found) - lightness_of_levels(levels)
@@ -149,7 +149,7 @@ def test_outside_stays_gray_and_inside_keeps_its_lightness() -> None:
 def test_a_point_colors_its_place_in_a_tilted_print(place: tuple[float, float]) -> None:
     x, y = TILTED.outer(place)
     point = replace(red(x, y, 0.2, 4), radius=4)
-    chroma = np.ptp(color(gray_scan(), Recipe(points=(point,), frame=TILTED)).astype(int), axis=2)
+    chroma = np.ptp(color(gray_scan(), Recipe(points=(point,), border=TILTED)).astype(int), axis=2)
     rows, columns = np.nonzero(chroma > 0.8 * chroma.max())
     assert chroma.max() > 60
     assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((x, y), abs=2)
@@ -165,13 +165,13 @@ def test_the_colors_are_those_of_the_straight_image_turned() -> None:
         points=(replace(point, x=TILTED.outer((220, 150))[0], y=TILTED.outer((220, 150))[1]),),
         areas=(replace(area, path=tuple(map(TILTED.outer, half))),),
         paint=(replace(stroke, path=tuple(map(TILTED.outer, path))),),
-        frame=TILTED,
+        border=TILTED,
     )
     flat = Rectangle(0, 0, TILTED.width, TILTED.height)
     straight = (tilted(flat, scene(TILTED.height, TILTED.width, 40, 70), 4, flat[2:4], 0) * 2.55).astype(
         np.uint8
     )
-    alone = color(straight, Recipe(points=(point,), areas=(area,), paint=(stroke,), frame="none"))
+    alone = color(straight, Recipe(points=(point,), areas=(area,), paint=(stroke,), border="none"))
     whole = color(gray_scan(), turned)
     rows, columns = np.nonzero(mask_of(TILTED, SIZE))
     x, y = TILTED.unbounded((columns + 0.5, rows + 0.5))
@@ -186,7 +186,7 @@ def test_an_area_lightens_its_place_in_a_tilted_print() -> None:
     corners = ((100.0, 80.0), (200.0, 80.0), (200.0, 140.0), (100.0, 140.0))
     area = Area("color", tuple(map(TILTED.outer, corners)), color="#f0e0c0", lightness="color", feather=1)
     levels = gray_scan()
-    found = color(levels, Recipe(areas=(area,), frame=TILTED))
+    found = color(levels, Recipe(areas=(area,), border=TILTED))
     moved = (lightness_of_levels(found) - lightness_of_levels(levels)).numpy()
     inner, outer = (
         mask_of(Rectangle(160 + grow, 130 + grow, 100 - 2 * grow, 60 - 2 * grow, 4.0), SIZE)
@@ -213,8 +213,8 @@ def test_a_recipe_moves_to_a_tilted_part() -> None:
         extra={"classes": {"painted": [{"class": 1, "path": [list(place) for place in places]}]}},
     )
     moved, notes = crop_recipe(recipe, SIZE, TILTED)
-    assert notes == ("1 of 2 points on the frame ignored",)
-    assert (moved.width, moved.height, moved.frame) == (300, 220, "none")
+    assert notes == ("1 of 2 points on the border ignored",)
+    assert (moved.width, moved.height, moved.border) == (300, 220, "none")
     assert (moved.points[0].x, moved.points[0].y) == pytest.approx(corners[0])
     assert np.array(moved.scribbles[0].path) == pytest.approx(np.array(corners))
     assert moved.boxes is not None
@@ -262,28 +262,28 @@ def test_places_turn_there_and_back() -> None:
     assert TILTED.scaled((600, 400), 300, 200) == (30, 25, 150, 110, 4.0)
 
 
-def test_tilted_frames_are_read_and_written() -> None:
-    recipe = Recipe.from_json({"frame": [1, 2, 30, 40, -2.5]})
-    assert recipe.frame == Rectangle(1, 2, 30, 40, -2.5)
-    assert recipe.to_dict()["frame"] == [1, 2, 30, 40, -2.5]
+def test_tilted_borders_are_read_and_written() -> None:
+    recipe = Recipe.from_json({"border": [1, 2, 30, 40, -2.5]})
+    assert recipe.border == Rectangle(1, 2, 30, 40, -2.5)
+    assert recipe.to_dict()["border"] == [1, 2, 30, 40, -2.5]
     assert Recipe.from_json(recipe.to_dict()) == recipe
-    assert Recipe.from_json({"frame": [1, 2, 30, 40, 0]}).to_dict()["frame"] == [1, 2, 30, 40]
-    assert parse_frame("1, 2,30,40,-2.5", "frame") == recipe.frame
-    assert str(recipe.frame) == "1,2,30,40,-2.5"
+    assert Recipe.from_json({"border": [1, 2, 30, 40, 0]}).to_dict()["border"] == [1, 2, 30, 40]
+    assert parse_border("1, 2,30,40,-2.5", "border") == recipe.border
+    assert str(recipe.border) == "1,2,30,40,-2.5"
     assert str(Rectangle(1, 2, 30, 40)) == "1,2,30,40"
-    assert parse_frame("1,2,30,40,45", "frame") == Rectangle(1, 2, 30, 40, 45)
+    assert parse_border("1,2,30,40,45", "border") == Rectangle(1, 2, 30, 40, 45)
 
 
 @pytest.mark.parametrize(
-    "frame",
+    "border",
     ["1,2,30,40,46", "1,2,30,40,-45.5", "1,2,30,40,nan", "1,2,30,40,a", "1,2,30,40,1,1", "1,2,30.5,40,1"],
 )
-def test_broken_tilts_are_refused(frame: str) -> None:
-    with pytest.raises(GuidanceError, match="frame must be"):
-        parse_frame(frame, "frame")
+def test_broken_tilts_are_refused(border: str) -> None:
+    with pytest.raises(GuidanceError, match="border must be"):
+        parse_border(border, "border")
 
 
 @pytest.mark.parametrize("tilt", [True, "2", [2], None])
 def test_a_tilt_is_a_number(tilt: object) -> None:
-    with pytest.raises(GuidanceError, match="frame must be"):
-        Recipe.from_json({"frame": [1, 2, 30, 40, tilt]})
+    with pytest.raises(GuidanceError, match="border must be"):
+        Recipe.from_json({"border": [1, 2, 30, 40, tilt]})

@@ -319,7 +319,7 @@ def test_panels_depend_on_the_guidance_of_the_model(
     )
     pad.close()
     assert (
-        set(shown) - {"area", "paint", "replace", "heal", "crop", "frame"} == tools
+        set(shown) - {"area", "paint", "replace", "heal", "crop", "border"} == tools
     )  # those are for all models
     assert set(titles) - {"Color", "Model", "Palette", "Spread"} == panels
 

@@ -31,7 +31,7 @@ def export(pad: DirectPad, recipe: dict[str, Any], kind: str) -> bytes:
 
 
 def test_previews_show_the_whole_photo(pad: DirectPad) -> None:
-    recipe = {"image": pad.open(file())["image"], "frame": [20, 10, 200, 140]}
+    recipe = {"image": pad.open(file())["image"], "border": [20, 10, 200, 140]}
     for quality in ("drag", "final", "full"):
         whole, kept = (
             pixels(pad.ask("color", recipe=each, quality=quality).buffers[0])
@@ -42,7 +42,7 @@ def test_previews_show_the_whole_photo(pad: DirectPad) -> None:
 
 @pytest.mark.parametrize("kind", ["png", "tiff", "webp"])
 def test_exports_are_cropped(pad: DirectPad, kind: str) -> None:
-    recipe = {"image": pad.open(file())["image"], "frame": [20, 10, 200, 140]}
+    recipe = {"image": pad.open(file())["image"], "border": [20, 10, 200, 140]}
     whole, kept = (pixels(export(pad, each, kind)) for each in (recipe, {**recipe, "crop": TURNED}))
     assert kept.shape == (90, 120, 3)
     if kind != "webp":  # which loses something

@@ -81,7 +81,7 @@ def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
         "height": 80,
         "image": {"width": 96, "height": 80, "sha256": sha256(photo_file(96, 80)).hexdigest()},
         "network": 64,
-        "frame": None,
+        "border": None,
         "view": [96, 80],
         "colored": False,
         "transparent": False,
@@ -197,9 +197,9 @@ def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectP
     assert [each["share"] for each in found["items"]] == pytest.approx([float(each.share) for each in wanted])
     assert [each["ab"] for each in found["items"]] == [list(each.ab) for each in wanted]
     assert found["entropy"] == pytest.approx(bits(shares), rel=1e-4)
-    framed = pad.ask("next", recipe=recipe | {"frame": [100, 40, 60, 50]}).body
-    assert 100 <= framed["x"] <= 160
-    assert 40 <= framed["y"] <= 90
+    bordered = pad.ask("next", recipe=recipe | {"border": [100, 40, 60, 50]}).body
+    assert 100 <= bordered["x"] <= 160
+    assert 40 <= bordered["y"] <= 90
     corner = pad.ask("suggest", recipe=recipe, x=192, y=120)
     assert corner.body["entropy"] == pytest.approx(bits(distribution.at(width - 1, height - 1)), rel=1e-4)
 

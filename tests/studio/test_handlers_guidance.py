@@ -193,8 +193,8 @@ def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     assert (len(maps[1]), sum(item["share"] for item in reference["items"])) == (
         reference["width"] * reference["height"], pytest.approx(1)
     )  # fmt: skip
-    framed = pad.ask("classes", recipe={"frame": [20, 10, 60, 60]}).body
-    assert framed["width"] / framed["height"] == pytest.approx(96 / 80, rel=0.03)  # of the whole photo
+    bordered = pad.ask("classes", recipe={"border": [20, 10, 60, 60]}).body
+    assert bordered["width"] / bordered["height"] == pytest.approx(96 / 80, rel=0.03)  # of the whole photo
     assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
 
 
@@ -252,7 +252,7 @@ def test_the_default_tells_likely_colorings_of_the_whole_photo() -> None:
     assert len(shares) == 4
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1, abs=1e-3)
-    within = pad.ask("colorings", recipe={"frame": [100, 10, 40, 80]}).body
+    within = pad.ask("colorings", recipe={"border": [100, 10, 40, 80]}).body
     assert 100 < within["x"] < 140  # in pixels of the whole photo
     studio.close()
 

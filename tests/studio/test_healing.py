@@ -41,7 +41,7 @@ def test_a_preview_is_healed_and_undone(pad: DirectPad) -> None:
 
 def test_an_export_is_that_of_the_command_line(pad: DirectPad) -> None:
     photo = pad.open(dusty())
-    recipe = {"image": photo["image"], "healing": [DUST], "frame": [40, 20, 150, 100]}
+    recipe = {"image": photo["image"], "healing": [DUST], "border": [40, 20, 150, 100]}
     body = pad.ask("export", recipe=recipe, format="png").body
     key = body["url"].removeprefix("api/download/").partition("?")[0]
     result = pixels(pad.studio.downloads.pop(key, pad.session.id).data)

@@ -96,7 +96,7 @@ def origin_of(path: Path) -> ImageProvenance:
 def test_a_reference_in_the_pad_is_recorded_as_by_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "old.png").write_bytes(photo_file())
     (tmp_path / "look.png").write_bytes(look_file())
-    recipe = {"version": 2, "model": "welsh2002", "frame": "none", "exemplar": {"path": "look.png"}}
+    recipe = {"version": 2, "model": "welsh2002", "border": "none", "exemplar": {"path": "look.png"}}
     (tmp_path / "hints.json").write_text(json.dumps(recipe))
     target = tmp_path / "new.png"
     words = ["--recipe", str(tmp_path / "hints.json"), "-o", str(target)]

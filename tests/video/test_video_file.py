@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding

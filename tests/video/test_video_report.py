@@ -14,7 +14,7 @@ from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
 from colorzoo.cli.main import main
-from colorzoo.guidance.frame import FrameSetting
+from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
@@ -45,7 +45,7 @@ class DoubtingColorer(StubColorer):
 
 
 def color(
-    source: VideoFile | FrameFolder, out: Path, colorer: StubColorer, border: FrameSetting = "none"
+    source: VideoFile | FrameFolder, out: Path, colorer: StubColorer, border: BorderSetting = "none"
 ) -> tuple[Shot, ...]:
     parts = PartsFolder(out, "a")
     return color_video(source, colorer, parts, out, steady=0, size=32, border=border).shots

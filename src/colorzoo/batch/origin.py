@@ -117,7 +117,7 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 
 def origin_of_answer(origin: ImageProvenance, answer: NetworkAnswer) -> ImageProvenance:
-    """Return the origin of one result with what is known once it is colored: its frame, and the doubt."""
+    """Return the origin of one result with what is known once it is colored: its border, and the doubt."""
     inside, uncertainty = answer.job.part.inside, mean_uncertainty(answer)
-    frame = "" if inside is None else str(inside)
-    return replace(origin, frame=frame, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")
+    border = "" if inside is None else str(inside)
+    return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -26,7 +26,7 @@ from torch import Tensor
 from colorzoo.batch.runner import ALREADY_DONE, BatchResult
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.guidance.frame import parse_frame
+from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.find import absolute
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import Levels, as_rgb
@@ -54,8 +54,8 @@ class Entry:
         source: Absolute path of the image or film.
         result: Absolute path of its result; empty if there is none.
         doubt: Color error that the model expects of itself, in CIE units; None if it tells none.
-        chroma: Mean chroma of the result within its frame, in CIE units; None without a result.
-        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole image.
+        chroma: Mean chroma of the result within its border, in CIE units; None without a result.
+        border: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole image.
         notes: Notes of the run; of an image that failed the reason.
         model: Model that colored it.
         source_sha256: SHA-256 of the image when it was colored.
@@ -73,7 +73,7 @@ class Entry:
     result: str = ""
     uncertainty: float | None = None
     chroma: float | None = None
-    frame: str = ""
+    border: str = ""
     notes: str = ""
     model: str = ""
     source_sha256: str = ""
@@ -142,23 +142,23 @@ def _entry(result: BatchResult) -> Entry:
         source,
         absolute(path),
         float(record.uncertainty) if record and record.uncertainty else None,
-        frame="" if record is None else record.frame,
+        border="" if record is None else record.border,
         notes="; ".join(note for note in result.notes if note != ALREADY_DONE),
         model=record.model if record else result.model,
         source_sha256=record.source if record else "",
         result_sha256=digest,
     )
-    inside = "" if record is None or record.crop else record.frame  # a cropped result has other pixels
+    inside = "" if record is None or record.crop else record.border  # a cropped result has other pixels
     return shown(entry, image.levels, inside)
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Return an entry with small copies of its result, and the mean chroma within a frame.
+    """Return an entry with small copies of its result, and the mean chroma within a border.
 
     Args:
         entry: The entry.
         levels: The result, ``(H, W, 3)``.
-        inside: The frame in pixels of the result; empty for all of it.
+        inside: The part within the border in pixels of the result; empty for all of it.
     """
     small = _shrunk(levels)
     lab = rgb_to_lab(small)
@@ -176,10 +176,10 @@ def _shrunk(levels: Levels) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
 
 
-def _within(values: Tensor, frame: str, size: tuple[int, int]) -> Tensor:
-    """Return the part of small maps ``(C, h, w)`` within the frame of a record, in pixels of the image."""
+def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
+    """Return the part of small maps ``(C, h, w)`` within the border of a record, in pixels of the image."""
     try:
-        inside = parse_frame(frame, "frame")
+        inside = parse_border(border, "border")
     except GuidanceError:  # none, or a record that somebody changed
         return values
     if isinstance(inside, str):

@@ -112,7 +112,7 @@ class GuidanceOptions(ColorSettings):
         None, "image whose color histogram the result should match", COLORS, metavar="IMG"
     )
     saturation: Fraction | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
-    frame: str | None = option(
+    border: str | None = option(
         None,
         "part of the image to color: automatic (default; film rebates, print margins and mounts of scans "
         "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT[,TILT]",

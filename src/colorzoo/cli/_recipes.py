@@ -11,9 +11,9 @@ from PIL import ImageColor
 from colorzoo.batch.settings import GuidanceOptions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import BoxHint, PointHint, Recipe
+from colorzoo.guidance.border import parse_border
 from colorzoo.guidance.crop import parse_crop_text
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
-from colorzoo.guidance.frame import parse_frame
 from colorzoo.image_io.find import FoundImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics, require_color
@@ -45,9 +45,9 @@ def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
     boxes = recipe.boxes
     if args.box:
         boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
-    frame = recipe.frame if args.frame is None else parse_frame(args.frame, "--frame")
+    border = recipe.border if args.border is None else parse_border(args.border, "--border")
     crop = recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop")
-    return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame, crop=crop)
+    return replace(recipe, points=recipe.points + points, boxes=boxes, border=border, crop=crop)
 
 
 def recipe_file(found: FoundImage, folder: Path) -> Path | None:

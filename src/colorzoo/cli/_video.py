@@ -23,7 +23,7 @@ from colorzoo.cli._options import check_output
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
-from colorzoo.guidance.frame import parse_frame
+from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
 from colorzoo.image_io.raster_image import RasterImage
@@ -209,7 +209,7 @@ def _color(
 ) -> tuple[VideoSummary, tuple[Shot, ...]]:
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
-    border = parse_frame(args.border, "--border")
+    border = parse_border(args.border, "--border")
     if keys and border == "automatic":
         border = "none"  # key frames are images of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from colorzoo.errors import GuidanceError
+from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.fields import Fields
-from colorzoo.guidance.frame import Rectangle
 
 MAX_ANGLE = 45.0  # degrees; larger rotations are left to image editors
 LEAST_CROP = 8  # pixels

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeGuard
 from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
+from colorzoo.guidance.border import BorderSetting, read_border
 from colorzoo.guidance.crop import Crop, parse_crop
 from colorzoo.guidance.fields import (
     DEFAULT_REACH,
@@ -27,7 +28,6 @@ from colorzoo.guidance.fields import (
     read_reach,
     too_many,
 )
-from colorzoo.guidance.frame import FrameSetting, read_frame
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
 from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
 from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
@@ -185,7 +185,7 @@ class Recipe:
         paint: Brush strokes composited over the model's colors; later strokes cover earlier ones.
         replacements: Color replacements in the whole image, applied in order, below the paint.
         healing: Strokes over dust and scratches, which are inpainted before colorizing.
-        frame: The part of the image that is colorized; see `FrameSetting`.
+        border: The part of the image that is colorized; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
         extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which are
             parsed by properties of the same names, and unknown fields.
@@ -205,7 +205,7 @@ class Recipe:
     paint: tuple[PaintStroke, ...] = ()
     replacements: tuple[ColorReplacement, ...] = ()
     healing: tuple[Stroke, ...] = ()
-    frame: FrameSetting = "automatic"
+    border: BorderSetting = "automatic"
     crop: Crop | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -235,8 +235,8 @@ class Recipe:
         if self.model is not None:
             document["model"] = self.model
         document["strength"] = self.strength
-        if self.frame != "automatic":
-            document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame.numbers)
+        if self.border != "automatic":
+            document["border"] = self.border if isinstance(self.border, str) else list(self.border.numbers)
         if self.crop is not None:
             document["crop"] = self.crop.to_dict()
         for name in _WRITTEN:
@@ -438,7 +438,7 @@ def _parse(fields: Fields) -> Recipe:
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
         **overlays,
-        frame=_parse_frame(fields, version),
+        border=_parse_border(fields, version),
         crop=None if crop is None else parse_crop(crop),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
@@ -448,11 +448,13 @@ def _parse(fields: Fields) -> Recipe:
     return recipe
 
 
-def _parse_frame(fields: Fields, version: int) -> FrameSetting:
-    given = fields.take("frame")
+def _parse_border(fields: Fields, version: int) -> BorderSetting:
+    former = fields.take("frame")  # earlier name of the field
+    given = fields.take("border")
+    given = former if given is None else given
     if given is None and version == 1:
         return "none"  # recipes of version 1 colorize the whole image
-    return read_frame(given, f"{fields.name}.frame")
+    return read_border(given, f"{fields.name}.border")
 
 
 def _parse_point(fields: Fields, reach: ReachName) -> PointHint:

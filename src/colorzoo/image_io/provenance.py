@@ -52,7 +52,7 @@ _LATER_FIELDS = (
     "files",
     "date",
     "name",
-    "frame",
+    "border",
     "uncertainty",
     "crop",
 )  # left out where they are empty
@@ -81,7 +81,7 @@ class ImageProvenance:
         files: JSON list of the files besides the source: ``use``, ``name`` without folder, ``sha256``.
         date: UTC time at which the result was made, ISO 8601.
         name: Name of the source file, without its folder.
-        frame: The part that was colored, as the option of the same name; empty for the whole image.
+        border: The part that was colored, as the option of the same name; empty for the whole image.
         doubt: Color error that the model expects of itself, in CIE units; empty if it tells none.
         crop: ``X,Y,WIDTH,HEIGHT``, and ``,ANGLE`` in degrees clockwise, of what the result keeps of the
             image; empty for all of it.
@@ -99,7 +99,7 @@ class ImageProvenance:
     files: str = ""
     date: str = ""
     name: str = ""
-    frame: str = ""
+    border: str = ""
     uncertainty: str = ""
     crop: str = ""
 
@@ -316,5 +316,6 @@ def parse_provenance(packet: bytes | None) -> ImageProvenance | None:
     if found is None:
         return None
     values = {name: html.unescape(value) for name, value in re.findall(r'colorzoo:(\w+)="([^"]*)"', found[0])}
+    values.setdefault("border", values.get("frame", ""))  # earlier name of the field
     known = {f.name: values.get(f.name, "") for f in fields(ImageProvenance) if f.name != "trained"}
     return ImageProvenance(**known, trained=values.get("trained") != "False")

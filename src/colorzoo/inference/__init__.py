@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from colorzoo.lazy import lazy_names
 
 if TYPE_CHECKING:  # `as` makes a name public to type checkers
+    from colorzoo.inference.border import find_border as find_border
     from colorzoo.inference.colorizer import Colorizer as Colorizer
-    from colorzoo.inference.frame import find_frame as find_frame
     from colorzoo.inference.references import ReadReference as ReadReference
     from colorzoo.inference.references import ReferenceEmbedding as ReferenceEmbedding
     from colorzoo.inference.references import embed_references as embed_references
@@ -21,7 +21,7 @@ _PUBLIC = {
     "Colorizer": "colorizer",
     "ReferenceEmbedding": "references",
     "ReadReference": "references",
-    "find_frame": "frame",
+    "find_border": "border",
     "find_parts": "selection",
     "embed_references": "references",
     "select_at": "selection",
@@ -33,7 +33,7 @@ __all__ = [
     "ReadReference",
     "ReferenceEmbedding",
     "embed_references",
-    "find_frame",
+    "find_border",
     "find_parts",
     "select_at",
     "select_outlined",

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
-from colorzoo.guidance.frame import FrameSetting
+from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
@@ -29,7 +29,7 @@ from colorzoo.inference.job import (
     GuidanceLike,
     Job,
     Part,
-    frame_of,
+    border_of,
     make_job,
     read_guidance,
     recipe_folder,
@@ -150,7 +150,7 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: ReferenceLike | None = None,
-        frame: FrameSetting | None = None,
+        border: BorderSetting | None = None,
     ) -> Image.Image: ...
 
     @overload
@@ -161,7 +161,7 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: ReferenceLike | None = None,
-        frame: FrameSetting | None = None,
+        border: BorderSetting | None = None,
     ) -> list[Image.Image]: ...
 
     def __call__(
@@ -171,7 +171,7 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: ReferenceLike | None = None,
-        frame: FrameSetting | None = None,
+        border: BorderSetting | None = None,
     ) -> Image.Image | list[Image.Image]:
         """Colorize an image, or a list of images of any sizes.
 
@@ -185,7 +185,7 @@ class Colorizer:
             reference: Reference image, for models that accept an exemplar; also a `ReferenceEmbedding`, its
                 path, or a result of `exemplar`. The default is the reference of the recipe, whose path is
                 relative to the recipe file.
-            frame: Part of the image to colorize, see `FrameSetting`; None uses the recipe, or detects the
+            border: Part of the image to colorize, see `BorderSetting`; None uses the recipe, or detects the
                 border of a scan.
 
         Returns:
@@ -198,10 +198,10 @@ class Colorizer:
         if isinstance(image, list):
             exemplar = self.exemplar_of(reference, read_guidance(guidance), recipe_folder(guidance))
             return [
-                self(each, guidance, strength=strength, reference=exemplar, frame=frame) for each in image
+                self(each, guidance, strength=strength, reference=exemplar, border=border) for each in image
             ]
         raster = _as_image(image)
-        colored = self.colorize(raster, guidance, strength=strength, reference=reference, frame=frame)
+        colored = self.colorize(raster, guidance, strength=strength, reference=reference, border=border)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.levels(), colored.source(raster))
@@ -213,7 +213,7 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: ReferenceLike | None = None,
-        frame: FrameSetting | None = None,
+        border: BorderSetting | None = None,
     ) -> ColorizedImage:
         """Colorize one image and return the prediction and notes; see `__call__`.
 
@@ -222,7 +222,7 @@ class Colorizer:
             guidance: See `__call__`.
             strength: See `__call__`.
             reference: See `__call__`.
-            frame: See `__call__`.
+            border: See `__call__`.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
@@ -230,7 +230,7 @@ class Colorizer:
         """
         given = read_guidance(guidance)
         exemplar = self.exemplar_of(reference, given, recipe_folder(guidance))
-        job = self.job(_as_image(image), given, strength, exemplar, frame)
+        job = self.job(_as_image(image), given, strength, exemplar, border)
         return self.run(job).on_image()
 
     def job(
@@ -239,7 +239,7 @@ class Colorizer:
         guidance: Guidance | Recipe,
         strength: float | None = None,
         reference: Exemplar | None = None,
-        frame: FrameSetting | None = None,
+        border: BorderSetting | None = None,
     ) -> Job:
         """Return the job for an image: the part to colorize and the guidance for that part.
 
@@ -250,12 +250,12 @@ class Colorizer:
             guidance: Guidance in pixels of the image, or tensors of any size.
             strength: See `__call__`.
             reference: Reference, or None.
-            frame: See `__call__`.
+            border: See `__call__`.
 
         Raises:
             GuidanceError: The guidance does not fit the image.
         """
-        setting = "none" if self.paints else frame_of(guidance) if frame is None else frame
+        setting = "none" if self.paints else border_of(guidance) if border is None else border
         healing = guidance.healing if isinstance(guidance, Recipe) else ()
         seen = composite_on_white(image) if self.paints else image
         part = see(seen, setting, self.size, healing)

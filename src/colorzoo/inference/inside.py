@@ -18,13 +18,13 @@ from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
-from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import Levels, RasterImage
-from colorzoo.inference.frame import find_frame
+from colorzoo.inference.border import find_border
 from colorzoo.inference.full_size import FullLightness, join, join_levels
 
-_SEARCHED = 1024  # longest side of the sample in which a frame is searched
+_SEARCHED = 1024  # longest side of the sample in which a border is searched
 NO_AB = torch.zeros(2, 1, 1)
 
 
@@ -84,7 +84,7 @@ def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> Ful
     return lightness[rows, columns]
 
 
-def find_inside(image: RasterImage, setting: FrameSetting) -> Rectangle | None:
+def find_inside(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the part of an image that a setting selects; None for the whole image.
 
     Raises:
@@ -95,7 +95,7 @@ def find_inside(image: RasterImage, setting: FrameSetting) -> Rectangle | None:
     if setting != "automatic":
         return check_inside(setting, image.size)
     step = max(1, max(image.size) // _SEARCHED)
-    found = find_frame(lightness_of_levels(image.levels[::step, ::step]).numpy())
+    found = find_border(lightness_of_levels(image.levels[::step, ::step]).numpy())
     if found is None:
         return None
     x, y, width, height = (step * number for number in found[:4])
@@ -110,7 +110,7 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
-        raise GuidanceError(f"frame {inside} does not lie within the image ({width} x {height} pixels).")
+        raise GuidanceError(f"border {inside} does not lie within the image ({width} x {height} pixels).")
     return None if inside == Rectangle(0, 0, width, height) else inside
 
 
@@ -157,17 +157,17 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
-        raise GuidanceError("classes.file covers the whole image; it needs the frame 'none'.")
+        raise GuidanceError("classes.file covers the whole image; it needs the border 'none'.")
     places = [(point, *inside.unbounded((point.x, point.y))) for point in recipe.points]
     points = tuple(replace(point, x=x, y=y) for point, x, y in places if inside.contains((point.x, point.y)))
     lost = len(recipe.points) - len(points)
-    notes = (f"{lost} of {len(recipe.points)} points on the frame ignored",) if lost else ()
+    notes = (f"{lost} of {len(recipe.points)} points on the border ignored",) if lost else ()
     boxes = recipe.boxes and tuple(_crop_box(box, inside) for box in recipe.boxes)
     moved = replace(
         recipe,
         width=inside.width,
         height=inside.height,
-        frame="none",
+        border="none",
         points=points,
         scribbles=tuple(replace(s, path=_crop_path(s.path, inside)) for s in recipe.scribbles),
         boxes=None if boxes is None else tuple(box for box in boxes if min(box.width, box.height) > 0),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe, Stroke
-from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
+from colorzoo.guidance.border import BorderSetting, Rectangle, read_border
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.image_io.raster_image import RasterImage
@@ -119,7 +119,7 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     return Path(str(guidance)).parent if is_path else None
 
 
-def see(image: RasterImage, setting: FrameSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
+def see(image: RasterImage, setting: BorderSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
     """Find the part of an image within its border, inpaint healing strokes, and resize it for the network.
 
     Args:
@@ -132,7 +132,7 @@ def see(image: RasterImage, setting: FrameSetting, size: int, healing: Sequence[
         GuidanceError: A rectangle does not lie within the image.
     """
     started = time.perf_counter()
-    inside = find_inside(image, read_frame(setting, "frame"))  # healing does not change the border
+    inside = find_inside(image, read_border(setting, "border"))  # healing does not change the border
     if healing:
         from colorzoo.inference.steps.healing import heal  # few images need it
 
@@ -141,17 +141,17 @@ def see(image: RasterImage, setting: FrameSetting, size: int, healing: Sequence[
     full = FullLightness(image.levels) if inside is None else crop_levels(image.levels, inside)
     lightness = shrunk(full, working_size(height, width, size))
     around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
-    within = "" if inside is None else ", within a tilted frame" if inside.tilt else ", within a frame"
+    within = "" if inside is None else ", within a tilted border" if inside.tilt else ", within a border"
     within += f", {len(healing)} healing strokes" if healing else ""
     about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
     return Part(lightness, (width, height), full, around, (Ran("see", about, time.perf_counter() - started),))
 
 
-def frame_of(recipe: Guidance | Recipe) -> FrameSetting:
+def border_of(recipe: Guidance | Recipe) -> BorderSetting:
     """Return the part setting of guidance; label images require the whole image."""
-    if not isinstance(recipe, Recipe) or (recipe.frame == "automatic" and not recipe.classes.file):
+    if not isinstance(recipe, Recipe) or (recipe.border == "automatic" and not recipe.classes.file):
         return "automatic"
-    return "none" if recipe.frame == "automatic" else recipe.frame
+    return "none" if recipe.border == "automatic" else recipe.border
 
 
 def make_job(
@@ -179,7 +179,7 @@ def make_job(
     notes: tuple[str, ...] = ()
     crop = guidance.crop if isinstance(guidance, Recipe) else None
     if whole is not None and part.inside is not None:
-        notes = (f"colored within the frame {part.inside}",)
+        notes = (f"colored within the border {part.inside}",)
         if isinstance(guidance, Recipe):
             guidance, lost = crop_recipe(guidance, whole.size, part.inside)
             notes += lost

@@ -135,15 +135,15 @@ class Context:
     ) -> PadRequest:
         """Return photo, recipe, attached reference and a loaded model.
 
-        Photo and recipe are those of the part within the frame, if the model sees it alone: drawings have no
-        frame.
+        Photo and recipe are those of the part within the border, if the model sees it alone: drawings have no
+        border.
 
         Raises:
-            GuidanceError: The recipe's frame does not lie within the photo, or the model needs the colors
+            GuidanceError: The recipe's border does not lie within the photo, or the model needs the colors
                 of a reference that has none.
         """
         photo = (photo.on_paper() if colorizer.paints else photo).healed(recipe.healing)
-        part = photo if colorizer.paints else photo.part(recipe.frame)
+        part = photo if colorizer.paints else photo.part(recipe.border)
         if part.window is not None:
             recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
         reference = self.reference()
@@ -461,7 +461,7 @@ def _check(ctx: Context) -> Iterator[Message]:
     if _without_files(recipe) != recipe:
         notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
     if photo is not None:
-        photo.part(recipe.frame)  # raises if it does not fit
+        photo.part(recipe.border)  # raises if it does not fit
         recipe.check_inside(*photo.size)
         if recipe.sha256 not in (None, photo.sha256):
             notes.append("the recipe was made for another image file")

@@ -24,7 +24,7 @@ from colorzoo.color.lab import lightness_to_luminance
 from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Stroke
-from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_file, read_image
@@ -75,7 +75,7 @@ class Photo:
         alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         samples: Cache of small colored images for the menu of models, by model and reference.
-        frame: The part within the frame that was found, or None.
+        border: The part within the border that was found, or None.
         window: Where it lies in the whole photo, if this is a part.
         whole: The whole photo, if this is a part.
         parts: Cache of the last `part`.
@@ -100,7 +100,7 @@ class Photo:
     alpha: bytes = b""
     approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict)
     samples: dict[str, bytes] = field(default_factory=dict)
-    frame: Rectangle | None = None
+    border: Rectangle | None = None
     window: Window | None = None
     whole: Photo | None = None
     parts: dict[Rectangle, Photo] = field(default_factory=dict)
@@ -133,7 +133,7 @@ class Photo:
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
-        """Return the photo with what strokes cover filled from around; frame and “Before” stay.
+        """Return the photo with what strokes cover filled from around; border and “Before” stay.
 
         New strokes decode the file again.
         """
@@ -162,13 +162,13 @@ class Photo:
         view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
         return replace(photo, lightness=view[None, None], network_lightnesses=networks)
 
-    def part(self, setting: FrameSetting) -> Photo:
-        """Return what a setting means: the part within the frame, with places and maps of its own, or all.
+    def part(self, setting: BorderSetting) -> Photo:
+        """Return what a setting means: the part within the border, with places and maps of its own, or all.
 
         Raises:
             GuidanceError: A rectangle does not lie within the photo.
         """
-        inside = self.frame if setting == "automatic" else None
+        inside = self.border if setting == "automatic" else None
         if isinstance(setting, Rectangle):
             inside = check_inside(setting, self.size)
         if inside is None:
@@ -236,7 +236,7 @@ class Photo:
             "height": height,
             "image": {"width": width, "height": height, "sha256": self.sha256},
             "network": network,
-            "frame": None if self.frame is None else list(self.frame.numbers),
+            "border": None if self.border is None else list(self.border.numbers),
             "view": list(self.view),
             "colored": self.colored,
             "transparent": bool(self.alpha),
@@ -308,7 +308,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         kind="sketch" if is_sketch else "color" if tint is not None else "gray",
         notes=(*image.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
         lightness=view_lightness,
-        frame=find_inside(image, "automatic"),
+        border=find_inside(image, "automatic"),
         network_lightnesses={network: network_lightness},
         gray=gray,
         source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(levels)),

@@ -1,4 +1,4 @@
-"""The part of a photo within its frame, for a pad whose places and maps are those of the whole photo."""
+"""The part of a photo within its border, for a pad whose places and maps are those of the whole photo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.inference.steps.tilt import turn_back_cells
 
 _LONGEST = 2048  # cells a side of a map of a whole photo

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.video_stream import import_av, main_video_stream
 from colorzoo.inference.steps.tilt import turn_back

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import ImageError
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.find import result_name, visible_entries
 from colorzoo.image_io.formats import OTHER_FORMATS, READABLE
 from colorzoo.image_io.provenance import ImageProvenance

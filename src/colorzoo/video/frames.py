@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
 

@@ -14,7 +14,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.write import write_whole
@@ -165,7 +165,7 @@ def color_video(
     *,
     steady: float = 0.97,
     size: int,
-    border: FrameSetting = "automatic",
+    border: BorderSetting = "automatic",
     tick: Callable[[], None] = lambda: None,
     origin: ImageProvenance | None = None,
 ) -> VideoResult:
@@ -237,7 +237,7 @@ class _OpenShot:
         first: VideoFrame,
         steady: float,
         size: int,
-        border: FrameSetting,
+        border: BorderSetting,
     ) -> None:
         self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
         self._waiting: deque[VideoFrame] = deque()

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 
 Array = NDArray[Any]
 

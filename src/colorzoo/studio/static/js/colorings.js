@@ -4,7 +4,7 @@ import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { hasWork, nextId } from "./document.js";
 import { h, section, setAttr, show, syncList, t } from "./dom.js";
-import { insideOf } from "./frames.js";
+import { insideOf } from "./border.js";
 import { LONE_TOOLS } from "./tools.js";
 import { colorVariants, createTile, fillVariant } from "./variants.js";
 

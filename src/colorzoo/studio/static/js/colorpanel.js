@@ -30,7 +30,7 @@ export function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    const waits = target.kind === "none" && ["area", "frame"].includes(pad.ui.tool); // the next click sets no color
+    const waits = target.kind === "none" && ["area", "border"].includes(pad.ui.tool); // the next click sets no color
     show(el, !waits && !["heal", "crop"].includes(pad.ui.tool) && (pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool)));
     setText(title, titleOf(pad, target));
     gamut.update({ lightness: target.lightness, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });

@@ -9,7 +9,7 @@
 
 import { clamp } from "./color.js";
 import { button, h, section, setText, show, t } from "./dom.js";
-import { insideOf } from "./frames.js";
+import { insideOf } from "./border.js";
 import { gripAt, strokePath, tracePolygon, turned, turnedCorners } from "./shapes.js";
 import { change } from "./state.js";
 
@@ -98,7 +98,7 @@ function movedSheet(sheet, dx, dy, { width, height }) {
 export const moveCrop = (pad, dx, dy) => pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
 
 /** Take the line around the image of a scan as the rectangle, with its angle. */
-function cropToFrame(pad) {
+function cropToBorder(pad) {
   const { tilt, ...box } = insideOf(pad);
   pad.set({ cropping: sheetOf({ ...box, angle: tilt }) });
   pad.stageEl.focus({ preventScroll: true }); // so that Enter confirms it
@@ -246,8 +246,8 @@ export function createCropPanel(pad, createSlider) {
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
   const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop"), action: "confirm-crop" });
   const clear = button({ text: t("Reset crop"), className: "cz-wide", onClick: () => setCrop(pad, null, t("reset crop")), action: "clear-crop" });
-  const frame = button({ text: t("Crop to the detected border"), className: "cz-wide", onClick: () => cropToFrame(pad), action: "frame-crop" });
-  const el = section(t("Straighten and crop"), angle.el, size, words, frame, h("div", { class: "cz-row" }, confirm, clear));
+  const border = button({ text: t("Crop to the detected border"), className: "cz-wide", onClick: () => cropToBorder(pad), action: "border-crop" });
+  const el = section(t("Straighten and crop"), angle.el, size, words, border, h("div", { class: "cz-row" }, confirm, clear));
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || /** @type {HTMLElement} */ (event.target).matches("button")) return;
     event.preventDefault();
@@ -260,7 +260,7 @@ export function createCropPanel(pad, createSlider) {
     const { width, height } = cropOf(sheet, pad.photo) ?? pad.photo;
     angle.update(Math.round(sheet.angle * TURN_STEPS), false, t("{n}°", { n: (Math.round(sheet.angle * TURN_STEPS) / TURN_STEPS).toFixed(1) }));
     setText(size, t("{width} × {height} pixels", { width, height }));
-    show(frame, insideOf(pad) !== null);
+    show(border, insideOf(pad) !== null);
     confirm.disabled = !pad.ui.cropping;
     clear.disabled = !pad.ui.cropping && !pad.doc.crop;
   };

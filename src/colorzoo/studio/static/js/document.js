@@ -12,7 +12,7 @@
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, frame: import("./frames.js").Frame,
+ *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, border: import("./border.js").Border,
  *   paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
@@ -20,7 +20,7 @@
  */
 
 import { readCrop } from "./cropping.js";
-import { readFrame } from "./frames.js";
+import { readBorder } from "./border.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
@@ -59,14 +59,14 @@ const RECIPE_VERSION = 2;
 export const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
+  "divisions", "border", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
 ];
 
 /** @param {string} model @returns {Doc} */
 export function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], frame: "automatic", crop: null, statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
   };
 }
 
@@ -74,7 +74,7 @@ export function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop) || doc.strength !== 1 || doc.frame !== "automatic";
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop) || doc.strength !== 1 || doc.border !== "automatic";
 }
 
 /**
@@ -146,9 +146,9 @@ export const pointRadius = (point, perNetworkPixel) => point.radius ?? (point.si
  */
 export function toRecipe(doc, image) {
   const { width, height, sha256 } = image;
-  const { frame } = doc;
+  const { border } = doc;
   /** @type {Record<string, any>} */
-  const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(frame === "automatic" ? {} : { frame }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
+  const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(border === "automatic" ? {} : { border }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);
   const write = (point) => pointEntry(point, image.perNetworkPixel);
@@ -232,7 +232,7 @@ export function fromRecipe(recipe, image, abOf) {
     healing: list(recipe, "healing").map(readStroke),
     replacements: list(recipe, "replacements").map(readReplacement),
     paint: list(recipe, "paint").map(readPaint),
-    frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
+    border: readBorder(recipe.border ?? recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     crop: readCrop(recipe.crop),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,

@@ -129,13 +129,13 @@ export function showProgress(pad, message, buffers) {
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
-  const { name, width, height, image, network, view, kind, proposed, notes, frame } = message;
+  const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
   const found = message.works ?? {};
   pad.toasts.clear(); // they speak of the photo before
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, frame, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
+    exact: false, border, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
   });
   change(pad.session, { photo });
   rememberOpenWork(taken);

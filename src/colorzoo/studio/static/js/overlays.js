@@ -5,7 +5,7 @@
  */
 
 import { firstOpenRegion } from "./coloring.js";
-import { insideOf } from "./frames.js";
+import { insideOf } from "./border.js";
 import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
@@ -15,11 +15,11 @@ import { areaCenter, areaImage, strokePath, tracePolygon, traceStroke, turnedCor
 export const DARK = "rgba(0, 0, 0, .75)";
 export const LIGHT = "rgba(255, 255, 255, .95)";
 
-export function drawFrame(context, pad, toStage) {
+export function drawBorder(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
   const corners = turnedCorners(inside, inside.tilt).map(([x, y]) => toStage(x, y));
-  const held = pad.ui.tool === "frame" || pad.ui.framing !== null;
+  const held = pad.ui.tool === "border" || pad.ui.draggedBorder !== null;
   context.save();
   if (held) {
     context.beginPath();

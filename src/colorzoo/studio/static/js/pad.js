@@ -15,7 +15,7 @@ import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { confirmCrop, createCropPanel } from "./cropping.js";
-import { createFramePanel, insideOf } from "./frames.js";
+import { createBorderPanel, insideOf } from "./border.js";
 import { createHealingPanel } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
@@ -203,7 +203,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
-      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, framing: null, areaStroke: null,
+      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
@@ -442,7 +442,7 @@ function buildPage(pad) {
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
-  const panels = [createModelPanel, createAreaBrush, createPartsPanel, createSelectionPanel, createHealingPanel, createCropPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createLayersPanel, createHintsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad, createSlider));
+  const panels = [createModelPanel, createAreaBrush, createPartsPanel, createSelectionPanel, createHealingPanel, createCropPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createLayersPanel, createHintsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createBorderPanel, createHistoryPanel].map((create) => create(pad, createSlider));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);

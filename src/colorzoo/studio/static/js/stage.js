@@ -5,7 +5,7 @@ import { t } from "./dom.js";
 import { colorOfStroke, hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
 import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
-import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
+import { DARK, LIGHT, drawAreas, drawBorder, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
 import { strokePath, traceStroke } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
@@ -117,7 +117,7 @@ export function drawMarks(pad, canvas) {
   if (!crops && (!quiet || ui.tool === "region")) drawMap(context, pad, pane);
   if (!crops && !quiet) {
     drawExtent(context, pad, pane);
-    for (const draw of [drawFrame, drawHealing, drawAreas, drawShapes, drawScribblePreview]) draw(context, pad, at);
+    for (const draw of [drawBorder, drawHealing, drawAreas, drawShapes, drawScribblePreview]) draw(context, pad, at);
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
     if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
     for (const point of pad.doc.points) drawHint(context, pad, point);

@@ -35,7 +35,7 @@ export function initialUi(settings) {
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // the brush that paints, its stroke in progress, and strokes that the image does not show yet
-    brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color" }, painting: null, freshPaint: [], framing: null,
+    brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color" }, painting: null, freshPaint: [], draggedBorder: null,
     // width of the healing brush, its stroke in progress, and the strokes that the shown image has
     healingWidth: null, healing: null, healed: [],
     // the rectangle to crop to that is not confirmed yet, and while it is dragged
@@ -54,7 +54,7 @@ export function initialUi(settings) {
 }
 
 /** What an interrupted or finished drag leaves behind. */
-export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, cropDrag: null, framing: null, areaStroke: null };
+export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, cropDrag: null, draggedBorder: null, areaStroke: null };
 
 /** @returns what a pad knows of its backend and its photo, and what it is about to do */
 export function initialSession() {

@@ -4,7 +4,7 @@
  * @typedef {import("./pointer.js").Spot} Spot
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
- *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./frames.js").Inside, index?: number,
+ *   how?: "new" | "more" | "less", borderGrip?: import("./shapes.js").Grip, borderBox?: import("./border.js").Inside, index?: number,
  *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box, cropSheet?: import("./cropping.js").Sheet,
  *   cropGrip?: import("./shapes.js").Grip | null, cropHow?: "resize" | "move" | "draw" | "turn"}} Drag
  *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the image,
@@ -19,7 +19,7 @@ import { t } from "./dom.js";
 import {
   addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
 } from "./edits.js";
-import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
+import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
 import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { PAINT_LAYERS } from "./paintlayers.js";
@@ -48,7 +48,7 @@ export const TOOLS = [
   { id: "paint", icon: "paint", name: "Paint", label: "Paint color exactly here", key: "W", kind: null, manual: true, layers: PAINT_LAYERS },
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
   { id: "area", icon: "select", name: "Select", label: "Select an object", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
-  { id: "frame", icon: "frame", name: "Border", label: "Scan border", key: "V", kind: null, manual: true },
+  { id: "border", icon: "border", name: "Border", label: "Scan border", key: "V", kind: null, manual: true },
   { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "Y", kind: null, manual: true },
   { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "Q", kind: null, manual: true },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
@@ -57,7 +57,7 @@ export const TOOLS = [
 ];
 
 /** Tools that neither set points nor select areas: their panels come first. */
-export const LONE_TOOLS = ["paint", "replace", "frame", "heal", "crop"];
+export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
 
 /** @param {string[]} guidance of the model @returns {typeof TOOLS} */
 export const toolsFor = (guidance) => TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
@@ -98,17 +98,17 @@ function startTool(pad, at, place) {
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place), lasso: startLasso,
-    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
+    box: startBox, area: startSelection, border: startBorder, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
 }
 
 /** Take hold of the line around the image, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag @returns {boolean} */
-function startFrame(pad, at, place, drag) {
-  const frameGrip = frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-  if (frameGrip) change(drag, { frameGrip, frameBox: insideOf(pad) });
-  return frameGrip !== null;
+function startBorder(pad, at, place, drag) {
+  const borderGrip = borderGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  if (borderGrip) change(drag, { borderGrip, borderBox: insideOf(pad) });
+  return borderGrip !== null;
 }
 
 /** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
@@ -118,10 +118,10 @@ function startPoint(pad, at, place, drag) {
     const point = pad.doc.points.find(({ id }) => id === near);
     change(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
     selectPoint(pad, near);
-  } else if (startFrame(pad, at, place, drag)) {
+  } else if (startBorder(pad, at, place, drag)) {
     pad.set({ selected: null, suggestions: null });
   } else if (inside(pad, place)) {
-    if (isOnFrame(pad, ...place)) pad.toast(t("The image outside the scan border stays gray. Drag the border to include this place."));
+    if (isOnBorder(pad, ...place)) pad.toast(t("The image outside the scan border stays gray. Drag the border to include this place."));
     const point = newPoint(pad, ...place);
     change(drag, { id: point.id, isNew: true });
     pad.hold({ ...pad.doc, points: [...pad.doc.points, point] });
@@ -172,7 +172,7 @@ function continueTool(pad, at, place) {
   change(pad.ui, { cursor: place });
   if (!drag) return;
   if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) change(drag, { moved: true });
-  if ((drag.frameGrip || drag.tool === "frame") && drag.moved) dragFrame(pad, drag, insidePhoto(pad, ...place));
+  if ((drag.borderGrip || drag.tool === "border") && drag.moved) dragBorder(pad, drag, insidePhoto(pad, ...place));
   else if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
   } else if (drag.tool === "brush") brushAt(pad, at, place, drag);
@@ -206,7 +206,7 @@ function endTool(pad, at, place) {
 
 /** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
 function finishDrag(pad, drag, place) {
-  if (pad.ui.framing) endFrame(pad);
+  if (pad.ui.draggedBorder) endBorder(pad);
   else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
@@ -241,8 +241,8 @@ function eraseAt(pad, at, place) {
 /** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside of the stage */
 function hoverAt(pad, at, place) {
   change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
-  const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
+  const line = () => borderGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), border: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();
@@ -471,5 +471,5 @@ async function selectAtCursor(pad) {
   const at = roundedPath([pad.ui.cross])[0];
   pad.set({ cross: null });
   if (!(await selectObject(pad, { at }))) return;
-  requestAnimationFrame(() => pad.root.querySelector("[data-area-action]")?.focus()); // it is shown in this frame
+  requestAnimationFrame(() => pad.root.querySelector("[data-area-action]")?.focus()); // the button is shown from this frame on
 }

@@ -1,4 +1,4 @@
-"""The frame of a scan: what is found, what is left alone, and how guidance moves with it."""
+"""The border of a scan: what is found, what is left alone, and how guidance moves with it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, Points, Recipe, Stroke
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
+from colorzoo.inference.border import find_border
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.frame import find_frame
 from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
 from inference.flood_model import Flood, red
 
@@ -33,8 +33,8 @@ def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int 
     return smooth.clip(0, 100)
 
 
-def framed(tone: float, noise: float = 0.0, inside: Array | None = None) -> Array:
-    """Return a scene within a frame of one tone; its inside is `INSIDE`."""
+def bordered(tone: float, noise: float = 0.0, inside: Array | None = None) -> Array:
+    """Return a scene within a border of one tone; its inside is `INSIDE`."""
     x, y, width, height = INSIDE[:4]
     whole = np.full((height + 44, width + 54), tone, np.float32)
     whole[y : y + height, x : x + width] = scene(height, width) if inside is None else inside
@@ -42,7 +42,7 @@ def framed(tone: float, noise: float = 0.0, inside: Array | None = None) -> Arra
 
 
 def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
-    """Check that a frame is found, and cuts at most ``tolerance`` pixels of the image on any side."""
+    """Check that a border is found, and cuts at most ``tolerance`` pixels of the image on any side."""
     assert found is not None
     right, below = INSIDE.x + INSIDE.width, INSIDE.y + INSIDE.height
     cut = (
@@ -56,22 +56,22 @@ def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
 
 @pytest.mark.parametrize("tone", [2, 10, 90, 99])
 @pytest.mark.parametrize("noise", [0, 3])
-def test_dark_and_light_frames_are_found(tone: float, noise: float) -> None:
-    assert_near(find_frame(framed(tone, noise)))
+def test_dark_and_light_borders_are_found(tone: float, noise: float) -> None:
+    assert_near(find_border(bordered(tone, noise)))
 
 
 def film(bar: tuple[int, int], tone: float = 3, *, upright: bool = False) -> Array:
     """Return a film with two exposures, the bar between them from one column of `INSIDE` to another."""
     inside = scene(INSIDE.height, INSIDE.width, low=30)
     inside[:, slice(*bar)] = tone
-    whole = framed(tone, noise=1, inside=inside)
+    whole = bordered(tone, noise=1, inside=inside)
     return whole.T.copy() if upright else whole
 
 
 @pytest.mark.parametrize("upright", [False, True])
 def test_another_exposure_lies_outside(upright: bool) -> None:
     for bar, (start, stop) in (((130, 138), (0, 130)), ((20, 24), (24, 180))):
-        found = find_frame(film(bar, upright=upright))
+        found = find_border(film(bar, upright=upright))
         assert found is not None
         x, width = (found.y, found.height) if upright else (found.x, found.width)
         assert 0 <= x - INSIDE.x - start <= 3
@@ -84,8 +84,8 @@ def test_margins_of_a_film_lie_outside_with_numbers_on_them(upright: bool) -> No
         inside = scene(INSIDE.height, INSIDE.width, low=30)
         inside[:, max(first - 8, 0) : first] = inside[:, last : last + 8] = 3
         inside[INSIDE.height // 2 : INSIDE.height * 57 // 100, [first - 2, last + 2][first == 0]] = 90
-        whole = framed(3, noise=1, inside=inside)
-        found = find_frame(whole.T.copy() if upright else whole)
+        whole = bordered(3, noise=1, inside=inside)
+        found = find_border(whole.T.copy() if upright else whole)
         assert found is not None
         x, width = (found.y, found.height) if upright else (found.x, found.width)
         assert 0 <= x - INSIDE.x - first <= 3
@@ -93,27 +93,27 @@ def test_margins_of_a_film_lie_outside_with_numbers_on_them(upright: bool) -> No
 
 
 def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
-    assert_near(find_frame(film((130, 132))), 4)  # a line
-    assert_near(find_frame(film((120, 140))), 4)  # a door
-    assert_near(find_frame(film((130, 138), tone=96)), 4)  # a white post before a white margin
+    assert_near(find_border(film((130, 132))), 4)  # a line
+    assert_near(find_border(film((120, 140))), 4)  # a door
+    assert_near(find_border(film((130, 138), tone=96)), 4)  # a white post before a white margin
     post = scene(INSIDE.height, INSIDE.width, low=30)
     post[INSIDE.height * 7 // 100 :, 130:138] = 3  # it ends below the upper border
-    assert_near(find_frame(framed(3, noise=1, inside=post)), 4)
+    assert_near(find_border(bordered(3, noise=1, inside=post)), 4)
     shade = scene(INSIDE.height, INSIDE.width, low=30)
     shade[INSIDE.height * 14 // 100 :, 168:174] = 3  # near a side, but not all along it
-    assert_near(find_frame(framed(3, noise=1, inside=shade)), 4)
+    assert_near(find_border(bordered(3, noise=1, inside=shade)), 4)
     dim = scene(INSIDE.height, INSIDE.width, low=30)
     dim[:, 130:138] = 14  # darker than the image, and lighter than the film
-    assert_near(find_frame(framed(3, noise=1, inside=dim)), 4)
+    assert_near(find_border(bordered(3, noise=1, inside=dim)), 4)
 
 
 def test_lettering_and_holes_do_not_matter() -> None:
-    image = Image.fromarray(framed(4))
+    image = Image.fromarray(bordered(4))
     draw = ImageDraw.Draw(image)
     draw.text((60, 4), "SAFETY FILM 5063", fill=90)
     for column in range(0, image.width, 40):
         draw.rectangle([column, image.height - 16, column + 9, image.height - 8], fill=95)
-    assert_near(find_frame(np.array(image)))
+    assert_near(find_border(np.array(image)))
 
 
 @pytest.mark.parametrize("degrees", [-0.9, -0.5, 0.3, 0.6, 0.9])
@@ -124,26 +124,26 @@ def test_a_tilted_image_is_cut_to_what_lies_inside(tone: float, degrees: float) 
     rotated = np.array(Image.fromarray(around).rotate(degrees, Image.Resampling.BICUBIC)) > 0.5
     whole = np.where(rotated, scene(380, 520, 25, 80), np.float32(tone))
     whole[:12, :12] = 50  # something in a corner: no tilt is searched
-    found = find_frame(whole)
+    found = find_border(whole)
     assert found is not None
     part = rotated[found.y : found.y + found.height, found.x : found.x + found.width]
-    assert part.all()  # nothing of the frame
+    assert part.all()  # nothing of the border
     height, width = 300 - 440 * abs(np.sin(np.radians(degrees))), 440 - 300 * abs(np.sin(np.radians(degrees)))
     assert part.size > 0.97 * height * width  # of the largest upright rectangle
 
 
-def test_frames_within_each_other_are_all_found() -> None:
-    whole = framed(5)
+def test_borders_within_each_other_are_all_found() -> None:
+    whole = bordered(5)
     for width, tone in ((20, 97), (16, 6)):
         whole = np.pad(whole, width, constant_values=tone)
-        found = find_frame(whole)
+        found = find_border(whole)
         assert found is not None
         around = (whole.shape[0] - INSIDE.height - 44) // 2
         assert_near(Rectangle(found.x - around, found.y - around, found.width, found.height), tolerance=4)
 
 
-def like_its_frame() -> Array:
-    """Return an image that is partly as dark as its frame."""
+def like_its_border() -> Array:
+    """Return an image that is partly as dark as its border."""
     inside = scene(INSIDE.height, INSIDE.width, 30, 85)
     dark = np.random.default_rng(3).random((10, 15)) < 0.3
     inside[np.kron(dark, np.ones((12, 12), bool))] = 3
@@ -151,18 +151,18 @@ def like_its_frame() -> Array:
 
 
 def with_sides_apart(apart: float) -> Array:
-    """Return a frame, around an image of like lightness, whose tones above and below differ."""
-    whole = framed(3, inside=like_its_frame())
+    """Return a border, around an image of like lightness, whose tones above and below differ."""
+    whole = bordered(3, inside=like_its_border())
     whole[: INSIDE.y], whole[INSIDE.y + INSIDE.height :] = 3 + apart, 3 - apart
     return whole
 
 
 def test_sides_of_one_tone_differ_by_at_most_one_unit() -> None:
-    inside = find_frame(with_sides_apart(0.9))
+    inside = find_border(with_sides_apart(0.9))
     assert inside is not None
     assert INSIDE.contains(inside[:2])
     assert INSIDE.contains((inside.x + inside.width - 1, inside.y + inside.height - 1))
-    assert find_frame(with_sides_apart(1.1)) is None
+    assert find_border(with_sides_apart(1.1)) is None
 
 
 def night() -> Array:
@@ -202,26 +202,26 @@ def window() -> Array:
 
 
 @pytest.mark.parametrize("image", [night, horizon, studio, tiles, window, lambda: scene(160, 240)])
-def test_no_frame_is_seen_where_none_is(image) -> None:
-    assert find_frame(image()) is None
+def test_no_border_is_seen_where_none_is(image) -> None:
+    assert find_border(image()) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 400), (20, 20), (64, 9)])
-def test_tiny_images_have_no_frame(shape: tuple[int, int]) -> None:
-    assert find_frame(np.zeros(shape, np.float32)) is None
+def test_tiny_images_have_no_border(shape: tuple[int, int]) -> None:
+    assert find_border(np.zeros(shape, np.float32)) is None
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     return Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe).levels()
 
 
-def test_the_frame_stays_gray_and_the_inside_is_that_of_the_image_alone() -> None:
-    levels = (framed(4) * 2.55).astype(np.uint8)
+def test_the_border_stays_gray_and_the_inside_is_that_of_the_image_alone() -> None:
+    levels = (bordered(4) * 2.55).astype(np.uint8)
     x, y, width, height = INSIDE[:4]
     points = tuple(replace(red(90 + x, 60 + y, reach), radius=3) for reach in ("everywhere", 1.0))
     alone = tuple(replace(point, x=point.x - x, y=point.y - y) for point in points)
-    whole = color(levels, Recipe(points=points, frame=INSIDE))
-    part = color(levels[y : y + height, x : x + width], Recipe(points=alone, frame="none"))
+    whole = color(levels, Recipe(points=points, border=INSIDE))
+    part = color(levels[y : y + height, x : x + width], Recipe(points=alone, border="none"))
     assert np.array_equal(whole[y : y + height, x : x + width], part)
     assert np.ptp(part.astype(int), axis=2).max() > 20
     around = np.ones(levels.shape, bool)
@@ -229,12 +229,12 @@ def test_the_frame_stays_gray_and_the_inside_is_that_of_the_image_alone() -> Non
     assert np.array_equal(whole[around], levels[around][:, None].repeat(3, 1))
 
 
-def test_points_on_the_frame_are_ignored_with_a_note() -> None:
-    levels = (framed(4) * 2.55).astype(np.uint8)
-    recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), frame=INSIDE)
+def test_points_on_the_border_are_ignored_with_a_note() -> None:
+    levels = (bordered(4) * 2.55).astype(np.uint8)
+    recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), border=INSIDE)
     found = Colorizer(Flood(), device="cpu").colorize(RasterImage(levels), recipe)
-    assert "1 of 2 points on the frame ignored" in found.notes
-    assert "colored within the frame 24,20,180,120" in found.notes
+    assert "1 of 2 points on the border ignored" in found.notes
+    assert "colored within the border 24,20,180,120" in found.notes
 
 
 def test_a_recipe_moves_to_the_inside() -> None:
@@ -250,7 +250,7 @@ def test_a_recipe_moves_to_the_inside() -> None:
         extra={"classes": {"painted": [{"class": 1, "path": [[24, 20], [30, 20], [30, 40]]}]}},
     )
     moved, notes = crop_recipe(recipe, (234, 164), INSIDE)
-    assert (moved.width, moved.height, moved.frame, notes) == (180, 120, "none", ())
+    assert (moved.width, moved.height, moved.border, notes) == (180, 120, "none", ())
     assert moved.scribbles[0].path == ((0, 0), (76, 0), (76, 80))
     assert moved.boxes == (BoxHint(0, 0, 100, 50),)
     assert moved.areas[0].path == ((0, 0), (76, 0), (76, 80))
@@ -275,49 +275,50 @@ def test_tensors_are_cut_to_the_inside_at_any_resolution() -> None:
 
 def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
     image, points = (
-        RasterImage((framed(4) * 2.55).astype(np.uint8)),
+        RasterImage((bordered(4) * 2.55).astype(np.uint8)),
         Recipe(points=(red(90, 80, "everywhere"),)),
     )
     tensors = Guidance.from_recipe(points, *image.size)
     colorizer = Colorizer(Flood(), device="cpu")
-    job = colorizer.job(image, tensors, frame=INSIDE)
+    job = colorizer.job(image, tensors, border=INSIDE)
     (point,) = job.recipe.points
     assert (point.x, point.y, point.radius, point.ab) == (90 - INSIDE.x, 80 - INSIDE.y, 3, (60, 40))
-    assert job.notes == ("colored within the frame 24,20,180,120",)
+    assert job.notes == ("colored within the border 24,20,180,120",)
     board = ((torch.arange(64) + torch.arange(64)[:, None]) % 2)[None, None].float()
     for places, count in (
         (board, 2048),
         (board.clone().index_fill_(3, torch.tensor(63), 1), 0),
     ):  # more stay maps
         dense = Guidance(points=Points(places.expand(-1, 2, -1, -1), places))
-        job = colorizer.job(RasterImage(np.zeros((64, 64), np.uint8)), dense, frame="none")
+        job = colorizer.job(RasterImage(np.zeros((64, 64), np.uint8)), dense, border="none")
         assert (len(job.recipe.points), job.tensors.points is None) == (count, count > 0)
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance"):
-        colorizer.job(image, several, frame="none")
+        colorizer.job(image, several, border="none")
     with pytest.raises(GuidanceError, match=r"classes\.file covers the whole image"):
-        colorizer.job(image, Recipe(extra={"classes": {"file": "a.png"}}), frame=INSIDE)
+        colorizer.job(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
 
 
-def test_a_small_part_within_frames_is_no_image() -> None:
+def test_a_small_part_within_borders_is_no_image() -> None:
     """Less than 35 hundredths of a side are left."""
     for depth, found in ((51, True), (52, False)):
         whole = np.full((164, 234), 97, np.float32)
         whole[30:-30, 50:-50] = 5
         whole[depth:-depth, 60:-60] = scene(164 - 2 * depth, 114)
-        assert (find_frame(whole) is not None) == found
+        assert (find_border(whole) is not None) == found
 
 
-def test_frames_are_read_and_written() -> None:
-    assert Recipe.from_json({"version": 1}).frame == "none"  # as it was colored when it was made
-    assert Recipe.from_json({}).frame == "automatic"
-    assert Recipe.from_json({"frame": [1, 2, 30, 40]}).frame == Rectangle(1, 2, 30, 40)
+def test_borders_are_read_and_written() -> None:
+    assert Recipe.from_json({"version": 1}).border == "none"  # as it was colored when it was made
+    assert Recipe.from_json({}).border == "automatic"
+    for name in ("border", "frame"):  # the second is the former name
+        assert Recipe.from_json({name: [1, 2, 30, 40]}).to_dict()["border"] == [1, 2, 30, 40]
 
 
-@pytest.mark.parametrize("frame", ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True])
-def test_broken_frames_are_refused(frame: object) -> None:
-    with pytest.raises(GuidanceError, match="frame must be"):
-        Recipe.from_json({"frame": frame})
+@pytest.mark.parametrize("border", ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True])
+def test_broken_borders_are_refused(border: object) -> None:
+    with pytest.raises(GuidanceError, match="border must be"):
+        Recipe.from_json({"border": border})
 
 
 def test_a_rectangle_outside_the_image_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The frame of a scan in the pad: found, colored inside alone, dragged and switched off."""
+"""The border of a scan in the pad: found, colored inside alone, dragged and switched off."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pads import DirectPad, pixels
 from PIL import Image
 
 from colorzoo.guidance.areas import parse_mask
+from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.fields import Fields
-from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.photo import jpeg
 from colorzoo.studio.window import Window
-from inference.test_frame import INSIDE, framed
+from inference.test_border import INSIDE, bordered
 from inference.test_tilt import SIZE, TILTED, mask_of
 from tiny_model import tiny_model
 
@@ -30,7 +30,7 @@ POINT = {"x": 90, "y": 70, "radius": 4, "color": "#d02010"}
 
 def scan_file() -> bytes:
     memory = io.BytesIO()
-    Image.fromarray((framed(4) * 2.55).astype(np.uint8)).save(memory, "PNG")
+    Image.fromarray((bordered(4) * 2.55).astype(np.uint8)).save(memory, "PNG")
     return memory.getvalue()
 
 
@@ -47,31 +47,31 @@ def colorizer() -> Colorizer:
 
 
 @pytest.mark.parametrize(
-    "frame",
+    "border",
     ["automatic", [30, 24, 150, 100, -2.5]]
     + [pytest.param(each, marks=pytest.mark.nightly) for each in ("none", [30, 24, 150, 100])],
 )
 def test_the_pad_colors_what_python_colors(
-    pad: DirectPad, scan: Path, colorizer: Colorizer, frame: Any
+    pad: DirectPad, scan: Path, colorizer: Colorizer, border: Any
 ) -> None:
     photo = pad.open(scan_file())
-    assert photo["frame"] == pytest.approx(list(INSIDE[:4]), abs=6)
+    assert photo["border"] == pytest.approx(list(INSIDE[:4]), abs=6)
     area = {"action": "color", "path": [[100, 80], [160, 80], [130, 120]], "color": "#20a040"}
     paint = {"path": [[40, 40], [80, 44]], "size": 12, "color": "#3060b0"}
-    on_frame = {**POINT, "x": 3, "y": 3}
-    hints = {"points": [on_frame, POINT], "areas": [area], "paint": [paint]}
-    recipe = {"image": photo["image"], "frame": frame, **hints}
+    on_border = {**POINT, "x": 3, "y": 3}
+    hints = {"points": [on_border, POINT], "areas": [area], "paint": [paint]}
+    recipe = {"image": photo["image"], "border": border, **hints}
     shown = pad.ask("color", recipe=recipe)
     whole = np.asarray(colorizer(scan, recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
     first, second = shown.body["points"]
-    assert (first is None) == (frame != "none")
+    assert (first is None) == (border != "none")
     assert second["ab"][0] > 20
     body = pad.ask("export", recipe=recipe, format="png").body
     key = body["url"].removeprefix("api/download/").partition("?")[0]
     assert np.array_equal(pixels(pad.studio.downloads.pop(key, pad.session.id).data), whole)
     chroma = np.ptp(whole.astype(int), axis=2)
-    assert (chroma[: Y - 4].max() <= 1) == (frame != "none")
+    assert (chroma[: Y - 4].max() <= 1) == (border != "none")
 
 
 def test_places_and_maps_are_those_of_the_whole_photo(pad: DirectPad) -> None:
@@ -116,14 +116,14 @@ def test_places_and_maps_are_those_of_the_whole_photo(pad: DirectPad) -> None:
     assert np.abs(one - other).mean() < 2 < np.abs(one - plain).mean()
 
 
-def test_a_frame_outside_the_photo_is_refused_in_one_line(pad: DirectPad) -> None:
+def test_a_border_outside_the_photo_is_refused_in_one_line(pad: DirectPad) -> None:
     photo = pad.open(scan_file())
     for kind in ("color", "check"):
-        recipe = {"image": photo["image"], "frame": [0, 0, 9999, 50]}
+        recipe = {"image": photo["image"], "border": [0, 0, 9999, 50]}
         answer = pad.ask(kind, recipe=recipe).body
         assert answer["code"] == "bad_recipe"
         assert "does not lie within the image" in answer["message"]
-    assert pad.ask("check", recipe={"frame": "auto"}).body["code"] == "bad_recipe"
+    assert pad.ask("check", recipe={"border": "auto"}).body["code"] == "bad_recipe"
 
 
 def test_a_small_window_of_a_large_photo_gives_no_huge_map() -> None:
@@ -133,7 +133,7 @@ def test_a_small_window_of_a_large_photo_gives_no_huge_map() -> None:
 
 
 @pytest.fixture
-def framed_pad(browser: Any, address: str, scan: Path) -> Iterator[BrowserPad]:
+def bordered_pad(browser: Any, address: str, scan: Path) -> Iterator[BrowserPad]:
     with watched_pad(browser, address) as pad:
         pad.open_ready(scan)
         yield pad
@@ -147,35 +147,35 @@ def exported(pad: BrowserPad, target: Path) -> np.ndarray:
 
 @pytest.mark.browser
 def test_the_line_is_dragged_and_switched_off(
-    framed_pad: BrowserPad, scan: Path, colorizer: Colorizer, tmp_path: Path
+    bordered_pad: BrowserPad, scan: Path, colorizer: Colorizer, tmp_path: Path
 ) -> None:
-    pad = framed_pad
-    assert "frame" not in pad.recipe()  # the command line finds it too
+    pad = bordered_pad
+    assert "border" not in pad.recipe()  # the command line finds it too
     found = np.asarray(colorizer(scan))
     assert np.array_equal(exported(pad, tmp_path / "found.png"), found)
 
     x, y, width, height = pad.page.evaluate("colorzooPad.inside()")
     pad.drag((x + width, y + height / 2), (x + width - 40, y + height / 2))
     pad.settle()
-    frame = pad.recipe()["frame"]
-    assert frame == pytest.approx([x, y, width - 40, height], abs=2)
+    border = pad.recipe()["border"]
+    assert border == pytest.approx([x, y, width - 40, height], abs=2)
     recipe = tmp_path / "hints.json"
     recipe.write_text(json.dumps(pad.recipe()))
     moved = exported(pad, tmp_path / "moved.png")
     assert np.array_equal(moved, np.asarray(colorizer(scan, recipe)))
     assert np.ptp(moved[:, x + width - 30 :].astype(int), axis=2).max() <= 1
 
-    pad.page.click("[data-action=no-frame]")
+    pad.page.click("[data-action=no-border]")
     pad.settle()
-    assert pad.recipe()["frame"] == "none"
+    assert pad.recipe()["border"] == "none"
     whole = exported(pad, tmp_path / "whole.png")
-    assert np.array_equal(whole, np.asarray(colorizer(scan, frame="none")))
-    pad.page.click("[data-action=found-frame]")
+    assert np.array_equal(whole, np.asarray(colorizer(scan, border="none")))
+    pad.page.click("[data-action=found-border]")
     pad.settle()
-    assert "frame" not in pad.recipe()
+    assert "border" not in pad.recipe()
     pad.page.keyboard.press("Control+z")
     pad.settle()
-    assert pad.recipe()["frame"] == "none"
+    assert pad.recipe()["border"] == "none"
 
 
 def test_maps_of_a_tilted_part_lie_where_it_lies() -> None:

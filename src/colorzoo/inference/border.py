@@ -19,20 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.guidance.border import Rectangle
 
 _LONGEST = 512  # pixels of the copy in which lines are searched
-_DEEPEST = 0.26  # of a side, to which a frame may reach
+_DEEPEST = 0.26  # of a side, to which a border may reach
 _STEEPEST = 0.018  # rise of a line along its side
-_LAYERS = (2, 2, 3)  # least number of clear sides of frames within each other, from outside
+_LAYERS = (2, 2, 3)  # least number of clear sides of borders within each other, from outside
 _NEAR, _FAR = 3, 8  # pixels inside a line that must differ from the tone outside
-_EVEN = (5.0, 12.0)  # CIE units from the tone within which a frame is even: of clean and of noisy scans
-_MOST_DIRT = 0.3  # share of the pixels of a frame that may differ: lettering, holes, stains
+_EVEN = (5.0, 12.0)  # CIE units from the tone within which a border is even: of clean and of noisy scans
+_MOST_DIRT = 0.3  # share of the pixels of a border that may differ: lettering, holes, stains
 _CLEAR, _FAINT = 0.72, 0.25  # share of the columns that step: of a clear line, and of one beside clear ones
 _FAIR = 0.45  # the same, of lines on all four sides
 _CLOSE = 0.6  # share of the greatest support from which a line further outside is preferred
-_DARK, _LIGHT = 20.0, 72.0  # tones of frames on fewer than four sides
-_ALIKE = 14.0  # CIE units between the tones of the sides of one frame
+_DARK, _LIGHT = 20.0, 72.0  # tones of borders on fewer than four sides
+_ALIKE = 14.0  # CIE units between the tones of the sides of one border
 _SAME = 1.0  # the same, of sides so even that less support is enough
 _SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # of each side
@@ -40,17 +40,17 @@ _TILTS = (7.0, 1.0)  # degrees to both sides that are searched, and their steps
 _FINER = (1.0, 0.25)  # the same, around the best of them
 _CLEAREST = 0.3  # below the greatest sum of supports, from which a tilt has a share in the mean
 _LEAST_TILT = 0.3  # degrees; less is upright
-_SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
+_SUM = 2.0  # least sum of the supports of three or four lines of a tilted border
 _CORNER = 0.02  # of the shorter side, whose tones tell whether a tilt is searched
 _COARSE = 256  # pixels of the copy in which the tilts are searched first
 _BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of a bar beside the image
-_CROSSING = 0.97  # share of its pixels that have the tone of the frame
+_CROSSING = 0.97  # share of its pixels that have the tone of the border
 _LETTERED = 0.9  # the same, near a side, where a number may stand on the bar
 _BAR_EVEN = 8.0  # CIE units from that tone within which they have it
 _MARGIN = 0.08  # share of a side beyond a bar that is near it; more is another exposure
 
 Array = NDArray[Any]
-Depths = tuple[int, int, int, int]  # of a frame at the top, left, bottom and right
+Depths = tuple[int, int, int, int]  # of a border at the top, left, bottom and right
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class _Line:
         return self.depth + (abs(self.rise) + 1) // 2
 
 
-def find_frame(lightness: Array) -> Rectangle | None:
+def find_border(lightness: Array) -> Rectangle | None:
     """Find the image within the border of a scan, upright or tilted by up to about 7 degrees.
 
     Examples:
-        >>> print(find_frame(np.full((64, 96), 50.0, dtype=np.float32)))
+        >>> print(find_border(np.full((64, 96), 50.0, dtype=np.float32)))
         None
 
     Args:
@@ -116,7 +116,7 @@ def find_frame(lightness: Array) -> Rectangle | None:
 
 
 def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of the image within all frames, given the outermost, or None."""
+    """Return left, top, right and bottom of the image within all borders, given the outermost, or None."""
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
     depths, layers = outermost, iter(_LAYERS[1:])
     while depths is not None:
@@ -134,29 +134,29 @@ def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int,
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Cut off bars of the frame's dark tone, and what lies beyond: another exposure, or a film's margin."""
+    """Cut off bars of the border's dark tone, and what lies beyond: another exposure, or a film's margin."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
     if tone > _DARK:
         return left, top, right, bottom
-    is_frame = np.abs(small - tone) < _BAR_EVEN
-    left, right = _widest_part(is_frame[top:bottom], left, right)
-    top, bottom = _widest_part(is_frame[:, left:right].T, top, bottom)
+    is_border = np.abs(small - tone) < _BAR_EVEN
+    left, right = _widest_part(is_border[top:bottom], left, right)
+    top, bottom = _widest_part(is_border[:, left:right].T, top, bottom)
     return left, top, right, bottom
 
 
-def _widest_part(is_frame: Array, first: int, end: int) -> tuple[int, int]:
+def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
     """Return the columns that are left on the wider side of each bar."""
-    while (bar := _find_bar(is_frame[:, first:end])) is not None:
+    while (bar := _find_bar(is_border[:, first:end])) is not None:
         start, stop = bar
         first, end = (first, first + start) if start >= end - first - stop else (first + stop, end)
     return first, end
 
 
-def _find_bar(is_frame: Array) -> tuple[int, int] | None:
+def _find_bar(is_border: Array) -> tuple[int, int] | None:
     """Return the columns of a bar across all rows, nearly all of them near a side; None without one."""
-    shares, side = is_frame.mean(axis=0), is_frame.shape[1]
+    shares, side = is_border.mean(axis=0), is_border.shape[1]
     for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
         crossing = np.pad(shares >= least, 1)
         for start, stop in np.flatnonzero(crossing[1:] != crossing[:-1]).reshape(-1, 2).tolist():
@@ -167,7 +167,7 @@ def _find_bar(is_frame: Array) -> tuple[int, int] | None:
 
 
 def _find_tilt(small: Array) -> float | None:
-    """Return the degrees by which a frame is turned clockwise; None for an upright frame, or none."""
+    """Return the degrees by which a border is turned clockwise; None for an upright border, or none."""
     side = max(2, round(_CORNER * min(small.shape)))
     ends = (slice(side), slice(-side, None))
     corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
@@ -222,7 +222,7 @@ def _shrink(lightness: Array, longest: int) -> Array:
 
 
 def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
-    """Return the depth of one frame at the top, left, bottom and right, or None."""
+    """Return the depth of one border at the top, left, bottom and right, or None."""
     if min(lightness.shape) < 48:
         return None
     turned = _sides(lightness)
@@ -243,7 +243,7 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
         likely = sum(line is not None and line.support >= 0.5 for line in lines)
         if likely + len(turned) - len(lines) < 2:
             return []
-    # again, between the ends of the neighboring sides, where the frame's own corners do not count
+    # again, between the ends of the neighboring sides, where the border's own corners do not count
     ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
     near = [None if line is None else (line.rise,) for line in lines]
     return [
@@ -255,7 +255,7 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
 
 
 def _level_layer(straight: Array) -> Depths | None:
-    """Return the depth of the frame by which an image was turned upright, at each side as `_find_layer`."""
+    """Return the depth of the border by which an image was turned upright, at each side as `_find_layer`."""
     turned = _sides(straight)
     lines = _find_lines(turned, (0,))
     tone, alike = _of_one_tone(lines, _FAINT, _ALIKE)
@@ -263,7 +263,7 @@ def _level_layer(straight: Array) -> Depths | None:
 
 
 def _agree(turned: list[Array], lines: list[_Line | None], least_sides: int) -> Depths | None:
-    """Return the depths of the sides of a frame if enough of them are clear and of one tone."""
+    """Return the depths of the sides of a border if enough of them are clear and of one tone."""
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike:
         return None
@@ -274,7 +274,7 @@ def _agree(turned: list[Array], lines: list[_Line | None], least_sides: int) -> 
 
 
 def _depths(turned: list[Array], lines: list[_Line | None], tone: float, alike: list[_Line]) -> Depths:
-    """Return the depth of a frame of some tone at the top, left, bottom and right."""
+    """Return the depth of a border of some tone at the top, left, bottom and right."""
     even = max(line.even for line in alike)
     deepest = max(line.inside for line in alike)
     depths = []
@@ -347,7 +347,7 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     enough = support >= max(_CLOSE * float(support.max()), _FAINT)
     for place in np.flatnonzero(
         enough
-    ):  # the outermost: a line further inside is of the image, or a next frame
+    ):  # the outermost: a line further inside is of the image, or a next border
         above = slice(0, depth[place] - 1)
         dirt = np.mean(np.abs(strip[above] - tone[place]) > even[place])
         drift = np.quantile(np.abs(middle[above] - tone[place]), 0.9)
@@ -378,7 +378,7 @@ def _past_edge(image: Array, line: _Line) -> int:
 
 
 def _even_rows(image: Array, tone: float, even: float) -> int:
-    """Return how many rows from the top have the tone of the frame nearly throughout."""
+    """Return how many rows from the top have the tone of the border nearly throughout."""
     rows = image[: int(_DEEPEST * len(image))]
     full = np.mean(np.abs(rows - tone) < even, axis=1) > 0.9
     return int(np.cumprod(full).sum())

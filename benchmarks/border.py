@@ -1,7 +1,7 @@
-"""Frames of scans: how far a border around a photo changes the colors inside, and frames seen where none is.
+"""Detection of scan borders: effect of a border on the colors inside, and false detections.
 
 Every photo is put into a simulated film rebate (dark) or print margin (light) of 3 to 12 % of its sides, with
-noise, lettering and uneven edges. ``ours`` finds the frame, the reference colors the whole image.
+noise, lettering and uneven edges. ``ours`` finds the border, the reference colors the whole image.
 Photos are also laid askew on a mount: there PSNR is that of the whole scan, whose mount is gray, and the
 reference is the scan colored as a whole, or within the largest upright box inside the photo.
 """
@@ -23,7 +23,7 @@ from torch import Tensor
 from benchmarks._common import PHOTOS, Options, Row, SkippedError, unseen_sources, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
-from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
@@ -53,7 +53,7 @@ def run(options: Options) -> list[Row]:
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
     askew: list[_Askew] = []
-    false_loss, framed, count = [], 0, 0
+    false_loss, bordered, count = [], 0, 0
     for number, source in enumerate(islice(sources, options.images)):
         photo = read_image(source.read()).levels
         if photo.ndim != 3:
@@ -64,7 +64,7 @@ def run(options: Options) -> list[Row]:
         generator = np.random.default_rng(number)
         truth = _color(colorizer, photo, "none")
         if find_inside(RasterImage(photo), "automatic") is not None:
-            framed += 1
+            bordered += 1
             false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
             continue  # a border around a border says nothing
         askew += [_color_askew(colorizer, photo, truth, degrees, number) for degrees in _TILTS]
@@ -84,7 +84,7 @@ def run(options: Options) -> list[Row]:
     return [
         Row("CIE units by which a border moves the colors inside", ours, none, ours, 1.5, "lower", place),
         Row("PSNR in dB that a border costs inside", our_loss, loss, our_loss, 0.05, "lower", place),
-        Row("photos that get a frame without a border", framed, count, framed, 3, "lower", place),
+        Row("photos that get a border without a border", bordered, count, bordered, 3, "lower", place),
         Row("PSNR in dB that these lose together", total, 0.0, total, 0.01, "lower", place),
         *_rows_askew(askew, place),
     ]
@@ -96,7 +96,7 @@ class _Askew:
 
     Attributes:
         degrees: Its tilt.
-        found: PSNR of the scan within the tilted frame that is found.
+        found: PSNR of the scan within the tilted border that is found.
         whole: The same, colored as a whole.
         upright: The same, within the largest upright box inside the photo.
         moved: CIE units by which colors differ from those of the straight photo.
@@ -125,8 +125,8 @@ def _color_askew(colorizer: Colorizer, photo: Levels, truth: Levels, degrees: in
     tone = 12 if number % 2 else 235
     scan, inside = lay_askew(photo, tilt, tone, np.random.default_rng(number))
     alone, _ = lay_askew(truth, tilt, tone, np.random.default_rng(number))
-    frames: tuple[FrameSetting, ...] = ("automatic", "none", _upright_inside(inside))
-    found, whole, upright = (_color(colorizer, scan, frame) for frame in frames)
+    borders: tuple[BorderSetting, ...] = ("automatic", "none", _upright_inside(inside))
+    found, whole, upright = (_color(colorizer, scan, border) for border in borders)
     return _Askew(
         degrees,
         *(_psnr(one, scan) for one in (found, whole, upright)),
@@ -209,8 +209,8 @@ def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tup
     return shown, (top, left)
 
 
-def _color(colorizer: Colorizer, levels: Levels, frame: FrameSetting) -> Levels:
-    found: Levels = colorizer.colorize(RasterImage(levels), frame=frame).levels()
+def _color(colorizer: Colorizer, levels: Levels, border: BorderSetting) -> Levels:
+    found: Levels = colorizer.colorize(RasterImage(levels), border=border).levels()
     return found
 
 

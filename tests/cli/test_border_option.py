@@ -1,4 +1,4 @@
-"""``--frame`` of colorize and the frame in Python."""
+"""``--border`` of colorize and the border in Python."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image
 import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.image_io.provenance import read_provenance
-from inference.test_frame import INSIDE, framed
+from inference.test_border import INSIDE, bordered
 
 
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
     path = tmp_path / "scan.png"
-    Image.fromarray((framed(4) * 2.55).astype(np.uint8)).save(path)
+    Image.fromarray((bordered(4) * 2.55).astype(np.uint8)).save(path)
     return path
 
 
@@ -25,17 +25,17 @@ def chroma(path: Path) -> np.ndarray:
     return np.ptp(np.asarray(Image.open(path).convert("RGB")).astype(int), axis=2)
 
 
-def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
+def test_the_border_of_a_scan_stays_gray_unless_told_otherwise(
     scan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found, whole, part = (scan.with_name(name) for name in ("found.png", "whole.png", "part.png"))
     assert main(["colorize", str(scan), "-o", str(found), "--model", "colorzoo2026"]) == 0
-    assert "colored within the frame" in capsys.readouterr().out
-    assert main(["colorize", str(scan), "-o", str(whole), "--model", "colorzoo2026", "--frame", "none"]) == 0
+    assert "colored within the border" in capsys.readouterr().out
+    assert main(["colorize", str(scan), "-o", str(whole), "--model", "colorzoo2026", "--border", "none"]) == 0
     assert "within" not in capsys.readouterr().out
     rectangle = str(INSIDE)
     assert (
-        main(["colorize", str(scan), "-o", str(part), "--model", "colorzoo2026", "--frame", rectangle]) == 0
+        main(["colorize", str(scan), "-o", str(part), "--model", "colorzoo2026", "--border", rectangle]) == 0
     )
     edge = np.ones(chroma(scan).shape, bool)
     edge[INSIDE.y : INSIDE.y + INSIDE.height, INSIDE.x : INSIDE.x + INSIDE.width] = False
@@ -43,9 +43,9 @@ def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
     assert chroma(whole)[edge].max() > 0
     assert chroma(found).max() > 0
     records = [read_provenance(path) for path in (found, whole, part)]
-    assert [bool(record and record.frame) for record in records] == [True, False, True]
+    assert [bool(record and record.border) for record in records] == [True, False, True]
     assert records[2] is not None
-    assert (records[2].frame, records[2].name) == (rectangle, "scan.png")
+    assert (records[2].border, records[2].name) == (rectangle, "scan.png")
     assert float(records[2].uncertainty) > 0
-    with pytest.warns(UserWarning, match="within the frame"):
-        colorzoo.colorize(scan, "colorzoo2026", frame=tuple(INSIDE[:4]))
+    with pytest.warns(UserWarning, match="within the border"):
+        colorzoo.colorize(scan, "colorzoo2026", border=tuple(INSIDE[:4]))

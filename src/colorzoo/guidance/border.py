@@ -75,20 +75,20 @@ def _turned(x: Any, y: Any, degrees: float) -> tuple[Any, Any]:
     return x * cosine - y * sine, x * sine + y * cosine
 
 
-FrameName = Literal["automatic", "none"]
-FrameSetting = FrameName | Rectangle
+BorderName = Literal["automatic", "none"]
+BorderSetting = BorderName | Rectangle
 """Part of the image that the model receives and colorizes.
 
 ``"automatic"``: the inside of a detected border, or the whole image if none is detected. ``"none"``: the
 whole image. A `Rectangle`: that part.
 """
-FRAME_NAMES: tuple[FrameName, ...] = get_args(FrameName)
+BORDER_NAMES: tuple[BorderName, ...] = get_args(BorderName)
 _LEAST_SIDE = 8  # pixels
 _MOST_TILT = 45.0  # degrees
 
 
-def read_frame(value: object, name: str) -> FrameSetting:
-    """Validate a parsed ``frame`` setting.
+def read_border(value: object, name: str) -> BorderSetting:
+    """Validate a parsed ``border`` setting.
 
     Args:
         value: A name, or four whole numbers x, y, width and height, optionally followed by a tilt in degrees;
@@ -100,7 +100,7 @@ def read_frame(value: object, name: str) -> FrameSetting:
     """
     if value is None:
         return "automatic"
-    for known in FRAME_NAMES:
+    for known in BORDER_NAMES:
         if value == known:
             return known
     numbers = value if isinstance(value, list | tuple) else ()
@@ -124,14 +124,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def parse_frame(text: str, name: str) -> FrameSetting:
-    """Parse a ``frame`` setting from text: ``automatic``, ``20,15,600,400`` or ``20,15,600,400,-2.5``."""
+def parse_border(text: str, name: str) -> BorderSetting:
+    """Parse a ``border`` setting from text: ``automatic``, ``20,15,600,400`` or ``20,15,600,400,-2.5``."""
     parts = [part.strip() for part in text.split(",")]
     sides = [int(part) for part in parts[:4] if part.lstrip("-").isdecimal()]
     if len(sides) != 4 or len(parts) > 5:
-        return read_frame(text, name)
+        return read_border(text, name)
     try:
         tilts = [float(part) for part in parts[4:]]
     except ValueError:
-        return read_frame(text, name)
-    return read_frame([*sides, *tilts], name)
+        return read_border(text, name)
+    return read_border([*sides, *tilts], name)

@@ -1,36 +1,36 @@
-/** The frame of a scan: the line within which the photo is colored, and its panel. */
+/** The border of a scan: the line within which the photo is colored, and its panel. */
 
 import { button, h, section, setText, show, t } from "./dom.js";
 import { boxBetween, gripAt, resized, turnedPlace } from "./shapes.js";
 import { change } from "./state.js";
 
 /**
- * @typedef {"automatic" | "none" | [number, number, number, number] | [number, number, number, number, number]} Frame
+ * @typedef {"automatic" | "none" | [number, number, number, number] | [number, number, number, number, number]} Border
  *   x, y, width and height of the part that is colored, and degrees by which it is turned clockwise about its center
  * @typedef {import("./shapes.js").Box & {tilt: number}} Inside
  */
 
 const LEAST_INSIDE = 8; // pixels
 const MOST_TILT = 45; // degrees
-const GRABS = ["point", "frame"]; // tools that can drag the line
+const GRABS = ["point", "border"]; // tools that can drag the line
 
-/** @param {any} value @returns {Frame} @throws {Error} with a message for the user */
-export function readFrame(value) {
+/** @param {any} value @returns {Border} @throws {Error} with a message for the user */
+export function readBorder(value) {
   const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger) && Number.isFinite(value[4] ?? 0) && Math.abs(value[4] ?? 0) <= MOST_TILT;
-  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The frame of this recipe must be "automatic", "none" or a list of x, y, width, height and tilt.');
+  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border of this recipe must be "automatic", "none" or a list of x, y, width, height and tilt.');
   return value;
 }
 
 export function insideOf(pad) {
   const { photo, ui, doc } = pad;
   if (!photo || pad.model()?.input === "sketch") return null;
-  const found = ui.framing ?? (doc.frame === "automatic" ? photo.frame : doc.frame);
+  const found = ui.draggedBorder ?? (doc.border === "automatic" ? photo.border : doc.border);
   if (!found || found === "none") return null;
   const [x, y, width, height, tilt = 0] = found;
   return { x, y, width, height, tilt };
 }
 
-export function isOnFrame(pad, x, y) {
+export function isOnBorder(pad, x, y) {
   const inside = insideOf(pad);
   if (!inside) return false;
   const [across, down] = turnedPlace(inside, [x, y], -inside.tilt);
@@ -38,11 +38,11 @@ export function isOnFrame(pad, x, y) {
 }
 
 /** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
-export function frameGripAt(pad, place, reach) {
+export function borderGripAt(pad, place, reach) {
   const inside = GRABS.includes(pad.ui.tool) ? insideOf(pad) : null;
   if (!inside) return null;
   const straight = turnedPlace(inside, place, -inside.tilt);
-  if (pad.ui.tool === "frame") return gripAt(inside, straight, 2 * reach);
+  if (pad.ui.tool === "border") return gripAt(inside, straight, 2 * reach);
   const { left, top, right, bottom } = gripAt(inside, straight, reach) ?? {};
   const { photo } = pad; // points can be set along its own borders
   const grip = { left: left && inside.x > 0, top: top && inside.y > 0, right: right && inside.x + inside.width < photo.width, bottom: bottom && inside.y + inside.height < photo.height };
@@ -50,48 +50,48 @@ export function frameGripAt(pad, place, reach) {
 }
 
 /** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
-export function dragFrame(pad, drag, place) {
+export function dragBorder(pad, drag, place) {
   const { photo } = pad;
-  const { frameBox, frameGrip } = drag;
-  const tilt = frameGrip ? frameBox.tilt : 0;
-  const box = frameGrip ? resized(frameBox, frameGrip, turnedPlace(frameBox, place, -tilt)) : boxBetween(drag.began, place);
+  const { borderBox, borderGrip } = drag;
+  const tilt = borderGrip ? borderBox.tilt : 0;
+  const box = borderGrip ? resized(borderBox, borderGrip, turnedPlace(borderBox, place, -tilt)) : boxBetween(drag.began, place);
   if (tilt) {
-    const middle = turnedPlace(frameBox, [box.x + box.width / 2, box.y + box.height / 2], tilt); // so that the other sides stay
+    const middle = turnedPlace(borderBox, [box.x + box.width / 2, box.y + box.height / 2], tilt); // so that the other sides stay
     [box.x, box.y] = [Math.round(middle[0] - box.width / 2), Math.round(middle[1] - box.height / 2)];
   }
   const [left, top] = [Math.max(0, box.x), Math.max(0, box.y)];
   const [right, bottom] = [Math.min(photo.width, box.x + box.width), Math.min(photo.height, box.y + box.height)];
-  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ framing: [left, top, right - left, bottom - top, ...(tilt ? [tilt] : [])] });
+  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ draggedBorder: [left, top, right - left, bottom - top, ...(tilt ? [tilt] : [])] });
 }
 
-export function endFrame(pad) {
-  const { framing } = pad.ui;
-  if (!framing) return;
-  change(pad.ui, { framing: null });
-  setFrame(pad, framing, t("scan border"));
+export function endBorder(pad) {
+  const { draggedBorder } = pad.ui;
+  if (!draggedBorder) return;
+  change(pad.ui, { draggedBorder: null });
+  setBorder(pad, draggedBorder, t("scan border"));
 }
 
-/** @param {Frame} frame @param {string} label */
-function setFrame(pad, frame, label) {
+/** @param {Border} border @param {string} label */
+function setBorder(pad, border, label) {
   pad.set({ classes: null });
-  pad.edit({ ...pad.doc, frame }, label);
+  pad.edit({ ...pad.doc, border }, label);
   pad.announce(insideOf(pad) ? t("Only the image inside the border is colored") : t("The whole scan is colored"));
 }
 
-export function createFramePanel(pad) {
+export function createBorderPanel(pad) {
   const words = h("p", { class: "cz-hint" });
-  const off = button({ text: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no scan border")), action: "no-frame" });
-  const found = button({ text: t("Use the detected border"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("detected border")), action: "found-frame" });
-  const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("frame") });
+  const off = button({ text: t("Color the whole scan"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("no scan border")), action: "no-border" });
+  const found = button({ text: t("Use the detected border"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("detected border")), action: "found-border" });
+  const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("border") });
   const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, found, draw));
   const update = () => {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
-    show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (photo.frame !== null || doc.frame !== "automatic" || ui.tool === "frame"));
+    show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (photo.border !== null || doc.border !== "automatic" || ui.tool === "border"));
     setText(words, inside ? t("Only the image inside this line is colored. Drag its sides to move it.") : t("The whole scan is colored. Draw a border to leave out film edges and margins."));
     show(off, inside !== null);
-    show(found, doc.frame !== "automatic" && photo?.frame !== null);
-    show(draw, ui.tool !== "frame" && inside === null);
+    show(found, doc.border !== "automatic" && photo?.border !== null);
+    show(draw, ui.tool !== "border" && inside === null);
   };
   return { el, update };
 }
