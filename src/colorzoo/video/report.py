@@ -47,7 +47,7 @@ def shot_entries(
         entry = replace(
             whole,
             uncertainty=shot.uncertainty,
-            frame=shot.frame,
+            border=shot.border,
             notes="; ".join((*ReadIssues(list(shot.broken)).lines(), *shot.notes)),
             first_frame=shot.first,
             last_frame=shot.last,
@@ -55,6 +55,6 @@ def shot_entries(
             first_time=shot.start,
             last_time=shot.end,
         )
-        entries.append(shown(entry, frame.image.levels(), entry.frame))
+        entries.append(shown(entry, frame.image.levels(), entry.border))
         advance()
     return sorted_entries(entries)

@@ -39,7 +39,7 @@ class Shot:
         count: Number of frames.
         start: Time code or file name of the first frame.
         end: Time code or file name of the last frame.
-        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
+        border: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
         doubt: Mean color error that the model predicts for the frames it colorized, in CIE units; None if the
             model predicts none or it was not requested.
         broken: Time codes or names of damaged and missing frames.
@@ -50,7 +50,7 @@ class Shot:
     count: int
     start: str = ""
     end: str = ""
-    frame: str = ""
+    border: str = ""
     uncertainty: float | None = None
     broken: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -296,7 +296,7 @@ class _OpenShot:
         self._writer.close()
         shot = replace(
             self._shot,
-            frame="" if self._inside is None else str(self._inside),
+            border="" if self._inside is None else str(self._inside),
             uncertainty=self._colorer.uncertainty,
             broken=tuple(self._broken),
             notes=tuple(self._colorer.notes),
