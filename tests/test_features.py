@@ -75,16 +75,16 @@ def test_weights_that_are_trained_get_gradients() -> None:
     ("name", "value"), [*((name, 50.0) for name in sorted(WITHOUT)), ("cho2023_small", 1.0)]
 )
 def test_a_model_without_a_network_of_photos_says_so(name: str, value: float) -> None:
-    with pytest.raises(ColorzooError, match="offers no features"):
+    with pytest.raises(ColorzooError, match="has no feature maps"):
         colorzoo.features(colorzoo.create_model(name), torch.full((1, 1, 64, 64), value))
 
 
 def test_features_of_a_image_in_color_are_refused() -> None:
-    with pytest.raises(ColorzooError, match=r"for RGB in \[0, 1\] pass rgb_to_lab"):
+    with pytest.raises(ColorzooError, match=r"rgb_to_lab"):
         colorzoo.features(colorzoo.create_model("colorzoo2026"), torch.zeros(1, 3, 32, 32))
 
 
 @pytest.mark.parametrize("level", [4, -5])
 def test_an_unknown_level_is_named(level: int) -> None:
-    with pytest.raises(ColorzooError, match=rf"no level {level}; its levels are 0 to 3"):
+    with pytest.raises(ColorzooError, match=rf"levels must be .* got {level}"):
         colorzoo.features(narrow("zhang2016"), torch.zeros(1, 1, 32, 32), levels=[level])

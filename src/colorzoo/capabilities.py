@@ -1,8 +1,8 @@
-"""Capabilities: methods that a model may offer beside ``forward``.
+"""Capabilities: optional methods of a `ColoringModel` besides ``forward``.
 
-A `ColoringModel` offers a capability by having its methods; nothing is inherited, registered or forwarded by
-the task. Callers ask with ``isinstance``, which compares names only, so a method must have the meaning and
-the shapes that are given here.
+A model has a capability if it defines the methods of the protocol; it does not inherit from the protocol.
+Callers test with ``isinstance``, which compares method names only. A method with one of these names must have
+the documented meaning and shapes.
 """
 
 from __future__ import annotations
@@ -35,85 +35,79 @@ __all__ = [
 ]
 
 Transform = Literal["adain", "wct"]
-"""Statistics that `Stylizes.stylize` matches."""
+"""Statistics that `Stylizes.stylize` matches: means and deviations (AdaIN), or covariances too (WCT)."""
 
 
 @runtime_checkable
 class ColorsFrames(Protocol):
-    """A model that uses the colors of the previous frame of a video, such as ``zhang2019``.
+    """A model that conditions each video frame on the previous frame, such as ``zhang2019``.
 
-    With it ``colorzoo video --reference`` colors frames one after the other.
+    Used by ``colorzoo video --reference``, which then processes frames sequentially.
     """
 
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
-        """Return the ab of successive frames.
+        """Predict ab ``(T, 2, H, W)`` in CIE units for successive frames.
 
         Args:
             frames: Lightness ``(T, 1, H, W)`` in [0, 100].
-            exemplar: The reference of all frames.
-            previous: Lab ``(1, 3, H, W)`` of the frame before the first one; None at the start of a video.
-
-        Returns:
-            ``(T, 2, H, W)`` in CIE units.
+            exemplar: Reference of all frames.
+            previous: Lab ``(1, 3, H, W)`` of the frame before ``frames[0]``; None at the start of a video.
         """
 
 
 @runtime_checkable
 class ComputesSimilarity(Protocol):
-    """A model that knows how alike two places of an image are, such as ``colorzoo2026``.
+    """A model that computes the similarity of image positions, such as ``colorzoo2026``.
 
-    With it a point colors what is alike, as far as its reach.
+    The reach of a point limits its color to positions with a high similarity.
     """
 
     def init_cache(self) -> Any:
-        """Return an empty memory."""
+        """Return an empty cache."""
 
-    def similarity(self, lightness: Tensor, mask: Tensor, memory: Any) -> Tensor:
-        """Return how alike places are to the most similar place of a mask, and update the memory.
+    def similarity(self, lightness: Tensor, mask: Tensor, cache: Any) -> Tensor:
+        """Return the similarity of each position to the most similar position of a mask.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            mask: ``(1, 1, H, W)``, 1 at one place at least, else 0.
-            memory: As of `Edits`: the network runs once for an image.
+            mask: ``(1, 1, H, W)`` in {0, 1}, with at least one 1.
+            cache: Result of `init_cache`; updated, so the network runs once for an image.
 
         Returns:
-            ``(1, 1, h, w)`` in [0, 1] at any size, 1 at the mask.
+            ``(1, 1, h, w)`` in [0, 1] at any size; 1 inside the mask.
         """
 
 
 @runtime_checkable
 class Edits(Protocol):
-    """A model that colors an image faster after it colored it with other points.
+    """A model that caches intermediate results, so that editing the points of an image is fast.
 
-    With it the drawing pad answers a point without running the whole network.
+    The drawing pad uses the cache to update an image without running the whole network.
     """
 
     def init_cache(self) -> Any:
-        """Return an empty memory."""
+        """Return an empty cache."""
 
-    def edit(self, lightness: Tensor, guidance: Guidance, memory: Any) -> Prediction:
-        """Color one image as a plain call does, and update the memory for the next call.
+    def edit(self, lightness: Tensor, guidance: Guidance, cache: Any) -> Prediction:
+        """Return the prediction of ``model(lightness, guidance)`` for one image.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: All guidance of the image, not the change alone.
-            memory: Result of `init_cache`; it may hold another image.
-
-        Returns:
-            The prediction of ``model(lightness, guidance)``.
+            guidance: Complete guidance of the image, not only the change.
+            cache: Result of `init_cache`; updated. The cached image may be another image.
         """
 
 
 @runtime_checkable
 class FindsBoxes(Protocol):
-    """A model that colors objects by themselves and may have a detector for them, such as ``su2020``.
+    """A model that colorizes objects separately and may contain a detector, such as ``su2020``.
 
-    With it images whose user gives no boxes get those of the detector.
+    The detector is used for images without boxes from the user.
     """
 
     @property
     def detects(self) -> bool:
-        """True if the model has a detector."""
+        """Whether the model has a detector."""
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
         """Return the boxes of objects in lightness ``(B, 1, H, W)`` in [0, 100].
@@ -125,10 +119,10 @@ class FindsBoxes(Protocol):
 
 @runtime_checkable
 class FindsClasses(Protocol):
-    """A model whose colors travel inside classes, such as ``chen2023``.
+    """A model that transfers colors only between regions of the same class, such as ``chen2023``.
 
-    A model may have the number of classes as ``class_count`` and their names as ``class_names``, a mapping
-    from numbers.
+    Optional attributes: ``class_count``, the number of classes, and ``class_names``, a mapping from index to
+    name.
     """
 
     def segment(self, lightness: Tensor) -> Tensor:
@@ -137,51 +131,50 @@ class FindsClasses(Protocol):
 
 @runtime_checkable
 class EncodesReference(Protocol):
-    """A model that needs only some numbers of a reference, such as ``xu2020`` and ``colorzoo2026``.
+    """A model that encodes a reference as an embedding, such as ``xu2020`` and ``colorzoo2026``.
 
-    With it several references are mixed.
+    Embeddings of several references can be mixed.
     """
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the numbers of references; weighted means of them mix looks, unless it is `MixesReferences`.
+        """Return reference embeddings.
+
+        Weighted means of embeddings mix references, except for models with `MixesReferences`.
 
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
 
         Returns:
-            ``(B, R, C)``: a row each for means and deviations of features, one row for an embedding, or a row
-            for each place of the reference.
+            ``(B, R, C)``: R = 2 for feature means and deviations, R = 1 for a vector, or one row for each
+            position of the reference.
         """
 
     def reference_key(self) -> str:
-        """Return text that is equal for two models exactly if their looks are interchangeable."""
+        """Return text that is equal for two models if and only if their embeddings are interchangeable."""
 
 
 @runtime_checkable
 class MixesReferences(Protocol):
-    """A model that gives looks of which a mean has no meaning, such as ``colorzoo2026``.
+    """A model with its own method to mix references, because means of its embeddings are meaningless.
 
-    With it several references are mixed in the model's own way.
+    An example is ``colorzoo2026``.
     """
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Return one look of several references.
+        """Return one embedding ``(1, R, C)`` for several references.
 
         Args:
-            embeddings: Results of `EncodesReference.look` for one image each, or of this method.
-            weights: From 0, one of each look; only their ratios count.
-
-        Returns:
-            ``(1, R, C)``.
+            embeddings: Results ``(1, R, C)`` of `EncodesReference.encode_reference` or of this method.
+            weights: Nonnegative weight of each embedding; only their ratios matter.
         """
 
 
 @runtime_checkable
 class ProposesPoints(Protocol):
-    """A model that proposes where the user should give the next point.
+    """A model that proposes the position of the user's next point.
 
-    With it the simulated user ``proposed_points`` follows the model; for others the place is taken from the
-    distribution over colors.
+    The simulated user ``proposed_points`` follows the proposals. For other models it selects positions from
+    the predicted color distribution.
     """
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
@@ -189,7 +182,7 @@ class ProposesPoints(Protocol):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: The points given so far.
+            guidance: Current points.
         """
 
 
@@ -197,32 +190,32 @@ class ProposesPoints(Protocol):
 class ProposesRegions(Protocol):
     """A model that divides an image into regions for the user to color, such as ``cho2023``.
 
-    With it the pad asks for the colors of regions, and recipes may name them by number.
+    The pad offers these regions for coloring, and recipes refer to them by index.
     """
 
     def propose(self, lightness: Tensor) -> Regions:
-        """Return the uncolored regions of ``(B, 1, H, W)`` lightness or sketches, in their order."""
+        """Return uncolored regions of lightness or sketches ``(B, 1, H, W)``, the most useful first."""
 
 
 @runtime_checkable
 class RefinesScribbles(Protocol):
-    """A model whose first half does not depend on the scribbles, such as ``kim2021``.
+    """A model whose encoder does not depend on scribbles, such as ``kim2021``.
 
-    With it a further scribble runs the second half only.
+    A further scribble then runs only `refine`.
     """
 
-    def open(self, lightness: Tensor, guidance: Guidance | None) -> Any:
-        """Return the state before the scribbles; arguments as for a plain call."""
+    def encode(self, lightness: Tensor, guidance: Guidance | None) -> Any:
+        """Return the state before scribbles take effect; arguments as for ``forward``."""
 
-    def refine(self, opened: Any, scribbles: Scribbles) -> Prediction:
-        """Color from a state of `open`, with all scribbles drawn so far."""
+    def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
+        """Colorize from the output of `encode` with all current scribbles."""
 
 
 @runtime_checkable
 class Stylizes(Protocol):
     """A model that transfers the colors of one image to another, such as ``xu2020``.
 
-    With it ``colorzoo stylize`` works.
+    Used by ``colorzoo stylize``.
     """
 
     def stylize(
@@ -239,39 +232,39 @@ class Stylizes(Protocol):
         Args:
             content: RGB ``(B, 3, H, W)`` in [0, 1].
             style: RGB ``(B, 3, H', W')`` in [0, 1].
-            transform: ``adain`` matches means and deviations, ``wct`` covariances too.
-            alpha: Strength of the transfer, 0 to 1.
-            labels: Integer maps ``(H, W)`` and ``(H', W')``: statistics are matched label by label. Only for
-                a batch of one.
+            transform: See `Transform`.
+            alpha: Strength of the transfer in [0, 1].
+            labels: Integer maps ``(H, W)`` and ``(H', W')``; statistics are then matched separately for each
+                label. Requires batch size 1.
         """
 
 
 @runtime_checkable
 class HookedModel(Protocol):
-    """A model with taps: activation maps that an add-on such as ``kim2021`` may refine.
+    """A model with feature hooks: activation maps that an add-on such as ``kim2021`` can modify.
 
-    The forward pass is split at the first tap: `before_hooks` runs once an image, `after_hooks` each time the
-    user draws.
+    The forward pass is split at the first hook. `before_hooks` runs once for an image, `after_hooks` after
+    each change of the scribbles.
     """
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """The taps in the order of the forward pass."""
+        """Feature hooks in the order of the forward pass."""
         ...
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first tap; arguments as for a plain call."""
+        """Run the model up to its first hook; arguments as for ``forward``."""
         ...
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first tap.
+        """Run the model from its first hook.
 
         Args:
-            state: Result of `before_hooks`; it can be used again.
-            visit: Called once for each tap, in order.
+            state: Result of `before_hooks`, which can be reused.
+            visit: Function that is called once for each hook, in order.
 
         Returns:
-            The output of a plain call, ab or RGB, ``(B, C, H, W)`` float32; with
-            `colorzoo.networks.feature_hooks.unchanged` exactly equal.
+            ab or RGB ``(B, C, H, W)`` in float32. With `colorzoo.networks.feature_hooks.unchanged` it equals
+            the output of ``forward``.
         """
         ...

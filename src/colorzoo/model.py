@@ -1,4 +1,4 @@
-"""The base class of all models: a network and how it colors. Nothing here imports Lightning."""
+"""Base class of all models. This module does not import Lightning."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.recording import record
+from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.prediction import Prediction
 from colorzoo.settings import given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
@@ -29,12 +31,12 @@ __all__ = [
     "features",
 ]
 
-HELD = "model."
-"""Prefix of a model's weights in a checkpoint of its trainer."""
+MODEL_PREFIX = "model."
+"""Prefix of the model's weights in a training checkpoint."""
 
 
 class ColoringModel(nn.Module):
-    """Base class of all models.
+    """Base class of all models: a network that predicts colors from lightness and guidance.
 
     Examples:
         >>> class Gray(ColoringModel):
@@ -45,29 +47,29 @@ class ColoringModel(nn.Module):
         >>> model(torch.full((2, 1, 32, 48), 50.0)).ab.shape
         torch.Size([2, 2, 32, 48])
 
-    A subclass takes the groups of settings (`colorzoo.settings`) that decide its answers, builds its network
-    from them, passes both to ``super().__init__``, which keeps each group as an attribute of its name, and
-    defines `forward`. Its task, a `ColorizationModule`, holds it.
+    A subclass receives groups of settings (`colorzoo.settings`) in its constructor, builds its network from
+    them, passes network and groups to ``super().__init__``, which stores each group as an attribute, and
+    defines `forward`. The model's task, a `ColorizationModule`, stores the model as ``task.model``.
 
     Attributes:
         accepts: Kinds of guidance that the model uses.
-        input_kind: What `forward` reads: lightness or a sketch.
-        output_kind: What `forward` returns: ab or RGB.
-        working_size: Shorter side in pixels at which the network sees an image unless the user names one.
-        recorded_hparams: Settings that change what weights mean; weight files record them.
-        training_only: Beginnings of the names of weights that only training needs, where a checkpoint or the
-            authors' file holds them beside those of the model.
-        reference_needs_color: Whether a gray reference is refused, because its colors are what it gives.
-        feature_layers: Names of the modules whose outputs `colorzoo.features` gives, from fine to coarse.
-        published_files: Names of the authors' files, where they publish several for one model, and the prefix
-            of each in the state dict that `load_published_state_dict` takes.
+        input_kind: Input of `forward`: lightness or a sketch.
+        output_kind: Output of `forward`: ab or RGB.
+        working_size: Default shorter side of the network input in pixels.
+        recorded_hparams: Settings that change the meaning of the weights; weight files store them.
+        training_only: Prefixes of weights that only training needs, such as a discriminator's.
+        reference_needs_color: Whether gray references are rejected, because the model transfers their colors.
+        feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
+        published_files: Names of the authors' files if they publish several files for one model, with the key
+            prefix of each file in the state dict that `load_published_state_dict` receives.
+        published_names: Regular expressions that rename the authors' keys; see `convert_published`.
         network: The network.
-        trained: Whether the weights were trained or loaded; a network without weights needs no training.
-        provenance: How the weights were made.
+        trained: Whether weights were trained or loaded. A network without weights counts as trained.
+        provenance: Origin of the weights.
 
     Args:
         network: The network.
-        **settings: The arguments of the subclass, for `hparams`.
+        **settings: Constructor arguments of the subclass, for `hparams`.
     """
 
     accepts: frozenset[GuidanceKind] = frozenset()
@@ -79,6 +81,7 @@ class ColoringModel(nn.Module):
     reference_needs_color: ClassVar[bool] = True
     feature_layers: tuple[str, ...] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
+    published_names: ClassVar[Sequence[Pattern]] = ()
 
     network: nn.Module
     trained: bool
@@ -95,17 +98,17 @@ class ColoringModel(nn.Module):
 
     @property
     def hparams(self) -> dict[str, Any]:
-        """The arguments of the subclass by name, as plain mappings, lists, numbers and text."""
+        """Constructor arguments of the subclass as plain mappings, lists, numbers and strings."""
         return self._settings
 
     @property
     def device(self) -> torch.device:
-        """The device of the weights; the CPU for a model without any."""
-        held = next(chain(self.parameters(), self.buffers()), None)
-        return torch.device("cpu") if held is None else held.device
+        """Device of the weights; the CPU for a model without weights."""
+        tensor = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if tensor is None else tensor.device
 
     def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
-        """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone."""
+        """Validate the input and call `forward`; under ``torch.jit.trace`` return only ab or RGB."""
         check_input(self, lightness, guidance)
         prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
@@ -113,111 +116,107 @@ class ColoringModel(nn.Module):
         return prediction
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; called as ``model(lightness, guidance)``, which checks the input.
+        """Colorize a batch. Call ``model(lightness, guidance)``, which validates the input first.
 
         Args:
-            lightness: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
-            guidance: What the user gives; kinds that the model does not accept are ignored.
+            lightness: ``(B, 1, H, W)``: L in [0, 100], or sketches in [0, 1] for sketch models.
+            guidance: Guidance of the batch; kinds that the model does not accept are ignored.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(lightness, guidance)")
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return maps ``(B, C, h, w)`` of lightness ``(B, 1, H, W)``, from fine to coarse.
+        """Return the outputs ``(B, C, h, w)`` of `feature_layers` without guidance, from fine to coarse.
 
-        These are the outputs of `feature_layers` in a forward pass without guidance; none for a model without
-        them. See `colorzoo.features`.
+        See `colorzoo.features`.
         """
         if not self.feature_layers:
             return ()
-        from colorzoo.networks.recording import record
-
         return record(self, self.feature_layers, lambda: self(lightness))
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
-        """Load a weight file, or the model's part of a checkpoint of its training.
+        """Load a weight file, or the model's weights from a training checkpoint.
 
         Args:
-            state_dict: Tensors by name.
-            name: How a message calls these weights.
-            published: The names are the authors'.
+            state_dict: Tensors by key.
+            name: Name of the weights in error messages.
+            published: Whether the state dict has the authors' keys.
 
         Raises:
-            WeightsError: Keys are missing, unexpected or of another shape.
+            WeightsError: Keys are missing or unexpected, or shapes differ.
         """
         if not published:
-            state_dict = {**self.borrowed_weights(), **self._held(state_dict)}
+            state_dict = {**self.borrowed_weights(), **self.for_inference(state_dict)}
         apply_weights(self, state_dict, name=name, published=published)
         self.trained = True
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint, given under their names (strict).
+        """Load a state dict with the authors' keys (strict).
 
         Raises:
-            WeightsError: Keys or shapes do not fit, or the model has no published checkpoint.
+            WeightsError: Keys or shapes differ, or the model has no published checkpoint.
         """
         ours = self._without_training(self.convert_published(state_dict))
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of the authors' checkpoint.
+        """Rename the keys of the authors' checkpoint by `published_names`.
 
         Args:
-            state_dict: The authors' tensors; unknown names stay, so that a strict load reports them.
+            state_dict: The authors' tensors; unknown keys are kept, so strict loading reports them.
 
         Returns:
-            The weights by the names of this model, those of a discriminator below ``discriminator.``.
+            State dict with the keys of this model; discriminator weights have the prefix ``discriminator.``.
 
         Raises:
             WeightsError: The model has no published checkpoint.
         """
-        raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
+        if not self.published_names:
+            raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
+        return rename_keys(state_dict, self.published_names)
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Translate the authors' Caffe model.
+        """Convert the authors' Caffe model.
 
         Args:
             layers: Blobs by layer name.
 
         Returns:
-            What `load_published_state_dict` takes, and the settings that these weights need.
+            State dict for `load_published_state_dict`, and settings that the weights require.
 
         Raises:
-            WeightsError: Layers do not fit, or the authors published no Caffe model.
+            WeightsError: Layers do not match, or the authors published no Caffe model.
         """
         del layers
-        raise WeightsError(f"{cls.__name__} has no Caffe release; give the authors' PyTorch checkpoint.")
+        raise WeightsError(f"{cls.__name__} has no Caffe release. Use the authors' PyTorch checkpoint.")
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Reduce the state dict of a checkpoint to what a weight file stores."""
-        return cls._held(state_dict)
+        """Return the model's weights from a training checkpoint or a weight file.
 
-    @classmethod
-    def _held(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of a model from its weight file or from a checkpoint of its trainer.
-
-        A checkpoint holds them below ``model.``; the authors' files may have a discriminator beside them.
+        Keys of a training checkpoint have the prefix ``model.``. The authors' files may contain a
+        discriminator, which is removed.
         """
-        held = {key.removeprefix(HELD): value for key, value in state_dict.items() if key.startswith(HELD)}
-        return held or cls._without_training(state_dict)
+        prefix = MODEL_PREFIX
+        ours = {
+            key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)
+        }
+        return ours or cls._without_training(state_dict)
 
     @classmethod
     def _without_training(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights by name that come from another registered model; weight files leave them out."""
+        """Return weights that belong to another registered model and are not stored in weight files."""
         return {}
 
 
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
-    """Check the input of a model.
+    """Validate the input of a model; values are checked only in eval mode, and not during tracing or export.
 
     Examples:
         >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
-
-    Values are checked in evaluation only, and not while a graph is made of the model.
 
     Args:
         model: The model.
@@ -225,30 +224,27 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         guidance: See `ColoringModel.forward`.
 
     Raises:
-        ColorzooError: The input has another shape, type or range.
+        ColorzooError: The input has a wrong shape, type or range.
     """
     kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
-    expected = f"{type(model).__name__} expects {kind} as float32 (B, 1, H, W)"
+    expected = f"input of {type(model).__name__} must be {kind} as float32 (B, 1, H, W)"
     if not isinstance(lightness, Tensor):
         raise ColorzooError(f"{expected}, got {type(lightness).__name__}.")
     found = f"got {lightness.dtype} {tuple(lightness.shape)}".replace("torch.", "")
     if lightness.ndim == 4 and lightness.shape[1] == 3:
-        raise ColorzooError(f"{expected}, {found}; for RGB in [0, 1] pass rgb_to_lab(rgb)[:, :1].")
+        raise ColorzooError(f"{expected}, {found}. For RGB in [0, 1] pass rgb_to_lab(rgb)[:, :1].")
     if lightness.ndim == 3 and lightness.shape[0] == 1:
-        raise ColorzooError(f"{expected}, {found}; pass lightness[None].")
+        raise ColorzooError(f"{expected}, {found}. Pass lightness[None].")
     if lightness.ndim != 4 or lightness.shape[1] != 1:
         raise ColorzooError(f"{expected}, {found}.")
     weight = next(model.parameters(), lightness)
     if lightness.dtype in (torch.float16, torch.bfloat16) or weight.dtype == torch.float16:
-        raise ColorzooError(
-            f"{expected}, {found}; leave the model and its input in float32 and use torch.autocast."
-        )
+        raise ColorzooError(f"{expected}, {found}. Use torch.autocast for a lower precision.")
     if not lightness.is_floating_point():
-        raise ColorzooError(f"{expected}, {found}; convert it first: rgb_to_lab(rgb / 255)[:, :1].")
+        raise ColorzooError(f"{expected}, {found}. Convert it: rgb_to_lab(rgb / 255)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
-            f"{type(model).__name__} expects a Guidance, got {type(guidance).__name__}; "
-            "Guidance.from_json reads recipes."
+            f"guidance must be a Guidance, got {type(guidance).__name__}. Use Guidance.from_json for recipes."
         )
     if model.training or is_traced() or lightness.is_meta or not lightness.numel():
         return
@@ -257,23 +253,23 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     if not (low >= -0.01 * most and high <= 1.01 * most):
         raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}.")
     if model.input_kind == "gray" and 0.5 < high <= 1:  # an image may be black
-        warnings.warn(f"{expected}, and these are at most {high:g}: nearly black.", UserWarning, stacklevel=3)
+        warnings.warn(f"{expected}; the largest value is {high:g}.", UserWarning, stacklevel=3)
 
 
 def coloring_model(module: nn.Module) -> ColoringModel:
-    """Return a model that is given as such or held by its trainer.
+    """Return a `ColoringModel`, or the model of a task.
 
     Examples:
         >>> type(coloring_model(colorzoo.create_model("levin2004"))).__name__
         'ColorizationByOptimization'
 
     Raises:
-        ColorzooError: The module is neither.
+        ColorzooError: The module is not a `ColoringModel` or `ColorizationModule`.
     """
     model = module if isinstance(module, ColoringModel) else getattr(module, "model", None)
     if not isinstance(model, ColoringModel):
         raise ColorzooError(
-            f"{type(module).__name__} is neither a ColoringModel nor a ColorizationModule that holds one."
+            f"module must be a ColoringModel or a ColorizationModule, got {type(module).__name__}."
         )
     return model
 
@@ -281,7 +277,7 @@ def coloring_model(module: nn.Module) -> ColoringModel:
 def features(
     model: nn.Module, lightness: Tensor, levels: Sequence[int] | None = None, *, gradients: bool = False
 ) -> tuple[Tensor, ...]:
-    """Return what a model sees in images, for tasks of your own, such as a linear probe.
+    """Return feature maps of a model's encoder, for example for a linear probe.
 
     Examples:
         >>> model = colorzoo.create_model("colorzoo2026")
@@ -291,37 +287,33 @@ def features(
         >>> features(model, torch.full((1, 1, 64, 96), 50.0), levels=[-1])[0].shape
         torch.Size([1, 352, 2, 3])
 
-    ``colorzoo2026`` gives the maps of its frozen encoder, which was trained on ImageNet, at 1/4, 1/8, 1/16
-    and 1/32 of the size. Other models give maps of their own encoders, in a forward pass without guidance.
+    ``colorzoo2026`` returns the maps of its frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size.
+    Other models return maps of their encoders from a forward pass without guidance. The train or eval mode of
+    the model does not change.
 
     Args:
-        model: A model of photos, or its trainer, in the mode that it is in.
-        lightness: ``(B, 1, H, W)`` lightness in [0, 100].
-        levels: Indices of the wanted maps, as ``out_indices`` in timm; None for all of them.
-        gradients: Keep gradients, towards the weights that are trained and towards the lightness.
+        model: A model for photos, or its task.
+        lightness: ``(B, 1, H, W)`` in [0, 100].
+        levels: Indices of the maps to return, like ``out_indices`` in timm; None returns all maps.
+        gradients: Whether to compute gradients for trainable weights and the lightness.
 
     Returns:
         Maps ``(B, C, h, w)`` on the model's device, from fine to coarse. Their number and sizes depend on the
         model; some models resize images to a square first.
 
     Raises:
-        ColorzooError: It is no model of photos, has no network, or has no such level.
+        ColorzooError: The model reads sketches or has no feature maps, or a level does not exist.
     """
-    held = coloring_model(model)
-    check_input(held, lightness, None)
+    found = coloring_model(model)
+    check_input(found, lightness, None)
     maps: tuple[Tensor, ...] = ()
-    if held.input_kind == "gray":
+    if found.input_kind == "gray":
         with torch.set_grad_enabled(gradients):
-            maps = held.feature_maps(lightness.to(held.device))
+            maps = found.feature_maps(lightness.to(found.device))
     if not maps:
-        raise ColorzooError(
-            f"{type(held).__name__} offers no features: it has no network that sees photos, or does not name "
-            "its feature_layers; colorzoo2026 has features."
-        )
-    wanted = range(len(maps)) if levels is None else levels
-    for level in wanted:
+        raise ColorzooError(f"{type(found).__name__} has no feature maps. Use for example colorzoo2026.")
+    selected = range(len(maps)) if levels is None else levels
+    for level in selected:
         if not -len(maps) <= level < len(maps):
-            raise ColorzooError(
-                f"{type(held).__name__} has no level {level}; its levels are 0 to {len(maps) - 1}."
-            )
-    return tuple(maps[level] for level in wanted)
+            raise ColorzooError(f"levels must be between {-len(maps)} and {len(maps) - 1}, got {level}.")
+    return tuple(maps[level] for level in selected)

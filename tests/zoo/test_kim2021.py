@@ -1,4 +1,4 @@
-"""What is particular to Kim et al. 2021: an add-on over any model that names its taps."""
+"""Test the add-on of Kim et al. 2021 on every model with feature hooks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
 
 
 def tapped_models() -> list[str]:
-    """Return the models that name their taps, by a name that every one of them has."""
+    """Return the models with feature hooks."""
     return [name for name in list_models() if hasattr(load_model_class(model_card(name)), "before_hooks")]
 
 
@@ -156,8 +156,8 @@ def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> 
 
 
 @pytest.mark.parametrize("name", ["gray", "levin2004"])
-def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
-    with pytest.raises(ColorzooError, match=r"backbone must .* taps") as caught:
+def test_a_backbone_without_hooks_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(ColorzooError, match=r"backbone must .* hooks") as caught:
         Kim2021(name)
     assert "\n" not in str(caught.value)
 

@@ -135,8 +135,8 @@ class NetworkRunner:
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, RefinesScribbles):
             others = replace(guidance, scribbles=None)
-            opened = state.of(model, self.device, lambda: model.open(network_input, others))
-            return model.refine(opened, guidance.scribbles)
+            encoded = state.of(model, self.device, lambda: model.encode(network_input, others))
+            return model.refine(encoded, guidance.scribbles)
         # after the first edit, cache images without points too, because points follow
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"

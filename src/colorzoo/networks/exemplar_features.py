@@ -22,8 +22,8 @@ _MEAN_BGR = (0.40760392, 0.45795686, 0.48501961)
 _BLOCKS = tuple(f"block{number}" for number in range(1, 9))
 
 
-class VGGTaps(NamedTuple):
-    """Outputs of the second ReLU of each block.
+class VGGFeatures(NamedTuple):
+    """Feature maps of VGG-19 after the second ReLU of each block.
 
     Attributes:
         relu1_2: ``(B, 64, H, W)``.
@@ -41,7 +41,7 @@ class VGGTaps(NamedTuple):
 
 
 class CaffeVGG19(nn.Module):
-    """VGG-19 convolutions with Caffe weights and input scaling; layers after the last tap are unused.
+    """VGG-19 convolutions with Caffe weights and input scaling; layers after relu5_2 are omitted.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -61,7 +61,7 @@ class CaffeVGG19(nn.Module):
             self.blocks.append(nn.ModuleList(layers))
             fan_in = fan_out
 
-    def forward(self, rgb: Tensor) -> VGGTaps:
+    def forward(self, rgb: Tensor) -> VGGFeatures:
         """Return the feature maps of ``(B, 3, H, W)`` RGB in [0, 1]."""
         x, hooks = caffe_input(rgb, self.mean), []
         for number, block in enumerate(self.blocks, start=1):
@@ -72,7 +72,7 @@ class CaffeVGG19(nn.Module):
                 if index == 2 and number == len(self.blocks):
                     break
             x = F.max_pool2d(x, 2) if number < len(self.blocks) else x
-        return VGGTaps(*hooks)
+        return VGGFeatures(*hooks)
 
 
 def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class TrunkFeatures(NamedTuple):
     """Features of an image.
 
     Attributes:
-        taps: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
+        hooks: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
         deep: Map at H/8, the input of the compact segmenter.
         automatic: ``(B, 2, H, W)`` ab predicted by the feature model, or None.
     """
@@ -102,7 +102,7 @@ class VGGTrunk(nn.Module):
     """
 
     channels: tuple[int, ...]
-    """Channels of the four taps."""
+    """Channels of the four `TrunkFeatures.hooks`."""
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class BorrowedTrunk(nn.Module):
     """
 
     channels: tuple[int, ...]
-    """Channels of the four taps."""
+    """Channels of the four `TrunkFeatures.hooks`."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()

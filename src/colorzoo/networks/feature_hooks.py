@@ -1,6 +1,6 @@
-"""Taps: activation maps of a model that an add-on can refine (Kim et al. 2021).
+"""Feature hooks: activation maps of a model that an add-on can modify (Kim et al. 2021).
 
-A model lists its taps in order and splits its forward pass at the first tap; see
+A model lists its hooks in order and splits its forward pass at the first hook; see
 `colorzoo.capabilities.HookedModel`.
 """
 
@@ -28,10 +28,10 @@ def unchanged(name: str, activation: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureHook:
-    """An activation map that an add-on can refine.
+    """An activation map that an add-on can modify.
 
     Examples:
-        >>> Tap("encoder3", channels=256, stride=4).scale
+        >>> FeatureHook("encoder3", channels=256, stride=4).scale
         1.0
 
     Attributes:
@@ -50,14 +50,14 @@ class FeatureHook:
 
 @dataclass(frozen=True)
 class HookState:
-    """State of a forward pass at the first tap.
+    """State of a forward pass at the first hook.
 
     Examples:
         >>> HookState(maps=(torch.zeros(1, 8, 4, 4),), size=(30, 45)).size
         (30, 45)
 
     Attributes:
-        maps: The map of the first tap, followed by other inputs of the rest of the network.
+        maps: The map of the first hook, followed by other inputs of the rest of the network.
         size: Height and width of the unpadded image in pixels.
     """
 

@@ -22,7 +22,7 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
-from colorzoo.model import HELD, ColoringModel
+from colorzoo.model import MODEL_PREFIX, ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.randomness import image_generators
 from colorzoo.settings import check_arguments, given_groups, recorded_arguments
@@ -188,7 +188,7 @@ class ColorizationModule(LightningModule):
         parts = self._modules.keys() - {"model"}
         others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
         if others:
-            held = {key: value for key, value in self.state_dict().items() if key.startswith(HELD)}
+            held = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
             apply_weights(self, {**held, **others}, name=name, published=False)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width, upc
 from colorzoo.networks.hint_unet import initialize
 
 SCALES = (16, 8, 4, 2, 1)
-"""Strides in pixels of the feature maps, in the order of `GrayTaps`."""
+"""Strides in pixels of the feature maps, in the order of `GrayFeatures`."""
 
 INPUTS = 13
 """Input channels of the colorization sub-net: L, two of aligned ab, five errors for each direction."""
@@ -24,7 +24,7 @@ _AB_RANGE = 100.0  # CIE units
 _LEVELS = 2.55  # 8-bit levels per unit of L
 
 
-class GrayTaps(NamedTuple):
+class GrayFeatures(NamedTuple):
     """Feature maps of an image, coarse first; sizes are rounded up.
 
     Attributes:
@@ -66,11 +66,11 @@ class GrayVGG(nn.Module):
         """Keep evaluation mode, so that stored batch statistics are used."""
         return super().train(False)
 
-    def forward(self, lightness: Tensor) -> GrayTaps:
+    def forward(self, lightness: Tensor) -> GrayFeatures:
         """Return the feature maps of lightness ``(B, 1, H, W)`` in [0, 100]."""
         return self.of_levels(_LEVELS * lightness)
 
-    def of_levels(self, levels: Tensor) -> GrayTaps:
+    def of_levels(self, levels: Tensor) -> GrayFeatures:
         """Return the feature maps of lightness ``(B, 1, H, W)`` in 8-bit levels, 0 to 255."""
         x, hooks = self.scale(levels.expand(-1, 3, -1, -1)), []
         for number, block in enumerate(self.blocks):
@@ -80,7 +80,7 @@ class GrayVGG(nn.Module):
                 x = F.relu(layer(x))
                 if index == 0:
                     hooks.append(x)
-        return GrayTaps(*reversed(hooks))
+        return GrayFeatures(*reversed(hooks))
 
 
 class ColorNet(nn.Module):

@@ -37,8 +37,8 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Intermediate state of the backbone at its first feature hook; scribbles do not affect it.
+class EncodedImage:
+    """State of the backbone at its first feature hook, which scribbles do not affect.
 
     Attributes:
         state: State of the backbone.
@@ -84,8 +84,8 @@ class EdgeAwareColorization(ColoringModel):
         held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
         if not isinstance(held, HookedModel):
             raise ColorzooError(
-                f"backbone must be a model with the attribute taps and the methods before_hooks and "
-                f"after_hooks (colorzoo.networks.feature_hooks), got {backbone!r}."
+                f"backbone must be a model with hooks, before_hooks and after_hooks "
+                f"(colorzoo.capabilities.HookedModel), got {backbone!r}."
             )
         network = EdgeNetwork(
             held.hooks,
@@ -118,15 +118,15 @@ class EdgeAwareColorization(ColoringModel):
         if guidance is None or guidance.scribbles is None:
             plain: Prediction = self.backbone.model(lightness, guidance)
             return plain
-        return self.refine(self.open(lightness, guidance), guidance.scribbles)
+        return self.refine(self.encode(lightness, guidance), guidance.scribbles)
 
-    def open(self, lightness: Tensor, guidance: Guidance | None) -> Opened:
-        """Compute everything that scribbles do not change; see `forward` for the arguments."""
-        return Opened(self.hooked.before_hooks(lightness, guidance), lightness)
+    def encode(self, lightness: Tensor, guidance: Guidance | None) -> EncodedImage:
+        """Run the backbone up to its first feature hook; see `forward` for the arguments."""
+        return EncodedImage(self.hooked.before_hooks(lightness, guidance), lightness)
 
-    def refine(self, opened: Opened, scribbles: Scribbles) -> Prediction:
-        """Colorize an opened batch with scribbles."""
-        image, _ = self.refined(opened.state, opened.lightness, scribbles.mask)
+    def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
+        """Colorize a batch from the output of `encode` with scribbles."""
+        image, _ = self.refined(encoded.state, encoded.lightness, scribbles.mask)
         return AbPrediction(ab=image) if self.output_kind == "ab" else RgbPrediction(rgb=image)
 
     def refined(self, state: HookState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -170,11 +170,11 @@ class DilatedResidual(nn.Module):
         return torch.relu(x + self.second(torch.relu(self.first(x))))
 
 
-class TapBranch(nn.Module):
+class HookBranch(nn.Module):
     """Branch of E for one feature hook; its initial output is zero.
 
     Args:
-        tap: Description of the activation map.
+        hook: Description of the activation map.
         hidden: Hidden channels.
         beside: Channels of the additional inputs.
     """
@@ -196,10 +196,10 @@ class TapBranch(nn.Module):
 
 
 class EdgeNetwork(nn.Module):
-    """Network E with a `TapBranch` for each feature hook.
+    """Network E with a `HookBranch` for each feature hook.
 
     Args:
-        taps: Feature hooks of the backbone.
+        hooks: Feature hooks of the backbone.
         hidden: Hidden channels of each branch, or one number for all branches.
         read_lightness: Whether the branches read lightness.
         reach: Distance in pixels from a scribble within which maps change, with a smooth falloff; None has no
@@ -228,7 +228,7 @@ class EdgeNetwork(nn.Module):
             )
         pairs = zip(hooks, widths, strict=True)
         self.branches = nn.ModuleList(
-            TapBranch(hook, width, 2 if read_lightness else 1) for hook, width in pairs
+            HookBranch(hook, width, 2 if read_lightness else 1) for hook, width in pairs
         )
 
     def near(self, scribbles: Tensor) -> Tensor:

@@ -239,15 +239,15 @@ class InstanceColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Fused activation maps that an add-on can refine."""
+        """Fused activation maps that an add-on can modify."""
         return self.network.full.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first tap; see `HookedModel`."""
+        """Run the model up to its first hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `HookedModel`."""
+        """Run the rest of the model from its first hook; see `HookedModel`."""
         return self.network.after_hooks(cast(PartsState, state), visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -171,11 +171,11 @@ class StylizationColorization(ColoringModel):
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:
-        """Activation maps of the last pass that an add-on can refine."""
+        """Activation maps of the last pass that an add-on can modify."""
         return self.network.color.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first tap; see `HookedModel`."""
+        """Run the model up to its first hook; see `HookedModel`."""
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
@@ -186,7 +186,7 @@ class StylizationColorization(ColoringModel):
         return self.network.color.before_hooks(lightness, hints or Points.none(lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first tap; see `HookedModel`."""
+        """Run the rest of the model from its first hook; see `HookedModel`."""
         return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
