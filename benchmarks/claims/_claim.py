@@ -158,7 +158,7 @@ def adjusted(claims: Sequence[Claim]) -> list[Claim]:
     found = []
     for claim, p_value in zip(claims, holm([claim.p_value for claim in claims]), strict=True):
         if p_value >= SIGNIFICANT and claim.verdict != "inconclusive":
-            reason = f"may be chance among {tests} tests (p {p_value:.2g}; {claim.reason})"
+            reason = f"may be chance among {tests} tests (p {p_value:.2g}); {claim.reason}"
             claim = replace(claim, verdict="inconclusive", reason=reason)
         found.append(claim)
     return found

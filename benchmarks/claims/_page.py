@@ -42,7 +42,11 @@ The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the n
 `python -m benchmarks.claims PAPER --data DATA [--count 100]` measures a paper; after a change of the code,
 three recorded images decide whether the others are measured again. In the plots, each row has its own scale
 with zero in the middle; the bar is the interval and the cross the paper's effect.
-`docs/claims/data` has the numbers of each image."""
+`docs/claims/data` has the numbers of each image.
+
+On 2026-11-27 the rows of 301 evaluation images were removed, so most claims rest on fewer images than
+before. The training list of `colorzoo2026` contained these images (`benchmarks/seen_in_training.txt`). No
+model on this page was trained with that list."""
 LOOKS_NOTE = """## Looks at the images
 
 No setting, rule or margin was chosen on these numbers, but their author had seen older ones. Two choices of

@@ -60,7 +60,8 @@ def begin_references(setup: Setup) -> Measure:
                 rgb = join_lab(lightness, ab)
                 found[f"{kind} {name} psnr"] = psnr_of(lightness, ab, truth)
                 found[f"{kind} {name} ssim"] = float(ssim(rgb, truth))
-                found[f"{kind} {name} likeness"] = float(histogram_intersection(rgb_to_lab(rgb)[:, 1:], look))
+                similarity = histogram_intersection(rgb_to_lab(rgb)[:, 1:], look)
+                found[f"{kind} {name} similarity"] = float(similarity)
                 found[f"{kind} {name} distance"] = distance(rgb, truth)
         return found
 
