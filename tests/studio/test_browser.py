@@ -328,7 +328,7 @@ def test_panels_depend_on_the_guidance_of_the_model(
 def test_touch_adds_moves_and_undoes_on_a_phone(browser: Any, address: str, photo: Path) -> None:
     pad = BrowserPad(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     pad.open_ready(photo)
-    pad.page.touchscreen.hook(*pad.place(60, 50))
+    pad.page.touchscreen.tap(*pad.place(60, 50))
     pad.settle()
     assert len(pad.points()) == 1
     assert pad.page.evaluate("() => document.documentElement.scrollWidth") == 390

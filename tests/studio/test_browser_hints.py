@@ -66,6 +66,24 @@ def test_a_stroke_is_listed_by_its_own_color_and_a_click_beside_it_selects_it(pa
     assert pad.page.get_attribute(".cz-hints .cz-hint-main", "aria-pressed") == "true"
 
 
+def test_a_typed_color_that_the_brightness_does_not_allow_is_reported(pad: BrowserPad) -> None:
+    """`#7b2f2f` on a light gray becomes pink: the difference is more than 10 CIE units."""
+    pad.click(180, 60)
+    pad.settle()
+    note = pad.page.locator(".cz-unshown")
+    for color, reported in {"#7b2f2f": True, "#b1aba7": False}.items():
+        pad.page.fill(COLOR_FIELD, color)
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        assert note.is_visible() == reported, color
+        assert (pad.points()[0].get("wanted") == color) == reported
+    pad.page.fill(COLOR_FIELD, "#7b2f2f")
+    pad.page.keyboard.press("Enter")
+    note.locator("button").click()  # Also change brightness
+    pad.settle()
+    assert pad.recipe()["areas"][0]["lightness"] == "color"
+
+
 def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad) -> None:
     pad.click(60, 60)
     pad.settle()

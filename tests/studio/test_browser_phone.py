@@ -36,6 +36,6 @@ def test_actions_on_a_phone_have_words_and_fit(phone: BrowserPad, photo: Path) -
         assert button.inner_text().strip() == word
         box = button.bounding_box()
         assert 0 <= box["x"] <= 390 - box["width"], action
-    phone.page.hook(".cz-top [data-action=help]")
+    phone.page.tap(".cz-top [data-action=help]")
     words = phone.page.locator("dialog[open]").inner_text()
     assert words.index("a long press deletes") < words.index("Ctrl")

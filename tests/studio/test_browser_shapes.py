@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 
 THING = ((60, 40), (150, 40), (150, 110), (60, 110))
 INSIDE, OUTSIDE = np.s_[50:100, 70:140], np.s_[:, 190:]
-CellEmbeddings = tuple[float, float]
+Place = tuple[float, float]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def keep_rectangles(pad: BrowserPad) -> None:
     pad.page.focus(".cz-stage")
 
 
-def bounds(path: list[CellEmbeddings]) -> list[float]:
+def bounds(path: list[Place]) -> list[float]:
     corners = np.asarray(path)
     return [*corners.min(axis=0), *corners.max(axis=0)]
 
@@ -96,7 +96,7 @@ def export(pad: BrowserPad, target: Path) -> NDArray[Any]:
     ).astype(int)
 
 
-def seen(pad: BrowserPad, place: CellEmbeddings) -> NDArray[Any]:
+def seen(pad: BrowserPad, place: Place) -> NDArray[Any]:
     """Return the mean color around a place of the photo, as the page shows it."""
     x, y = pad.place(*place)
     pad.page.wait_for_timeout(100)

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.sync.client import connect
 
-from colorzoo.studio import app, server, works
+from colorzoo.studio import app, saved_sessions, server
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Message, StudioError, unpack
 from colorzoo.studio.saved_sessions import Works
@@ -123,8 +123,8 @@ def test_saved_work_is_limited_for_each_photo_and_in_total(
     assert {work["n"] for work in store.find(PHOTO).values()} == set(range(13, 21))
     assert store.keys(other) == [other]  # work on one photo does not evict that of another
     with pytest.raises(ValueError, match="bytes"):
-        store.save(PHOTO, b'{"a": "%s"}' % (b"x" * works.MOST_BYTES))
-    monkeypatch.setattr(works, "MOST_TOTAL", 100)
+        store.save(PHOTO, b'{"a": "%s"}' % (b"x" * saved_sessions.MOST_BYTES))
+    monkeypatch.setattr(saved_sessions, "MOST_TOTAL", 100)
     assert store.save("2" * 64, b'{"a": "%s"}' % (b"x" * 60))
     assert store.keys(other) == []
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100

@@ -133,15 +133,12 @@ function applyText(pad, input) {
   const rgb = parseColor(input.value);
   setAttr(input, "aria-invalid", rgb ? null : "true");
   if (!rgb) return pad.toast(t("“{text}” is not a color. Write #c04020 or 192, 64, 32.", { text: input.value }), "error");
-  applyColor(pad, rgbToHex(rgb), input);
-}
-
-function applyColor(pad, hex, input) {
-  setHex(pad, hex);
+  const hex = rgbToHex(rgb);
+  setHex(pad, hex, true);
   const target = colorTarget(pad);
   const kept = labHex(target.lightness, target.ab);
   if (target.kind === "point" && kept !== hex) pad.announce(t("{kept}: the photo keeps its brightness", { kept }));
-  if (input) input.value = kept;
+  input.value = kept;
 }
 
 const REACH_STEPS = 24;

@@ -16,6 +16,7 @@ import { change } from "./state.js";
 const MAX_RECENT = 12;
 const SAME_COLOR = 2;
 const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
+const TYPED_DIFFERENCE = 10; // CIE units between a typed and the shown color; a larger difference is reported
 const GRAYISH = 6; // units of chroma; less looks gray
 
 /**
@@ -89,18 +90,19 @@ function isPaler(lab, there, ab) {
   return expected - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
 }
 
-/** Set a color; points and most areas keep the lightness of the photo. */
-export function setHex(pad, hex) {
+/** Set a color; points and most areas keep the lightness of the photo. @param {boolean} [typed] whether the user entered this exact color instead of picking a swatch */
+export function setHex(pad, hex, typed = false) {
   const lab = rgbToLab(hexToRgb(hex));
   const [lightness, a, b] = lab;
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness(lab, target.lightness) : /** @type {[number, number]} */ ([a, b]);
-  // many places of a point lie in shade; an area or a replacement covers lights too, so that any loss is told
+  const difference = fixed ? Math.hypot(lightness - target.lightness, abDistance([a, b], ab)) : 0;
+  // a point may lie in shade, where less chroma is natural; an area or a replacement also covers lights, so any loss is reported
   const loses = target.kind === "point" ? isPaler(lab, target.lightness, ab) : Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS;
-  const paler = loses && !target.locked;
-  setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
-  pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
+  const differs = (loses || (typed && difference > TYPED_DIFFERENCE)) && !target.locked;
+  setColor(pad, ab, true, fixed ? target.lightness : lightness, differs ? hex : undefined);
+  pad.set({ unavailableColor: differs && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
 
 const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
