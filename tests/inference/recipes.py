@@ -338,7 +338,7 @@ CASES: Mapping[str, Case] = {
         lambda: photo(np.uint16, 6), depth=16,
     ),
     "hints, tensors": Case("hints", _dense()),
-    "alike, an image in color": Case("alike", {"points": POINTS["weak"]}, reference),
+    "alike, a picture in color": Case("alike", {"points": POINTS["weak"]}, reference),
 }  # fmt: skip
 
 

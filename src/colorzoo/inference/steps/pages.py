@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,13 +20,13 @@ class PageLimits:
     """Thresholds of the page detection.
 
     Attributes:
-        line: Width of the thickest line, as a share of the shorter side.
-        even: Range in L of an even ground, without its darkest and lightest hundredth.
-        flat: Range in L of 3 x 3 pixels of a patch, after averaging 3 x 3.
-        patch: Deviation in L of the pixels of a patch.
-        least: Smallest patch, as a share of the image.
-        patches: Least number of patches.
-        covered: Share of the image that patches and the edges between them cover.
+        line: Maximum line width, as a fraction of the shorter side.
+        even: Maximum range in L of a uniform background, between its 1st and 99th percentile.
+        flat: Maximum range in L of 3 x 3 pixels within a patch, after a 3 x 3 mean filter.
+        patch: Maximum standard deviation in L of the pixels of a patch.
+        least: Minimum area of a patch, as a fraction of the image.
+        patches: Minimum number of patches.
+        covered: Minimum fraction of the image that patches and the edges between them cover.
     """
 
     line: float = 0.04
@@ -39,8 +40,8 @@ class PageLimits:
 
 LIMITS = PageLimits()
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
-"""Remark on a page."""
-_EDGE = 3  # pixels beside a patch that belong to an edge
+"""Note for the user about a page."""
+_EDGE = 3  # width in pixels of the edges between patches
 
 
 def is_page(lightness: Tensor) -> bool:
@@ -50,31 +51,33 @@ def is_page(lightness: Tensor) -> bool:
         lightness: ``(1, 1, h, w)`` in [0, 100].
     """
     plane = lightness[0, 0].float().cpu().numpy()
-    return _has_even_ground(plane) or _is_of_patches(plane)
+    return _has_uniform_background(plane) or _consists_of_patches(plane)
 
 
-def _has_even_ground(plane: NDArray[np.float32]) -> bool:
-    from scipy import ndimage  # where it is used, as hints leave this step out
-
+def _has_uniform_background(plane: NDArray[np.float32]) -> bool:
     side = 2 * round(min(plane.shape) * LIMITS.line / 2) + 1
-    for without_lines in (ndimage.grey_closing, ndimage.grey_opening):  # dark lines, light lines
-        low, high = np.percentile(without_lines(plane, (side, side)), (1, 99))
+    for operation in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):  # remove dark lines, then light lines
+        background = cv2.morphologyEx(plane, operation, np.ones((side, side), np.uint8))
+        low, high = np.percentile(background, (1, 99))
         if high - low < LIMITS.even:
             return True
     return False
 
 
-def _is_of_patches(plane: NDArray[np.float32]) -> bool:
-    from scipy import ndimage
-
-    smooth = ndimage.uniform_filter(plane, 3)
-    flat = ndimage.maximum_filter(smooth, 3) - ndimage.minimum_filter(smooth, 3) < LIMITS.flat
-    labels, _ = ndimage.label(flat)
-    sizes = np.bincount(labels.ravel())
+def _consists_of_patches(plane: NDArray[np.float32]) -> bool:
+    smooth = cv2.blur(plane, (3, 3), borderType=cv2.BORDER_REFLECT)
+    kernel = np.ones((3, 3), np.uint8)
+    flat = (cv2.dilate(smooth, kernel) - cv2.erode(smooth, kernel) < LIMITS.flat).astype(np.uint8)
+    _, labels = cv2.connectedComponents(flat, connectivity=4)
+    flat_labels, values = labels.ravel(), plane.ravel().astype(np.float64)
+    sizes = np.maximum(np.bincount(flat_labels), 1)  # label 0 may have no pixel
     large = np.flatnonzero(sizes >= LIMITS.least * plane.size)
-    large = large[large > 0]  # 0 is what is not flat
+    large = large[large > 0]  # label 0 is the part that is not flat
     if len(large) < LIMITS.patches:
         return False
-    even = large[ndimage.standard_deviation(plane, labels, large) < LIMITS.patch]
-    covered = ndimage.binary_dilation(np.isin(labels, even), iterations=_EDGE)
+    means = np.bincount(flat_labels, values) / sizes
+    variances = np.bincount(flat_labels, (values - means[flat_labels]) ** 2) / sizes
+    even = large[np.sqrt(variances[large]) < LIMITS.patch]
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    covered = cv2.dilate(np.isin(labels, even).astype(np.uint8), cross, iterations=_EDGE)
     return len(even) >= LIMITS.patches and bool(covered.mean() >= LIMITS.covered)
