@@ -6,7 +6,9 @@ a pipe has closed it. With ``COLORZOO_DEBUG=1`` errors keep their traceback.
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import gc
 import importlib
 import os
 import pkgutil
@@ -78,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        atexit.register(gc.freeze)  # collecting the objects of torch at exit would take half a second
     try:
         with warnings.catch_warnings():
             # colorzoo itself says what it cannot read of an image
