@@ -23,7 +23,7 @@ SPAN = re.compile(r"`(colorzoo [a-z-]+ [^`]+)`")
 OPEN = re.compile(r"\.\.\.|\bVERB\b|[A-Z]+\|")
 NAMED = re.compile(r"[a-z -]+")  # a verb or an option that is only named
 # README.md, the tour and the pages of models and of a new paper are run by tests of their own
-RUN_ELSEWHERE = re.compile(r"README\.md|docs/(index|paper)\.md")
+RUN_ELSEWHERE = re.compile(r"README\.md|docs/(index|tour|paper)\.md")
 NOT_RUN = re.compile(r"sys\.argv|report/")  # these need another program, or a report
 
 

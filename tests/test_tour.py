@@ -1,4 +1,4 @@
-"""The tour of docs/index.md, step by step, and the toy paper of docs/paper.md."""
+"""The tour of docs/tour.md, step by step, and the toy paper of docs/paper.md."""
 
 import re
 import shlex
@@ -31,7 +31,7 @@ def steps(page: str) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-TOUR = steps("index.md")
+TOUR = steps("tour.md")
 
 
 def walk(heading: str) -> None:
@@ -39,7 +39,7 @@ def walk(heading: str) -> None:
     assert TOUR[heading], f"nothing to run below {heading!r}"
     for language, text in TOUR[heading]:
         if language == "python":
-            exec(compile(text, "index.md", "exec"), {})
+            exec(compile(text, "tour.md", "exec"), {})
         else:
             type_in(text)
 
@@ -66,8 +66,8 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
-    walk("Color a photo")
-    walk("Correct it by points")
+    walk("Colorize an image")
+    walk("Correct colors with points")
     truth = data.astronaut().astype(float)
     automatic, points = pixels(folder / "old.color.jpg"), pixels(folder / "points.jpg")
     suit, stripes, field = np.s_[220:430, 50:240], np.s_[150:200, 40:80], np.s_[10:70, 0:50]
@@ -98,7 +98,7 @@ def test_python_does_the_same(folder: Path) -> None:
 
 
 def test_a_sketch_is_painted(folder: Path) -> None:
-    walk("Color a sketch")
+    walk("Colorize a sketch")
     painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
     assert np.ptp(painted, axis=2).mean() > 2
     assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay

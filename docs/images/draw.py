@@ -58,7 +58,7 @@ def draw_pair(folder: Path, name: str) -> tuple[Image.Image, Image.Image]:
     x, y, width, height = BORDERS[name]
     box = (x, y, x + width, y + height)
     gray = Image.open(path).convert("RGB").crop(box)
-    return gray, colorzoo.colorize(path, frame=BORDERS[name]).convert("RGB").crop(box)
+    return gray, colorzoo.colorize(path, border=BORDERS[name]).convert("RGB").crop(box)
 
 
 def save_rows(rows: Sequence[Row], width: int, name: str) -> None:
