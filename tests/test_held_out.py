@@ -1,5 +1,6 @@
-"""Measuring images are not training images, and benchmarks leave out those that were."""
+"""Evaluation images are not training images, and benchmarks and records leave out the exceptions."""
 
+import json
 import os
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +44,15 @@ def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> No
     assert not held_out.near_copies(
         [StoredImage(str(tmp_path / "val/3.jpg"))], find_sources(tmp_path / "train")
     )
+
+
+def test_claim_records_have_no_training_image(held_out) -> None:
+    for record in (ROOT / "docs/claims/data").glob("*.json"):
+        content = json.loads(record.read_text(encoding="utf-8"))
+        for name, folder in (("photos/val", "photos/val"), ("coco_sample", "coco_sample/images")):
+            if content["set"].startswith(name):  # other sets number their images anew
+                paths = [f"{folder}/{Path(row['item']).name}.jpg" for row in content["rows"]]
+                assert held_out.unseen(paths) == paths, record.name
 
 
 @pytest.mark.nightly
