@@ -61,7 +61,7 @@ def test_cells_with_points_show_their_colors(model: Colorzoo2026, lightness: Ten
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
     across = cell_covariance(seen.cells, observed.cell)
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
-    assert torch.allclose(change, observed.missing, atol=0.02)
+    assert torch.allclose(change, observed.residual, atol=0.02)
     with pytest.raises(torch.linalg.LinAlgError):  # better than colors that are no numbers
         model.covariance.posterior(-across, observed)
 
@@ -143,6 +143,6 @@ def test_cells_average_their_points_and_pad_images_with_fewer() -> None:
     found = observe(missing, mask, (2, 2))
     assert isinstance(found, Observations)
     assert found.cell[0].tolist() == [0, 3]
-    assert found.missing[0, 0].tolist() == [3, 3]
-    assert found.given.tolist() == [[1, 1], [1, 0]]
-    assert (int(found.cell[1, 0]), found.missing[1, 0].tolist()) == (2, [5, 5])
+    assert found.residual[0, 0].tolist() == [3, 3]
+    assert found.valid.tolist() == [[1, 1], [1, 0]]
+    assert (int(found.cell[1, 0]), found.residual[1, 0].tolist()) == (2, [5, 5])

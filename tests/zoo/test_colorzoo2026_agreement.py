@@ -35,7 +35,11 @@ def test_the_formula_written_out() -> None:
             correlation = 0.0
             own, other = cells.amplitude[0, cell], cells.amplitude[0, block].mean(0)
             for head in range(2):
-                away = (cells.place[0, cell, head] - cells.place[0, block, head].mean(0)).square().sum()
+                away = (
+                    (cells.coordinates[0, cell, head] - cells.coordinates[0, block, head].mean(0))
+                    .square()
+                    .sum()
+                )
                 correlation += float(own[head] * other[head] * math.exp(-0.5 * away))
             weights.append((correlation / float(own.norm() * other.norm())) ** SHARPNESS)
             means.append(mean[0, block].mean(0))

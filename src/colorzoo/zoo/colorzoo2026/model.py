@@ -49,8 +49,8 @@ from colorzoo.zoo.colorzoo2026.references import (
 )
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
-_MOST_BYTES = 64 << 20  # size of the cache for edits
-_LEAST_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and float32 is not more precise
+_CACHE_BYTES = 64 << 20  # size of the cache for edits
+_MIN_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and float32 is not more precise
 
 
 class Analysis(NamedTuple):
@@ -125,21 +125,23 @@ class Colorzoo2026(ColoringModel):
 
     def init_cache(self) -> LRUCache:
         """Return an empty cache for `edit`; see `Edits`."""
-        return LRUCache(_MOST_BYTES)
+        return LRUCache(_CACHE_BYTES)
 
-    def edit(self, lightness: Tensor, guidance: Guidance, memory: LRUCache) -> AbPrediction:
+    def edit(self, lightness: Tensor, guidance: Guidance, cache: LRUCache) -> AbPrediction:
         """Colorize an image with changed guidance from cached network output; see `Edits`."""
-        automatic = self._remembered(lightness, memory)
+        automatic = self._cached_automatic(lightness, cache)
         if guidance.exemplar is not None or guidance.statistics is not None:
-            told = Guidance(
+            conditions = Guidance(
                 exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
             )
-            automatic = memory.get(key_of(lightness, told), partial(self._told, automatic, lightness, told))
+            automatic = cache.get(
+                key_of(lightness, conditions), partial(self._conditioned, automatic, lightness, conditions)
+            )
         return self._color(automatic, lightness, guidance)
 
-    def similarity(self, lightness: Tensor, mask: Tensor, memory: LRUCache) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, cache: LRUCache) -> Tensor:
         """Return the similarity of all cells to the cells of a mask; see `ComputesSimilarity`."""
-        analysis = self._remembered(lightness, memory).analysis
+        analysis = self._cached_automatic(lightness, cache).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = self.covariance.correlation(analysis.cells, points)
@@ -147,15 +149,15 @@ class Colorzoo2026(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
-        seen: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
-        return seen.maps4, seen.maps8, seen.maps16, seen.maps32
+        features: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
+        return features.maps4, features.maps8, features.maps16, features.maps32
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode references ``(B, 3, H, W)`` as blocks with colors; see `EncodesReference`."""
         lab = rgb_to_lab(rgb.float())
-        seen = self._run(lab[:, :1])
-        colors = F.interpolate(lab[:, 1:] / AB_SCALE, seen.grid, mode="bilinear", antialias=True)
-        return reference_embedding(seen.features, colors.permute(0, 2, 3, 1))
+        analysis = self._run(lab[:, :1])
+        colors = F.interpolate(lab[:, 1:] / AB_SCALE, analysis.grid, mode="bilinear", antialias=True)
+        return reference_embedding(analysis.features, colors.permute(0, 2, 3, 1))
 
     def reference_key(self) -> str:
         """Return a hash of the weights that determine the reference embedding."""
@@ -210,24 +212,24 @@ class Colorzoo2026(ColoringModel):
         references = [blocks] if exemplar.embedding is None else blocks.by_reference()  # data-dependent count
         mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
-        place = CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
+        embeddings = CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
         with torch.autocast(mean.device.type, enabled=False):  # matching needs float32
-            found = observe_references(place, references, exemplar.alpha, labels)
+            found = observe_references(embeddings, references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
 
-    def _remembered(self, lightness: Tensor, memory: LRUCache) -> Automatic:
+    def _cached_automatic(self, lightness: Tensor, cache: LRUCache) -> Automatic:
         def analyze() -> Automatic:
             found = self._automatic(self.analyze(lightness), lightness, None)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
-        return memory.get(key_of(lightness), analyze)
+        return cache.get(key_of(lightness), analyze)
 
-    def _told(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
+    def _conditioned(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
         """Condition a cached prediction on a reference and statistics."""
         found = self._automatic(automatic.analysis, lightness, guidance)
         return found._replace(columns=automatic.columns)
@@ -241,8 +243,8 @@ class Colorzoo2026(ColoringModel):
                 extras["match"] = analysis.match
             return AbPrediction(ab=automatic.ab, extras=extras)
         # relative to the full-size automatic color, so that a point of exactly that color changes nothing
-        missing = (points.ab - automatic.ab) / AB_SCALE
-        observations = observe(missing, points.mask, analysis.grid)
+        residual = (points.ab - automatic.ab) / AB_SCALE
+        observations = observe(residual, points.mask, analysis.grid)
         with torch.autocast(lightness.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
             columns = automatic.columns
@@ -251,24 +253,24 @@ class Colorzoo2026(ColoringModel):
             else:
                 across = columns.of(observations.cell)
             posterior = self.covariance.posterior(across, observations)
-            chosen = observe(points.ab / AB_SCALE, points.mask, analysis.grid).missing
+            point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
             change = posterior.change.to(analysis.mean)
             posterior = posterior._replace(
-                change=bound_change(analysis.mean, change, chosen, observations.given)
+                change=bound_change(analysis.mean, change, point_colors, observations.valid)
             )
         mean = analysis.mean + posterior.change
-        held = (analysis.logits, posterior.factor, posterior.across)
-        kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
+        tensors = (analysis.logits, posterior.factor, posterior.across)
+        nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         maps = {"logits": lambda: self._logits(analysis, posterior)}
         if (match := analysis.match) is not None:
             maps["match"] = lambda: match
-        return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, kept))
+        return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, nbytes))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the distribution after points, shifted towards their colors and narrowed."""
         with torch.autocast(analysis.mean.device.type, enabled=False):
             prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
-            narrower = 0.5 * (1 / variance.clamp(min=_LEAST_VARIANCE) - 1 / prior).clamp(min=0)
+            narrower = 0.5 * (1 / variance.clamp(min=_MIN_VARIANCE) - 1 / prior).clamp(min=0)
             mean = analysis.mean + posterior.change.to(analysis.mean)
             return _maps(self._narrowed(analysis.logits, mean, narrower.to(mean)), analysis.grid)
 

@@ -26,7 +26,7 @@ AB_SCALE = 50.0
 """CIE units per unit of the network output."""
 BINS = 313
 """Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
-FIRST_SCALE = 0.1  # initial scale of the last layers of blocks and heads: blocks start near the identity
+INITIAL_SCALE = 0.1  # initial scale of the last layers of blocks and heads: blocks start near the identity
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Network(nn.Module):
         self.mean = nn.Linear(decoder, 2)
         self.classes = nn.Linear(decoder, BINS)
         with torch.no_grad():
-            self.mean.weight.mul_(FIRST_SCALE)
-            self.classes.weight.mul_(FIRST_SCALE)
+            self.mean.weight.mul_(INITIAL_SCALE)
+            self.classes.weight.mul_(INITIAL_SCALE)
         self.encoder = frozen_imagenet_encoder()
 
     def forward(self, lightness: Tensor) -> Maps:
@@ -165,7 +165,7 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         with torch.no_grad():
-            self.second.weight.mul_(FIRST_SCALE)
+            self.second.weight.mul_(INITIAL_SCALE)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape."""
@@ -193,8 +193,8 @@ class AttentionBlock(nn.Module):
         self.mlp_in = nn.Linear(width, 3 * width)
         self.mlp_out = nn.Linear(3 * width, width)
         with torch.no_grad():
-            self.merge.weight.mul_(FIRST_SCALE)
-            self.mlp_out.weight.mul_(FIRST_SCALE)
+            self.merge.weight.mul_(INITIAL_SCALE)
+            self.mlp_out.weight.mul_(INITIAL_SCALE)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape."""

@@ -25,12 +25,12 @@ from torch.nn import functional as F
 from colorzoo.lru_cache import ColumnCache, nbytes_of
 from colorzoo.networks.blocks import is_traced
 
-MOST_CELLS = 1024
+MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
-_REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in units of the longer image side
-_FIRST_NOISE = 0.03
-MOST_COLUMNS = 256  # maximum cached columns per image, 13 KB each for a square image
-_LEAST_AMPLITUDE = 1e-30  # lower bound before the logarithm
+_LENGTH_SCALES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in units of the longer image side
+_INITIAL_NOISE = 0.03
+MAX_COLUMNS = 256  # maximum cached columns per image, 13 KB each for a square image
+_MIN_AMPLITUDE = 1e-30  # lower bound before the logarithm
 _JITTER = 1e-5  # added to the diagonal, so that equal cells do not make the matrix singular
 
 
@@ -38,26 +38,26 @@ class Cells(NamedTuple):
     """Cell embedding of an image, which determines the covariance.
 
     Attributes:
-        place: ``(B, N, H, D + 2)``, embedding and scaled position for each head.
+        coordinates: ``(B, N, H, D + 2)``, embedding and scaled position for each head.
         amplitude: ``(B, N, H)``, standard deviation for each head.
     """
 
-    place: Tensor
+    coordinates: Tensor
     amplitude: Tensor
 
     @property
     def embedding(self) -> Tensor:
         """Embedding ``(B, N, H, D)`` for each head, without the position."""
-        return self.place[..., :-2]
+        return self.coordinates[..., :-2]
 
     def take(self, index: Tensor) -> Self:
         """Return the cells at indices ``(B, n)``."""
-        return type(self)(take_cells(self.place, index), take_cells(self.amplitude, index))
+        return type(self)(take_cells(self.coordinates, index), take_cells(self.amplitude, index))
 
     def double(self) -> Self:
         """Convert to float64, on the CPU if the device does not support float64."""
-        device = torch.device("cpu") if self.place.device.type == "mps" else self.place.device
-        return type(self)(self.place.to(device).double(), self.amplitude.to(device).double())
+        device = torch.device("cpu") if self.coordinates.device.type == "mps" else self.coordinates.device
+        return type(self)(self.coordinates.to(device).double(), self.amplitude.to(device).double())
 
 
 class Posterior(NamedTuple):
@@ -93,8 +93,8 @@ class ColorCovariance(nn.Module):
         self.hidden = nn.Linear(width + 1, hidden)
         self.embed = nn.Linear(hidden, heads * dim)
         self.amplitude = nn.Linear(hidden, heads)
-        self.log_reach = nn.Parameter(torch.tensor(_REACHES[:heads]).log())
-        self.log_noise = nn.Parameter(torch.tensor(_FIRST_NOISE).log())
+        self.log_reach = nn.Parameter(torch.tensor(_LENGTH_SCALES[:heads]).log())
+        self.log_noise = nn.Parameter(torch.tensor(_INITIAL_NOISE).log())
         nn.init.constant_(self.amplitude.bias, -1.0)
 
     @property
@@ -130,20 +130,20 @@ class ColorCovariance(nn.Module):
             points: Observed residuals.
         """
         points = Observations(*(values.to(across.device) for values in points))
-        given = points.given
-        across = across * given[:, None]
-        noise = torch.where(given > 0, (self.noise + _JITTER).to(given), given.new_ones(()))
-        covariance = take_cells(across, points.cell) * given[..., None] + torch.diag_embed(noise)
+        valid = points.valid
+        across = across * valid[:, None]
+        noise = torch.where(valid > 0, (self.noise + _JITTER).to(valid), valid.new_ones(()))
+        covariance = take_cells(across, points.cell) * valid[..., None] + torch.diag_embed(noise)
         # float64, because nearby points make the system ill-conditioned; a graph cannot raise errors
         checks = not is_traced()
         factor = torch.linalg.cholesky_ex(covariance.double(), check_errors=checks).L
-        weights = torch.cholesky_solve((points.missing * given[..., None]).double(), factor)
+        weights = torch.cholesky_solve((points.residual * valid[..., None]).double(), factor)
         return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def correlation(self, cells: Cells, points: Observations) -> Tensor:
         """Return the maximum correlation ``(B, N)`` of each cell with any point."""
         found = cell_correlation(cells, cells.take(points.cell))
-        return (found * points.given[:, None]).amax(-1)
+        return (found * points.valid[:, None]).amax(-1)
 
     def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Return the prior and posterior variances ``(B, N)`` of the cells."""
@@ -162,7 +162,7 @@ class CovarianceColumns:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._cache = ColumnCache(self._compute, MOST_COLUMNS)
+        self._cache = ColumnCache(self._compute, MAX_COLUMNS)
 
     @property
     def nbytes(self) -> int:
@@ -172,10 +172,10 @@ class CovarianceColumns:
     def of(self, numbers: Tensor) -> Tensor:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)`` in float64."""
         self._cells = self._cells.double()  # deferred because most images get no points; idempotent
-        wanted: list[int] = numbers[0].tolist()
-        if len(wanted) > MOST_COLUMNS:
+        indices: list[int] = numbers[0].tolist()
+        if len(indices) > MAX_COLUMNS:
             return cell_covariance(self._cells, numbers)
-        return torch.stack(self._cache.of(wanted), dim=-1)[None]
+        return torch.stack(self._cache.of(indices), dim=-1)[None]
 
     def _compute(self, numbers: list[int]) -> Tensor:
         """Return the covariance columns as rows ``(n, N)``."""
@@ -184,7 +184,7 @@ class CovarianceColumns:
 
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
     """Return the covariance ``(B, N, n)`` between all cells and the cells with indices ``(B, n)``."""
-    return _covariance(cells, cells.take(numbers.to(cells.place.device)))
+    return _covariance(cells, cells.take(numbers.to(cells.coordinates.device)))
 
 
 def cell_correlation(one: Cells, other: Cells) -> Tensor:
@@ -208,13 +208,13 @@ def _covariance(one: Cells, other: Cells) -> Tensor:
 
 
 def _exponents(cells: Cells) -> tuple[Tensor, Tensor]:
-    """Return places ``(B, H, N, D + 2)`` and per-cell exponent terms ``(B, H, N, 1)``.
+    """Return coordinates ``(B, H, N, D + 2)`` and per-cell exponent terms ``(B, H, N, 1)``.
 
-    The exponent of a covariance is the dot product of two places plus the terms of both cells.
+    The exponent of a covariance is the dot product of two coordinates plus the terms of both cells.
     """
-    place = cells.place.transpose(1, 2)
-    amplitude = cells.amplitude.clamp(min=_LEAST_AMPLITUDE).log().mT[..., None]
-    return place, amplitude - 0.5 * place.square().sum(-1, keepdim=True)
+    coordinates = cells.coordinates.transpose(1, 2)
+    amplitude = cells.amplitude.clamp(min=_MIN_AMPLITUDE).log().mT[..., None]
+    return coordinates, amplitude - 0.5 * coordinates.square().sum(-1, keepdim=True)
 
 
 def take_cells(values: Tensor, index: Tensor) -> Tensor:
@@ -228,39 +228,39 @@ class Observations(NamedTuple):
 
     Attributes:
         cell: ``(B, n)``, cell indices.
-        missing: ``(B, n, 2)``, residual of the automatic prediction.
-        given: ``(B, n)``, 1 for cells with points and 0 for padding.
+        residual: ``(B, n, 2)``, residual of the automatic prediction.
+        valid: ``(B, n)``, 1 for cells with points and 0 for padding.
     """
 
     cell: Tensor
-    missing: Tensor
-    given: Tensor
+    residual: Tensor
+    valid: Tensor
 
 
-def observe(missing: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
+def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
     """Average points within each cell of a grid.
 
     Args:
-        missing: ``(B, 2, H, W)``, residual of the automatic prediction at points.
+        residual: ``(B, 2, H, W)``, residual of the automatic prediction at points.
         mask: ``(B, 1, H, W)``, 1 at points.
         grid: Rows and columns of cells.
     """
-    batch, _, height, width = missing.shape
-    rows = torch.arange(height, device=missing.device) * grid[0] // height
-    columns = torch.arange(width, device=missing.device) * grid[1] // width
+    batch, _, height, width = residual.shape
+    rows = torch.arange(height, device=residual.device) * grid[0] // height
+    columns = torch.arange(width, device=residual.device) * grid[1] // width
     cell = (rows[:, None] * grid[1] + columns).view(1, -1, 1).expand(batch, -1, 3)
-    values = torch.cat([missing * mask, mask], dim=1).flatten(2).mT.float()
+    values = torch.cat([residual * mask, mask], dim=1).flatten(2).mT.float()
     sums = values.new_zeros(batch, grid[0] * grid[1], 3).scatter_add_(1, cell, values)
     count = sums[..., 2]
     cells = count.shape[1]
     numbers = torch.arange(cells, device=count.device)
     order = torch.where(count > 0, numbers - cells, numbers).argsort(dim=1)  # cells with points first
-    most = (count > 0).sum(1).max().clamp(min=1)
-    step = (most + MOST_CELLS - 1) // MOST_CELLS
-    taken = ((most + step - 1) // step).item()
+    largest = (count > 0).sum(1).max().clamp(min=1)
+    step = (largest + MAX_CELLS - 1) // MAX_CELLS
+    picked = ((largest + step - 1) // step).item()
     if is_traced():
-        torch._check(taken >= 1)  # torch.export cannot infer it; outside of tracing it would import sympy
-    index = order[:, torch.arange(taken, device=order.device) * step]
+        torch._check(picked >= 1)  # torch.export cannot infer it; outside of tracing it would import sympy
+    index = order[:, torch.arange(picked, device=order.device) * step]
     found = take_cells(sums, index)
     return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())
 
@@ -273,8 +273,8 @@ LIMIT_ROUNDS = 4
 """Iterations of `bound_change`; each corrects the direction of the largest excess."""
 
 
-def bound_change(mean: Tensor, change: Tensor, chosen: Tensor, given: Tensor) -> Tensor:
-    """Limit the change by points to the convex hull of automatic and chosen colors.
+def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tensor) -> Tensor:
+    """Limit the change by points to the convex hull of automatic colors and point colors.
 
     Nearby points with different colors get large posterior weights of opposite sign, so the posterior mean
     overshoots. The color of a cell is projected into the convex hull of its automatic color and the point
@@ -283,15 +283,17 @@ def bound_change(mean: Tensor, change: Tensor, chosen: Tensor, given: Tensor) ->
     Args:
         mean: ``(B, N, 2)``, automatic color of the cells, ab / 50.
         change: ``(B, N, 2)``, posterior mean of the change.
-        chosen: ``(B, n, 2)``, point colors, ab / 50.
-        given: ``(B, n)``, 1 for points and 0 for padding.
+        point_colors: ``(B, n, 2)``, point colors, ab / 50.
+        valid: ``(B, n)``, 1 for points and 0 for padding.
 
     Returns:
         ``(B, N, 2)``, the limited change.
     """
     angles = torch.arange(DIRECTIONS, device=mean.device) * (2 * torch.pi / DIRECTIONS)
     directions = torch.stack([angles.cos(), angles.sin()]).to(mean)  # (2, D)
-    farthest = (chosen @ directions).masked_fill(given[..., None] == 0, -torch.inf).amax(1, keepdim=True)
+    farthest = (
+        (point_colors @ directions).masked_fill(valid[..., None] == 0, -torch.inf).amax(1, keepdim=True)
+    )
     limits = torch.maximum(mean @ directions, farthest) + SLACK
     color = mean + change
     for _ in range(LIMIT_ROUNDS):  # near a corner of the hull, one correction can violate another limit
@@ -308,7 +310,7 @@ EXPONENT = 0.85
 """Exponent of the chroma; below 1, pale colors gain most, which costs the least error."""
 CHROMA = 0.25
 """Chroma in ab / 50 at which the exponent has no effect."""
-LEAST_CHROMA = 0.02
+CHROMA_OFFSET = 0.02
 """Offset of the chroma in ab / 50 (1 CIE unit), so that gray stays gray."""
 POOL = 4
 """Side of the cell blocks that are averaged before pooling, which reduces the computation."""
@@ -328,14 +330,14 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
     Returns:
         Pooled colors ``(B, N, 2)``, ab / 50.
     """
-    asked = Cells(*(_pool(values, grid) for values in cells))
-    share = cell_correlation(cells, asked).clamp(min=1e-6) ** SHARPNESS
-    share = share / share.sum(-1, keepdim=True)
+    blocks = Cells(*(_pool(values, grid) for values in cells))
+    weights = cell_correlation(cells, blocks).clamp(min=1e-6) ** SHARPNESS
+    weights = weights / weights.sum(-1, keepdim=True)
     pooled = torch.cat([_pool(logits.log_softmax(-1), grid), _pool(mean, grid)], dim=-1)
-    shared = share @ F.pad(pooled, (0, -pooled.shape[-1] % _ALIGNED))
+    averages = weights @ F.pad(pooled, (0, -pooled.shape[-1] % _ALIGNED))
     bins = logits.shape[-1]
-    decided = shared[..., :bins].softmax(-1) @ centers
-    found: Tensor = decided + mean - shared[..., bins : bins + 2]
+    pooled_mean = averages[..., :bins].softmax(-1) @ centers
+    found: Tensor = pooled_mean + mean - averages[..., bins : bins + 2]
     return found
 
 
@@ -346,7 +348,7 @@ def boost_chroma(colors: Tensor) -> Tensor:
         colors: ``(B, N, 2)``, ab / 50.
     """
     chroma = torch.linalg.vector_norm(colors, dim=-1, keepdim=True)
-    vivid: Tensor = COLORFULNESS * ((chroma + LEAST_CHROMA) / CHROMA) ** (EXPONENT - 1) * colors
+    vivid: Tensor = COLORFULNESS * ((chroma + CHROMA_OFFSET) / CHROMA) ** (EXPONENT - 1) * colors
     return vivid
 
 

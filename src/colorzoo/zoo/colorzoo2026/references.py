@@ -20,8 +20,8 @@ BLOCK = 2
 STRENGTH = 2.5
 """Log factor on the weight of references; 0 would maximize PSNR over pairs of all kinds."""
 _TEMPERATURE = 0.02
-_LEAST = 1e-3  # added to variances before the logarithm
-_FARTHEST = -4.0  # similarity of blocks of different classes: softmax weight e^-150
+_EPSILON = 1e-3  # added to variances before the logarithm
+_EXCLUDED = -4.0  # similarity of blocks of different classes: softmax weight e^-150
 
 # Fitted to pairs of training photos: halves of a photo, neighbors in an album, one category, unrelated.
 _CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)
@@ -135,7 +135,7 @@ def mix_references(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Te
 
 
 def observe_references(
-    place: CellEmbeddings,
+    embeddings: CellEmbeddings,
     references: Sequence[Blocks],
     alpha: float,
     labels: tuple[Tensor, Tensor] | None = None,
@@ -143,24 +143,24 @@ def observe_references(
     """Condition colors on the most similar blocks of references.
 
     Args:
-        place: Network output of the images; h and w are multiples of `BLOCK`.
+        embeddings: Network output of the images; h and w are multiples of `BLOCK`.
         references: Blocks of each reference.
         alpha: Strength in [0, 1]; 0 keeps the automatic color.
         labels: Classes ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of their only reference. Only
             blocks of equal class are compared; classes that the reference lacks keep their color.
     """
-    grid = (place.mean.shape[1], place.mean.shape[2])
-    mean, variance = (_blocks(part) for part in (place.mean, place.variance))
+    grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
+    mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))
     size = (mean.shape[1], mean.shape[2])
     mean, variance = mean.flatten(1, 2), variance.flatten(1, 2)
-    matched = [_match(place, each, labels) for each in references]
+    matched = [_match(embeddings, each, labels) for each in references]
     # odds, so that a reference without matches does not take weight from another
     trust = torch.stack([each.trust for each in matched])
-    odds = trust / (1 - trust).clamp(min=_LEAST)
+    odds = trust / (1 - trust).clamp(min=_EPSILON)
     weight = torch.stack([each.weight[:, :1, 0] for each in references])
-    share = weight * odds / (weight * odds).sum(0).clamp(min=_LEAST)
-    odds = (share * odds).sum(0)[..., None]
-    colors = (share[..., None] * torch.stack([each.colors for each in matched])).sum(0)
+    weights = weight * odds / (weight * odds).sum(0).clamp(min=_EPSILON)
+    odds = (weights * odds).sum(0)[..., None]
+    colors = (weights[..., None] * torch.stack([each.colors for each in matched])).sum(0)
     gain = alpha * odds / (1 + odds)
     change = gain * (colors - mean)
     precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
@@ -168,31 +168,31 @@ def observe_references(
     wide = F.interpolate(both, grid, mode="bilinear").permute(0, 2, 3, 1)
     match = None
     if len(matched) == 1:
-        source, trusted = matched[0].source, matched[0].trust[..., None] >= 0.5
-        match = torch.where(trusted, source, torch.nan).mT.reshape(change.shape[0], 2, *size)
+        source, reliable = matched[0].source, matched[0].trust[..., None] >= 0.5
+        match = torch.where(reliable, source, torch.nan).mT.reshape(change.shape[0], 2, *size)
     return Observed(wide[..., :2], wide[..., 2:], match)
 
 
-def _match(place: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
+def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
     """Match image blocks with the blocks of one reference; see `observe_references`."""
-    blocks, variance = _blocks(place.features), _blocks(place.variance).flatten(1)
+    blocks, variance = _blocks(embeddings.features), _blocks(embeddings.variance).flatten(1)
     similarity = _directions(blocks) @ reference.directions.mT
     comparable = torch.ones_like(similarity, dtype=torch.bool)
     if labels is not None:
         ours, theirs = _labels_at(labels[0], _centers(blocks)), _labels_at(labels[1], reference.centers)
         comparable = ours[:, :, None] == theirs[:, None, :]
-        similarity = torch.where(comparable, similarity, _FARTHEST)
-    share = (similarity / _TEMPERATURE).softmax(-1)
-    colors = share @ reference.colors
-    spread = (share @ reference.colors.square() - colors.square()).clamp(min=0).sum(-1)
+        similarity = torch.where(comparable, similarity, _EXCLUDED)
+    weights = (similarity / _TEMPERATURE).softmax(-1)
+    colors = weights @ reference.colors
+    spread = (weights @ reference.colors.square() - colors.square()).clamp(min=0).sum(-1)
     best, known = similarity.amax(2), comparable.any(2)
     quality = torch.stack(
         [
             best,
             _mean(best, known).expand_as(best),
             _mean(similarity.amax(1), comparable.any(1)).expand_as(best),
-            (spread + _LEAST).log(),
-            (variance + _LEAST).log(),
+            (spread + _EPSILON).log(),
+            (variance + _EPSILON).log(),
         ],
         dim=-1,
     )

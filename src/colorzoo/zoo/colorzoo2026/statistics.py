@@ -19,14 +19,14 @@ from colorzoo.zoo.colorzoo2026.network import AB_SCALE
 
 _EXPONENT = 2.0  # exponent of the distributions; 1, 1.5 and 3 lose 0.4, 0.1 and 0.03 dB
 _ROUNDS = 10  # fitting iterations; 3 lose 0.2 dB, 20 gain 0.01 dB
-_FAINT = 1e-4  # added to histograms, which limits the weight of rare colors
-_HEAVIEST = 1e6  # maximum weight of a bin; the minimum is its inverse
+_HISTOGRAM_OFFSET = 1e-4  # added to histograms, which limits the weight of rare colors
+_MAX_WEIGHT = 1e6  # maximum weight of a bin; the minimum is its inverse
 # Fraction of the target saturation that is applied, because the error of a wrong hue grows with chroma.
 _REACHED, _REACHED_BESIDE_HISTOGRAM = 0.85, 0.95
-_MOST_VIVID = 2.5  # maximum factor on the automatic colors
+_MAX_FACTOR = 2.5  # maximum factor on the automatic colors
 _STEPS = 3  # iterations of the factor search
-_LEAST = 1e-30
-_LEAST_SATURATION = 1e-3
+_EPSILON = 1e-30
+_MIN_SATURATION = 1e-3
 
 
 def condition(
@@ -69,9 +69,11 @@ def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
     shares = (_EXPONENT * logits).softmax(dim=2)
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
-        totals = (shares @ weights.mT).clamp(min=_LEAST)
-        found = weights * ((1 / totals).mT @ shares) / shares.shape[1]
-        weights = (weights * (histogram + _FAINT) / (found + _FAINT)).clamp(1 / _HEAVIEST, _HEAVIEST)
+        totals = (shares @ weights.mT).clamp(min=_EPSILON)
+        current = weights * ((1 / totals).mT @ shares) / shares.shape[1]
+        weights = (weights * (histogram + _HISTOGRAM_OFFSET) / (current + _HISTOGRAM_OFFSET)).clamp(
+            1 / _MAX_WEIGHT, _MAX_WEIGHT
+        )
     return _EXPONENT * logits + weights.log()
 
 
@@ -87,6 +89,6 @@ def match_saturation(mean: Tensor, light: Tensor, saturation: Tensor) -> Tensor:
     factor = torch.ones_like(saturation)
     for _ in range(_STEPS):
         lab = torch.cat([light.flatten(2), factor * ab], dim=1)
-        found = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
-        factor = (factor * saturation / found.clamp(min=_LEAST_SATURATION)).clamp(max=_MOST_VIVID)
+        current = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
+        factor = (factor * saturation / current.clamp(min=_MIN_SATURATION)).clamp(max=_MAX_FACTOR)
     return factor * mean

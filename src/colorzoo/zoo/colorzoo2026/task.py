@@ -23,7 +23,7 @@ from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, take_cells
 
-_MOST_POINTS = 64
+_MAX_POINTS = 64
 _QUERIES = 48  # cells per crop for the variance loss
 
 
@@ -100,7 +100,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize without and with points and return the weighted loss."""
         del batch_idx
-        weigh = self.objective
+        objective = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness = lab[:, :1]
         truth = F.avg_pool2d(lab[:, 1:], STRIDE)
@@ -108,51 +108,51 @@ class Colorzoo2026Task(SingleOptimizerModule):
         target = truth.permute(0, 2, 3, 1) / AB_SCALE
         losses = {
             "classes": bilinear_cross_entropy(maps.logits.permute(0, 3, 1, 2), truth),
-            "colors": F.smooth_l1_loss(maps.mean.float(), target, beta=weigh.delta),
+            "colors": F.smooth_l1_loss(maps.mean.float(), target, beta=objective.delta),
         }
         if self.label_head is not None and "label" in batch:
             scores = self.label_head(maps.vector).float()
             losses["labels"] = F.cross_entropy(scores, batch["label"], label_smoothing=0.1)
         losses |= self._point_losses(self.model.embed(maps, lightness), target, batch["seed"])
-        loss = torch.stack([getattr(weigh, name) * value for name, value in losses.items()]).sum()
+        loss = torch.stack([getattr(objective, name) * value for name, value in losses.items()]).sum()
         self.log_losses({**losses, "loss": loss}, len(lightness))
         return loss
 
     def _point_losses(self, analysis: Analysis, target: Tensor, seeds: Tensor) -> dict[str, Tensor]:
         """Return the losses on colors and variance after conditioning on random points."""
         target = target.flatten(1, 2)
-        index, given = random_cells(seeds, target.shape[1])
-        missing = target - analysis.mean
-        points = Observations(index, take_cells(missing, index), given)
+        index, valid = random_cells(seeds, target.shape[1])
+        residual = target - analysis.mean
+        points = Observations(index, take_cells(residual, index), valid)
         with torch.autocast(target.device.type, enabled=False):
             across = cell_covariance(analysis.cells, points.cell)
             found = self.model.covariance.posterior(across, points)
             prior, variance = self.model.covariance.variances(analysis.cells, found)
         colors = F.smooth_l1_loss(analysis.mean + found.change, target, beta=self.objective.delta)
         queries, _ = random_cells(seeds, target.shape[1], _QUERIES, "queries")
-        before = take_cells(missing, queries).detach().square().sum(-1)
-        after = take_cells(missing - found.change, queries).detach().square().sum(-1)
+        before = take_cells(residual, queries).detach().square().sum(-1)
+        after = take_cells(residual - found.change, queries).detach().square().sum(-1)
         prior, variance = take_cells(prior, queries), take_cells(variance, queries)
         likelihood = (before / prior + after / variance) / 2 + prior.log() + variance.log()
         return {"points": colors, "variance": likelihood.mean()}
 
 
 def random_cells(
-    seeds: Tensor, cells: int, most: int = _MOST_POINTS, purpose: str = "points"
+    seeds: Tensor, cells: int, maximum: int = _MAX_POINTS, purpose: str = "points"
 ) -> tuple[Tensor, Tensor]:
-    """Draw 1 to ``most`` distinct cells per image; the logarithm of the number is uniform.
+    """Draw 1 to ``maximum`` distinct cells per image; the logarithm of the number is uniform.
 
     Args:
         seeds: ``(B,)``, per-image seeds.
         cells: Number of cells of an image.
-        most: Maximum number of drawn cells.
+        maximum: Maximum number of drawn cells.
         purpose: Name of the random stream.
 
     Returns:
-        Cell indices ``(B, most)``, and a mask ``(B, most)`` with 1 for valid indices.
+        Cell indices ``(B, maximum)``, and a mask ``(B, maximum)`` with 1 for valid indices.
     """
-    most = min(most, cells)
+    maximum = min(maximum, cells)
     draws = draw_uniform(image_generators(seeds, purpose), len(seeds), cells + 1, seeds.device)
-    index = draws[:, 1:].topk(most, dim=1).indices
-    count = torch.exp(draws[:, :1] * math.log(most + 1)).floor().clamp(1, most)
-    return index, (torch.arange(most, device=seeds.device)[None] < count).float()
+    index = draws[:, 1:].topk(maximum, dim=1).indices
+    count = torch.exp(draws[:, :1] * math.log(maximum + 1)).floor().clamp(1, maximum)
+    return index, (torch.arange(maximum, device=seeds.device)[None] < count).float()
