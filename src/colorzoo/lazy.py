@@ -1,23 +1,31 @@
-"""Names of a module that are found at their first use."""
+"""Packages whose public names are imported at their first use."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
-def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a package whose public names lie in its modules.
+def attach_stub(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package with lazy imports.
+
+    The public names and their modules are read from the stub ``__init__.pyi``, which type checkers use
+    (Scientific Python, SPEC 1). The stub contains one import per line.
 
     Args:
-        package: Name of the package.
-        modules: Module of each public name, relative to the package.
+        package: ``__name__`` of the package.
+        file: ``__file__`` of the package.
     """
+    stub = Path(file).with_suffix(".pyi").read_text(encoding="utf-8")
+    modules = {name: module for module, name in re.findall(r"^from (\S+) import (\w+)", stub, re.MULTILINE)}
 
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
+        return getattr(importlib.import_module(modules[name]), name)
 
-    return find
+    names = sorted(modules)
+    return find, lambda: sorted(names), names

@@ -1,70 +1,29 @@
 """Color conversion, gamut mapping, ab quantization, edge detection and sketch extraction."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from colorzoo.lazy import lazy_names
-
-if TYPE_CHECKING:  # `as` makes a name public to type checkers
-    from colorzoo.color.bins import annealed_mean as annealed_mean
-    from colorzoo.color.bins import bilinear_bins as bilinear_bins
-    from colorzoo.color.bins import grid_centers as grid_centers
-    from colorzoo.color.bins import grid_index as grid_index
-    from colorzoo.color.bins import hull_centers as hull_centers
-    from colorzoo.color.bins import hull_mask as hull_mask
-    from colorzoo.color.bins import nearest_bin as nearest_bin
-    from colorzoo.color.bins import prior_probabilities as prior_probabilities
-    from colorzoo.color.bins import rebalancing_weights as rebalancing_weights
-    from colorzoo.color.bins import soft_encode as soft_encode
-    from colorzoo.color.bins import soft_neighbors as soft_neighbors
-    from colorzoo.color.edges import canny as canny
-    from colorzoo.color.edges import sobel as sobel
-    from colorzoo.color.edges import sobel_gradients as sobel_gradients
-    from colorzoo.color.gamut import at_lightness as at_lightness
-    from colorzoo.color.gamut import in_gamut as in_gamut
-    from colorzoo.color.gamut import lab_to_rgb_in_gamut as lab_to_rgb_in_gamut
-    from colorzoo.color.gamut import reduce_chroma as reduce_chroma
-    from colorzoo.color.gamut import snap_to_lightness as snap_to_lightness
-    from colorzoo.color.gamut import survives_rgb as survives_rgb
-    from colorzoo.color.lab import lab_to_rgb as lab_to_rgb
-    from colorzoo.color.lab import lightness_to_rgb as lightness_to_rgb
-    from colorzoo.color.lab import rgb_to_lab as rgb_to_lab
-    from colorzoo.color.sketch import canny_sketch as canny_sketch
-    from colorzoo.color.sketch import clean_line_art as clean_line_art
-    from colorzoo.color.sketch import rgb_to_gray as rgb_to_gray
-    from colorzoo.color.sketch import xdog as xdog
-
-# Name -> module. Names are resolved at first use, so that colorizing imports only the modules it needs.
-_PUBLIC = {
-    "annealed_mean": "bins",
-    "at_lightness": "gamut",
-    "bilinear_bins": "bins",
-    "canny": "edges",
-    "canny_sketch": "sketch",
-    "clean_line_art": "sketch",
-    "grid_centers": "bins",
-    "grid_index": "bins",
-    "hull_centers": "bins",
-    "hull_mask": "bins",
-    "in_gamut": "gamut",
-    "lab_to_rgb": "lab",
-    "lab_to_rgb_in_gamut": "gamut",
-    "lightness_to_rgb": "lab",
-    "nearest_bin": "bins",
-    "prior_probabilities": "bins",
-    "rebalancing_weights": "bins",
-    "reduce_chroma": "gamut",
-    "rgb_to_gray": "sketch",
-    "rgb_to_lab": "lab",
-    "snap_to_lightness": "gamut",
-    "sobel": "edges",
-    "sobel_gradients": "edges",
-    "soft_encode": "bins",
-    "soft_neighbors": "bins",
-    "survives_rgb": "gamut",
-    "xdog": "sketch",
-}
+from colorzoo.color.bins import (
+    annealed_mean,
+    bilinear_bins,
+    grid_centers,
+    grid_index,
+    hull_centers,
+    hull_mask,
+    nearest_bin,
+    prior_probabilities,
+    rebalancing_weights,
+    soft_encode,
+    soft_neighbors,
+)
+from colorzoo.color.edges import canny, sobel, sobel_gradients
+from colorzoo.color.gamut import (
+    at_lightness,
+    in_gamut,
+    lab_to_rgb_in_gamut,
+    reduce_chroma,
+    snap_to_lightness,
+    survives_rgb,
+)
+from colorzoo.color.lab import lab_to_rgb, lightness_to_rgb, rgb_to_lab
+from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
 
 __all__ = [
     "annealed_mean",
@@ -95,9 +54,3 @@ __all__ = [
     "survives_rgb",
     "xdog",
 ]
-
-__getattr__ = lazy_names("colorzoo.color", _PUBLIC)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

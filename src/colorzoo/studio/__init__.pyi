@@ -1,0 +1,1 @@
+from colorzoo.studio.widget import Pad as Pad
