@@ -163,7 +163,7 @@ class ModelCard:
         hparams: Settings of this variant.
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
-        smoke: Arguments of the contract suite.
+        contract_test: Arguments of the contract suite.
         quality: The uses that it serves, with ranks; `colorzoo.weights.choice` chooses defaults by them.
         limits: Known limits; the contract suite asserts the failure. ``"training"``: an algorithm without
             weights; ``"export"``: cannot be exported; ``"gradient"``: its output is not differentiable in its

@@ -39,7 +39,7 @@ def steps_of(colorizer: Colorizer, *points: PointHint, **more: object) -> dict[s
 def test_the_stages_of_a_point_run_in_this_order(colorizer: Colorizer) -> None:
     assert list(steps_of(colorizer, POINT)) == [
         "see", "draw points", "keep state", "run network", "find neighbors", "enforce points", "show base",
-        "step costs", "find paths", "compare places", "limit extent", "limit reach",
+        "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
     assert list(steps_of(colorizer)) == ["see", "keep state", "run network", "is page"]
 
@@ -51,7 +51,7 @@ def test_what_an_edit_does_not_change_does_not_run(colorizer: Colorizer) -> None
     assert [recolored[name] for name in ("show base", "limit extent")] == [True, True]
     farther = steps_of(colorizer, FAR, replace(POINT, reach=2.0))
     assert [farther[name] for name in ("limit extent", "limit reach")] == [False, False]
-    assert [farther[name] for name in ("enforce points", "find paths", "compare places")] == [True] * 3
+    assert [farther[name] for name in ("enforce points", "find paths", "compute similarity")] == [True] * 3
     weaker = steps_of(colorizer, FAR, replace(POINT, strength=0.5))
     assert weaker["run network"]
     assert not weaker["weaken points"]

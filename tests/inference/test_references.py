@@ -66,7 +66,7 @@ def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_n
     assert alone.embedding is None
     with pytest.raises(GuidanceError, match="takes one reference, got 3"):
         make_exemplar(model, GIVEN, 16)
-    with pytest.raises(GuidanceError, match="needs the reference image itself, not a embedding of alike"):
+    with pytest.raises(GuidanceError, match="needs the reference image itself, not an embedding of alike"):
         make_exemplar(model, [ReadReference(embedding)], 16)
     with pytest.raises(GuidanceError, match="hints needs the reference image itself; it makes no looks"):
         embed_references(model, "hints", GIVEN[:1], 16)

@@ -100,7 +100,7 @@ class ImageTable:
     """Table of the images of a split; a subclass may add columns (`Column`, Tensor or None).
 
     Examples:
-        >>> images = Images(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
+        >>> images = ImageTable(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
         >>> len(images.sources), images.first(2).labels
         (4, tensor([0, 0]))
 

@@ -62,8 +62,8 @@ class ImageDataModule(LightningDataModule):
 
     Examples:
         >>> class Album(ImageDataModule):
-        ...     def find_images(self, split: str) -> Images:
-        ...         return Images(find_sources(Path("album") / split))
+        ...     def find_images(self, split: str) -> ImageTable:
+        ...         return ImageTable(find_sources(Path("album") / split))
         ...
         >>> data = Album("album", batch_size=2, crop=32, num_workers=0)
         >>> data.setup("fit")

@@ -34,9 +34,9 @@ class ReferenceEmbedding:
     """The look of one or several references for a model.
 
     Examples:
-        >>> look = Look(torch.zeros(1, 2, 8), key="0123", model="xu2020_small")
-        >>> look.save("sunset.look")
-        >>> Look.load("sunset.look").statistics.shape
+        >>> embedding = ReferenceEmbedding(torch.zeros(1, 2, 8), key="0123", model="xu2020_small")
+        >>> embedding.save("sunset.safetensors")
+        >>> ReferenceEmbedding.load("sunset.safetensors").statistics.shape
         torch.Size([1, 2, 8])
 
     Attributes:
@@ -79,7 +79,7 @@ class ReferenceEmbedding:
         """
         name = type(model).__name__
         if not isinstance(model, EncodesReference):
-            raise GuidanceError(f"{name} needs the reference image itself, not a look of {self.model}.")
+            raise GuidanceError(f"{name} needs the reference image itself, not an embedding of {self.model}.")
         if self.key != model.reference_key():
             raise GuidanceError(
                 f"this look was made by {self.model} with other weights than those in use; "
