@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pads import DirectPad, tiny_studio
 
+from colorzoo.studio.studio import Studio
+
 LONG_LISTS: list[
     dict[str, Any]
 ] = [  # of items that no recipe may have, so that reading one is a different error
@@ -32,29 +34,49 @@ def test_long_lists_are_refused_before_their_items_are_read(pad: DirectPad, reci
     assert "at most" in answer["message"]
 
 
-def test_a_request_is_given_up_when_its_pad_has_gone() -> None:
-    studio = tiny_studio()
-    entered, gone, runs = threading.Event(), threading.Event(), []
+def block_first_layer(studio: Studio) -> tuple[threading.Event, threading.Event, list[object]]:
+    """Block the first layer of a prediction; return the events *entered* and *go on*, and all layers run."""
+    entered, go_on, runs = threading.Event(), threading.Event(), []
 
     def wait_in_first_layer(layer: object, *_: object) -> None:
         runs.append(layer)
         entered.set()
-        gone.wait(30)
+        go_on.wait(30)
 
+    for layer in studio.pool.get(None).colorizer().model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(wait_in_first_layer)
+    return entered, go_on, runs
+
+
+def test_a_request_is_cancelled_when_its_pad_disconnects() -> None:
+    studio = tiny_studio()
+    entered, go_on, runs = block_first_layer(studio)
     try:
-        for layer in studio.pool.get(None).colorizer().model.modules():
-            if not list(layer.children()):
-                layer.register_forward_hook(wait_in_first_layer)
         pad = DirectPad(studio)
         pad.open()
         pad.send("color", recipe={})
         assert entered.wait(30)
         studio.disconnect(pad.session)
-        gone.set()
+        go_on.set()
         again = DirectPad(studio, pad.session.id)
         again.ask("model")  # waits for the same worker
-        assert runs.count(runs[0]) == 2  # of these, one by the trial run for the message `model`
+        assert runs.count(runs[0]) == 2  # one of them by the trial run for the message `model`
         assert len(runs) < 2 * len(set(runs))
     finally:
-        gone.set()
+        go_on.set()
         studio.close()
+
+
+def test_a_preview_is_cancelled_by_the_final_request(pad: DirectPad, studio: Studio) -> None:
+    """Mouse-up must not wait for the preview of the drag."""
+    pad.open()
+    pad.ask("color", recipe={})
+    entered, go_on, runs = block_first_layer(studio)
+    preview = pad.send("color", recipe={"strength": 0.9}, quality="drag")
+    assert entered.wait(30)
+    final = pad.send("color", recipe={"strength": 0.8})
+    go_on.set()
+    answers = {message.body["re"]: message.type for message in (pad.next(), pad.next())}
+    assert answers == {preview: "dropped", final: "colored"}
+    assert len(runs) < 2 * len(set(runs))

@@ -20,7 +20,7 @@ from colorzoo.inference.job import Job, Part
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
 from colorzoo.studio.protocol import Limits
-from colorzoo.studio.worker_pool import ThreadCountChooser
+from colorzoo.studio.worker_pool import ThreadCountChooser, stop_if_cancelled
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
@@ -120,6 +120,7 @@ def preview(
     watch.lap("prepare")
     result = _run(request, job)
     watch.lap("network")
+    stop_if_cancelled()
     lightness = _preview_lightness(request.photo.whole or request.photo, quality, limits)
     surroundings = None
     if (window := request.photo.window) is not None:

@@ -16,7 +16,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
-from colorzoo.studio.worker_pool import ThreadCountChooser, Worker, stop_if_gone
+from colorzoo.studio.worker_pool import ThreadCountChooser, Worker, stop_if_cancelled
 from colorzoo.weights.catalog import default_tags, list_weights
 from colorzoo.weights.choice import choose_model, rank_models
 
@@ -62,7 +62,7 @@ class ModelWorker:
             if self._colorizer is None:
                 self._colorizer = self._load(self.name)
                 for layer in self._colorizer.model.modules():
-                    layer.register_forward_pre_hook(stop_if_gone)
+                    layer.register_forward_pre_hook(stop_if_cancelled)
             return self._colorizer
 
     def capabilities(self) -> dict[str, Any]:

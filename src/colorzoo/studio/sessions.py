@@ -47,7 +47,9 @@ class Session:
         reference: The attached reference image.
         last_used: Time of the last use, by the clock of the store.
         connected: Whether a pad is connected; a second one gets a new session.
-        connection: Number of the connection; work for an earlier one is given up.
+        connection: Number of the connection; requests of earlier connections are cancelled.
+        newest_color: Id of the newest request ``color``.
+        newest_final: Id of the newest request ``color`` that is not a preview during a drag.
         cancelled: Numbers of the last requests that the pad has cancelled.
         lock: Guards ``photo`` and ``reference``, which several workers use.
     """
@@ -58,6 +60,8 @@ class Session:
     last_used: float = 0.0
     connected: bool = False
     connection: int = 0
+    newest_color: int = 0
+    newest_final: int = 0
     cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
     lock: threading.RLock = field(default_factory=threading.RLock)
 

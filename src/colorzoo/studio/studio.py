@@ -25,12 +25,12 @@ from colorzoo.studio.protocol import Limits, Message, Reply, StudioError, error_
 from colorzoo.studio.saved_sessions import Works
 from colorzoo.studio.sessions import Session, SessionStore, TemporaryFiles
 from colorzoo.studio.worker_pool import (
-    PadGoneError,
     QueuedRequest,
+    RequestCancelledError,
     ThreadCountChooser,
     Worker,
-    stop_if_gone,
-    while_wanted,
+    cancellable,
+    stop_if_cancelled,
 )
 
 _FILE_THREADS = 4  # so that a slow file does not block other pads
@@ -204,14 +204,17 @@ class Studio:
 
         connection = session.connection
 
+        def is_cancelled() -> bool:
+            return session.connection != connection or _is_superseded(session, message)
+
         def run(handler: Handler) -> None:
             try:
-                with while_wanted(lambda: session.connection == connection):
+                with cancellable(is_cancelled):
                     for answer in handler(context):
                         reply(answer)
-                        stop_if_gone()
-            except PadGoneError:
-                return
+                        stop_if_cancelled()
+            except RequestCancelledError:
+                drop()  # unread if the pad has disconnected
             except Exception as error:  # as in `handle`
                 reply(error_message(error, message.id))
 
@@ -224,8 +227,11 @@ class Studio:
             drop if request.newest_only else None,
             request.rank,
         )
-        if message.type == "color":  # a full-size image of an older recipe is not needed any more
+        if message.type == "color":
             self._file_worker.cancel(session.id, "full")
+            session.newest_color = message.id
+            if message.body.get("quality") != "drag":
+                session.newest_final = message.id
             if message.body.get("quality") == "full":
                 self._file_worker.submit(session.id, replace(job, kind="full"))
             else:
@@ -245,3 +251,12 @@ class Studio:
         if name is not None and not isinstance(name, str):
             raise StudioError("bad_message", "the name of a model must be a text.")
         return self.pool.get(name).worker
+
+
+def _is_superseded(session: Session, message: Message) -> bool:
+    """Return whether a newer recipe makes the result of a running request useless."""
+    number = message.id or 0
+    if message.type == "colorings" or (message.type == "color" and message.body.get("quality") == "full"):
+        return session.newest_color > number
+    is_preview = message.body.get("quality") == "drag" or message.body.get("early") is True
+    return message.type == "color" and is_preview and session.newest_final > number

@@ -21,32 +21,25 @@ _WORTHWHILE = 50.0  # ms on one thread; less, as an edit without the network, is
 _RETRY_AFTER = 24  # predictions on one thread after several threads were slower; doubled each time
 
 
-class PadGoneError(Exception):
-    """The pad of a request is no longer connected."""
+class RequestCancelledError(Exception):
+    """The request is superseded by a newer one, or its pad is no longer connected."""
 
 
-def stop_if_gone(*_: object) -> None:
-    """Stop the work of this thread if nobody waits for it any more; a hook of every layer of a model.
-
-    Raises:
-        PadGoneError: See `while_wanted`.
-    """
-    if not getattr(_local, "wanted", _always)():
-        raise PadGoneError
+def stop_if_cancelled(*_: object) -> None:
+    """Raise `RequestCancelledError` if the request of this thread is cancelled; a hook of every layer."""
+    is_cancelled: Callable[[], bool] | None = getattr(_local, "is_cancelled", None)
+    if is_cancelled is not None and is_cancelled():
+        raise RequestCancelledError
 
 
 @contextmanager
-def while_wanted(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Let `stop_if_gone` stop this thread's work as soon as ``wanted`` returns False."""
-    _local.wanted = wanted
+def cancellable(is_cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Make `stop_if_cancelled` raise in this thread as soon as ``is_cancelled`` returns True."""
+    _local.is_cancelled = is_cancelled
     try:
         yield
     finally:
-        _local.wanted = _always
-
-
-def _always() -> bool:
-    return True
+        _local.is_cancelled = None
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ export class Client {
  */
 export class ColorQueue {
   /**
-   * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves with its answer @param {{fullDelay: number, wantsFull: () => boolean, doc: () => object, onEarlyUsed: () => void}} options
+   * @param {(quality: "drag" | "final" | "full", early?: boolean) => Promise<void>} request resolves with its answer @param {{fullDelay: number, wantsFull: () => boolean, doc: () => object, onEarlyUsed: () => void}} options
    */
   constructor(request, options) {
     this.request = request;
@@ -127,7 +127,7 @@ export class ColorQueue {
       this.again = false;
       this.early = this.options.doc();
       this.expecting = true;
-      this.request("final").finally(() => { this.expecting = false; });
+      this.request("final", true).finally(() => { this.expecting = false; });
     }, after);
   }
 

@@ -30,13 +30,14 @@ function markTime(name, id, more = {}, startTime) {
   performance.mark(name, { detail: { id, ...more }, ...(startTime === undefined ? {} : { startTime }) });
 }
 
-export async function requestColor(pad, quality) {
+/** @param {boolean} [early] whether the drag may go on; the server cancels such a request when a newer one arrives */
+export async function requestColor(pad, quality, early = false) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
   const active = activePoints(pad.doc).map((point) => point.id);
   const { paint, healing } = pad.doc;
-  const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
+  const message = { type: "color", recipe: currentRecipe(pad), quality, ...(early ? { early } : {}), ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
   change(pad.session, { lastColor: id });
   markInput(pad);

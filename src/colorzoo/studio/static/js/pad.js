@@ -67,7 +67,7 @@ class Pad {
     /** @type {Promise<void>} resolved by the first message of the backend */
     this.ready = new Promise((resolve) => { this.#greet = resolve; });
     this.client = new Client(transport);
-    this.queue = new ColorQueue((quality) => requestColor(this, quality), { fullDelay: FULL_DELAY, wantsFull: () => this.wantsFull(), doc: () => this.doc, onEarlyUsed: () => markInput(this) });
+    this.queue = new ColorQueue((quality, early) => requestColor(this, quality, early), { fullDelay: FULL_DELAY, wantsFull: () => this.wantsFull(), doc: () => this.doc, onEarlyUsed: () => markInput(this) });
     this.changed = oncePerFrame(() => this.#update());
     this.redraw = oncePerFrame(() => this.draw());
     this.redrawMarks = oncePerFrame(() => drawMarks(this, this.page.marks));
