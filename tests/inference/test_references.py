@@ -98,10 +98,10 @@ def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None
         ({"statistics": embedding.statistics.expand(2, -1, -1)}, kinds),
     ):
         save_weights(path, tensors, metadata, half=False)
-        with pytest.raises(GuidanceError, match="is no embedding"):
+        with pytest.raises(GuidanceError, match="is not a reference embedding"):
             ReferenceEmbedding.load(path)
     path.write_bytes(b"broken")
-    with pytest.raises(GuidanceError, match="the embedding cannot be read"):
+    with pytest.raises(GuidanceError, match="the reference embedding cannot be read"):
         ReferenceEmbedding.load(path)
 
 

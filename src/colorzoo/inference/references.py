@@ -31,7 +31,7 @@ _STATISTICS = "statistics"
 
 @dataclass(frozen=True)
 class ReferenceEmbedding:
-    """The look of one or several references for a model.
+    """Embedding of one or several reference images for a model.
 
     Examples:
         >>> embedding = ReferenceEmbedding(torch.zeros(1, 2, 8), key="0123", model="xu2020_small")
@@ -40,7 +40,7 @@ class ReferenceEmbedding:
         torch.Size([1, 2, 8])
 
     Attributes:
-        statistics: ``(1, R, C)`` float32 on the CPU, see `EncodesReference.look`.
+        statistics: ``(1, R, C)`` float32 on the CPU, see `EncodesReference.encode_reference`.
         key: Key of the model that made it, see `EncodesReference.reference_key`.
         model: Its name.
     """
@@ -50,25 +50,25 @@ class ReferenceEmbedding:
     model: str
 
     def save(self, path: str | Path) -> None:
-        """Write the look as safetensors, whole or not at all."""
+        """Write the embedding as safetensors, whole or not at all."""
         metadata = {"kind": KIND, "model": self.model, "key": self.key}
         save_weights(Path(path), {_STATISTICS: self.statistics}, metadata, half=False)
 
     @classmethod
     def load(cls, path: str | Path) -> ReferenceEmbedding:
-        """Read a look.
+        """Read an embedding.
 
         Raises:
-            GuidanceError: The file does not exist or is no look.
+            GuidanceError: The file does not exist or is not a reference embedding.
         """
         try:
             metadata = read_metadata(Path(path))
             statistics = load_state_dict_file(Path(path)).get(_STATISTICS)
         except WeightsError as error:
-            raise GuidanceError(f"the look cannot be read: {error}.") from error
+            raise GuidanceError(f"the reference embedding cannot be read: {error}.") from error
         valid = statistics is not None and statistics.ndim == 3 and len(statistics) == 1
         if metadata.get("kind") != KIND or statistics is None or not valid:
-            raise GuidanceError(f"{path} is no look; `colorzoo look REFERENCE -o {path}` makes one.")
+            raise GuidanceError(f"{path} is not a reference embedding.")
         return cls(statistics.float(), metadata.get("key", ""), metadata.get("model", ""))
 
     def check_for(self, model: object) -> None:
@@ -83,7 +83,7 @@ class ReferenceEmbedding:
         if self.key != model.reference_key():
             raise GuidanceError(
                 f"this look was made by {self.model} with other weights than those in use; "
-                "make it again from its reference with `colorzoo look`."
+                "make it again from its reference image."
             )
 
 
