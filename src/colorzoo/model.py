@@ -62,7 +62,7 @@ class ColoringModel(nn.Module):
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
         published_files: Names of the authors' files if they publish several files for one model, with the key
             prefix of each file in the state dict that `load_published_state_dict` receives.
-        published_names: Regular expressions that rename the authors' keys; see `convert_published`.
+        published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
         network: The network.
         trained: Whether weights were trained or loaded. A network without weights counts as trained.
         provenance: Origin of the weights.
@@ -162,17 +162,19 @@ class ColoringModel(nn.Module):
         """Rename the keys of the authors' checkpoint by `published_names`.
 
         Args:
-            state_dict: The authors' tensors; unknown keys are kept, so strict loading reports them.
+            state_dict: The authors' tensors. Keys without a match stay, so strict loading reports them.
 
         Returns:
-            State dict with the keys of this model; discriminator weights have the prefix ``discriminator.``.
+            State dict with keys below ``network.``, and below ``discriminator.`` for a discriminator.
 
         Raises:
             WeightsError: The model has no published checkpoint.
         """
         if not self.published_names:
             raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
-        return rename_keys(state_dict, self.published_names)
+        renamed = rename_keys(state_dict, self.published_names)
+        prefixes = {key: "" if key.startswith("discriminator.") else "network." for key in renamed}
+        return {prefixes[key] + key: value for key, value in renamed.items()}
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:

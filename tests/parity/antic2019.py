@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks import imagenet
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
 from colorzoo.training.perceptual import VGG16Features
 from colorzoo.zoo.antic2019.network import (
@@ -16,7 +17,7 @@ from colorzoo.zoo.antic2019.network import (
     deep_shape,
     weighted_shuffle,
 )
-from colorzoo.zoo.antic2019.published import convert_published, generator_key
+from colorzoo.zoo.antic2019.published import NAMES
 from colorzoo.zoo.antic2019.task import (
     VGG_LAYERS,
     Discriminator,
@@ -41,8 +42,7 @@ def full(golden: Golden) -> None:
     deep = how["net"] == "artistic"
     decoder, nf_factor, encoder = ("deep", 1.5, "resnet34") if deep else ("wide", 2.0, "resnet101")
     network = DeOldifyNetwork(how.get("arch", encoder), decoder, how.get("nf_factor", nf_factor)).eval()
-    ours = convert_published(golden.weights(), decoder)
-    network.load_state_dict({key.removeprefix("network."): value for key, value in ours.items()})
+    network.load_state_dict(rename_keys(golden.weights(), NAMES))
     seen: dict[str, Tensor] = {}
     layers = {"out_layer3": network.middle, "out_layer11": network.head}
     layers |= {f"out_layer{4 + index}": block for index, block in enumerate(network.blocks)}
@@ -65,7 +65,7 @@ def filled(module: nn.Module, state: dict[str, Tensor]) -> Any:
 @torch.inference_mode()
 def middle(golden: Golden) -> None:
     network = DeOldifyNetwork(golden.meta["config"]["arch"], "deep", 0.1)
-    ours = {generator_key(key): value for key, value in golden.weights().items()}
+    ours = rename_keys(golden.weights(), NAMES)
     norm = {key.removeprefix("norm."): value for key, value in ours.items() if key.startswith("norm.")}
     x = F.relu(filled(network.norm, norm)(golden.tensor("in_encoder").float()))
     golden.close("out_bn_relu", x)
@@ -113,11 +113,11 @@ def tail(golden: Golden) -> None:
     state = {}
     for key, value in golden.weights().items():
         start = key[: len("layers.0.")]
-        state[generator_key(numbers[start] + key.removeprefix(start))] = value
+        state[numbers[start] + key.removeprefix(start)] = value
     network = nn.Module()
     network.up, network.refine = weighted_shuffle(channels), Refinement(channels + 3)
     network.head = StoredSpectralConv(channels + 3, 3, (1, 1))
-    filled(network, state)
+    filled(network, rename_keys(state, NAMES))
     x, image = (golden.tensor(name).float() for name in ("in_x", "in_image"))
     golden.close("out_shuffle", network.up(x))
     refined = network.refine(torch.cat([network.up(x), image], dim=1))

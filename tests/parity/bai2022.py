@@ -7,15 +7,16 @@ from torch import Tensor
 
 from colorzoo.losses import weighted_sum
 from colorzoo.networks.levels import all_depths, cosines, shares
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.zoo.bai2022.network import Aligner, Architecture, ContentEncoder, Decoder, StyleDecoder
-from colorzoo.zoo.bai2022.published import convert_published
+from colorzoo.zoo.bai2022.published import NAMES
 from colorzoo.zoo.bai2022.task import Bai2022, Objective
 from parity.cases import Golden, case, check_gradient_norms
 
 
 def weights(golden: Golden, name: str, part: str = "") -> dict[str, Tensor]:
     """Return the weights of one of the authors' networks by our names; ``part`` is its name in the file."""
-    return convert_published({f"{name}.{key}": value for key, value in golden.weights(part).items()})
+    return rename_keys({f"{name}.{key}": value for key, value in golden.weights(part).items()}, NAMES)
 
 
 def of_part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -129,6 +130,6 @@ def sscn_step(golden: Golden) -> None:
     golden.close("out_running_E", torch.stack([norm.running_mean, norm.running_var]))
     golden.close("out_batches_E", norm.num_batches_tracked)
     total.backward()
-    gradients = check_gradient_norms(golden, network, convert_published)
+    gradients = check_gradient_norms(golden, network, NAMES)
     golden.close("out_grad_E_linear_bias", gradients["E.linear.bias"])
     golden.close("out_grad_A_wv_bias", gradients["A.w_v.bias"])

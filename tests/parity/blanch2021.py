@@ -11,8 +11,8 @@ from colorzoo.losses import soft_histogram, weighted_sum
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import scaled_to_rgb
-from colorzoo.zoo.blanch2021.model import convert_published
 from colorzoo.zoo.blanch2021.network import Architecture
+from colorzoo.zoo.blanch2021.published import NAMES
 from colorzoo.zoo.blanch2021.task import Blanch2021, DiscriminatorConfig, Objective, ScaledPrediction
 from parity.cases import Golden, case
 from parity.pipelines.blanch2021 import (
@@ -200,7 +200,7 @@ def xcnet_step(golden: Golden) -> None:
 
 def ours_of(key: str) -> str:
     """Return our name of one of the authors' keys."""
-    (name,) = convert_published({key: torch.empty(0)})
+    (name,) = rename_keys({key: torch.empty(0)}, NAMES)
     return name
 
 

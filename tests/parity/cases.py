@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from colorzoo.networks.renaming import Pattern, rename_keys
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 
@@ -184,10 +185,12 @@ def results_of(network: nn.Module, method: str) -> list[Any]:
 
 
 def check_gradient_norms(
-    golden: Golden, network: nn.Module, convert: Callable[[dict[str, Tensor]], Mapping[str, Tensor]]
+    golden: Golden, network: nn.Module, patterns: Sequence[Pattern]
 ) -> dict[str, Tensor]:
     """Compare the norms of gradients, and return the gradients by the authors' names."""
-    ours = {key: name for key in golden.meta["grad_keys"] for name in convert({key: torch.empty(0)})}
+    ours = {
+        key: name for key in golden.meta["grad_keys"] for name in rename_keys({key: torch.empty(0)}, patterns)
+    }
     found = {key: network.get_parameter(name).grad for key, name in ours.items()}
     gradients = {key: value for key, value in found.items() if value is not None}
     golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in golden.meta["grad_keys"]]))

@@ -6,6 +6,7 @@ from colorzoo.factory import build_model
 from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.discriminators import PatchDiscriminator
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.prediction import RgbPrediction
 from colorzoo.training.schedules import HoldThenLinear
 from colorzoo.zoo.cho2023.network import (
@@ -20,7 +21,7 @@ from colorzoo.zoo.cho2023.network import (
     mean_colors,
     one_hot,
 )
-from colorzoo.zoo.cho2023.published import convert_published
+from colorzoo.zoo.cho2023.published import NAMES
 from colorzoo.zoo.cho2023.task import (
     Cho2023,
     Draws,
@@ -36,8 +37,7 @@ def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
         **{name: 0.125 for name, of in NARROW.items() if of != part}  # the other one is not looked at
     )
     ours = {
-        key.removeprefix(f"network.{part}."): value
-        for key, value in convert_published(golden.weights()).items()
+        key.removeprefix(f"{part}."): value for key, value in rename_keys(golden.weights(), NAMES).items()
     }
     getattr(network, part).load_state_dict(ours)
     return network.eval()
@@ -72,7 +72,7 @@ def discriminator(golden: Golden) -> None:
     network = PatchDiscriminator(4)
     ours = {
         key.removeprefix("discriminator."): value
-        for key, value in convert_published(golden.weights()).items()
+        for key, value in rename_keys(golden.weights(), NAMES).items()
     }
     network.load_state_dict(ours)
     scores = network.eval()(golden.tensor("in_sketch_color"))
@@ -167,7 +167,7 @@ def schedules(golden: Golden) -> None:
 @case("guidingpainter_step")
 def step(golden: Golden) -> None:
     model = Cho2023()
-    model.load_weights(convert_published(golden.weights()), name="the golden file")
+    model.load_weights(model.model.convert_published(golden.weights()), name="the golden file")
     model.train()
     sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
     draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
@@ -195,7 +195,7 @@ def norms(golden: Golden, model: Cho2023, part: str) -> None:
     """Compare the norms of the gradients that the file names."""
     parameters = dict(model.model.named_parameters()) | dict(model.named_parameters())
     keys = golden.meta[f"grad_norm_{part}_keys"]
-    ours = list(convert_published({key: torch.zeros(()) for key in keys}))
+    ours = list(model.model.convert_published({key: torch.zeros(()) for key in keys}))
     found = [parameters[key].grad.norm() for key in ours]  # type: ignore[union-attr]
     golden.close(f"out_grad_norm_{part}", torch.stack(found), within=(5e-3, 0.0))
 

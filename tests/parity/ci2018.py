@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import VGGOutputs
-from colorzoo.zoo.ci2018.model import convert_published
+from colorzoo.networks.renaming import rename_keys
+from colorzoo.zoo.ci2018.model import NAMES
 from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_mask
 from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
 from parity.cases import Golden, case
@@ -18,7 +19,7 @@ FULL = 64  # channels by which theirs states a width
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
     """Load published weights into a network; the generator without its local features."""
-    ours = {key.removeprefix(prefix): value for key, value in convert_published(state).items()}
+    ours = {key.removeprefix(prefix): value for key, value in rename_keys(state, NAMES).items()}
     found = module.load_state_dict(ours, strict=False)
     assert not found.unexpected_keys
     assert all(key.startswith("features.") for key in found.missing_keys)
@@ -48,7 +49,7 @@ def task_of(golden: Golden, **settings: Any) -> Ci2018:
 @case("ci2018_generator")
 @torch.inference_mode()
 def generator(golden: Golden) -> None:
-    network = fill(StrokeNetwork(golden.meta["width"] / FULL), golden.weights(), "network.")
+    network = fill(StrokeNetwork(golden.meta["width"] / FULL), golden.weights(), "")
     seen: dict[str, Tensor] = {}
     for name, module in network.named_children():
         module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
@@ -65,7 +66,7 @@ def generator(golden: Golden) -> None:
 @torch.inference_mode()
 def features(golden: Golden) -> None:
     state = {f"i2v.{key}": value for key, value in golden.weights().items()}
-    found = fill(Illustration2Vec(), state, "network.features.")(2 * read_image(golden, "in_sketch") - 1)
+    found = fill(Illustration2Vec(), state, "features.")(2 * read_image(golden, "in_sketch") - 1)
     golden.close("out_features", every(found, golden.meta["every"], 2))
     golden.close("out_mean", found.mean(dim=(2, 3)))
 
@@ -93,7 +94,9 @@ def discriminator(golden: Golden) -> None:
     }
     task = task_of(golden, width=0.125, content_weight=0.0, **weights).double()
     network = fill(task.discriminator, golden.weights(), "discriminator.")
-    keys = [key.removeprefix("discriminator.") for key in convert_published(dict.fromkeys(meta["grad_keys"]))]
+    keys = [
+        key.removeprefix("discriminator.") for key in rename_keys(dict.fromkeys(meta["grad_keys"]), NAMES)
+    ]
     chosen = [dict(network.named_parameters())[key] for key in keys]
     real, fake = (read_image(golden, f"in_{name}", 4).double() for name in ("real", "fake"))
     given = golden.tensor("in_features").double().repeat_interleave(4, 2).repeat_interleave(4, 3)
@@ -134,7 +137,7 @@ def generator_step(golden: Golden) -> None:
     """In float64, so that no rounding takes another side of a ReLU."""
     meta = golden.meta
     task = task_of(golden, width=meta["width"] / FULL, discriminator_width=0.125).double()
-    network = fill(task.model.network, golden.weights("generator"), "network.").train()
+    network = fill(task.model.network, golden.weights("generator"), "").train()
     given = (golden.tensor(f"in_{name}").double() for name in ("hint", "features"))
     generated = task.generate_drawn(2 * read_image(golden, "in_sketch").double() - 1, *given)
     image = 2 * generated.rgb - 1
@@ -142,11 +145,11 @@ def generator_step(golden: Golden) -> None:
     loss = task.content_loss(generated.rgb, read_image(golden, "in_real").double())
     golden.close("out_content", loss)
     (loss + (image * golden.tensor("in_adversarial_gradient")).sum()).backward()
-    named = {f"network.{name}": p for name, p in network.named_parameters()}
+    named = dict(network.named_parameters())
     golden.close("out_grad_exit", network.exit.weight.grad)
     golden.close("out_grad_to0", network.to0[0].weight.grad)
     golden.close("out_grad_toH", network.toH[0].weight.grad[:8])
-    check_step(golden, [named[key] for key in convert_published(dict.fromkeys(meta["grad_keys"]))])
+    check_step(golden, [named[key] for key in rename_keys(dict.fromkeys(meta["grad_keys"]), NAMES)])
 
 
 @case("ci2018_data")

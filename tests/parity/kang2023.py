@@ -12,11 +12,12 @@ from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks import imagenet
 from colorzoo.networks.attention import positions
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.network import DDColorNetwork
-from colorzoo.zoo.kang2023.published import convert_published
+from colorzoo.zoo.kang2023.published import NAMES, UNUSED
 from colorzoo.zoo.kang2023.task import (
     VGG_LAYERS,
     ColorDiscriminator,
@@ -42,8 +43,8 @@ def build(golden: Golden) -> DDColorNetwork:
 
 def fill(golden: Golden, network: nn.Module, part: str = "") -> Any:
     """Put a file's weights into a part of an empty network, strictly."""
-    prefix = f"network.{part}." if part else "network."
-    found = convert_published(golden.weights())
+    prefix = f"{part}." if part else ""
+    found = rename_keys({k: v for k, v in golden.weights().items() if k not in UNUSED}, NAMES)
     ours = {key.removeprefix(prefix): value for key, value in found.items()}
     filled = network.get_submodule(part)
     filled.load_state_dict(ours, assign=True)

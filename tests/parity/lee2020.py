@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from colorzoo.losses.exemplar import gram_matrix
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.splines import source_positions, spline, warp
 from colorzoo.prediction import RgbPrediction
 from colorzoo.zoo.lee2020.network import SCFTNetwork, SketchDiscriminator, SpatiallyCorrespondingTransfer
-from colorzoo.zoo.lee2020.published import convert_published
+from colorzoo.zoo.lee2020.published import NAMES
 from colorzoo.zoo.lee2020.task import Lee2020, feature_terms
 from parity.cases import Golden, case
 
@@ -26,7 +27,7 @@ def weights_of(golden: Golden, part: str = "") -> dict[str, Tensor]:
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
     """Load published weights of a network, or of the part of it below a prefix of ours."""
-    ours = {key: value for key, value in convert_published(state).items() if key.startswith(prefix)}
+    ours = {key: value for key, value in rename_keys(state, NAMES).items() if key.startswith(prefix)}
     module.load_state_dict({key.removeprefix(prefix): value for key, value in ours.items()})
     return module.eval()
 
@@ -46,7 +47,7 @@ def every_sixteenth(maps: Tensor) -> Tensor:
 @case("lee2020_attention")
 def attention(golden: Golden) -> None:
     state = {f"scft.{key}": value for key, value in weights_of(golden).items()}
-    module = fill(SpatiallyCorrespondingTransfer(golden.meta["channels"]), state, "network.transfer.")
+    module = fill(SpatiallyCorrespondingTransfer(golden.meta["channels"]), state, "transfer.")
     sketch, reference = (golden.tensor(f"in_{name}").requires_grad_() for name in ("sketch", "reference"))
     found = module(sketch, reference)
     golden.close("out_features", found.features)
@@ -61,7 +62,7 @@ def attention(golden: Golden) -> None:
 @case("lee2020_generator")
 @torch.inference_mode()
 def generator(golden: Golden) -> None:
-    network = fill(SCFTNetwork(), weights_of(golden), "network.")
+    network = fill(SCFTNetwork(), weights_of(golden), "")
     modules = {
         **{f"encoder_sketch_layer{n}": network.encoder_sketch.layers[n - 1] for n in range(1, 11)},
         **{f"encoder_reference_layer{n}": network.encoder_reference.layers[n - 1] for n in range(1, 11)},
@@ -147,7 +148,7 @@ def step(golden: Golden) -> None:
     weights = {f"{name}_weight": value for name, value in meta["weights"].items()}
     task = Lee2020(objective={**weights, "triplet_weight": 0.0})
     networks = {"generator": task.model, "discriminator": task.discriminator}
-    fill(task.model.network, weights_of(golden, "generator"), "network.")
+    fill(task.model.network, weights_of(golden, "generator"), "")
     fill(task.discriminator, weights_of(golden, "discriminator"), "discriminator.")
     vgg = vgg_of(weights_of(golden, "vgg19"))
     task.vgg = lambda images: joined(vgg, images)  # type: ignore[assignment]
@@ -175,7 +176,7 @@ def step(golden: Golden) -> None:
     golden.close("out_d_grad_last", task.discriminator.layers[-1].weight.grad)
     check_step(golden, "d", task.discriminator, adam["discriminator"])
     # nothing follows the generator's step: only the compared parameters need to take it
-    needed = {id(parameter) for parameter in compared(golden, "g", task.model)}
+    needed = {id(parameter) for parameter in compared(golden, "g", task.model.network)}
     for parameter in task.model.parameters():
         parameter.requires_grad_(id(parameter) in needed)
     task.discriminator.requires_grad_(False)
@@ -186,7 +187,7 @@ def step(golden: Golden) -> None:
         golden.close(f"out_g_{theirs.get(name, name)}", term)
     torch.stack(list(weighted.values())).sum().backward()
     golden.close("out_grad_last_conv", task.model.network.decoder.last.weight.grad)
-    check_step(golden, "g", task.model, adam["generator"])
+    check_step(golden, "g", task.model.network, adam["generator"])
     golden.close("out_running_mean", task.model.network.decoder.layers[0][1].running_mean)
 
 
@@ -194,7 +195,7 @@ def compared(golden: Golden, part: str, module: nn.Module) -> list[nn.Parameter]
     """Return the parameters whose step the file has."""
     prefix = "discriminator." if part == "d" else ""
     named = {prefix + name: parameter for name, parameter in module.named_parameters()}
-    keys = convert_published({key: torch.zeros(()) for key in golden.meta[f"{part}_keys"]})
+    keys = rename_keys({key: torch.zeros(()) for key in golden.meta[f"{part}_keys"]}, NAMES)
     return [named[key] for key in keys]
 
 

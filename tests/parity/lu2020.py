@@ -7,9 +7,10 @@ from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
 from colorzoo.networks import imagenet
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import all_depths, cosines
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import scaled_to_rgb
-from colorzoo.zoo.lu2020.model import convert_published
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
+from colorzoo.zoo.lu2020.published import NAMES
 from parity.cases import Golden, case, check_gradient_norms, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
@@ -24,7 +25,7 @@ def gray2colornet_net(golden: Golden) -> None:
     state = golden.weights()
     classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
     network = Gray2ColorNet(Architecture(reference_side=side, classes=classes))
-    network.load_state_dict(convert_published(state))
+    network.load_state_dict(rename_keys(state, NAMES))
     network.to(kind)
     golden.close("out_hist", histogram(golden.tensor("in_ref_ab").to(kind)))
     given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "out_hist")))
@@ -37,7 +38,7 @@ def gray2colornet_net(golden: Golden) -> None:
     results = [*found.ab, found.gate]
     sums = [(x * golden.tensor(f"in_cot{index}").to(kind)).sum() for index, x in enumerate(results, start=1)]
     torch.stack(sums).sum().backward()
-    gradients = check_gradient_norms(golden, network, convert_published)
+    gradients = check_gradient_norms(golden, network, NAMES)
     golden.close("out_grad_conf_fc2", gradients["conf_feature.fc2.0.weight"].flatten())
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from colorzoo.losses import soft_histogram
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import all_depths, cosines, shares
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.yin2021.network import (
     REDUCED,
@@ -15,7 +16,7 @@ from colorzoo.zoo.yin2021.network import (
     color_histogram,
     kept_bins,
 )
-from colorzoo.zoo.yin2021.published import convert_published
+from colorzoo.zoo.yin2021.published import NAMES
 from parity.cases import Golden, case, check_gradient_norms, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
@@ -26,7 +27,7 @@ def yin2021_net(golden: Golden) -> None:
     state = golden.weights()
     classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
     network = AttentionNet(Architecture(reference_side=side, classes=classes))
-    network.load_state_dict(convert_published(state))
+    network.load_state_dict(rename_keys(state, NAMES))
     network.to(kind).eval()
     torch.testing.assert_close(network.histogram.colors.T, golden.tensor("in_ab_table").to(kind))
     network.histogram.colors = golden.tensor("in_ab_table").T.to(kind)
@@ -42,7 +43,7 @@ def yin2021_net(golden: Golden) -> None:
     golden.close("out_class", found.logits[:, ::4])
     sums = [(ab * golden.tensor(f"in_cot{index}").to(kind)).sum() for index, ab in enumerate(found.ab, 1)]
     torch.stack(sums).sum().backward()
-    gradients = check_gradient_norms(golden, network, convert_published)
+    gradients = check_gradient_norms(golden, network, NAMES)
     golden.close("out_grad_fc2", gradients["conf_feature_align.fc2.0.weight"].flatten())
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():

@@ -16,10 +16,11 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.psnr import psnr
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.randomness import image_generators
 from colorzoo.training.optimization import parameter_groups
 from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
-from colorzoo.zoo.yun2023.published import rename_published_key
+from colorzoo.zoo.yun2023.published import NAMES
 from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, simulate_cells
 from parity.cases import Golden, case
 
@@ -139,8 +140,8 @@ def icolorit_block(golden: Golden) -> None:
     settings = {"width": config["embed_dim"], "heads": config["num_heads"], "depth": 1}
     network = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network
     block = network.trunk.blocks[0]
-    prefix = "network.trunk.blocks.0."
-    renamed = {rename_published_key(f"blocks.0.{key}"): value for key, value in golden.weights().items()}
+    prefix = "trunk.blocks.0."
+    renamed = rename_keys({f"blocks.0.{key}": value for key, value in golden.weights().items()}, NAMES)
     block.load_state_dict({key.removeprefix(prefix): value for key, value in renamed.items()})
     attended = block.attn(block.norm1(x))
     golden.close("out_attn", attended)
@@ -174,8 +175,8 @@ def icolorit_head(golden: Golden) -> None:
     for mode, kind in HEADS.items():
         settings = {"width": config["embed_dim"], "heads": 3, "depth": 1, "head": kind}
         head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network.head
-        renamed = {rename_published_key(key): value for key, value in golden.weights(mode).items()}
-        head.load_state_dict({key.removeprefix("network.head."): value for key, value in renamed.items()})
+        renamed = rename_keys(golden.weights(mode), NAMES)
+        head.load_state_dict({key.removeprefix("head."): value for key, value in renamed.items()})
         spoken = head(x)
         golden.close(f"out_tokens_{mode}", spoken[:, :: golden.meta["token_step"]])
         if kind == "convolution":
@@ -364,7 +365,7 @@ def icolorit_step(golden: Golden) -> None:
 
 
 def parameter_of(model: Yun2023, theirs: str) -> torch.nn.Parameter:
-    return dict(model.model.named_parameters())[rename_published_key(theirs)]
+    return model.model.network.get_parameter(*rename_keys({theirs: torch.empty(0)}, NAMES))
 
 
 def relative(golden: Golden, name: str, ours: Tensor) -> None:

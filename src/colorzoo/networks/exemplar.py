@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3, instance_norm, scaled_width
 from colorzoo.networks.matching import STRIDE
+from colorzoo.networks.renaming import Pattern, rename_keys
 
 AB_RANGE = 128.0  # output range in CIE units
 _MULTIPLE = 32  # padded sides; the deepest map needs several positions for normalization
@@ -207,65 +207,49 @@ def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2)
 
 
-Renaming = Sequence[tuple[str, str]]
-
-_WARP_NET: Renaming = (
-    (r"^layer([2-4])_1\.1\.", r"branches.\1.conv1."),
-    (r"^layer([2-4])_1\.3\.", r"branches.\1.prelu1."),
-    (r"^layer([2-4])_1\.5\.", r"branches.\1.conv2."),
-    (r"^layer([2-4])_1\.7\.", r"branches.\1.prelu2."),
-    (r"^layer5_1\.1\.", "branches.5.conv1."),
-    (r"^layer5_1\.3\.", "branches.5.prelu1."),
-    (r"^layer5_1\.6\.", "branches.5.conv2."),
-    (r"^layer5_1\.8\.", "branches.5.prelu2."),
-    (r"^layer\.(\d)\.", r"residual.\1."),
-    (r"^(theta|phi)(_class)?\.", r"\1."),
+_LAYER = {"1": "conv1", "3": "prelu1", "5": "conv2", "7": "prelu2", "6": "conv2", "8": "prelu2"}
+_WARP_NET: tuple[Pattern, ...] = (
+    (r"layer(\d)_1\.(\d)\.", lambda m: f"branches.{int(m[1]) - 2}.{_LAYER[m[2]]}."),
+    (r"layer\.(\d)\.", r"residual.\1."),
+    (r"(theta|phi)(_class)?\.", r"\1."),
 )
-_COLOR_NET: Renaming = (
-    (r"^conv1_1_new\.0\.", "conv1.0."),
-    (r"^conv1_1_new\.2\.", "conv1.1."),
-    (r"^conv1_1\.0\.", "conv1.0."),
-    (r"^conv1_1\.2\.", "conv1.1."),
-    (r"^conv1_2\.", "conv1.2."),
-    (r"^conv1_2norm_ss\.", "down.0."),
-    (r"^conv2_2norm_ss\.", "down.1."),
-    (r"^conv3_3norm_ss\.", "down.2."),
-    (r"^conv(8|9|10)_1\.1\.", r"up\1."),
-    (r"^conv3_3_short\.", "skip3."),
-    (r"^conv2_2_short\.", "skip2."),
-    (r"^conv1_2_short\.", "skip1."),
-    (r"^conv10_ab\.", "ab."),
-    (r"^conv10_2\.", "conv10."),
+_COLOR_NET: tuple[Pattern, ...] = (
+    (r"conv1_1_new\.0\.", "conv1.0."),
+    (r"conv1_1_new\.2\.", "conv1.1."),
+    (r"conv1_1\.0\.", "conv1.0."),
+    (r"conv1_1\.2\.", "conv1.1."),
+    (r"conv1_2\.", "conv1.2."),
+    (r"conv1_2norm_ss\.", "down.0."),
+    (r"conv2_2norm_ss\.", "down.1."),
+    (r"conv3_3norm_ss\.", "down.2."),
+    (r"conv(8|9|10)_1\.1\.", r"up\1."),
+    (r"conv3_3_short\.", "skip3."),
+    (r"conv2_2_short\.", "skip2."),
+    (r"conv1_2_short\.", "skip1."),
+    (r"conv10_ab\.", "ab."),
+    (r"conv10_2\.", "conv10."),
+    (r"conv([89])_(\d)\.", lambda m: f"conv{m[1]}.{int(m[2]) - 2}."),  # layer 1 is the separate ``up``
+    (r"conv(\d)_(\d)\.", lambda m: f"conv{m[1]}.{int(m[2]) - 1}."),
 )
 
 
 def convert_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename VGG-19 keys such as ``conv1_1.weight`` to `CaffeVGG19` names."""
-    return {
-        re.sub(r"^conv(\d)_(\d)\.", lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.", key): value
-        for key, value in state_dict.items()
-    }
+    names: tuple[Pattern, ...] = ((r"conv(\d)_(\d)\.", lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}."),)
+    return rename_keys(state_dict, names)
 
 
 def convert_warp_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename WarpNet keys and convert the 1 x 1 convolutions theta and phi to linear layers."""
-    renamed = rename(state_dict, _WARP_NET)
-    lowered = {
-        re.sub(r"^branches\.(\d)", lambda m: f"branches.{int(m[1]) - 2}", key): value
-        for key, value in renamed.items()
-    }
     return {
-        key: value.flatten(1) if re.match(r"(theta|phi)\.weight", key) else value
-        for key, value in lowered.items()
+        key: value.flatten(1) if key in ("theta.weight", "phi.weight") else value
+        for key, value in rename_keys(state_dict, _WARP_NET).items()
     }
 
 
 def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename ColorVidNet keys of either paper; the order of the input channels is unchanged."""
-    return {
-        re.sub(r"^conv(\d)_(\d)\.", _numbered, key): value
-        for key, value in rename(state_dict, _COLOR_NET).items()
-    }
+    return rename_keys(state_dict, _COLOR_NET)
 
 
 def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -280,21 +264,3 @@ def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
         part = {key.removeprefix(theirs): left.pop(key) for key in list(left) if key.startswith(theirs)}
         ours |= {prefix + key: value for key, value in convert(part).items()}
     return ours, left
-
-
-def rename(state_dict: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tensor]:
-    """Rename each key by the first matching pattern; keys without a match stay."""
-    ours = {}
-    for key, value in state_dict.items():
-        for pattern, replacement in renaming:
-            name, count = re.subn(pattern, replacement, key)
-            if count:
-                break
-        ours[name] = value
-    return ours
-
-
-def _numbered(match: re.Match[str]) -> str:
-    """Return the layer's index in its block; blocks 8 and 9 start with a separate ``up`` layer."""
-    block, layer = int(match[1]), int(match[2])
-    return f"conv{block}.{layer - (2 if block in (8, 9) else 1)}."

@@ -6,7 +6,6 @@ logits over the 23 x 23 ab grid at a quarter of the image size.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -26,6 +25,7 @@ from colorzoo.networks.blocks import (
 )
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankLayers, SceneBlocks
+from colorzoo.networks.renaming import Pattern
 
 STRIDE = 8
 """Height and width of the input must be multiples of this."""
@@ -396,19 +396,11 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     return dict(state)
 
 
-_PUBLISHED_NAMES: tuple[tuple[str, str], ...] = (
-    (r"model(\d+)up\.0", r"up\1"),
-    (r"model(\d)short(?:8|9|10)\.0", r"skip\1"),
-    (r"model(\d+)\.(\d+)", r"block\1.\2"),
-    (r"model_class\.0", "class_head"),
-    (r"model_out\.0", "ab_head.0"),
+HINT_UNET_NAMES: tuple[Pattern, ...] = (
+    (r"model(\d+)up\.0(?=\.)", r"up\1"),
+    (r"model(\d)short(?:8|9|10)\.0(?=\.)", r"skip\1"),
+    (r"model(\d+)\.(\d+)(?=\.)", r"block\1.\2"),
+    (r"model_class\.0(?=\.)", "class_head"),
+    (r"model_out\.0(?=\.)", "ab_head.0"),
 )
-
-
-def rename_hint_unet_key(key: str) -> str | None:
-    """Return the `HintUNet` name of a published checkpoint key, or None for other keys."""
-    for pattern, ours in _PUBLISHED_NAMES:
-        renamed, hits = re.subn(rf"^{pattern}(?=\.)", ours, key)
-        if hits:
-            return renamed
-    return None
+"""Parameter names of the authors' networks; see `rename_keys`."""

@@ -21,7 +21,7 @@ from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Range, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
-from colorzoo.zoo.antic2019.published import convert_published
+from colorzoo.zoo.antic2019.published import NAMES, require_generator
 
 LARGEST_FACTOR = 64  # self-attention at 1/8 scale compares all pairs of positions, so memory grows as side**4
 
@@ -67,6 +67,7 @@ class DeOldify(ColoringModel):
 
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
     feature_layers = ("network.encoder",)
+    published_names = NAMES
     network: DeOldifyNetwork
     architecture: Architecture
 
@@ -95,7 +96,8 @@ class DeOldify(ColoringModel):
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the author's generator weights (378 or 754 keys)."""
-        return convert_published(state_dict, self.architecture.decoder)
+        require_generator(state_dict, self.architecture.decoder)
+        return super().convert_published(state_dict)
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:

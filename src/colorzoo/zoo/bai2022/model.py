@@ -6,9 +6,6 @@ refines them. https://arxiv.org/abs/2112.01335
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,7 +19,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import Generators
 from colorzoo.settings import settings_of
 from colorzoo.zoo.bai2022.network import CELL, Architecture, Colored, SparseNetworks
-from colorzoo.zoo.bai2022.published import FILES, convert_published
+from colorzoo.zoo.bai2022.published import FILES, NAMES
 
 
 class SparseColorization(ColoringModel):
@@ -37,7 +34,7 @@ class SparseColorization(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "side", "classes", "important", "scattered")
-    published_files: ClassVar[Mapping[str, str]] = FILES
+    published_files, published_names = FILES, NAMES
     feature_layers = ("network.content.0", "network.content.1", "network.content.2", "network.content.3")
     network: SparseNetworks
     architecture: Architecture
@@ -84,7 +81,3 @@ class SparseColorization(ColoringModel):
         count = (self.architecture.side // CELL) ** 2
         drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]
         return torch.stack(drawn)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of the authors' six networks."""
-        return {f"network.{key}": value for key, value in convert_published(state_dict).items()}

@@ -1,17 +1,13 @@
-"""Parameter names of the authors' networks; no weights are published."""
+"""Parameter names of the authors' six networks; no weights are published."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from colorzoo.networks.renaming import Pattern, rename_keys
+from colorzoo.networks.renaming import Pattern
 
 FILES = {f"latest_net_{name}.pth": name for name in ("E", "VE", "VD", "CLS", "A", "D")}
 """File names that the authors' code writes, and the key prefix of each file."""
 
-_NAMES: tuple[Pattern, ...] = (
+NAMES: tuple[Pattern, ...] = (
     (r"E\.enc_0\.", "encoder.first."),
     (r"E\.enc_(\d)\.", lambda m: f"encoder.blocks.{int(m[1]) - 1}."),
     (r"E\.shared\.1\.", "encoder.shared."),
@@ -30,11 +26,3 @@ _NAMES: tuple[Pattern, ...] = (
     (r"D\.model_out\.0\.", "decoder.ab."),
     (r"D\.model_class\.0\.", "decoder.logits."),
 )
-
-
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of all networks; each key starts with its network's prefix.
-
-    Unknown names are kept so that strict loading reports them.
-    """
-    return rename_keys(state_dict, _NAMES)

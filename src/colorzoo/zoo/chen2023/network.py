@@ -15,24 +15,25 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
-from colorzoo.networks.exemplar import Renaming, Warped, centers_of, convert_networks, rename
+from colorzoo.networks.exemplar import Warped, centers_of, convert_networks
 from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.matching import WarpNet
+from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.weights import apply_weights, load_state_dict_file
 
-_STEGO: Renaming = (
-    (r"^net\.model\.", "backbone.vit."),
-    (r"^net\.cluster1\.0\.", "linear_code."),
-    (r"^net\.cluster2\.", "bent_code."),
-    (r"^cluster_probe\.clusters$", "clusters"),
-    (r"^linear_probe\.", "linear."),
+_STEGO: tuple[Pattern, ...] = (
+    (r"net\.model\.", "backbone.vit."),
+    (r"net\.cluster1\.0\.", "linear_code."),
+    (r"net\.cluster2\.", "bent_code."),
+    (r"cluster_probe\.clusters$", "clusters"),
+    (r"linear_probe\.", "linear."),
 )
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename STEGO weights: head keys without prefix, ViT keys with the prefix ``backbone.``."""
-    return rename(state_dict, _STEGO)
+    return rename_keys(state_dict, _STEGO)
 
 
 def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

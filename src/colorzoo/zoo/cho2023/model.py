@@ -33,7 +33,7 @@ from colorzoo.zoo.cho2023.network import (
     look_up_hints,
     one_hot,
 )
-from colorzoo.zoo.cho2023.published import convert_published
+from colorzoo.zoo.cho2023.published import NAMES
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class GuidingPainter(ColoringModel):
     accepts = frozenset({"regions"})
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
+    published_names = NAMES
     network: GuidingPainterNetwork
     extensions: Extensions
 
@@ -130,8 +131,9 @@ class GuidingPainter(ColoringModel):
         return replace(regions, index=index, segments=regions.index)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a published checkpoint, complete (278 keys) or without discriminator (256 keys)."""
-        return convert_published(state_dict)
+        """Rename the authors' checkpoint without the constants of their loss (``gan_loss.*``)."""
+        kept = {key: value for key, value in state_dict.items() if not key.startswith("gan_loss.")}
+        return super().convert_published(kept)
 
 
 @dataclass(frozen=True)

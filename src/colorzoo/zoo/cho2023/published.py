@@ -1,47 +1,16 @@
-"""Map parameter names of the authors' checkpoint (280 keys) to this implementation."""
+"""Parameter names of the authors' checkpoint (280 keys)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from colorzoo.networks.renaming import Pattern
 
-from torch import Tensor
+_UNETS = {"segmentator": "segmenter", "colorizer": "colorizer"}
+_UNET = r"generator\.(segmentator|colorizer)\."
 
-_NETWORKS = {
-    "generator.segmentator": "network.segmenter",
-    "generator.colorizer": "network.colorizer",
-}
-_LAYERS: tuple[tuple[str, str], ...] = (
-    (r"inc\.double_conv", "start"),
-    (r"down([1-4])\.maxpool_conv\.1\.double_conv", "down"),
-    (r"up([1-4])\.conv\.double_conv", "up"),
-    (r"outc\.conv", "head"),
+NAMES: tuple[Pattern, ...] = (
+    (r"discriminator\.model\.", "discriminator.layers."),
+    (rf"{_UNET}inc\.double_conv\.", lambda m: f"{_UNETS[m[1]]}.start."),
+    (rf"{_UNET}down(\d)\.maxpool_conv\.1\.double_conv\.", lambda m: f"{_UNETS[m[1]]}.down.{int(m[2]) - 1}."),
+    (rf"{_UNET}up(\d)\.conv\.double_conv\.", lambda m: f"{_UNETS[m[1]]}.up.{int(m[2]) - 1}."),
+    (rf"{_UNET}outc\.conv\.", lambda m: f"{_UNETS[m[1]]}.head."),
 )
-
-
-def rename_published_key(key: str) -> str:
-    """Return the parameter name for a key of the authors' checkpoint; unknown keys are kept."""
-    if key.startswith("discriminator.model."):
-        return key.replace("discriminator.model.", "discriminator.layers.", 1)
-    for theirs, ours in _NETWORKS.items():
-        if key.startswith(f"{theirs}."):
-            return f"{ours}.{_rename_layer(key.removeprefix(f'{theirs}.'))}"
-    return key
-
-
-def _rename_layer(key: str) -> str:
-    for pattern, name in _LAYERS:
-        found = re.match(rf"{pattern}(?=\.)", key)
-        if found:
-            level = f".{int(found[1]) - 1}" if found.groups() else ""
-            return f"{name}{level}{key[found.end() :]}"
-    return key
-
-
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename every key and drop the constants of the authors' loss (``gan_loss.*``)."""
-    return {
-        rename_published_key(key): value
-        for key, value in state_dict.items()
-        if not key.startswith("gan_loss.")
-    }

@@ -2,13 +2,10 @@
 
 ResNeXt stacks without normalization colorize line art; color points enter at a quarter of the size.
 https://arxiv.org/abs/1808.03240
-
-`convert_published` maps parameter names of the authors' generator, discriminator and Illustration2Vec.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,9 +18,18 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_with_zeros, scaled_width
 from colorzoo.networks.hint_unet import initialize, point_colors
+from colorzoo.networks.renaming import Pattern
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.zoo.ci2018.network import BLOCKS, STRIDE, SketchFeatures, StrokeNetwork, quarter_hints
+
+LAST_FEATURE = 14  # later layers of Illustration2Vec predict tags
+NAMES: tuple[Pattern, ...] = (
+    (r"i2v\.", "features.layers."),
+    (r"module\.(?=to|tunnel|exit\.)", ""),
+    (r"(?:module\.)?(feed|feed2|out)\.", r"discriminator.\1."),
+)
+"""Parameter names of the authors' files."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class StrokePainter(ColoringModel):
     accepts = frozenset({"points"})
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
+    published_names = NAMES
     network: StrokeNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -83,30 +90,9 @@ class StrokePainter(ColoringModel):
         return RgbPrediction(rgb=(self.network(lightness, quarter_hints(color, mask)) + 1) / 2)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of the authors' generator, discriminator and Illustration2Vec."""
-        return convert_published(state_dict)
-
-
-_LAST_FEATURE = 14  # later layers of Illustration2Vec predict tags
-
-
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename ``state_dictG``, ``state_dictD`` and ``i2v.pth`` (prefix ``i2v.``).
-
-    Args:
-        state_dict: The tensors of these files, merged. The prefix ``module.`` is removed. Unknown names are
-            kept.
-    """
-    ours = {}
-    for key, value in state_dict.items():
-        if layer := re.match(r"i2v\.(\d+)\.", key):
-            if int(layer[1]) <= _LAST_FEATURE:
-                ours[key.replace("i2v.", "network.features.layers.", 1)] = value
-            continue
-        name = key.removeprefix("module.")
-        if name.startswith(("to", "tunnel", "exit.")):
-            name = f"network.{name}"
-        elif name.startswith(("feed.", "feed2.", "out.")):
-            name = f"discriminator.{name}"
-        ours[name] = value
-    return ours
+        """Rename the merged tensors of ``state_dictG``, ``state_dictD`` and ``i2v.pth`` (prefix ``i2v.``)."""
+        last = LAST_FEATURE
+        kept = {
+            k: v for k, v in state_dict.items() if not (k.startswith("i2v.") and int(k.split(".")[1]) > last)
+        }
+        return super().convert_published(kept)

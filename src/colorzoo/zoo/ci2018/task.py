@@ -25,7 +25,7 @@ from colorzoo.training.optimization import AdversarialOptimization, Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
-from colorzoo.zoo.ci2018.model import Architecture, StrokePainter, convert_published
+from colorzoo.zoo.ci2018.model import LAST_FEATURE, Architecture, StrokePainter
 from colorzoo.zoo.ci2018.network import (
     HINT_STRIDE,
     STRIDE,
@@ -117,9 +117,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
                 "Or set --model.architecture.local_features to trained."
             )
         state = load_state_dict_file(Path(self.i2v_weights))
-        ours = convert_published({f"i2v.{key}": value for key, value in state.items()})
-        held = {key.removeprefix("network.features."): value for key, value in ours.items()}
-        apply_weights(features, held, name=self.i2v_weights, published=False)
+        layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}
+        apply_weights(features, layers, name=self.i2v_weights, published=False)
 
     def generate(self, batch: Batch) -> RgbPrediction:
         """Colorize faded line art of a batch with simulated hints.

@@ -23,7 +23,7 @@ from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt, Width, settings_of
 from colorzoo.zoo.kang2023.network import DDColorNetwork, Encoder, Size
-from colorzoo.zoo.kang2023.published import convert_published, require_variant
+from colorzoo.zoo.kang2023.published import NAMES, UNUSED, require_variant
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ class DDColor(ColoringModel):
     recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
     working_size = 512
     feature_layers = ("network.encoder",)
+    published_names = NAMES
     network: DDColorNetwork
     architecture: Architecture
     extensions: Extensions
@@ -162,4 +163,5 @@ class DDColor(ColoringModel):
         """
         if self.extensions.trunk is None:
             require_variant(state_dict, self.architecture.size)
-        return convert_published(state_dict)
+        kept = {key: value for key, value in state_dict.items() if key not in UNUSED}
+        return super().convert_published(kept)

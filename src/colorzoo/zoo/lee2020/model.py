@@ -6,7 +6,6 @@ https://arxiv.org/abs/2005.05207
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.zoo.lee2020.network import SCFTNetwork
-from colorzoo.zoo.lee2020.published import convert_published
+from colorzoo.zoo.lee2020.published import NAMES
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class ReferencePainter(ColoringModel):
     accepts = frozenset({"exemplar"})
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
+    published_names = NAMES
     network: SCFTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -57,7 +57,3 @@ class ReferencePainter(ColoringModel):
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness.expand(-1, 3, -1, -1) if exemplar is None else exemplar.rgb
         return RgbPrediction(rgb=(self.network(lightness, reference).image + 1) / 2)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a checkpoint of the re-implementation: generator, discriminator or both."""
-        return convert_published(state_dict)

@@ -28,7 +28,7 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width,
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
-from colorzoo.zoo.su2020.published import NETWORKS, convert_published
+from colorzoo.zoo.su2020.published import NAMES, NETWORKS, UNUSED
 
 if TYPE_CHECKING:
     from colorzoo.data.dataset import Batch
@@ -175,6 +175,7 @@ class InstanceColorization(ColoringModel):
 
     accepts = frozenset({"points", "boxes"})
     recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
+    published_names = NAMES
     published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",
         "latest_net_G.pth": "netG",
@@ -257,7 +258,7 @@ class InstanceColorization(ColoringModel):
             raise KeyError(
                 f"nothing of {', '.join(missing)}; all three files are needed, in a folder or a state dict"
             )
-        return convert_published(state_dict)
+        return super().convert_published({k: v for k, v in state_dict.items() if UNUSED not in k})
 
 
 def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from colorzoo.networks.hint_unet import rename_hint_unet_key
+from colorzoo.networks.hint_unet import HINT_UNET_NAMES
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.style import VGG19_LAYERS
 
 _ONLY_VGG19 = "features.0.weight"
 _ONLY_ENCODER = "conv0.weight"
 _ONLY_DECODER = "conv1_2_2.weight"
+_COLOR = [(theirs, rf"network.color.unet.{ours}") for theirs, ours in HINT_UNET_NAMES]
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -29,7 +31,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {_transfer_key("encoder", key): value for key, value in state_dict.items()}
     if _ONLY_DECODER in state_dict:
         return {_transfer_key("decoder", key): value for key, value in state_dict.items()}
-    return {_color_key(key): value for key, value in state_dict.items()}
+    return rename_keys(state_dict, _COLOR)
 
 
 def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -45,8 +47,3 @@ def _transfer_key(part: str, key: str) -> str:
     layer, _, parameter = key.rpartition(".")
     inner = "" if layer == "conv0" else ".conv"  # all other layers wrap the convolution in reflection padding
     return f"network.transfer.{part}.{layer}{inner}.{parameter}"
-
-
-def _color_key(key: str) -> str:
-    renamed = rename_hint_unet_key(key)
-    return key if renamed is None else f"network.color.unet.{renamed}"

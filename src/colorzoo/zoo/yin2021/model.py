@@ -7,8 +7,6 @@ https://doi.org/10.1145/3474085.3475385
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,7 +23,7 @@ from colorzoo.zoo.yin2021.network import (
     AttentionNet,
     color_histogram,
 )
-from colorzoo.zoo.yin2021.published import convert_published
+from colorzoo.zoo.yin2021.published import NAMES
 
 
 class AttentiveTransfer(PaintsByGate, ColoringModel):
@@ -39,6 +37,7 @@ class AttentiveTransfer(PaintsByGate, ColoringModel):
     """
 
     stride = STRIDE
+    published_names = NAMES
     network: AttentionNet
     architecture: Architecture
 
@@ -57,7 +56,3 @@ class AttentiveTransfer(PaintsByGate, ColoringModel):
         lab = scaled_lab(square)
         small = scaled_lab(F.avg_pool2d(square, REDUCED))
         return Reference(lab[:, :1], small[:, 1:], color_histogram(lab[:, 1:]))
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' ``latest_net_G.pth``; see `convert_published`."""
-        return {f"network.{key}": value for key, value in convert_published(state_dict).items()}

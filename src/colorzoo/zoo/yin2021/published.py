@@ -1,16 +1,12 @@
-"""Conversion of the authors' file ``latest_net_G.pth``."""
+"""Parameter names of the authors' file ``latest_net_G.pth``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from colorzoo.networks.renaming import Pattern, rename_keys
+from colorzoo.networks.renaming import Pattern
 
 _LEVELS = {"8": 0, "9": 1, "10": 2}
 _SOURCES = {"align": "matched", "hist": "histogram"}
-_NAMES: tuple[Pattern, ...] = (
+NAMES: tuple[Pattern, ...] = (
     (r"model_head\.", "first."),
     (r"model([1-6])\.", lambda m: f"body.{int(m[1]) - 1}."),
     (r"model7\.", "histogram.body."),
@@ -29,8 +25,3 @@ _NAMES: tuple[Pattern, ...] = (
     (r"conf_feature_(align|hist)\.fc2\.0\.", lambda m: f"{_SOURCES[m[1]]}_trust.3."),
     (r"classify_network\.fc\.", "classifier."),
 )
-
-
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights; unknown names stay, so a strict load reports them."""
-    return rename_keys(state_dict, _NAMES)

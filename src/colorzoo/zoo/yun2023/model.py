@@ -16,7 +16,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.yun2023.network import Architecture, IColoriTNetwork, initialize
-from colorzoo.zoo.yun2023.published import convert_published
+from colorzoo.zoo.yun2023.published import INDEX, NAMES, check_weights
 
 
 class IColoriT(ColoringModel):
@@ -29,6 +29,7 @@ class IColoriT(ColoringModel):
     accepts = frozenset({"points"})
     recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
     feature_layers = ("network.trunk.norm",)
+    published_names = NAMES
     network: IColoriTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -52,5 +53,6 @@ class IColoriT(ColoringModel):
         return (tokens.mT.reshape(len(tokens), -1, side, side),)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the entry ``model`` of the authors' files."""
-        return convert_published(state_dict, self.network)
+        """Rename the entry ``model`` of the authors' files, without its index tables."""
+        check_weights(state_dict, self.network)
+        return super().convert_published({k: v for k, v in state_dict.items() if not k.endswith(INDEX)})

@@ -30,12 +30,7 @@ from colorzoo.zoo.zhang2017.network import (
     LocalHintsNetwork,
     SteeredNetwork,
 )
-from colorzoo.zoo.zhang2017.published import (
-    convert_global,
-    convert_local,
-    convert_published,
-    convert_published_global,
-)
+from colorzoo.zoo.zhang2017.published import GLOBAL_NAMES, NAMES, convert_global, convert_local
 
 NARROW_SIZE = 176
 """Working size in pixels of narrow networks, which are trained on small crops."""
@@ -102,6 +97,7 @@ class LocalHints(ColoringModel):
         "network.unet.block7",
     )
 
+    published_names = NAMES  # 107 keys of siggraph17-df00044c.pth
     network: LocalHintsNetwork
 
     def __init__(
@@ -144,10 +140,6 @@ class LocalHints(ColoringModel):
         """Run the rest of the model from its first hook; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 107 keys of ``siggraph17-df00044c.pth``; see `ColoringModel`."""
-        return convert_published(state_dict)
-
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of the plain network, with the rank layers folded in."""
@@ -176,6 +168,7 @@ class GlobalHints(ColoringModel):
         "network.unet.block7",
     )
 
+    published_names = GLOBAL_NAMES  # 135 keys that `colorzoo weights convert` creates from the Caffe files
     network: GlobalNetwork
 
     def __init__(
@@ -210,10 +203,6 @@ class GlobalHints(ColoringModel):
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Run the rest of the model from its first hook; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the 135 keys that ``colorzoo weights convert`` creates from the authors' Caffe files."""
-        return convert_published_global(state_dict)
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -8,7 +8,7 @@ that must be divided by a third value.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
-from colorzoo.networks.hint_unet import GRID_BINS, rename_hint_unet_key
+from colorzoo.networks.hint_unet import GRID_BINS, HINT_UNET_NAMES
+from colorzoo.networks.renaming import Pattern
 from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
@@ -29,38 +30,21 @@ _BRANCH = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
 _BRANCH_NORMS = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")
 _SHORTCUTS = {"conv3_3_short": "model3short8.0", "conv2_2_short": "model2short9.0"}
 _SHORTCUTS |= {"conv1_2_short": "model1short10.0", "conv10_ab": "model_out.0"}
-_GLOBAL_RULES: tuple[tuple[str, str], ...] = (
-    (r"s_conv1", "saturation"),
-    (r"glob_conv1", "histogram"),
-    (r"s_glob_conv1norm", "norm"),
-    (r"glob_conv2", "deeper.0"),
-    (r"glob_conv2norm", "deeper.2"),
-    (r"glob_conv3", "deeper.3"),
-    (r"glob_conv3norm", "deeper.5"),
-    (r"glob_conv4", "deeper.6"),
-    (r"glob_conv4norm", "last_norm"),
+NAMES: tuple[Pattern, ...] = tuple(
+    (theirs, rf"unet.{ours}") for theirs, ours in HINT_UNET_NAMES if isinstance(ours, str)
 )
-
-
-def rename_published_key(key: str) -> str:
-    """Return the name below ``network.unet`` of a published key."""
-    renamed = rename_hint_unet_key(key)
-    return key if renamed is None else f"network.unet.{renamed}"
-
-
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename every key of the authors' state dict; unknown keys stay, so a strict load reports them."""
-    return {rename_published_key(key): value for key, value in state_dict.items()}
-
-
-def convert_published_global(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the 135 keys of the Global Hints network: trunk and branch."""
-    ours = {}
-    for key, value in state_dict.items():
-        layer, _, parameter = key.rpartition(".")
-        branch = next((name for theirs, name in _GLOBAL_RULES if theirs == layer), None)
-        ours[f"network.branch.{branch}.{parameter}" if branch else rename_published_key(key)] = value
-    return ours
+GLOBAL_NAMES: tuple[Pattern, ...] = (
+    (r"s_conv1\.", "branch.saturation."),
+    (r"glob_conv1\.", "branch.histogram."),
+    (r"s_glob_conv1norm\.", "branch.norm."),
+    (r"glob_conv2\.", "branch.deeper.0."),
+    (r"glob_conv2norm\.", "branch.deeper.2."),
+    (r"glob_conv3\.", "branch.deeper.3."),
+    (r"glob_conv3norm\.", "branch.deeper.5."),
+    (r"glob_conv4\.", "branch.deeper.6."),
+    (r"glob_conv4norm\.", "branch.last_norm."),
+    *NAMES,
+)
 
 
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -9,23 +9,23 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
-from colorzoo.networks.exemplar import Renaming, rename
+from colorzoo.networks.renaming import Pattern, rename_keys
 
 _VGG, _TWIN = "colorEncoder.vgg.vgg_model.features.", "colorEncoder.vgg.vgg_feature."
 _UNUSED = re.compile(
     r"colorEncoder\.vgg\.(vgg_model\.classifier\.|(vgg_model\.features|vgg_feature)\.3[24]\.)"
 )
-_NAMES: Renaming = (
-    (r"^colorEncoder\.vgg\.vgg_model\.features\.", "network.encoder.features.layers."),
-    (r"^colorEncoder\.feature2vector\.", "network.encoder.to_vector."),
-    (r"^colorUNet\.inc\.double_conv\.", "network.unet.inc."),
-    (r"^colorUNet\.(down\d)\.main\.0\.", r"network.unet.\1.halve.0."),
-    (r"^colorUNet\.(down\d)\.main\.2\.bottle_conv\.", r"network.unet.\1.widen."),
-    (r"^colorUNet\.(down\d)\.main\.2\.double_conv\.", r"network.unet.\1.refine."),
-    (r"^colorUNet\.(up\d)\.conv_cat\.", r"network.unet.\1.join."),
-    (r"^colorUNet\.(up\d)\.conv_s\.", r"network.unet.\1.shortcut."),
-    (r"^colorUNet\.(up\d)\.SDFT\.", r"network.unet.\1.modulated."),
-    (r"^colorUNet\.", "network.unet."),
+_NAMES: tuple[Pattern, ...] = (
+    (r"colorEncoder\.vgg\.vgg_model\.features\.", "network.encoder.features.layers."),
+    (r"colorEncoder\.feature2vector\.", "network.encoder.to_vector."),
+    (r"colorUNet\.inc\.double_conv\.", "network.unet.inc."),
+    (r"colorUNet\.(down\d)\.main\.0\.", r"network.unet.\1.halve.0."),
+    (r"colorUNet\.(down\d)\.main\.2\.bottle_conv\.", r"network.unet.\1.widen."),
+    (r"colorUNet\.(down\d)\.main\.2\.double_conv\.", r"network.unet.\1.refine."),
+    (r"colorUNet\.(up\d)\.conv_cat\.", r"network.unet.\1.join."),
+    (r"colorUNet\.(up\d)\.conv_s\.", r"network.unet.\1.shortcut."),
+    (r"colorUNet\.(up\d)\.SDFT\.", r"network.unet.\1.modulated."),
+    (r"colorUNet\.", "network.unet."),
 )
 
 
@@ -43,7 +43,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         twin, original = kept.pop(key), kept.get(_VGG + key.removeprefix(_TWIN))
         if original is None or not torch.equal(twin, original):
             raise WeightsError(f"{key} differs from its second copy in the file. Download the file again.")
-    return {key: _reshaped(key, value) for key, value in rename(kept, _NAMES).items()}
+    return {key: _reshaped(key, value) for key, value in rename_keys(kept, _NAMES).items()}
 
 
 def _refuse_others(state_dict: Mapping[str, Tensor]) -> None:
