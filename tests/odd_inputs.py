@@ -134,8 +134,8 @@ LONG = "ü" * 125 + ".png"
 
 PALE = "almost no color was added"
 PAGE = "nothing to color"
-FLOATS = "bits become integers of at most 16 bits"
-TILES = "its tiles are not kept"
+FLOATS = "samples are written as integers of at most 16 bits"
+TILES = "tiles are written as one strip"
 ODD_INPUTS = (
     # PNG
     OddInput("gray.png", pil(L)),
@@ -184,7 +184,7 @@ ODD_INPUTS = (
     OddInput("png inside.jpg", raw(encoded(L, "PNG")), note=None),
     OddInput("text.jpg", raw(b"not an image at all"), refused="is not an image"),
     OddInput("page.jpg", raw(b"<html><body>404</body></html>"), refused="is not an image"),
-    OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="a film"),
+    OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="a video"),
     OddInput("document.jpg", raw(b"%PDF-1.7\n" + bytes(60)), refused="PDF"),
     OddInput("script.jpg", raw(b"%!PS-Adobe-3.0 EPSF-3.0\n"), refused="PostScript"),
     OddInput("zeros.jpg", raw(bytes(4096)), refused="is not an image"),
@@ -199,8 +199,8 @@ ODD_INPUTS = (
     OddInput("float64.tif", tiff(UNIT.astype(np.float64)), note=FLOATS, depth=16),
     OddInput("float 0 to 255.tif", tiff(UNIT * 255), note="taken as 0 to 255", depth=16),
     OddInput("float color.tif", tiff((COLOR / 255).astype(np.float32), "rgb"), note=IN_COLOR, depth=16),
-    OddInput("float NaN.tif", tiff(nan()), refused="no numbers (NaN or infinite: 1 of 768)"),
-    OddInput("float Inf.tif", tiff(np.where(UNIT > 0.9, np.inf, UNIT)), refused="no numbers"),
+    OddInput("float NaN.tif", tiff(nan()), refused="NaN or infinite values (1 of 768)"),
+    OddInput("float Inf.tif", tiff(np.where(UNIT > 0.9, np.inf, UNIT)), refused="NaN or infinite"),
     OddInput("complex.tif", tiff(UNIT.astype(np.complex64)), refused="complex numbers"),
     OddInput("12 bits.tif", tiff(GRAY.astype(np.uint16) * 16, bitspersample=12), depth=16),
     OddInput("very dark.tif", tiff(GRAY.astype(np.uint16)), note="very dark", depth=16),
@@ -209,7 +209,7 @@ ODD_INPUTS = (
     OddInput("one bit.tif", pil(L.convert("1"), compression="group4")),
     OddInput("palette.tif", pil(P)),
     OddInput("cmyk.tif", pil(RGB.convert("CMYK")), note="converted from CMYK"),
-    OddInput("lab 16 bits.tif", tiff(COLOR.astype(np.uint16), "cielab"), refused="CIELAB of 16 bits"),
+    OddInput("lab 16 bits.tif", tiff(COLOR.astype(np.uint16), "cielab"), refused="16-bit CIELAB"),
     OddInput("color 16.tif", tiff(COLOR.astype(np.uint16) * 257, "rgb"), note=IN_COLOR, depth=16),
     OddInput(
         "multiplied alpha.tif",
@@ -256,7 +256,7 @@ ODD_INPUTS = (
     OddInput(LONG, pil(L)),
     OddInput("no ending", raw(encoded(L, "PNG"))),
     OddInput("gone.png", with_nothing_in_it, refused="no such file"),
-    OddInput("folder.png", lambda path: path.mkdir(), refused="holds no image"),
+    OddInput("folder.png", lambda path: path.mkdir(), refused="contains no image"),
 )
 
 

@@ -62,7 +62,7 @@ def test_a_locked_folder_is_passed_over_and_named(
     assert sorted(contents(tmp_path / "out")) == ["a.png", "z/b.png"]
     assert f"{locked} cannot be searched: Permission denied" in err
     assert main(["info", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
-    told = f"colorzoo: error: {locked} cannot be searched: Permission denied; it was passed over\n"
+    told = f"colorzoo: error: {locked} cannot be searched: Permission denied; the folder was skipped\n"
     assert capsys.readouterr().err == told
 
 

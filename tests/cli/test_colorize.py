@@ -110,7 +110,7 @@ def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: 
     photo(tmp_path / "in" / "b.jpg", 31)
     code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--quality", "7", "--max-pixels", "0.0012")
     assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
-    assert "b.jpg has 40 x 31 = 0.0 million pixels, more than the limit of 0.0012 million" in err
+    assert "b.jpg has 40 x 31 = 0.0 million pixels, the limit is 0.0012 million" in err
     Image.new("L", (8, 8)).save(tmp_path / "same.jpg", quality=7)
     found, same = Image.open(tmp_path / "out" / "a.jpg"), Image.open(tmp_path / "same.jpg")
     assert found.quantization[0] == same.quantization[0]  # type: ignore[attr-defined]
@@ -182,7 +182,7 @@ def test_failed_images_are_listed_and_the_list_is_read_again(run: Run, tmp_path:
     assert run("--from", left, "-o", tmp_path / "out", "--failed", left)[0] == 0
     assert (tree(tmp_path / "out"), left.read_text()) == (["a.png", "b ö.png", "c.png"], "")
     code, _, err = run("--from", left)
-    assert (code, "names no image" in err) == (2, True)
+    assert (code, "--from" in err) == (2, True)
     code, _, err = run()
     assert (code, "name a photo" in err) == (2, True)
 
@@ -227,7 +227,7 @@ def test_standard_input_and_output(
         patch.setattr(sys, "stdout", io.TextIOWrapper(sent))
         words = ["-" if piped else tmp_path / "noname", "-o", "-", "--provenance", "none"]
         code, _, err = run(*words)
-        note = " (reduced to 256 colors: GIF holds no more)" if name == "a.gif" else ""
+        note = " (reduced to 256 colors: GIF does not support more)" if name == "a.gif" else ""
         assert (code, err) == (0, f"standard output{note}\n")
         with Image.open(io.BytesIO(sent.getvalue())) as result, Image.open(tmp_path / "noname") as before:
             assert (result.format, result.size) == (before.format, (40, 30))
@@ -246,7 +246,7 @@ def test_invalid_uses_of_pipes_are_refused(run: Run, tmp_path: Path) -> None:
 def test_an_extension_that_cannot_be_written_makes_no_folder(run: Run, tmp_path: Path, name: str) -> None:
     source = photo(tmp_path / "a.png")
     code, _, err = run(source, "-o", tmp_path / name)
-    assert (code, err.count("\n"), f"cannot be written as .{name[4:]}" in err) == (2, 1, True)
+    assert (code, err.count("\n"), f"got .{name[4:]}" in err) == (2, 1, True)
     assert tree(tmp_path) == ["a.png"]
     assert run(source, "-o", tmp_path / "scans.2024")[0] == 0
     assert tree(tmp_path) == ["a.png", "scans.2024/a.png"]

@@ -48,14 +48,10 @@ def test_max_pixels_decides_not_the_limit_of_pillow(tmp_path, monkeypatch, kind)
     path.write_bytes(encoded(kind))
     assert read_image(path).size == (64, 64)
     assert Image.MAX_IMAGE_PIXELS == 100
-    wanted = (
-        "has 64 x 64 = 0.0 million pixels, more than the limit of 0.004095 million: shrink it or raise the"
-    )
+    limit = "has 64 x 64 = 0.0 million pixels, the limit is 0.004095 million"
     for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the image")):
         assert read_image(source, max_pixels=4096).size == (64, 64)
-        assert refusal(read_image, source, max_pixels=4095).startswith(
-            f"{name} {wanted} limit (--max-pixels; "
-        )
+        assert refusal(read_image, source, max_pixels=4095).startswith(f"{name} {limit}; ")
 
 
 @pytest.fixture

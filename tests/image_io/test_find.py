@@ -105,12 +105,12 @@ def test_results_of_earlier_runs_and_the_output_folder_are_left_out(tmp_path):
 @pytest.mark.parametrize("name", ["none.jpg", "none", "*.jpg", "empty"])
 def test_missing_and_empty_inputs_are_named(tmp_path, name):
     plant(tmp_path, "empty/notes.txt")
-    with pytest.raises(ImageError, match=r"no such file or folder|holds no image") as caught:
+    with pytest.raises(ImageError, match=r"no such file or folder|contains no image") as caught:
         find_images([tmp_path / name])
     assert str(tmp_path / name) in str(caught.value)
 
 
-def test_files_that_look_like_images_and_are_passed_over_are_named(tmp_path):
+def test_files_that_look_like_images_and_are_skipped_are_named(tmp_path):
     plant(tmp_path, "a.jpg", "notes.txt", "a.json", "a.color.png.xmp", ".DS_Store", ".b.jpg", ".old/c.jpg")
     (tmp_path / "scan").write_bytes(b"\xff\xd8\xff\xe0 rest")
     (tmp_path / "sub").mkdir()
@@ -122,9 +122,9 @@ def test_files_that_look_like_images_and_are_passed_over_are_named(tmp_path):
     assert {path.relative_to(tmp_path).as_posix(): reason for path, reason in search.skipped} == {
         ".old": "a hidden or system folder",
         ".b.jpg": "hidden",
-        "film.mp4": "a film, which `colorzoo video` colors",
-        "gone.png": "a link to a file that is gone",
-        "scan": "a JPEG, but its name has no ending of an image",
+        "film.mp4": "a video; use `colorzoo video`",
+        "gone.png": "a broken link",
+        "scan": "a JPEG without the extension of an image",
         "sub/site.ico": "an icon",
     }
     assert find_existing([tmp_path, tmp_path / "scan"]).skipped == [

@@ -34,7 +34,7 @@ def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None
     path = tmp_path / name
     path.write_bytes(EPS)
     with watched() as started:
-        with pytest.raises(ImageError, match=r"PostScript \(EPS\).*export it as PNG") as caught:
+        with pytest.raises(ImageError, match=r"PostScript.*export it as PNG") as caught:
             read_image(path)
         assert "\n" not in str(caught.value)
         with pytest.raises(ImageError, match="PostScript"):

@@ -119,6 +119,6 @@ def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
     assert image.info["comment"] == b"hi"
     assert ("APP13", caption) in image.applist
     assert write_notes("y.bmp", raster) == (
-        "IPTC dropped: BMP cannot hold it",
-        "comment dropped: BMP cannot hold it",
+        "IPTC dropped: BMP does not support it",
+        "comment dropped: BMP does not support it",
     )

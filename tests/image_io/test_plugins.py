@@ -103,7 +103,7 @@ def test_without_the_library_the_error_has_the_install_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)  # importing it fails
     (tmp_path / name).write_bytes(data)
-    told = r"python -m pip install 'colorzoo\[formats\]' reads it"
+    told = r"python -m pip install 'colorzoo\[formats\]'"
     with pytest.raises(ImageError, match=told):
         read_image(tmp_path / name)
     monkeypatch.setattr(formats.Plugin, "installed", False)

@@ -62,9 +62,8 @@ def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> Non
     if dtype not in ("uint8", "uint16") and not is_float:
         told.append(f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}")
     if is_float or bits > 16:
-        told.append(
-            f"its {'floats' if is_float else 'integers'} of {bits} bits become integers of at most 16 bits"
-        )
+        kind = "float" if is_float else "integer"
+        told.append(f"{bits}-bit {kind} samples are written as integers of at most 16 bits")
     assert image.notes == tuple(told)
 
 
@@ -129,9 +128,9 @@ def test_tiff_of_every_codec(
     ("pixels", "kind", "words"),
     [
         (GRAY.astype(np.complex64), "minisblack", "complex numbers"),
-        (stored(np.dstack([COLOR, HALF]), "float32"), "separated", "CMYK that is not of 8 or 16 bits"),
-        (stored(COLOR, "uint16"), "cielab", "CIELAB of 16 bits"),
-        (stored(COLOR, "uint8"), "icclab", "ICCLAB of 8 bits"),
+        (stored(np.dstack([COLOR, HALF]), "float32"), "separated", "CMYK with"),
+        (stored(COLOR, "uint16"), "cielab", "16-bit CIELAB"),
+        (stored(COLOR, "uint8"), "icclab", "8-bit ICCLAB"),
     ],
 )
 def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:

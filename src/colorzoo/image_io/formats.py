@@ -1,8 +1,8 @@
 """Image formats that can be read and written, and the libraries for HEIC, JPEG XL and raw files.
 
-Images come from untrusted sources (the pad, shards, archives), so Pillow's other readers are never used,
-whatever the name of a file: some start programs (EPS starts Ghostscript), others are little tested.
-The libraries of the extra ``formats`` are imported when such a file is read.
+Images come from untrusted sources, such as uploads to the pad. Therefore only the Pillow readers in `FORMATS`
+are enabled: some other readers start programs (EPS starts Ghostscript) or are not well tested.
+The libraries of the extra ``formats`` are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.metadata import Metadata, descriptive
+from colorzoo.image_io.metadata import Metadata, descriptive_tags
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.tags import EXIF_IFD, GPS_IFD, exif_block, read_tags
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""Names of the Pillow readers in use; they go by content, not by file name. MPO is read as JPEG."""
+"""Enabled Pillow readers, which identify a file by its content. MPO is read as JPEG."""
 WRITABLE = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".png", ".apng"), "PNG"),
@@ -33,9 +33,9 @@ WRITABLE = {
     ".gif": "GIF",
     ".avif": "AVIF",
 }
-"""Format by file extension, of the formats that can be written."""
+"""Format of each file extension that can be written."""
 READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
-"""Extensions by which images are found in a folder; a file named by the user is read whatever its name."""
+"""Extensions by which images are found in folders; a single file is read with any extension."""
 RAW = "a raw file"
 OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
@@ -53,26 +53,26 @@ OTHER_FORMATS = {
     ".pcx": "PCX",
     ".eps": "PostScript",
 }
-"""Formats that need an extra library or are refused by name, instead of being passed over in a folder."""
+"""Formats that need an extra library or are not supported; folders report them instead of skipping them."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JXL_STREAM, _JXL_BOX = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-_RAW_MARKS = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
-# description, maker, model, software, date, artist, copyright; exposure; place
+_RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
+# description, maker, model, software, date, artist, copyright; exposure; GPS
 _RAW_TAGS = {270, 271, 272, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD}
 
 
 def open_image(source: str | Path | IO[bytes], plugins: tuple[str, ...] = ()) -> Image.Image:
-    """Open an image of one of `FORMATS` without decoding it.
+    """Open an image in one of the `FORMATS` without decoding it.
 
     Args:
-        source: A file, or a stream of its bytes.
-        plugins: Further Pillow readers, registered by `Plugin.load`.
+        source: Path or binary stream of the file.
+        plugins: Names of additional Pillow readers, registered by `Plugin.load`.
 
     Raises:
-        PIL.UnidentifiedImageError: It is of no such format.
-        OSError: It cannot be read.
+        PIL.UnidentifiedImageError: The file has none of these formats.
+        OSError: The file cannot be read.
     """
     return Image.open(source, formats=(*FORMATS, *plugins))
 
@@ -82,9 +82,9 @@ class Plugin:
     """A library for a format that Pillow does not read.
 
     Attributes:
-        title: Name of the format, for users.
+        title: Name of the format in messages.
         module: Module to import.
-        reader: Its name among Pillow's readers; empty if it is none of them.
+        reader: Name of the Pillow reader that the module registers; empty if there is none.
     """
 
     title: str
@@ -93,31 +93,31 @@ class Plugin:
 
     @property
     def installed(self) -> bool:
-        """True if the library is installed, checked without importing it."""
+        """True if the library is installed; it is not imported."""
         return find_spec(self.module) is not None
 
     def load(self, name: str) -> Any:
         """Import the library and register its reader with Pillow.
 
         Args:
-            name: The file that needs it.
+            name: Name of the file for the error message.
 
         Raises:
-            ImageError: It is not installed, or does not run here.
+            ImageError: The library is not installed or cannot be imported.
         """
         try:
             module = importlib.import_module(self.module)
         except ImportError as error:
-            raise self.refusal(name) from error
+            raise self.missing_error(name) from error
         if self is HEIC:
             module.register_heif_opener()
         return module
 
-    def refusal(self, name: str) -> ImageError:
+    def missing_error(self, name: str) -> ImageError:
         """Return the error for a file whose library is not installed."""
         return ImageError(
-            f"{name} is {self.title}: python -m pip install 'colorzoo[formats]' reads it, or make it a JPEG "
-            "or TIFF first"
+            f"{name} is {self.title}, which needs an extra; install it with: "
+            "python -m pip install 'colorzoo[formats]', or convert the file to JPEG or TIFF"
         )
 
 
@@ -130,15 +130,15 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
     """Return the library that a file needs; None for files that Pillow may read.
 
     Args:
-        file: Its content, which decides, except for raw files that are TIFF by content.
-        extension: The extension of its name, such as ``".dng"``; empty if it has none.
+        file: Stream of the file. The content determines the format, except for raw files based on TIFF.
+        extension: Extension of the file name, such as ``".dng"``; only used for raw files based on TIFF.
     """
     file.seek(0)
     head = file.read(64)
     file.seek(0)
     if head.startswith((_JXL_STREAM, _JXL_BOX)):
         return JPEG_XL
-    if (head[4:8] == b"ftyp" and head[8:12] == b"crx ") or head.startswith(_RAW_MARKS):
+    if (head[4:8] == b"ftyp" and head[8:12] == b"crx ") or head.startswith(_RAW_SIGNATURES):
         return CAMERA_RAW
     if head[:2] in (b"II", b"MM") and (head[8:10] == b"CR" or OTHER_FORMATS.get(extension.lower()) == RAW):
         return CAMERA_RAW
@@ -148,7 +148,10 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
 
 
 def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read width and height of a JPEG XL without decoding it; None if it is damaged."""
+    """Read width and height of a JPEG XL from its header; None if the header is damaged.
+
+    The pixel limit must be checked before decoding, and pillow_jxl decodes when it opens a file.
+    """
     file.seek(0)
     stream = _jxl_stream(file)
     if stream[:2] != _JXL_STREAM:
@@ -172,7 +175,7 @@ def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
 
 
 def _jxl_stream(file: IO[bytes]) -> bytes:
-    """Return the beginning of the coded image, which may lie in a box."""
+    """Return the first bytes of the codestream, which can be inside a container box."""
     while True:
         head = file.read(8)
         if head[:2] == _JXL_STREAM:
@@ -186,10 +189,10 @@ def _jxl_stream(file: IO[bytes]) -> bytes:
 
 
 def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
-    """Develop a raw file with LibRaw to 16 bits, with the camera's white balance.
+    """Develop a raw file to 16 bits with LibRaw and the white balance of the camera.
 
     Raises:
-        ImageError: The library is missing, or the file is damaged, of an unknown camera or too large.
+        ImageError: The library is missing, or the file is damaged, too large or from an unknown camera.
     """
     library = CAMERA_RAW.load(name)
     file.seek(0)
@@ -208,26 +211,16 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 
 def _raw_exif(file: IO[bytes]) -> bytes | None:
-    """Return the descriptive EXIF tags of a raw file without its orientation: it is developed upright."""
+    """Return the descriptive EXIF tags without the orientation, because LibRaw returns upright images."""
     tags, _ = read_tags(file)
-    return exif_block({tag: value for tag, value in descriptive(tags).items() if tag in _RAW_TAGS})
+    return exif_block({tag: value for tag, value in descriptive_tags(tags).items() if tag in _RAW_TAGS})
 
 
 def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
-    """Refuse an image that is too large.
-
-    Args:
-        name: Name of the image for the error message.
-        size: Width and height.
-        max_pixels: Largest number of pixels.
-
-    Raises:
-        ImageError: It has more pixels.
-    """
+    """Raise `ImageError` if an image of ``size`` (width, height) has more than ``max_pixels`` pixels."""
     width, height = size
     if width * height > max_pixels:
         raise ImageError(
-            f"{name} has {width} x {height} = {width * height / 1e6:.1f} million pixels, more than the limit "
-            f"of {max_pixels / 1e6:g} million: shrink it or raise the limit (--max-pixels; max_pixels in "
-            "Python)"
+            f"{name} has {width} x {height} = {width * height / 1e6:.1f} million pixels, the limit is "
+            f"{max_pixels / 1e6:g} million; reduce the image or raise --max-pixels (Python: max_pixels)"
         )

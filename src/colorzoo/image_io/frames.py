@@ -1,6 +1,6 @@
-"""Reading of all frames of an animation and all pages of a TIFF, one at a time.
+"""Read all frames of an animation or all pages of a TIFF, one at a time.
 
-Only one frame is in memory, besides the canvas that an animation builds upon.
+Only one frame is in memory, in addition to the canvas on which an animation composites its frames.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from colorzoo.image_io.tiff import Directory, find_pages
 
 @dataclass(frozen=True)
 class Frames:
-    """Content of a file of several images.
+    """Description of a file with several images.
 
     Attributes:
-        kind: ``"pages"`` of a TIFF, each of its own size, or ``"frames"`` of an animation.
+        kind: ``"pages"`` of a TIFF, whose sizes may differ, or ``"frames"`` of an animation.
         count: Number of images.
-        plays: Number of runs of an animation; 0 for endless.
-        alpha: Frames may be transparent.
+        plays: Number of times that an animation plays; 0 for an infinite loop.
+        alpha: Whether frames can be transparent.
         background: (red, green, blue, alpha) behind the frames of a WebP.
-        pages: The directories that are pages of a TIFF.
-        notes: The directories of a TIFF that are skipped.
+        pages: TIFF directories that are pages.
+        notes: Note about the TIFF directories that are not pages.
     """
 
     kind: Literal["pages", "frames"]
@@ -48,8 +48,8 @@ class ImageFrame:
 
     Attributes:
         image: The image, see `read_image`.
-        milliseconds: Its duration; 0 for a page.
-        hidden: It is a default image, which only programs without support for animations show.
+        milliseconds: Duration; 0 for a page.
+        hidden: Whether this is the default image of an APNG, which is not a frame of the animation.
     """
 
     image: RasterImage
@@ -58,15 +58,15 @@ class ImageFrame:
 
 
 def describe_frames(file: IO[bytes], name: str) -> Frames | None:
-    """Describe an opened file of several images without decoding them.
+    """Describe the images of a file without decoding them.
 
     Args:
-        file: A stream of `open_source`.
-        name: Its name for error messages.
+        file: Stream from `open_source`.
+        name: Name of the file for error messages.
 
     Returns:
-        None for a file of one image, of a format whose further images are not colored (AVIF, MPO, HEIC),
-        or one that cannot be read; reading it raises the error.
+        None if the file has one image or cannot be read, or if only the first image of its format is
+        supported (AVIF, MPO, HEIC).
     """
     try:
         if is_tiff(file):
@@ -77,7 +77,7 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
             with open_pil(file, name) as image:
                 return _animation(image)
-    except Exception:  # reading the file raises a proper error
+    except Exception:  # `read_image` raises a better error for a damaged file
         return None
     return None
 
@@ -87,7 +87,7 @@ def _animation(image: Image.Image) -> Frames | None:
     if count < 2:
         return None
     loop = image.info.get("loop")
-    if image.format == "GIF":  # which counts repetitions
+    if image.format == "GIF":  # stores the number of repetitions
         return Frames("frames", count, 1 if loop is None else loop and loop + 1)
     if image.format == "PNG":
         return Frames("frames", count, loop or 0, image.has_transparency_data)
@@ -101,20 +101,20 @@ def read_frames(
     """Read the frames or pages of a file, one at a time.
 
     Args:
-        source: A file, or the bytes of one.
-        frames: Its content, from `describe_frames`.
-        max_pixels: Refuse frames of more pixels.
+        source: Path or content of the file.
+        frames: Result of `describe_frames`.
+        max_pixels: Maximum number of pixels per frame.
 
     Yields:
-        The frames; only the first one carries the path of the file.
+        The frames; only the metadata of the first frame contain the path of the file.
 
     Raises:
-        ImageError: One is damaged or too large; the message names it.
+        ImageError: A frame is damaged or too large; the message contains its number.
     """
     with open_source(source) as (file, name):
         read = _read_pages if frames.kind == "pages" else _read_animation
         for number, frame in enumerate(read(file, name, frames, max_pixels)):
-            # the first alone names its file, as the hash of that is needed once
+            # only the first frame has a path, so the file is hashed only once
             path = Path(name) if number == 0 and not isinstance(source, bytes) else None
             metadata = replace(frame.image.metadata, source=path)
             yield replace(frame, image=replace(frame.image, metadata=metadata))
@@ -136,7 +136,7 @@ def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int)
             title = f"frame {number + 1} of {name}"
             try:
                 image.seek(number)
-            except Exception as error:  # as in `open_pil`: damage raises any error
+            except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
                 raise ImageError(f"{title} is damaged ({' '.join(str(error).split())})") from error
             raster = from_pil(image, file, title)
             yield ImageFrame(raster, float(image.info.get("duration") or 0), default_image and number == 0)

@@ -1,7 +1,8 @@
-"""Metadata of image files, and the transfer of EXIF, XMP and IPTC from one file to another.
+"""Metadata of image files: EXIF, XMP and IPTC are copied from the source to the result.
 
-Reading removes everything that describes the source file itself: its layout, orientation, thumbnails and the
-containers of further images. Writing updates the size. Both happen here for all formats.
+When a file is read, everything that describes the file itself is removed: layout, orientation, thumbnails and
+containers of additional images. When a file is written, the size is updated. This module does both for all
+formats.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from colorzoo.image_io.tags import (
     text,
 )
 
-_SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # of an image: 0 its width, 1 its height
-_WHOLE_NUMBERS = {3: "H", 4: "L"}
+_SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # 0 for tags of the width, 1 for tags of the height
+_INTEGER_FORMATS = {3: "H", 4: "L"}
 _COLOR_SPACE, _SRGB = 40961, 1
-# of the EXIF directory: order and bits of compressed components, the rules of the file, gamma
+# EXIF tags: order and bits of compressed components, interoperability, gamma
 _CODING_TAGS = frozenset({37121, 37122, INTEROP_IFD, 42240})
 _THUMBNAIL, _THUMBNAIL_SIZE = 513, 514
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:\s*=\s*["\']|>)([1-8])')
-_XMP_OF_FILE = (
+_XMP_FILE_PROPERTIES = (
     r"tiff:(?:ImageWidth|ImageLength|Orientation|BitsPerSample|Compression|PhotometricInterpretation|"
     r"SamplesPerPixel|PlanarConfiguration|YCbCr\w+|[XY]Resolution|ResolutionUnit|NativeDigest)",
     r"exif:(?:PixelXDimension|PixelYDimension|ColorSpace|ComponentsConfiguration|CompressedBitsPerPixel|"
@@ -47,29 +48,30 @@ _XMP_OF_FILE = (
     r"xmpNote:HasExtendedXMP",
     r"(?:GCamera|Camera|GContainer|Container|GDepth|GImage|GAudio|hdrgm|HDRGainMap|apdi):\w+",
 )
-_XMP_OF_PLACES = (r"mwg-rs:Regions", r"MP:RegionInfo")  # faces, in fractions of the sides
+_XMP_REGIONS = (r"mwg-rs:Regions", r"MP:RegionInfo")  # positions of faces relative to the sides
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of an image file; every field may be absent.
+    """Metadata of an image file; every field is optional.
 
     Examples:
         >>> read_image("photo.png").metadata.format
         'PNG'
 
     Attributes:
-        exif: EXIF block (TIFF structure, no ``Exif`` prefix) without layout and thumbnail, orientation 1.
-        icc: Profile of the converted pixels: an sRGB profile, or None if the file had none.
+        exif: EXIF block (TIFF structure without the ``Exif`` prefix) without layout tags and thumbnail, with
+            orientation 1.
+        icc: sRGB profile of the converted pixels; None if the file had no profile.
         xmp: XMP packet without layout, orientation and thumbnails.
-        dpi: Horizontal and vertical resolution in dots per inch, of the upright image.
+        dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
         comment: JPEG or GIF comment.
-        iptc: IPTC captions of a JPEG or TIFF.
+        iptc: IPTC record of a JPEG or TIFF.
         format: Pillow's name of the source format, such as ``"PNG"``; None for arrays.
-        lossless: The source is a lossless WebP.
-        uncompressed: The source is an uncompressed TIFF.
-        source: File that the image was read from; None for arrays and PIL images.
+        lossless: Whether the source is a lossless WebP.
+        uncompressed: Whether the source is an uncompressed TIFF.
+        source: Path of the source file; None for arrays and PIL images.
     """
 
     exif: bytes | None = None
@@ -85,7 +87,7 @@ class Metadata:
     source: Path | None = None
 
     def with_size(self, width: int, height: int) -> Metadata:
-        """Return the metadata of a result, whose size EXIF states where it states one."""
+        """Return metadata whose EXIF size tags, if present, have the values ``width`` and ``height``."""
         return replace(self, exif=resized_exif(self.exif, width, height))
 
 
@@ -95,8 +97,8 @@ class Exif:
 
     Attributes:
         block: TIFF structure with orientation 1, or None.
-        orientation: Stored orientation, 1 to 8 (1 if absent or out of range).
-        note: Damage that was found, or None.
+        orientation: Stored orientation, 1 to 8; 1 if it is absent or out of range.
+        note: Description of damaged data, or None.
     """
 
     block: bytes | None = None
@@ -104,25 +106,22 @@ class Exif:
     note: str | None = None
 
 
-def strip_prefix(block: bytes) -> bytes:
-    """Remove the prefix (``Exif`` and two zeros) that JPEG puts before the TIFF structure."""
-    return re.sub(rb"^(Exif\x00\x00)+", b"", block)
-
-
 def clean_exif(raw: bytes | None) -> Exif:
-    """Remove the tags of an EXIF block that describe its file; every other tag stays byte for byte.
+    """Remove the EXIF tags that describe the file; all other tags keep their bytes.
 
     Args:
-        raw: The block as stored, with or without the ``Exif`` prefix; None if there is none.
+        raw: The stored block, with or without the ``Exif`` prefix of JPEG; None if the file has no EXIF.
 
     Returns:
-        The changed block. A damaged one is rebuilt from its readable tags or dropped, with a note.
+        The cleaned block. A damaged block is rebuilt from its readable tags or dropped, with a note.
     """
-    block = strip_prefix(raw or b"")
+    block = re.sub(rb"^(Exif\x00\x00)+", b"", raw or b"")
     if not block:
         return Exif()
     if len(block) > LARGEST_VALUE:
-        return Exif(None, 1, f"EXIF of {len(block) / 1e6:.0f} MB was dropped")
+        return Exif(
+            None, 1, f"EXIF dropped: {len(block) / 1e6:.0f} MB, the limit is {LARGEST_VALUE >> 20} MB"
+        )
     try:
         return _cleaned(block)
     except (struct.error, ValueError):
@@ -130,62 +129,62 @@ def clean_exif(raw: bytes | None) -> Exif:
 
 
 def _cleaned(block: bytes) -> Exif:
-    # in place, because maker notes hold offsets from the beginning of the block
+    # edited in place, because maker notes contain offsets from the beginning of the block
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         raise ValueError("no TIFF header")
     cleaned = bytearray(block)
     orientation = 1
     (first,) = struct.unpack_from(order + "L", block, 4)
-    for place, tag, kind, _, pointer in _entries(block, order, first):
+    for offset, tag, kind, _, pointer in _entries(block, order, first):
         if tag == ORIENTATION and kind == 3:
-            (orientation,) = struct.unpack_from(order + "H", block, place + 8)
-            struct.pack_into(order + "H", cleaned, place + 8, 1)
+            (orientation,) = struct.unpack_from(order + "H", block, offset + 8)
+            struct.pack_into(order + "H", cleaned, offset + 8, 1)
         elif tag == EXIF_IFD:
-            for below, inner, kind_below, *_ in _entries(block, order, pointer):
-                if inner == _COLOR_SPACE and kind_below == 3:
-                    struct.pack_into(order + "H", cleaned, below + 8, _SRGB)
+            for inner_offset, inner_tag, inner_kind, *_ in _entries(block, order, pointer):
+                if inner_tag == _COLOR_SPACE and inner_kind == 3:
+                    struct.pack_into(order + "H", cleaned, inner_offset + 8, _SRGB)
             _drop(cleaned, order, pointer, _CODING_TAGS)
         elif tag == GPS_IFD:
-            _entries(block, order, pointer)
+            _entries(block, order, pointer)  # raises for a damaged directory
     _drop_thumbnail(cleaned, order, first)
     _drop(cleaned, order, first, LAYOUT_TAGS)
     return Exif(bytes(cleaned), orientation if 1 <= orientation <= 8 else 1)
 
 
 def _entries(block: bytes | bytearray, order: str, offset: int) -> list[tuple[int, int, int, int, int]]:
-    """Return (place, tag, type, bytes, value or pointer) of a directory.
+    """Return (offset, tag, type, bytes, value or pointer) of each entry of a directory.
 
     Raises:
-        ValueError: It leaves the block.
+        ValueError: A value is outside the block.
     """
     (count,) = struct.unpack_from(order + "H", block, offset)
-    found = []
-    for place in range(offset + 2, offset + 2 + 12 * count, 12):
-        tag, kind, number, pointer = struct.unpack_from(order + "HHLL", block, place)
+    entries = []
+    for start in range(offset + 2, offset + 2 + 12 * count, 12):
+        tag, kind, number, pointer = struct.unpack_from(order + "HHLL", block, start)
         size = SIZES.get(kind, 1) * number
         if size > 4 and pointer + size > len(block):
             raise ValueError(f"tag {tag} points outside")
-        found.append((place, tag, kind, size, pointer))
-    return found
+        entries.append((start, tag, kind, size, pointer))
+    return entries
 
 
 def _drop(block: bytearray, order: str, offset: int, tags: frozenset[int]) -> None:
-    """Remove tags and their values from a directory of a block whose length stays."""
+    """Remove tags and their values from a directory without changing the length of the block."""
     entries = _entries(block, order, offset)
-    kept = [bytes(block[place : place + 12]) for place, tag, *_ in entries if tag not in tags]
-    if len(kept) == len(entries):
+    remaining = [bytes(block[start : start + 12]) for start, tag, *_ in entries if tag not in tags]
+    if len(remaining) == len(entries):
         return
     for _, tag, _, size, pointer in entries:
         if tag in tags and size > 4:
             block[pointer : pointer + size] = bytes(size)
-    table = struct.pack(order + "H", len(kept)) + b"".join(kept)
+    table = struct.pack(order + "H", len(remaining)) + b"".join(remaining)
     end = offset + 2 + 12 * len(entries)
     block[offset:end] = table.ljust(end - offset, b"\0")
 
 
 def _drop_thumbnail(block: bytearray, order: str, first: int) -> None:
-    """Unlink the second directory, which holds a thumbnail of the gray, unrotated image, and clear both."""
+    """Unlink and clear the second directory and its thumbnail, which shows the gray, unrotated image."""
     link = first + 2 + 12 * struct.unpack_from(order + "H", block, first)[0]
     if link + 4 > len(block):
         return
@@ -205,7 +204,7 @@ def _drop_thumbnail(block: bytearray, order: str, first: int) -> None:
 
 
 def resized_exif(block: bytes | None, width: int, height: int) -> bytes | None:
-    """Return an EXIF block that states another size of its image, where it states a size."""
+    """Return an EXIF block whose size tags, if present, have the values ``width`` and ``height``."""
     if block is None:
         return None
     order = "<" if block[:2] == b"II" else ">"
@@ -215,12 +214,11 @@ def resized_exif(block: bytes | None, width: int, height: int) -> bytes | None:
         for _, tag, _, _, pointer in list(entries):
             if tag == EXIF_IFD:
                 entries += _entries(block, order, pointer)
-        for place, tag, kind, *_ in entries:
-            if tag in _SIZE_TAGS and kind in _WHOLE_NUMBERS:
-                struct.pack_into(
-                    order + _WHOLE_NUMBERS[kind], resized, place + 8, (width, height)[_SIZE_TAGS[tag]]
-                )
-    except (struct.error, ValueError):  # damaged, or a size that its numbers cannot hold
+        for offset, tag, kind, *_ in entries:
+            if tag in _SIZE_TAGS and kind in _INTEGER_FORMATS:
+                size = (width, height)[_SIZE_TAGS[tag]]
+                struct.pack_into(order + _INTEGER_FORMATS[kind], resized, offset + 8, size)
+    except (struct.error, ValueError):  # damaged, or the size exceeds the range of the tag's type
         return block
     return bytes(resized)
 
@@ -230,25 +228,25 @@ def _rebuilt(block: bytes) -> Exif:
     stored = tags.get(ORIENTATION)
     orientation = stored.value[0] if stored and stored.count == 1 else 1
     orientation = orientation if orientation in range(1, 9) else 1
-    kept = descriptive(tags)
-    if not kept:
+    readable = descriptive_tags(tags)
+    if not readable:
         return Exif(None, orientation, "EXIF was damaged and dropped")
-    return Exif(exif_block(kept), orientation, "EXIF was damaged; its readable tags were kept")
+    return Exif(exif_block(readable), orientation, "EXIF was damaged; its readable tags were kept")
 
 
-def descriptive(tags: Tags) -> Tags:
-    """Return the tags that fit another, upright image."""
-    kept = {tag: value for tag, value in tags.items() if tag not in LAYOUT_TAGS | {ORIENTATION}}
-    if EXIF_IFD in kept:
-        below = kept[EXIF_IFD].nested or {}
-        below = {tag: value for tag, value in below.items() if tag not in _CODING_TAGS}
-        kept[EXIF_IFD] = replace(kept[EXIF_IFD], nested=below)
-    return kept
+def descriptive_tags(tags: Tags) -> Tags:
+    """Return the tags that do not depend on the file's layout and orientation."""
+    remaining = {tag: value for tag, value in tags.items() if tag not in LAYOUT_TAGS | {ORIENTATION}}
+    if EXIF_IFD in remaining:
+        nested = remaining[EXIF_IFD].nested or {}
+        nested = {tag: value for tag, value in nested.items() if tag not in _CODING_TAGS}
+        remaining[EXIF_IFD] = replace(remaining[EXIF_IFD], nested=nested)
+    return remaining
 
 
-def for_tiff(data: Metadata) -> Tags:
-    """Return the descriptive tags of a TIFF, with captions and comment of a JPEG where a TIFF has them."""
-    tags = descriptive(read_tags(io.BytesIO(data.exif or b""))[0])
+def tiff_tags(data: Metadata) -> Tags:
+    """Return the descriptive tags to write into a TIFF, including the IPTC record and comment of a JPEG."""
+    tags = descriptive_tags(read_tags(io.BytesIO(data.exif or b""))[0])
     if data.iptc:
         tags[IPTC] = raw_bytes(data.iptc)
     if data.comment:
@@ -257,12 +255,12 @@ def for_tiff(data: Metadata) -> Tags:
 
 
 def has_description(data: Metadata) -> bool:
-    """Return whether EXIF holds a description, which in a TIFF takes the place of a comment."""
+    """Return whether EXIF contains the tag ImageDescription, in which a TIFF stores a comment."""
     return DESCRIPTION in read_tags(io.BytesIO(data.exif or b""))[0]
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
-    """Return a pattern of XMP properties of these names (regular expressions), as attributes or elements."""
+    """Return a pattern for XMP properties, as attributes or elements; names are regular expressions."""
     return re.compile(
         "|".join(
             rf"\s(?:{name})\s*=\s*(?:\"[^\"]*\"|'[^']*')|<({name})(?=[\s/>])(?:[^>]*/>|.*?</\{number}\s*>)"
@@ -272,25 +270,25 @@ def properties_pattern(*names: str) -> re.Pattern[str]:
     )
 
 
-_OF_FILE, _OF_PLACES = properties_pattern(*_XMP_OF_FILE), properties_pattern(*_XMP_OF_PLACES)
+_FILE_PATTERN, _REGION_PATTERN = properties_pattern(*_XMP_FILE_PROPERTIES), properties_pattern(*_XMP_REGIONS)
 
 
 def clean_xmp(xmp: bytes | None, *, turned: bool = False) -> tuple[bytes | None, int]:
-    """Remove the properties of an XMP packet that describe its file.
+    """Remove the XMP properties that describe the file.
 
     Args:
         xmp: The packet.
-        turned: Remove marked regions too, because the image is turned upright.
+        turned: Also remove regions, whose positions are wrong after the image is turned upright.
 
     Returns:
-        The packet, and the stored orientation (default 1).
+        The cleaned packet, and the stored orientation (default 1).
     """
     if not xmp:
         return None, 1
     match = _XMP_ORIENTATION.search(xmp)
     orientation = int(match[1]) if match else 1
     packet = xmp.decode("utf-8", "surrogateescape")
-    packet = _OF_FILE.sub("", packet)
+    packet = _FILE_PATTERN.sub("", packet)
     if turned or orientation != 1:
-        packet = _OF_PLACES.sub("", packet)
+        packet = _REGION_PATTERN.sub("", packet)
     return packet.encode("utf-8", "surrogateescape"), orientation

@@ -1,7 +1,8 @@
 """Conversion of stored pixels to sRGB: modes, depths, transparency and color profiles.
 
-lcms applies the profiles: to 8-bit color through Pillow, to gray and 16-bit color in floats through
-imagecodecs. Pillow passes only 8 bits to lcms, and its gray transforms were off by 9 of 255 in the shadows.
+LittleCMS applies the profiles: through Pillow for 8-bit color, through imagecodecs in floats for gray and
+16-bit color. Pillow supports only 8 bits, and its gray transforms differ by up to 9 of 255 levels in the
+shadows.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from PIL import Image, ImageCms
 from colorzoo.errors import ImageError
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, as_rgb, unit_range
 
-_BAND = 64  # rows that fit the processor's cache
+_BAND = 64  # rows that fit into the CPU cache
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Decoded pixels, not yet turned upright (except TIFF, whose decoders do that).
+    """Decoded pixels in the stored orientation; only TIFF decoders return upright pixels.
 
     Attributes:
         levels: sRGB, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
         alpha: ``(H, W)`` uint8 or uint16, or None.
         bit_depth: 8 or 16.
-        icc: Profile that describes ``levels``; None if the source had none.
-        notes: What was converted or dropped.
+        icc: sRGB profile of ``levels``; None if the source had no profile.
+        notes: Descriptions of conversions and dropped data.
     """
 
     levels: Levels
@@ -44,15 +45,15 @@ class Pixels:
 
 
 class ProfileError(ValueError):
-    """A color profile that is damaged, does not fit the pixels, or is of a kind that cannot be applied."""
+    """A color profile that is damaged, unsupported, or made for another color space."""
 
 
 def from_light(pixels: Pixels, exponent: float | None) -> Pixels:
-    """Convert values that are a power of light to sRGB.
+    """Convert pixels encoded with a power law to sRGB.
 
     Args:
         pixels: The pixels.
-        exponent: Exponent of light that gives the values; None for pixels that are sRGB already.
+        exponent: Exponent of the encoding, values = light ** exponent; None returns sRGB pixels unchanged.
     """
     if exponent is None:
         return pixels
@@ -62,42 +63,40 @@ def from_light(pixels: Pixels, exponent: float | None) -> Pixels:
 
 
 def array_pixels(array: NDArray[Any]) -> Pixels:
-    """Take an array of uint8, uint16 or float in [0, 1] as sRGB.
+    """Convert an sRGB array of uint8, uint16 or float in [0, 1].
 
     Raises:
-        ImageError: Its shape, type or range is another.
+        ImageError: The array has another shape, type or range.
     """
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        raise ImageError(f"an array (H, W), (H, W, 3) or (H, W, 4) was expected, this one is {array.shape}")
+        raise ImageError(f"the array must have shape (H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind == "f":
         if not (array.min() >= 0 and array.max() <= 1):
-            raise ImageError(
-                f"float pixels must lie in [0, 1], these reach from {array.min()} to {array.max()}"
-            )
+            raise ImageError(f"float pixels must be in [0, 1], got {array.min()} to {array.max()}")
         color, alpha = array[..., :3].astype(np.float32), np.round(array[..., 3:] * 65535).astype(np.uint16)
     elif array.dtype in (np.uint8, np.uint16):
         color, alpha = array[..., :3].copy(), array[..., 3:].copy()
     else:
-        raise ImageError(f"pixels must be uint8, uint16 or float, these are {array.dtype}")
+        raise ImageError(f"the type of pixels must be uint8, uint16 or float, got {array.dtype}")
     depth = 8 if array.dtype == np.uint8 else 16
     levels = color[..., 0] if color.shape[2] == 1 else color
     return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
 
 
 def image_pixels(image: Image.Image, bits: int) -> Pixels:
-    """Convert a loaded PIL image of at most 8 bits a channel.
+    """Convert a loaded PIL image of at most 8 bits per channel.
 
     Args:
         image: The image.
-        bits: Bits of a sample in its file, see `declared_bits`.
+        bits: Bits per sample in the file, see `declared_bits`.
     """
     key = image.info.get("transparency")
     if image.format == "PNG" and image.mode == "L" and bits in (2, 4) and isinstance(key, int):
-        image.info["transparency"] = key * 255 // (2**bits - 1)  # Pillow scales the pixels alone
+        image.info["transparency"] = key * 255 // (2**bits - 1)  # Pillow scales only the pixels
     pixels = eight_bit(image, image.info.get("icc_profile") or None)
     if bits > 8:
         return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
@@ -105,17 +104,19 @@ def image_pixels(image: Image.Image, bits: int) -> Pixels:
 
 
 def declared_bits(image: Image.Image, file: IO[bytes]) -> int:
-    """Return the bits of a sample in a file that is opened and not yet decoded.
+    """Return the bits per sample stored in an opened file; Pillow may decode fewer.
 
-    Pillow may keep fewer of them.
+    Args:
+        image: The image, not yet decoded.
+        file: Stream of the file.
     """
     if image.format == "HEIF":
         return int(image.info.get("bit_depth") or 8)
     if image.format == "AVIF":
-        place = file.tell()
+        position = file.tell()
         file.seek(0)
         flags = file.read(4096).partition(b"av1C")[2][2:3]
-        file.seek(place)
+        file.seek(position)
         return {0x40: 10, 0x60: 12}.get(flags[0] & 0x60, 8) if flags else 8
     tiles: Any = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else ""
@@ -128,18 +129,18 @@ def declared_bits(image: Image.Image, file: IO[bytes]) -> int:
 
 
 def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
-    """Apply a profile in floats; without one, or with a useless one, levels count as sRGB."""
+    """Apply a color profile in floats; pixels without a valid profile are interpreted as sRGB."""
     if profile is None:
         return pixels
     try:
         levels, icc = to_srgb_float(pixels.levels, profile)
     except ProfileError as error:
-        return replace(pixels, notes=(*pixels.notes, f"{error}; colors were taken as sRGB"))
+        return replace(pixels, notes=(*pixels.notes, f"{error}; colors were read as sRGB"))
     return replace(pixels, levels=levels, icc=icc)
 
 
 def eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
-    """Convert an image of at most 8 bits a channel."""
+    """Convert an image of at most 8 bits per channel with its color profile."""
     color, alpha = _split_alpha(image)
     notes: tuple[str, ...] = ()
     if color.mode == "CMYK":
@@ -153,17 +154,17 @@ def eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
         try:
             color, profile = to_srgb_8bit(color, profile)
         except ProfileError as error:
-            notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
+            notes, profile = (*notes, f"{error}; colors were read as sRGB"), None
     color = color if color.mode == "RGB" else color.convert("RGB")
     levels = np.empty((color.height, color.width, 3), np.uint8)
-    for top in range(0, color.height, _BAND):  # in bands: Pillow's own copy moves all pixels three times
+    for top in range(0, color.height, _BAND):  # in bands, because np.asarray of the image copies three times
         box = (0, top, color.width, min(top + _BAND, color.height))
         levels[top : box[3]] = np.asarray(color.crop(box))
     return Pixels(levels, alpha, 8, profile, notes)
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
-    """Return color of mode L, RGB, CMYK or LAB, and alpha."""
+    """Return the color as an image of mode L, RGB, CMYK or LAB, and alpha."""
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
         image = image.convert("LA" if gray else "RGBA")
@@ -175,22 +176,22 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
 
 def _transformed(image: Image.Image, source: Any, target: Any) -> Image.Image:
     converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    assert converted is not None  # only None with inPlace=True
+    assert converted is not None  # None only with inPlace=True
     return converted
 
 
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
-    """Return the bytes of an sRGB profile, the same in every run (lcms stamps the time; it is fixed here)."""
+    """Return the bytes of an sRGB profile with a fixed creation time, so that output is reproducible."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
 
 
 def to_srgb_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes]:
-    """Convert an ``RGB`` or ``CMYK`` image to sRGB; return it with its new profile.
+    """Convert an ``RGB`` or ``CMYK`` image to sRGB; return it with an sRGB profile.
 
-    Pixels that are sRGB already are not changed.
+    Pixels that are already sRGB are returned unchanged with their profile.
     """
     space = _color_space(profile)
     if image.mode != space:
@@ -201,9 +202,9 @@ def to_srgb_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes
 
 
 def to_srgb_float(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
-    """Convert gray ``(H, W)`` or RGB ``(H, W, 3)`` of any type to float sRGB; return it with its profile.
+    """Convert gray ``(H, W)`` or RGB ``(H, W, 3)`` of any type to float sRGB and an sRGB profile.
 
-    Pixels that are sRGB already are not changed.
+    Pixels that are already sRGB are returned unchanged with their profile.
     """
     space = _color_space(profile)
     if space != ("GRAY" if pixels.ndim == 2 else "RGB") and not (space == "RGB" and pixels.ndim == 2):
@@ -221,11 +222,11 @@ def _color_space(profile: bytes) -> str:
 
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes) -> bool:
-    """Check that a profile moves no color of a 9 x 9 x 9 lattice by more than 2 of 255."""
+    """Return whether a profile changes no color of a 9 x 9 x 9 lattice by more than 2 of 255 levels."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
-    moved = np.asarray(_convert_8bit(Image.fromarray(lattice), profile)).astype(int) - lattice
-    return bool(np.abs(moved).max() <= 2)
+    change = np.asarray(_convert_8bit(Image.fromarray(lattice), profile)).astype(int) - lattice
+    return bool(np.abs(change).max() <= 2)
 
 
 def _convert_8bit(image: Image.Image, profile: bytes) -> Image.Image:
@@ -238,9 +239,9 @@ def _convert_8bit(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _convert_float(pixels: FloatArray, profile: bytes) -> FloatArray:
-    """Convert ``(H, W)`` gray or ``(H, W, 3)`` RGB in [0, 1] of the profile's color space."""
-    # perceptual would compensate black points, even of curves that are lifted on purpose; tables are read as
-    # for 8 bits
+    """Convert ``(H, W)`` gray or ``(H, W, 3)`` RGB in [0, 1] from the color space of the profile."""
+    # The perceptual intent would compensate the black point of matrix profiles, even if it was raised on
+    # purpose. Profiles with tables use the perceptual intent, as in the 8-bit conversion.
     tags = min(int.from_bytes(profile[128:132], "big"), 100)
     has_table = b"A2B0" in {profile[132 + 12 * i : 136 + 12 * i] for i in range(tags)}
     try:

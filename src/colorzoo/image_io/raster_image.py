@@ -1,4 +1,4 @@
-"""`RasterImage`, the form in which inference handles images, and the detection of gray and tinted ones."""
+"""`RasterImage`, the image type of inference, and detection of gray and tinted images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FloatArray = NDArray[np.float32]
 AlphaArray = NDArray[np.uint8] | NDArray[np.uint16]
 Levels = NDArray[Any]  # uint8, uint16 or float32
 
-_TINT_SIDE = 256  # a tint is estimated from at most 256 x 256 pixels
-_GRAY_SIDE = 1024  # grayness, which is cheaper to test, from 1024 x 1024
-_FEWEST_SAMPLES = 64  # too few to tell a tint from colors
-_LARGEST_SCATTER = 2.5  # of ab around its mean at a lightness, in a tinted image
+_TINT_SIDE = 256  # tint detection samples at most 256 x 256 pixels
+_GRAY_SIDE = 1024  # gray detection samples at most 1024 x 1024 pixels
+_MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
+_MAX_SCATTER = 2.5  # CIE units; deviation of ab from its mean at each lightness in a tinted image
 IN_COLOR = "already in color"
-"""The `chroma_note` of an image whose colors are no tint."""
+"""Result of `chroma_note` for an image in color."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class RasterImage:
 
     Attributes:
         levels: Upright sRGB, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
-        alpha: ``(H, W)`` uint8 or uint16, exactly as stored; None for an opaque image.
+        alpha: ``(H, W)`` uint8 or uint16 with the stored values; None for an opaque image.
         bit_depth: Bits per channel of the source, 8 or 16.
-        metadata: EXIF, color profile and the like.
-        notes: Remarks for the user about the reading, such as ``"first of 12 frames"``.
+        metadata: Metadata of the source file, such as EXIF and color profile.
+        notes: Messages for the user about the conversion, such as ``"first of 12 frames"``.
     """
 
     levels: Levels
@@ -52,7 +52,7 @@ class RasterImage:
 
     @property
     def rgb(self) -> FloatArray:
-        """``(H, W, 3)`` float32 sRGB in [0, 1], computed on each access; gray has three equal channels."""
+        """``(H, W, 3)`` float32 sRGB in [0, 1], computed on each access."""
         return as_rgb(self.levels)
 
 
@@ -63,7 +63,7 @@ def as_rgb(levels: Levels) -> FloatArray:
 
 
 def unit_range(levels: Levels) -> FloatArray:
-    """Convert levels of any shape to float32 in [0, 1]."""
+    """Convert uint8, uint16 or float levels of any shape to float32 in [0, 1]."""
     values = levels.astype(np.float32)
     if levels.dtype.kind == "u":
         values /= np.float32(np.iinfo(levels.dtype).max)
@@ -71,35 +71,38 @@ def unit_range(levels: Levels) -> FloatArray:
 
 
 def composite_on_white(image: RasterImage) -> RasterImage:
-    """Composite an image with transparent parts on white paper; return an opaque image unchanged."""
+    """Composite a transparent image on white; return an opaque image unchanged."""
     if image.alpha is None:
         return image
     return replace(image, levels=blend_with_white(image.levels, image.alpha), alpha=None)
 
 
 def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
-    """Composite levels ``(H, W)`` or ``(H, W, 3)`` on white; levels of integers keep their type."""
-    cover = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
-    mixed = unit_range(levels) * cover + (1 - cover)
+    """Composite levels ``(H, W)`` or ``(H, W, 3)`` on white; integer levels keep their type."""
+    opacity = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
+    blended = unit_range(levels) * opacity + (1 - opacity)
     if levels.dtype.kind == "f":
-        return mixed
-    whole: Levels = np.rint(mixed * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
-    return whole
+        return blended
+    rounded: Levels = np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
+    return rounded
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
-    """Return one plane ``(H, W)`` of an image with three equal channels, any other image unchanged."""
+    """Return one channel ``(H, W)`` if all three channels are equal, otherwise the unchanged levels."""
     if levels.ndim == 2 or levels.dtype.kind == "f":
         return levels
     red = levels[..., 0]
-    for rows in (slice(None, None, 64), slice(None)):  # a few rows rule out most color images
+    for rows in (
+        slice(None, None, 64),
+        slice(None),
+    ):  # every 64th row is fast for color images
         if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
             return levels
     return np.ascontiguousarray(red)
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Apply an EXIF orientation, 1 to 8, to stored rows ``(H, W, ...)``."""
+    """Return the stored array ``(H, W, ...)`` upright, according to its EXIF orientation (1 to 8)."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -110,19 +113,19 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def is_gray(image: RasterImage) -> bool:
-    """Check that the channels differ by at most 3 of 255 in all but one pixel in a thousand.
+    """Return whether at most 0.1 % of the pixels have channels that differ by more than 3 of 255 levels.
 
-    Of a large image, a regular sample of about a million pixels is tested.
+    At most 1024 x 1024 pixels on a regular grid are tested.
     """
     if image.levels.ndim == 2:
         return True
-    red, green, blue = _sampled(image.levels, _GRAY_SIDE).T  # by channel: ten times faster than by pixel
+    red, green, blue = _sampled(image.levels, _GRAY_SIDE).T  # ten times faster than max over the last axis
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     return bool(np.mean(spread > 3.01 / 255) <= 0.001)
 
 
 def chroma_note(image: RasterImage) -> str | None:
-    """Describe the color that colorization will replace; None for a gray image."""
+    """Return a note about the colors that colorization replaces; None for a gray image."""
     if is_gray(image):
         return None
     lab = _sampled_lab(image.levels)
@@ -134,12 +137,13 @@ def chroma_note(image: RasterImage) -> str | None:
 
 
 def _is_tinted(lab: NDArray[np.float64]) -> bool:
-    """Check ``(N, 3)`` Lab of an image that is not gray for a tint: sepia, cyanotype, a yellowed scan.
+    """Return whether a non-gray image, ``(N, 3)`` Lab, has a tint such as sepia, cyanotype or yellowing.
 
-    The chroma of a tint depends on lightness alone, and smoothly: ab varies little around its mean at each
-    lightness, and these means lie on a parabola. An image of few colors has hardly two at one lightness, so
-    it is held to narrower limits, and one of up to four colors to a single hue. An image of strong chroma,
-    such as a blue wall, does not count as tinted.
+    The ab of a tinted image is a smooth function of lightness. The test compares the scatter of ab around
+    its mean in each of 16 lightness bins, and the deviation of these means from a parabola, with thresholds.
+    Images with few colors have lower thresholds, because they rarely have two colors in one bin; images with
+    at most four colors must have a single hue. Images with strong chroma, such as a blue wall, are not
+    tinted.
     """
     ab = lab[:, 1:]
     if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
@@ -147,32 +151,32 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
     bins = np.clip(lab[:, 0] / 100 * 16, 0, 15).astype(int)
     weight = np.bincount(bins, minlength=16)
     means = np.stack([np.bincount(bins, ab[:, i], 16) / np.maximum(weight, 1) for i in (0, 1)], axis=1)
-    freedom = len(ab) - len(np.unique(bins))
-    if freedom < _FEWEST_SAMPLES:
+    degrees_of_freedom = len(ab) - len(np.unique(bins))
+    if degrees_of_freedom < _MIN_SAMPLES:
         return False
-    scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * freedom))
-    if scatter >= _LARGEST_SCATTER:
+    scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * degrees_of_freedom))
+    if scatter >= _MAX_SCATTER:
         return False
     colors = len(np.unique(lab, axis=0))
     if colors <= 4:
         mean = ab.mean(axis=0)
         return bool(np.sqrt(np.mean((ab @ [-mean[1], mean[0]]) ** 2)) < 2.5 * np.hypot(*mean))
     powers = np.vander(np.linspace(-1, 1, 16), 3) * np.sqrt(weight)[:, None]
-    wanted = means * np.sqrt(weight)[:, None]
-    misfit = powers @ np.linalg.lstsq(powers, wanted, rcond=None)[0] - wanted
-    is_smooth = np.sqrt(np.sum(misfit**2) / (2 * len(ab))) < 1.2
-    return bool(is_smooth and (colors > 256 or scatter < _LARGEST_SCATTER / 2))
+    target = means * np.sqrt(weight)[:, None]
+    residual = powers @ np.linalg.lstsq(powers, target, rcond=None)[0] - target
+    is_smooth = np.sqrt(np.sum(residual**2) / (2 * len(ab))) < 1.2
+    return bool(is_smooth and (colors > 256 or scatter < _MAX_SCATTER / 2))
 
 
 def _sampled(levels: Levels, side: int) -> FloatArray:
-    """Return ``(N, 3)`` pixels in [0, 1] at equal steps, at most ``side`` in each direction."""
+    """Return ``(N, 3)`` pixels in [0, 1] on a regular grid of at most ``side`` rows and columns."""
     step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
     return as_rgb(levels[::step_y, ::step_x]).reshape(-1, 3)
 
 
 def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
-    """Return ``(N, 3)`` CIE Lab of a regular sample of pixels."""
-    # Here: reading images needs no torch, which takes a second to import.
+    """Return ``(N, 3)`` CIE Lab of pixels on a regular grid."""
+    # imported here, because reading images does not need torch, which takes a second to import
     import torch
 
     from colorzoo.color.lab import linear_rgb_to_lab

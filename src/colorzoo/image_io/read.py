@@ -1,4 +1,4 @@
-"""Reading of any image file, array or PIL image as an `RasterImage`."""
+"""Read image files, arrays and PIL images as `RasterImage`."""
 
 from __future__ import annotations
 
@@ -37,23 +37,27 @@ from colorzoo.image_io.samples import (
     deep_gray,
     sample_pixels,
 )
-from colorzoo.image_io.tiff import MOST_PAGES, TIFF_MARKS, Directory, TiffPages, find_pages, read_page
+from colorzoo.image_io.tiff import MAX_PAGES, TIFF_SIGNATURES, Directory, TiffPages, find_pages, read_page
 
 MAX_PIXELS = 200_000_000
 
-_IPTC_RESOURCE = 0x0404  # of the segment APP13 of a JPEG
-# texts of a PNG that describe its file, or that have a field of their own
-_TEXT_OF_FILE = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
-_FOREIGN_CONTENT = {
-    b"v/1\x01": "OpenEXR",
-    b"SDPX": "DPX",
-    b"XPDS": "DPX",
-    b"#?RADIANCE": "Radiance HDR",
-    b"8BPS": "a Photoshop file",
-    b"gimp xcf": "a GIMP file",
-    b"SIMPLE  =": "FITS",
+_IPTC_RESOURCE = 0x0404  # number of the Photoshop resource in JPEG segment APP13
+# PNG text keywords that describe the file, or that `Metadata` stores in another field
+_SKIPPED_TEXT = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
+_UNSUPPORTED = {  # by the first bytes
+    b"%PDF-": "PDF; extract the images, for example with pdfimages",
+    b"%!PS": "PostScript, which is a program; export it as PNG or TIFF",
+    b"\xc5\xd0\xd3\xc6": "PostScript, which is a program; export it as PNG or TIFF",
+    b"\xff\xd8\xff": "a damaged, lossless or 12-bit JPEG; save it as TIFF or PNG",
+    b"v/1\x01": "OpenEXR; save it as PNG or TIFF",
+    b"SDPX": "DPX; save it as PNG or TIFF",
+    b"XPDS": "DPX; save it as PNG or TIFF",
+    b"#?RADIANCE": "Radiance HDR; save it as PNG or TIFF",
+    b"8BPS": "a Photoshop file; save it as PNG or TIFF",
+    b"gimp xcf": "a GIMP file; save it as PNG or TIFF",
+    b"SIMPLE  =": "FITS; save it as PNG or TIFF",
 }
-_SRGB_GAMMA, _LEAST_GAMMA, _MOST_GAMMA = 0.45455, 0.1, 3.0
+_SRGB_GAMMA, _MIN_GAMMA, _MAX_GAMMA = 0.45455, 0.1, 3.0
 
 _pixel_limit_lock = threading.Lock()
 
@@ -63,26 +67,23 @@ def read_image(
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> RasterImage:
-    """Read an image of any format, mode, depth, profile or orientation.
+    """Read an image with any mode, bit depth, color profile and orientation, as upright sRGB.
 
     Examples:
         >>> image = read_image("photo.png")
         >>> image.size, image.rgb.shape
         ((48, 32), (32, 48, 3))
 
-    The format is found by content, not by name. Of several frames or pages the first is read; see
-    `colorzoo.image_io.frames` for all of them.
+    The format is determined by the content, not by the extension. Only the first frame or page is read;
+    `colorzoo.image_io.frames` reads all of them.
 
     Args:
-        source: A file, the bytes of one, a PIL image, or an array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)``
-            or ``(H, W, 4)`` of uint8, uint16 or float in [0, 1], taken as sRGB.
-        max_pixels: Refuse images of more pixels, before they are decoded.
-
-    Returns:
-        The upright sRGB image.
+        source: Path or content of a file, a PIL image, or an sRGB array: ``(H, W)``, ``(H, W, 1)``,
+            ``(H, W, 3)`` or ``(H, W, 4)`` of uint8, uint16 or float in [0, 1].
+        max_pixels: Maximum number of pixels, which is checked before decoding.
 
     Raises:
-        ImageError: The source is missing, no image, damaged or too large.
+        ImageError: The source does not exist, is not an image, is damaged or too large.
     """
     if isinstance(source, np.ndarray):
         if source.ndim > 1:
@@ -91,25 +92,24 @@ def read_image(
     if isinstance(source, Image.Image):
         check_pixel_count("the image", source.size, max_pixels)
         return from_pil(source, None, "the image", frame_notes(source))
-    given: object = source
-    if not isinstance(given, str | Path | bytes):
-        kind = type(given).__name__
-        raise ImageError(f"a path, bytes, PIL image or array was expected as image, got {kind}")
+    value: object = source
+    if not isinstance(value, str | Path | bytes):
+        raise ImageError(f"image must be a path, bytes, PIL image or array, got {type(value).__name__}")
     with open_source(source) as (file, name):
         return read_file(file, name, max_pixels)
 
 
 def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise the errors of `read_image` that can be found without decoding.
+    """Raise the errors of `read_image` that can be detected without decoding.
 
     Raises:
-        ImageError: See `read_image`.
+        ImageError: The file does not exist, is not an image, needs a library or is too large.
     """
     with open_source(source) as (file, name):
         plugin = plugin_for(file, Path(name).suffix)
         if plugin is not None:
             if not plugin.installed:
-                raise plugin.refusal(name)
+                raise plugin.missing_error(name)
         else:
             check_pixel_count(name, stored_size(file, name), max_pixels)
 
@@ -118,7 +118,7 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
     """Read width and height of an image without decoding it.
 
     Raises:
-        ImageError: It is no image, damaged, or of a format that needs an extra library.
+        ImageError: The file is not an image, is damaged, or needs an extra library.
     """
     if is_tiff(file):
         return _first_page(find_pages(file), name).size
@@ -131,18 +131,18 @@ def is_tiff(file: IO[bytes]) -> bool:
     file.seek(0)
     head = file.read(4)
     file.seek(0)
-    return head in TIFF_MARKS
+    return head in TIFF_SIGNATURES
 
 
 @contextmanager
 def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
-    """Open a file, or the bytes of one.
+    """Open a file given by its path or its content.
 
     Yields:
-        A seekable stream, and its name for error messages.
+        A seekable stream, and a name for error messages.
 
     Raises:
-        ImageError: It is missing, empty, or no file.
+        ImageError: The file does not exist, is empty, or is a folder.
     """
     if isinstance(source, bytes):
         if not source:
@@ -150,17 +150,17 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         yield io.BytesIO(source), "the image"
         return
     path = Path(source)
-    with _opened_file(path) as file:
+    with _open_file(path) as file:
         if file.seek(0, io.SEEK_END) == 0:
-            raise ImageError(f"{path} is empty (0 bytes), copy it again from where it came")
+            raise ImageError(f"{path} is empty (0 bytes); copy the file again")
         file.seek(0)
         yield file, str(path)
 
 
-def _opened_file(path: Path) -> IO[bytes]:
+def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
-            raise ImageError(f"{path} is a folder, an image file was expected")
+            raise ImageError(f"{path} is a folder; name an image file")
         file = path.open("rb")
         if file.seekable():
             return file
@@ -176,8 +176,8 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     """Read the first image of an opened file; see `read_image`.
 
     Args:
-        file: A stream of `open_source`.
-        name: Its name for error messages; for a file its path.
+        file: Stream from `open_source`.
+        name: Path of the file, or its name for error messages.
         max_pixels: See `read_image`.
     """
     plugin = plugin_for(file, Path(name).suffix)
@@ -195,7 +195,7 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
         with open_pil(file, name, plugin) as image:
             check_pixel_count(name, image.size, max_pixels)
             notes = frame_notes(image)
-            if image.info.get("default_image"):  # which only programs without support for animations show
+            if image.info.get("default_image"):  # not part of the animation
                 image.seek(1)
             raster = from_pil(image, file, name, notes)
     source = None if isinstance(file, io.BytesIO) else Path(name)
@@ -204,21 +204,19 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 def _first_page(found: TiffPages, name: str) -> Directory:
     if not found.pages:
-        raise CutShortError(
-            f"{name} is a TIFF that is damaged or cut short: none of its directories is an image"
-        )
+        raise CutShortError(f"{name} is a damaged or truncated TIFF: no directory contains an image")
     return found.pages[0]
 
 
 def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int) -> RasterImage:
     """Read a page of a TIFF; see `read_image`."""
-    check_pixel_count(name, page.size, max_pixels)  # before decoding, which would take the memory
+    check_pixel_count(name, page.size, max_pixels)
     return _assemble(*read_page(file, page, name))
 
 
 @contextmanager
 def _without_pixel_limit() -> Iterator[None]:
-    """Lift Pillow's pixel limit, a global, for one short step; `check_pixel_count` takes its place."""
+    """Disable Pillow's global pixel limit while a file is opened; `check_pixel_count` replaces it."""
     with _pixel_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -232,7 +230,7 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
     """Open an image without decoding it.
 
     Raises:
-        ImageError: It is no image, damaged, or of a format whose library is not installed.
+        ImageError: The file is not an image, is damaged, or needs a library that is not installed.
     """
     file.seek(0)
     head = file.read(64)
@@ -243,9 +241,9 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
         with _without_pixel_limit():
             image = open_image(file, (plugin.reader,) if plugin else ())
     except UnidentifiedImageError:
-        hint = _hint(head, Path(name).suffix.lower(), plugin)
-        raise ImageError(f"{name} is not an image{hint}") from None
-    except Exception as error:  # a damaged header raises any error of the format's parser
+        hint = _format_hint(head, Path(name).suffix.lower(), plugin)
+        raise ImageError(f"{name} is not an image that can be read{hint}") from None
+    except Exception as error:  # parsers raise many types of errors for damaged headers
         raise CutShortError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
         yield image
@@ -255,49 +253,38 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
+def _format_hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
+    """Return the end of the error message for a file that is not an image, with its probable format."""
     if plugin is not None:
-        return f" that can be read, though it begins like {plugin.title}: it may be cut short"
+        return f": it starts like {plugin.title}, but may be cut short"
     if head[4:8] == b"ftyp":
-        return " but a film, or an image that only another tool can read"
-    if head[:5] == b"%PDF-":
-        return " but PDF: take the images out of it first (pdfimages does)"
-    if head.lstrip()[:4] == b"%!PS" or head[:4] == b"\xc5\xd0\xd3\xc6":
-        return " but PostScript (EPS), which is a program: export it as PNG or TIFF first"
-    if head.startswith(b"\xff\xd8\xff"):
-        return " that can be read but a JPEG of 12 bits, lossless or damaged: save it as TIFF or PNG first"
+        return ": it is a video or an unsupported HEIF file"
     if b"<svg" in head or (head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml") and extension == ".svg"):
-        return " but SVG, a drawing of lines: export it as PNG first"
-    if head[:1] == b"\n" and head[1:2] in b"\0\2\3\4\5" and head[2:3] == b"\1":
-        return " that can be read but PCX: save it as PNG or TIFF first"
-    content = next((kind for start, kind in _FOREIGN_CONTENT.items() if head.startswith(start)), None)
-    if content is not None:
-        return f" that can be read but {content}: save it as PNG or TIFF first"
-    if extension in OTHER_FORMATS:
-        return (
-            f" that can be read; by its name it is {OTHER_FORMATS[extension]}: save it as PNG or TIFF first"
-        )
-    return ". Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
+        return ": it is SVG; export it as PNG"
+    content = next((text for start, text in _UNSUPPORTED.items() if head.lstrip().startswith(start)), None)
+    if content is None and extension in OTHER_FORMATS:
+        content = f"{OTHER_FORMATS[extension]}; save it as PNG or TIFF"
+    return f": it is {content}" if content else "; use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
 
 
 def from_pil(
     image: Image.Image, file: IO[bytes] | None, name: str, notes: tuple[str, ...] = ()
 ) -> RasterImage:
-    """Convert the current frame of an opened PIL image to an image.
+    """Convert the current frame of a PIL image, which is decoded if necessary.
 
     Args:
-        image: The image; it is decoded if it was not.
-        file: Its file; None for an image in memory.
-        name: Its name for error messages.
-        notes: Notes to put before those of the conversion.
+        image: The PIL image.
+        file: Stream of its file; None for an image in memory.
+        name: Name of the image for error messages.
+        notes: Notes to insert before the notes of the conversion.
 
     Raises:
-        ImageError: It is damaged.
+        ImageError: The image is damaged.
     """
     bits = 8 if file is None else declared_bits(image, file)
     try:
-        pixels = None if file is None else _beyond_pillow(image, file, bits)
-        if pixels is None or image.format == "PNG":  # whose EXIF may stand behind the pixels
+        pixels = None if file is None else _decode_without_pillow(image, file, bits)
+        if pixels is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
             _load(image, name)
         if pixels is None and image.mode.startswith(("I", "F")):
             pixels = _deep_pixels(image)
@@ -306,10 +293,10 @@ def from_pil(
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # as in `_load`; of a GIF without palette even an AssertionError
+    except Exception as error:  # as in `_load`; a GIF without a palette raises an AssertionError
         raise ImageError(f"{name} of mode {image.mode} cannot be read ({error})") from error
     exif = clean_exif(_raw_exif(image))
-    if image.format in ("JXL", "TIFF"):  # their decoders turn images upright whatever EXIF says
+    if image.format in ("JXL", "TIFF"):  # their decoders return upright images
         exif = replace(exif, orientation=1)
     xmp, xmp_orientation = clean_xmp(_as_bytes(image.info.get("xmp")), turned=exif.orientation != 1)
     if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
@@ -321,8 +308,8 @@ def from_pil(
     return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
 
 
-def _beyond_pillow(image: Image.Image, file: IO[bytes], bits: int) -> Pixels | None:
-    """Decode samples that Pillow would change; None if it reads them well, or if they are damaged."""
+def _decode_without_pillow(image: Image.Image, file: IO[bytes], bits: int) -> Pixels | None:
+    """Decode an image whose values Pillow would change; None if Pillow is exact or the image is damaged."""
     samples = None
     if image.format == "JPEG2000":
         samples = decode_jpeg2000(file)
@@ -330,7 +317,7 @@ def _beyond_pillow(image: Image.Image, file: IO[bytes], bits: int) -> Pixels | N
         samples = decode_jxl(file)
     elif image.format == "PNG" and bits == 16 and image.mode in ("RGB", "RGBA", "LA"):
         file.seek(0)
-        is_animated = getattr(image, "is_animated", False)  # Pillow composes its frames, of 8 bits
+        is_animated = getattr(image, "is_animated", False)  # only Pillow composites frames, at 8 bits
         samples = None if is_animated else decode_png(file.read(), image.info.get("transparency"))
     return None if samples is None else sample_pixels(samples, image.info.get("icc_profile") or None)
 
@@ -343,28 +330,28 @@ def _deep_pixels(image: Image.Image) -> Pixels:
 
 
 def _transfer(info: dict[Any, Any]) -> tuple[float | None, str]:
-    """Return the exponent of light that gives the values of a PNG, None for sRGB, and a note on the gamma."""
+    """Return the exponent for `from_light` from the gamma of a PNG (None for sRGB), and a note."""
     gamma = info.get("gamma")
     if not gamma or "icc_profile" in info or "srgb" in info or abs(gamma - _SRGB_GAMMA) < 0.009:
         return None, ""
-    if not _LEAST_GAMMA <= gamma <= _MOST_GAMMA:
-        return None, f"its gamma of {gamma:g} is out of range and was ignored"
+    if not _MIN_GAMMA <= gamma <= _MAX_GAMMA:
+        return None, f"gamma must be between {_MIN_GAMMA} and {_MAX_GAMMA}, got {gamma:g}; it was ignored"
     return gamma, ""
 
 
 def frame_notes(image: Image.Image) -> tuple[str, ...]:
-    """Return a note if the file holds more than one image."""
+    """Return a note if the file contains more than one image."""
     try:
         count = getattr(image, "n_frames", 1)
-    except Exception:  # a damaged later page is no reason to refuse the first
-        return ("later frames are damaged and were left out",)
+    except Exception:  # the first page is readable even if a later page is damaged
+        return ("later frames are damaged and were dropped",)
     return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
 
 
 def _count_notes(count: int, unit: str) -> tuple[str, ...]:
     if count < 2:
         return ()
-    return (f"first of {f'more than {MOST_PAGES}' if count > MOST_PAGES else count} {unit}",)
+    return (f"first of {f'more than {MAX_PAGES}' if count > MAX_PAGES else count} {unit}",)
 
 
 def _load(image: Image.Image, name: str) -> None:
@@ -378,7 +365,7 @@ def _load(image: Image.Image, name: str) -> None:
         raise ImageError(
             f"{name} does not fit into memory at {image.width} x {image.height} pixels"
         ) from None
-    except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and more
+    except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
         raise CutShortError(f"{name} is damaged or cut short: {_one_line(error)}") from error
 
 
@@ -388,7 +375,7 @@ def _as_bytes(value: object) -> bytes | None:
 
 def _raw_exif(image: Image.Image) -> bytes | None:
     raw = image.info.get("exif")
-    if raw is None and "Raw profile type exif" in image.info:  # as ImageMagick writes it into PNG
+    if raw is None and "Raw profile type exif" in image.info:  # EXIF in a PNG written by ImageMagick
         lines = str(image.info["Raw profile type exif"]).split("\n")[3:]
         with suppress(ValueError):
             raw = bytes.fromhex("".join(lines))
@@ -410,7 +397,7 @@ def _metadata(image: Image.Image, file: IO[bytes] | None, exif: Exif, xmp: bytes
         icc=info.get("icc_profile"),
         xmp=xmp,
         dpi=dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_TEXT_OF_FILE)),
+        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=_as_bytes(info.get("comment")),
         iptc=_as_bytes(captions),
         format="JPEG" if image.format == "MPO" else image.format,
@@ -419,11 +406,11 @@ def _metadata(image: Image.Image, file: IO[bytes] | None, exif: Exif, xmp: bytes
 
 
 def _is_lossless_webp(file: IO[bytes]) -> bool:
-    """Check the type of the first chunk of pixels."""
+    """Return whether the first image chunk of a WebP file is lossless."""
     file.seek(12)
     while len(head := file.read(8)) == 8:
         name, size = head[:4], int.from_bytes(head[4:], "little")
-        if name == b"ANMF":  # a frame, which holds chunks of its own
+        if name == b"ANMF":  # an animation frame, which contains image chunks
             file.seek(16, io.SEEK_CUR)
         elif name in (b"VP8L", b"VP8 "):
             return name == b"VP8L"
@@ -433,7 +420,7 @@ def _is_lossless_webp(file: IO[bytes]) -> bool:
 
 
 def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> RasterImage:
-    """Turn the pixels upright and attach their metadata."""
+    """Rotate the pixels upright and add the metadata."""
     return RasterImage(
         levels=upright(drop_equal_channels(pixels.levels), exif.orientation),
         alpha=None if pixels.alpha is None else upright(pixels.alpha, exif.orientation),

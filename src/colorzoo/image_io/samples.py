@@ -1,4 +1,4 @@
-"""Samples of any type and depth, as files store them, converted to the levels of an image."""
+"""Conversion of stored samples of any type and bit depth to image levels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import Image
 from colorzoo.image_io.pixels import Pixels, eight_bit, with_profile
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, unit_range
 
-_OVERSHOOT = 0.1  # of full scale; filters and resampling leave that much beyond black and white
-_DARK = 1 / 16  # of full scale; an image that reaches no more is very dark, or its scale is another
-_SIZES = b"\xff\x4f\xff\x51"  # the first markers of a JPEG 2000 codestream
+_OVERSHOOT = 0.1  # fraction of full scale by which resampling filters can exceed black and white
+_DARK = 1 / 16  # fraction of full scale; an image with a lower maximum is very dark or has another scale
+_SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2000 codestream
 
 
 class SamplesError(ValueError):
-    """Samples that are no image; the message continues the name of the file."""
+    """Samples that cannot be converted to an image; the message follows the name of the file."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Samples:
     """Decoded samples of a file.
 
     Attributes:
-        values: ``(H, W, channels)`` of the stored type; those of color come first.
-        bits: Declared bits of a sample, at most those of the type.
-        color: Number of channels of color: 1, 3, or 4 for CMYK.
-        inverted: The lowest value is white.
-        alpha: Number of the channel that holds alpha; None for an opaque image.
-        multiplied: Color was multiplied by alpha.
+        values: ``(H, W, channels)`` of the stored type; color channels come first.
+        bits: Declared bits per sample, at most the bits of the type.
+        color: Number of color channels: 1, 3, or 4 for CMYK.
+        inverted: Whether the lowest value is white.
+        alpha: Index of the alpha channel; None for an opaque image.
+        multiplied: Whether color is premultiplied by alpha.
         profile: Color profile, or None.
     """
 
@@ -49,10 +49,10 @@ class Samples:
 def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     """Convert decoded samples to sRGB.
 
-    Integers of 8 and 16 bits keep every value; others become floats, see `_unit_range`.
+    Integers of 8 and 16 bits keep their values; other types are converted to floats, see `_unit_range`.
 
     Raises:
-        SamplesError: Some values are no finite numbers.
+        SamplesError: Some values are NaN or infinite.
     """
     if samples.color == 4:
         return _ink_pixels(samples, profile)
@@ -62,9 +62,9 @@ def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
 
 
 def _ink_pixels(samples: Samples, profile: bytes | None) -> Pixels:
-    """Convert CMYK at 8 bits, as its profiles need a table of four dimensions."""
+    """Convert CMYK at 8 bits, because Pillow applies CMYK profiles only to 8 bits."""
     if samples.values.dtype.kind != "u" or samples.bits not in (8, 16):
-        raise SamplesError("holds CMYK that is not of 8 or 16 bits, save it as RGB first")
+        raise SamplesError(f"is CMYK with {samples.bits} bits, only 8 and 16 are supported; save it as RGB")
     inks = samples.values[..., :4]
     inks = inks if samples.bits == 8 else np.rint(inks / 257).astype(np.uint8)
     pixels = eight_bit(Image.fromarray(np.ascontiguousarray(inks), "CMYK"), profile or samples.profile)
@@ -78,17 +78,17 @@ def _ink_pixels(samples: Samples, profile: bytes | None) -> Pixels:
 def _converted(samples: Samples) -> tuple[Levels, AlphaArray | None, tuple[str, ...]]:
     values, alpha = samples.values, None
     color = values[..., 0] if samples.color == 1 else values[..., : samples.color]
-    left_out = values.shape[2] - samples.color - (samples.alpha is not None)
-    notes = () if left_out == 0 else (f"channels left out: {left_out}, neither color nor alpha",)
-    levels, said = _levels(color, samples.bits)
+    extra = values.shape[2] - samples.color - (samples.alpha is not None)
+    notes = () if extra == 0 else (f"{extra} extra channels dropped",)
+    levels, level_notes = _levels(color, samples.bits)
     if samples.alpha is not None:
         alpha = _alpha(values[..., samples.alpha], samples.bits)
         if samples.multiplied:
-            share = np.maximum(alpha, 1).astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
-            levels = np.clip(unit_range(levels) / (share if levels.ndim == 2 else share[..., None]), 0, 1)
+            opacity = np.maximum(alpha, 1).astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
+            levels = np.clip(unit_range(levels) / (opacity if levels.ndim == 2 else opacity[..., None]), 0, 1)
     if samples.inverted:
         levels = (np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)) - levels
-    return levels, alpha, notes + said
+    return levels, alpha, notes + level_notes
 
 
 def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
@@ -105,20 +105,17 @@ def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
 
 
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
-    """Convert values whose full scale no file declares to [0, 1], with notes.
+    """Convert values without a declared full scale to [0, 1], with notes.
 
-    It is taken to be the smallest usual one that they fit, if they reach a sixteenth of it; values that fit
-    none are stretched from their lowest to their highest.
+    The full scale is the smallest usual value that is not exceeded, if the maximum is at least a sixteenth
+    of it. Otherwise the range from minimum to maximum is stretched to [0, 1].
     """
     if stored.dtype.kind not in "iuf":
-        raise SamplesError("holds complex numbers, which are no image")
+        raise SamplesError("contains complex numbers, which are not supported; save it as real numbers")
     values = stored.astype(np.float64)
-    unusable = values.size - int(np.count_nonzero(np.isfinite(values)))
-    if unusable:
-        raise SamplesError(
-            f"holds values that are no numbers (NaN or infinite: {unusable} of {values.size}), "
-            "replace them first"
-        )
+    invalid = values.size - int(np.count_nonzero(np.isfinite(values)))
+    if invalid:
+        raise SamplesError(f"contains NaN or infinite values ({invalid} of {values.size}); replace them")
     low, high = float(values.min()), float(values.max())
     scales: tuple[float, ...] = (255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1)
     slack = 0.0
@@ -141,63 +138,63 @@ def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
     if stored.dtype.kind == "u" and bits in (8, 16):
         return stored.astype(np.uint8) if bits == 8 else stored.astype(np.uint16)
     full = 1.0 if stored.dtype.kind == "f" else 2.0 ** (bits - (stored.dtype.kind == "i")) - 1
-    shares = np.clip(np.nan_to_num(stored.astype(np.float64) / full), 0, 1)
-    return np.rint(shares * 65535).astype(np.uint16)
+    opacity = np.clip(np.nan_to_num(stored.astype(np.float64) / full), 0, 1)
+    return np.rint(opacity * 65535).astype(np.uint16)
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG 2000 whose samples are not of 8 bits without sign, which Pillow would change.
+    """Decode a JPEG 2000 whose samples are not unsigned 8-bit integers, because Pillow would change them.
 
     Returns:
-        The samples; None for an image of 8 bits, one of more than four channels, or a damaged one.
+        The samples; None if Pillow can decode the image or if it is damaged.
 
     Raises:
-        SamplesError: Its channels differ in depth.
+        SamplesError: The channels have different bit depths.
     """
     file.seek(0)
     data = file.read()
-    start = data.find(_SIZES)
+    start = data.find(_SIZE_MARKER)
     try:
         (count,) = struct.unpack_from(">H", data, start + 40)
         kinds = set(data[start + 42 : start + 42 + 3 * count : 3])
         if start < 0 or kinds == {7} or count > 4:
             return None
         stored: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
-    except Exception:  # OpenJPEG's errors, and those of cut headers
+    except Exception:  # errors of OpenJPEG, and struct.error for truncated headers
         return None
     if len(kinds) > 1:
-        raise SamplesError("stores channels of different depths, save it with one depth first")
-    (kind,) = kinds  # bits less one, and the sign
+        raise SamplesError("has channels of different bit depths; save it with one bit depth")
+    (kind,) = kinds  # sign in the highest bit, number of bits minus one in the other bits
     bits = (kind & 0x7F) + 1
     values = stored.reshape(*stored.shape[:2], -1)
-    if kind & 0x80:  # zero is middle gray
+    if kind & 0x80:  # signed: zero is middle gray
         values = values.astype(np.int64) + 2 ** (bits - 1)
     values = values.astype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
     return plain_samples(values, bits)
 
 
 def decode_jxl(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG XL, of an animation the first frame; None if it is damaged."""
+    """Decode a JPEG XL image or the first frame of an animation; None if it is damaged."""
     file.seek(0)
     try:
         stored: NDArray[Any] = imagecodecs.jpegxl_decode(file.read())
-    except Exception:  # libjxl's errors; also an imagecodecs that was built without it
+    except Exception:  # errors of libjxl, or imagecodecs was built without it
         return None
     values = stored.reshape(-1, *stored.shape[-3:])[0] if stored.ndim > 2 else stored[..., None]
     return plain_samples(values, 8 * stored.dtype.itemsize)
 
 
 def deep_gray(stored: NDArray[Any], key: Any, profile: bytes | None) -> Pixels:
-    """Convert gray ``(H, W)`` of any type, of which one value may be transparent."""
+    """Convert gray ``(H, W)`` of any type; ``key`` is the transparent value of a PNG, or None."""
     levels, _, notes = _converted(plain_samples(stored[..., None], 8 * stored.dtype.itemsize))
     return with_profile(Pixels(levels, _color_key(stored, key), 16, None, notes), profile)
 
 
 def decode_png(data: bytes, key: Any) -> Samples | None:
-    """Decode a PNG of 16 bits a channel, of which one color may be transparent; None if it is damaged."""
+    """Decode a 16-bit PNG; None if it is damaged. ``key`` is the transparent color, or None."""
     try:
         stored: NDArray[Any] = imagecodecs.png_decode(data)
-    except Exception:  # libpng's errors, and those of a size that does not fit into memory
+    except Exception:  # errors of libpng, or the image does not fit into memory
         return None
     stored = stored.reshape(*stored.shape[:2], -1)
     alpha = _color_key(stored[..., :3], key) if stored.shape[2] >= 3 else None
@@ -205,7 +202,7 @@ def decode_png(data: bytes, key: Any) -> Samples | None:
 
 
 def _color_key(stored: NDArray[Any], key: Any) -> NDArray[np.uint16] | None:
-    """Return alpha that makes one color or gray value transparent; None without a key."""
+    """Return an alpha channel in which the color or gray value ``key`` is transparent; None without a key."""
     if key is None or isinstance(key, bytes):
         return None
     same = stored == np.asarray(key)
@@ -214,6 +211,6 @@ def _color_key(stored: NDArray[Any], key: Any) -> NDArray[np.uint16] | None:
 
 
 def plain_samples(values: NDArray[Any], bits: int) -> Samples:
-    """Return samples ``(H, W, 1 to 4)`` of gray or RGB, of which a second or fourth channel is alpha."""
+    """Return `Samples` of gray, gray with alpha, RGB or RGB with alpha, by the number of channels."""
     channels = values.shape[2]
     return Samples(values, bits, 1 if channels < 3 else 3, alpha=channels - 1 if channels in (2, 4) else None)

@@ -1,7 +1,7 @@
-"""Tags of TIFF structures, byte for byte: EXIF blocks and the directories of TIFF files.
+"""Read and write the tags of EXIF blocks and TIFF directories without changing their bytes.
 
-Pillow decodes and encodes tags, which replaces text that is not ASCII by question marks and changes types.
-tifffile does not write the directories of EXIF and GPS.
+Pillow decodes and encodes tags, which replaces non-ASCII text by question marks and changes types. tifffile
+does not write the EXIF and GPS directories.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ LAYOUT_TAGS = frozenset(
     | {*range(317, 326), 330, 332, 333, 334, *range(336, 343), 347, *range(512, 533)}
     | {XMP, IPTC, PHOTOSHOP, PROFILE, LAYERS}
 )
-"""TIFF tags that describe one file, or that `colorzoo.image_io.metadata.Metadata` has its own field for."""
+"""TIFF tags that describe the file layout or have their own field in `Metadata`; they are not copied."""
 
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 2, 3, 4, 5, 7
 SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | dict.fromkeys((16, 17, 18), 8)
-"""Bytes of a value by its type; 16 to 18 are of BigTIFF alone."""
-_WORDS = {5: 4, 10: 4}  # a fraction is two words; all others are one
-_NARROWER = {16: 4, 17: 9, 18: 13}  # types of BigTIFF by those of TIFF
-_AS_STORED = frozenset({XMP, IPTC})  # streams of bytes, whatever type is declared
+"""Bytes per value of each TIFF type; types 16 to 18 exist only in BigTIFF."""
+_WORDS = {5: 4, 10: 4}  # bytes per word of rationals, which have two words; other types have one word
+_NARROWER = {16: 4, 17: 9, 18: 13}  # TIFF types that replace the 64-bit types of BigTIFF
+_BYTE_STREAMS = frozenset({XMP, IPTC})  # never byte-swapped, even if declared with another type
 _NESTED = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
 _USER_COMMENT, _UNICODE = 37510, b"UNICODE\0"
 LARGEST_VALUE = 2**24
-"""Largest value of a tag, and largest EXIF block, in bytes."""
-_MOST_NESTED = 3
+"""Maximum size of a tag value and of an EXIF block in bytes."""
+_MAX_DEPTH = 3
 
 
 @dataclass(frozen=True)
 class Tag:
-    """A tag.
+    """A TIFF tag.
 
     Attributes:
-        kind: Its type in TIFF, 1 to 13.
-        value: Its values, little-endian; empty for a nested directory.
-        nested: The tags of a nested directory.
+        kind: TIFF type, 1 to 13.
+        value: Values in little-endian byte order; empty for a nested directory.
+        nested: Tags of the nested directory, or None.
     """
 
     kind: int
@@ -68,7 +68,7 @@ class Layout(NamedTuple):
 
 
 def read_header(file: IO[bytes]) -> tuple[Layout, int] | None:
-    """Read layout and offset of the first directory; None if the file is not a TIFF structure."""
+    """Read the layout and the offset of the first directory; None if the file is not a TIFF structure."""
     file.seek(0)
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
@@ -79,19 +79,19 @@ def read_header(file: IO[bytes]) -> tuple[Layout, int] | None:
 
 
 class Directory(NamedTuple):
-    """Entries of a directory: tag, type, number of values, and value or offset. ``next`` is 0 at the end."""
+    """Entries of a directory (tag, type, number of values, value or offset) and the next offset, or 0."""
 
     entries: list[tuple[int, int, int, bytes]]
     next: int
     complete: bool
 
 
-def read_directory(file: IO[bytes], layout: Layout, place: int) -> Directory:
+def read_directory(file: IO[bytes], layout: Layout, offset: int) -> Directory:
     """Read the entries of the directory at an offset, without their values."""
     size, room, form = (20, 8, "HHQ") if layout.big else (12, 4, "HHL")
     word = layout.order + ("Q" if layout.big else "L")
     try:
-        file.seek(place)
+        file.seek(offset)
         head = file.read(8 if layout.big else 2)
         (number,) = struct.unpack(layout.order + ("Q" if layout.big else "H"), head)
         data = file.read(min(number, 65535) * size)
@@ -106,30 +106,30 @@ def read_directory(file: IO[bytes], layout: Layout, place: int) -> Directory:
     return Directory(entries, struct.unpack(word, end)[0] if complete and len(end) == room else 0, complete)
 
 
-def read_tags(file: IO[bytes], place: int | None = None) -> tuple[Tags, bool]:
-    """Read a directory of a TIFF, BigTIFF or EXIF block, with the nested directories of EXIF and GPS.
+def read_tags(file: IO[bytes], offset: int | None = None) -> tuple[Tags, bool]:
+    """Read a directory of a TIFF, BigTIFF or EXIF block, including nested EXIF and GPS directories.
 
     Args:
-        file: Its stream, from the TIFF header on.
-        place: Offset of the directory; None for the first.
+        file: Stream that starts with the TIFF header.
+        offset: Offset of the directory; None for the first directory.
 
     Returns:
-        The tags that can be read, and whether these are all.
+        The readable tags, and whether all tags were readable.
     """
     header = read_header(file)
     if header is None:
         return {}, False
-    return _tags(file, header[0], header[1] if place is None else place)
+    return _read_tags(file, header[0], header[1] if offset is None else offset)
 
 
-def _tags(file: IO[bytes], layout: Layout, place: int, depth: int = 1) -> tuple[Tags, bool]:
+def _read_tags(file: IO[bytes], layout: Layout, offset: int, depth: int = 1) -> tuple[Tags, bool]:
     tags: Tags = {}
-    entries, _, complete = read_directory(file, layout, place)
+    entries, _, complete = read_directory(file, layout, offset)
     for tag, kind, count, inline in entries:
-        if tag in _NESTED and len(nested := numbers(file, layout, kind, count, inline)) == 1:
-            if depth < _MOST_NESTED:
-                below, whole = _tags(file, layout, nested[0], depth + 1)
-                tags[tag], complete = Tag(_LONG, nested=below), complete and whole
+        if tag in _NESTED and len(nested := read_integers(file, layout, kind, count, inline)) == 1:
+            if depth < _MAX_DEPTH:
+                nested_tags, is_complete = _read_tags(file, layout, nested[0], depth + 1)
+                tags[tag], complete = Tag(_LONG, nested=nested_tags), complete and is_complete
             continue
         value = read_value(file, layout, kind, count, inline)
         found = None if value is None else _little_endian(tag, kind, value, layout.order)
@@ -140,15 +140,15 @@ def _tags(file: IO[bytes], layout: Layout, place: int, depth: int = 1) -> tuple[
     return tags, complete
 
 
-def numbers(file: IO[bytes], layout: Layout, kind: int, count: int, inline: bytes) -> tuple[int, ...]:
-    """Read the whole numbers of an entry; empty if it has none or they cannot be read."""
+def read_integers(file: IO[bytes], layout: Layout, kind: int, count: int, inline: bytes) -> tuple[int, ...]:
+    """Read the values of an entry of an integer type; empty for other types and unreadable values."""
     form = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}.get(kind)
     value = None if form is None else read_value(file, layout, kind, count, inline)
     return () if value is None else struct.unpack(f"{layout.order}{count}{form}", value)
 
 
 def read_value(file: IO[bytes], layout: Layout, kind: int, count: int, inline: bytes) -> bytes | None:
-    """Read the bytes of an entry's values; None if they are too many or lie outside the file."""
+    """Read the bytes of an entry's values; None if they are too large or outside the file."""
     size = SIZES.get(kind, 0) * count
     if kind not in SIZES or size > LARGEST_VALUE:
         return None
@@ -164,7 +164,7 @@ def read_value(file: IO[bytes], layout: Layout, kind: int, count: int, inline: b
 
 def _little_endian(tag: int, kind: int, value: bytes, order: str) -> Tag | None:
     word = _WORDS.get(kind, SIZES[kind])
-    if tag in _AS_STORED:
+    if tag in _BYTE_STREAMS:
         return Tag(kind if kind in (_BYTE, _LONG) else _UNDEFINED, value)
     if order == ">" and word > 1:
         value = np.frombuffer(value, f">u{word}").astype(f"<u{word}").tobytes()
@@ -179,15 +179,15 @@ def _little_endian(tag: int, kind: int, value: bytes, order: str) -> Tag | None:
     return Tag(kind, value)
 
 
-def write_tags(tags: Tags, place: int) -> bytes:
-    """Encode a directory and what its tags point to, little-endian; no other directory follows.
+def write_tags(tags: Tags, offset: int) -> bytes:
+    """Encode a little-endian directory followed by its values and nested directories.
 
     Args:
         tags: The tags.
-        place: Its offset in the file, even.
+        offset: Offset of the directory in the file, an even number.
     """
     entries, rest = [], bytearray()
-    start = place + 2 + 12 * len(tags) + 4
+    start = offset + 2 + 12 * len(tags) + 4
     for number, tag in sorted(tags.items()):
         if tag.nested is not None:
             pointer = struct.pack("<L", start + len(rest))
@@ -203,31 +203,31 @@ def write_tags(tags: Tags, place: int) -> bytes:
 
 
 def exif_block(tags: Tags) -> bytes | None:
-    """Return tags as an EXIF block, without the prefix of JPEG; None if there are none."""
+    """Encode tags as an EXIF block without the JPEG prefix; None if there are no tags."""
     return b"II*\0\x08\0\0\0" + write_tags(tags, 8) if tags else None
 
 
 def shorts(*values: int) -> Tag:
-    """Return a tag of 16-bit numbers."""
+    """Return a tag of 16-bit integers."""
     return Tag(_SHORT, struct.pack(f"<{len(values)}H", *values))
 
 
 def longs(*values: int) -> Tag:
-    """Return a tag of 32-bit numbers."""
+    """Return a tag of 32-bit integers."""
     return Tag(_LONG, struct.pack(f"<{len(values)}L", *values))
 
 
-def fraction(value: float) -> Tag:
-    """Return a tag of a fraction."""
+def rational(value: float) -> Tag:
+    """Return a tag of type RATIONAL."""
     exact = Fraction(value).limit_denominator(10_000)
     return Tag(_RATIONAL, struct.pack("<LL", min(exact.numerator, 2**32 - 1), exact.denominator))
 
 
 def raw_bytes(value: bytes, *, undefined: bool = True) -> Tag:
-    """Return a tag of bytes, of type UNDEFINED or BYTE."""
+    """Return a tag of type UNDEFINED or BYTE."""
     return Tag(_UNDEFINED if undefined else _BYTE, value)
 
 
 def text(value: bytes) -> Tag:
-    """Return a tag of text, whose bytes stay as they are."""
+    """Return a tag of type ASCII with these bytes."""
     return Tag(_ASCII, value + b"\0")

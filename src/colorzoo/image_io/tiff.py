@@ -1,6 +1,7 @@
-"""TIFF: the directories that are pages, samples of every type, and writing of pages.
+"""TIFF files: find the directories that are pages, decode samples of any type, and encode pages.
 
-tifffile decodes the samples. It does not write the directories of EXIF and GPS, so pages are encoded here.
+tifffile decodes the samples. Pages are encoded here, because tifffile does not write the EXIF and GPS
+directories.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from colorzoo.errors import CutShortError, ImageError
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.metadata import Exif, Metadata, clean_xmp, descriptive, for_tiff
+from colorzoo.image_io.metadata import Exif, Metadata, clean_xmp, descriptive_tags, tiff_tags
 from colorzoo.image_io.pixels import Pixels, image_pixels
 from colorzoo.image_io.raster_image import upright
 from colorzoo.image_io.samples import Samples, SamplesError, sample_pixels
@@ -32,39 +33,32 @@ from colorzoo.image_io.tags import (
     Layout,
     Tags,
     exif_block,
-    fraction,
     longs,
-    numbers,
+    rational,
     raw_bytes,
     read_directory,
     read_header,
+    read_integers,
     read_tags,
     shorts,
     write_tags,
 )
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo reports what it cannot read
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo reports errors itself
 
-TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows at once
-MOST_PAGES = 20_000
-"""Largest number of directories of a file that are looked at; a longer chain is damaged or an attack."""
-_ONE_NUMBER = (254, 255, 256, 257, 262)  # NewSubfileType, SubfileType, width, height, photometric
-_BELOW, _MOST_BELOW = 330, 16  # SubIFDs
-_STRIPS = (273, 324, 513)  # offsets of strips, tiles and of an old JPEG
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows the header
+MAX_PAGES = 20_000
+"""Maximum number of directories that are read; a longer chain is damaged or malicious."""
+_SCALAR_TAGS = (254, 255, 256, 257, 262)  # NewSubfileType, SubfileType, width, height, photometric
+_SUBIFDS, _MAX_SUBIFDS = 330, 16
+_DATA_TAGS = (273, 324, 513)  # offsets of strips, of tiles, and of an old-style JPEG
 _REDUCED, _PAGE, _MASK = 1, 2, 4  # bits of NewSubfileType
 _OLD_REDUCED, _MASK_PHOTOMETRIC = 2, 4
 _MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # kinds of extra samples
-_COLOR_CHANNELS = {
-    0: 1,
-    1: 1,
-    2: 3,
-    3: 1,
-    4: 1,
-    5: 4,
-}  # by photometric; a palette has one before it is applied
+_COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4}  # by photometric; 1 for the indices of a palette
 _PALETTE, _YCBCR, _LAB, _JPEG = 3, 6, 8, 7
-_MOST_NAMED = 3
+_MAX_LISTED = 3
 _IS_MASK = "transparency mask"
 
 
@@ -73,13 +67,13 @@ class Directory:
     """A directory of a TIFF.
 
     Attributes:
-        place: Offset in the file.
-        number: Number in the chain, from 1; a directory below another has the number of that one.
+        offset: Offset in the file.
+        number: Number in the chain, from 1; a SubIFD has the number of its parent.
         size: Width and height.
-        reason: Why it is not a page; empty for a page.
+        reason: Why the directory is not a page; empty for a page.
     """
 
-    place: int
+    offset: int
     number: int
     size: tuple[int, int]
     reason: str
@@ -94,83 +88,84 @@ class TiffPages:
     """Pages of a TIFF.
 
     Attributes:
-        pages: The directories that hold a full image, at most `MOST_PAGES` and one more.
-        skipped: The directories that hold something else.
+        pages: Directories that contain a full image; one more than `MAX_PAGES` if the file has more.
+        skipped: All other directories.
     """
 
     pages: tuple[Directory, ...]
     skipped: tuple[Directory, ...] = ()
 
     def notes(self) -> tuple[str, ...]:
-        """Name the directories that are skipped."""
+        """Return a note that lists the skipped directories."""
         if not self.skipped:
             return ()
-        named = ", ".join(map(str, self.skipped[:_MOST_NAMED]))
-        more = f" and {len(self.skipped) - _MOST_NAMED} more" if len(self.skipped) > _MOST_NAMED else ""
-        return (f"skipped in the TIFF: {named}{more}",)
+        listed = ", ".join(map(str, self.skipped[:_MAX_LISTED]))
+        more = f" and {len(self.skipped) - _MAX_LISTED} more" if len(self.skipped) > _MAX_LISTED else ""
+        return (f"skipped in the TIFF: {listed}{more}",)
 
 
 def find_pages(file: IO[bytes]) -> TiffPages:
     """Find the directories that are pages.
 
-    A reduced copy, a mask or a depth map is not a page. The largest full image among a directory and its
-    SubIFDs is one page. If the file has no full image, its largest directory is the page.
+    Reduced copies, masks and depth maps are not pages. Each directory in the chain gives at most one page:
+    the largest full image of the directory and its SubIFDs. If the file has no full image, the largest
+    directory is the page.
     """
     pages: list[Directory] = []
     skipped: list[Directory] = []
     for family in _families(file):
-        page = max((each for each in family if not each.reason), key=_pixels, default=None)
+        page = max((each for each in family if not each.reason), key=_pixel_count, default=None)
         pages += [page] if page else []
         skipped += [replace(d, reason=d.reason or "smaller copy") for d in family if d is not page]
     if not pages and skipped:
-        page = max(skipped, key=lambda d: (d.reason != _IS_MASK, _pixels(d)))
-        if _pixels(page):
+        page = max(skipped, key=lambda d: (d.reason != _IS_MASK, _pixel_count(d)))
+        if _pixel_count(page):
             return TiffPages((page,), tuple(d for d in skipped if d is not page))
     return TiffPages(tuple(pages), tuple(skipped))
 
 
-def _pixels(directory: Directory) -> int:
+def _pixel_count(directory: Directory) -> int:
     return directory.size[0] * directory.size[1]
 
 
 def _families(file: IO[bytes]) -> Iterator[list[Directory]]:
-    """Yield each directory of the chain with those below it; the chain ends where the file is damaged."""
+    """Yield each directory of the chain with its SubIFDs, up to the first damaged directory."""
     header = read_header(file)
     if header is None:
         return
-    layout, place = header
-    room = file.seek(0, io.SEEK_END)  # directories of more bytes overlap: an attack
-    seen: set[int] = set()
-    while place and place not in seen and len(seen) <= MOST_PAGES and room > 0:
-        seen.add(place)
-        values, following, size = _values(file, layout, place)
-        room -= size
-        family = [_directory(place, len(seen), values)]
-        for offset in values.get(_BELOW, ()):
-            inner, _, size = _values(file, layout, offset)
-            room -= size
-            family.append(_directory(offset, len(seen), inner))
+    layout, offset = header
+    remaining = file.seek(0, io.SEEK_END)  # the directories cannot have more bytes unless they overlap
+    visited: set[int] = set()
+    while offset and offset not in visited and len(visited) <= MAX_PAGES and remaining > 0:
+        visited.add(offset)
+        values, following, size = _read_values(file, layout, offset)
+        remaining -= size
+        family = [_directory(offset, len(visited), values)]
+        for inner_offset in values.get(_SUBIFDS, ()):
+            inner, _, size = _read_values(file, layout, inner_offset)
+            remaining -= size
+            family.append(_directory(inner_offset, len(visited), inner))
         if size:
             yield family
-        place = following
+        offset = following
 
 
-def _values(file: IO[bytes], layout: Layout, place: int) -> tuple[dict[int, tuple[int, ...]], int, int]:
-    """Return the numbers of a directory that tell its kind, the offset of the next, and its bytes."""
-    entries, following, _ = read_directory(file, layout, place)
+def _read_values(file: IO[bytes], layout: Layout, offset: int) -> tuple[dict[int, tuple[int, ...]], int, int]:
+    """Return the tags that determine the kind of a directory, the offset of the next one, and its size."""
+    entries, following, _ = read_directory(file, layout, offset)
     values: dict[int, tuple[int, ...]] = {}
     for tag, kind, count, inline in entries:
-        if tag in _STRIPS:
+        if tag in _DATA_TAGS:
             values[tag] = (1,)
-        elif tag in _ONE_NUMBER and count == 1:
-            values[tag] = numbers(file, layout, kind, count, inline)
-        elif tag == _BELOW:
-            values[tag] = numbers(file, layout, kind, min(count, _MOST_BELOW), inline)
+        elif tag in _SCALAR_TAGS and count == 1:
+            values[tag] = read_integers(file, layout, kind, count, inline)
+        elif tag == _SUBIFDS:
+            values[tag] = read_integers(file, layout, kind, min(count, _MAX_SUBIFDS), inline)
     return values, following, 12 * len(entries)
 
 
-def _directory(place: int, number: int, values: dict[int, tuple[int, ...]]) -> Directory:
-    kind, old, width, height, photometric = ((*values.get(tag, ()), 0)[0] for tag in _ONE_NUMBER)
+def _directory(offset: int, number: int, values: dict[int, tuple[int, ...]]) -> Directory:
+    kind, old, width, height, photometric = ((*values.get(tag, ()), 0)[0] for tag in _SCALAR_TAGS)
     reason = ""
     if kind & _MASK or photometric == _MASK_PHOTOMETRIC:
         reason = _IS_MASK
@@ -178,47 +173,47 @@ def _directory(place: int, number: int, values: dict[int, tuple[int, ...]]) -> D
         reason = "reduced copy"
     elif kind & ~_PAGE:
         reason = "not a page"
-    elif not (width and height and values.keys() & set(_STRIPS)):
+    elif not (width and height and values.keys() & set(_DATA_TAGS)):
         reason = "no image"
-    return Directory(place, number, (width, height), reason)
+    return Directory(offset, number, (width, height), reason)
 
 
 def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, Exif]:
-    """Decode a page of a TIFF of any sample type, and read its metadata.
+    """Decode a page of any sample type and read its metadata.
 
     Returns:
-        Its pixels, upright; its metadata; and its EXIF, whose note names what a result does not keep.
+        Upright pixels, metadata, and EXIF with a note about properties that a result does not preserve.
 
     Raises:
-        ImageError: It is damaged, or of a kind that cannot be read.
+        ImageError: The page is damaged or not supported.
     """
-    tags, complete = read_tags(file, page.place)
+    tags, complete = read_tags(file, page.offset)
     try:
-        pixels, found = _decoded(file, page.place, tags)
+        pixels, decoded = _decode(file, page.offset, tags)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
         raise ImageError(
             f"{name} does not fit into memory at {page.size[0]} x {page.size[1]} pixels"
         ) from None
-    except Exception as error:  # each codec has an error of its own, and damaged tags raise many types
+    except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
         raise CutShortError(f"{name} is damaged or cut short: {reason}") from error
     notes = [] if complete else ["some tags were damaged or too large and dropped"]
-    notes += ["the layers of Photoshop were dropped"] if LAYERS in tags else []
-    notes += ["its tiles are not kept: results are stored in one strip"] if found.is_tiled else []
-    bits = _bits(found)
-    if found.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP or bits > 16:
-        stored = "floats" if found.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP else "integers"
-        notes.append(f"its {stored} of {bits} bits become integers of at most 16 bits")
-    exif = Exif(exif_block(descriptive(tags)), 1, "; ".join(notes) or None)
+    notes += ["Photoshop layers dropped"] if LAYERS in tags else []
+    notes += ["tiles are written as one strip"] if decoded.is_tiled else []
+    bits = _bits(decoded)
+    if decoded.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP or bits > 16:
+        stored = "float" if decoded.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP else "integer"
+        notes.append(f"{bits}-bit {stored} samples are written as integers of at most 16 bits")
+    exif = Exif(exif_block(descriptive_tags(tags)), 1, "; ".join(notes) or None)
     data = Metadata(
         exif=exif.block,
         xmp=clean_xmp(tags[XMP].value if XMP in tags else None, turned=_orientation(tags) != 1)[0],
-        dpi=_resolution(found, _orientation(tags)),
+        dpi=_resolution(decoded, _orientation(tags)),
         iptc=tags[IPTC].value if IPTC in tags else None,
         format="TIFF",
-        uncompressed=found.compression == 1,
+        uncompressed=decoded.compression == 1,
     )
     return pixels, data, exif
 
@@ -246,38 +241,37 @@ def _bits(page: Any) -> int:
     return page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
 
 
-def _decoded(file: IO[bytes], place: int, tags: Tags) -> tuple[Pixels, Any]:
+def _decode(file: IO[bytes], offset: int, tags: Tags) -> tuple[Pixels, Any]:
+    """Return the pixels of a page, and its `tifffile.TiffPage`."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
-        tiff.filehandle.seek(place)
+        tiff.filehandle.seek(offset)
         page: Any = tifffile.TiffPage(tiff, 0)
         kind = int(page.photometric)
         if kind not in _COLOR_CHANNELS and kind not in (_YCBCR, _LAB):
-            raise SamplesError(
-                f"is a TIFF of {page.photometric.name} of {_bits(page)} bits, save it as RGB first"
-            )
+            raise SamplesError(f"is a {_bits(page)}-bit {page.photometric.name} TIFF; save it as RGB")
         if kind == _LAB and _bits(page) > 8:
-            raise SamplesError(f"is a TIFF of CIELAB of {_bits(page)} bits, save it as RGB first")
+            raise SamplesError(f"is a {_bits(page)}-bit CIELAB TIFF; save it as RGB")
         ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-        if max(ends, default=size + 1) > size:  # tifffile takes pixels beyond the end of the file as zeros
-            raise CutShortError("some of its pixels are missing")
+        if max(ends, default=size + 1) > size:  # tifffile reads pixels beyond the end of the file as zeros
+            raise CutShortError("some pixels are missing")
         if page.compression not in tifffile.TIFF.DECOMPRESSORS:
             codec = getattr(page.compression, "name", page.compression)
-            raise SamplesError(f"is a TIFF compressed by {codec}, save it without compression first")
+            raise SamplesError(f"is a TIFF compressed with {codec}; save it without compression")
         if page.imagedepth > 1:
-            raise SamplesError("is a TIFF of three dimensions, save its slices as pages first")
+            raise SamplesError("is a TIFF with three dimensions; save its slices as pages")
         if kind == _LAB or (kind == _YCBCR and page.compression != _JPEG):
-            return _by_pillow(file, place), page
+            return _decode_with_pillow(file, offset), page
         return sample_pixels(_samples(page, tags), None), page
 
 
-def _by_pillow(file: IO[bytes], place: int) -> Pixels:
-    """Decode a page of Lab or of YCbCr with subsampled colors by libtiff, which converts both."""
+def _decode_with_pillow(file: IO[bytes], offset: int) -> Pixels:
+    """Decode a page of Lab or subsampled YCbCr with libtiff, which converts both to RGB."""
     layout, _ = read_header(file) or (Layout("<", big=False), 0)
     file.seek(0)
     data = bytearray(file.read())
-    struct.pack_into(layout.order + ("Q" if layout.big else "L"), data, 8 if layout.big else 4, place)
+    struct.pack_into(layout.order + ("Q" if layout.big else "L"), data, 8 if layout.big else 4, offset)
     with open_image(io.BytesIO(data)) as image:
         image.load()
         return image_pixels(image, 8)
@@ -296,9 +290,7 @@ def _samples(page: Any, tags: Tags) -> Samples:
         stored = np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
         color, bits = 3, 8
     if stored.shape[2] < color:
-        raise SamplesError(
-            f"is a TIFF of {stored.shape[2]} channels where {color} are needed, save it as RGB"
-        )
+        raise SamplesError(f"is a TIFF with {stored.shape[2]} channels, expected {color}; save it as RGB")
     alpha, multiplied = _alpha_of(page, color, stored.shape[2])
     inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     profile = tags[PROFILE].value if PROFILE in tags else None
@@ -306,24 +298,24 @@ def _samples(page: Any, tags: Tags) -> Samples:
 
 
 def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
-    """Return the number of the alpha channel, or None, and whether color was multiplied by it."""
+    """Return the index of the alpha channel, or None, and whether color is premultiplied by it."""
     kinds = tuple(int(kind) for kind in page.extrasamples)
-    if not kinds and channels == color + 1:  # Pillow too takes a channel that is not declared for alpha
+    if not kinds and channels == color + 1:  # an undeclared extra channel is alpha, as in Pillow
         return color, False
     alpha = next((i for i, kind in enumerate(kinds) if kind in (_MULTIPLIED_ALPHA, _STRAIGHT_ALPHA)), None)
     return (None, False) if alpha is None else (color + alpha, kinds[alpha] == _MULTIPLIED_ALPHA)
 
 
-def encode_page(stored: NDArray[Any], data: Metadata, place: int) -> tuple[bytes, bytes]:
-    """Return the directory of a page and its pixels, to be written one behind the other.
+def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[bytes, bytes]:
+    """Encode a page as a directory and a strip of pixels that follows it.
 
-    The page is one strip: uncompressed if the source was, else deflated differences (predictor 2). The
-    descriptive tags of the source are copied byte for byte.
+    The strip is uncompressed if the source is, otherwise compressed with Deflate and predictor 2. The
+    descriptive tags of the source are copied without changing their bytes.
 
     Args:
         stored: ``(H, W, 3 or 4)`` uint8 or uint16.
         data: Metadata of the page.
-        place: Offset of the directory in the file.
+        offset: Offset of the directory in the file.
     """
     height, width, channels = stored.shape
     strip = _encode_strip(stored, compress=not data.uncompressed)
@@ -335,9 +327,9 @@ def encode_page(stored: NDArray[Any], data: Metadata, place: int) -> tuple[bytes
     if not data.uncompressed:
         tags[317] = shorts(2)
     if channels == 4:
-        tags[338] = shorts(2)  # alpha was not multiplied into the color
-    tags[273] = longs(place + len(write_tags(tags, place)))
-    return write_tags(tags, place), strip
+        tags[338] = shorts(_STRAIGHT_ALPHA)
+    tags[273] = longs(offset + len(write_tags(tags, offset)))
+    return write_tags(tags, offset), strip
 
 
 def _encode_strip(stored: NDArray[Any], *, compress: bool) -> bytes:
@@ -348,9 +340,9 @@ def _encode_strip(stored: NDArray[Any], *, compress: bool) -> bytes:
 
 
 def _descriptive_tags(data: Metadata) -> Tags:
-    tags = for_tiff(data)
+    tags = tiff_tags(data)
     if data.dpi:
-        tags |= {282: fraction(data.dpi[0]), 283: fraction(data.dpi[1]), 296: shorts(2)}
+        tags |= {282: rational(data.dpi[0]), 283: rational(data.dpi[1]), 296: shorts(2)}
     if data.xmp:
         tags[700] = raw_bytes(data.xmp, undefined=False)
     if data.icc:

@@ -1,4 +1,4 @@
-"""Open video files and choose the stream that holds the film."""
+"""Access to video files: import of PyAV, selection of the main stream, and conversion of frames to RGB."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from colorzoo.errors import ColorzooError
 
-BT709, SMPTE170M = 1, 6  # color matrices, numbers of ITU-T H.273
+BT709, SMPTE170M = 1, 6  # code points of color matrices in ITU-T H.273
 _UNSPECIFIED = 2
 _SWSCALE_SMPTE170M = 5
-_HD_HEIGHT = 720  # players treat untagged video of at least this height as BT.709
+_HD_HEIGHT = 720  # players decode untagged video of at least this height with BT.709
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl"})
 
 
@@ -27,15 +27,15 @@ def import_av() -> Any:
         return importlib.import_module("av")
     except ImportError as error:
         raise ColorzooError(
-            f'video files need PyAV ({error}); install it with: pip install "colorzoo[video]"'
+            f'video files need PyAV ({error}). Install it with: pip install "colorzoo[video]"'
         ) from error
 
 
 def main_video_stream(container: Any) -> Any:
-    """Return the video stream of a PyAV container that holds the film; None if there is none.
+    """Return the main video stream of a PyAV container; None if there is none.
 
-    Cover art and thumbnails are never the film. Among several streams, a video codec is preferred to a codec
-    of still images, then the default stream, then the largest frame, then the first stream.
+    Cover art and thumbnails are excluded. Among several streams, video codecs are preferred to still image
+    codecs, then the default stream, then the stream with the largest frame, then the first stream.
     """
 
     def rank(stream: Any) -> tuple[bool, bool, int]:
@@ -43,26 +43,26 @@ def main_video_stream(container: Any) -> Any:
         is_default = bool(stream.disposition & type(stream.disposition).default)
         return context.name not in _STILL_CODECS, is_default, context.width * context.height
 
-    films = [stream for stream in container.streams.video if stream.codec_context and not is_still(stream)]
-    return max(films, key=rank, default=None)
+    streams = [stream for stream in container.streams.video if stream.codec_context and not is_still(stream)]
+    return max(streams, key=rank, default=None)
 
 
 def is_still(stream: Any) -> bool:
-    """Return whether a stream is cover art, a still image or a track of thumbnails."""
+    """Return whether a stream contains cover art, a still image or thumbnails."""
     kind = type(stream.disposition)
     return bool(stream.disposition & (kind.attached_pic | kind.timed_thumbnails | kind.still_image))
 
 
 def default_color_matrix(height: int) -> int:
-    """Return the color matrix that players assume for an untagged frame of this height."""
+    """Return the color matrix that players use for untagged frames of this height."""
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
 def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
-    """Return 8-bit RGB ``(H, W, 3)`` of a PyAV frame, by its own range and color matrix."""
+    """Convert a PyAV frame to 8-bit RGB ``(H, W, 3)`` with the range and color matrix of the frame."""
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
-    # planes, because FFmpeg reads big-endian RGB of 15 and 16 bits wrongly where it writes packed RGB
-    found: NDArray[np.uint8] = frame.to_ndarray(
+    # planar output, because FFmpeg converts big-endian RGB of 15 and 16 bits to packed RGB incorrectly
+    rgb: NDArray[np.uint8] = frame.to_ndarray(
         format="gbrp", src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix, threads=1
     )
-    return found
+    return rgb

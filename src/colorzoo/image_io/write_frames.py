@@ -1,6 +1,6 @@
-"""Writing of animated GIF, PNG and WebP, and of TIFF of several pages.
+"""Write animated GIF, PNG and WebP, and multi-page TIFF.
 
-The pages of a TIFF are written one at a time. Pillow needs all frames of an animation, at 8 bits.
+TIFF pages are written one at a time. Pillow requires all frames of an animation in memory, at 8 bits.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from colorzoo.image_io.write import (
     whole_file,
 )
 
-_LARGEST_TIFF = 2**32 - 2**16
-_LONGEST_FRAME, _MOST_PLAYS = 655_350, 65_535  # that all formats hold
-_LEAVE, _CLEAR = 1, 2  # disposal of a GIF frame
+_MAX_TIFF = 2**32 - 2**16
+_MAX_DURATION, _MAX_PLAYS = 655_350, 65_535  # milliseconds, repetitions; limits that hold for all formats
+_KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
 
 
 @dataclass(frozen=True)
 class ColoredFrame:
-    """A colored frame.
+    """A colorized frame.
 
     Attributes:
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1].
-        like: The source frame, for depth, alpha and metadata.
-        milliseconds: Its duration.
+        like: The source frame, which provides bit depth, alpha and metadata.
+        milliseconds: Duration.
         hidden: See `colorzoo.image_io.frames.ImageFrame`.
     """
 
@@ -59,16 +59,20 @@ def write_frames(
     quality: int = 95,
     overwrite: bool = False,
 ) -> Path:
-    """Write the colored frames or pages of a file.
+    """Write the colorized frames of an animation or pages of a TIFF.
 
-    The first frame's metadata are the file's; pages have their own. Errors are those of `write_image`.
+    Animations have the metadata of the first frame; each page of a TIFF has its own metadata.
 
     Args:
-        path: The file to write, of a format that `supports_frames`.
-        frames: At least one.
-        source: Content of the file that the frames come from.
+        path: The file to write, in a format that `supports_frames`.
+        frames: At least one frame.
+        source: Description of the source file.
         quality: See `write_image`.
         overwrite: See `write_image`.
+
+    Raises:
+        ImageError: The file cannot be written.
+        ValueError: A frame has another size than its source or is not finite.
     """
     path = Path(path)
     kind = output_format(path)
@@ -78,7 +82,7 @@ def write_frames(
             check_result_pixels(frame.rgb, frame.like)
             if number == 0:
                 check_target(path, frame.like, kind, overwrite=overwrite)
-            if not frame.hidden or kind == "PNG":  # the others have no place for a default image
+            if not frame.hidden or kind == "PNG":  # only APNG has a default image
                 yield frame
 
     with whole_file(path, overwrite=overwrite) as file:
@@ -91,21 +95,21 @@ def write_frames(
 
 def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
     file.write(TIFF_HEADER)
-    link = 4  # offset at which the next directory's offset is to be written
+    link = 4  # position of the offset of the next directory
     for frame in frames:
-        place = file.seek(0, 2)
-        if place % 2:
-            place += file.write(b"\0")
+        offset = file.seek(0, 2)
+        if offset % 2:
+            offset += file.write(b"\0")
         like = frame.like
         stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
-        directory, strip = encode_page(stored, like.metadata.with_size(*like.size), place)
-        if place + len(directory) + len(strip) > _LARGEST_TIFF:
-            raise ImageError("all pages together are more than a TIFF can hold (4 GB); give --frames first")
+        directory, strip = encode_page(stored, like.metadata.with_size(*like.size), offset)
+        if offset + len(directory) + len(strip) > _MAX_TIFF:
+            raise ImageError("the size of a TIFF must be at most 4 GB; use --frames first for one page")
         file.write(directory)
         file.write(strip)
         file.seek(link)
-        file.write(struct.pack("<L", place))
-        link = place + 2 + 12 * struct.unpack_from("<H", directory)[0]
+        file.write(struct.pack("<L", offset))
+        link = offset + 2 + 12 * struct.unpack_from("<H", directory)[0]
 
 
 def _write_animation(
@@ -123,20 +127,20 @@ def _write_animation(
         else:
             images.append(Image.fromarray(_match_alpha(stored, alpha=source.alpha)))
         if not frame.hidden:
-            # a GIF holds hundredths of a second, a WebP 24 bits
+            # GIF stores hundredths of a second
             step = 10 if kind == "GIF" else 1
-            durations.append(min(step * round(frame.milliseconds / step), _LONGEST_FRAME))
-    assert first is not None  # a file has frames
+            durations.append(min(step * round(frame.milliseconds / step), _MAX_DURATION))
+    assert first is not None  # every file has at least one frame
     like = first.like
     options = save_options(kind, like.metadata.with_size(*like.size), quality, alpha=like.alpha is not None)
     if kind == "GIF":
-        options["disposal"] = _CLEAR if is_clear else _LEAVE
+        options["disposal"] = _CLEAR if is_clear else _KEEP
     if kind == "PNG":
         options["default_image"] = hidden
     if kind == "WEBP":
         options["background"] = source.background
-    if kind != "GIF" or source.plays != 1:  # a GIF counts repetitions
-        plays = min(source.plays, _MOST_PLAYS)
+    if kind != "GIF" or source.plays != 1:  # GIF stores the number of repetitions
+        plays = min(source.plays, _MAX_PLAYS)
         options["loop"] = max(0, plays - 1) if kind == "GIF" else plays
     images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
 
@@ -148,7 +152,7 @@ def _gif_frame(stored: NDArray[Any]) -> Image.Image:
 
 
 def _match_alpha(stored: NDArray[Any], *, alpha: bool) -> NDArray[Any]:
-    """Add alpha to a frame without, as all frames of an animation have the same channels."""
+    """Add or remove alpha, because all frames of an animation must have the same channels."""
     if not alpha or stored.shape[2] == 4:
         return stored[..., : 4 if alpha else 3]
     return np.dstack([stored, np.full(stored.shape[:2], np.iinfo(stored.dtype).max, stored.dtype)])
