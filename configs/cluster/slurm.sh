@@ -1,6 +1,6 @@
 #!/bin/bash
 # Train on several nodes of a SLURM cluster:
-#   sbatch --export=ALL,DATA=/images configs/cluster/slurm.sh --config zhang2017/local.yaml --data.global_batch 24
+#   sbatch --export=ALL,DATA=/images configs/cluster/slurm.sh --config zhang2017/local.yaml --data.batch_size 24
 # Try it in an interactive job first: the same options with --trainer.fast_dev_run true.
 # An example: adapt partition, account, paths and modules. One SLURM task per GPU; Lightning reads the rest from SLURM.
 #SBATCH --job-name=colorzoo

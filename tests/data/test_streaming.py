@@ -79,7 +79,7 @@ def be_stopped(run: Callable[..., None], folder: Path) -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(240)
 def test_two_processes_and_a_resume_on_one_see_each_image_once(shards, tmp_path) -> None:
-    two = partial(fit, data(shards, batch_size=None, global_batch=4), strategy="ddp", devices=2)
+    two = partial(fit, data(shards, batch_size=4), strategy="ddp", devices=2)
     assert in_processes(two, tmp_path / "whole", processes=2) == [0, 0]
     assert in_processes(be_stopped, two, tmp_path / "part", processes=2) == [0, 0]
     rest = partial(two, resume=tmp_path / "part" / "last.ckpt")

@@ -31,7 +31,6 @@ KNOBS = {
         },
         exempt={
             "backbone_weights": "None is refused at fit; tests/zoo/test_kim2021.py",
-            "compile_training": "the same numbers, faster",
         },
         size=48,
         batch=3,

@@ -10,7 +10,6 @@ KNOBS = {
             "temperature": "of the annealed mean at inference; the loss reads logits",
             "prior": "a file of the user's; tests/data/test_prior.py shows that it changes the weights",
             "start": "needs a model of the same width; tests/training/test_starts.py",
-            "compile_training": "the same numbers, faster",
         },
     )
 }

@@ -4,7 +4,6 @@ from knobs.knob import Knobs
 
 _EXEMPT = {
     "start": "needs a model of the same width; tests/training/test_starts.py",
-    "compile_training": "the same numbers, faster",
 }
 _LOCAL = {"width": 0.125, "init_std": None, "reveal_all": 0.3}
 _VALUES = {

@@ -156,7 +156,7 @@ def schedules(golden: Golden) -> None:
     epochs = golden.meta["epochs"]
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = HoldThenLinear(optimizer, total_steps=epochs)
-    factors = [schedule.share(int(epoch), epochs) for epoch in golden.tensor("in_epoch")]
+    factors = [schedule.factor(int(epoch), epochs) for epoch in golden.tensor("in_epoch")]
     rates = torch.tensor(factors, dtype=torch.float64)
     golden.close("out_lr_factor", rates, within=(0.0, 1e-12))
     model = build_model(Cho2023, dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125))

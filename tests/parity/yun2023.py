@@ -296,7 +296,7 @@ def icolorit_schedule(golden: Golden) -> None:
         schedule = CosineFromZero(
             optimizer, warmup_steps=how["warmup_epochs"] * per_epoch, final=how["final"]
         )
-        schedule.plan(how["epochs"] * per_epoch)
+        schedule.total_steps = how["epochs"] * per_epoch
         rates = []
         for _ in range(how["epochs"] * per_epoch):
             rates.append(optimizer.param_groups[0]["lr"])

@@ -32,14 +32,16 @@ class ToyModel(ColoringModel):
 
 
 class ToyGAN(GANColorizationModule[AbPrediction]):
-    def __init__(self, lr: float = 1e-2, schedule: Any = Linear, **options: Any) -> None:
+    def __init__(
+        self, lr: float = 1e-2, schedule: Any = Linear, accumulate: int = 1, clip: float = 1.0
+    ) -> None:
         super().__init__(
             ToyModel(),
             optimizer=partial(Adam, lr=lr, betas=(0.5, 0.9)),
             discriminator_optimizer=partial(Adam, lr=lr / 10, betas=(0.5, 0.9)),
             lr_scheduler=schedule,
-            **{"clip": 1.0, **options},
         )
+        self.accumulate, self.clip = accumulate, clip
 
     def configure_discriminator(self):
         self.discriminator = nn.Conv2d(3, 1, 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import fit, trace
+from harness import BATCH, fit, trace
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -176,6 +176,7 @@ def train_in_two(root: Path, folder: Path, number: int, resume: str | None) -> N
         more=[SignalIn(1, number if rank == "1" else 0)],
         resume=resume,
         saved=folder / "0",
+        batch=2 * BATCH,
         devices=2,
         strategy=DDPStrategy(process_group_backend="gloo"),
         use_distributed_sampler=False,

@@ -42,7 +42,7 @@ def options_of(processes: int) -> dict[str, Any]:
 
 def train(root: Path, folder: Path, processes: int, **options: Any) -> None:
     """Train as one of some processes."""
-    fit(root, folder, batch=WHOLE // processes, more=[Held()], **options_of(processes), **options)
+    fit(root, folder, batch=WHOLE, more=[Held()], **options_of(processes), **options)
 
 
 def train_part(root: Path, folder: Path, processes: int) -> None:
@@ -112,7 +112,7 @@ def train_toy(root: Path, folder: Path, processes: int) -> None:
     if options:
         options["strategy"] = "ddp_find_unused_parameters_true"
     trainer = small_trainer(folder, watch, saver, max_epochs=2, **options)
-    trainer.fit(model, small_data(root, batch_size=WHOLE // processes))
+    trainer.fit(model, small_data(root, batch_size=WHOLE))
 
 
 def toy_run(root: Path, folder: Path, processes: int) -> tuple[list[float], torch.Tensor]:

@@ -14,7 +14,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing.distributed import check_two_processes_equal_one
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import ImageGrid, SignalCheckpoint, StepSeed
-from colorzoo.training.gan import require_turns
+from colorzoo.training.gan import require_two_optimizers
 
 TWO = {"strategy": "ddp", "devices": 2}
 SMALL = [name for name in list_models() if name.endswith("_small") and model_card(name).trainable]
@@ -39,7 +39,7 @@ def train_one_epoch(images: Path, folder: Path) -> None:
     callbacks = [StepSeed(), Trace(own / "trace.jsonl"), Losses(folder), ImageGrid(2)]
     callbacks.append(SignalCheckpoint(str(folder)))
     trainer = small_trainer(folder, *callbacks, max_epochs=1, **TWO)
-    trainer.fit(small_model(), small_data(images))
+    trainer.fit(small_model(), small_data(images, batch_size=2 * BATCH))
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,6 @@ def test_ten_steps_of_two_processes_are_those_of_one(name):
 
 def test_networks_in_turn_refuse_what_would_train_them_wrongly():
     with pytest.raises(ColorzooError, match="bf16-mixed"):
-        require_turns(SimpleNamespace(strategy=DDPStrategy(), precision="16-mixed"))
-    with pytest.raises(ColorzooError, match="takes one optimizer"):
-        require_turns(SimpleNamespace(strategy=object(), precision="32-true"))
+        require_two_optimizers(SimpleNamespace(strategy=DDPStrategy(), precision="16-mixed"))
+    with pytest.raises(ColorzooError, match="strategy"):
+        require_two_optimizers(SimpleNamespace(strategy=object(), precision="32-true"))

@@ -158,8 +158,6 @@ def test_a_configuration_that_is_none_is_one_line(content, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("config", "words", "named"),
     [
-        ("kang2023", ["--trainer.gradient_clip_val=1"], "--model.clip"),
-        ("kang2023", ["--trainer.accumulate_grad_batches=2"], "--model.accumulate"),
         (
             "zhang2016",
             ["--trainer.val_check_interval=99", "--trainer.check_val_every_n_epoch=1"],

@@ -55,7 +55,7 @@ def weights_in(checkpoint: Path) -> dict[str, torch.Tensor]:
     return torch.load(checkpoint, weights_only=True)["state_dict"]
 
 
-STEPS = ["--data.global_batch=4", "--trainer.max_steps=4"]
+STEPS = ["--data.batch_size=4", "--trainer.max_steps=4"]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_pat
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("counts", [(2, 1, 2), (4, 2, 4)])
 def test_with_other_numbers_of_processes_every_image_is_seen_once_an_epoch(counts, twelve, tmp_path):
-    more = ["--data.global_batch=4", "--trainer.max_steps=6"]
+    more = ["--data.batch_size=4", "--trainer.max_steps=6"]
     for processes, stop in zip(counts, (2, 4, 0), strict=True):
         train(twelve, tmp_path, *more, stop=stop, processes=processes)
     seen: dict[int, list[str]] = {}
@@ -128,8 +128,8 @@ def test_with_other_numbers_of_processes_every_image_is_seen_once_an_epoch(count
 
 @pytest.mark.nightly
 def test_the_place_in_the_epoch_is_counted_in_images(twelve, tmp_path):
-    train(twelve, tmp_path, "--data.global_batch=2", "--trainer.max_steps=9", stop=3)
-    train(twelve, tmp_path, "--data.global_batch=4", "--trainer.max_steps=8")
+    train(twelve, tmp_path, "--data.batch_size=2", "--trainer.max_steps=9", stop=3)
+    train(twelve, tmp_path, "--data.batch_size=4", "--trainer.max_steps=8")
     rows = trace(tmp_path)
     assert [len(row["names"]) for row in rows] == [2, 2, 2, 4, 4, 4, 4, 4]
     names = [name for row in rows for name in row["names"]]

@@ -60,7 +60,7 @@ def test_steps_of_any_factor() -> None:
     found = rates(lambda o: PiecewiseConstant(o, [2, 4], [0.3, 0.1]), 5, lr=10.0)
     assert found == pytest.approx([10, 10, 3, 3, 1, 1])
     for milestones, factors in (([1, 2], [0.5]), ([2, 1], [0.5, 0.1])):
-        with pytest.raises(ColorzooError, match="rising milestones and as many factors"):
+        with pytest.raises(ColorzooError, match="milestones"):
             rates(lambda o, m=milestones, f=factors: PiecewiseConstant(o, m, f), 1)
 
 
@@ -81,7 +81,7 @@ def test_the_length_of_a_run_in_steps(limits, counting, steps) -> None:
 def test_a_run_without_an_end_is_refused_by_what_must_know_it() -> None:
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     for endless in (trainer(), SimpleNamespace(max_epochs=None, max_steps=-1)):
-        with pytest.raises(ColorzooError, match="number of steps of the training"):
+        with pytest.raises(ColorzooError, match="lr_scheduler"):
             schedule(Cosine, optimizer, endless)
     assert schedule(None, optimizer, trainer()) is None
     assert isinstance(schedule(ConstantLR, optimizer, trainer()), ConstantLR)

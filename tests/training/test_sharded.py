@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import small_data, small_model, small_trainer
+from harness import BATCH, small_data, small_model, small_trainer
 from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging
@@ -53,7 +53,9 @@ def train(root: Path, folder: Path, steps: int, devices: int, resume: str | None
         max_steps=steps,
         gradient_clip_val=1.0,
     )
-    trainer.fit(small_model(hint_attention=False), small_data(root), ckpt_path=resume)
+    trainer.fit(
+        small_model(hint_attention=False), small_data(root, batch_size=devices * BATCH), ckpt_path=resume
+    )
     return trainer
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
-from harness import fit
+from harness import BATCH, fit
 from lightning.pytorch.strategies import DDPStrategy
 
 from colorzoo.training.checkpoint_lookup import find_checkpoint
@@ -24,6 +24,7 @@ def main(root: Path, folder: Path, how: str, ranks: str) -> None:
         how=getattr(signal, how) if hurt else "raise",
         resume=find_checkpoint(str(folder / "0"), begins=True),
         saved=folder / "0",
+        batch=2 * BATCH,
         devices=2,
         strategy=DDPStrategy(process_group_backend="gloo"),
         use_distributed_sampler=False,

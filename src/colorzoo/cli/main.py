@@ -42,7 +42,7 @@ common options:
   --config FILE                    YAML file, or one that ships, such as zhang2017/local.yaml; may be repeated
   --model NAME                     class of the model, in place of the configuration's
   --data.root DIR                  folder of images
-  --data.batch_size N              images per step and process
+  --data.batch_size N              images per step, over all processes
   --trainer.max_steps N            length of a training
   --trainer.accelerator NAME       cpu, gpu or auto
   --trainer.default_root_dir DIR   folder of the run, also s3://BUCKET/FOLDER

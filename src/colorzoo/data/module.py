@@ -53,7 +53,6 @@ from colorzoo.weights.provenance import data_digest
 
 log = logging.getLogger(__name__)
 
-DEFAULT_BATCH = 16
 """Default number of images per batch and process."""
 
 
@@ -76,8 +75,9 @@ class ImageDataModule(LightningDataModule):
 
     Args:
         root: Folder of the data set.
-        batch_size: Number of images per batch and process, or a list of sizes that the training batches of an
-            epoch use cyclically; None is 16.
+        batch_size: Number of images per training batch over all processes, or a list of sizes that the
+            batches of an epoch use cyclically. Each process loads its part of a batch, so results do not
+            depend on the number of processes.
         crop: Side of the training crops in pixels, or a list of sides that the batches of an epoch use
             cyclically.
         resize: Shorter side of a decoded training image in pixels; None is 1.25 times the largest crop.
@@ -105,11 +105,9 @@ class ImageDataModule(LightningDataModule):
             windows are resized to a lower resolution, which trains on more images in the same time. None uses
             ``crop`` throughout.
         first_share: Fraction of the steps with ``first_crop``.
-        global_batch: Number of images per training batch over all processes (or a list of sizes), in place of
-            ``batch_size``. Each process takes its part, so results do not depend on the number of processes.
 
     Raises:
-        ColorzooError: A number is out of range, or ``batch_size`` and ``global_batch`` are both given.
+        ColorzooError: A number is out of range.
     """
 
     predicted: ClassVar[str] = "validation images"
@@ -118,7 +116,7 @@ class ImageDataModule(LightningDataModule):
     def __init__(
         self,
         root: str,
-        batch_size: PositiveInt | list[PositiveInt] | None = None,
+        batch_size: PositiveInt | list[PositiveInt] = 16,
         crop: PositiveInt | list[PositiveInt] = 176,
         resize: PositiveInt | None = None,
         min_scale: Probability = 0.6,
@@ -136,18 +134,12 @@ class ImageDataModule(LightningDataModule):
         seed: int = 0,
         first_crop: PositiveInt | None = None,
         first_share: Fraction = 0.5,
-        global_batch: PositiveInt | list[PositiveInt] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
-        if batch_size is not None and global_batch is not None:
-            raise DataError(
-                f"batch_size ({batch_size} per process) and global_batch ({global_batch} in total) cannot be "
-                "combined; use --data.global_batch alone, or set it to null."
-            )
-        if not (_listed(crop) and self._given_batches):
-            raise DataError("crop, batch_size and global_batch must be numbers or nonempty lists.")
+        if not (_listed(crop) and _listed(batch_size)):
+            raise DataError("crop and batch_size must be numbers or nonempty lists.")
         if resize is not None and resize < (largest := max(_listed(crop))):
             raise DataError(f"resize must be at least crop ({largest}), got {resize}.")
         self.train_data: Dataset[Any] | None = None
@@ -170,24 +162,14 @@ class ImageDataModule(LightningDataModule):
         """Training batch sizes of each process, used cyclically.
 
         Raises:
-            DataError: ``global_batch`` is not divisible by the number of processes.
+            DataError: ``batch_size`` is not divisible by the number of processes.
         """
-        if self.hparams.get("global_batch") is None:
-            return self._given_batches
-        return [divided_batch(size, self._processes) for size in self._given_batches]
+        return [divided_batch(size, self._processes) for size in self.global_batches]
 
     @property
     def global_batches(self) -> list[int]:
         """Training batch sizes over all processes, used cyclically."""
-        if self.hparams.get("global_batch") is None:
-            return [size * self._processes for size in self._given_batches]
-        return self._given_batches
-
-    @property
-    def _given_batches(self) -> list[int]:
-        hp = self.hparams  # modules of video frames have none of these
-        given = hp.get("global_batch") or hp.get("batch_size")
-        return _listed(DEFAULT_BATCH if given is None else given)
+        return _listed(self.hparams.batch_size)
 
     @property
     def _processes(self) -> int:
@@ -424,7 +406,7 @@ class ImageDataModule(LightningDataModule):
         if len(before) > 1 or len(now) > 1:
             raise DataError(
                 f"the checkpoint is within an epoch with batches of {before} images in turn; resume it with "
-                f"--data.global_batch {before if len(before) > 1 else before[0]}, not {now}."
+                f"--data.batch_size {before if len(before) > 1 else before[0]}, not {now}."
             )
         data: Any = self.train_data
         images = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
@@ -504,8 +486,7 @@ def divided_batch(size: int, processes: int) -> int:
         lower = size // processes * processes
         near = " or ".join(str(each) for each in (lower, lower + processes) if each)
         raise DataError(
-            f"global_batch {size} is not divisible by {processes} processes; use --data.global_batch "
-            f"{near}, or another number of processes."
+            f"batch_size must be divisible by the number of processes ({processes}), got {size}. Use {near}."
         )
     return size // processes
 

@@ -184,7 +184,6 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     data = {
         "root": str(images),
         "batch_size": _TRAIN_BATCH,
-        "global_batch": None,
         "crop": side,
         "resize": side + 4,
     }

@@ -34,12 +34,6 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     for option, instead in (("--dry_run", "--trainer.fast_dev_run true"), ("--fresh", "another folder")):
         if any(word.partition("=")[0] == option for word in joined):
             raise ColorzooError(f"unknown option {option}; use {instead}.")
-    for name, other in (("batch_size", "global_batch"), ("global_batch", "batch_size")):
-        given = [
-            re.match(rf"--data\.(init_args\.)?{each}=", word) for each in (name, other) for word in joined
-        ]
-        if any(given[: len(joined)]) and not any(given[len(joined) :]):
-            joined.append(f"--data.{other}=null")  # a configuration may have the other one
     return [_spelled(word) for word in joined]
 
 

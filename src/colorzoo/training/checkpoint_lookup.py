@@ -16,6 +16,7 @@ from colorzoo.errors import WeightsError, first_words
 from colorzoo.registry import all_cards, load_task_class, model_card, task_paths
 from colorzoo.settings import nest_arguments
 from colorzoo.training.arguments import value_of, with_value
+from colorzoo.weights.load import REMOVED_SETTINGS
 from colorzoo.weights.sharded import RECORD, is_sharded
 
 SUFFIX = ".ckpt"
@@ -101,7 +102,9 @@ def model_of(checkpoint: str) -> dict[str, Any]:
             f"--ckpt_path {checkpoint!r} does not record a registered model (_class_path {path[:80]!r}); "
             "add --model CLASS."
         )
-    arguments = {key: value for key, value in found.items() if not key.startswith("_")}
+    arguments = {
+        key: value for key, value in found.items() if not key.startswith("_") and key not in REMOVED_SETTINGS
+    }
     return {"class_path": path, "init_args": arguments}
 
 

@@ -45,6 +45,7 @@ from colorzoo.training.callbacks import (
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.training.checkpoint_lookup import find_checkpoint, with_default_model, with_implied_arguments
 from colorzoo.training.configs import config_folders
+from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
 from colorzoo.training.messages import explain_trainer, filter_messages, translated
 from colorzoo.training.module import ColorizationModule
@@ -190,7 +191,7 @@ class ZooCLI(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         given = config.get("callbacks") or []
         given = given if isinstance(given, list) else [given]
-        refuse_unsupported(config, given, self.model)
+        refuse_unsupported(config, given)
         if self.subcommand != "fit":
             self.save_config_callback = None  # only trainings are repeated
         defaults = self.fit_callbacks(config, given) if self.subcommand == "fit" else []
@@ -205,9 +206,13 @@ class ZooCLI(LightningCLI):
         plugins = plugins if isinstance(plugins, list) else [plugins]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [*plugins, CheckpointFile()]
-        turns = not self.model.automatic_optimization
-        if turns and config.get("strategy") == "ddp":
-            kwargs["strategy"] = "ddp_find_unused_parameters_true"  # each turn leaves the other network out
+        adversarial = isinstance(self.model, GANColorizationModule)
+        if adversarial:  # the Trainer rejects these arguments under manual optimization
+            self.model.accumulate = config.get("accumulate_grad_batches") or 1
+            self.model.clip = config.get("gradient_clip_val") or 0.0
+            kwargs |= {"accumulate_grad_batches": 1, "gradient_clip_val": None}
+            if config.get("strategy") == "ddp":  # each loss leaves the other network's parameters unused
+                kwargs["strategy"] = "ddp_find_unused_parameters_true"
         taken = tuple(type(callback) for callback in given if not isinstance(callback, ModelCheckpoint))
         self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, taken)]}
         try:
@@ -216,7 +221,7 @@ class ZooCLI(LightningCLI):
             raise explain_trainer(error) from error
         if "://" in root and isinstance(trainer.strategy, ShardedStrategy):
             raise ColorzooError("sharded checkpoints need a local --trainer.default_root_dir.")
-        if turns and config.get("strategy") == "auto" and trainer.world_size > 1:
+        if adversarial and config.get("strategy") == "auto" and trainer.world_size > 1:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto.")
         # the checkpoint with the best value comes first, because later files store this value
         trainer.callbacks.sort(
@@ -306,25 +311,16 @@ class ZooCLI(LightningCLI):
         self.exit_code = int(task.has_failures)
 
 
-def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object], model: Any) -> None:
+def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object]) -> None:
     """Refuse what Lightning offers and the models cannot do, before the run.
 
     Args:
         config: Arguments of the Trainer.
         callbacks: Callbacks of the configuration.
-        model: The task.
 
     Raises:
         ColorzooError: There is such an argument or callback.
     """
-    if not model.automatic_optimization:
-        name = type(model).__name__
-        if config.get("gradient_clip_val"):
-            raise ColorzooError(f"--trainer.gradient_clip_val: {name} has two optimizers; use --model.clip.")
-        if config.get("accumulate_grad_batches") not in (None, 1):
-            raise ColorzooError(
-                f"--trainer.accumulate_grad_batches: {name} has two optimizers; use --model.accumulate."
-            )
     if config.get("overfit_batches"):
         raise ColorzooError(
             "--trainer.overfit_batches: it takes away the order that gives each image its random numbers; "

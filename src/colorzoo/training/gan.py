@@ -1,15 +1,16 @@
-"""Base class of the tasks with a discriminator: manual optimization of two networks in turn.
+"""Base class of the tasks with a discriminator: manual optimization of two networks.
 
-How this differs from other trainings:
+Differences from tasks with one optimizer:
 
-- A step trains both networks and counts once, in ``max_steps``, schedules and names of checkpoints, where
-  Lightning alone would count each optimizer.
-- The Trainer's ``accumulate_grad_batches`` and ``gradient_clip_val`` raise an error under manual
-  optimization: use ``accumulate`` and ``clip`` of the model.
-- In several processes each half of a step leaves the other network's parameters unused. In Python use
-  ``strategy="ddp_find_unused_parameters_true"``; `colorzoo fit` does so for ``--trainer.strategy ddp``.
-- ``16-mixed`` is refused, because clipping would use scaled gradients: use ``bf16-mixed``. Strategies with a
-  single optimizer (FSDP, DeepSpeed) are refused, too.
+- A batch trains both networks and counts as one global step in ``max_steps``, schedules and checkpoint names.
+  Lightning would count one step per optimizer.
+- `colorzoo fit` sets `accumulate` and `clip` from ``--trainer.accumulate_grad_batches`` and
+  ``--trainer.gradient_clip_val``. Set these attributes in Python, because Lightning rejects the Trainer's
+  arguments under manual optimization.
+- With several processes, each loss leaves the parameters of one network unused. `colorzoo fit` therefore
+  replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. Use the latter in Python.
+- ``16-mixed`` is rejected because clipping would use scaled gradients. FSDP and DeepSpeed are rejected
+  because they support a single optimizer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
@@ -32,9 +32,9 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     AdversarialOptimization,
-    Maker,
+    Factory,
     build,
-    maker,
+    optional_factory,
     parameter_groups,
     planned_steps,
 )
@@ -45,21 +45,21 @@ P = TypeVar("P", bound=Prediction)
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Settings of discriminators.
+    """Settings of the discriminators.
 
     Examples:
         >>> DiscriminatorConfig()
         DiscriminatorConfig(discriminator_width=1.0)
 
     Attributes:
-        discriminator_width: Multiplier of their channel counts; 1.0 is published.
+        discriminator_width: Multiplier of the channel counts; 1.0 is the published network.
     """
 
     discriminator_width: Width = 1.0
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):
-    """Base class of the tasks with a generator (``self.model.network``) and a ``self.discriminator``.
+    """Base class of the tasks with a generator (``self.model``) and a ``self.discriminator``.
 
     Examples:
         >>> task = colorzoo.create_model("cho2023_small", None)
@@ -67,6 +67,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         (True, 'PatchDiscriminator')
 
     A subclass defines `configure_discriminator`, `generate`, `generator_loss` and `discriminator_loss`.
+
+    Attributes:
+        accumulate: Number of batches whose gradients are averaged for one optimizer step.
+        clip: Largest gradient norm of each network; 0 disables clipping.
+        discriminator: The discriminator, or a module that contains several.
 
     Args:
         model: See `ColorizationModule`.
@@ -76,6 +81,8 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     """
 
     discriminator: nn.Module
+    accumulate: int = 1
+    clip: float = 0.0
 
     def __init__(
         self,
@@ -85,34 +92,35 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         start: Start | str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.make_optimizer = Maker(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
-        own = optimization.get("discriminator_optimizer")
-        self.make_discriminator_optimizer = Maker(own or self.make_optimizer)
+        self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
+        self.make_discriminator_optimizer = Factory(
+            optimization.get("discriminator_optimizer") or self.make_optimizer
+        )
         scheduler = optimization.get("lr_scheduler")
-        self.make_scheduler = maker(scheduler)
-        self.make_discriminator_scheduler = maker(optimization.get("discriminator_lr_scheduler") or scheduler)
-        self.accumulate = optimization.get("accumulate", 1)
-        self.clip = optimization.get("clip", 0.0)
+        self.make_scheduler = optional_factory(scheduler)
+        self.make_discriminator_scheduler = optional_factory(
+            optimization.get("discriminator_lr_scheduler") or scheduler
+        )
         super().__init__(model, stage=stage, start=start)
         self.automatic_optimization = False
         self.configure_discriminator()
 
     def configure_discriminator(self) -> None:
-        """Build ``self.discriminator``; called last."""
+        """Build ``self.discriminator``; called at the end of ``__init__``."""
         raise NotImplementedError(
             f"{type(self).__name__} must build self.discriminator in configure_discriminator"
         )
 
     def generate(self, batch: Batch) -> P:
-        """Color a training batch, with gradients."""
+        """Colorize a training batch with gradients."""
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the loss of the generator; the discriminator's parameters get no gradient from it."""
+        """Return the generator loss; the discriminator's parameters receive no gradient from it."""
         raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the loss of the discriminator; ``generated`` has no gradient history."""
+        """Return the discriminator loss; ``generated`` has no gradient history."""
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, generated)")
 
     def regenerate(self, batch: Batch, generated: P) -> P:
@@ -139,23 +147,23 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return self._end_step(batch, loss, discriminator_loss, steps=steps)
 
     def setup(self, stage: str) -> None:
-        """Begin training: check that the Trainer can train two networks in turn.
+        """Check that the Trainer supports two optimizers.
 
         Raises:
-            ColorzooError: Its precision or strategy does not allow that.
+            ColorzooError: The precision or strategy of the Trainer does not support them.
             WeightsError: See `ColorizationModule.setup`.
         """
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:
-            require_turns(self.trainer)
+            require_two_optimizers(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the generator's optimizer; by default those of the network."""
+        """Return the parameter groups of the generator's optimizer; by default the network's parameters."""
         return parameter_groups(self.model.network)
 
     def configure_optimizers(self) -> Any:
         """Return the optimizers of generator and discriminator, and their schedules."""
-        turns = (
+        arguments = (
             (self.make_optimizer, self.make_scheduler, self.generator_groups()),
             (
                 self.make_discriminator_optimizer,
@@ -163,53 +171,51 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
                 parameter_groups(self.discriminator),
             ),
         )
-        built = [build(*turn, self.trainer, accumulate=self.accumulate) for turn in turns]
+        built = [build(*each, self.trainer, accumulate=self.accumulate) for each in arguments]
         return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def progress(self) -> float:
-        """Return the share of the training's steps that were taken, from 0 to 1.
+        """Return the completed fraction of the training steps, from 0 to 1.
 
         Raises:
-            ColorzooError: The training is limited neither in steps nor in epochs.
+            ColorzooError: Neither the steps nor the epochs of the training are limited.
         """
         steps = planned_steps(self.trainer, accumulate=self.accumulate)
         return min(1.0, self.trainer.global_step / max(1, steps))
 
+    def ends_group(self, batch_idx: int) -> bool:
+        """Return whether the optimizers step after this batch."""
+        return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
+
     def _step_schedules(self) -> None:
-        """Step the schedules, which Lightning does not do under manual optimization."""
+        """Step the schedules, because Lightning does not under manual optimization."""
         found = self.lr_schedulers()
         schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
+        generator = cast(list[LightningOptimizer], self.optimizers())[0].optimizer
         for scheduler in schedulers:
-            if self.is_adversarial() or scheduler.optimizer is self._generator_optimizer():
+            if self.is_adversarial() or scheduler.optimizer is generator:
                 scheduler.step()
 
     def _end_step(
         self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, steps: bool
     ) -> dict[str, Tensor]:
-        """Step the schedules if a group of batches ends; log and return both losses."""
+        """Step the schedules after the last batch of a group; log and return both losses."""
         if steps:
             self._step_schedules()
         losses = {"generator": loss.detach(), "discriminator": discriminator_loss.detach()}
         self.log_losses(losses, len(batch["rgb"]))
         return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
 
-    def _generator_optimizer(self) -> Optimizer:
-        return cast(list[LightningOptimizer], self.optimizers())[0].optimizer
-
-    def ends_group(self, batch_idx: int) -> bool:
-        """Return whether the optimizers step after this batch."""
-        return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
-
     def _descend(
         self, optimizer: LightningOptimizer, loss: Tensor, *, steps: bool, counts: bool = True
     ) -> None:
-        """Add the gradients of a batch, and step if it ends its group.
+        """Accumulate the gradients of a batch; step after the last batch of a group.
 
         Args:
-            optimizer: The optimizer of the network that the loss trains.
-            loss: The loss.
-            steps: Whether it ends its group.
-            counts: Whether the Trainer counts the step.
+            optimizer: The optimizer of the trained network.
+            loss: The loss of the batch.
+            steps: Whether the batch is the last batch of its group.
+            counts: Whether the step increases ``trainer.global_step``.
         """
         self.manual_backward(loss / self.accumulate)
         if not steps:
@@ -221,21 +227,21 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         if counts:
             optimizer.step()
         else:  # the Trainer counts the steps of a LightningOptimizer only
-            self.trainer.strategy.optimizer_step(optimizer.optimizer, closure=_nothing)
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, closure=lambda: None)
         optimizer.zero_grad()
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint, with their discriminator if it holds one.
+        """Load the authors' checkpoint, including the discriminator if the checkpoint contains it.
 
         Raises:
-            WeightsError: Keys or shapes do not fit.
+            WeightsError: Keys or shapes do not match.
         """
         super().load_published_state_dict(state_dict)
         self.load_other_weights(self.model.convert_published(state_dict), name="the published checkpoint")
 
 
 class DiscriminatorFirst(GANColorizationModule[P]):
-    """Base class of the tasks whose generator meets the discriminator of the same step, already trained."""
+    """Base class of the tasks that update the discriminator before the generator in each step."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the discriminator, then the generator on the same batch."""
@@ -254,23 +260,15 @@ class DiscriminatorFirst(GANColorizationModule[P]):
         return self._end_step(batch, loss, discriminator_loss, steps=steps)
 
 
-def _nothing() -> None:
-    """Stand in for the closure of a step whose gradients are computed already."""
-
-
-def require_turns(trainer: Trainer) -> None:
-    """Check that a Trainer can train two networks in turn by their own optimizers.
-
-    Raises:
-        ColorzooError: Its precision or strategy cannot.
-    """
+def require_two_optimizers(trainer: Trainer) -> None:
+    """Raise `ColorzooError` if the precision or strategy of a Trainer does not support two optimizers."""
     if trainer.precision == "16-mixed":
         raise ColorzooError(
-            "precision 16-mixed does not fit a model with a discriminator: clipping would use scaled "
-            "gradients; use --trainer.precision bf16-mixed, or 32-true."
+            "--trainer.precision must be bf16-mixed or 32-true for a model with a discriminator, got "
+            "16-mixed."
         )
     if not isinstance(trainer.strategy, DDPStrategy | SingleDeviceStrategy):
         raise ColorzooError(
-            f"strategy {type(trainer.strategy).__name__} takes one optimizer, and a model with a "
-            "discriminator has two; use --trainer.strategy ddp."
+            "--trainer.strategy must be ddp for a model with a discriminator, which has two optimizers, got "
+            f"{type(trainer.strategy).__name__}."
         )

@@ -29,10 +29,10 @@ from colorzoo.settings import check_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
-    Maker,
+    Factory,
     Optimization,
     build,
-    maker,
+    optional_factory,
     parameter_groups,
 )
 from colorzoo.training.stages import (
@@ -467,8 +467,8 @@ class SingleOptimizerModule(ColorizationModule):
         start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.make_optimizer = Maker(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
-        self.make_scheduler = maker(optimization.get("lr_scheduler"))
+        self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
+        self.make_scheduler = optional_factory(optimization.get("lr_scheduler"))
         super().__init__(model, stage=stage, start=start)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:

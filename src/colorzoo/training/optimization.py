@@ -1,4 +1,4 @@
-"""Optimizers and schedules from configurations, and the length of a run in steps."""
+"""Optimizers and learning rate schedules from configurations, and the number of training steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import NonNegativeFloat, PositiveInt
 from colorzoo.training.schedules import RunSchedule
 
 P = ParamSpec("P")
@@ -30,10 +29,11 @@ class Optimization(TypedDict, total=False):
         >>> options: Optimization = {"optimizer": torch.optim.AdamW, "lr_scheduler": None}
 
     Attributes:
-        optimizer: Builds the optimizer from parameters: any of `torch.optim` in a configuration; Adam with a
-            rate of 1e-4 by default.
-        lr_scheduler: Builds the schedule from the optimizer: any of `torch.optim.lr_scheduler`, counted in
-            steps, or one of `colorzoo.training.schedules`; None keeps the rate.
+        optimizer: Builds the optimizer from parameters; a configuration may name any class of `torch.optim`.
+            The default is Adam with a learning rate of 1e-4.
+        lr_scheduler: Builds the schedule from the optimizer: a class of `torch.optim.lr_scheduler`, stepped
+            once per optimizer step, or of `colorzoo.training.schedules`. None keeps the learning rate
+            constant.
     """
 
     optimizer: OptimizerCallable | None
@@ -41,68 +41,63 @@ class Optimization(TypedDict, total=False):
 
 
 class AdversarialOptimization(Optimization, total=False):
-    """Arguments of the tasks with a discriminator; those of `Optimization` are the generator's.
+    """Arguments of the tasks with a discriminator; `Optimization` configures the generator.
 
     Examples:
-        >>> options: AdversarialOptimization = {"optimizer": torch.optim.Adam, "accumulate": 2, "clip": 1.0}
+        >>> options: AdversarialOptimization = {"optimizer": torch.optim.Adam, "lr_scheduler": None}
 
     Attributes:
         optimizer: See `Optimization`.
-        lr_scheduler: See `Optimization`; counted in steps of the generator.
-        discriminator_optimizer: Builds the optimizer of the discriminator; None takes `optimizer`.
-        discriminator_lr_scheduler: Builds its schedule; None takes `lr_scheduler`.
-        accumulate: Batches per step; 1 by default.
-        clip: Largest norm of a gradient; 0, the default, does not clip.
+        lr_scheduler: See `Optimization`.
+        discriminator_optimizer: Builds the optimizer of the discriminator; None uses ``optimizer``.
+        discriminator_lr_scheduler: Builds the discriminator's schedule; None uses ``lr_scheduler``.
     """
 
     discriminator_optimizer: OptimizerCallable | None
     discriminator_lr_scheduler: LRSchedulerCallable | None
-    accumulate: PositiveInt
-    clip: NonNegativeFloat
 
 
-class Maker(Generic[P, R]):
-    """Callable that builds an optimizer or a schedule and is shared by copies of a trainer.
+class Factory(Generic[P, R]):
+    """Callable that builds an optimizer or a schedule and is shared by deep copies of the task.
 
-    Callables of the command line reference its parser and the Trainer. Weight averaging copies the task
-    and would copy these too, or fail in a run of several processes.
+    Callables from LightningCLI reference the argument parser and the Trainer. Weight averaging deep-copies
+    the task, and copying these objects fails in runs of several processes.
 
     Args:
-        make: Builds it.
+        make: The function that builds the object.
     """
 
     def __init__(self, make: Callable[P, R]) -> None:
         self.make = make
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Build.
+        """Build the object.
 
         Raises:
-            ColorzooError: An argument has a value that the optimizer or schedule does not take.
+            ColorzooError: The optimizer or schedule rejects an argument.
         """
         try:
             return self.make(*args, **kwargs)
         except (ValueError, TypeError) as error:
-            raise ColorzooError(f"optimizer or schedule: {error}") from error
+            raise ColorzooError(f"optimizer or lr_scheduler: {error}") from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return itself."""
         return self
 
 
-def maker(make: Callable[P, R] | None) -> Maker[P, R] | None:
-    """Return a `Maker`, or None for None."""
-    return None if make is None else Maker(make)
+def optional_factory(make: Callable[P, R] | None) -> Factory[P, R] | None:
+    """Return a `Factory`, or None for None."""
+    return None if make is None else Factory(make)
 
 
 DEFAULT_OPTIMIZER: OptimizerCallable = partial(torch.optim.Adam, lr=1e-4)
-"""Builds the optimizer if the configuration names none."""
+"""Builds the optimizer if the configuration contains none."""
 
 
 def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
     """Return the trainable parameters of modules in two groups, with and without weight decay.
 
-    Biases and the factors of normalizations (one axis) do not decay.
+    Parameters with at most one dimension, such as biases and normalization weights, are not decayed.
     """
     trained = [p for module in modules for p in module.parameters() if p.requires_grad]
     weights = [p for p in trained if p.ndim > 1]
@@ -116,41 +111,45 @@ def build(
     make_scheduler: LRSchedulerCallable | None,
     groups: list[dict[str, Any]],
     trainer: Trainer,
-    **counting: int,
+    *,
+    accumulate: int = 1,
 ) -> tuple[Optimizer, LRScheduler | None]:
     """Build an optimizer and its schedule; see `schedule`."""
     optimizer = fused(make_optimizer(groups), trainer)
-    return optimizer, schedule(make_scheduler, optimizer, trainer, **counting)
+    return optimizer, schedule(make_scheduler, optimizer, trainer, accumulate=accumulate)
 
 
 def schedule(
-    make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, **counting: int
+    make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
 ) -> LRScheduler | None:
-    """Build the schedule of an optimizer and set the length of one that spans the run.
+    """Build the schedule of an optimizer and set the number of steps of a `RunSchedule`.
 
     Args:
-        make: Builds it; None keeps the rate.
+        make: Builds the schedule; None keeps the learning rate constant.
         optimizer: The optimizer.
         trainer: The Trainer of the run.
-        **counting: See `planned_steps`.
+        accumulate: See `planned_steps`.
 
     Raises:
-        ColorzooError: The schedule needs a length and the run has none, or it does not count steps.
+        ColorzooError: The schedule requires the number of steps and the run has no limit, or the schedule
+            follows a metric.
     """
     if make is None:
         return None
-    found = make(optimizer)
-    if isinstance(found, ReduceLROnPlateau):
-        raise ColorzooError("ReduceLROnPlateau follows a metric, not steps; choose another lr_scheduler.")
-    if isinstance(found, RunSchedule) and found.total_steps is None:
-        found.plan(planned_steps(trainer, **counting))
-    return found
+    scheduler = make(optimizer)
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ColorzooError(
+            "lr_scheduler must be stepped by optimizer steps, got ReduceLROnPlateau, which follows a metric."
+        )
+    if isinstance(scheduler, RunSchedule) and scheduler.total_steps is None:
+        scheduler.total_steps = planned_steps(trainer, accumulate=accumulate)
+    return scheduler
 
 
 def fused(optimizer: OptimizerT, trainer: Trainer) -> OptimizerT:
-    """Let Adam and AdamW update all weights in one kernel, on GPUs.
+    """Enable the fused implementation of Adam and AdamW on GPUs.
 
-    Not with ``16-mixed``, whose gradients such a kernel unscales by itself, after they were clipped.
+    ``16-mixed`` is excluded because a fused optimizer unscales the gradients itself, after they were clipped.
 
     Args:
         optimizer: A new optimizer.
@@ -168,25 +167,25 @@ def fused(optimizer: OptimizerT, trainer: Trainer) -> OptimizerT:
 
 
 def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
-    """Return the number of steps until the run ends.
+    """Return the total number of optimizer steps of the run.
 
     Args:
         trainer: The Trainer of the run.
-        accumulate: Batches per step, if the module itself accumulates.
+        accumulate: Number of batches per step if the task itself accumulates gradients.
 
     Raises:
-        ColorzooError: The run is limited neither in steps nor in epochs.
+        ColorzooError: Neither the steps nor the epochs of the run are limited.
     """
     limit = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
     if epochs is None or epochs == -1:
         if limit is None:
             raise ColorzooError(
-                "this schedule needs the number of steps of the training, which max_time does not give; set "
-                "--trainer.max_steps or --trainer.max_epochs, or total_steps of the schedule."
+                "lr_scheduler requires the number of training steps. Set --trainer.max_steps or "
+                "--trainer.max_epochs, or total_steps of the schedule."
             )
         return limit
-    # this makes the Trainer set up the data; its result does not consider manual optimization
+    # this makes the Trainer set up the data; the result ignores accumulation under manual optimization
     automatic = int(trainer.estimated_stepping_batches)
     if accumulate == 1:
         return automatic

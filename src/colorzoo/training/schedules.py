@@ -1,7 +1,7 @@
-"""Learning rates over a whole run, counted in optimizer steps, beside the schedules of `torch.optim`.
+"""Learning rate schedules over a whole run, counted in optimizer steps.
 
-A configuration may name any class of ``torch.optim.lr_scheduler``, or one of these, which span the run: the
-trainer sets their length when training starts (`plan`).
+A configuration may name any class of ``torch.optim.lr_scheduler`` or a class of this module. If
+``total_steps`` is None, the task sets it to the number of steps of the run.
 """
 
 from __future__ import annotations
@@ -18,63 +18,67 @@ from colorzoo.errors import ColorzooError
 
 
 class RunSchedule(LRScheduler):
-    """Learning rate as a function of the progress of a run; subclasses define `share`, and may define `rise`.
+    """Learning rate as a function of the progress of a run, after an optional warmup.
 
     Examples:
         >>> class Root(RunSchedule):
-        ...     def share(self, step, total):
+        ...     def factor(self, step, total):
         ...         return (1 - step / total) ** 0.5
         ...
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
         >>> Root(optimizer, warmup_steps=10, total_steps=100).get_last_lr()
         [0.1]
 
+    A subclass defines `factor` and may override `warmup_factor`.
+
     Args:
-        optimizer: The optimizer; its learning rates are the largest.
-        warmup_steps: Steps of a linear rise at the start.
-        total_steps: Length of the run in optimizer steps; None takes that of the trainer.
+        optimizer: The optimizer; its learning rates are the maxima.
+        warmup_steps: Number of steps of linear warmup.
+        total_steps: Number of optimizer steps of the run; None takes it from the Trainer.
     """
 
     def __init__(self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None) -> None:
         self.warmup_steps, self.total_steps = warmup_steps, total_steps
         super().__init__(optimizer)
 
-    def plan(self, total_steps: int) -> None:
-        """Set the number of steps that the optimizer will take."""
-        self.total_steps = total_steps
-
-    def rise(self, step: int) -> float:
-        """Return the share of the largest rate at a step of the warm-up."""
+    def warmup_factor(self, step: int) -> float:
+        """Return the factor on the maximum learning rate at a warmup step."""
         return (step + 1) / self.warmup_steps
 
-    def share(self, step: int, total: int) -> float:
-        """Return the share of the largest rate at a step after the warm-up; 1 at step 0."""
-        raise NotImplementedError(f"{type(self).__name__} must define share(step, total)")
+    def factor(self, step: int, total: int) -> float:
+        """Return the factor on the maximum learning rate at a step after the warmup; 1 at step 0.
+
+        Args:
+            step: Number of steps after the warmup.
+            total: Total number of steps after the warmup.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define factor(step, total)")
 
     def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each parameter group at the current step."""
-        return [base * self._factor(self.last_epoch) for base in self.base_lrs]
+        """Return the learning rate of each parameter group at the current step."""
+        return [base * self.factor_at(self.last_epoch) for base in self.base_lrs]
 
     def state_dict(self) -> dict[str, object]:
-        """Return the state without the length: a resumed run may be longer."""
+        """Return the state without ``total_steps``, because a resumed run may be longer."""
         return {key: value for key, value in super().state_dict().items() if key != "total_steps"}
 
-    def _factor(self, step: int) -> float:
+    def factor_at(self, step: int) -> float:
+        """Return the factor on the maximum learning rate at a step of the run."""
         if step < self.warmup_steps:
-            return self.rise(step)
+            return self.warmup_factor(step)
         if step == 0:
             return 1.0
         if self.total_steps is None:
             raise ColorzooError(
-                f"{type(self).__name__} needs the number of steps of the training: set its total_steps, or "
-                "max_steps or max_epochs of the trainer."
+                f"total_steps of {type(self).__name__} must be set if the Trainer has neither max_steps nor "
+                "max_epochs."
             )
         total = max(1, self.total_steps - self.warmup_steps)
-        return self.share(min(step - self.warmup_steps, total), total)
+        return self.factor(min(step - self.warmup_steps, total), total)
 
 
 class Linear(RunSchedule):
-    """Linear fall to 0 after the last step.
+    """Linear decay to 0 after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -83,13 +87,13 @@ class Linear(RunSchedule):
         [0.75, 0.5, 0.25, 0.0]
     """
 
-    def share(self, step: int, total: int) -> float:
+    def factor(self, step: int, total: int) -> float:
         """Return 1 - step / total."""
         return 1 - step / total
 
 
 class Cosine(RunSchedule):
-    """Fall along half a cosine to 0 after the last step.
+    """Half a cosine that decays to 0 after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -98,13 +102,13 @@ class Cosine(RunSchedule):
         [0.85, 0.5, 0.15, 0.0]
     """
 
-    def share(self, step: int, total: int) -> float:
+    def factor(self, step: int, total: int) -> float:
         """Return (1 + cos(pi step / total)) / 2."""
         return 0.5 * (1 + math.cos(math.pi * step / total))
 
 
 class HoldThenLinear(RunSchedule):
-    """Constant rate, then a linear fall that would reach 0 one step after the last.
+    """Constant learning rate, then linear decay that would reach 0 one step after the last.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -112,14 +116,14 @@ class HoldThenLinear(RunSchedule):
         >>> [(optimizer.step(), schedule.step(), schedule.get_last_lr()[0])[2] for _ in range(6)]
         [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
 
-    The rule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs; counted in steps it differs
-    from theirs by at most one epoch's fall.
+    This is the schedule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs. Counted in steps,
+    the learning rate differs from theirs by at most the decay of one epoch.
 
     Args:
         optimizer: See `RunSchedule`.
         warmup_steps: See `RunSchedule`.
         total_steps: See `RunSchedule`.
-        hold: Share of the run after the warm-up with the constant rate, below 1.
+        hold: Fraction of the steps after the warmup with constant learning rate, below 1.
     """
 
     def __init__(
@@ -128,14 +132,14 @@ class HoldThenLinear(RunSchedule):
         self.hold = hold
         super().__init__(optimizer, warmup_steps, total_steps)
 
-    def share(self, step: int, total: int) -> float:
-        """Return 1 for the share `hold`, then a line to 0 one step after the last."""
-        held = self.hold * total
-        return 1 - max(0.0, step - held) / (total - held + 1)
+    def factor(self, step: int, total: int) -> float:
+        """Return 1 for the fraction `hold` of the steps, then a linear decay."""
+        constant = self.hold * total
+        return 1 - max(0.0, step - constant) / (total - constant + 1)
 
 
 class PiecewiseConstant(LRScheduler):
-    """Learning rate with a factor of its own from each milestone on, unlike `MultiStepLR` of torch.
+    """Learning rate with an arbitrary factor from each milestone on, unlike `MultiStepLR` of torch.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -145,21 +149,21 @@ class PiecewiseConstant(LRScheduler):
 
     Args:
         optimizer: The optimizer.
-        milestones: Steps at which the rate changes, in ascending order.
-        factors: Factor on the initial rate from each milestone on.
+        milestones: Steps at which the learning rate changes, in ascending order.
+        factors: Factor on the initial learning rate from each milestone on.
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:
         if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
             raise ColorzooError(
-                f"PiecewiseConstant needs rising milestones and as many factors, got {list(milestones)} and "
-                f"{list(factors)}."
+                "milestones must be in ascending order and as many as factors, got "
+                f"{list(milestones)} and {list(factors)}."
             )
         self.milestones, self.factors = list(milestones), list(factors)
         super().__init__(optimizer)
 
     def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each parameter group at the current step."""
+        """Return the learning rate of each parameter group at the current step."""
         passed = bisect_right(self.milestones, self.last_epoch)
         factor = self.factors[passed - 1] if passed else 1.0
         return [base * factor for base in self.base_lrs]

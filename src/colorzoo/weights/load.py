@@ -56,6 +56,10 @@ _OTHER_CONTENT = {
 }
 
 
+REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
+"""Training settings of earlier versions, which are ignored in checkpoints."""
+
+
 @dataclass(frozen=True)
 class WeightContent:
     """Content of a weight file.
@@ -397,7 +401,9 @@ def _stored_in_checkpoint(content: object) -> dict[str, Any]:
 
 def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
     found = _parse(path, stored, "hparams") or {}
-    return {key: value for key, value in found.items() if not key.startswith("_")}
+    return {
+        key: value for key, value in found.items() if not key.startswith("_") and key not in REMOVED_SETTINGS
+    }
 
 
 def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] | None:

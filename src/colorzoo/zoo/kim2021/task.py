@@ -100,7 +100,6 @@ class Kim2021(SingleOptimizerModule):
         users: Settings of the simulated scribbles and hints.
         extensions: Additions to the paper.
         stage: ``edges`` trains all of E; ``propagation`` (not in the paper) trains only that extension.
-        compile_training: Whether to compile the training step.
         **optimization: See `Optimization`.
     """
 
@@ -120,16 +119,10 @@ class Kim2021(SingleOptimizerModule):
         users: Users = Users(),
         extensions: Extensions = Extensions(),
         stage: Literal["edges", "propagation"] = "edges",
-        compile_training: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.compile_training = compile_training
         model = EdgeAwareColorization(backbone, backbone_weights, backbone_hparams, architecture, extensions)
         super().__init__(model, stage=stage, **optimization)
-
-    def configure_losses(self) -> None:
-        """Compile the backbone after its first hook, E and the losses to one graph if configured."""
-        self._losses = torch.compile(self.compute_losses) if self.compile_training else self.compute_losses
 
     def setup(self, stage: str) -> None:
         """Check the backbone before training.
@@ -158,7 +151,7 @@ class Kim2021(SingleOptimizerModule):
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
             drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), simulation)
-        losses = self._losses(state, lightness, ab, first, drawn.mask)
+        losses = self.compute_losses(state, lightness, ab, first, drawn.mask)
         loss: Tensor = (
             losses.edge
             + weigh.con_weight * losses.con
@@ -172,7 +165,7 @@ class Kim2021(SingleOptimizerModule):
     def compute_losses(
         self, state: HookState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
-        """Return the loss terms (slides, "Losses") from tensors, so that it can be compiled."""
+        """Return the loss terms (slides, "Losses") ."""
         kind, ours = self.objective.gradient, self.extensions
         image, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)

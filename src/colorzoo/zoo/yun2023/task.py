@@ -95,7 +95,7 @@ class Yun2023(SingleOptimizerModule):
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = image_generators(batch["seed"], "points")
         points = simulate_cells(ab, generators, self.users.most_hints, self.extensions.few)
-        loss = self.huber(self.model.network(lightness, points), ab)
+        loss = self.huber(self.model(lightness, Guidance(points=points)).ab, ab)
         self.log_losses({"loss": loss, "huber": loss}, len(lightness))
         return loss
 
@@ -176,11 +176,11 @@ class CosineFromZero(Cosine):
 
     def get_lr(self) -> list[float | Tensor]:
         """Return the learning rate of each parameter group at the current step."""
-        factor, least = self._factor(self.last_epoch), self.final
+        factor, least = self.factor_at(self.last_epoch), self.final
         if self.last_epoch < self.warmup_steps:
             return [base * factor for base in self.base_lrs]
         return [least + (base - least) * factor for base in self.base_lrs]
 
-    def rise(self, step: int) -> float:
+    def warmup_factor(self, step: int) -> float:
         """Return step / (warmup_steps - 1)."""
         return step / max(1, self.warmup_steps - 1)

@@ -58,7 +58,6 @@ class Zhang2016(SingleOptimizerModule):
         objective: The loss.
         start: A Zhang 2017 model of equal width that initializes the trunk; None initializes at random.
             Replaces the paper's k-means initialization.
-        compile_training: Compile the training step (faster on a CPU after about a minute of compilation).
         **optimization: See `Optimization`.
     """
 
@@ -71,19 +70,16 @@ class Zhang2016(SingleOptimizerModule):
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
         start: Start | str | None = None,
-        compile_training: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.compile_training = compile_training
         super().__init__(ColorfulColorization(architecture), start=start, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the class weights; compile network and loss into one graph if configured."""
+        """Compute the class weights."""
         prior = self.objective.prior
         shares = prior_probabilities() if prior is None else read_prior(prior)
         weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
-        self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the trunk of a Zhang 2017 model."""
@@ -92,17 +88,12 @@ class Zhang2016(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare the predicted distribution with the soft-encoded ground truth."""
         lab = rgb_to_lab(batch["rgb"])
-        loss: Tensor = self._loss(lab[:, :1], lab[:, 1:])
+        target = lab[:, 1:, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
+        logits = self.model.network.logits(lab[:, :1])
+        neighbors = self.objective.neighbors
+        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors).mean()
         self.log_losses({"loss": loss}, len(lab))
         return loss
-
-    def _compute_loss(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return the mean rebalanced cross-entropy; tensor arguments only, for compilation."""
-        target = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
-        logits = self.model.network.logits(lightness)
-        neighbors = self.objective.neighbors
-        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors)
-        return loss.mean()
 
 
 def read_prior(path: str) -> Tensor:

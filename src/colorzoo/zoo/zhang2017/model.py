@@ -18,7 +18,7 @@ from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_extensions import fold_rank_layers
-from colorzoo.networks.hint_unet import AB_SCALE, initialize
+from colorzoo.networks.hint_unet import AB_SCALE, Detach, initialize
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.weights.readers.caffe import CaffeLayers
@@ -122,9 +122,17 @@ class LocalHints(ColoringModel):
         if architecture.width < 1:
             self.working_size = NARROW_SIZE
 
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        out = self.network(lightness, _points_of(guidance, lightness))
+    def forward(
+        self, lightness: Tensor, guidance: Guidance | None = None, detach: Detach = "none"
+    ) -> AbPrediction:
+        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size.
+
+        Args:
+            lightness: See `ColoringModel.forward`.
+            guidance: See `ColoringModel.forward`.
+            detach: Head that sends no gradient into the trunk, for training.
+        """
+        out = self.network(lightness, _points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property

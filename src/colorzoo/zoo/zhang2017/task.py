@@ -105,7 +105,6 @@ class Zhang2017Local(SingleOptimizerModule):
             head.
         start: A Local Hints model of equal width that initializes the shared layers; other layers use the
             default initialization.
-        compile_training: Compile the training step (faster on a CPU after about a minute of compilation).
         **optimization: See `Optimization`.
     """
 
@@ -124,20 +123,14 @@ class Zhang2017Local(SingleOptimizerModule):
         extensions: LocalExtensions = LocalExtensions(),
         stage: StageName = "regression",
         start: Start | str | None = None,
-        compile_training: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.compile_training = compile_training
         super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
 
     @property
     def detach(self) -> Detach:
         """The head that sends no gradient into the trunk in this stage."""
         return LOCAL_STAGES[self.stage or "regression"].detach
-
-    def configure_losses(self) -> None:
-        """Compile network and losses into one graph if configured."""
-        self._losses = torch.compile(self.compute_losses) if self.compile_training else self.compute_losses
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the layers that a Local Hints model shares with this model."""
@@ -149,22 +142,20 @@ class Zhang2017Local(SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         points = training_points(self.users, self.extensions, ab, batch)
-        regression, classification = self._losses(lightness, ab, points.ab, points.mask)
+        prediction = self.model(lightness, Guidance(points=points), self.detach)
+        regression, classification = self.losses(prediction.ab, prediction.extras["logits"], ab)
         loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
         losses = {"smooth_l1": regression, "cross_entropy": classification, "loss": loss}
         self.log_losses(losses, len(lightness))
         return loss
 
-    def compute_losses(
-        self, lightness: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return smooth L1 and cross-entropy; tensor arguments only, for compilation."""
-        out = self.model.network(lightness, Points(hint_ab, mask), detach=self.detach)
-        errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
+    def losses(self, predicted: Tensor, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
+        """Return smooth L1 and cross-entropy of predicted colors and logits."""
+        errors = smooth_l1_map(predicted, ab, delta=self.objective.delta)
         regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
         if self.model.network.hypercolumn is not None:
-            return regression, hull_cross_entropy(out.logits, ab)
-        return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
+            return regression, hull_cross_entropy(logits, ab)
+        return regression, strided_cross_entropy(logits, ab, self.extensions.class_stride)
 
 
 @dataclass(frozen=True)
@@ -189,7 +180,6 @@ class Zhang2017Global(SingleOptimizerModule):
         delta: Distance in CIE units above which smooth L1 is linear.
         start: A Local Hints model of equal width that initializes the shared layers, as in the paper; None
             initializes at random.
-        compile_training: Compile the training step (faster on a CPU after about a minute of compilation).
         extensions: Extensions of the paper.
         **optimization: See `Optimization`.
 
@@ -206,19 +196,14 @@ class Zhang2017Global(SingleOptimizerModule):
         users: GlobalUsers = GlobalUsers(),
         delta: Positive = 1.0,
         start: Start | str | None = None,
-        compile_training: bool = False,
         extensions: GlobalExtensions = GlobalExtensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
         extensions = settings_of(GlobalExtensions, extensions)
         if start is not None and extensions.trunk is not None:
             raise ColorzooError("start must be None if trunk is set, because the trunk is trained already.")
-        self.delta, self.compile_training = delta, compile_training
+        self.delta = delta
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
-
-    def configure_losses(self) -> None:
-        """Compile network and loss into one graph if configured."""
-        self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy a Local Hints model's layers; the branch starts at zero, so the colors are unchanged."""
@@ -229,14 +214,11 @@ class Zhang2017Global(SingleOptimizerModule):
         """Colorize with the statistics of some images, and compare with the ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
-        loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
+        guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
+        predicted = self.model(lab[:, :1], guidance).ab
+        loss = smooth_l1_map(predicted, lab[:, 1:], delta=self.delta).mean()
         self.log_losses({"loss": loss}, len(lab))
         return loss
-
-    def _compute_loss(self, lightness: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
-        """Return the mean smooth L1 loss; tensor arguments only, for compilation."""
-        predicted = self.model.network(lightness, GlobalStatistics(histogram, saturation))
-        return smooth_l1_map(predicted, ab, delta=self.delta).mean()
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return true histograms and saturations, each masked for some images."""
