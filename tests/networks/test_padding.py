@@ -7,11 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorzoo.networks import exemplar
 from colorzoo.networks.blocks import pad_to_multiple, pad_with_zeros
-from colorzoo.networks.gated_transfer import padded
-from colorzoo.zoo.kang2023 import network as kang2023
-from colorzoo.zoo.xu2020 import transfer as xu2020
 
 Pad = Callable[[Tensor], Tensor]
 SIDES = [((37, 53), (64, 64)), ((32, 65), (32, 96)), ((64, 32), (64, 32))]
@@ -19,11 +15,12 @@ XU_SIDES = [((3, 17), (16, 24)), ((16, 24), (16, 24)), ((11, 9), (16, 16))]
 PADS: list[tuple[Pad, str, tuple[int, int], tuple[int, int]]] = [
     *((lambda x: pad_to_multiple(x, 32), "replicate", size, wanted) for size, wanted in SIDES),
     *((lambda x: pad_with_zeros(x, 32), "constant", size, wanted) for size, wanted in SIDES),
-    *((exemplar.pad_image, "replicate", size, wanted) for size, wanted in SIDES),
     # a map of one cell is not enough for these
-    *((lambda x: padded(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)), ((32, 33), (32, 48)))),
-    *((lambda x: kang2023.pad_image(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)),)),
-    *((xu2020.pad_image, "replicate", *each) for each in XU_SIDES),
+    *(
+        (lambda x: pad_to_multiple(x, 16, 32), "replicate", *e)
+        for e in (((5, 37), (32, 48)), ((32, 33), (32, 48)))
+    ),
+    *((lambda x: pad_to_multiple(x, 8, 16), "replicate", *each) for each in XU_SIDES),
 ]
 
 

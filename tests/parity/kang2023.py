@@ -48,9 +48,6 @@ def fill(golden: Golden, network: nn.Module, part: str = "") -> Any:
     ours = {key.removeprefix(prefix): value for key, value in found.items()}
     filled = network.get_submodule(part)
     filled.load_state_dict(ours, assign=True)
-    for name in ("mean", "std"):
-        if name in dict(filled.named_buffers(recurse=False)):
-            setattr(filled, name, torch.tensor(golden.meta["fixed"][name]).view(3, 1, 1))
     return filled
 
 

@@ -41,7 +41,7 @@ class AttentionStep(nn.Module):
         dropped = self.dropout.p if self.training else 0.0
         taken = F.scaled_dot_product_attention(q, k, v, dropout_p=dropped).transpose(1, 2).flatten(2)
         added = self.dropout(self.attention.out_proj(taken))
-        return self.norm(state + added)  # type: ignore[no-any-return]
+        return self.norm(state + added)
 
 
 class FeedStep(nn.Module):
@@ -66,7 +66,7 @@ class FeedStep(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         """Return ``(B, queries, hidden)``."""
         between = self.dropout(F.relu(self.linear1(state)))
-        return self.norm(state + self.dropout(self.linear2(between)))  # type: ignore[no-any-return]
+        return self.norm(state + self.dropout(self.linear2(between)))
 
 
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -117,8 +118,8 @@ class InstanceNorm(nn.Module):
         return instance_norm(x)
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until height and width are multiples of ``multiple``.
+def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
+    """Repeat the last row and column until both sides are multiples of ``multiple`` and at least ``least``.
 
     Examples:
         >>> pad_to_multiple(torch.rand(2, 1, 30, 45), 8).shape
@@ -127,9 +128,13 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     Args:
         image: ``(B, C, H, W)``.
         multiple: The stride of the network.
+        least: Minimum side, a multiple of ``multiple``. Some normalizations need two positions per map.
     """
-    height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    missing: list[Any] = [-side % multiple for side in image.shape[-2:]]
+    if least:  # sym_max supports the symbolic sizes of exported graphs
+        pairs = zip(missing, image.shape[-2:], strict=True)
+        missing = [torch.sym_max(rest, least - side) for rest, side in pairs]
+    return F.pad(image, (0, missing[1], 0, missing[0]), mode="replicate")
 
 
 def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:

@@ -88,8 +88,7 @@ class ClickSegmenter(nn.Module):
             seen: Output of `forward`.
             places: ``(B, 2)``, x and y of the clicks as fractions of width and height.
         """
-        found: ClickMasks = self.click(seen, places)
-        return found
+        return self.click(seen, places)
 
 
 class ClickHead(nn.Module):

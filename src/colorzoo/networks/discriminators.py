@@ -48,8 +48,7 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one unbounded score per patch, ``(B, 1, h, w)``, for ``(B, in_channels, H, W)``."""
-        scores: Tensor = self.layers(x)
-        return scores
+        return self.layers(x)
 
 
 def _conv_norm(fan_in: int, fan_out: int, *, stride: int) -> list[nn.Module]:
@@ -173,8 +172,7 @@ class SpectralConv(nn.Module):
             self.u.copy_(u)
             self.v.copy_(v)
         sigma = u @ (matrix @ v)
-        convolved: Tensor = F.conv2d(x, self.weight / sigma, self.bias, **self.options)
-        return convolved
+        return F.conv2d(x, self.weight / sigma, self.bias, **self.options)
 
 
 class _SelfAttention(nn.Module):
@@ -190,5 +188,4 @@ class _SelfAttention(nn.Module):
         query, key, value = parts
         weights = torch.softmax(query.transpose(1, 2) @ key, dim=2)
         mixed = (value @ weights.transpose(1, 2)).view_as(x)
-        attended: Tensor = self.gamma * mixed + x
-        return attended
+        return self.gamma * mixed + x

@@ -15,7 +15,8 @@ from colorzoo.networks.matching import STRIDE
 from colorzoo.networks.renaming import Pattern, rename_keys
 
 AB_RANGE = 128.0  # output range in CIE units
-_MULTIPLE = 32  # padded sides; the deepest map needs several positions for normalization
+MULTIPLE = 32
+"""Sides of padded images; the deepest map needs several positions for normalization."""
 _OPEN = 2.0  # initial gate bias; sigmoid(2) is nearly open
 _NARROWEST = 16  # minimum channels of a layer
 
@@ -65,12 +66,6 @@ class Warped(NamedTuple):
     similarity: Tensor
     matched: Tensor
     source: Tensor
-
-
-def pad_image(image: Tensor) -> Tensor:
-    """Replicate the last row and column until height and width are multiples of 32."""
-    height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE), mode="replicate")
 
 
 def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:

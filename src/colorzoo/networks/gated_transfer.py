@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
-from colorzoo.networks.blocks import InstanceNorm, cells, is_traced, scaled_width
+from colorzoo.networks.blocks import InstanceNorm, is_traced, pad_to_multiple, scaled_width
 from colorzoo.networks.levels import cosines, normalized_level, normalized_stack
 from colorzoo.networks.scaling import AB_SCALE, scaled_lightness
 
@@ -66,16 +66,6 @@ class Colored(NamedTuple):
     ab: list[Tensor]
     logits: Tensor
     gate: Tensor | None
-
-
-def padded(image: Tensor, stride: int) -> Tensor:
-    """Replicate the last row and column of ``(B, C, H, W)`` until both sides are multiples of ``stride``.
-
-    Each side becomes at least ``2 * stride``, because normalization needs two positions per map.
-    """
-    height, width = (stride * cells(max(side, 2 * stride), stride) for side in image.shape[-2:])
-    missing = (0, width - image.shape[3], 0, height - image.shape[2])
-    return F.pad(image, missing, mode="replicate")
 
 
 def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
@@ -195,8 +185,9 @@ class PaintsByGate:
 
     def generate(self, lightness: Tensor, reference: Reference | None) -> Colored:
         """Colorize lightness ``(B, 1, H, W)`` in [0, 100], padded to a multiple of `stride`."""
-        found: Colored = self.network(scaled_lightness(padded(lightness, self.stride)), reference)
-        return found
+        return self.network(
+            scaled_lightness(pad_to_multiple(lightness, self.stride, 2 * self.stride)), reference
+        )
 
     def colors(self, lightness: Tensor, guidance: Guidance | None) -> Tensor:
         """Return ab ``(B, 2, H, W)``; without a reference the blending is skipped."""
@@ -242,8 +233,7 @@ class ColorMaps(nn.Module):
 
     def first(self, ab: Tensor, *, step: int = 1) -> Tensor:
         """Return the map ``(B, C, h / step, w / step)`` of ab / 110 ``(B, 2, h, w)``."""
-        found: Tensor = self.blocks[1](self.blocks[0](ab)[:, :, ::step, ::step])
-        return found
+        return self.blocks[1](self.blocks[0](ab)[:, :, ::step, ::step])
 
     def deeper(self, first: Tensor) -> list[Tensor]:
         """Return maps at a quarter, half and full size of ``first``; the last is ``first`` itself."""

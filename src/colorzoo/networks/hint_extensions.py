@@ -129,8 +129,7 @@ class AttendedConv(nn.Module):
         """Return the scaled output of the convolution for ``(B, C, H, W)``."""
         features = self.conv(x)
         gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(features.mean(dim=(2, 3))))))
-        scaled: Tensor = features * gate[:, :, None, None]
-        return scaled
+        return features * gate[:, :, None, None]
 
 
 class SceneBlock(nn.Module):

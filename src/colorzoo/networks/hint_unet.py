@@ -268,15 +268,13 @@ class HintUNet(nn.Module):
         trunk = visit("8_3", encoded.trunk)
         map9 = visit("9_3", self.block9(visit("9_up", self.up9(trunk) + encoded.beside9)))
         map10 = visit("10_2", self.block10(visit("10_up", self.up10(map9) + encoded.beside10)))
-        ab: Tensor = self.ab_head(map10)
-        return ab
+        return self.ab_head(map10)
 
     def distribution(self, trunk: Tensor) -> Tensor:
         """Return logits over the ab grid from the map 8_3; without a head, a map with 0 channels."""
         if self.class_head is None:
             return trunk[:, :0]
-        logits: Tensor = self.class_head(trunk)
-        return logits
+        return self.class_head(trunk)
 
 
 class HintNetwork(nn.Module):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from colorzoo.networks.blocks import scaled_width
@@ -46,8 +45,7 @@ def vgg_layers(
 
     widths = cfgs[_CONFIGURATIONS[depth]]
     scaled = [each if isinstance(each, str) else scaled_width(each, width) for each in widths]
-    layers: nn.Sequential = make_layers(scaled, batch_norm=batch_norm)[:count]
-    return layers
+    return make_layers(scaled, batch_norm=batch_norm)[:count]
 
 
 def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
@@ -85,14 +83,9 @@ class VGG19Maps(nn.Module):
         count: Number of layers to keep.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, count: int) -> None:
         super().__init__()
         self.features = vgg_layers(19, count)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the output of the last layer for RGB ``(B, 3, H, W)`` in [0, 1]."""
@@ -100,4 +93,4 @@ class VGG19Maps(nn.Module):
 
     def maps(self, rgb: Tensor, layers: Collection[int]) -> list[Tensor]:
         """Return the outputs of the given layer indices (ascending) for ``(B, 3, H, W)`` in [0, 1]."""
-        return outputs_of(self.features, (rgb - self.mean) / self.deviation, layers)
+        return outputs_of(self.features, normalized(rgb), layers)

@@ -37,8 +37,7 @@ class DecoderLevel(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return ``(B, C, 2h, 2w)`` for ``(B, C', h, w)`` and the encoder map at 2h x 2w."""
-        found: Tensor = self.fuse(self.up(self.blocks(x)) + self.skip(skip))
-        return found
+        return self.fuse(self.up(self.blocks(x)) + self.skip(skip))
 
 
 def fusing(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequential:
@@ -58,8 +57,7 @@ class _Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = x + self.layers(x)
-        return added
+        return x + self.layers(x)
 
 
 def normalized_level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Module) -> DecoderLevel:

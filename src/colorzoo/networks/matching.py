@@ -246,8 +246,7 @@ class WarpNet(nn.Module):
         """Return ``(B, 4 * c64, H/4, W/4)`` for the `unit_features` at H/2, H/4, H/8 and H/16."""
         maps = [branch(hook) for branch, hook in zip(self.branches, hooks, strict=True)]
         maps[3] = _fit(maps[3], maps[0])
-        joined: Tensor = self.residual(torch.cat(maps, dim=1))
-        return joined
+        return self.residual(torch.cat(maps, dim=1))
 
     def warp(
         self,
@@ -312,8 +311,7 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.prelu(instance_norm(self.conv1(x)))
-        activated: Tensor = self.prelu(instance_norm(self.conv2(inner)) + x)
-        return activated
+        return self.prelu(instance_norm(self.conv2(inner)) + x)
 
 
 def _conv(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Conv2d:

@@ -55,8 +55,7 @@ class StoredSpectralConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``(B, fan_in, ...)``; training mode runs one power iteration first."""
-        convolved: Tensor = self.convolve(x, self.divided_weight(), self.bias, **self.options)
-        return convolved
+        return self.convolve(x, self.divided_weight(), self.bias, **self.options)
 
     def settle(self) -> None:
         """Run the initial power iterations for newly initialized weights.
@@ -105,8 +104,7 @@ class StoredSpectralAttention(nn.Module):
         flat = x.flatten(2)
         query, key, value = self.query(flat), self.key(flat), self.value(flat)
         shares = torch.softmax(query.transpose(1, 2) @ key, dim=1)
-        attended: Tensor = (self.gamma * (value @ shares) + flat).view_as(x)
-        return attended
+        return (self.gamma * (value @ shares) + flat).view_as(x)
 
 
 class ShuffleUp(nn.Module):
@@ -209,5 +207,4 @@ class WideBlock(SkipJoin):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return ``(B, fan_out, H, W)`` for a map and its skip; see `SkipJoin.join`."""
-        out: Tensor = self.conv(self.join(x, skip))
-        return out
+        return self.conv(self.join(x, skip))

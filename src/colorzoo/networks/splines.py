@@ -50,8 +50,7 @@ def spline(moves: Tensor) -> Tensor:
     system[:, :6, 6:], system[:, 6:, :6] = plane, plane.mT
     back = moves.new_zeros(len(moves), 9, 2)
     back[:, 4:6] = -moves[:, 2:, None]
-    theta: Tensor = torch.linalg.solve(system, back)
-    return theta
+    return torch.linalg.solve(system, back)
 
 
 def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:

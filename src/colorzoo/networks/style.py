@@ -30,8 +30,7 @@ def power_of(covariance: Tensor, power: float) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
     # clamp first: the gradient of a root of a negative number is NaN even where torch.where discards it
     scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
-    raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.mT
-    return raised
+    return (vectors * scaled.unsqueeze(1)) @ vectors.mT
 
 
 def covariance_of(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:

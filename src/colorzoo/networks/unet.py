@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.feature_hooks import FeatureHook, Visit, unchanged
 
 SMALLEST_SIDE = 16
@@ -55,10 +56,8 @@ class UNet(nn.Module):
 
     def before_hooks(self, image: Tensor) -> tuple[Tensor, ...]:
         """Run the encoder and two decoder levels; return the map and the two remaining skips."""
-        height, width = image.shape[-2:]
-        if height < SMALLEST_SIDE or width < SMALLEST_SIDE:
-            missing = (0, max(0, SMALLEST_SIDE - width), 0, max(0, SMALLEST_SIDE - height))
-            image = F.pad(image, missing, mode="replicate")
+        if min(image.shape[-2:]) < SMALLEST_SIDE:
+            image = pad_to_multiple(image, 1, SMALLEST_SIDE)
         skips = [self.start(image)]
         for level in self.down:
             skips.append(level(F.max_pool2d(skips[-1], 2)))
@@ -96,8 +95,7 @@ def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
     larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)
     rows, columns = skip.shape[-2] - larger.shape[-2], skip.shape[-1] - larger.shape[-1]
     padded = F.pad(larger, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-    found: Tensor = level(torch.cat([skip, padded], dim=1))
-    return found
+    return level(torch.cat([skip, padded], dim=1))
 
 
 def initialize_gan(module: nn.Module, std: float = 0.02) -> None:

@@ -91,8 +91,7 @@ class DeOldify(ColoringModel):
 
     def generate(self, gray: Tensor) -> Tensor:
         """Return the generator output, normalized RGB, for gray images ``(B, 1, H, W)`` in [0, 1]."""
-        generated: Tensor = self.network(normalized(gray))
-        return generated
+        return self.network(normalized(gray))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the author's generator weights (378 or 754 keys)."""

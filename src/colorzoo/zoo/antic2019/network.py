@@ -107,8 +107,7 @@ class DeepBlock(SkipJoin):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Join a map and its skip connection to ``(B, fan_out, H, W)``; see `SkipJoin.join`."""
-        out: Tensor = self.conv2(self.conv1(self.join(x, skip)))
-        return out
+        return self.conv2(self.conv1(self.join(x, skip)))
 
 
 class BlockShape(NamedTuple):
@@ -266,5 +265,4 @@ class _Kernels(nn.Module):
 
     def forward(self) -> Tensor:
         lengths = torch.linalg.vector_norm(self.original1, dim=(1, 2, 3), keepdim=True)
-        kernels: Tensor = self.original1 * (self.original0 / lengths)
-        return kernels
+        return self.original1 * (self.original0 / lengths)

@@ -241,8 +241,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def _optimizer_of(self, name: str) -> LightningOptimizer:
         found: Any = self.optimizers()
-        optimizer: LightningOptimizer = found[name == "discriminator"] if isinstance(found, list) else found
-        return optimizer
+        return found[name == "discriminator"] if isinstance(found, list) else found
 
     def _step_schedule(self, optimizer: LightningOptimizer) -> None:
         """Step the learning rate schedule of an optimizer."""

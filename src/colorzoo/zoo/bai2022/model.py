@@ -72,8 +72,7 @@ class SparseColorization(ColoringModel):
         read = self.network.read(reference)
         important = self.network.important_places(read)
         places = torch.cat([important, scattered.expand(important.shape[0], -1)], dim=1)
-        found: Colored = self.network(lightness, read, places)
-        return found
+        return self.network(lightness, read, places)
 
     def by_chance(self, generators: Generators) -> Tensor:
         """Draw random cells without replacement for each image and return their indices ``(B, r)``."""

@@ -43,8 +43,7 @@ class ResidualBlock(nn.Module):
         """Return ``(B, fan_out, h, w)``."""
         inner = self.pool(self.conv1(F.leaky_relu(self.norm1(x), _SLOPE)))
         inner = self.conv2(F.leaky_relu(self.norm2(inner), _SLOPE))
-        joined: Tensor = (self.pool(self.conv1x1(x)) + inner) / math.sqrt(2)
-        return joined
+        return (self.pool(self.conv1x1(x)) + inner) / math.sqrt(2)
 
 
 class ColorEncoder(nn.Module):
@@ -110,8 +109,7 @@ class AdaptiveNorm(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Normalize ``(B, C, h, w)`` with styles ``(B, 64)``."""
         gamma, beta = self.fc(style)[:, :, None, None].chunk(2, dim=1)
-        found: Tensor = (1 + gamma) * self.norm(x) + beta
-        return found
+        return (1 + gamma) * self.norm(x) + beta
 
 
 class StyleDecoder(nn.Module):

@@ -21,15 +21,16 @@ from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import (
+    MULTIPLE,
     ColorNet,
     ExemplarExtensions,
     ReferenceImage,
     Warped,
     enlarge,
     maps_of,
-    pad_image,
     painted_ab,
     to_grid,
     unmatched,
@@ -196,7 +197,7 @@ class SPColor(ColoringModel):
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
-        padded = pad_image(lightness)
+        padded = pad_to_multiple(lightness, MULTIPLE)
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.colorize_warped(padded, warped)[:, :, :height, :width].float()
@@ -214,11 +215,11 @@ class SPColor(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 of the size."""
-        return self.features.of_lightness(pad_image(lightness.float())).hooks
+        return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     def segment(self, lightness: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel."""
-        padded = pad_image(lightness.float())
+        padded = pad_to_multiple(lightness.float(), MULTIPLE)
         found = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
         height, width = lightness.shape[-2:]
         return enlarge(found.labels)[:, :, :height, :width]
@@ -292,7 +293,7 @@ class SPColor(ColoringModel):
         if guidance.exemplar is None:
             return self._color_unmatched(unmatched(lightness), features)
         rgb = guidance.exemplar.rgb.float()
-        padded = pad_image(rgb)
+        padded = pad_to_multiple(rgb, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
         ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)

@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.exemplar import Warped, centers_of, convert_networks
 from colorzoo.networks.exemplar_features import BorrowedTrunk
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import WarpNet
 from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.weights import apply_weights, load_state_dict_file
@@ -97,8 +97,7 @@ class ClusterSegmenter(nn.Module):
     @property
     def centers(self) -> Tensor:
         """Cluster centers ``(K, D)`` before merging."""
-        found: Tensor = self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
-        return found
+        return self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
         """Return class and confidence of each position; see `Segmenter`."""
@@ -182,22 +181,17 @@ class StegoHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the code ``(B, 90, h, w)``."""
-        code: Tensor = self.linear_code(features) + self.bent_code(features)
-        return code
+        return self.linear_code(features) + self.bent_code(features)
 
 
 class StegoEncoder(nn.Module):
     """STEGO features of an image: DINO ViT-B/8 and a small head (Hamilton et al. 2022)."""
 
     reads_trunk = False
-    mean: Tensor
-    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.backbone, self.head = DinoBackbone(), StegoHead()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
         """Return the code ``(B, 90, 32, 32)`` for an input of 256 x 256, else ``(B, 90, H, W)``.
@@ -209,7 +203,7 @@ class StegoEncoder(nn.Module):
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
             rgb = F.interpolate(rgb, size=(_SIDE, _SIDE), mode="bilinear")
-        code: Tensor = self.head(self.backbone((rgb - self.mean) / self.std))
+        code: Tensor = self.head(self.backbone(normalized(rgb)))
         if size != (_SIDE, _SIDE):
             code = F.interpolate(code, size=size, mode="bilinear")
         return code

@@ -171,8 +171,7 @@ def _without(state: dict[str, Any], new: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _network(task: ColorizationModule, name: str) -> nn.Module | None:
-    found: nn.Module | None = getattr(task if name == "discriminator" else task.model, name, None)
-    return found
+    return getattr(task if name == "discriminator" else task.model, name, None)
 
 
 _SIDE = 128

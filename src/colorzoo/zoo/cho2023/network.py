@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -122,26 +122,6 @@ class GuidingPainterNetwork(nn.Module):
         return torch.tanh(generated + as_residual(color) if self.hint_residual else generated)
 
 
-class StraightThrough(torch.autograd.Function):
-    """One-hot in the forward pass, softmax gradient in the backward pass; stores a single map."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, temperature: float) -> Tensor:
-        """Return the one-hot argmax over channels of ``(B, N, H, W)``."""
-        ctx.save_for_backward(torch.softmax(logits / temperature, dim=1))
-        ctx.temperature = temperature
-        return one_hot(logits.argmax(1, keepdim=True), logits.shape[1])
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient of the softmax."""
-        (soft,) = ctx.saved_tensors
-        (up,) = upstream
-        gradient = soft * up
-        inner = gradient.sum(1, keepdim=True)
-        return gradient.addcmul_(soft, inner, value=-1).div_(ctx.temperature), None
-
-
 def one_hot(index: Tensor, segments: int) -> Tensor:
     """Return ``(B, segments, H, W)`` float32 for ``(B, 1, H, W)`` int64."""
     batch, _, height, width = index.shape
@@ -158,8 +138,8 @@ def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> T
         temperature: Temperature tau of the softmax.
     """
     noisy = logits.float() if noise is None else logits.float() + noise
-    segments: Tensor = StraightThrough.apply(noisy, temperature)
-    return segments
+    soft = torch.softmax(noisy / temperature, dim=1)
+    return one_hot(noisy.argmax(1, keepdim=True), noisy.shape[1]) + (soft - soft.detach())
 
 
 def gumbel_noise(generators: list[torch.Generator], shape: tuple[int, int, int]) -> Tensor:
@@ -176,39 +156,10 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
         image: ``(B, 3, H, W)``.
     """
     with torch.autocast(segments.device.type, enabled=False):
-        sums = torch.bmm(segments.float().flatten(2), _with_ones(image.float()).transpose(1, 2))
+        pixels = image.float().flatten(2)
+        counted = torch.cat([pixels, torch.ones_like(pixels[:, :1])], dim=1)
+        sums = torch.bmm(segments.float().flatten(2), counted.mT)
         return sums[..., :3] / (_EMPTY + sums[..., 3:])
-
-
-class FilledHints(torch.autograd.Function):
-    """Compute mean colors of segments and fill the segments with them, with a single gradient map.
-
-    Autograd would allocate one map for the means and one for the filling, which costs memory.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, segments: Tensor, image: Tensor, given: Tensor) -> Tensor:
-        """Return ``(B, 7, H W)``: filled colors, hint colors, mask."""
-        chosen, extended = segments.flatten(2), _with_ones(image)
-        sums = torch.bmm(chosen, extended.transpose(1, 2))
-        areas = _EMPTY + sums[..., 3:]
-        table = _table(sums[..., :3] / areas, given)
-        ctx.save_for_backward(segments, image, given, table, areas)
-        return torch.bmm(table.transpose(1, 2), chosen)
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient for the segments, through the map, the sums and the areas."""
-        segments, image, given, table, areas = ctx.saved_tensors
-        (up,) = upstream
-        with torch.autocast(up.device.type, enabled=False):  # steps may run backward under autocast
-            gradient = torch.bmm(table, up)
-            by_table = torch.bmm(segments.flatten(2), up.transpose(1, 2))
-            by_mean = by_table[..., :3] + by_table[..., 3:6] * given[..., None]
-            by_area = -(by_mean * table[..., :3]).sum(2, keepdim=True)
-            by_sums = torch.cat([by_mean, by_area], dim=2) / areas
-            gradient.baddbmm_(by_sums, _with_ones(image))
-        return gradient.view_as(segments), None, None
 
 
 def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -224,22 +175,11 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
         ``(B, 1, H, W)`` of the colored segments.
     """
     with torch.autocast(segments.device.type, enabled=False):
-        maps: Tensor = FilledHints.apply(segments.float(), image.float(), given.float())
-    maps = maps.view(maps.shape[0], -1, *segments.shape[2:])
+        means, active = mean_colors(segments, image), given[..., None].float()
+        table = torch.cat([means, means * active, active], dim=2)
+        maps = torch.einsum("bnc,bnhw->bchw", table, segments.float())
     filled, color, mask = torch.split(maps, [3, 3, 1], dim=1)
     return filled, color, mask
-
-
-def _with_ones(image: Tensor) -> Tensor:
-    """Return ``(B, 4, H W)``: the image, and a channel of ones that counts pixels."""
-    pixels = image.flatten(2)
-    return torch.cat([pixels, torch.ones_like(pixels[:, :1])], dim=1)
-
-
-def _table(colors: Tensor, given: Tensor) -> Tensor:
-    """Return ``(B, N, 7)``: mean of each segment, its hint color, and 1 if the segment is colored."""
-    active = given[..., None]
-    return torch.cat([colors, colors * active, active], dim=2)
 
 
 def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
@@ -352,8 +292,7 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
     numbers[np.array(kept) + 1] = np.arange(len(kept))
     ranked = numbers[labels]
     nearest = ndimage.distance_transform_edt(ranked < 0, return_distances=False, return_indices=True)
-    joined: Labels = ranked[tuple(nearest)]
-    return joined
+    return ranked[tuple(nearest)]
 
 
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:

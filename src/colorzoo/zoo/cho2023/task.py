@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, Unpack
+from typing import Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -199,8 +199,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         sketch = sketches_of(batch)
         fake = self._scores(sketch, generated.rgb)
         real = self._scores(sketch, _truth(batch, generated))
-        loss: Tensor = self.objective.adversarial_weight * least_squares_discriminator_loss(fake, real)
-        return loss
+        return self.objective.adversarial_weight * least_squares_discriminator_loss(fake, real)
 
     def temperature(self) -> float:
         """Return the softmax temperature of the current step."""
@@ -282,53 +281,16 @@ def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
         form: ``eight_l1`` averages absolute differences over four directions, ``four_l1`` over two
             directions; ``eight_l2`` averages squared differences over four directions.
     """
-    total: Tensor = NeighborDistance.apply(logits, 2 if form == "four_l1" else 4, form == "eight_l2")
-    return total
-
-
-class NeighborDistance(torch.autograd.Function):
-    """Mean over directions of the mean absolute or squared difference.
-
-    Autograd would allocate a map of zeros for each slice; this function avoids that.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, directions: int, squared: bool) -> Tensor:
-        """Return a scalar for ``(B, N, H, W)``."""
-        ctx.save_for_backward(logits)
-        ctx.directions, ctx.squared = directions, squared
-        means = []
-        for first, second in _neighbors(logits, directions):
-            step = first - second
-            means.append(step.square_().mean() if squared else step.abs_().mean())
-        return torch.stack(means).mean()
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient for the logits."""
-        (logits,) = ctx.saved_tensors
-        gradient = torch.zeros_like(logits)
-        pairs = zip(_neighbors(logits, ctx.directions), _neighbors(gradient, ctx.directions), strict=True)
-        for (first, second), (first_gradient, second_gradient) in pairs:
-            step = first - second
-            slope = step.mul_(2) if ctx.squared else step.sign_()
-            slope.mul_(upstream[0] / (ctx.directions * step.numel()))
-            first_gradient.add_(slope)
-            second_gradient.sub_(slope)
-        return gradient, None, None
-
-
-def _neighbors(image: Tensor, directions: int) -> list[tuple[Tensor, Tensor]]:
-    """Return views of a map and of the map shifted by a pixel: down, right, and along both diagonals."""
     pairs = [
-        (image[..., :-1, :], image[..., 1:, :]),
-        (image[..., :-1], image[..., 1:]),
-        (image[..., :-1, :-1], image[..., 1:, 1:]),
-        (image[..., 1:, :-1], image[..., :-1, 1:]),
+        (logits[..., :-1, :], logits[..., 1:, :]),
+        (logits[..., :-1], logits[..., 1:]),
+        (logits[..., :-1, :-1], logits[..., 1:, 1:]),
+        (logits[..., 1:, :-1], logits[..., :-1, 1:]),
     ]
-    return pairs[:directions]
+    steps = [first - second for first, second in pairs[: 2 if form == "four_l1" else 4]]
+    means = [step.square().mean() if form == "eight_l2" else step.abs().mean() for step in steps]
+    return torch.stack(means).mean()
 
 
 def _truth(batch: Batch, generated: RgbPrediction) -> Tensor:
-    truth: Tensor = generated.extras.get("truth", batch["rgb"])
-    return truth
+    return generated.extras.get("truth", batch["rgb"])

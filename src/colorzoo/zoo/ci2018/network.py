@@ -60,8 +60,7 @@ class ResNeXtBlock(nn.Module):
         y = F.leaky_relu(self.conv_reduce(x), _SLOPE)
         y = self.conv_expand(F.leaky_relu(self.conv_conv(y), _SLOPE))
         shortcut = F.avg_pool2d(x, 2) if self.stride == 2 else x
-        added: Tensor = shortcut + y
-        return added
+        return shortcut + y
 
 
 class Illustration2Vec(nn.Module):
@@ -82,8 +81,7 @@ class Illustration2Vec(nn.Module):
     def forward(self, lines: Tensor) -> Tensor:
         """Return ``(B, 512, H/16, W/16)`` for line art ``(B, 1, H, W)`` in [-1, 1]."""
         levels = 255 * (F.avg_pool2d(lines, 2) / 2 + 0.5)
-        found: Tensor = self.layers(levels.expand(-1, 3, -1, -1) - self.mean)
-        return found
+        return self.layers(levels.expand(-1, 3, -1, -1) - self.mean)
 
 
 class SketchFeatures(nn.Sequential):
@@ -193,8 +191,7 @@ class Discriminator(nn.Module):
     def forward(self, image: Tensor, features: Tensor) -> Tensor:
         """Return unbounded scores ``(B, 1)`` for images ``(B, 3, side, side)`` in [-1, 1]."""
         found = self.feed2(torch.cat([self.feed(image), features], dim=1))
-        score: Tensor = self.out(found.flatten(1))
-        return score
+        return self.out(found.flatten(1))
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:

@@ -143,13 +143,11 @@ class FeatureFusion(nn.Module):
         """Add features ``(B, C, h', w')`` of any size to maps ``(B, h, w, D)``."""
         size = maps.shape[1:3]
         added = self.linear(self.norm(known.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        found: Tensor = maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
-        return found
+        return maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
 
     def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
         """Add the pooled encoder vector ``(B, C)`` to a vector ``(B, D)``."""
-        found: Tensor = vector + self.linear(self.norm(known))
-        return found
+        return vector + self.linear(self.norm(known))
 
 
 class ResidualBlock(nn.Module):
@@ -169,8 +167,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape."""
-        found: Tensor = maps + _convolve(self.second, _activate(_convolve(self.first, self.norm(maps))))
-        return found
+        return maps + _convolve(self.second, _activate(_convolve(self.first, self.norm(maps))))
 
 
 class AttentionBlock(nn.Module):
@@ -206,8 +203,7 @@ class AttentionBlock(nn.Module):
         share = (query @ F.normalize(key.float(), dim=-1).transpose(-1, -2)).softmax(-1)
         attended = (share.to(value.dtype) @ value).transpose(1, 2).reshape(maps.shape)
         maps = maps + self.merge(attended)
-        found: Tensor = maps + self.mlp_out(_activate(self.mlp_in(self.mlp_norm(maps))))
-        return found
+        return maps + self.mlp_out(_activate(self.mlp_in(self.mlp_norm(maps))))
 
 
 class Downscale(nn.Module):
@@ -251,10 +247,7 @@ class Upscale(nn.Module):
         """Return maps with the size of ``skip``."""
         narrow = self.narrow(self.norm(coarse)).permute(0, 3, 1, 2)
         maps = F.interpolate(narrow, scale_factor=2.0, mode="bilinear").permute(0, 2, 3, 1)
-        found: Tensor = self.block(
-            maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None]
-        )
-        return found
+        return self.block(maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None])
 
 
 def _enlarged(lightness: Tensor) -> Tensor:

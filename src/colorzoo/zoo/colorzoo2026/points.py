@@ -337,8 +337,7 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
     averages = weights @ F.pad(pooled, (0, -pooled.shape[-1] % _ALIGNED))
     bins = logits.shape[-1]
     pooled_mean = averages[..., :bins].softmax(-1) @ centers
-    found: Tensor = pooled_mean + mean - averages[..., bins : bins + 2]
-    return found
+    return pooled_mean + mean - averages[..., bins : bins + 2]
 
 
 def boost_chroma(colors: Tensor) -> Tensor:
@@ -348,8 +347,7 @@ def boost_chroma(colors: Tensor) -> Tensor:
         colors: ``(B, N, 2)``, ab / 50.
     """
     chroma = torch.linalg.vector_norm(colors, dim=-1, keepdim=True)
-    vivid: Tensor = COLORFULNESS * ((chroma + CHROMA_OFFSET) / CHROMA) ** (EXPONENT - 1) * colors
-    return vivid
+    return COLORFULNESS * ((chroma + CHROMA_OFFSET) / CHROMA) ** (EXPONENT - 1) * colors
 
 
 def _pool(values: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -57,8 +57,7 @@ class NearestFeatures(nn.Module):
         if not self._lender:
             self._lender = (create_coloring_model(self.encoder),)
         model: Any = cast(Any, self._lender[0].to(lightness.device))
-        features: Tensor = model.features(lightness_to_rgb(lightness))
-        return features
+        return model.features(lightness_to_rgb(lightness))
 
 
 class FeatureMatching(ColoringModel):

@@ -82,8 +82,7 @@ def of_labels(labels: Labels) -> Superpixels:
 
 def _averaging(matrix: csr_array) -> csr_array:
     total = np.maximum(matrix.sum(axis=1), 1)
-    scaled: csr_array = csr_array(matrix.multiply(1 / total[:, None]))
-    return scaled
+    return csr_array(matrix.multiply(1 / total[:, None]))
 
 
 class Features(NamedTuple):
@@ -106,8 +105,7 @@ def features(gray: Array, cells: Superpixels) -> Features:
     """Compute the features of superpixels of an image ``(H, W)`` in [0, 1], with mirrored borders."""
 
     def mean(maps: Array) -> Array:
-        averaged: Array = cells.means @ maps.reshape(-1, gray.size).T
-        return averaged
+        return cells.means @ maps.reshape(-1, gray.size).T
 
     def with_neighbors(one: Array) -> Array:
         own = mean(one)
@@ -147,8 +145,7 @@ def descriptors(gray: Array) -> Array:
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
     found = daisy(padded, step=1, radius=_DAISY_REACH, histograms=5)
-    maps: Array = np.moveaxis(found, 2, 0)
-    return maps
+    return np.moveaxis(found, 2, 0)
 
 
 _SHARES = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation
@@ -244,8 +241,7 @@ def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
 
     segments = felzenszwalb(gray, scale=100, sigma=0.8, min_size=_SEGMENT * pixels, channel_axis=None)
     counts = cells.means @ np.eye(int(segments.max()) + 1)[segments.ravel()]
-    largest: Labels = counts.argmax(axis=1)
-    return largest
+    return counts.argmax(axis=1)
 
 
 def vote(colors: Array, segments: Labels) -> Array:

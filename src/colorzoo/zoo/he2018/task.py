@@ -106,5 +106,4 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         with torch.no_grad():
             wanted = self.vgg(truth).float()
         found = self.vgg(lab_to_rgb(lab)).float()
-        distance: Tensor = (found - wanted).square().mean(dim=(1, 2, 3))
-        return distance
+        return (found - wanted).square().mean(dim=(1, 2, 3))

@@ -107,8 +107,7 @@ class HybridTransformer(nn.Module):
     def embed(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
         """Return the tokens ``(B, 2 * rows * columns, C)``; see `forward` for the arguments."""
         x = torch.cat([self.gray_input(gray), self.embed_colors(codes, hints)], dim=1)
-        embedded: Tensor = x + self.pos_emb[:, : x.shape[1]]
-        return embedded
+        return x + self.pos_emb[:, : x.shape[1]]
 
     def embed_colors(self, codes: Tensor, hints: Hints) -> Tensor:
         """Return the color tokens ``(B, rows * columns, C)`` without position embeddings."""
@@ -131,8 +130,7 @@ class HybridTransformer(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits of color tokens ``(..., C)`` after the last block."""
-        found: Tensor = self.head(self.ln_f(x))
-        return found
+        return self.head(self.ln_f(x))
 
 
 class Block(nn.Module):
@@ -159,8 +157,7 @@ class Block(nn.Module):
             value: ``(B, heads, N, c)`` of all tokens.
         """
         x = x + self.attn(seen, key, value)
-        finished: Tensor = x + self.mlp(self.ln2(x))
-        return finished
+        return x + self.mlp(self.ln2(x))
 
 
 class Attention(nn.Module):
@@ -183,8 +180,7 @@ class Attention(nn.Module):
     def forward(self, seen: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend from tokens ``(B, n, C)`` to keys and values."""
         taken = F.scaled_dot_product_attention(self.split(self.query(seen)), key, value)
-        mixed: Tensor = self.proj(taken.transpose(1, 2).flatten(2))
-        return mixed
+        return self.proj(taken.transpose(1, 2).flatten(2))
 
     def split(self, x: Tensor) -> Tensor:
         """Split ``(B, n, C)`` into heads, ``(B, heads, n, c)``."""

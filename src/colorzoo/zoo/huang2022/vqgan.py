@@ -6,6 +6,7 @@ Layer names match the authors' code.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -99,13 +100,11 @@ class ChromaVQGAN(nn.Module):
 
     def color_features(self, rgb: Tensor) -> Tensor:
         """Return the color features ``(B, C, h, w)`` before quantization."""
-        features: Tensor = self.quant_conv(self.encoder(rgb))
-        return features
+        return self.quant_conv(self.encoder(rgb))
 
     def gray_features(self, gray: Tensor) -> Tensor:
         """Return the features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
-        features: Tensor = self.gray_encoder(gray)
-        return features
+        return self.gray_encoder(gray)
 
     def encode(self, rgb: Tensor) -> Tensor:
         """Return the codes ``(B, h, w)``."""
@@ -117,8 +116,7 @@ class ChromaVQGAN(nn.Module):
 
     def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
         """Decode code vectors and gray features, both ``(B, C, h, w)``, to RGB ``(B, 3, H, W)``."""
-        rgb: Tensor = self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
-        return rgb
+        return self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
 
 
 class Quantizer(nn.Module):
@@ -187,8 +185,7 @@ class Encoder(nn.Module):
         x = self.conv_in(image)
         for level in self.down:
             x = level(x)
-        features: Tensor = self.conv_out(F.silu(self.norm_out(self.mid(x))))
-        return features
+        return self.conv_out(F.silu(self.norm_out(self.mid(x))))
 
 
 class Decoder(nn.Module):
@@ -221,8 +218,7 @@ class Decoder(nn.Module):
         x = self.mid(self.conv_in(features))
         for level in reversed(self.up):
             x = level(x)
-        rgb: Tensor = self.conv_out(F.silu(self.norm_out(x)))
-        return rgb
+        return self.conv_out(F.silu(self.norm_out(x)))
 
 
 class _Level(nn.Module):
@@ -243,9 +239,13 @@ class _Level(nn.Module):
         self.block = nn.ModuleList([_ResidualBlock(width, fan_out) for width in widths])
         self.attn = nn.ModuleList([_Attention(fan_out) for _ in widths if attends])
         if downsample:
-            self.downsample = _Downsample(fan_out)
+            pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
+            self.downsample = nn.Sequential(
+                OrderedDict(pad=pad, conv=nn.Conv2d(fan_out, fan_out, 3, stride=2))
+            )
         if upsample:
-            self.upsample = _Upsample(fan_out)
+            up = nn.Upsample(scale_factor=2)
+            self.upsample = nn.Sequential(OrderedDict(up=up, conv=conv3x3(fan_out, fan_out)))
 
     def forward(self, x: Tensor) -> Tensor:
         for index, block in enumerate(self.block):
@@ -266,8 +266,7 @@ class _Middle(nn.Module):
         self.block_2 = _ResidualBlock(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed: Tensor = self.block_2(self.attn_1(self.block_1(x)))
-        return mixed
+        return self.block_2(self.attn_1(self.block_1(x)))
 
 
 class _ResidualBlock(nn.Module):
@@ -282,8 +281,7 @@ class _ResidualBlock(nn.Module):
         inner = self.conv1(F.silu(self.norm1(x)))
         inner = self.conv2(F.silu(self.norm2(inner)))
         shortcut = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
-        joined: Tensor = shortcut + inner
-        return joined
+        return shortcut + inner
 
 
 class _Attention(nn.Module):
@@ -300,28 +298,6 @@ class _Attention(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value)[:, 0].mT
         mixed: Tensor = self.proj_out(attended.reshape(x.shape))
         return x + mixed
-
-
-class _Downsample(nn.Module):
-    """Convolution of stride 2 with padding only at the right and bottom."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        halved: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
-        return halved
-
-
-class _Upsample(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv = conv3x3(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        doubled: Tensor = self.conv(F.interpolate(x, scale_factor=2))
-        return doubled
 
 
 def gray_of(rgb: Tensor) -> Tensor:

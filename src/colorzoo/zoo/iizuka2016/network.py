@@ -151,8 +151,7 @@ class JointPriorNetwork(nn.Module):
         """Return low-level features of the square input, reusing those of an image of equal size."""
         if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
             return low
-        features: Tensor = self.low(self.scene_input(local))
-        return features
+        return self.low(self.scene_input(local))
 
 
 def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
 from colorzoo.networks.attention import AttentionStep, FeedStep, positions
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
 
 Size = Literal["tiny", "large"]
@@ -108,8 +109,7 @@ class ColorDecoder(nn.Module):
 
     def _embed(self, state: Tensor) -> Tensor:
         first, second, last = self.color_embed
-        embedded: Tensor = last(F.relu(second(F.relu(first(state)))))
-        return embedded
+        return last(F.relu(second(F.relu(first(state)))))
 
 
 class ColorLayer(nn.Module):
@@ -136,8 +136,7 @@ class ColorLayer(nn.Module):
         """
         state = self.cross(state, state + place, keys, tokens)
         state = self.among(state, state + place, state + place, state)
-        following: Tensor = self.feed(state)
-        return following
+        return self.feed(state)
 
 
 class DDColorNetwork(nn.Module):
@@ -152,15 +151,10 @@ class DDColorNetwork(nn.Module):
         feed: See `ColorDecoder`.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self, encoder: Encoder, widths: Sequence[int], *, queries: int, layers: int, feed: int
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
         self.encoder = encoder
         self.stride = encoder.stride
         self.pixel_decoder = PixelDecoder(encoder.channels, widths, encoder.finest)
@@ -174,7 +168,8 @@ class DDColorNetwork(nn.Module):
             lightness: ``(B, 1, H, W)`` in [0, 100], of any size.
         """
         height, width = lightness.shape[-2:]
-        padded = pad_image(lightness, self.stride)
+        # a map of one cell has another memory layout, which an exported graph does not support
+        padded = pad_to_multiple(lightness, self.stride, 2 * self.stride)
         return cut_corner(self.generate(padded, lightness_to_rgb(padded)), height, width).float()
 
     def generate(self, lightness: Tensor, gray: Tensor) -> Tensor:
@@ -184,7 +179,7 @@ class DDColorNetwork(nn.Module):
             lightness: ``(B, 1, H, W)`` in [0, 100].
             gray: ``(B, 3, H, W)``, the gray image in [0, 1].
         """
-        image = (gray - self.mean) / self.std
+        image = normalized(gray)
         maps = self.pixel_decoder(self.encoder(lightness, image))
         return self.combine(self.color_decoder(maps), maps[-1], image)
 
@@ -218,21 +213,6 @@ def used_weight(layer: nn.Module) -> Tensor:
     found = layer.divided_weight() if isinstance(layer, StoredSpectralConv) else layer.weight
     assert isinstance(found, Tensor)
     return found
-
-
-def pad_image(lightness: Tensor, stride: int) -> Tensor:
-    """Replicate-pad until both sides are multiples of ``stride`` and at least ``2 * stride``.
-
-    Maps of a single cell would have another memory layout, which an exported graph does not support.
-    """
-    height, width = lightness.shape[-2:]
-    rows, columns = (_missing(side, stride) for side in (height, width))
-    return F.pad(lightness, (0, columns, 0, rows), mode="replicate")
-
-
-def _missing(side: int, stride: int) -> int:
-    longer: Any = torch.sym_max(-side % stride, 2 * stride - side)  # supports symbolic sizes
-    return longer  # type: ignore[no-any-return]
 
 
 def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:

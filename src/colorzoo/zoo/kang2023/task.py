@@ -172,8 +172,7 @@ class ColorDiscriminator(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return scores ``(B, n)`` for RGB ``(B, 3, H, W)`` in [0, 1]; H and W are at least 64."""
-        scores: Tensor = self.layers(rgb).flatten(1)
-        return scores
+        return self.layers(rgb).flatten(1)
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:

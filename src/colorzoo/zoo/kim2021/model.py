@@ -110,14 +110,12 @@ class EdgeAwareColorization(ColoringModel):
     @property
     def hooked(self) -> HookedModel:
         """The backbone."""
-        model: HookedModel = self.backbone.model
-        return model
+        return self.backbone.model
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Colorize a batch; without scribbles, return the backbone's prediction."""
         if guidance is None or guidance.scribbles is None:
-            plain: Prediction = self.backbone.model(lightness, guidance)
-            return plain
+            return self.backbone.model(lightness, guidance)
         return self.refine(self.encode(lightness, guidance), guidance.scribbles)
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> EncodedImage:
@@ -141,8 +139,7 @@ class EdgeAwareColorization(ColoringModel):
             index, hook = hooks[name]
             residual = self.network(index, activation, drawn, lightness, near)
             changes.append(residual)
-            refined: Tensor = activation + hook.scale * residual
-            return refined
+            return activation + hook.scale * residual
 
         image = self.hooked.after_hooks(state, visit)
         if self.output_kind == "ab":

@@ -98,8 +98,7 @@ class Propagation(nn.Module):
         drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
         seen = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
         belief = _GAIN * self.belief(seen).float()
-        change: Tensor = belief * (drawn - ab)
-        return change
+        return belief * (drawn - ab)
 
     def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
         """Return the mean color of similar pixels within the radius."""
@@ -191,8 +190,7 @@ class HookBranch(nn.Module):
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
         """Return the change of the map ``(B, C, h, w)``, divided by the scale of the map."""
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
-        residual: Tensor = GAIN * self.leave(self.blocks(x))
-        return residual
+        return GAIN * self.leave(self.blocks(x))
 
 
 class EdgeNetwork(nn.Module):
@@ -259,8 +257,7 @@ class EdgeNetwork(nn.Module):
         window = window.to(activation)
         branch, read = self.branches[index], torch.cat(beside, dim=1)
         if self.reach is None or self._everywhere():
-            residual: Tensor = branch(activation, read) * window
-            return residual
+            return branch(activation, read) * window
         return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
@@ -269,8 +266,7 @@ class EdgeNetwork(nn.Module):
             return ab
         window = self._fading(scribbles, self.propagation.radius)
         if self._everywhere():
-            everywhere: Tensor = ab + window * self.propagation(ab, lightness, scribbles)
-            return everywhere
+            return ab + window * self.propagation(ab, lightness, scribbles)
         part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
         if part is None:
             return ab
@@ -339,5 +335,4 @@ def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> 
     padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")
     if stride == 1:
         return padded
-    pooled: Tensor = pool(padded, stride)  # type: ignore[operator]
-    return pooled
+    return pool(padded, stride)  # type: ignore[operator]

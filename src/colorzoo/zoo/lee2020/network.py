@@ -109,8 +109,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a map of the same shape."""
-        added: Tensor = x + self.layers(x)
-        return added
+        return x + self.layers(x)
 
 
 class Decoder(nn.Module):
@@ -211,8 +210,7 @@ class SketchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return unbounded patch scores ``(B, 1, H/16, W/16)`` of ``(B, 4, H, W)``."""
-        scores: Tensor = self.layers(x)
-        return scores
+        return self.layers(x)
 
 
 def _conv_norm(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential:

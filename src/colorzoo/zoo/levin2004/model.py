@@ -74,5 +74,4 @@ class ColorizationByOptimization(ColoringModel):
 
 
 def _to_numpy(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().cpu().double().numpy()
-    return array
+    return tensor.detach().cpu().double().numpy()

@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from colorzoo.capabilities import Transform
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.zoo.li2018.network import SMALLEST, Encoded, Labels, PhotoWCT
@@ -99,8 +99,8 @@ class ClosedFormStylization(ColoringModel):
         """Return the content ``(B, 3, H, W)`` in [0, 1] in the colors of the style."""
         with torch.autocast(content.device.type, enabled=False):  # for pooling indices and eigenvectors
             height, width = content.shape[-2:]
-            guide = _at_least(content.float(), SMALLEST)
-            images = self.network(guide, _at_least(style.float(), SMALLEST), labels)
+            guide = pad_to_multiple(content.float(), 1, SMALLEST)
+            images = self.network(guide, pad_to_multiple(style.float(), 1, SMALLEST), labels)
             found = torch.stack([self._smoothed(*pair) for pair in zip(images[-1], guide, strict=True)])
         return found[:, :, :height, :width].clamp(0, 1)
 
@@ -118,16 +118,12 @@ class ClosedFormStylization(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""
-        encoded: Encoded = self.network.encoders[-1](_at_least(lightness_to_rgb(lightness), SMALLEST))
+        encoded: Encoded = self.network.encoders[-1](
+            pad_to_multiple(lightness_to_rgb(lightness), 1, SMALLEST)
+        )
         return encoded.hooks
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 80 keys of ``photo_wct.pth``, or load the encoders from torchvision's VGG-19."""
         ours = convert_published(state_dict)
         return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}
-
-
-def _at_least(rgb: Tensor, side: int) -> Tensor:
-    """Replicate the last row and column up to a minimum side."""
-    height, width = rgb.shape[-2:]
-    return F.pad(rgb, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")

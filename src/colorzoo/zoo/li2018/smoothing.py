@@ -116,8 +116,7 @@ def smooth_guided(
     common -= guide_mean[..., :, None] * other_mean[..., None, :]
     slope: FloatImage = np.asarray(np.linalg.solve(covariance + epsilon * np.eye(3), common), np.float64)
     offset: FloatImage = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
-    filtered: FloatImage = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
-    return filtered
+    return (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
 
 
 def last_filter(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.guidance import Boxes, Points
-from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, pad_with_zeros, scaled_width
+from colorzoo.networks.blocks import cells, conv_relu_stack, pad_to_multiple, pad_with_zeros, scaled_width
 from colorzoo.networks.feature_hooks import HookState, Visit, unchanged
 from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, hint_input
 
@@ -169,14 +169,7 @@ class FusionLayer(nn.Module):
 
 def _scores(channels: int) -> nn.Sequential:
     """Return three convolutions that predict one nonnegative score channel."""
-    return nn.Sequential(
-        conv3x3(channels, HIDDEN),
-        nn.ReLU(),
-        conv3x3(HIDDEN, HIDDEN),
-        nn.ReLU(),
-        conv3x3(HIDDEN, 1),
-        nn.ReLU(),
-    )
+    return nn.Sequential(*conv_relu_stack((channels, HIDDEN, HIDDEN, 1)))
 
 
 class InstanceOutput(NamedTuple):

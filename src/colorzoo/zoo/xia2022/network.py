@@ -60,8 +60,7 @@ class SuperpixelNetwork(nn.Module):
             maps.append(x)
         for level in reversed(range(self.depth - 1)):
             x = self.layers[f"conv{level}_1"](torch.cat([maps[level], self.layers[f"deconv{level}"](x)], 1))
-        shares: Tensor = self.layers["pred_mask0"](x).softmax(dim=1)
-        return shares
+        return self.layers["pred_mask0"](x).softmax(dim=1)
 
 
 def _convolution(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential:
@@ -153,8 +152,7 @@ class FeatureNetwork(nn.Module):
         third = self.conv3_3(self.conv2_3(self.conv1_2(gray)))
         deep = self.conv7_3(self.conv6_3(self.conv5_3(self.conv4_3(third))))
         x = self.conv8_3(self.conv8up(deep) + self.conv3short8(third))
-        features: Tensor = self.conv10_2(self.conv10up(self.conv9_2(self.conv9up(x))))
-        return features
+        return self.conv10_2(self.conv10up(self.conv9_2(self.conv9up(x))))
 
 
 def _spectral_block(channels: tuple[int, ...], *, stride: int = 1) -> nn.Sequential:
@@ -186,8 +184,7 @@ class TransformerLayer(nn.Module):
     def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
         """Transform tokens ``(B, N, C)``; position encodings ``(1, N, C)`` are added to queries and keys."""
         placed = tokens + places
-        mixed: Tensor = self.feed(self.attention(tokens, placed, placed, tokens))
-        return mixed
+        return self.feed(self.attention(tokens, placed, placed, tokens))
 
 
 class Transformer(nn.Module):
@@ -263,8 +260,7 @@ class Rise(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return ``(B, fan_out, H, W)`` for ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""
         up = F.interpolate(self.conv1(x), scale_factor=2)
-        risen: Tensor = self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
-        return risen
+        return self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
 
 
 class Seen(NamedTuple):

@@ -181,8 +181,7 @@ def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
     places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(len(ab), -1, -1, -1)
 
     def off(maps: Tensor) -> Tensor:
-        error: Tensor = torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
-        return error
+        return torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
 
     color = _COLOR_WEIGHT * off(ab / AB_SCALE)
     place = _PLACE_WEIGHT * off(places) / CELL

@@ -70,8 +70,7 @@ class ResidualDenseBlock(nn.Module):
         maps = [x]
         for convolution in self.convolutions:
             maps.append(F.relu(convolution(torch.cat(maps, dim=1))))
-        joined: Tensor = x + self.join(torch.cat(maps, dim=1))
-        return joined
+        return x + self.join(torch.cat(maps, dim=1))
 
 
 class LevelNetwork(nn.Module):
@@ -113,8 +112,7 @@ class LevelNetwork(nn.Module):
         x = self.block5(x + self.reference(F.pad(histogram, (0, 1), value=1.0)[:, :, None, None]))
         if self.coarse is not None and coarse_ab is not None:
             x = x + self.coarse(color_codes(coarse_ab).to(x))
-        logits: Tensor = self.class_head(self.block8(self.block7(self.block6(x))))
-        return logits
+        return self.class_head(self.block8(self.block7(self.block6(x))))
 
     def colors(self, logits: Tensor) -> Tensor:
         """Return ab ``(B, 2, h, w)`` in CIE units, the mean of the distribution at temperature 2."""

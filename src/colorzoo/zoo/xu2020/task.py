@@ -15,6 +15,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
@@ -25,7 +26,7 @@ from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, Extensions, StylizationColorization
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
-from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_image
+from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, Encoder, keep
 
 _AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
 _TURN = (60.0, 300.0)  # range of the hue rotation of an unrelated reference in degrees
@@ -195,8 +196,8 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
         rgb: ``(B, 3, H, W)`` reconstruction.
         target: ``(B, 3, H, W)`` in [0, 1].
     """
-    found = encoder(pad_image(rgb), keep).bottom.float()
-    wanted = encoder(pad_image(target), keep).bottom.detach().float()
+    found = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
+    wanted = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
     return F.mse_loss(rgb, target), F.mse_loss(found, wanted)
 
 

@@ -14,16 +14,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.blocks import is_traced, pad_to_multiple
 from colorzoo.zoo.xu2020.transfer import (
     BOTTOM,
     EPSILON,
     LEVELS,
     PLACES,
+    SMALLEST,
+    STRIDE,
     Moments,
     TransferNetwork,
     match_moments,
-    pad_image,
     place_of,
 )
 
@@ -131,7 +132,7 @@ def windows(image: Tensor, side: int) -> Iterator[Window]:
 
 def encode_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Tensor:
     """Return the moments of a reference as `TransferNetwork.look` does."""
-    padded = pad_image(rgb)
+    padded = pad_to_multiple(rgb, STRIDE, SMALLEST)
     running = {place: RunningMoments() for place in PLACES}
 
     def record(place: str, maps: Tensor) -> Tensor:
@@ -163,7 +164,7 @@ def transfer_in_tiles(
         side: Side of the tiles in pixels, a multiple of 8.
     """
     height, width = rgb.shape[-2:]
-    padded = pad_image(rgb)
+    padded = pad_to_multiple(rgb, STRIDE, SMALLEST)
     tiles = list(windows(padded, side))
     own: dict[str, Moments] = {}  # global moments at the layers of earlier passes
     running: dict[str, RunningMoments] = {}  # at the layers of this pass

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import is_traced, scaled_width
+from colorzoo.networks.blocks import is_traced, pad_to_multiple, scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
@@ -171,8 +171,7 @@ class ReflectConv(nn.Module):
         """Convolve ``(B, C, H, W)``; height and width stay, and must be at least 2."""
         with torch.autocast(x.device.type, enabled=False):  # autocast would pad in float32
             padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
-        answer: Tensor = self.conv(padded)
-        return answer
+        return self.conv(padded)
 
 
 class Encoder(nn.Module):
@@ -238,8 +237,7 @@ class Decoder(nn.Module):
 
     def forward(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
         """Return unclipped RGB ``(B, 3, H, W)``."""
-        rgb: Tensor = self.conv1_1(self.body(encoded, adapt))
-        return rgb
+        return self.conv1_1(self.body(encoded, adapt))
 
     def body(self, encoded: EncoderMaps, adapt: Adapt, levels: int = len(LEVELS)) -> Tensor:
         """Return the features before the last convolution, ``(B, 64w, H, W)`` after all levels.
@@ -287,7 +285,7 @@ class TransferNetwork(nn.Module):
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
-        answer: Tensor = self.decoder(self.encoder(pad_image(rgb), adapt), adapt)
+        answer: Tensor = self.decoder(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), adapt), adapt)
         return answer[:, :, :height, :width].float()
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
@@ -303,7 +301,7 @@ class TransferNetwork(nn.Module):
                 seen[place] = moments(maps)
             return maps
 
-        self.decoder.body(self.encoder(pad_image(rgb), record), record)
+        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
         return self.join_embedding(seen)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
@@ -314,7 +312,7 @@ class TransferNetwork(nn.Module):
             seen[place] = maps
             return maps
 
-        self.decoder.body(self.encoder(pad_image(rgb), record), record)
+        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
         return seen
 
     def join_embedding(self, seen: Mapping[str, Moments]) -> Tensor:
@@ -358,12 +356,3 @@ def place_of(place: str, sets: tuple[str, ...]) -> str | None:
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None
-
-
-def pad_image(rgb: Tensor) -> Tensor:
-    """Replicate the last row and column until both sides fit the encoder."""
-    height, width = rgb.shape[-2:]
-    rows, columns = -height % STRIDE, -width % STRIDE
-    rows += SMALLEST - STRIDE if height + rows < SMALLEST else 0
-    columns += SMALLEST - STRIDE if width + columns < SMALLEST else 0
-    return F.pad(rgb, (0, columns, 0, rows), mode="replicate")

@@ -113,8 +113,7 @@ class NeighborAttentionHead(nn.Module):
         qkv = self.qkv(tokens).view(batch, count, 3, _HEADS, width // _HEADS)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=self.near)
-        outputs: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
-        return outputs
+        return self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
 
 
 class IColoriTNetwork(nn.Module):

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from colorzoo.color import annealed_mean, hull_centers
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import cells, conv3x3, conv_block, scaled_width, upconv4x4
+from colorzoo.networks.blocks import cells, conv_block, conv_relu_stack, scaled_width, upconv4x4
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.prediction import AbPrediction
@@ -62,14 +62,7 @@ class DistributionNetwork(nn.Module):
         self.block5 = conv_block((c512,) * 4, dilation=2)
         self.block6 = conv_block((c512,) * 4, dilation=2)
         self.block7 = conv_block((c512,) * 4)
-        self.block8 = nn.Sequential(
-            upconv4x4(c512, c256),
-            nn.ReLU(),
-            conv3x3(c256, c256),
-            nn.ReLU(),
-            conv3x3(c256, c256),
-            nn.ReLU(),
-        )
+        self.block8 = nn.Sequential(upconv4x4(c512, c256), nn.ReLU(), *conv_relu_stack((c256,) * 3))
         self.class_head = nn.Conv2d(c256, len(hull_centers()), 1)
         self.centers = nn.Parameter(hull_centers().clone(), requires_grad=False)
 
@@ -106,13 +99,11 @@ class DistributionNetwork(nn.Module):
 
     def _features(self, lightness: Tensor) -> Tensor:
         x = self.block3(self.block2(self.block1((lightness - 50) / 100)))
-        features: Tensor = self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
-        return features
+        return self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
 
     def _head(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         rows, columns = (cells(side, LOGIT_STRIDE) for side in size)
-        logits: Tensor = self.class_head(features)[:, :, :rows, :columns].float()
-        return logits
+        return self.class_head(features)[:, :, :rows, :columns].float()
 
     def _decode(self, logits: Tensor) -> Tensor:
         ab = annealed_mean(logits, self.centers, self.temperature)

@@ -63,8 +63,7 @@ class HypercolumnHead(nn.Module):
         """
         fine = [layer(each.detach()) for layer, each in zip(self.fine, (maps[0], trunk), strict=True)]
         coarse = [layer(each.detach()) for layer, each in zip(self.coarse, maps[1:], strict=True)]
-        logits: Tensor = self.classify(torch.relu(torch.stack([*fine, *coarse]).sum(dim=0)))
-        return logits
+        return self.classify(torch.relu(torch.stack([*fine, *coarse]).sum(dim=0)))
 
 
 class LocalHintsNetwork(PointNetwork):
@@ -147,8 +146,7 @@ class GlobalBranch(nn.Module):
         has_saturation = (saturation >= 0).to(saturation)
         x = self.histogram(torch.cat([histogram, has_histogram], dim=1)[:, :, None, None])
         x = x + self.saturation(torch.cat([saturation.clamp_min(0), has_saturation], dim=1)[:, :, None, None])
-        vector: Tensor = self.last_norm(self.deeper(self.norm(torch.relu(x))))
-        return vector
+        return self.last_norm(self.deeper(self.norm(torch.relu(x))))
 
 
 class GlobalNetwork(HintNetwork):

@@ -19,7 +19,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.exemplar import (
+    MULTIPLE,
     ColorNet,
     ExemplarExtensions,
     ReferenceImage,
@@ -28,7 +30,6 @@ from colorzoo.networks.exemplar import (
     convert_networks,
     enlarge,
     maps_of,
-    pad_image,
     painted_ab,
     unmatched,
     with_automatic_colors,
@@ -144,8 +145,8 @@ class DeepExemplar(ColoringModel):
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
-        padded = pad_image(lightness)
-        before = None if previous is None else pad_image(previous)
+        padded = pad_to_multiple(lightness, MULTIPLE)
+        before = None if previous is None else pad_to_multiple(previous, MULTIPLE)
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
@@ -153,7 +154,7 @@ class DeepExemplar(ColoringModel):
                 if self.extensions.unrelated == "automatic":
                     warped = with_automatic_colors(warped, features.automatic)
             else:
-                rgb = pad_image(guidance.exemplar.rgb.float())
+                rgb = pad_to_multiple(guidance.exemplar.rgb.float(), MULTIPLE)
                 reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
                 warped = self.warp(features, reference, self.architecture.tau)
         ab = self.colorize_warped(padded, warped, before)[:, :, :height, :width]
@@ -161,7 +162,7 @@ class DeepExemplar(ColoringModel):
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps at 1/2, 1/4, 1/8 and 1/16 of the size."""
-        return self.features.of_lightness(pad_image(lightness.float())).hooks
+        return self.features.of_lightness(pad_to_multiple(lightness.float(), MULTIPLE)).hooks
 
     @torch.inference_mode()
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:

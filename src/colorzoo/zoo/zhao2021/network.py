@@ -17,7 +17,7 @@ from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.exemplar_features import BorrowedTrunk
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.imagenet import normalized, outputs_of, vgg_layers
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
 from colorzoo.weights import apply_weights
@@ -27,10 +27,6 @@ AB_SCALE = 110.0
 _STRIDE = 16
 _SKIP_STEP = 4  # every fourth encoder channel is passed to the decoder
 _EPSILON = 1e-8
-_LAYERS: tuple[int | str, ...] = (
-    *(64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M"),
-    *(512, 512, 512, 512, "M", 512, 512),
-)
 _TAPS = (3, 8, 13, 22, 31)  # relu1_2, relu2_2, relu3_2, relu4_2, relu5_2
 
 
@@ -41,29 +37,17 @@ class VGGFeatures(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
     """
 
-    mean: Tensor
-    deviation: Tensor
     channels: int
     """Channels of the deepest map."""
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        from torchvision.models.vgg import make_layers  # slow import (seconds)
-
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
-        wide = [each if isinstance(each, str) else scaled_width(each, width) for each in _LAYERS]
-        self.layers = make_layers(wide)
+        self.layers = vgg_layers(19, _TAPS[-1] + 1, width=width)
         self.channels = scaled_width(512, width)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of ``(B, 3, H, W)`` RGB in [0, 1]."""
-        x, hooks = (rgb - self.mean) / self.deviation, []
-        for index, layer in enumerate(self.layers):
-            x = layer(x)
-            if index in _TAPS:
-                hooks.append(x)
-        return tuple(hooks)
+        return tuple(outputs_of(self.layers, normalized(rgb), _TAPS))
 
 
 class ColorEncoder(nn.Module):
@@ -153,8 +137,7 @@ class Down(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(B, fan_out, H/2, W/2)``."""
         x = self.widen(self.halve(x))
-        y: Tensor = (x + self.refine(x)) / math.sqrt(2)
-        return y
+        return (x + self.refine(x)) / math.sqrt(2)
 
 
 class Up(nn.Module):
@@ -183,8 +166,7 @@ class Up(nn.Module):
         """Return ``(B, fan_out, 2H, 2W)``."""
         x = F.interpolate(x, scale_factor=2, mode="bilinear")
         y = self.join(torch.cat([x, skip[:, ::_SKIP_STEP].to(x.dtype)], dim=1))
-        answer: Tensor = self.modulated(y, vector) + self.shortcut(x)
-        return answer
+        return self.modulated(y, vector) + self.shortcut(x)
 
 
 class ColorUNet(nn.Module):
@@ -229,8 +211,7 @@ class ColorUNet(nn.Module):
         x4 = self.down3(x3)
         x = self.up1(self.down4(x4), x4, vector)
         x = self.up4(self.up3(self.up2(x, x3, vector), x2, vector), x1, vector)
-        ab: Tensor = self.outc(x)
-        return ab
+        return self.outc(x)
 
 
 class Color2EmbedNetwork(nn.Module):
@@ -254,8 +235,7 @@ class Color2EmbedNetwork(nn.Module):
         """
         side = (self.reference_side, self.reference_side)
         square = F.interpolate(rgb.float(), size=side, mode="bilinear")
-        vector: Tensor = self.encoder(square)
-        return vector
+        return self.encoder(square)
 
     def forward(self, lightness: Tensor, vector: Tensor) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in CIE units for lightness ``(B, 1, H, W)`` in [0, 100], of any size."""
