@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from colorzoo.training.stages import EVERYTHING, Stage, freeze, hold_frozen, untrained_parts
+from colorzoo.training.stages import EVERYTHING, Stage, freeze, set_frozen_layers_to_eval, untrained_submodels
 
 
 def module() -> nn.Module:
@@ -32,14 +32,14 @@ def test_what_was_frozen_before_stays_frozen() -> None:
 def test_layers_of_which_nothing_is_trained_keep_their_statistics() -> None:
     found = module().train()
     freeze(found, Stage(trains=("head.*",)))
-    hold_frozen(found)
+    set_frozen_layers_to_eval(found)
     assert not found["trunk"][1].training
     assert found["head"].training
 
 
 def test_models_inside_of_random_weights_are_named() -> None:
     found = module()
-    assert list(untrained_parts(found)) == []
+    assert list(untrained_submodels(found)) == []
     for part, is_trained in ((found, False), (found["trunk"], False), (found["head"], True)):
         part.trained = is_trained
-    assert list(untrained_parts(found)) == ["trunk (Sequential)"]
+    assert list(untrained_submodels(found)) == ["trunk (Sequential)"]

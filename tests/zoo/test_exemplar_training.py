@@ -67,7 +67,7 @@ def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -
     with torch.no_grad():
         for parameter in source.parameters():
             parameter.add_(0.1)
-    model.take_from(source)
+    model.initialize_from(source)
     after, theirs = model.state_dict(), source.state_dict()
     new = ("model.network.conv1.0.", "model.network.conv1.1.", "model.segmenter.")
     new += ("model.correspondence.theta.", "model.correspondence.phi.")
@@ -78,4 +78,4 @@ def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -
 
 def test_an_ancestor_of_another_width_is_refused() -> None:
     with pytest.raises(ColorzooError, match=r"start must .* its network differs"):
-        small("chen2023", color_width=0.5).take_from(ancestor())
+        small("chen2023", color_width=0.5).initialize_from(ancestor())

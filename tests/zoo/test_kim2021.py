@@ -182,6 +182,6 @@ def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_al
 
 def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
     model = add_on(backbone_weights=None)
-    with pytest.raises(WeightsError, match="uses a model with random weights"):
+    with pytest.raises(WeightsError, match="random weights"):
         quiet_trainer(tmp_path, max_epochs=1).fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
     assert not model.trained

@@ -143,7 +143,7 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
     with pytest.raises(ColorzooError, match="stage decoder"):
         build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).setup("fit")
     again = build_model(Xu2020, TINY)
-    again.take_from(model)
+    again.initialize_from(model)
     assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 

@@ -27,7 +27,8 @@ def find_checkpoint(place: str, *, begins: bool) -> str | None:
     """Return the path of a checkpoint: the given one, or the newest below a folder.
 
     Args:
-        place: A file, the folder of a sharded checkpoint, or a folder of runs, also as ``s3://BUCKET/FOLDER``.
+        place: A file, the folder of a sharded checkpoint, or a folder of runs, also as
+            ``s3://BUCKET/FOLDER``.
         begins: Whether a folder without checkpoints starts a new training, for which None is returned.
 
     Raises:

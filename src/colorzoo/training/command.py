@@ -364,7 +364,7 @@ def check_monitors(model: ColorizationModule, trainer: Trainer) -> None:
     unknown -= {f"val/psnr_{setting}" for setting in model.validation_settings()}  # every validation has them
     if type(model).validation_step is not ColorizationModule.validation_step or not unknown:
         return
-    known = sorted(model.measuring("val").compute())
+    known = sorted(model.metrics_of("val").compute())
     for name in sorted(unknown - {*known}):
         near = difflib.get_close_matches(name, known) or known
         raise ColorzooError(f"monitor must be a value of validation, got {name!r}; use {' or '.join(near)}.")
@@ -402,7 +402,7 @@ def start_from(model: ColorizationModule, source: str) -> None:
     content = read_weights(path)
     model.load_weights(content.state_dict, name=source, published=published)
     earlier = Provenance.of(None if published else content.provenance)
-    model.note_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
+    model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
     model.continue_from(earlier.stage)
 
 

@@ -1,7 +1,7 @@
-"""Base classes of the tasks of all papers.
+"""Base classes of the Lightning modules ("tasks") of all papers.
 
-A paper's task subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`,
-fills the ``configure_*`` hooks and writes its ``training_step``. Validation, stages and provenance are here.
+The task of a paper subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`
+and defines ``training_step``. The base classes provide validation, stages of training and provenance.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
@@ -23,7 +24,7 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import MODEL_PREFIX, ColoringModel
-from colorzoo.prediction import Prediction
+from colorzoo.prediction import Prediction, shown_colors
 from colorzoo.randomness import image_generators
 from colorzoo.settings import check_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
@@ -40,18 +41,18 @@ from colorzoo.training.stages import (
     Stage,
     Start,
     freeze,
-    hold_frozen,
-    untrained_parts,
+    set_frozen_layers_to_eval,
+    untrained_submodels,
 )
-from colorzoo.training.validation import MeasuredStage, Measurement, StageMetrics, require_images
+from colorzoo.training.validation import MetricStage, StageMetrics, metric_inputs, require_images
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 
 T = TypeVar("T")
 
 
-class _OfModel(Generic[T]):
-    """Attribute of a task that reads and sets the one of its model."""
+class _ModelAttribute(Generic[T]):
+    """Attribute of a task that reads and sets the attribute of its model."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -65,33 +66,33 @@ class _OfModel(Generic[T]):
 
 
 class ColorizationModule(LightningModule):
-    """Base class of all tasks: holds a `ColoringModel` and adds losses, optimizers, stages and validation.
+    """Base class of all tasks: a `ColoringModel` with losses, optimizers, stages and validation.
 
     Examples:
         >>> task = colorzoo.create_model("zhang2017_local_small", None)
         >>> isinstance(task, ColorizationModule), sorted(task.accepts)
         (True, ['points'])
 
-    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), builds the model from them, and
-    passes it to ``super().__init__``, which records the arguments, keeps each group as an attribute of its
-    name, and runs the hooks.
+    The ``__init__`` of a subclass has dataclasses of settings as parameters (`colorzoo.settings`). It builds
+    the model and calls ``super().__init__``, which records the arguments, sets each dataclass as an attribute
+    and calls `configure_losses`.
 
     Attributes:
-        model: The model that is trained.
+        model: The trained model.
         accepts: Kinds of guidance that the model uses.
         input_kind: Input of the model: lightness or a sketch.
         output_kind: Output of the model: ab or RGB.
         trained: Whether the weights of the model were trained or loaded.
-        provenance: How the weights of the model were made.
-        stages: The stages of training by name; empty for a paper that trains everything at once.
-        label_setting: Option of the command line that sets `label_count`.
+        provenance: Record of the training of the weights.
+        stages: Stages of training by name; empty if a single stage trains all parameters.
+        label_setting: Command line option that sets `label_count`.
         stage: The current stage.
-        validation_metrics: Names of the metrics of validation; may be changed on a class or an instance.
+        validation_metrics: Names of the validation metrics; may be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
-        validation_points: Numbers of uniformly placed 6 x 6 points (Zhang et al. 2017, section 4.1) for the
-            settings of validation and test; empty for none.
-        allow_untrained: Whether ``test`` and ``predict`` may run with random weights, and ``fit`` with random
-            parts that it leaves frozen.
+        validation_points: Numbers of uniformly placed 6 x 6 points (Zhang et al. 2017, section 4.1), each a
+            setting of validation and test; empty for validation without points.
+        allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
+            weights in frozen parts.
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {}
@@ -100,35 +101,35 @@ class ColorizationModule(LightningModule):
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
     validation_points: tuple[int, ...] = ()
 
-    accepts = _OfModel[frozenset[GuidanceKind]]()
-    input_kind = _OfModel[InputKind]()
-    output_kind = _OfModel[OutputKind]()
-    trained = _OfModel[bool]()
-    provenance = _OfModel[Provenance]()
+    accepts = _ModelAttribute[frozenset[GuidanceKind]]()
+    input_kind = _ModelAttribute[InputKind]()
+    output_kind = _ModelAttribute[OutputKind]()
+    trained = _ModelAttribute[bool]()
+    provenance = _ModelAttribute[Provenance]()
 
     allow_untrained: bool
 
     def __init__(
         self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
     ) -> None:
-        """Build the task.
+        """Initialize the task.
 
         Args:
             model: The model to train.
-            stage: One of `stages`; None if there are none.
-            start: The trained model that training starts from; see `take_from`.
+            stage: A key of `stages`; None if there are none.
+            start: Trained model whose shared layers initialize this model; see `initialize_from`.
 
         Raises:
-            ColorzooError: There is no such stage, or a number is out of its range.
+            ColorzooError: The stage is unknown, or a number is out of its range.
         """
         super().__init__()
         if stage is not None and stage not in self.stages:
-            known = ", ".join(map(repr, self.stages)) or "none"
-            raise ColorzooError(f"{type(self).__name__} has no stage {stage!r}; it has {known}.")
+            known = ", ".join(self.stages) or "null"
+            raise ColorzooError(f"stage of {type(self).__name__} must be one of {known}, got {stage!r}.")
         self.save_hyperparameters(ignore="model")
         for name, group in given_groups(type(self), self.hparams).items():
             setattr(self, name, group)
-        plain = recorded_arguments(type(self), dict(self.hparams))  # what any checkpoint can hold
+        plain = recorded_arguments(type(self), dict(self.hparams))  # values that any checkpoint can store
         self.hparams.clear()
         self.save_hyperparameters(plain)
         check_arguments(type(self), self.hparams)
@@ -137,197 +138,202 @@ class ColorizationModule(LightningModule):
         self.start = Start.of(start)
         self.allow_untrained = False
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
-        self.measurement = Measurement()
+        self.measurement = nn.ModuleDict()
         self.configure_losses()
         freeze(self, EVERYTHING if stage is None else self.stages[stage])
 
     @property
     def hparams(self) -> Any:
-        """The arguments of ``__init__`` by name, as plain mappings, lists, numbers and text."""
+        """Arguments of ``__init__`` by name, as plain mappings, lists, numbers and strings."""
         return super().hparams
 
     if TYPE_CHECKING:
 
         def __call__(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-            """Color a batch; see `forward`."""
+            """Colorize a batch; see `forward`."""
             ...
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; see `ColoringModel.forward`."""
+        """Colorize a batch; see `ColoringModel.forward`."""
         prediction: Prediction = self.model(lightness, guidance)
         return prediction
 
     def configure_losses(self) -> None:
-        """Build what the losses need; nothing by default."""
+        """Build the modules and buffers of the losses; the default does nothing."""
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
-        """Load weights into the model, and from a checkpoint also the discriminator.
+        """Load weights into the model, and from a checkpoint also into the discriminator.
 
         Args:
             state_dict: Tensors by name.
-            name: How a message calls these weights.
-            published: The names are the authors'.
+            name: Name of the weights in error messages.
+            published: Whether the tensors have the authors' names.
 
         Raises:
-            WeightsError: Keys are missing, unexpected or of another shape.
+            WeightsError: Keys are missing or unexpected, or a shape differs.
         """
         self.model.load_weights(state_dict, name=name, published=published)
         if not published:
             self.load_other_weights(state_dict, name=name)
 
     def load_other_weights(self, state_dict: Mapping[str, Tensor], *, name: str) -> None:
-        """Load the weights of a state dict that belong to the task, such as those of a discriminator.
+        """Load the weights of the task's own modules, such as a discriminator.
 
         Args:
-            state_dict: Tensors by name; networks that it does not hold keep theirs.
-            name: How a message calls these weights.
+            state_dict: Tensors by name; modules without any tensor keep their weights.
+            name: Name of the weights in error messages.
 
         Raises:
-            WeightsError: Keys are missing, unexpected or of another shape.
+            WeightsError: Keys are missing or unexpected, or a shape differs.
         """
         parts = self._modules.keys() - {"model"}
         others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
         if others:
-            held = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
-            apply_weights(self, {**held, **others}, name=name, published=False)
+            own = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
+            apply_weights(self, {**own, **others}, name=name, published=False)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' checkpoint; see `ColoringModel.load_published_state_dict`."""
         self.model.load_published_state_dict(state_dict)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all layers except those that the stage leaves frozen."""
+        """Set the mode of all layers except the layers that the stage freezes."""
         super().train(mode)
-        hold_frozen(self)
+        set_frozen_layers_to_eval(self)
         return self
 
     def configure_model(self) -> None:
-        """Shard the weights over all processes, under Lightning's ``ModelParallelStrategy`` (FSDP).
+        """Shard the weights over all processes if the strategy is ``ModelParallelStrategy`` (FSDP).
 
         Raises:
             ColorzooError: The model has scalar weights, or the run averages weights.
         """
         if self.device_mesh is None:
             return
-        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-
         if any(isinstance(callback, WeightAveraging) for callback in cast(Any, self.trainer).callbacks):
-            raise ColorzooError("sharded weights are not averaged; remove EMAWeightAveraging, or use DDP.")
+            raise ColorzooError(
+                "FSDP does not support weight averaging. Remove EMAWeightAveraging, or use DDP."
+            )
         if scalars := [name for name, weight in self.named_parameters() if not weight.ndim]:
-            raise ColorzooError(f"scalar weights ({', '.join(scalars)}) cannot be sharded; use DDP.")
-        fully_shard(self.to(memory_format=torch.contiguous_format))  # it takes no other weights
-        register_fsdp_forward_method(self, "training_step")  # it calls parts of the model, not the whole one
+            raise ColorzooError(f"FSDP does not support scalar weights ({', '.join(scalars)}). Use DDP.")
+        fully_shard(self.to(memory_format=torch.contiguous_format))  # channels_last is not supported
+        register_fsdp_forward_method(self, "training_step")  # training_step may call submodules of the model
 
     def setup(self, stage: str) -> None:
-        """Begin training: copy the weights of the starting model, unless weights were loaded already.
+        """Before training, copy the weights of the start model unless weights were loaded already.
 
         Raises:
-            WeightsError: The starting model, or one whose layers this one uses, has no trained weights.
-            DataError: The training learns classes of images, and the data has none or more of them.
+            WeightsError: The start model, or a model inside this model, has random weights.
+            DataError: See `label_count`.
         """
         if stage != "fit":
             return
         self._require_labels()
-        untrained = list(untrained_parts(self.model))
+        untrained = list(untrained_submodels(self.model))
         if untrained and not self.allow_untrained:
             raise WeightsError(
-                f"{type(self).__name__} uses a model with random weights: {', '.join(untrained)}; get its "
-                "weights first (`colorzoo weights list`), name another one, or set --allow_untrained true."
+                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. Get "
+                "their weights (`colorzoo weights list`), choose another model, or set --allow_untrained "
+                "true."
             )
-        if self.provenance.steps:  # of weights that `create_model` loaded: this training starts from them
+        if self.provenance.steps:  # weights that `create_model` loaded
             earlier = self.provenance
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
-            self.note_start({"model": earlier.model}, earlier)
+            self.record_start({"model": earlier.model}, earlier)
             self.continue_from(earlier.stage)
         if self.start is not None and not self.trained:
             name = self.start.model
             source = create_task(name, self.start.weights, kind=ColorizationModule)
             require_trained(source, f"start={name!r}", name)
-            self.take_from(source)
-            self.note_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
+            self.initialize_from(source)
+            self.record_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
 
     @property
     def label_count(self) -> int:
-        """Number of classes of images that the training learns to tell apart, 0 for none.
+        """Number of image classes that the model predicts; 0 for a model without classification.
 
-        It is compared with the `ImageDataModule.label_count` of the data before the training.
+        If it is not 0, ``fit`` raises `DataError` for data without labels or with more classes.
         """
         return 0
 
     def _require_labels(self) -> None:
-        data = getattr(self._trainer, "datamodule", None)  # `trainer` raises where there is none
+        data = getattr(self._trainer, "datamodule", None)  # the property `trainer` raises without a Trainer
         if not self.label_count or not isinstance(data, ImageDataModule):
             return
-        learned = f"{type(self).__name__} learns {self.label_count} classes of images"
+        predicted = f"{type(self).__name__} predicts {self.label_count} image classes"
         if not (found := data.label_count):
             raise DataError(
-                f"{learned} and the images have none; give data with labels (--data.labels true), or set "
+                f"{predicted}, but the images have no labels. Set --data.labels true, or "
                 f"{self.label_setting} 0."
             )
         if found > self.label_count:
-            raise DataError(f"{learned} and the data has {found}; set {self.label_setting} {found}.")
+            raise DataError(f"{predicted}, but the data has {found}. Set {self.label_setting} {found}.")
 
-    def take_from(self, source: ColorizationModule) -> None:
-        """Copy the weights that this model shares with the one that its training starts from.
+    def initialize_from(self, source: ColorizationModule) -> None:
+        """Copy the layers that this model shares with the start model.
 
         Raises:
-            ColorzooError: It shares nothing, or has other shapes.
+            ColorzooError: No layers are shared, or shapes differ.
         """
         raise ColorzooError(
-            f"{type(self).__name__} cannot start from another model ({type(source).__name__})."
+            f"start of {type(self).__name__} must be null, because no layers are shared with "
+            f"{type(source).__name__}."
         )
 
     def continue_from(self, stage: str | None) -> None:
-        """Begin this stage with weights that were loaded from the end of another one; nothing by default.
+        """Prepare the current stage after weights of an earlier stage were loaded; the default does nothing.
 
         Args:
-            stage: The stage that the loaded weights were trained in, or None if their file does not record
-                it.
+            stage: Stage in which the loaded weights were trained; None if the file does not record it.
         """
 
-    def note_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
-        """Record the weights that training starts from."""
+    def record_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
+        """Record the initial weights of the training in the provenance."""
         self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
 
     def on_fit_start(self) -> None:
-        """Switch a model of `create_model` from evaluation to training, which the Trainer does not do."""
+        """Set training mode and build the metrics.
+
+        `create_model` returns a model in evaluation mode, which the Trainer would keep. Metrics are built
+        here so that a missing network ends the run before the first step.
+        """
         if self.training:
-            hold_frozen(self)  # and leave other layers in the mode that the caller set
+            set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set
         else:
             self.train()
-        self.measuring("val")  # a metric whose weights are missing ends the run now, not after an epoch
+        self.metrics_of("val")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Check the batch and count its images, before a callback saves the state.
+        """Count the images of the batch, before a callback saves the state.
 
         Raises:
-            DataError: It is none of images, as a DataModule of the user's may give.
+            DataError: The batch of a custom DataModule has no images.
         """
         require_images(batch)
-        seen = len(batch["rgb"]) * self.trainer.world_size
-        self.provenance = replace(self.provenance, images=self.provenance.images + seen)
+        count = len(batch["rgb"]) * self.trainer.world_size
+        self.provenance = replace(self.provenance, images=self.provenance.images + count)
 
     def log_losses(self, losses: Mapping[str, Tensor], images: int) -> None:
         """Log the losses of a step as ``train/NAME``, averaged over all processes.
 
         Args:
             losses: Scalars by name.
-            images: Images in the batch.
+            images: Number of images in the batch.
         """
         named = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.log_dict(named, batch_size=images, sync_dist=True)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings in which validation and test color each image."""
+        """Return the names of the guidance settings in which validation and test colorize each image."""
         return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the guidance of one setting.
+        """Return the guidance of a setting.
 
         Args:
-            setting: One of `validation_settings`.
-            lab: ``(B, 3, H, W)`` truth.
-            seeds: ``(B,)``; an image gets the same hints in every epoch.
+            setting: A name from `validation_settings`.
+            lab: ``(B, 3, H, W)`` ground truth.
+            seeds: ``(B,)`` seeds of the images, equal in every epoch.
         """
         if not self.validation_points:
             return Guidance()
@@ -336,27 +342,31 @@ class ColorizationModule(LightningModule):
         return Guidance(points=points)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
-        """Return each setting with its guidance, in the order of `validation_settings`.
+        """Yield each setting with its guidance, in the order of `validation_settings`.
 
         Args:
-            batch: The batch; it holds the sketches of models that read sketches.
-            lab: ``(B, 3, H, W)`` truth.
+            batch: The batch; contains ``sketch`` if the model reads sketches.
+            lab: ``(B, 3, H, W)`` ground truth.
         """
         for setting in self.validation_settings():
             yield setting, self.validation_guidance(setting, lab, batch["seed"])
 
-    def measuring(self, stage: MeasuredStage) -> StageMetrics:
-        """Return the metrics of a stage, rebuilt if their names have changed.
+    def metrics_of(self, stage: MetricStage) -> StageMetrics:
+        """Return the metrics of a stage, rebuilt after a change of their names.
 
         Raises:
-            DataError: There is no such metric, or batches do not hold what it needs.
+            DataError: A metric is unknown or requires inputs that batches do not contain.
             WeightsError: The weights of a metric's network are missing.
         """
         names = self.validation_metrics if stage == "val" else self.test_metrics
-        return self.measurement.of(stage, self.validation_settings(), names, self.device)
+        if stage not in self.measurement or cast(StageMetrics, self.measurement[stage]).names != names:
+            with torch.inference_mode(False):  # inference tensors cannot be moved to another device
+                metrics = StageMetrics(stage, self.validation_settings(), names)
+                self.measurement[stage] = metrics.to(self.device)
+        return cast(StageMetrics, self.measurement[stage])
 
     def on_validation_start(self) -> None:
-        """Gather sharded weights once: processes may have different numbers of batches."""
+        """Gather sharded weights once, because processes may have different numbers of batches."""
         self._gather_weights()
 
     def on_validation_end(self) -> None:
@@ -366,42 +376,58 @@ class ColorizationModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Reset the metrics."""
-        self.measuring("val").reset()
+        self.metrics_of("val").reset()
 
     def on_test_epoch_start(self) -> None:
         """Reset the metrics."""
-        self.measuring("test").reset()
+        self.metrics_of("test").reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Color the batch in every setting and measure it by `validation_metrics`."""
-        self.measuring("val").measure(self, batch)
+        """Colorize the batch in every setting and update `validation_metrics`."""
+        self._update_metrics("val", batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Color the batch in every setting and measure it by `test_metrics`."""
-        self.measuring("test").measure(self, batch)
+        """Colorize the batch in every setting and update `test_metrics`."""
+        self._update_metrics("test", batch)
+
+    def _update_metrics(self, stage: MetricStage, batch: Batch) -> None:
+        require_images(batch)
+        metrics, lab = self.metrics_of(stage), rgb_to_lab(batch["rgb"])
+        if self.input_kind == "sketch":
+            batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
+        network_input = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
+        for setting, guidance in self.validation_guidances(batch, lab):
+            colors = shown_colors(self(network_input, guidance), network_input)
+            metrics.update(setting, metric_inputs(batch, lab, colors, guidance, metrics.used_inputs()))
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics as ``val/METRIC_SETTING``."""
-        # all processes have the same values already; without sync_dist Lightning warns
-        self.log_dict(self.measuring("val").finish(), sync_dist=True)
+        self._log_metrics("val")
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics as ``test/METRIC_SETTING``."""
-        self.log_dict(self.measuring("test").finish(), sync_dist=True)
+        self._log_metrics("test")
+
+    def _log_metrics(self, stage: MetricStage) -> None:
+        metrics = self.metrics_of(stage)
+        # the values are equal in all processes already; without sync_dist Lightning warns
+        self.log_dict(metrics.compute(), sync_dist=True)
+        metrics.reset()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
-        seen = sketches_of(batch) if self.input_kind == "sketch" else rgb_to_lab(batch["rgb"])[:, :1]
-        return self(seen, Guidance()).to_rgb(seen)
+        """Return the batch colorized without guidance, ``(B, 3, H, W)`` in [0, 1]."""
+        sketch = self.input_kind == "sketch"
+        network_input = sketches_of(batch) if sketch else rgb_to_lab(batch["rgb"])[:, :1]
+        return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Record in the checkpoint whether and how these weights were trained."""
-        checkpoint["trained"] = self.trained or checkpoint.get("global_step", 0) > 0
+        """Store `trained` and the provenance in the checkpoint."""
         steps = int(checkpoint.get("global_step", 0))
+        checkpoint["trained"] = self.trained or steps > 0
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore whether and how the weights were trained; without a record they count as trained."""
+        """Restore `trained` (True if the checkpoint does not contain it) and the provenance."""
         self.trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
@@ -411,32 +437,29 @@ class ColorizationModule(LightningModule):
         self.trained = self.trained or self.trainer.global_step > 0
 
     def on_test_start(self) -> None:
-        """Refuse random weights; gather sharded ones.
+        """Gather sharded weights.
 
         Raises:
-            WeightsError: Nothing was loaded or trained, and `allow_untrained` is false.
+            WeightsError: The weights are random and `allow_untrained` is False.
         """
-        self._require_trained()
+        self.on_predict_start()
         self._gather_weights()
 
     def on_predict_start(self) -> None:
-        """Refuse random weights, as `on_test_start` does."""
-        self._require_trained()
+        """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
+        if not (self.trained or self.allow_untrained):
+            raise WeightsError(
+                f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE, or "
+                "accept random weights with --allow_untrained true."
+            )
 
     def _gather_weights(self) -> None:
         if self.device_mesh is not None:
             cast(Any, self).unshard()
 
-    def _require_trained(self) -> None:
-        if not (self.trained or self.allow_untrained):
-            raise WeightsError(
-                f"{type(self).__name__} has random weights; give --ckpt_path FILE or --init_from FILE, "
-                "or --allow_untrained true if that is what you want."
-            )
-
 
 class SingleOptimizerModule(ColorizationModule):
-    """Base class of the tasks with one optimizer and a schedule by steps.
+    """Base class of the tasks with one optimizer and a schedule in optimizer steps.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
@@ -472,11 +495,11 @@ class SingleOptimizerModule(ColorizationModule):
         super().__init__(model, stage=stage, start=start)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
-        """Return the parameters to train, in groups of the optimizer's options."""
+        """Return the parameter groups of the optimizer."""
         return parameter_groups(self)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizer, and its schedule by steps."""
+        """Return the optimizer and its schedule in steps."""
         groups = self.optimized_parameters()
         optimizer, scheduler = build(self.make_optimizer, self.make_scheduler, groups, self.trainer)
         if scheduler is None:
@@ -485,7 +508,7 @@ class SingleOptimizerModule(ColorizationModule):
 
 
 class TrainingFreeModule(ColorizationModule):
-    """Base class of algorithms without weights: validated, tested and used like every model, never trained.
+    """Base class of algorithms without weights, which support ``validate`` and ``test`` but not ``fit``.
 
     Examples:
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
@@ -495,20 +518,12 @@ class TrainingFreeModule(ColorizationModule):
     """
 
     def training_step(self, *_: Any) -> NoReturn:
-        """Refuse to train.
-
-        Raises:
-            ColorzooError: Always.
-        """
+        """Raise `ColorzooError`, because there are no weights to train."""
         raise ColorzooError(
-            f"{type(self).__name__} has nothing to train; measure it with `colorzoo validate` or `test`, "
-            "or choose a model with weights (`colorzoo models`)."
+            f"--model must be a model with weights (see `colorzoo models`) for fit, got "
+            f"{type(self).__name__}."
         )
 
     def configure_optimizers(self) -> NoReturn:
-        """Refuse to train; a Trainer calls this first.
-
-        Raises:
-            ColorzooError: Always.
-        """
+        """Raise `ColorzooError`; a Trainer calls this before ``training_step``."""
         self.training_step()

@@ -1,4 +1,4 @@
-"""Stages of training, frozen layers, and the model that training starts from."""
+"""Stages of training, frozen layers, and the initial weights of a training."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from colorzoo.errors import WeightsError
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a paper's training.
+    """A stage of a paper's training, which trains a subset of the parameters.
 
     Examples:
         >>> Stage(trains=("model.network.*",), leaves=("*.trunk.*",)).trained("model.network.head.weight")
         True
 
     Attributes:
-        trains: Shell-style patterns of the names of the parameters that it trains (``model.network.*``); all
-            others are frozen.
-        leaves: Patterns of those among them that stay frozen.
+        trains: Shell-style patterns of parameter names (``model.network.*``); all other parameters are
+            frozen.
+        leaves: Patterns of parameters that stay frozen although ``trains`` matches them.
     """
 
     trains: tuple[str, ...] = ("*",)
     leaves: tuple[str, ...] = ()
 
     def trained(self, name: str) -> bool:
-        """Return whether the stage trains a parameter of this name."""
+        """Return whether the stage trains the parameter of a name."""
         return _matches(name, self.trains) and not _matches(name, self.leaves)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 EVERYTHING = Stage()
@@ -39,39 +43,39 @@ EVERYTHING = Stage()
 
 @dataclass(frozen=True)
 class Start:
-    """The trained model that a training starts from.
+    """The trained model whose shared layers initialize a training.
 
     Examples:
         >>> Start("zhang2017_local_small").weights
         'default'
 
     Attributes:
-        model: Its registered name.
-        weights: Its weights, see `create_model`.
+        model: Registered name of the model.
+        weights: Weights of the model; see `create_model`.
     """
 
     model: str
     weights: str = "default"
 
     @classmethod
-    def of(cls, given: Start | Mapping[str, Any] | str | None) -> Start | None:
-        """Return a start that is given as such, as the model's name, or as a mapping (from a checkpoint)."""
-        if given is None or isinstance(given, Start):
-            return given
-        return cls(given) if isinstance(given, str) else cls(**given)
+    def of(cls, value: Start | Mapping[str, Any] | str | None) -> Start | None:
+        """Return a `Start` from a model name or from the mapping in a checkpoint."""
+        if value is None or isinstance(value, Start):
+            return value
+        return cls(value) if isinstance(value, str) else cls(**value)
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:
-    """Freeze all parameters that the stage does not train; those frozen before stay frozen."""
+    """Freeze all parameters that the stage does not train; parameters frozen before stay frozen."""
     for name, parameter in module.named_parameters():
         if not stage.trained(name):
             parameter.requires_grad_(False)
 
 
-def hold_frozen(module: nn.Module) -> None:
-    """Put every layer whose parameters are all frozen into evaluation mode.
+def set_frozen_layers_to_eval(module: nn.Module) -> None:
+    """Set every layer whose parameters are all frozen to evaluation mode.
 
-    Frozen normalizations then keep their statistics in any mode of the module.
+    Frozen BatchNorm layers then keep their running statistics.
     """
     for layer in module.modules():
         own = list(layer.parameters(recurse=False))
@@ -80,29 +84,22 @@ def hold_frozen(module: nn.Module) -> None:
 
 
 def require_frozen(trained: bool, use: str, convert: str) -> None:
-    """Refuse a training over frozen features of published weights, if these are random.
+    """Raise `WeightsError` if a training would use a frozen feature network with random weights.
 
     Args:
         trained: Whether weights were loaded.
-        use: What the training does with the features, for the message: ``"Name2018 compares ..."``.
-        convert: Arguments of ``colorzoo weights convert`` that make the file to begin with.
-
-    Raises:
-        WeightsError: None were loaded.
+        use: Use of the network, for the message: ``"Name2018 compares ..."``.
+        convert: Arguments of ``colorzoo weights convert`` that create the weight file.
     """
     if not trained:
         raise WeightsError(
-            f"{use}, which stays frozen: convert it by `colorzoo weights convert {convert} "
-            "features.safetensors` and give --init_from features.safetensors."
+            f"{use}, which stays frozen. Run `colorzoo weights convert {convert} features.safetensors` and "
+            "set --init_from features.safetensors."
         )
 
 
-def untrained_parts(module: nn.Module) -> Iterator[str]:
+def untrained_submodels(module: nn.Module) -> Iterator[str]:
     """Yield the names of the models inside a model whose weights are random."""
     for name, part in module.named_modules():
         if name and getattr(part, "trained", True) is False:
             yield f"{name} ({type(part).__name__})"
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -107,7 +107,7 @@ class Chen2023(ExemplarGANModule):
             load_segmenter(self.model.segmenter, path)
             self.missing_weights.discard("STEGO")
 
-    def take_from(self, source: ColorizationModule) -> None:
+    def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the ancestor's weights with VGG-19, except for layers that are new in SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")

@@ -86,7 +86,7 @@ class Su2020(SingleOptimizerModule):
         model = InstanceColorization(architecture, extensions, detector)
         super().__init__(model, stage=stage, start=start, **optimization)
 
-    def take_from(self, source: ColorizationModule) -> None:
+    def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model, or of another model of this class.
 
         Raises:

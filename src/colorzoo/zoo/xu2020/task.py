@@ -108,7 +108,7 @@ class Xu2020(SingleOptimizerModule):
         if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
             require_frozen(self.trained, "stage decoder needs a trained encoder", "xu2020 VGG19.pth")
 
-    def take_from(self, source: ColorizationModule) -> None:
+    def initialize_from(self, source: ColorizationModule) -> None:
         """Copy another model of this class, or copy a Local Hints model to the colorization sub-net.
 
         Raises:

@@ -81,7 +81,7 @@ class Zhang2016(SingleOptimizerModule):
         weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
-    def take_from(self, source: ColorizationModule) -> None:
+    def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the trunk of a Zhang 2017 model."""
         copy_trunk(source.model, self.model.network)
 

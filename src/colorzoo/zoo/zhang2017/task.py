@@ -132,7 +132,7 @@ class Zhang2017Local(SingleOptimizerModule):
         """The head that sends no gradient into the trunk in this stage."""
         return LOCAL_STAGES[self.stage or "regression"].detach
 
-    def take_from(self, source: ColorizationModule) -> None:
+    def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the layers that a Local Hints model shares with this model."""
         copy_shared_layers(source.model.network, self.model.network)
 
@@ -205,7 +205,7 @@ class Zhang2017Global(SingleOptimizerModule):
         self.delta = delta
         super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
 
-    def take_from(self, source: ColorizationModule) -> None:
+    def initialize_from(self, source: ColorizationModule) -> None:
         """Copy a Local Hints model's layers; the branch starts at zero, so the colors are unchanged."""
         copy_shared_layers(source.model.network, self.model.network)
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
