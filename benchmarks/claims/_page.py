@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -15,44 +14,45 @@ from typing import Any
 
 from benchmarks._common import write_text
 from benchmarks.claims._claim import Claim, adjusted
-from benchmarks.claims._experiment import ENOUGH, LOOKS, read_result, rounded
+from benchmarks.claims._experiment import ENOUGH, read_result, rounded
 from colorzoo.evaluation.statistics import Estimate
 
 INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 
 # Claims of the papers
 
-The papers' claims, measured on held-out images with the weights that ship: a sixteenth of the papers'
-parameters, trained on thousands of images, not a million. So effects are compared, not levels.
+See which claims of the papers our measurements reproduce, and measure a paper again:
 
-The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the numbers:
+```bash
+python -m benchmarks.claims zhang2017 --data DATA --count 100
+```
 
-- **reproduced**: the 95 % interval of the effect (bootstrap over images) lies on the paper's side of zero,
-  and the effect is at least half of the paper's.
-- **sign reproduced**: it lies on the paper's side, and the paper states no comparable number; for a claim of
-  no harm, the interval lies above the margin.
-- **direction only**: it lies on the paper's side, but the effect is less than half of the paper's.
-- **inconclusive**: it reaches zero (or the margin), is not known, or chance may explain it among so many
-  rows: p is 0.05 or more after Holm's adjustment over the page.
-- **not reproduced**: it lies on the other side.
-- †: weights or code are newer than the numbers; [claims.json](claims.json) names which (`stale`).
+All claims are measured on test images with the weights inside the package. These models have about a
+sixteenth of the parameters of the papers and were trained on thousands of images instead of a million.
+Therefore effects are compared, not absolute values. The verdicts follow fixed rules
+(`benchmarks/claims/_claim.py`). The interval is the 95 % bootstrap interval of the effect over images:
 
-*Recalled* marks a number that was remembered, not read in the paper.
+- **reproduced**: the interval has the sign of the paper, and the effect is at least half of the paper's
+  effect.
+- **sign reproduced**: the interval has the sign of the paper, which states no comparable number. For a
+  claim of no harm: the interval lies above the margin.
+- **direction only**: the interval has the sign of the paper, but the effect is less than half of the
+  paper's effect.
+- **inconclusive**: the interval contains zero (or the margin) or is unknown, or p is at least 0.05 after
+  Holm's correction for all claims.
+- **not reproduced**: the interval has the opposite sign.
 
-`python -m benchmarks.claims PAPER --data DATA [--count 100]` measures a paper; after a change of the code,
-three recorded images decide whether the others are measured again. In the plots, each row has its own scale
-with zero in the middle; the bar is the interval and the cross the paper's effect.
-`docs/claims/data` has the numbers of each image.
+† marks numbers that are older than the weights or the code ([claims.json](claims.json), `stale`).
+*Recalled* marks a number that was quoted from memory. A dash marks a paper without a comparable number. In
+the plots, each row has its own scale with zero in the middle; the bar is the interval, and the cross is the
+effect in the paper. `docs/claims/data` contains the numbers of each image."""
+LOOKS_NOTE = """## Repeated evaluation
 
-On 2026-11-27 the rows of 301 evaluation images were removed, so most claims rest on fewer images than
-before. The training list of `colorzoo2026` contained these images (`benchmarks/seen_in_training.txt`). No
-model on this page was trained with that list."""
-LOOKS_NOTE = """## Looks at the images
-
-No setting, rule or margin was chosen on these numbers, but their author had seen older ones. Two choices of
-weights looked at images shown here: those of `zhang2017_local_small` (60 of `photos/val`), and the
-rejection of a further training of `su2020_small` (24 of COCO). [looks.csv](looks.csv) counts every run over a
-set: a set that was looked at often proves less."""
+Rules and margins were not chosen on these numbers, but their author knew earlier numbers. Two choices of
+weights used images of this page: the weights of `zhang2017_local_small` (60 of `photos/val`) and a rejected
+training of `su2020_small` (24 of COCO). [looks.csv](looks.csv) lists each evaluation of a set of images; a
+set that was evaluated often proves less."""
+NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
     r"beyond chance|no comparable size is stated|the interval reaches zero|no interval is known"
@@ -85,7 +85,6 @@ def page_and_json(papers: Sequence[ModuleType], out: Path) -> dict[str, str]:
         head([claim for claims in found.values() for claim in claims]),
         *sections,
         LOOKS_NOTE,
-        looks_table(out / LOOKS),
     ]
     return {"index.md": "\n\n".join(page) + "\n", "claims.json": json.dumps(rows, indent=1) + "\n"}
 
@@ -103,11 +102,11 @@ def head(claims: Sequence[Claim]) -> str:
     old = sum(bool(claim.stale) for claim in claims)
     lines = [
         f"{len(claims)} claims; {few} rest on fewer than {ENOUGH} images, pairs or rounds.",
-        f"- **{len(stated)} have a number of the paper's to meet**: {counts(stated) or 'none'}.",
-        f"- **{len(others)} have none**, so that only the sign is tested: {counts(others) or 'none'}.",
+        f"- **{len(stated)} have a number in the paper**: {counts(stated) or 'none'}.",
+        f"- **{len(others)} have none**, so only the sign is tested: {counts(others) or 'none'}.",
     ]
     if old:
-        lines.append(f"- **{old} wait for a new measurement** (†).")
+        lines.append(f"- **{old} are older than the weights or the code** (†).")
     return "\n".join([lines[0], "", *lines[1:]])
 
 
@@ -137,10 +136,11 @@ def claims_of(paper: ModuleType, out: Path) -> list[Claim] | None:
 
 def table(claims: Sequence[Claim]) -> str:
     """Return claims as a table in Markdown."""
-    lines = ["| claim | the paper | here (95 %) | n | verdict |", "|---|---|---|---|---|"]
+    lines = ["| claim | paper | effect (95 % interval) | images | verdict |", "|---|---|---|---|---|"]
     for claim in claims:
         stale = "†" if claim.stale else ""
-        number = f"{claim.paper_number} (recalled)" if claim.recalled else claim.paper_number
+        number = "-" if claim.paper_number in NO_NUMBER else claim.paper_number
+        number += " (recalled)" if claim.recalled else ""
         lines.append(
             f"| {claim.claim} | {number} | {effect_text(claim.ours, claim.unit)} "
             f"| {claim.images} | **{claim.verdict}**{stale}{note_of(claim.reason)} |"
@@ -152,7 +152,7 @@ def note_of(reason: str) -> str:
     """Return what a reason says beyond the rules at the head of the page, to follow the verdict."""
     chance = re.search(r"may be chance among \d+ tests \((p [\d.e-]+)", reason)
     kept = [part for part in reason.split("; ") if not _RULES.search(part)]
-    notes = [_EARLIER.sub(r"[recorded earlier](\1): \2", each) for each in kept]
+    notes = [_EARLIER.sub(r"[measured earlier](\1): \2", each) for each in kept]
     return "".join(f"; {each}" for each in [*([chance[1]] if chance else []), *notes])
 
 
@@ -160,19 +160,8 @@ def effect_text(ours: Estimate, unit: str) -> str:
     """Return an effect with its interval and unit, to three digits."""
     digits = max(0, 2 - math.floor(math.log10(abs(ours.value)))) if ours.value else 2
     digits = min(digits, 4)
-    span = "" if math.isnan(ours.low) else f" ({ours.low:+.{digits}f} to {ours.high:+.{digits}f})"
+    span = "" if math.isnan(ours.low) else f" [{ours.low:+.{digits}f}, {ours.high:+.{digits}f}]"
     return f"{ours.value:+.{digits}f}{span} {unit}"
-
-
-def looks_table(path: Path) -> str:
-    """Return the number of looks at each set of images."""
-    looks = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
-    lines = ["| images | looks | images shown in all | last |", "|---|---|---|---|"]
-    for name in sorted({look["set_name"] for look in looks}):
-        own = [look for look in looks if look["set_name"] == name]
-        shown = sum(int(look["count"]) for look in own)
-        lines.append(f"| {name} | {len(own)} | {shown} | {max(look['date'] for look in own)} |")
-    return "\n".join(lines)
 
 
 def to_dict(paper: str, claim: Claim) -> dict[str, Any]:

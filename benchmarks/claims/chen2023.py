@@ -32,14 +32,12 @@ from colorzoo.networks.matching import match, unit_features
 
 PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
-INTRO = """`chen2023_small` on images of COCO, none of which it was trained on: central squares of 192
-pixels, each with a random reference that shares a class with it; errors are distances in ab.
-*Global* matching is one class for all, with the same weights. *At wrong places*: the true classes of the
-image moved by half its height and width, so that about as few places match as with the true ones. In the
-rows on mismatches the true label maps are the classes; in those on their number its own clusters are, merged
-when used, not when trained. *Classifier*: EfficientNet-Lite0 in place of ResNet-101, on photos of ImageNet
-that it may know; the reference is the photo that it finds most alike in gray. The paper's FID needs a network
-that cannot be had here."""
+INTRO = """`chen2023_small` on COCO images that it was not trained on: central squares of 192 pixels, each
+with a random reference that shares a class with it. Errors are distances in ab. *Global matching* treats
+all pixels as one class. *Shifted classes* are the true classes, shifted by half the image size, so that
+about equally many pixels find a match. *Classifier*: EfficientNet-Lite0 instead of ResNet-101, on ImageNet
+photos that may be in its training set. The paper's FID is not comparable, because its network is not
+available."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)
@@ -199,28 +197,28 @@ RECOGNIZED = Experiment("chen2023-recognized", (NAME,), "photos/val pairs", find
 EXPERIMENTS = (MISMATCH, NUMBER, MISPLACED, RECOGNIZED)
 RECOGNITION = (  # claim, larger, smaller, the paper's difference in words and as a number
     (
-        "a classifier recognizes 22 classes better than one (top-1)",
+        "a classifier recognizes results with 22 classes better than with one (top-1)",
         "22 classes top1",
         "1 classes top1",
         "+0.0112 (ResNet-101)",
         0.7225 - 0.7113,
     ),
     (
-        "a classifier recognizes 22 classes better than one (top-5)",
+        "a classifier recognizes results with 22 classes better than with one (top-5)",
         "22 classes top5",
         "1 classes top5",
         "+0.0078 (ResNet-101)",
         0.9125 - 0.9047,
     ),
     (
-        "a classifier recognizes its colors better than gray (top-1)",
+        "a classifier recognizes its results better than gray images (top-1)",
         "22 classes top1",
         "gray top1",
         "+0.0641 (ResNet-101)",
         0.7225 - 0.6584,
     ),
     (
-        "a classifier recognizes its colors better than gray (top-5)",
+        "a classifier recognizes its results better than gray images (top-5)",
         "22 classes top5",
         "gray top5",
         "+0.0332 (ResNet-101)",
@@ -234,30 +232,30 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     result, by_count, misplaced, recognized = (results[each.name] for each in EXPERIMENTS)
     rows = [
         make_claim(
-            "classes avoid best matches of another class (share of positions, global minus class-wise)",
+            "class-wise matching avoids matches of another class (fraction of positions)",
             result.gain("global mismatch", "class-wise mismatch"),
-            "of the positions",
+            "positions",
             result,
             paper_number="not found",
-            note="none are left by construction",
+            note="no wrong match remains by construction",
         )
     ]
     for region, text in (
-        ("missing", "where the reference lacks the class, classes lower the error"),
-        ("present", "where it has the class, too"),
-        ("whole", "and over the whole image"),
+        ("missing", "classes lower the error where the reference lacks the class"),
+        ("present", "classes lower the error where the reference has the class"),
+        ("whole", "classes lower the error over the whole image"),
     ):
         ours = result.gain(f"global {region}", f"class-wise {region}")
-        note = "compare the rows on classes at wrong places"
+        note = "compare shifted classes"
         rows.append(make_claim(text, ours, "ab", result, paper_number="FID 4.98 against 4.24", note=note))
     for region, text in (
-        ("missing", "where the reference lacks the class"),
-        ("present", "where it has the class"),
+        ("missing", "where the reference lacks it"),
+        ("present", "where the reference has it"),
         ("whole", "over the whole image"),
     ):
         rows.append(
             make_claim(
-                f"true classes lower the error more than the same classes at wrong places, {text}",
+                f"true classes lower the error more than shifted classes, {text}",
                 misplaced.gain(f"misplaced {region}", f"class-wise {region}"),
                 "ab",
                 misplaced,
@@ -271,7 +269,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     return [
         *rows,
         make_claim(
-            "27 classes are no better than 22 (merging does no harm)",
+            "22 classes are as good as 27",
             by_count.gain("27 classes", "22 classes"),
             "ab",
             by_count,
@@ -279,7 +277,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             paper_number="FID 3.74 against 3.73",
         ),
         make_claim(
-            "a class treated as another leaves the matches of the others alone (minus the change of ab)",
+            "re-assigning a class does not change the matches of other classes",
             estimate(-by_count.column("moved elsewhere")),
             "ab",
             by_count,
@@ -287,18 +285,18 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             paper_number="not found",
         ),
         make_claim(
-            "the semantic perceptual loss beats the plain one (Frechet distance of features)",
+            "the semantic perceptual loss is better than the perceptual loss (Fréchet distance of features)",
             Estimate(0.28 - 0.34, math.nan, math.nan),
-            "of the distance",
-            Earlier(96, f"{PAGE}, 120 steps each from the same weights"),
+            "(distance)",
+            Earlier(96, f"{PAGE}, 120 steps each from equal weights"),
             paper_number="FID 4.24 against 3.73",
-            note="error 18.36 with it, 18.34 with the plain one, +- 1.4 each",
+            note="errors 18.36 and 18.34, each ±1.4",
         ),
         *(
             make_claim(
                 text,
                 recognized.gain(one, other),
-                "of the images",
+                "of images",
                 recognized,
                 paper_number=number,
                 stated=stated,

@@ -27,12 +27,12 @@ from colorzoo.zoo.cho2023.network import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
-INTRO = """`cho2023_small` on held-out illustrations at 128 x 128, protocols `cho2023-regions`, `-shuffled`
-and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n answers of true mean colors. The
-paper's tables could not be had, so effects have no size to compare. The small model's order is measured on
-training images (area times the error of each segment without an answer), not learned as the paper's. The
-rows of its control `cho2023_points_small`, the same painter guided by points, which ships no weights, are
-[recorded](../../src/colorzoo/zoo/cho2023/README.md)."""
+INTRO = """`cho2023_small` on test illustrations at 128 x 128, with the protocols `cho2023-regions`,
+`-shuffled` and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n region colors (true
+means). The tables of the paper were not available, so there are no numbers to compare with. The order of
+the small model was measured on training images (area times error of each region) and not learned as in the
+paper. The control `cho2023_points_small` is the same generator, guided by points; its weights are not in
+the package ([recorded](../../src/colorzoo/zoo/cho2023/README.md))."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"
@@ -96,33 +96,37 @@ EXPERIMENTS = (ORDER,)
 def claims(results: Mapping[str, Result]) -> list[Claim]:
     """Return the claims of the paper; those against points are from an earlier measurement."""
     result = results[ORDER.name]
-    words = {count: "1 answer" if count == 1 else f"{count} answers" for count in COUNTS}
+    words = {count: "1 color" if count == 1 else f"{count} colors" for count in COUNTS}
     rows: list[tuple[str, Estimate]] = []
     for text, other, counts in (
-        ("the model's order beats a shuffled one after {}", "shuffled", (1, 3, 10)),
-        ("regions beat superpixels after {}", "superpixels", (1, 10)),
-        ("order by need beats order by area after {} (not in the paper)", "by area", (1, 10)),
-        ("f's division beats lines alone after {} (not in the paper)", "lines alone", (1, 10)),
+        ("the model's order is better than a random order after {}", "shuffled", (1, 3, 10)),
+        ("regions are better than superpixels after {}", "superpixels", (1, 10)),
+        ("the model's order is better than an order by area after {} (not in the paper)", "by area", (1, 10)),
+        (
+            "regions of the network are better than regions between lines after {} (not in the paper)",
+            "lines alone",
+            (1, 10),
+        ),
     ):
         for count in counts:
             rows.append((text.format(words[count]), result.gain(f"asked {count}", f"{other} {count}")))
     first = (result.column("asked 3") - result.column("asked 0")) / 3
     later = (result.column("asked 10") - result.column("asked 5")) / 5
-    text = "early answers gain more than later ones (each of 1 to 3, against 6 to 10)"
+    text = "each of colors 1 to 3 gains more than each of colors 6 to 10"
     rows.append((text, estimate(first - later)))
     found = [make_claim(text, ours, "dB", result, paper_number="not found") for text, ours in rows]
     earlier = Earlier(159, CONTROL)
     found.append(
         make_claim(
-            "fewer interactions: answers saved on the way to the PSNR of ten points (10 points, 2 regions)",
+            "fewer interactions: 2 regions reach the PSNR of 10 points",
             Estimate(8.0, math.nan, math.nan),
-            "answers",
+            "interactions",
             earlier,
             paper_number="not found",
-            note="of the mean curve; 97 % of the images reach it with regions, 68 % with points",
+            note="mean curve; 97 % of the images reach this PSNR with regions, 68 % with points",
         )
     )
     for count, values in ((1, (0.77, 0.54, 1.02)), (3, (2.15, 1.86, 2.48)), (10, (3.84, 3.45, 4.29))):
-        text = f"after {words[count]} regions beat as many color points at random places"
+        text = f"{words[count]} of regions are better than equally many random points"
         found.append(make_claim(text, Estimate(*values), "dB", earlier, paper_number="not found"))
     return found

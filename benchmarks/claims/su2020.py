@@ -22,11 +22,11 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
-INTRO = """`su2020_small` with the three largest true boxes of an image against its own full-image network
-on the same image: central squares of 192 pixels of the images of COCO that its fusion was not trained
-on. The paper's gains are those of table 1 (COCO-Stuff, Su'20 against Zhang'17, both fine-tuned), with boxes
-of a detector. With any box the third network answers, paler than the first and for that alone nearer to the
-truth; so true boxes are compared with a small one in a corner, too."""
+INTRO = """`su2020_small` with the three largest true boxes of an image, compared with its own full-image
+network, on central squares of 192 pixels of COCO images that its fusion was not trained on. The paper's
+gains are from table 1 (COCO-Stuff, Su'20 and Zhang'17, both fine-tuned), with boxes of a detector. With any
+box, the fusion network is used, whose paler colors already raise the PSNR. Therefore true boxes are also
+compared with a small box in a corner."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square
@@ -108,19 +108,19 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     result = results[INSTANCES.name]
     rows = []
     for text, name, unit, number, stated in (
-        ("instances bring the image nearer to the truth", "psnr", "dB", "+1.34 dB", 28.592 - 27.251),
-        ("the same inside the boxes", "psnr in the boxes", "dB", "none stated", None),
-        ("instances raise SSIM", "ssim", "of SSIM", "+0.006", 0.944 - 0.938),
-        ("instances make images more colorful", "colorfulness", "of colorfulness", "not found", None),
+        ("boxes raise PSNR", "psnr", "dB", "+1.34 dB", 28.592 - 27.251),
+        ("boxes raise PSNR inside the boxes", "psnr in the boxes", "dB", "none stated", None),
+        ("boxes raise SSIM", "ssim", "SSIM", "+0.006", 0.944 - 0.938),
+        ("boxes raise colorfulness", "colorfulness", "colorfulness", "not found", None),
     ):
         ours = result.gain(f"fused {name}", f"full {name}")
         recalled = stated is not None
         claim = make_claim(text, ours, unit, result, paper_number=number, stated=stated, recalled=recalled)
         rows.append(claim)
     for name in ("psnr", "psnr in the boxes"):
-        text = f"true boxes do more than a small one in a corner ({name})"
+        text = f"true boxes are better than a box in a corner ({name})"
         rows.append(make_claim(text, result.gain(f"fused {name}", f"corner {name}"), "dB", result))
-    text = "instances lower LPIPS (here a distance of features that replaces it, before minus after)"
+    text = "boxes lower LPIPS (here replaced by a distance of features)"
     ours = result.gain("full distance", "fused distance")
-    rows.append(make_claim(text, ours, "of the distance", result, paper_number="0.018 of LPIPS"))
+    rows.append(make_claim(text, ours, "(distance)", result, paper_number="0.018 LPIPS"))
     return rows

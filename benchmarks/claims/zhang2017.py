@@ -23,9 +23,9 @@ from colorzoo.simulation.points import uniform_points
 PAPER = "zhang2017"
 TITLE = "Zhang et al. 2017: Real-Time User-Guided Image Colorization"
 INTRO = """`zhang2017_local_small` and `zhang2017_global_small` on photos that neither was trained on:
-central 256 x 256, uniform 6 x 6 points with their mean color, statistics of the true image, PSNR over
-8-bit RGB (figure 4 and table 1 of the paper, of 1,000 photos of ImageNet). Levin et al. 2004 is compared with
-the `Colorizer`'s output, which is exact at the points."""
+central 256 x 256, points of 6 x 6 pixels with their mean color at uniformly random positions, statistics of
+the ground truth, PSNR over 8-bit RGB (figure 4 and table 1 of the paper: 1,000 photos of ImageNet). Levin
+et al. 2004 is compared with the `Colorizer`, whose results are exact at the points."""
 LOCAL, GLOBAL = "zhang2017_local_small", "zhang2017_global_small"
 # Number of points -> PSNR in dB of the paper's network over 1,000 photos: psnrs_siggraph.npy of its authors.
 STATED = {0: 24.43, 1: 25.37, 2: 26.20, 5: 27.39, 10: 28.42, 20: 29.34, 50: 30.42, 100: 31.13}
@@ -141,7 +141,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     words = {count: "1 point" if count == 1 else f"{count} points" for count in STATED}
     effects = [
         (
-            f"with {words[count]} the network is nearer to the truth than gray",
+            f"with {words[count]} the network is better than gray",
             points.mean(f"network {count}"),
             points,
             STATED[count] - GRAY,
@@ -150,7 +150,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     ]
     effects += [
         (
-            f"the true {name} brings the colors nearer to the truth",
+            f"the true {name} raises PSNR",
             statistics.gain(name, "none"),
             statistics,
             stated - STATED[0],
@@ -162,17 +162,17 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         for text, ours, result, stated in effects
     ]
     for count in LEVIN_COUNTS:
-        text = f"with {words[count]} it beats spreading them by optimization (Levin et al. 2004)"
+        text = f"with {words[count]} the network is better than optimization (Levin et al. 2004)"
         ours = points.gain(f"given back {count}", f"levin2004 {count}")
         rows.append(make_claim(text, ours, "dB", points, paper_number="not found"))
     for text, one, other in (
         (
-            "a suggestion of nine is near the true color (10 ab) more often than one of nine fixed",
+            "nine suggestions contain the true color (within 10 ab) more often than nine fixed colors",
             0,
             "fixed",
         ),
-        ("points elsewhere make the suggestions better", 10, 0),
+        ("ten points elsewhere improve the suggestions", 10, 0),
     ):
         ours = palette.gain(f"within 10, {one}", f"within 10, {other}")
-        rows.append(make_claim(text, ours, "share of pixels", palette, paper_number="by a user study"))
+        rows.append(make_claim(text, ours, "of pixels", palette, paper_number="user study"))
     return rows
