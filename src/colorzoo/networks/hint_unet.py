@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import Points
+from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.blocks import (
     cells,
     conv3x3,
@@ -59,6 +59,12 @@ def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[T
     hints = pad_with_zeros(hints, STRIDE)
     gray = pad_to_multiple((lightness - 50) / 100, STRIDE)
     return torch.cat([gray, hints[:, :2], hints[:, 2:] - mask_center], dim=1), hints
+
+
+def points_of(guidance: Guidance | None, lightness: Tensor) -> Points:
+    """Return the points of the guidance, or an empty set of points at the size of the lightness."""
+    points = None if guidance is None else guidance.points
+    return Points.none(lightness) if points is None else points
 
 
 def point_colors(points: Points) -> Tensor:

@@ -26,8 +26,8 @@ CELL = 4
 _CHUNK = 1024
 
 
-class NearestFeatures(nn.Module):
-    """Return the color of the exemplar cell with the most similar features, for each cell.
+class FeatureMatching(ColoringModel):
+    """Color transfer by the most similar features.
 
     The encoder belongs to another model and is not part of the state dict; it is created at the first use.
 
@@ -35,20 +35,24 @@ class NearestFeatures(nn.Module):
         encoder: Registered model whose encoder computes the features; None compares lightness patches.
     """
 
-    def __init__(self, encoder: str | None) -> None:
-        super().__init__()
+    accepts = frozenset({"exemplar"})
+
+    def __init__(self, encoder: str | None = "xu2020_small") -> None:
+        super().__init__(nn.Identity(), encoder=encoder)
         self.encoder = encoder
         self._lender: tuple[ColoringModel, ...] = ()
 
-    def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` for lightness ``(B, 1, H, W)`` and an exemplar ``(B, 3, H', W')``."""
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Colorize a batch; the result is gray without an exemplar."""
+        if guidance is None or guidance.exemplar is None:
+            return AbPrediction.gray(lightness)
         height, width = lightness.shape[-2:]
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
-            lab = rgb_to_lab(pad_to_multiple(exemplar.float(), 2 * CELL))
+            lab = rgb_to_lab(pad_to_multiple(guidance.exemplar.rgb.float(), 2 * CELL))
             target = self._features(pad_to_multiple(lightness.float(), 2 * CELL))
             found = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
             ab = F.interpolate(found, scale_factor=CELL, mode="bilinear", align_corners=False)
-        return ab[:, :, :height, :width]
+        return AbPrediction(ab=ab[:, :, :height, :width])
 
     def _features(self, lightness: Tensor) -> Tensor:
         """Return features ``(B, C, H/4, W/4)`` of a lightness map, converted to gray RGB."""
@@ -58,26 +62,6 @@ class NearestFeatures(nn.Module):
             self._lender = (create_coloring_model(self.encoder),)
         model: Any = cast(Any, self._lender[0].to(lightness.device))
         return model.features(lightness_to_rgb(lightness))
-
-
-class FeatureMatching(ColoringModel):
-    """Color transfer by the most similar features.
-
-    Args:
-        encoder: See `NearestFeatures`.
-    """
-
-    accepts = frozenset({"exemplar"})
-    network: NearestFeatures
-
-    def __init__(self, encoder: str | None = "xu2020_small") -> None:
-        super().__init__(NearestFeatures(encoder), encoder=encoder)
-
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; the result is gray without an exemplar."""
-        if guidance is None or guidance.exemplar is None:
-            return AbPrediction.gray(lightness)
-        return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def window_features(gray: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ class FeatureMatch(TrainingFreeModule):
     """Evaluation task of `FeatureMatching`, which needs no training.
 
     Args:
-        encoder: See `NearestFeatures`.
+        encoder: See `FeatureMatching`.
     """
 
     def __init__(self, encoder: str | None = "xu2020_small") -> None:

@@ -153,48 +153,8 @@ _SEGMENT = 20  # minimum superpixels of a segment
 _REACH = 1  # pixels of a scribble around its center
 
 
-class SuperpixelMatching(nn.Module):
-    """The method of Gupta et al. 2012, applied to one image at a time on the CPU.
-
-    Args:
-        pixels: Approximate number of pixels of a superpixel.
-        confident: Fraction of the superpixels whose matches are used.
-    """
-
-    def __init__(self, pixels: int, confident: float) -> None:
-        super().__init__()
-        self.pixels, self.confident = pixels, confident
-
-    @torch.no_grad()
-    def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ab for lightness ``(B, 1, H, W)`` and exemplars ``(B, 3, H', W')`` in [0, 1]."""
-        lab = rgb_to_lab(exemplar).cpu().double().numpy()
-        grays = lightness[:, 0].cpu().double().numpy()
-        found = [self.color(gray, one[0], one[1:]) for gray, one in zip(grays, lab, strict=True)]
-        return torch.from_numpy(np.stack(found)).float().to(lightness.device)
-
-    def color(self, gray: Array, other: Array, ab: Array) -> Array:
-        """Colorize one image.
-
-        Args:
-            gray: Lightness ``(H, W)`` in [0, 100].
-            other: Lightness ``(H', W')`` of the reference.
-            ab: Colors ``(2, H', W')`` of the reference.
-
-        Returns:
-            ``(2, H, W)`` in CIE units.
-        """
-        ours, theirs = (superpixels(each / 100, self.pixels) for each in (gray, other))
-        matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
-        colors = (theirs.means @ ab.reshape(2, -1).T)[matches]
-        colors = vote(colors, segments_of(gray / 100, ours, self.pixels))
-        sure = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
-        given, scribbled = scribbles(ours, colors, sure)
-        return propagate(gray, scribbled, given)
-
-
 class SuperpixelColorization(ColoringModel):
-    """Exemplar colorization by matching superpixels.
+    """Exemplar colorization by matching superpixels, one image at a time on the CPU.
 
     Args:
         pixels: Approximate number of pixels of a superpixel.
@@ -203,16 +163,36 @@ class SuperpixelColorization(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    network: SuperpixelMatching
 
     def __init__(self, pixels: PositiveInt = 40, confident: Probability = 0.5) -> None:
-        super().__init__(SuperpixelMatching(pixels, confident), pixels=pixels, confident=confident)
+        super().__init__(nn.Identity(), pixels=pixels, confident=confident)
+        self.pixels, self.confident = pixels, confident
 
+    @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; the result is gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
-        return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
+        lab = rgb_to_lab(guidance.exemplar.rgb).cpu().double().numpy()
+        grays = lightness[:, 0].cpu().double().numpy()
+        found = [self.color(gray, one[0], one[1:]) for gray, one in zip(grays, lab, strict=True)]
+        return AbPrediction(ab=torch.from_numpy(np.stack(found)).float().to(lightness.device))
+
+    def color(self, gray: Array, other: Array, ab: Array) -> Array:
+        """Return ab ``(2, H, W)`` in CIE units for one image.
+
+        Args:
+            gray: Lightness ``(H, W)`` in [0, 100].
+            other: Lightness ``(H', W')`` of the reference.
+            ab: Colors ``(2, H', W')`` of the reference.
+        """
+        ours, theirs = (superpixels(each / 100, self.pixels) for each in (gray, other))
+        matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
+        colors = (theirs.means @ ab.reshape(2, -1).T)[matches]
+        colors = vote(colors, segments_of(gray / 100, ours, self.pixels))
+        sure = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
+        given, scribbled = scribbles(ours, colors, sure)
+        return propagate(gray, scribbled, given)
 
 
 def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:

@@ -11,36 +11,32 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.guidance.propagate import Array, propagate
 from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import points_of
 from colorzoo.prediction import AbPrediction
 
 
-class EditPropagation(nn.Module):
-    """Sparse solver for ab on the CPU in float64, one image at a time.
+class ColorizationByOptimization(ColoringModel):
+    """Colorize an image by propagating color points with a sparse solver on the CPU in float64.
 
     Args:
         variance_share: Variance of the Gaussian weights as a fraction of the variance in a 3 x 3 window;
             smaller values give sharper borders between colors.
     """
 
-    def __init__(self, variance_share: float) -> None:
-        super().__init__()
+    accepts = frozenset({"points"})
+
+    def __init__(self, variance_share: float = 0.3) -> None:
+        super().__init__(nn.Identity(), variance_share=variance_share)
         self.variance_share = variance_share
 
     @torch.no_grad()
-    def forward(self, lightness: Tensor, points: Points) -> Tensor:
-        """Propagate the points.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Colors at some pixels of the image.
-
-        Returns:
-            ``(B, 2, H, W)`` float32 in CIE units: exact at the points, zero without points.
-        """
-        answers = [
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Colorize a batch: exact at the points, gray without points."""
+        points = points_of(guidance, lightness)
+        found = [
             propagate(
                 _to_numpy(gray[0]),
                 _to_numpy(ab),
@@ -49,28 +45,7 @@ class EditPropagation(nn.Module):
             )
             for gray, ab, mask in zip(lightness, points.ab, points.mask, strict=True)
         ]
-        return torch.from_numpy(np.stack(answers)).float().to(lightness.device)
-
-
-class ColorizationByOptimization(ColoringModel):
-    """Colorize an image by propagating color points.
-
-    Args:
-        variance_share: See `EditPropagation`.
-    """
-
-    accepts = frozenset({"points"})
-    network: EditPropagation
-
-    def __init__(self, variance_share: float = 0.3) -> None:
-        super().__init__(EditPropagation(variance_share), variance_share=variance_share)
-
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch: exact at the points, gray without points."""
-        points = guidance.points if guidance is not None else None
-        return AbPrediction(
-            ab=self.network(lightness, points if points is not None else Points.none(lightness))
-        )
+        return AbPrediction(ab=torch.from_numpy(np.stack(found)).float().to(lightness.device))
 
 
 def _to_numpy(tensor: Tensor) -> Array:

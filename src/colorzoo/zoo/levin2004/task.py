@@ -10,7 +10,7 @@ class Levin2004(TrainingFreeModule):
     """Lightning module of `ColorizationByOptimization`, which needs no training.
 
     Args:
-        variance_share: See `EditPropagation`.
+        variance_share: See `ColorizationByOptimization`.
     """
 
     validation_points = (0, 1, 10, 100)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -172,43 +173,8 @@ def choose(
     return found
 
 
-class CoupledChoice(nn.Module):
-    """Candidate search and selection, one image at a time.
-
-    Args:
-        step: Distance in pixels between reference patches.
-        fidelity: Weight of the squared distance to the selected candidate (lambda).
-        coupling: Weight of the luminance edges in the total variation (gamma).
-        iterations: Number of iterations.
-    """
-
-    def __init__(self, step: int, fidelity: float, coupling: float, iterations: int) -> None:
-        super().__init__()
-        self.step, self.fidelity, self.coupling, self.iterations = step, fidelity, coupling, iterations
-
-    @torch.no_grad()
-    def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Return ab of lightness ``(B, 1, H, W)`` in [0, 100] from exemplars ``(B, 3, H', W')`` in [0, 1]."""
-        with torch.autocast(lightness.device.type, enabled=False):  # patch distances are small
-            gray, other = lightness_to_rgb(lightness.float()), rgb_to_yuv(exemplar.float())
-            pairs = zip(torch.split(255 * gray[:, :1], 1), torch.split(other, 1), strict=True)
-            yuv = torch.cat([self._color(*pair) for pair in pairs])
-            return rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:]
-
-    def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
-        colors = candidates(luminance, reference, self.step)
-        chosen = choose(
-            luminance[0],
-            colors,
-            fidelity=self.fidelity,
-            coupling=self.coupling,
-            iterations=self.iterations,
-        )
-        return into_gamut(torch.cat([luminance, chosen[None]], dim=1))
-
-
 class CoupledVariation(ColoringModel):
-    """Colorize an image from reference candidates with coupled total variation.
+    """Colorize an image from reference candidates with coupled total variation, one image at a time.
 
     Args:
         step: Distance in pixels between reference patches.
@@ -218,7 +184,6 @@ class CoupledVariation(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
-    network: CoupledChoice
 
     def __init__(
         self,
@@ -227,9 +192,11 @@ class CoupledVariation(ColoringModel):
         coupling: NonNegativeFloat = 25.0,
         iterations: NonNegativeInt = 250,
     ) -> None:
-        network = CoupledChoice(step, fidelity, coupling, iterations)
-        super().__init__(network, step=step, fidelity=fidelity, coupling=coupling, iterations=iterations)
+        options: dict[str, Any] = {"fidelity": fidelity, "coupling": coupling, "iterations": iterations}
+        super().__init__(nn.Identity(), step=step, **options)
+        self.step, self.options = step, options
 
+    @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; gray without an exemplar.
 
@@ -238,8 +205,17 @@ class CoupledVariation(ColoringModel):
         """
         if is_exported():
             raise ColorzooError(
-                "pierre2015 does not support export, because tracing its iterations takes too long."
+                "pierre2015 cannot be exported, because tracing its iterations takes too long."
             )
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
-        return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
+        with torch.autocast(lightness.device.type, enabled=False):  # patch distances are small
+            gray, other = lightness_to_rgb(lightness.float()), rgb_to_yuv(guidance.exemplar.rgb.float())
+            pairs = zip(torch.split(255 * gray[:, :1], 1), torch.split(other, 1), strict=True)
+            yuv = torch.cat([self._color(*pair) for pair in pairs])
+            return AbPrediction(ab=rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:])
+
+    def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
+        """Return Y, U and V of one image in the gamut of RGB."""
+        chosen = choose(luminance[0], candidates(luminance, reference, self.step), **self.options)
+        return into_gamut(torch.cat([luminance, chosen[None]], dim=1))

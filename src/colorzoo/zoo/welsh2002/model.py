@@ -22,39 +22,35 @@ _WINDOW = 5
 _LEAST_DEVIATION = 1e-3  # minimum deviation in L units, for constant exemplars
 
 
-class SampleMatching(nn.Module):
-    """Match lightness and its local standard deviation against samples of an exemplar.
+class ColorTransfer(ColoringModel):
+    """Colorize an image by color transfer from samples of an exemplar.
 
     Args:
-        samples: Approximate number of samples on a jittered square grid.
+        samples: Approximate number of samples of the exemplar, on a jittered square grid.
         seed: Seed of the jitter.
     """
 
+    accepts = frozenset({"exemplar"})
     places: Tensor
 
-    def __init__(self, samples: int, seed: int) -> None:
-        super().__init__()
+    def __init__(self, samples: int = 200, seed: int = 0) -> None:
+        super().__init__(nn.Identity(), samples=samples, seed=seed)
         side = max(1, round(samples**0.5))
         generator = torch.Generator().manual_seed(seed)
         jitter = torch.rand(side, side, 2, generator=generator, device="cpu")
         cells = torch.stack(torch.meshgrid(2 * [torch.arange(side, device="cpu")], indexing="ij"), dim=-1)
         self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
 
-    def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
-        """Colorize a batch.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            exemplar: ``(B, 3, H', W')`` RGB in [0, 1].
-
-        Returns:
-            ``(B, 2, H, W)`` in CIE units; every color occurs in the exemplar.
-        """
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Colorize a batch with colors that occur in the exemplar; gray without an exemplar."""
+        if guidance is None or guidance.exemplar is None:
+            return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # for exact matching
-            lab = rgb_to_lab(exemplar.float())
+            lab = rgb_to_lab(guidance.exemplar.rgb.float())
             source = remap(lab[:, :1], lightness.float())
             features = torch.cat([source, window_deviation(source)], dim=1)
-            return self._match(lightness.float(), self._sample(features), self._sample(lab[:, 1:]))
+            ab = self._match(lightness.float(), self._sample(features), self._sample(lab[:, 1:]))
+        return AbPrediction(ab=ab)
 
     def _sample(self, maps: Tensor) -> Tensor:
         """Return the values ``(B, C, N)`` of maps at the sample positions."""
@@ -75,27 +71,6 @@ class SampleMatching(nn.Module):
             best = torch.where(nearer, distance, best)
             answer = torch.where(nearer, ab[..., place, None], answer)
         return answer
-
-
-class ColorTransfer(ColoringModel):
-    """Colorize an image by color transfer from samples of an exemplar.
-
-    Args:
-        samples: Approximate number of samples of the exemplar.
-        seed: Seed of the sample positions.
-    """
-
-    accepts = frozenset({"exemplar"})
-    network: SampleMatching
-
-    def __init__(self, samples: int = 200, seed: int = 0) -> None:
-        super().__init__(SampleMatching(samples, seed), samples=samples, seed=seed)
-
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; gray without an exemplar."""
-        if guidance is None or guidance.exemplar is None:
-            return AbPrediction.gray(lightness)
-        return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -21,63 +20,14 @@ from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width, settings_of
-from colorzoo.zoo.xu2020.network import ExemplarNetwork, HintLayout
+from colorzoo.settings import settings_of
+from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, Extensions
 from colorzoo.zoo.xu2020.published import convert_published
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, inside_labels
-
-
-@dataclass(frozen=True)
-class Extensions:
-    """Extensions of Xu et al. 2020; all are off in the paper's model.
-
-    Attributes:
-        color_width: Multiplier of the channel counts of the colorization sub-net; None uses ``width``.
-        hint_attention: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
-        backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
-            only the weights that differ from it.
-        transfer_error: Standard deviation of a good transfer in CIE units, by which transferred and automatic
-            colors are weighted, see `weigh_transfer`; None uses the transferred colors unchanged.
-        none_share: Fraction of the training images without points.
-        grid_share: Fraction of the training images whose hints are the inference grid with true colors.
-        transferred_share: Fraction of the training images whose hints are the inference grid with transferred
-            colors, from related, unrelated or mixed references.
-    """
-
-    color_width: Width | None = None
-    hint_attention: bool = False
-    scene_blocks: NonNegativeInt = 0
-    backbone: str | None = None
-    transfer_error: NonNegativeFloat | None = None
-    none_share: Fraction = 0.0
-    grid_share: Fraction = 0.0
-    transferred_share: Fraction = 0.0
-
+from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
 
 EMBEDDED = "zhang2017_local_small"
 MASK_CENTER = 0.0
 _OURS = "network.color.unet."
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Settings of both sub-nets and of the hint selection.
-
-    Attributes:
-        width: Multiplier of the channel counts; 1.0 is the published network.
-        places: Sets of layers at which statistics are matched (figure 5 of the paper).
-        hints: Selection of hints from the transferred colors, which the paper does not define: a ``grid`` of
-            patches, ``dense``, or ``random`` as in training.
-        hint_grid: Number of grid cells along each side.
-        hint_patch: Side of a patch in pixels, for an image of 256 pixels.
-    """
-
-    width: Width = 1.0
-    places: tuple[str, ...] = PLACE_SETS
-    hints: HintLayout = "grid"
-    hint_grid: PositiveInt = 8
-    hint_patch: PositiveInt = 5
 
 
 class StylizationColorization(ColoringModel):
@@ -90,12 +40,7 @@ class StylizationColorization(ColoringModel):
 
     accepts = frozenset({"exemplar", "points"})
     recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
-    feature_layers = (
-        "network.color.unet.block1",
-        "network.color.unet.block2",
-        "network.color.unet.block3",
-        "network.color.unet.block7",
-    )
+    feature_layers = tuple(f"network.color.unet.block{index}" for index in (1, 2, 3, 7))
     network: ExemplarNetwork
     extensions: Extensions
 
@@ -104,18 +49,7 @@ class StylizationColorization(ColoringModel):
     ) -> None:
         architecture = settings_of(Architecture, architecture)
         extensions = settings_of(Extensions, extensions)
-        color_width = extensions.color_width
-        network = ExemplarNetwork(
-            architecture.width,
-            architecture.width if color_width is None else color_width,
-            hint_attention=extensions.hint_attention,
-            scene_blocks=extensions.scene_blocks,
-            places=architecture.places,
-            hints=architecture.hints,
-            hint_grid=architecture.hint_grid,
-            hint_patch=architecture.hint_patch,
-            transfer_error=extensions.transfer_error,
-        )
+        network = ExemplarNetwork(architecture, extensions)
         initialize(network, None)
         network.transfer.encoder.normalize_imagenet()
         on_meta = next(network.parameters()).is_meta  # on the meta device only shapes are needed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,9 +13,11 @@ from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import HintUNet, PointNetwork
 from colorzoo.randomness import Generators
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width
 from colorzoo.simulation.points import simulate_points
 from colorzoo.zoo.xu2020.tiles import encode_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import (
+    PLACE_SETS,
     Adapt,
     TransferNetwork,
     Transform,
@@ -27,6 +30,54 @@ _PATCH_SIDE_AT = 256  # shorter image side in pixels at which a patch has its no
 
 HintLayout = Literal["grid", "dense", "random"]
 """Selection of hints from transferred colors: a grid of patches, all pixels, or random patches."""
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """Extensions of Xu et al. 2020; all are off in the paper's model.
+
+    Attributes:
+        color_width: Multiplier of the channel counts of the colorization sub-net; None uses ``width``.
+        hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
+        backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
+            only the weights that differ from it.
+        transfer_error: Standard deviation of a good transfer in CIE units, by which transferred and automatic
+            colors are weighted, see `weigh_transfer`; None uses the transferred colors unchanged.
+        none_share: Fraction of the training images without points.
+        grid_share: Fraction of the training images whose hints are the inference grid with true colors.
+        transferred_share: Fraction of the training images whose hints are the inference grid with transferred
+            colors, from related, unrelated or mixed references.
+    """
+
+    color_width: Width | None = None
+    hint_attention: bool = False
+    scene_blocks: NonNegativeInt = 0
+    backbone: str | None = None
+    transfer_error: NonNegativeFloat | None = None
+    none_share: Fraction = 0.0
+    grid_share: Fraction = 0.0
+    transferred_share: Fraction = 0.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of both sub-nets and of the hint selection.
+
+    Attributes:
+        width: Multiplier of the channel counts; 1.0 is the published network.
+        places: Sets of layers at which statistics are matched (figure 5 of the paper).
+        hints: Selection of hints from the transferred colors, which the paper does not define: a ``grid`` of
+            patches, ``dense``, or ``random`` as in training.
+        hint_grid: Number of grid cells along each side.
+        hint_patch: Side of a patch in pixels, for an image of 256 pixels.
+    """
+
+    width: Width = 1.0
+    places: tuple[str, ...] = PLACE_SETS
+    hints: HintLayout = "grid"
+    hint_grid: PositiveInt = 8
+    hint_patch: PositiveInt = 5
 
 
 class ExemplarOutput(NamedTuple):
@@ -49,38 +100,21 @@ class ExemplarNetwork(nn.Module):
     """Both sub-nets: colorize, transfer, select hints, colorize again.
 
     Args:
-        width: Multiplier of the channel counts of the transfer sub-net.
-        color_width: Multiplier of the channel counts of the colorization sub-net.
-        hint_attention: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
-        places: Sets of layers at which moments are matched: ``encoder``, ``skip`` and ``decoder``.
-        hints: Hint selection, see `sample_hints`.
-        hint_grid: See `sample_hints`.
-        hint_patch: See `sample_hints`.
-        transfer_error: See `weigh_transfer`; None uses the transferred colors, as in the paper.
+        architecture: Settings of both sub-nets and of the hint selection.
+        extensions: Extensions of the paper.
     """
 
     centers: Tensor
 
-    def __init__(
-        self,
-        width: float,
-        color_width: float,
-        *,
-        hint_attention: bool,
-        scene_blocks: int,
-        places: tuple[str, ...],
-        hints: HintLayout,
-        hint_grid: int,
-        hint_patch: int,
-        transfer_error: float | None,
-    ) -> None:
+    def __init__(self, architecture: Architecture, extensions: Extensions) -> None:
         super().__init__()
-        self.places, self.hints, self.hint_grid, self.hint_patch = places, hints, hint_grid, hint_patch
-        self.transfer_error = transfer_error
+        self.architecture, self.extensions = architecture, extensions
         self.register_buffer("centers", grid_centers(), persistent=False)
-        self.transfer = TransferNetwork(width)
-        unet = HintUNet(4, color_width, hint_attention=hint_attention, scene_blocks=scene_blocks)
+        self.transfer = TransferNetwork(architecture.width)
+        own = architecture.width if extensions.color_width is None else extensions.color_width
+        unet = HintUNet(
+            4, own, hint_attention=extensions.hint_attention, scene_blocks=extensions.scene_blocks
+        )
         self.color = PointNetwork(unet)
 
     def forward(
@@ -95,7 +129,7 @@ class ExemplarNetwork(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            embedding: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
+            embedding: ``(B, 2, 1856w)``, see `TransferNetwork.encode_reference`.
             points: User points, which override hints from the reference.
             alpha: Strength of the transfer in [0, 1].
         """
@@ -112,8 +146,9 @@ class ExemplarNetwork(nn.Module):
         automatic, logits = self.color(lightness, points or Points.none(lightness))
         transferred = self.transferred(lightness, automatic, embedding, alpha)
         colors = transferred
-        if self.transfer_error is not None:
-            colors = weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
+        error = self.extensions.transfer_error
+        if error is not None:
+            colors = weigh_transfer(transferred, automatic, logits, self.centers, error)
         hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
         return automatic, transferred, merge_points(points, hints)
 
@@ -124,7 +159,7 @@ class ExemplarNetwork(nn.Module):
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         if too_large(content):
             targets = self.transfer.split_embedding(embedding)
-            rgb = transfer_in_tiles(self.transfer, content, targets, self.places, alpha)
+            rgb = transfer_in_tiles(self.transfer, content, targets, self.architecture.places, alpha)
         else:
             rgb = self.transfer(content, self.adapt(embedding, alpha))
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
@@ -135,21 +170,22 @@ class ExemplarNetwork(nn.Module):
 
     def adapt(self, embedding: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
         """Return a function that matches moments at the active layers."""
-        return match_embedding(self.transfer.split_embedding(embedding), self.places, alpha)
+        return match_embedding(self.transfer.split_embedding(embedding), self.architecture.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
         """Return a function that applies a transform with the maps of a reference ``(B, 3, H, W)``."""
         maps = self.transfer.style_maps(style)
 
         def adapt(place: str, content: Tensor) -> Tensor:
-            known = place_of(place, self.places)
+            known = place_of(place, self.architecture.places)
             return content if known is None else transform(content, maps[known], alpha)
 
         return adapt
 
     def hints_of(self, ab: Tensor, generators: Generators) -> Points:
         """Select hints from transferred colors."""
-        return sample_hints(ab, generators, kind=self.hints, grid=self.hint_grid, patch=self.hint_patch)
+        how = self.architecture
+        return sample_hints(ab, generators, kind=how.hints, grid=how.hint_grid, patch=how.hint_patch)
 
 
 def sample_hints(

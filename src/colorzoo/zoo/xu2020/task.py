@@ -24,8 +24,8 @@ from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, Extensions, StylizationColorization
-from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
+from colorzoo.zoo.xu2020.model import MASK_CENTER, StylizationColorization
+from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, Extensions, grid_hints
 from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, Encoder, keep
 
 _AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
@@ -231,7 +231,7 @@ def exposed_hints(
         colors = torch.where(
             share < extensions.transferred_share, _transferred(network, lab[:, :1], batch), colors
         )
-    grid = grid_hints(colors, network.hint_grid, network.hint_patch)
+    grid = grid_hints(colors, network.architecture.hint_grid, network.architecture.hint_patch)
     is_grid = share < extensions.transferred_share + extensions.grid_share
     return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
 

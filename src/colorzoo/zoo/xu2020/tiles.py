@@ -131,7 +131,7 @@ def windows(image: Tensor, side: int) -> Iterator[Window]:
 
 
 def encode_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Tensor:
-    """Return the moments of a reference as `TransferNetwork.look` does."""
+    """Return the moments of a reference as `TransferNetwork.encode_reference` does."""
     padded = pad_to_multiple(rgb, STRIDE, SMALLEST)
     running = {place: RunningMoments() for place in PLACES}
 

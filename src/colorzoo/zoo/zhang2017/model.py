@@ -8,24 +8,25 @@ https://arxiv.org/abs/1705.02999
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from colorzoo.factory import create_backbone
-from colorzoo.guidance import GlobalStatistics, Guidance, Points
+from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_extensions import fold_rank_layers
-from colorzoo.networks.hint_unet import AB_SCALE, Detach, initialize
+from colorzoo.networks.hint_unet import Detach, initialize, points_of
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import settings_of
 from colorzoo.weights.readers.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.network import (
+    GlobalArchitecture,
     GlobalExtensions,
     GlobalHintsNetwork,
     GlobalNetwork,
+    LocalArchitecture,
     LocalExtensions,
     LocalHintsNetwork,
     SteeredNetwork,
@@ -34,42 +35,6 @@ from colorzoo.zoo.zhang2017.published import GLOBAL_NAMES, NAMES, convert_global
 
 NARROW_SIZE = 176
 """Working size in pixels of narrow networks, which are trained on small crops."""
-
-
-@dataclass(frozen=True)
-class LocalArchitecture:
-    """Settings of the Local Hints network (section 3.3).
-
-    Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
-            retrained weights.
-        hypercolumn: Use the paper's hypercolumn head over 313 bins, which sends no gradient into the trunk,
-            instead of the published head over 529 bins.
-        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
-        init_std: Standard deviation of the initial weights; None selects He initialization.
-    """
-
-    width: Width = 1.0
-    mask_center: float = 0.0
-    hypercolumn: bool = False
-    ab_scale: float = AB_SCALE
-    init_std: float | None = 0.02
-
-
-@dataclass(frozen=True)
-class GlobalArchitecture:
-    """Settings of the Global Hints network.
-
-    Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
-        init_std: Standard deviation of the initial weights; None selects He initialization.
-    """
-
-    width: Width = 1.0
-    ab_scale: float = AB_SCALE
-    init_std: float | None = 0.02
 
 
 class LocalHints(ColoringModel):
@@ -90,12 +55,7 @@ class LocalHints(ColoringModel):
         "hypercolumn",
         "ab_scale",
     )
-    feature_layers = (
-        "network.unet.block1",
-        "network.unet.block2",
-        "network.unet.block3",
-        "network.unet.block7",
-    )
+    feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = NAMES  # 107 keys of siggraph17-df00044c.pth
     network: LocalHintsNetwork
@@ -107,16 +67,7 @@ class LocalHints(ColoringModel):
     ) -> None:
         architecture = settings_of(LocalArchitecture, architecture)
         extensions = settings_of(LocalExtensions, extensions)
-        network = LocalHintsNetwork(
-            architecture.width,
-            mask_center=architecture.mask_center,
-            hint_attention=extensions.hint_attention,
-            channel_attention=extensions.channel_attention,
-            rank_layers=extensions.rank_layers,
-            scene_blocks=extensions.scene_blocks,
-            hypercolumn=architecture.hypercolumn,
-            ab_scale=architecture.ab_scale,
-        )
+        network = LocalHintsNetwork(architecture, extensions)
         initialize(network, architecture.init_std)
         super().__init__(network, architecture=architecture, extensions=extensions)
         if architecture.width < 1:
@@ -132,7 +83,7 @@ class LocalHints(ColoringModel):
             guidance: See `ColoringModel.forward`.
             detach: Head that sends no gradient into the trunk, for training.
         """
-        out = self.network(lightness, _points_of(guidance, lightness), detach=detach)
+        out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
@@ -142,7 +93,7 @@ class LocalHints(ColoringModel):
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
         """Run the model up to its first hook; see `HookedModel`."""
-        return self.network.before_hooks(lightness, _points_of(guidance, lightness))
+        return self.network.before_hooks(lightness, points_of(guidance, lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Run the rest of the model from its first hook; see `HookedModel`."""
@@ -169,12 +120,7 @@ class GlobalHints(ColoringModel):
 
     accepts = frozenset({"statistics"})
     recorded_hparams = ("width", "ab_scale", "trunk")
-    feature_layers = (
-        "network.unet.block1",
-        "network.unet.block2",
-        "network.unet.block3",
-        "network.unet.block7",
-    )
+    feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = GLOBAL_NAMES  # 135 keys that `colorzoo weights convert` creates from the Caffe files
     network: GlobalNetwork
@@ -216,11 +162,6 @@ class GlobalHints(ColoringModel):
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Convert ``global_model.caffemodel`` of the authors' interactive demo."""
         return convert_global(layers)
-
-
-def _points_of(guidance: Guidance | None, lightness: Tensor) -> Points:
-    points = None if guidance is None else guidance.points
-    return Points.none(lightness) if points is None else points
 
 
 def _statistics_of(guidance: Guidance | None) -> GlobalStatistics:

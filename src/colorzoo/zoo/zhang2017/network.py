@@ -33,7 +33,83 @@ from colorzoo.networks.hint_unet import (
     initialize,
 )
 from colorzoo.networks.shared_weights import borrow
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width
+
+
+@dataclass(frozen=True)
+class LocalArchitecture:
+    """Settings of the Local Hints network (section 3.3).
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
+            retrained weights.
+        hypercolumn: Use the paper's hypercolumn head over 313 bins, which sends no gradient into the trunk,
+            instead of the published head over 529 bins.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
+    """
+
+    width: Width = 1.0
+    mask_center: float = 0.0
+    hypercolumn: bool = False
+    ab_scale: float = AB_SCALE
+    init_std: float | None = 0.02
+
+
+@dataclass(frozen=True)
+class GlobalArchitecture:
+    """Settings of the Global Hints network.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
+    """
+
+    width: Width = 1.0
+    ab_scale: float = AB_SCALE
+    init_std: float | None = 0.02
+
+
+@dataclass(frozen=True)
+class LocalExtensions:
+    """Extensions of Local Hints, described on the paper's page.
+
+    Attributes:
+        hint_attention: Propagate hint colors to similar positions, see `HintUNet`.
+        channel_attention: Add squeeze-and-excitation to the skips.
+        rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization). Weight
+            files store them folded into the next layer.
+        scene_blocks: Number of ConvNeXt blocks at stride 16, see `SceneBlocks`.
+        colorfulness: c of the smooth L1 weight 1 + c * chroma / 20 (true chroma), which counteracts
+            desaturated predictions.
+        class_stride: Compute the classification loss on every n-th position in each direction (2 costs a
+            quarter).
+        many: Fraction of the training images with a log-uniform number of points, see `PointSimulation`.
+        everywhere: Fraction of the training images with uniformly distributed points, see `PointSimulation`.
+    """
+
+    hint_attention: bool = False
+    channel_attention: bool = False
+    rank_layers: NonNegativeInt = 0
+    scene_blocks: NonNegativeInt = 0
+    colorfulness: NonNegativeFloat = 0.0
+    class_stride: PositiveInt = 1
+    many: Fraction = 0.0
+    everywhere: Fraction = 0.0
+
+
+@dataclass(frozen=True)
+class GlobalExtensions:
+    """Extensions of Global Hints.
+
+    Attributes:
+        trunk: Registered Local Hints model whose layers replace the network's own layers, see
+            `SteeredNetwork`. They are neither trained nor stored in weight files, and define width and scale.
+    """
+
+    trunk: str | None = None
 
 
 class HypercolumnHead(nn.Module):
@@ -70,39 +146,21 @@ class LocalHintsNetwork(PointNetwork):
     """The paper's U-Net with its classification head.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
-            retrained weights.
-        hint_attention: See `HintUNet`.
-        channel_attention: See `HintUNet`.
-        rank_layers: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
-        hypercolumn: Use the paper's hypercolumn head instead of the published head over 529 bins.
-        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
+        architecture: Settings of the network.
+        extensions: Extensions of the paper.
     """
 
-    def __init__(
-        self,
-        width: float,
-        *,
-        mask_center: float,
-        hint_attention: bool,
-        channel_attention: bool,
-        rank_layers: int,
-        scene_blocks: int,
-        hypercolumn: bool,
-        ab_scale: float,
-    ) -> None:
+    def __init__(self, architecture: LocalArchitecture, extensions: LocalExtensions) -> None:
         unet = HintUNet(
             4,
-            width,
-            hint_attention=hint_attention,
-            channel_attention=channel_attention,
-            rank_layers=rank_layers,
-            scene_blocks=scene_blocks,
+            architecture.width,
+            hint_attention=extensions.hint_attention,
+            channel_attention=extensions.channel_attention,
+            rank_layers=extensions.rank_layers,
+            scene_blocks=extensions.scene_blocks,
         )
-        super().__init__(unet, mask_center=mask_center, ab_scale=ab_scale)
-        self.hypercolumn = HypercolumnHead(width) if hypercolumn else None
+        super().__init__(unet, mask_center=architecture.mask_center, ab_scale=architecture.ab_scale)
+        self.hypercolumn = HypercolumnHead(architecture.width) if architecture.hypercolumn else None
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
         """Return the logits: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
@@ -219,46 +277,6 @@ _HALVINGS = 12  # bisection steps; resolves the exponent to 0.01
 _CHROMA_UNIT = 40.0
 _LIGHTNESS_STEP = 5.0  # lightness step of the saturation table
 _LEAST = 1e-30
-
-
-@dataclass(frozen=True)
-class LocalExtensions:
-    """Extensions of Local Hints, described on the paper's page.
-
-    Attributes:
-        hint_attention: Propagate hint colors to similar positions, see `HintUNet`.
-        channel_attention: Add squeeze-and-excitation to the skips.
-        rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization). Weight
-            files store them folded into the next layer.
-        scene_blocks: Number of ConvNeXt blocks at stride 16, see `SceneBlocks`.
-        colorfulness: c of the smooth L1 weight 1 + c * chroma / 20 (true chroma), which counteracts
-            desaturated predictions.
-        class_stride: Compute the classification loss on every n-th position in each direction (2 costs a
-            quarter).
-        many: Fraction of the training images with a log-uniform number of points, see `PointSimulation`.
-        everywhere: Fraction of the training images with uniformly distributed points, see `PointSimulation`.
-    """
-
-    hint_attention: bool = False
-    channel_attention: bool = False
-    rank_layers: NonNegativeInt = 0
-    scene_blocks: NonNegativeInt = 0
-    colorfulness: NonNegativeFloat = 0.0
-    class_stride: PositiveInt = 1
-    many: Fraction = 0.0
-    everywhere: Fraction = 0.0
-
-
-@dataclass(frozen=True)
-class GlobalExtensions:
-    """Extensions of Global Hints.
-
-    Attributes:
-        trunk: Registered Local Hints model whose layers replace the network's own layers, see
-            `SteeredNetwork`. They are neither trained nor stored in weight files, and define width and scale.
-    """
-
-    trunk: str | None = None
 
 
 class SteeredNetwork(GlobalNetwork):

@@ -26,8 +26,13 @@ from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
-from colorzoo.zoo.zhang2017.model import GlobalArchitecture, GlobalHints, LocalArchitecture, LocalHints
-from colorzoo.zoo.zhang2017.network import GlobalExtensions, LocalExtensions
+from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
+from colorzoo.zoo.zhang2017.network import (
+    GlobalArchitecture,
+    GlobalExtensions,
+    LocalArchitecture,
+    LocalExtensions,
+)
 
 LOGIT_STRIDE = 4
 VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
