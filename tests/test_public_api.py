@@ -1,5 +1,7 @@
 """The public names of colorzoo: to add or remove one, edit ``public_api.json`` too."""
 
+import ast
+import importlib
 import inspect
 import json
 import subprocess
@@ -18,6 +20,14 @@ HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 def test_the_inventory_is_complete() -> None:
     assert sorted(colorzoo.__all__) == sorted(INVENTORY)
     assert set(INVENTORY) <= set(dir(colorzoo))
+
+
+def test_stubs_export_the_names_that_they_import() -> None:
+    root = Path(colorzoo.__file__).parent
+    for stub in root.rglob("__init__.pyi"):
+        package = importlib.import_module(".".join(("colorzoo", *stub.parent.relative_to(root).parts)))
+        exported = ast.literal_eval(stub.read_text().partition("__all__ = ")[2])
+        assert sorted(exported) == sorted(package.__all__)
 
 
 @pytest.mark.parametrize("name", [name for name, parameters in INVENTORY.items() if parameters is not None])

@@ -27,3 +27,34 @@ from colorzoo.training import SingleOptimizerModule as SingleOptimizerModule
 from colorzoo.training.create import create_model as create_model
 
 __version__: str
+
+__all__ = [
+    "AbPrediction",
+    "Boxes",
+    "ClassMap",
+    "ColoringModel",
+    "ColorizationModule",
+    "Colorizer",
+    "Exemplar",
+    "FileResult",
+    "GlobalStatistics",
+    "Guidance",
+    "ModelCard",
+    "Points",
+    "Prediction",
+    "Recipe",
+    "Regions",
+    "RgbPrediction",
+    "Scribbles",
+    "SingleOptimizerModule",
+    "__version__",
+    "colorize",
+    "colorize_file",
+    "colorize_files",
+    "create_model",
+    "features",
+    "lab_to_rgb",
+    "list_models",
+    "model_card",
+    "rgb_to_lab",
+]

@@ -6,3 +6,14 @@ from colorzoo.inference.references import embed_references as embed_references
 from colorzoo.inference.selection import find_parts as find_parts
 from colorzoo.inference.selection import select_at as select_at
 from colorzoo.inference.selection import select_outlined as select_outlined
+
+__all__ = [
+    "Colorizer",
+    "ReadReference",
+    "ReferenceEmbedding",
+    "embed_references",
+    "find_border",
+    "find_parts",
+    "select_at",
+    "select_outlined",
+]

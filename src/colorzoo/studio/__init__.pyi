@@ -1,1 +1,3 @@
 from colorzoo.studio.widget import Pad as Pad
+
+__all__ = ["Pad"]

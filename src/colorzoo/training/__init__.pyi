@@ -12,3 +12,20 @@ from colorzoo.training.schedules import PiecewiseConstant as PiecewiseConstant
 from colorzoo.training.schedules import RunSchedule as RunSchedule
 from colorzoo.training.stages import Stage as Stage
 from colorzoo.training.stages import Start as Start
+
+__all__ = [
+    "AdversarialOptimization",
+    "ColorizationModule",
+    "Cosine",
+    "GANColorizationModule",
+    "HoldThenLinear",
+    "Linear",
+    "Muon",
+    "Optimization",
+    "PiecewiseConstant",
+    "RunSchedule",
+    "SingleOptimizerModule",
+    "Stage",
+    "Start",
+    "TrainingFreeModule",
+]
