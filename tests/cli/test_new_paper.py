@@ -1,4 +1,4 @@
-"""A new paper is written whole, and is what docs/paper.md shows."""
+"""Templates of `colorzoo new-paper`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ KINDS = pytest.mark.parametrize(
 
 @pytest.fixture
 def forget() -> Iterator[None]:
-    """Forget the modules of the papers that a test imports."""
+    """Remove the generated package from ``sys.modules``."""
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] in ("smith2031", "test_smith2031")]:
         del sys.modules[name]
 
 
 @KINDS
-def test_a_package_of_its_own_is_written_and_its_checks_pass(
+def test_generated_package_passes_its_checks(
     kind: list[str],
     forget: None,
     tmp_path: Path,
@@ -42,7 +42,7 @@ def test_a_package_of_its_own_is_written_and_its_checks_pass(
     assert [Path(line) for line in said[:-1]] == [
         path for path in map(Path, said[:-1]) if path.is_file() and "toy2030" not in path.read_text().lower()
     ]
-    assert said[-1] == "Now: python -m pip install -e ./smith2031 && python -m pytest smith2031"
+    assert "pip install -e ./smith2031" in said[-1]
     monkeypatch.syspath_prepend(tmp_path / "smith2031")
     from smith2031.card import CARDS
 
@@ -54,17 +54,13 @@ def test_a_package_of_its_own_is_written_and_its_checks_pass(
 
 
 @KINDS
-def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
+def test_generated_zoo_paper_has_knobs_and_a_recipe(
     kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("src/colorzoo/zoo").mkdir(parents=True)
     assert main(["new-paper", "smith2031", "--zoo", *kind]) == 0
-    assert (
-        capsys.readouterr()
-        .out.splitlines()[-1]
-        .startswith("Now: python -m pytest -k smith2031, and a line in changes/")
-    )
+    assert "python -m pytest -k smith2031" in capsys.readouterr().out.splitlines()[-1]
     task = Path("src/colorzoo/zoo/smith2031/task.py").read_text()
     assert "from colorzoo.zoo.smith2031.model import" in task
     assert "class Smith2031(" in task
@@ -80,18 +76,10 @@ def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
         assert written == expected.replace("Toy2030", "Smith2031")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["smith"], "'smith' is no name of a paper; expected author and year"),
-        (["zhang2016"], "zhang2016 is a model already"),
-        (["smith2031", "--zoo"], "--zoo: src/colorzoo/zoo is not here"),
-        (["jones2031"], "jones2031/pyproject.toml exists already"),
-    ],
-)
-def test_nothing_is_written_over(words: list[str], message: str, here: Path, refused: Refused) -> None:
+def test_existing_files_are_not_overwritten(here: Path, refused: Refused) -> None:
     Path("jones2031").mkdir()
     Path("jones2031/pyproject.toml").write_text("mine")
-    assert message in refused("new-paper", *words)
+    for words in (["smith"], ["zhang2016"], ["smith2031", "--zoo"], ["jones2031"]):
+        assert words[-1] in refused("new-paper", *words)
     assert sorted(path.name for path in here.rglob("*")) == ["jones2031", "pyproject.toml"]
     assert Path("jones2031/pyproject.toml").read_text() == "mine"

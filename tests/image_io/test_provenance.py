@@ -122,7 +122,7 @@ def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out.splitlines() == [
         f"{path}:",
         *(f"  {title:<11} {value}" for title, value in facts.items() if value != ""),
-        f"{tmp_path / 'source.png'}: no record of how it was made",
+        f"{tmp_path / 'source.png'}: no provenance record",
     ]
     assert main(["info", str(path), str(tmp_path / "source.png"), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)

@@ -84,11 +84,11 @@ def test_what_is_missing_by_the_sizes_that_a_container_declares(tmp_path, conten
     assert missing_bytes(tmp_path / "film") == missing
 
 
-def test_the_verb_exits_with_1_for_a_film_that_is_cut_short(tmp_path, capsys):
+def test_truncated_videos_exit_with_1(tmp_path, capsys):
     film = write_video(tmp_path / "in.mkv", IMAGES, codec="ffv1")
     film.write_bytes(film.read_bytes()[:-100])
     assert main(["video", str(film), str(tmp_path / "out.mkv"), "--dry-run"]) == 1
-    assert "is not whole" in capsys.readouterr().err
+    assert "is truncated" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
-"""The command line: every public module here except `main` is a verb of ``colorzoo``.
+"""The command line: every module here except `main` and private ones implements the command of its name.
 
-A verb module imports no torch and defines ``NAME: str``, ``HELP: str`` (one line), ``EXAMPLE: str`` (shown
-below ``--help``), ``add_arguments(parser)`` and ``run(args) -> int``, which returns the exit code. Verbs are
-found by scanning: a new verb is a new file, named like its verb with ``_`` for ``-``.
+A module is named like its command, with ``_`` for ``-``, and is found by scanning this package. It imports no
+torch at the top, and defines ``HELP``, one line of help, and ``COMMANDS``; see `colorzoo.cli.main.Verb`.
 """

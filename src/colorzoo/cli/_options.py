@@ -1,4 +1,4 @@
-"""Commands of the program: dataclasses of options, their parsers, and checks that several verbs share."""
+"""Commands: parsers made from dataclasses of options, and checks that several commands share."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _WRONG_TYPE = re.compile(r'Parser key "(\w+)":\s*Expected a <class \'(?:\w+\.)*(
 
 @dataclass(frozen=True)
 class Command:
-    """A verb, or an action of a verb such as ``list`` of ``weights``.
+    """A command such as ``colorize``, or a subcommand such as ``weights list``.
 
     Attributes:
         help: One line for the list of commands.
-        example: Command lines that ``--help`` shows.
-        options: Dataclass whose fields are made by `colorzoo.settings.option`.
-        run: Function that takes the options and returns the exit code.
+        example: Example command lines for ``--help``.
+        options: Dataclass whose fields are made by ``option`` or ``argument`` of `colorzoo.settings`.
+        run: Function that receives the options and returns the exit code.
     """
 
     help: str
@@ -38,11 +38,7 @@ class Command:
     run: Callable[[Any], int]
 
     def parser(self, name: str) -> jsonargparse.ArgumentParser:
-        """Return the parser of the command.
-
-        Args:
-            name: The words before the options, such as ``colorzoo weights list``.
-        """
+        """Return the parser of the command; ``name`` is its full name, such as ``colorzoo weights list``."""
         parser = _Parser(
             prog=name,
             description=f"{self.help[:1].upper()}{self.help[1:]}.",
@@ -59,16 +55,16 @@ class Command:
         return parser
 
     def parse(self, name: str, words: Sequence[str]) -> Any:
-        """Return the options that words set.
+        """Parse command-line words to an instance of the dataclass of options.
 
         Raises:
-            ColorzooError: A word is not an option, or a value is empty, of another type or out of its range.
+            ColorzooError: An option is unknown, or its value is empty, has a wrong type or is out of range.
         """
         for before, word in zip(["", *words], words, strict=False):
             flag, sign, value = word.partition("=")
             if not word or (flag.startswith("--") and sign and not value):
                 empty = flag or (before if before.startswith("-") else "an argument")
-                raise ColorzooError(f"{empty} must not be empty; omit it or give a value")
+                raise ColorzooError(f"{empty} must not be empty; omit it or pass a value")
         found = self.parser(name).parse_args(_joined_values(words))
         values = {each.name: found[each.name] for each in fields(self.options)}
         ranges = out_of_range(get_type_hints(self.options, include_extras=True), values)
@@ -78,10 +74,10 @@ class Command:
 
 
 class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
-    """Parser whose errors are one line, like all errors of the command line."""
+    """Parser that reports an error in one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise the error that `colorzoo.cli.main.main` prints."""
+        """Raise a `ColorzooError`, which `colorzoo.cli.main.main` prints."""
         text = " ".join(message.split())
         if wrong := _WRONG_TYPE.search(text):
             text = f"--{wrong[1].replace('_', '-')} must be of type {wrong[2]}, got {wrong[3]!r}"
@@ -122,8 +118,8 @@ def _optional(hint: Any) -> bool:
 
 
 def numbers(text: str | list[float]) -> list[float]:
-    """Parse numbers with commas between them."""
-    if isinstance(text, list):  # jsonargparse validates the result again
+    """Parse comma-separated numbers."""
+    if isinstance(text, list):  # jsonargparse also passes the parsed value
         return text
     try:
         return [float(word) for word in text.split(",")]
@@ -132,7 +128,7 @@ def numbers(text: str | list[float]) -> list[float]:
 
 
 def _joined_values(words: Iterable[str]) -> list[str]:
-    """Join long options with values such as -5,10, which argparse takes for options."""
+    """Join long options with values such as -5,10, which argparse would read as options."""
     joined: list[str] = []
     for word in words:
         if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
@@ -143,7 +139,7 @@ def _joined_values(words: Iterable[str]) -> list[str]:
 
 
 def file_identity(path: str | Path) -> tuple[int, int] | None:
-    """Return what is the same for all names of a file; None if there is none."""
+    """Return device and inode of a file, which are equal for all of its names; None if it does not exist."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
@@ -152,18 +148,18 @@ def file_identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
-    """Refuse to write to a file that is read, or to one that exists.
+    """Raise if an output file is also an input, or if it exists.
 
     Args:
-        out: The file to write.
-        inputs: Files that are read; None for one that is not given.
-        overwrite: Whether the file may exist.
+        out: File to write.
+        inputs: Files to read; None is ignored.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
         ColorzooError: The file must not be written.
     """
     found = file_identity(out)
     if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
-        raise ColorzooError(f"{out} is one of the inputs, name another file for the result")
+        raise ColorzooError(f"{out} is an input; choose another output file")
     if out.exists() and not overwrite:
-        raise ColorzooError(f"{out} exists already; --overwrite replaces it, or name another file")
+        raise ColorzooError(f"{out} already exists; use --overwrite or choose another output file")

@@ -1,13 +1,14 @@
-"""Implementation of ``colorzoo video``: open the source, color it under a progress bar, print a summary."""
+"""Implementation of ``colorzoo video``."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -44,30 +45,30 @@ from colorzoo.video.run import PartsFolder, Shot, color_video, find_shots, parts
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
 
-_METHOD = 4  # version of the coloring, stabilization and encoding; a change outdates earlier parts
+_METHOD = 4  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
 _NOT_WITH_FRAME = (
     *("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json", "report"),
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class VideoSummary:
-    """Summary of a video run.
+    """Summary of a video run, printed by ``--json``.
 
     Attributes:
         source: Path of the source.
         output: Path of the result.
         status: ``"colored"``, ``"skipped"`` if the result already exists, ``"planned"`` for a dry run.
         model: Name of the model.
-        description: Size, rate and formats.
+        description: Size, frame rate and formats.
         frames: Number of frames.
         shots: Number of the first frame of each shot.
         resumed: Number of frames that an earlier run had finished.
-        broken: Times or names of frames that could not be decoded correctly.
+        broken: Time codes or file names of frames that could not be decoded correctly.
         seconds: Duration of the run.
         notes: Remarks for the user.
-        incomplete: The source is cut short, or cannot be read to its end.
+        incomplete: Whether the source is truncated or cannot be read to its end.
     """
 
     source: str
@@ -84,66 +85,59 @@ class VideoSummary:
     incomplete: bool = False
 
 
-def color(args: VideoOptions, keys: Mapping[int, Path]) -> VideoSummary:
-    """Color the source of the command line and print a summary.
-
-    Raises:
-        ColorzooError: See `colorzoo.cli.video.run`.
-    """
-    _check_reports(args)
+def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
+    """Colorize a video, print a summary and return the exit code; see `colorzoo.cli.video.run`."""
+    if args.report and args.dry_run:
+        raise ColorzooError("--report cannot be combined with --dry-run")
+    for path in args.report:
+        check_report(Path(path))
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
-    with printed_warnings():  # of weights that do not fit
+    with printed_warnings():  # about weights that do not fit
         choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
     summary = VideoSummary(args.source, args.output, "planned", choice.name, source.describe())
+    shots: tuple[Shot, ...] = ()
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
-        summary = replace(summary, status="skipped", notes=("is already there, made so",))
+        summary.status, summary.notes = "skipped", ("already exists with the same settings",)
         if args.report:
             with _progress("finding shots", summary.description.get("frames")) as tick:
                 shots = find_shots(source, tick)
     elif args.dry_run:
         parts = parts_path(out)
-        notes = (f"goes on from {parts.name}",) if parts.exists() else ()
-        summary = replace(
-            summary, notes=(*source.issues.lines(), *notes), incomplete=bool(source.issues.incomplete)
-        )
+        resumed = (f"resumes from {parts.name}",) if parts.exists() else ()
+        summary.notes = (*source.issues.lines(), *resumed)
+        summary.incomplete = bool(source.issues.incomplete)
     else:
-        summary, shots = _color(args, keys, source, choice, origin, summary)
+        shots = _colorize(args, keys, source, choice, origin, summary)
     _print_summary(summary, args)
     if args.report:
         with progress_bar("report", len(shots)) as advance:
             entries = shot_entries(source, out, shots, origin, advance)
         write_reports(args.report, entries)
-    return summary
+    if args.json:
+        print(json.dumps(asdict(summary), indent=1))
+    return 1 if summary.broken or summary.incomplete else 0
 
 
 def write_frame(args: VideoOptions) -> None:
-    """Write one frame as a gray image, to be colored in the pad.
+    """Write one frame as a gray image, which a user can colorize in the pad.
 
     Raises:
-        ColorzooError: The frame does not exist, an option does not fit, or the image cannot be written.
+        ColorzooError: The frame does not exist, options are invalid, or the image cannot be written.
     """
     assert args.frame is not None
     path, out = _existing_source(args), Path(args.output)
     source = FrameFolder(path) if path.is_dir() else VideoFile(path, Encoding("ffv1"))
     for name in _NOT_WITH_FRAME:
         if getattr(args, name):
-            option = name.replace("_", "-")
-            raise ColorzooError(f"--frame writes a frame and colors nothing; leave out --{option}")
+            raise ColorzooError(f"--frame cannot be combined with --{name.replace('_', '-')}")
     if os.path.lexists(out) and not args.overwrite:
-        raise VideoError(f"{out} exists already; --overwrite replaces it")
+        raise VideoError(f"{out} already exists; use --overwrite to replace it")
     image = pick_frames(source, {args.frame})[args.frame]
     write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
-    print(f"{out}: frame {args.frame}; once colored, its image or recipe goes into --key {args.frame}=FILE")
-
-
-def _check_reports(args: VideoOptions) -> None:
-    if args.report and args.dry_run:
-        raise ColorzooError("--report is of a colored video; leave out --dry-run")
-    for path in args.report:
-        check_report(Path(path))
+    print(f"{out}: frame {args.frame}; pass its colorized image or its recipe as --key {args.frame}=FILE")
 
 
 def _open(args: VideoOptions) -> VideoFile | FrameFolder:
@@ -154,9 +148,9 @@ def _open(args: VideoOptions) -> VideoFile | FrameFolder:
         require_sound(source, out)
         return opened
     if out.suffix or out.is_file():
-        raise VideoError(f"{source} is a folder of frames, so is the result; {out} names a file")
+        raise VideoError(f"the result of a folder of frames must be a folder, got the file name {out}")
     if args.codec or args.crf is not None:
-        raise VideoError("--codec and --crf are for video files, the result is a folder of frames")
+        raise VideoError("--codec and --crf require a video file as source, got a folder of frames")
     return FrameFolder(source)
 
 
@@ -165,7 +159,7 @@ def _existing_source(args: VideoOptions) -> Path:
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is the source itself, name another place for the result")
+        raise VideoError(f"{out} is the source; choose another output")
     check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 
@@ -173,47 +167,52 @@ def _existing_source(args: VideoOptions) -> Path:
 def _origin(
     args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice, source: str
 ) -> ImageProvenance:
-    """Return everything that determines the result, as a provenance record."""
+    """Return a provenance record of everything that determines the result."""
     try:
-        images = {
-            number: [sha256_of(path), *_recipe_dependencies(path)] if _is_recipe(path) else sha256_of(path)
-            for number, path in sorted(keys.items())
-        }
+        images = {number: _key_hashes(path) for number, path in sorted(keys.items())}
         reference = sha256_of(Path(args.reference)) if args.reference else ""
     except OSError as error:
         raise VideoError(f"{error.filename}: {error.strerror}") from error
-    given = {name: getattr(args, name) for name in _SETTINGS}
+    settings = {name: getattr(args, name) for name in _SETTINGS}
     files = [UsedFile("reference", Path(args.reference).name, reference)] if args.reference else []
     name, suffix = model_card(choice.name).name, Path(args.output).suffix.lower()
-    decisive = [_METHOD, name, choice.sha256, given, images, reference, suffix]
-    return origin_of_result(origin_of_choice(choice, decisive, options=given, files=files), source)
+    decisive = [_METHOD, name, choice.sha256, settings, images, reference, suffix]
+    return origin_of_result(origin_of_choice(choice, decisive, options=settings, files=files), source)
+
+
+def _key_hashes(path: Path) -> str | list[str]:
+    """Return the hash of a key frame; for a recipe also its model, and hashes of weights and references."""
+    if not _is_recipe(path):
+        return sha256_of(path)
+    recipe, choice = _recipe_and_model(path)
+    references = [sha256_of(file) for file, _ in recipe_reference_files(recipe, path.parent)]
+    return [sha256_of(path), choice.name, choice.sha256, *references]
 
 
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
     found = read_provenance(out)
-    if found is None:
-        raise VideoError(f"{out} exists already; --overwrite replaces it")
-    if found.source != origin.source:
-        raise VideoError(f"{out} exists already, made of another video; --overwrite replaces it")
-    if found.settings != origin.settings:
-        raise VideoError(f"{out} exists already, made with other settings; --overwrite replaces it")
+    if found is None or (found.source, found.settings) != (origin.source, origin.settings):
+        is_other = found is not None and found.source != origin.source
+        how = "" if found is None else " from another video" if is_other else " with other settings"
+        raise VideoError(f"{out} already exists{how}; use --overwrite to replace it")
 
 
-def _color(
+def _colorize(
     args: VideoOptions,
     keys: Mapping[int, Path],
     source: VideoFile | FrameFolder,
     choice: ModelChoice,
     origin: ImageProvenance,
     summary: VideoSummary,
-) -> tuple[VideoSummary, tuple[Shot, ...]]:
+) -> tuple[Shot, ...]:
+    """Colorize the video, complete the summary and return the shots."""
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
     border = parse_border(args.border, "--border")
     if keys and border == "automatic":
         border = "none"  # key frames are images of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    with _progress("coloring frames", summary.description.get("frames")) as tick:
+    with _progress("colorizing frames", summary.description.get("frames")) as tick:
         done = color_video(
             source,
             colorer,
@@ -227,39 +226,29 @@ def _color(
         )
     if args.provenance == "embed":
         write_sidecar(out, Metadata(), origin)
-    notes = ["an unfinished result of another run was dropped"] if parts.outdated else []
+    notes = ["deleted an unfinished result of other settings"] if parts.outdated else []
     notes += [*source.issues.lines(), *dict.fromkeys(note for shot in done.shots for note in shot.notes)]
     notes += [
-        f"there is no frame {number}; the last one is {done.frames - 1}"
+        f"key frame {number} does not exist; the last frame is {done.frames - 1}"
         for number in sorted(keys)
         if number >= done.frames
     ]
-    summary = replace(
-        summary,
-        status="colored",
-        frames=done.frames,
-        shots=tuple(shot.first for shot in done.shots),
-        resumed=done.resumed,
-        broken=tuple(source.issues.broken),
-        incomplete=bool(source.issues.incomplete),
-        seconds=round(time.monotonic() - started, 1),
-        notes=tuple(notes),
-    )
-    return summary, done.shots
+    summary.status, summary.frames, summary.resumed = "colored", done.frames, done.resumed
+    summary.shots = tuple(shot.first for shot in done.shots)
+    summary.broken, summary.incomplete = tuple(source.issues.broken), bool(source.issues.incomplete)
+    summary.seconds, summary.notes = round(time.monotonic() - started, 1), tuple(notes)
+    return done.shots
 
 
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
     card = model_card(choice.name)
     if (keys or args.reference) and "exemplar" not in card.guidance:
         raise VideoError(
-            f"{card.name} takes no reference; see `colorzoo models` for those that take an exemplar"
+            f"{card.name} does not support references; `colorzoo models --guidance exemplar` lists models "
+            "that do"
         )
     colorizer = Colorizer(
-        choice,
-        device=args.device,
-        precision=args.precision,
-        size=args.size,
-        temperature=args.temperature,
+        choice, device=args.device, precision=args.precision, size=args.size, temperature=args.temperature
     )
     references = named_references([args.reference], None) if args.reference else []
     reference = colorizer.exemplar(references) if references else None
@@ -295,21 +284,14 @@ def _is_recipe(path: Path) -> bool:
 def _recipe_and_model(path: Path) -> tuple[Recipe, ModelChoice]:
     recipe = Recipe.from_json(path).check_known()
     if recipe.crop is not None:
-        raise GuidanceError(f"{path}: a frame of a film cannot be cropped; take 'crop' out of the recipe.")
+        raise GuidanceError(f"{path}: the recipe of a video frame must not contain 'crop'; remove it.")
     references = [file for file, _ in recipe_reference_files(recipe, path.parent)]
     return recipe, choose_for_guidance(None, recipe, references=references)
 
 
-def _recipe_dependencies(path: Path) -> list[str]:
-    """Return the model of a recipe, and hashes of its weights and reference files."""
-    recipe, choice = _recipe_and_model(path)
-    references = [sha256_of(file) for file, _ in recipe_reference_files(recipe, path.parent)]
-    return [choice.name, choice.sha256, *references]
-
-
 @contextmanager
 def _progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a progress bar, and pass on a Ctrl+C that Python has dropped."""
+    """Show a progress bar; a call of the yielded function raises if Ctrl+C was pressed."""
     interrupts = record_interrupts()
     with progress_bar(title, total, log_every=10.0) as advance:
 
@@ -329,13 +311,11 @@ def _print_summary(summary: VideoSummary, args: VideoOptions) -> None:
     elif summary.status == "colored":
         shots = "one shot" if len(summary.shots) == 1 else f"{len(summary.shots)} shots"
         line += f": {summary.frames} frames in {shots} by {summary.model}"
-        line += f", {summary.resumed} of an earlier run" if summary.resumed else ""
+        line += f", {summary.resumed} from an earlier run" if summary.resumed else ""
     line += f" ({'; '.join(summary.notes)})" if summary.notes else ""
     print_line(line, sys.stderr if args.json else sys.stdout)
     if summary.incomplete:
-        print_line(
-            f"colorzoo: error: {summary.source} is not whole; its frames up to there were kept", sys.stderr
-        )
+        print_line(f"colorzoo: error: {summary.source} is truncated; its first frames were used", sys.stderr)
     if summary.broken:
         broken = len(summary.broken)
         print_line(f"colorzoo: error: {summary.source}: {broken} broken frames", sys.stderr)

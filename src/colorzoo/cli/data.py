@@ -1,4 +1,4 @@
-"""``colorzoo data``: verify data sets, pack them into shards, count their colors."""
+"""``colorzoo data``: verify data sets, pack them into shards, measure color priors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,9 +21,9 @@ from colorzoo.settings import PositiveInt, Probability, Range, argument, option
 if TYPE_CHECKING:
     from colorzoo.data.verify import VerifyReport
 
-HELP = "verify data sets, pack them into shards, count their colors"
-_SHOWN = 200  # findings of `verify`
-_THREADS = "threads that decode (default: one per core)"
+HELP = "verify data sets, pack them into shards, measure color priors"
+_MOST_ROWS = 200  # findings of `verify` that are printed
+_THREADS = "decoding threads (default: one per core)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +31,21 @@ class PriorOptions:
     """Options of ``colorzoo data prior``."""
 
     root: Path = argument("folder of images or tar shards", "DIR")
-    output: Path = option(MISSING, "the .npy to write", "", "-o", "--output", metavar="FILE")
+    output: Path = option(MISSING, ".npy file to write", "", "-o", "--output", metavar="FILE")
     threads: PositiveInt = option(core_count(), _THREADS, metavar="N")
     overwrite: bool = option(False, "replace an existing file")
 
 
 def _run_prior(args: PriorOptions) -> int:
-    """Count the colors and write their shares; return 1 if some images could not be read.
+    """Measure the bin frequencies and write them; return 1 if images could not be read.
 
     Raises:
         ColorzooError: There are no images, or the file cannot be written.
     """
     if args.output.suffix != ".npy":
-        raise ColorzooError(f"{args.output} must end in .npy")
+        raise ColorzooError(f"--output must end in .npy, got {args.output}")
     if not args.output.parent.is_dir():
-        raise ColorzooError(f"{args.output.parent} is no folder; make it first")
+        raise ColorzooError(f"folder {args.output.parent} does not exist; create it first")
     check_output(args.output, overwrite=args.overwrite)
     import numpy as np
 
@@ -61,7 +61,7 @@ def _run_prior(args: PriorOptions) -> int:
     write_whole(args.output, stream.getvalue())
     print(f"{args.output} ({prior.images:,} images)")
     for name in prior.broken:
-        print(f"left out, cannot be read: {name}", file=sys.stderr)
+        print(f"skipped, cannot be read: {name}", file=sys.stderr)
     return 1 if prior.broken else 0
 
 
@@ -70,36 +70,36 @@ class ShardCommandOptions:
     """Options of ``colorzoo data shard``."""
 
     source: Path = argument("folder of images, or of .tar files of images", "IN")
-    out: Path = argument("folder to write; made if it does not exist", "OUT")
+    out: Path = argument("output folder", "OUT")
     short_side: PositiveInt = option(
-        256, "reduce larger images to this shorter side in pixels (default: 256)", metavar="N"
+        256, "shorter side in pixels to which larger images are resized (default: 256)", metavar="N"
     )
     quality: Annotated[int, Range(1, 100)] = option(92, "JPEG quality, 1 to 100 (default: 92)", metavar="N")
     chunk: PositiveInt = option(1024, "images per chunk file (default: 1024)", metavar="N")
     val_share: Probability = option(
-        0.05, "fraction of validation images if IN has no train and val (default: 0.05)", metavar="X"
+        0.05, "fraction of validation images if IN has no folders train and val (default: 0.05)", metavar="X"
     )
-    keep_gray: bool = option(False, "keep training images without color")
+    keep_gray: bool = option(False, "keep gray training images")
     workers: PositiveInt | None = option(None, "processes (default: one per core)", metavar="N")
 
 
 def _run_shard(args: ShardCommandOptions) -> int:
-    """Pack the images; return 1 if some did not decode and were left out.
+    """Pack the images; return 1 if images could not be decoded and were skipped.
 
     Raises:
-        DataError: The input is missing or empty, or the output folder holds something else.
+        DataError: The input is missing or empty, or the output folder contains other files.
     """
     from colorzoo.data.shards import ShardOptions, shard_folder
 
     options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_share, not args.keep_gray)
     report = shard_folder(args.source, args.out, options, workers=args.workers)
     for name, reason in report.broken:
-        print(f"left out {name}: {reason}", file=sys.stderr)
+        print(f"skipped {name}: {reason}", file=sys.stderr)
     parts = ", ".join(
         f"{report.images[name]} {name} in {report.chunks[name]} chunk(s)" for name in report.images
     )
-    left_out = f"{report.gray} gray and {len(report.broken)} broken left out"
-    print(f"{args.out}: {parts}; {len(report.classes)} class(es), {report.size / 1e6:.1f} MB; {left_out}")
+    skipped = f"{report.gray} gray and {len(report.broken)} broken skipped"
+    print(f"{args.out}: {parts}; {len(report.classes)} class(es), {report.size / 1e6:.1f} MB; {skipped}")
     return 1 if report.broken else 0
 
 
@@ -109,34 +109,32 @@ class VerifyOptions:
 
     root: Path = argument("folder of images or tar shards", "DIR")
     layout: str | None = option(
-        None, "folder, imagenet, places205, places365, ... (default: guess)", metavar="NAME"
+        None, "folder, imagenet, places205, places365, ... (default: detected)", metavar="NAME"
     )
     near: bool = option(False, "also find near duplicates")
-    json: bool = option(False, "print the whole report as JSON")
+    json: bool = option(False, "print the report as JSON")
     threads: PositiveInt | None = option(None, _THREADS, metavar="N")
 
 
 def _run_verify(args: VerifyOptions) -> int:
-    """Verify a data set and print the report; return 1 if something is broken.
+    """Verify a data set and print the report; return 1 if problems were found.
 
     Raises:
         ColorzooError: The folder does not exist, or the layout is unknown.
     """
     from colorzoo.data.verify import verify
 
-    warnings.filterwarnings("ignore", module="PIL")  # the report names the same faults with their files
+    warnings.filterwarnings("ignore", module="PIL")  # the report lists the same problems by file
     with progress_bar("checking images", None) as advance:
         report = verify(args.root, layout=args.layout, near=args.near, threads=args.threads, tick=advance)
     if args.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:
-        print("\n".join(_summary(report)))
-        _print_findings(report)
-        print("\n".join(_groups(report)))
+        _print_report(report)
     return 1 if report.broken else 0
 
 
-def _summary(report: VerifyReport) -> list[str]:
+def _print_report(report: VerifyReport) -> None:
     layout = report.layout
     splits = ", ".join(f"{split} {count:,}" for split, count in layout.splits.items())
     rows = [
@@ -146,29 +144,31 @@ def _summary(report: VerifyReport) -> list[str]:
         ("height", "min {} median {} max {}".format(*report.height)),
         ("formats", _listed(report.formats)),
         ("other files", _listed(report.other_files) or "none"),
-        ("remarkable", _listed(report.counts()) or "nothing"),
-        *(("MISTAKE", line) for line in layout.mistakes),
+        ("findings", _listed(report.counts()) or "none"),
+        *(("ERROR", line) for line in layout.mistakes),
         *(("note", line) for line in layout.notes),
     ]
-    return align(rows)
-
-
-def _print_findings(report: VerifyReport) -> None:
-    ordered = sorted(report.findings, key=lambda finding: finding.kind != "broken")
-    if ordered:
+    print("\n".join(align(rows)))
+    findings = sorted(report.findings, key=lambda finding: finding.kind != "broken")
+    if findings:
         print()
-        print_table(("KIND", "IMAGE", "WHAT"), [(f.kind, f.path, f.detail) for f in ordered[:_SHOWN]])
-    if len(ordered) > _SHOWN:
-        print(f"... and {len(ordered) - _SHOWN:,} more; --json lists them all")
-
-
-def _groups(report: VerifyReport) -> Iterator[str]:
-    for title, groups in (("same bytes", report.duplicates), ("look alike", report.near_duplicates)):
+        print_table(("KIND", "IMAGE", "DETAIL"), [(f.kind, f.path, f.detail) for f in findings[:_MOST_ROWS]])
+    if len(findings) > _MOST_ROWS:
+        print(f"... and {len(findings) - _MOST_ROWS:,} more; --json lists all")
+    for title, groups in (
+        ("identical files", report.duplicates),
+        ("near duplicates", report.near_duplicates),
+    ):
         if groups:
-            yield f"\n{title}: {len(groups):,} groups"
-            yield from ("  " + "  ".join(group) for group in groups[: _SHOWN // 10])
-            if len(groups) > _SHOWN // 10:
-                yield f"  ... and {len(groups) - _SHOWN // 10:,} more; --json lists them all"
+            most = _MOST_ROWS // 10
+            print(
+                "",
+                f"{title}: {len(groups):,} groups",
+                *("  " + "  ".join(each) for each in groups[:most]),
+                sep="\n",
+            )
+            if len(groups) > most:
+                print(f"  ... and {len(groups) - most:,} more; --json lists all")
 
 
 def _listed(counts: Mapping[Any, int]) -> str:
@@ -177,20 +177,19 @@ def _listed(counts: Mapping[Any, int]) -> str:
 
 COMMANDS = {
     "prior": Command(
-        "count the colors of a data set, for the class rebalancing of zhang2016, and write the shares of the "
-        "313 bins as .npy",
+        "measure the frequencies of the 313 color bins in a data set, for class rebalancing (zhang2016)",
         "colorzoo data prior photos/train -o prior.npy  # then fit --model.prior prior.npy",
         PriorOptions,
         _run_prior,
     ),
     "shard": Command(
-        "pack images into shards that a cluster can stream",
+        "pack images into shards for streaming",
         "colorzoo data shard imagenet shards --short-side 256",
         ShardCommandOptions,
         _run_shard,
     ),
     "verify": Command(
-        "find broken, unusual, gray or duplicate images and a wrong layout; exit code 1 if it finds some",
+        "find broken, unusual, gray or duplicate images and layout errors; exit code 1 if there are problems",
         "colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json",
         VerifyOptions,
         _run_verify,

@@ -1,4 +1,4 @@
-"""``colorzoo doctor``: show what is installed on this machine, and problems with it; no network is used."""
+"""``colorzoo doctor``: report the installation and its problems, without network access."""
 
 from __future__ import annotations
 
@@ -6,49 +6,50 @@ import json
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires
+from typing import Any
 
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
 from colorzoo.settings import option
-from colorzoo.weights.catalog import FileState, WeightFile, cache_home, inspect_file, list_weights
+from colorzoo.weights.catalog import cache_home, inspect_file, list_weights
 
-HELP = "show versions, device, cache and weights, and problems with them"
+HELP = "show versions, device, cache and weights, and report problems"
 EXAMPLE = """
 colorzoo doctor
 colorzoo doctor --json > report.json
 """
 
-# A checkout has no metadata; a bug report needs these versions most.
+# reported for a checkout, which has no package metadata
 _WITHOUT_METADATA = ("torch", "torchvision", "lightning", "kornia", "numpy", "pillow")
 _FETCHED = {
     "verified": "ok, fetched",
-    "recorded": "recorded on first use, fetched",
+    "recorded": "hash recorded on first use, fetched",
     "unchecked": "not checked before its first use",
     "changed": "changed, not used",
-    "refused": "refused, not used",
+    "refused": "rejected, not used",
 }
-_EMBEDDED = {"embedded": "ok", "missing": "missing"}  # any other state is damage
+_EMBEDDED = {"embedded": "ok", "missing": "missing"}  # all other states are damage
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that a bug report should contain.
+    """Information for a bug report.
 
     Attributes:
         python: Version of the interpreter.
         system: Operating system and processor.
-        colorzoo: Installed version; None when it runs from a checkout.
-        packages: Version of each core dependency; None when it is not installed.
+        colorzoo: Installed version; None in a checkout.
+        packages: Version of each core dependency; None if it is not installed.
         device: Device that ``auto`` selects, or ``"none"`` if torch cannot be imported.
         cache: Folder of downloaded weights.
         embedded: ``model``, ``path`` and ``state`` (``"ok"``, ``"missing"`` or ``"damaged"``) of each weight
             file inside the package.
-        fetched: ``model``, ``tag``, ``path``, ``state`` (see `FileState`) and ``reason`` of each weight file
-            in the cache.
-        extras: ``name``, ``missing`` packages and ``install`` command of each optional part.
-        problems: Problems to fix, one line each.
+        fetched: ``model``, ``tag``, ``path``, ``state`` (see `colorzoo.weights.catalog.FileState`) and
+            ``reason`` of each weight file in the cache.
+        extras: ``name``, ``missing`` packages and ``install`` command of each extra.
+        problems: One line for each problem.
     """
 
     python: str
@@ -59,7 +60,7 @@ class Diagnosis:
     cache: str
     embedded: list[dict[str, str]]
     fetched: list[dict[str, str]]
-    extras: list[dict[str, str | list[str]]]
+    extras: list[dict[str, Any]]
     problems: list[str]
 
 
@@ -71,14 +72,14 @@ class DoctorOptions:
 
 
 def run(args: DoctorOptions) -> int:
-    """Print the diagnosis; the exit code is 1 if there are problems."""
+    """Print the diagnosis; return 1 if there are problems."""
     found = diagnose()
     print(json.dumps(asdict(found), indent=2) if args.json else "\n".join(_report(found)))
     return 1 if found.problems else 0
 
 
 def diagnose() -> Diagnosis:
-    """Examine this machine; takes as long as importing torch."""
+    """Examine the installation; takes as long as importing torch."""
     by_extra = _packages_by_extra()
     packages = {name: installed_version(name) for name in sorted(by_extra.pop("", _WITHOUT_METADATA))}
     problems = [
@@ -93,22 +94,23 @@ def diagnose() -> Diagnosis:
         if row.weights.file is None and row.where != "cached":
             continue
         state = inspect_file(row.weights, row.path, rehash=True)
+        entry = {"model": row.model, "path": str(row.path)}
         if row.weights.file is not None:
-            embedded.append(_embedded(row, state))
+            embedded.append(entry | {"state": _EMBEDDED.get(state.status, "damaged")})
         else:
-            fetched.append(_fetched(row, state))
+            fetched.append(entry | {"tag": row.tag, "state": state.status, "reason": state.reason})
     problems += [
-        f"the embedded weights of {row['model']} are {row['state']} ({row['path']}); install colorzoo again"
+        f"the embedded weights of {row['model']} are {row['state']} ({row['path']}); reinstall colorzoo"
         for row in embedded
         if row["state"] != "ok"
     ]
     problems += [
         f"{row['path']} is not used: {row['reason']}; "
-        f"`colorzoo weights fetch {row['model']} --tag {row['tag']}`"
+        f"run `colorzoo weights fetch {row['model']} --tag {row['tag']}`"
         for row in fetched
         if row["reason"]
     ]
-    problems += [f"{each}; mend or uninstall it" for each in skipped_packages()]
+    problems += [f"{each}; repair or uninstall it" for each in skipped_packages()]
     return Diagnosis(
         python=platform.python_version(),
         system=f"{platform.platform()} {platform.machine()}",
@@ -118,23 +120,16 @@ def diagnose() -> Diagnosis:
         cache=str(cache_home()),
         embedded=embedded,
         fetched=fetched,
-        extras=[_extra(name, found) for name, found in sorted(by_extra.items())],
+        extras=[
+            {
+                "name": name,
+                "missing": sorted(package for package in parts if installed_version(package) is None),
+                "install": f'python -m pip install "colorzoo[{name}]"',
+            }
+            for name, parts in sorted(by_extra.items())
+        ],
         problems=problems,
     )
-
-
-def _embedded(row: WeightFile, state: FileState) -> dict[str, str]:
-    return {"model": row.model, "path": str(row.path), "state": _EMBEDDED.get(state.status, "damaged")}
-
-
-def _fetched(row: WeightFile, state: FileState) -> dict[str, str]:
-    found = {"model": row.model, "tag": row.tag, "path": str(row.path)}
-    return found | {"state": state.status, "reason": state.reason}
-
-
-def _extra(name: str, packages: set[str]) -> dict[str, str | list[str]]:
-    missing = sorted(package for package in packages if installed_version(package) is None)
-    return {"name": name, "missing": missing, "install": f'python -m pip install "colorzoo[{name}]"'}
 
 
 def _report(found: Diagnosis) -> list[str]:
@@ -152,8 +147,8 @@ def _report(found: Diagnosis) -> list[str]:
         ),
     ]
     for extra in found.extras:
-        lacks = f"lacks {', '.join(extra['missing'])}; {extra['install']}"
-        facts.append((f"extra {extra['name']}", lacks if extra["missing"] else "installed"))
+        missing = f"missing {', '.join(extra['missing'])}; {extra['install']}"
+        facts.append((f"extra {extra['name']}", missing if extra["missing"] else "installed"))
     return [*align(facts), "", *([f"problem: {line}" for line in found.problems] or ["no problem found"])]
 
 
@@ -161,7 +156,7 @@ def find_device() -> tuple[str, list[str]]:
     """Return the device that ``auto`` selects, and problems with importing torch."""
     try:
         import torch
-    except (ImportError, OSError) as error:  # OSError: a shared library of torch that does not load
+    except (ImportError, OSError) as error:  # OSError: a shared library cannot be loaded
         return "none", [f"torch cannot be imported: {error}"]
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()})", []
@@ -171,7 +166,7 @@ def find_device() -> tuple[str, list[str]]:
 
 
 def declared_requirements() -> list[str]:
-    """Return the requirement lines of the installed colorzoo; none in a checkout."""
+    """Return the requirements in the metadata of the installed package; empty in a checkout."""
     try:
         return requires("colorzoo") or []
     except PackageNotFoundError:
@@ -179,11 +174,11 @@ def declared_requirements() -> list[str]:
 
 
 def _packages_by_extra() -> dict[str, set[str]]:
-    """Return the packages that each extra of colorzoo requires; ``""`` is the core."""
+    """Return the packages that each extra requires; the core dependencies have the key ``""``."""
     from packaging.requirements import Requirement
 
     found: dict[str, set[str]] = {}
-    parts: list[tuple[str, set[str]]] = []  # extras that consist of others
+    parts: list[tuple[str, set[str]]] = []  # extras that contain other extras
     for line in map(Requirement, declared_requirements()):
         extra = str(line.marker).partition('extra == "')[2].partition('"')[0] if line.marker else ""
         if line.name == "colorzoo":

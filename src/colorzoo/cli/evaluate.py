@@ -1,4 +1,4 @@
-"""``colorzoo evaluate``: measure models by a protocol and write a report."""
+"""``colorzoo evaluate``: evaluate models by a protocol and write a report."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Range, option
 
 if TYPE_CHECKING:
-    from colorzoo.evaluation.run import Outcome, Plan
+    from colorzoo.evaluation.run import Outcome
 
-HELP = "measure models by a named protocol and write a report"
+HELP = "evaluate models by a named protocol and write a report"
 EXAMPLE = """
 colorzoo evaluate --models zhang2017_local_small,gray,truth --data PHOTOS -o REPORT
 colorzoo evaluate --models zhang2017_local_small --data PHOTOS --protocol zhang2017-hints -o REPORT
@@ -24,7 +24,7 @@ colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpip
 torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_PROTOCOL, _MACHINE = "changes to the protocol", "weights and machine"
+_PROTOCOL, _MACHINE = "overrides of the protocol", "weights and machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,131 +32,107 @@ class EvaluateOptions:
     """Options of ``colorzoo evaluate``."""
 
     models: str = option(
-        "", "models by name; also truth, gray, and NAME=FOLDER of finished results", metavar="A,B"
+        "", "model names; also truth, gray, and NAME=FOLDER with existing results", metavar="A,B"
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
     output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
     protocol: str = option("automatic", "name or YAML file (default: automatic)", metavar="NAME")
     compare: list[str] | None = option(
-        None, "test which differences of two methods are significant", metavar=("A", "B"), nargs=2
+        None, "test differences between two methods for significance", metavar=("A", "B"), nargs=2
     )
-    interactions: str | None = option(
-        None, "numbers of interactions at which to measure", _PROTOCOL, metavar="N,N"
-    )
+    interactions: str | None = option(None, "numbers of hints at which to evaluate", _PROTOCOL, metavar="N,N")
     metrics: str | None = option(
-        None, "metrics to measure; fid:NETWORK, lpips:BACKBONE", _PROTOCOL, metavar="A,B"
+        None, "metrics; variants are fid:NETWORK and lpips:BACKBONE", _PROTOCOL, metavar="A,B"
     )
     pairs: str | None = option(
-        None, "list of targets and references below DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
+        None, "list of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
     )
     limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
     resamples: Annotated[int, Range(100)] = option(
-        2000, "resamples of the bootstrap (default: 2000)", _PROTOCOL, metavar="N"
+        2000, "bootstrap resamples (default: 2000)", _PROTOCOL, metavar="N"
     )
     weights: list[str] = option(
         [], "weight file of a model or a metric; may be repeated", _MACHINE, metavar="NAME=FILE"
     )
     cache: Path | None = option(
-        None, "folder that keeps results (default: REPORT/cache)", _MACHINE, metavar="DIR"
+        None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
-    threads: PositiveInt = option(1, "threads of torch on a CPU (default: 1)", _MACHINE, metavar="N")
-    bibtex: bool = option(False, "also print what to cite for these models and metrics")
+    threads: PositiveInt = option(1, "CPU threads of torch (default: 1)", _MACHINE, metavar="N")
+    bibtex: bool = option(False, "also print the BibTeX entries of these models and metrics")
     list_all: bool = option(False, "list protocols and metrics", "", "--list")
 
 
 def run(args: EvaluateOptions) -> int:
-    """Evaluate; return 1 if images were skipped.
+    """Evaluate models; return 1 if images were skipped.
 
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
-    if args.list_all:
-        return _list()
-    from colorzoo.evaluation.run import evaluate, warn
+    from colorzoo.engines.device import choose_device
+    from colorzoo.evaluation import measures, protocol
+    from colorzoo.evaluation.run import Plan, evaluate, warn
 
-    plan = _plan(args)
-    outcome = evaluate(plan)
+    if args.list_all:
+        protocols = [protocol.load_protocol(name) for name in protocol.list_protocols()]
+        print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
+        print(f"\nmetrics: {', '.join(measures.list_metrics())}")
+        return 0
+    compare = (args.compare[0], args.compare[1]) if args.compare else None
+    models = _names(args.models) or list(compare or ())
+    if not models or args.data is None or args.output is None:
+        option = "--models A,B" if not models else "--data DIR" if args.data is None else "-o REPORT"
+        raise ColorzooError(f"{option} is required; see `colorzoo evaluate --help`")
+    try:
+        counts = [int(word) for word in args.interactions.split(",")] if args.interactions else None
+        interactions = None if counts is None else protocol.check_interactions(counts)
+    except ValueError as error:
+        raise ColorzooError(
+            f"--interactions must be whole numbers such as 0,1,10, got {args.interactions!r} ({error})"
+        ) from error
+    outcome = evaluate(
+        Plan(
+            models=models,
+            data=args.data,
+            output=args.output,
+            protocol=protocol.load_protocol(args.protocol),
+            interactions=interactions,
+            metrics=tuple(_names(args.metrics)) or None,
+            weights=_weights(args.weights),
+            compare=compare,
+            pairs=args.pairs,
+            limit=args.limit,
+            cache=args.cache,
+            device=choose_device(args.device),
+            threads=args.threads,
+            resamples=args.resamples,
+        )
+    )
     if outcome.summary is None:  # another process writes the report
         return 0
     warn(outcome)
-    print_scores(outcome, plan.output)
+    print_scores(outcome, args.output)
     if args.bibtex:
-        print((plan.output / "references.bib").read_text(encoding="utf-8"), end="")
+        print((args.output / "references.bib").read_text(encoding="utf-8"), end="")
     return 1 if outcome.skipped else 0
-
-
-def _plan(args: EvaluateOptions) -> Plan:
-    from colorzoo.engines.device import choose_device
-    from colorzoo.evaluation.protocol import load_protocol
-    from colorzoo.evaluation.run import Plan
-
-    compare = (args.compare[0], args.compare[1]) if args.compare else None
-    models = _names(args.models) or list(compare or ())
-    _require(bool(models), "name at least one model: --models A,B")
-    _require(args.data is not None, "name a folder of color images: --data DIR")
-    _require(args.output is not None, "name the folder of the report: -o REPORT")
-    assert args.data is not None
-    assert args.output is not None
-    return Plan(
-        models=models,
-        data=args.data,
-        output=args.output,
-        protocol=load_protocol(args.protocol),
-        interactions=_counts(args.interactions),
-        metrics=tuple(_names(args.metrics)) or None,
-        weights=_weights(args.weights),
-        compare=compare,
-        pairs=args.pairs,
-        limit=args.limit,
-        cache=args.cache,
-        device=choose_device(args.device),
-        threads=args.threads,
-        resamples=args.resamples,
-    )
 
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-def _counts(text: str | None) -> tuple[int, ...] | None:
-    from colorzoo.evaluation.protocol import check_interactions
-
-    if text is None:
-        return None
-    try:
-        return check_interactions([int(word) for word in text.split(",")])
-    except ValueError as error:
-        raise ColorzooError(
-            f"--interactions {text!r}: expected whole numbers such as 0,1,10 ({error})"
-        ) from error
-
-
 def _weights(texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    for name, sign, file in pairs:
-        _require(bool(name and sign and file), f"--weights must be NAME=FILE, got {name + sign + file!r}")
-    return {name: file for name, _, file in pairs}
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ColorzooError(f"{message}; see `colorzoo evaluate --help`")
-
-
-def _list() -> int:
-    from colorzoo.evaluation.measures import list_metrics
-    from colorzoo.evaluation.protocol import list_protocols, load_protocol
-
-    protocols = [load_protocol(name) for name in list_protocols()]
-    print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
-    print(f"\nmetrics: {', '.join(list_metrics())}")
-    return 0
+    found = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not (name and file):
+            raise ColorzooError(f"--weights must be NAME=FILE, got {text!r}; see `colorzoo evaluate --help`")
+        found[name] = file
+    return found
 
 
 def print_scores(outcome: Outcome, folder: Path) -> None:
-    """Print the scores of an evaluation, and the place of its report."""
+    """Print the scores of an evaluation and the path of its report."""
     from colorzoo.evaluation.tables import heading, score_cell
 
     assert outcome.summary is not None

@@ -1,4 +1,4 @@
-"""``colorzoo info``: show how colored images and films were made, from the record of each file."""
+"""``colorzoo info``: show the provenance of colorized images and videos."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from colorzoo.cli._output import print_line
 from colorzoo.errors import ImageError
 from colorzoo.settings import argument, option
 
-HELP = "show from which image, and with which model and weights, a colored file was made"
+HELP = "show source image, model and weights of colorized files"
 EXAMPLE = """
 colorzoo info old.color.jpg
 colorzoo info colored/
-colorzoo info film.color.mp4
+colorzoo info old.color.mp4
 colorzoo info colored/*.jpg --json
 """
 
@@ -26,48 +26,41 @@ colorzoo info colored/*.jpg --json
 class InfoOptions:
     """Options of ``colorzoo info``."""
 
-    images: list[str] = argument("results of colorzoo, or folders of results", "FILE", nargs="+")
+    images: list[str] = argument("colorized files, or folders of colorized files", "FILE", nargs="+")
     json: bool = option(False, "print a JSON list")
 
 
 def run(args: InfoOptions) -> int:
-    """Print the record of each file.
+    """Print the provenance record of each file.
 
     Returns:
-        0, or 1 if a named file has no record, no file of a folder has one, or a folder cannot be searched.
+        0, or 1 if a file or folder has no record, or a folder cannot be read.
 
     Raises:
-        ImageError: There is no such file or folder.
+        ImageError: A file or folder does not exist.
     """
-    for name in args.images:
-        if not Path(name).exists():
-            raise ImageError(f"{name}: no such file or folder")
+    from colorzoo.image_io.find import images_and_videos
+
+    paths = [Path(name) for name in args.images]
+    for path in paths:
+        if not path.exists():
+            raise ImageError(f"{path}: no such file or folder")
     rows, complete = [], True
-    for name in args.images:
-        found, errors = _below(Path(name)) if Path(name).is_dir() else ([_row(Path(name))], [])
-        complete &= any(row["origin"] for row in found) and not errors
-        for _, error in errors:
-            print_line(f"colorzoo: error: {error}", sys.stderr)
+    for path in paths:
+        found = [_row(path)]
+        if path.is_dir() and not found[0]["origin"]:  # else the folder contains the frames of a video
+            files, errors = images_and_videos(path)
+            found = [_row(file) for file in files]
+            complete &= not errors
+            for _, error in errors:
+                print_line(f"colorzoo: error: {error}", sys.stderr)
+        complete &= any(row["origin"] for row in found)
         if not args.json:
-            _print_tree(Path(name), found) if Path(name).is_dir() else _print_file(found[0])
+            _print_tree(path, found) if path.is_dir() else _print_file(found[0])
         rows += found
     if args.json:
         print(json.dumps(rows, indent=1))
     return 0 if complete else 1
-
-
-def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, ImageError]]]:
-    """Return the rows of the files in a folder, or of the folder itself if it holds the frames of a film.
-
-    The folders in it that cannot be searched are returned with their errors.
-    """
-    from colorzoo.image_io.find import images_and_videos
-
-    own = _row(folder)
-    if own["origin"]:
-        return [own], []
-    files, errors = images_and_videos(folder)
-    return [_row(path) for path in files], errors
 
 
 def _row(path: Path) -> dict[str, Any]:
@@ -75,12 +68,12 @@ def _row(path: Path) -> dict[str, Any]:
 
     found = read_provenance(path)
     origin = None if found is None else asdict(found) | {"source_type": found.source_type}
-    film = _film_facts(path)
-    return {"file": str(path), "origin": origin} | ({"film": film} if film else {})
+    video = _video_properties(path)
+    return {"file": str(path), "origin": origin} | ({"video": video} if video else {})
 
 
-def _film_facts(path: Path) -> dict[str, Any] | None:
-    """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
+def _video_properties(path: Path) -> dict[str, Any] | None:
+    """Return size, frame rate, number of frames and codec; None if the file is not a readable video."""
     from colorzoo.image_io.find import VIDEO_EXTENSIONS
     from colorzoo.image_io.video_stream import import_av, main_video_stream
 
@@ -98,43 +91,37 @@ def _film_facts(path: Path) -> dict[str, Any] | None:
                 "codec": stream.codec_context.name,
                 "sound": bool(container.streams.audio),
             }
-    except Exception:  # PyAV is not installed, or the film is damaged
+    except Exception:  # PyAV is not installed, or the video is damaged
         return None
 
 
 def _print_file(row: dict[str, Any]) -> None:
     origin = row["origin"]
-    if origin is None:
-        print_line(f"{row['file']}: no record of how it was made", sys.stdout)
-    else:
-        print_line(f"{row['file']}:", sys.stdout)
-        for title, value in origin.items():
-            if value != "":
-                print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
-    if film := row.get("film"):
-        known = ", ".join(f"{title} {value}" for title, value in film.items() if value is not None)
-        print_line(f"  {'film':<11} {known}", sys.stdout)
+    print_line(f"{row['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
+    for title, value in (origin or {}).items():
+        if value != "":
+            print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
+    if video := row.get("video"):
+        known = ", ".join(f"{title} {value}" for title, value in video.items() if value is not None)
+        print_line(f"  {'video':<11} {known}", sys.stdout)
 
 
 def _print_tree(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Print one line for each file, below the names of its folders."""
-    print_line(
-        f"{folder}: {sum(bool(row['origin']) for row in rows)} of {len(rows)} files have a record", sys.stdout
-    )
-    shown: tuple[str, ...] = ()
+    """Print one line per file, indented below the names of its folders."""
+    count = sum(bool(row["origin"]) for row in rows)
+    print_line(f"{folder}: {count} of {len(rows)} files have a provenance record", sys.stdout)
+    printed: tuple[str, ...] = ()
     for row in rows:
-        parts = Path(row["file"]).relative_to(folder).parts or (".",)
-        for depth, part in enumerate(parts[:-1]):
-            if shown[: depth + 1] != parts[: depth + 1]:
+        *folders, name = Path(row["file"]).relative_to(folder).parts or (".",)
+        for depth, part in enumerate(folders):
+            if printed[: depth + 1] != tuple(folders[: depth + 1]):
                 print_line(f"{'  ' * (depth + 1)}{part}/", sys.stdout)
-        shown = parts[:-1]
-        print_line(f"{'  ' * len(parts)}{parts[-1]}  {_short(row['origin'])}", sys.stdout)
-
-
-def _short(origin: dict[str, Any] | None) -> str:
-    if origin is None:
-        return "no record"
-    return ", ".join(filter(None, (origin["model"], origin["date"], f"of {origin['source'][:12]}")))
+        printed = tuple(folders)
+        line = "no record"
+        if origin := row["origin"]:
+            parts = (origin["model"], origin["date"], f"source {origin['source'][:12]}")
+            line = ", ".join(filter(None, parts))
+        print_line(f"{'  ' * (len(folders) + 1)}{name}  {line}", sys.stdout)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, InfoOptions, run)}

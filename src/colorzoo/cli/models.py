@@ -1,4 +1,4 @@
-"""``colorzoo models``: list the models, read from their cards alone."""
+"""``colorzoo models``: list the registered models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
 from colorzoo.weights.choice import all_defaults
 
-HELP = "list the models of the zoo, and which one is used by default"
+HELP = "list the models and the default model for each use"
 EXAMPLE = """
 colorzoo models
 colorzoo models 'zhang*' --guidance points
@@ -28,34 +28,26 @@ class ModelsOptions:
     """Options of ``colorzoo models``."""
 
     pattern: str = argument("name, alias or shell pattern (default: all)", "PATTERN", default="*")
-    guidance: GuidanceKind | None = option(None, "only models that accept this guidance")
-    json: bool = option(False, "print a JSON list of whole cards")
+    guidance: GuidanceKind | None = option(None, "list only models that support this guidance")
+    json: bool = option(False, "print the model cards as a JSON list")
 
 
 def run(args: ModelsOptions) -> int:
-    """Print the models that match, and the defaults of the uses that they serve.
+    """Print the matching models, and the default model for each of their uses.
 
     Raises:
-        UnknownModelError: The given name is not a pattern, and no model has it.
+        UnknownModelError: The argument is not a pattern, and there is no model with this name or alias.
     """
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
     defaults = all_defaults()
     if args.json:
-        entries = [
-            card.to_dict()
-            | {
-                "default_for": {
-                    use: default.why for use, default in defaults.items() if default.model == card.name
-                }
-            }
-            for card in cards
-        ]
-        print(json.dumps(entries, indent=2))
+        uses = {card.name: {u: d.why for u, d in defaults.items() if d.model == card.name} for card in cards}
+        print(json.dumps([card.to_dict() | {"default_for": uses[card.name]} for card in cards], indent=2))
         return 0
     if not cards:
-        print("colorzoo: no model matches", file=sys.stderr)
+        print("colorzoo: no matching model", file=sys.stderr)
         return 0
     rows = [
         (
@@ -74,7 +66,7 @@ def run(args: ModelsOptions) -> int:
     served = {quality.use for card in cards for quality in card.quality}
     if found := [(use, default.model, default.why) for use, default in defaults.items() if use in served]:
         print()
-        print_table(("use", "default here", "why"), found)
+        print_table(("use", "default model", "reason"), found)
     return 0
 
 

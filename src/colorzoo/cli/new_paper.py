@@ -1,4 +1,4 @@
-"""``colorzoo new-paper``: write the folder of a paper that works, to be filled with the real one."""
+"""``colorzoo new-paper``: write a working template for the implementation of a paper."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models
 from colorzoo.settings import argument, option
 
-HELP = "write the files of a new paper: card, model, task, configuration, page and tests"
+HELP = "write template files for a new paper: card, model, task, configuration, page and tests"
 EXAMPLE = """
 colorzoo new-paper smith2030
 colorzoo new-paper smith2030 --gan
@@ -23,7 +23,6 @@ _TEMPLATE_NAME = "toy2030"
 _NAME = re.compile(r"[a-z][a-z_]*(?P<year>\d{4})[a-z0-9_]*")
 _ZOO = Path("src/colorzoo/zoo")
 _MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
-_TEMPLATES = "paper_template"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +30,11 @@ class NewPaperOptions:
     """Options of ``colorzoo new-paper``."""
 
     name: str = argument("author and year, such as smith2030", "NAME")
-    zoo: bool = option(False, "write into the checkout of colorzoo in this folder, not into a new package")
+    zoo: bool = option(
+        False, "add the paper to the colorzoo checkout in the current folder instead of creating a package"
+    )
     gan: bool = option(
-        False, "begin with a generator and a discriminator: gradient penalty, class head, frozen teacher"
+        False, "use the GAN template: discriminator, gradient penalty, class head, frozen teacher"
     )
 
 
@@ -41,14 +42,14 @@ def run(args: NewPaperOptions) -> int:
     """Write the files.
 
     Raises:
-        ColorzooError: The name is taken or no name of a paper, a file exists, or none can be written.
+        ColorzooError: The name is invalid or already used, a file exists, or a file cannot be written.
     """
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
-        raise ColorzooError(f"--zoo: {_ZOO} is not here; run it in the root of a checkout of colorzoo")
+        raise ColorzooError(f"--zoo requires {_ZOO}; run the command in the root of a colorzoo checkout")
     for path in contents:
         if path.exists():
-            raise ColorzooError(f"{path} exists already; choose another name or remove it")
+            raise ColorzooError(f"{path} already exists; choose another name or delete it")
     for path, text in contents.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,10 @@ def run(args: NewPaperOptions) -> int:
         except OSError as error:
             raise ColorzooError(f"{path} cannot be written: {error.strerror or error}") from error
         print(path)
-    print(_next_steps(args.name, args.zoo))
+    if args.zoo:
+        print(f"Next: python -m pytest -k {args.name}, and add a file to changes/ (docs/contributing.md)")
+    else:
+        print(f"Next: python -m pip install -e ./{args.name} && python -m pytest {args.name}")
     return 0
 
 
@@ -64,21 +68,21 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
     """Return the files of a new paper.
 
     Args:
-        name: Author and year; the name of the model and of its package.
-        zoo: Whether they belong into a checkout of colorzoo, or make a package of their own.
-        gan: Whether it is trained against a discriminator.
+        name: Author and year, used as the name of the model and its package.
+        zoo: Whether to add the paper to a colorzoo checkout instead of creating a package.
+        gan: Whether to use the template with a discriminator.
 
     Returns:
-        Their content by path, relative to the current folder.
+        Content by path relative to the current folder.
 
     Raises:
-        ColorzooError: The name is taken, or has another form.
+        ColorzooError: The name is invalid or already used.
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ColorzooError(f"{name!r} is no name of a paper; expected author and year, such as smith2030")
+        raise ColorzooError(f"NAME must be an author and a year such as smith2030, got {name!r}")
     if name in list_models():
-        raise ColorzooError(f"{name} is a model already; choose another name")
+        raise ColorzooError(f"model {name} already exists; choose another name")
     test = f"test_{_TEMPLATE_NAME}.py"
     if zoo:
         places = {module: _ZOO / name / module for module in _MODULES}
@@ -89,7 +93,7 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
             test: Path("tests/zoo", f"test_{name}.py"),
         }
     else:
-        # the configuration lies inside, so that a wheel has it
+        # the configuration is stored inside the package, so that a wheel contains it
         places = {file: Path(name, name, file) for file in (*_MODULES, "tiny.yaml")}
         places |= {file: Path(name, file) for file in ("pyproject.toml", "test_contract.py")}
         places[test] = Path(name, f"test_{name}.py")
@@ -100,25 +104,18 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
 
 
 def _template(file: str, gan: bool) -> str:
-    """Return the text of a template: the one for a discriminator where there is one."""
-    folder = files("colorzoo.cli") / _TEMPLATES
-    own = folder / "gan" / f"{file}.txt"
-    return (own if gan and own.is_file() else folder / f"{file}.txt").read_text(encoding="utf-8")
+    folder = files("colorzoo.cli") / "paper_template"
+    special = folder / "gan" / f"{file}.txt"
+    return (special if gan and special.is_file() else folder / f"{file}.txt").read_text(encoding="utf-8")
 
 
 def _filled(text: str, name: str, package: str, year: str) -> str:
-    """Return a template for another name, package and year."""
+    """Replace name, package and year in a template."""
     text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
     if name == _TEMPLATE_NAME:
         return text
     kind = "".join(part.capitalize() for part in name.split("_"))
     return text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), kind).replace("2030", year)
-
-
-def _next_steps(name: str, zoo: bool) -> str:
-    if zoo:
-        return f"Now: python -m pytest -k {name}, and a line in changes/ (docs/contributing.md)"
-    return f"Now: python -m pip install -e ./{name} && python -m pytest {name}"
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, NewPaperOptions, run)}

@@ -1,4 +1,4 @@
-"""``colorzoo stylize``: give an image in color the colors of another one."""
+"""``colorzoo stylize``: transfer the colors of one image to another color image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights.choice import choose_model
 
-HELP = "give an image in color the colors of another one, like a photograph"
+HELP = "transfer the colors of a style image to a color photograph"
 EXAMPLE = """
 colorzoo stylize street.jpg sunset.jpg
 colorzoo stylize street.jpg sunset.jpg --transform wct --alpha 0.7 -o evening.jpg
@@ -25,23 +25,23 @@ colorzoo stylize street.jpg sunset.jpg --labels street_labels.png sunset_labels.
 class StylizeOptions(ModelOptions):
     """Options of ``colorzoo stylize``."""
 
-    content: Path = argument("the image to change", "CONTENT")
-    style: Path = argument("the image whose colors to use", "STYLE")
+    content: Path = argument("color image to change", "CONTENT")
+    style: Path = argument("image whose colors are transferred", "STYLE")
     output: Path | None = option(
         None, "file to write (default: CONTENT.styled.EXT)", "", "-o", "--output", metavar="OUT"
     )
     alpha: Fraction = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
     transform: Literal["adain", "wct"] | None = option(
         None,
-        "adain matches means and deviations of features, wct also covariances (default: the model's)",
+        "adain matches mean and deviation of the features, wct also the covariance (default: the model's)",
     )
     labels: list[Path] | None = option(
         None,
-        "label maps of the same sizes as the images; colors go from each label to the same label",
+        "label maps of the same sizes as the images; colors are transferred between equal labels",
         metavar=("CONTENT_PNG", "STYLE_PNG"),
         nargs=2,
     )
-    overwrite: bool = option(False, "replace an existing result")
+    overwrite: bool = option(False, "replace an existing file")
     quality: Annotated[int, Range(1, 100)] = option(
         95, "quality of JPEG, WebP and AVIF, 1 to 100 (default: 95)", metavar="N"
     )
@@ -72,10 +72,9 @@ def run(args: StylizeOptions) -> int:
     require_color(style, str(args.style))
     if is_gray(content):
         raise ColorzooError(
-            f"{source} has no colors to change; "
-            f"`colorzoo colorize {source} --reference {args.style}` colors it"
+            f"{source} must be a color image; use `colorzoo colorize {source} --reference {args.style}`"
         )
-    notes = write_notes(out, content)  # before the work, as it rejects formats that cannot be written
+    notes = write_notes(out, content)  # first, because it rejects formats that cannot be written
     colorizer = Colorizer(choice, device=args.device, size=args.size)
     labels = None
     if args.labels:

@@ -1,10 +1,8 @@
-"""``colorzoo video``: color a video file or a folder of frames."""
+"""``colorzoo video``: colorize a video file or a folder of frames."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 from colorzoo.batch.settings import VideoOptions
@@ -14,7 +12,7 @@ from colorzoo.environment import reuse_memory
 from colorzoo.errors import GuidanceError
 from colorzoo.registry import model_card
 
-HELP = "color a video or a folder of frames, with temporally stable colors"
+HELP = "colorize a video or a folder of frames with temporally stable colors"
 EXAMPLE = """
 colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
@@ -29,41 +27,36 @@ _KEY = re.compile(r"(\d+)=(.+)")
 
 
 def run(args: VideoOptions) -> int:
-    """Color the video.
+    """Colorize the video, or extract a frame.
 
     Returns:
-        0 on success or if a frame was written, 1 if frames were broken or are missing at the end.
+        0 on success, 1 if frames were broken or are missing at the end.
 
     Raises:
-        ColorzooError: The video cannot be read or written, or an option does not fit.
+        ColorzooError: The video cannot be read or written, or options are invalid.
     """
-    if args.frame is not None:
-        from colorzoo.cli._video import write_frame
-
-        write_frame(args)
-        return 0
     share_cores()
     reuse_memory()
     keys = _parse_keys(args.key)
     if args.model:
-        model_card(args.model)  # raises on an unknown name, before anything heavy is imported
-    from colorzoo.cli._video import color
+        model_card(args.model)  # raises for an unknown name before torch is imported
+    from colorzoo.cli import _video
 
-    summary = color(args, keys)
-    if args.json:
-        print(json.dumps(asdict(summary), indent=1))
-    return 1 if summary.broken or summary.incomplete else 0
+    if args.frame is not None:
+        _video.write_frame(args)
+        return 0
+    return _video.colorize(args, keys)
 
 
 def _parse_keys(texts: list[str]) -> dict[int, Path]:
-    """Return the files of the key frames by number."""
+    """Return the files of the key frames by frame number."""
     found: dict[int, Path] = {}
     for text in texts:
         match = _KEY.fullmatch(text)
         if match is None:
-            raise GuidanceError(f"--key {text!r} is not FRAME=FILE, for example 0=first.png")
+            raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
         if int(match[1]) in found:
-            raise GuidanceError(f"--key names frame {match[1]} twice")
+            raise GuidanceError(f"--key must name each frame once, got frame {match[1]} twice")
         found[int(match[1])] = Path(match[2])
     return found
 

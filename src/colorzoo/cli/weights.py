@@ -1,4 +1,4 @@
-"""``colorzoo weights``: list, fetch, verify, convert, export and pack weight files."""
+"""``colorzoo weights``: list, download, verify, convert, export and pack weight files."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.resolve import fetch, is_offline, offline_if
 
-HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
+HELP = "list, download, verify, convert, export and pack weight files"
 
 _BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
+_NAME = "model name or alias"
 _LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
 _FETCH_HEADER = ("MODEL", "FOR", "SIZE", "LICENSE", "FROM", "STATE")
 
@@ -46,30 +47,30 @@ class ListOptions:
 class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
-    name: str = argument(f"model or one of its aliases, metrics, best, or a use: {', '.join(USES)}", "NAME")
-    yes: bool = option(False, "with best or a use: do not ask")
+    name: str = argument(f"model name or alias, metrics, best, or a use: {', '.join(USES)}", "NAME")
+    yes: bool = option(False, "with best or a use: do not ask for confirmation")
     tag: str = option("published", "tag of the weights (default: published)")
-    offline: bool = option(False, "open no connection, only check the file")
+    offline: bool = option(False, "check the file without network access")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
     """Options of ``colorzoo weights verify``."""
 
-    name: str | None = argument("only this model (default: all)", "NAME", default=None)
+    name: str | None = argument("model name or alias (default: all models)", "NAME", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertOptions:
     """Options of ``colorzoo weights convert``."""
 
-    name: str = argument("model, or one of its aliases", "NAME")
-    source: Path = argument("the authors' file, or folder of files; no code in it is run", "FILE")
-    out: Path = argument("file to write, NAME.safetensors", "OUT")
-    half: bool = option(False, "store float16, half the size")
+    name: str = argument(_NAME, "NAME")
+    source: Path = argument("file of the authors, or folder of files; no code in them is executed", "FILE")
+    out: Path = argument("output file, NAME.safetensors", "OUT")
+    half: bool = option(False, "store float16, which halves the size")
     set: list[str] = option(
         [],
-        "constructor argument that the file does not contain, such as mask_center=0.5; may be repeated",
+        "constructor argument that is missing in the file, such as mask_center=0.5; may be repeated",
         metavar="KEY=VALUE",
     )
     overwrite: bool = option(False, "replace an existing file")
@@ -79,9 +80,9 @@ class ConvertOptions:
 class ExportOptions:
     """Options of ``colorzoo weights export``."""
 
-    name: str = argument("model, or one of its aliases", "NAME")
-    out: Path = argument("file to write, .onnx or .pt2", "OUT")
-    weights: str = option("default", "tag or file (default: default)", metavar="W")
+    name: str = argument(_NAME, "NAME")
+    out: Path = argument("output file, .onnx or .pt2", "OUT")
+    weights: str = option("default", "tag or file of the weights (default: default)", metavar="W")
     overwrite: bool = option(False, "replace an existing file")
 
 
@@ -89,17 +90,17 @@ class ExportOptions:
 class PackOptions:
     """Options of ``colorzoo weights pack``."""
 
-    name: str = argument("model, or one of its aliases", "NAME")
+    name: str = argument(_NAME, "NAME")
     checkpoint: Path = argument("checkpoint of `colorzoo fit`", "CKPT")
-    out: Path = argument("file to write, NAME.safetensors", "OUT")
+    out: Path = argument("output file, NAME.safetensors", "OUT")
     overwrite: bool = option(False, "replace an existing file")
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Read ``key=value``, where the value is JSON or else a string."""
+    """Parse ``key=value``; a value that is not JSON is a string."""
     key, separator, value = text.partition("=")
     if not key.isidentifier() or not separator:
-        raise ColorzooError(f"--set {text!r} is not KEY=VALUE, such as mask_center=0.5")
+        raise ColorzooError(f"--set must be KEY=VALUE such as mask_center=0.5, got {text!r}")
     try:
         return key, json.loads(value)
     except ValueError:
@@ -107,7 +108,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _fetch(args: FetchOptions) -> int:
-    """Fetch weights; return 1 if some could not be fetched."""
+    """Download weights; return 1 if a download failed."""
     if args.name == "metrics":
         return _fetch_metrics(offline=args.offline)
     uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
@@ -128,7 +129,9 @@ def _convert(args: ConvertOptions) -> int:
     size = args.out.stat().st_size
     print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
     if random := metadata.get(UNTRAINED):
-        note = f"{args.source} has no weights of {random}; train them with --init_from {args.out}"
+        note = (
+            f"{args.source} contains no weights for {random}; train these layers with --init_from {args.out}"
+        )
         print(f"colorzoo: note: {note}", file=sys.stderr)
     return 0
 
@@ -162,7 +165,7 @@ def _list(args: ListOptions) -> int:
 
 def _verify(args: VerifyOptions) -> int:
     cards = [model_card(model) for model in ([args.name] if args.name else list_models())]
-    # A missing file of the package is a broken installation; a missing download is not.
+    # a missing embedded file is an error; a missing download is not
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
@@ -173,22 +176,22 @@ def _verify(args: VerifyOptions) -> int:
         if not state.trusted:
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again
-            verdict = f"broken: {state.reason}; to repair it: {remedy}"
+            verdict = f"broken: {state.reason}; repair: {remedy}"
             broken = True
         elif state.status == "recorded":
             verdict = f"ok: sha256 {state.sha256}, recorded on first use ({_stated(row.weights)})"
         print(f"{row.model} {row.tag} {row.path} {verdict}")
     if not rows:
-        print("no weight files here; `colorzoo weights fetch NAME` downloads one")
+        print("no weight files found; download one with `colorzoo weights fetch NAME`")
     return int(broken)
 
 
 def _stated(weights: Weights) -> str:
-    return f"its authors state {weights.digest}" if weights.digest else "its authors state none"
+    return f"published hash: {weights.digest}" if weights.digest else "no published hash"
 
 
 def _first_use(file: WeightFile) -> FileState:
-    """Load an unchecked file into its model and return its new state; its hash is recorded if it fits."""
+    """Load an unchecked file into its model, record its hash if it fits, and return its new state."""
     from colorzoo.factory import create_coloring_model
 
     try:
@@ -205,24 +208,24 @@ def _export(args: ExportOptions) -> int:
 
     exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)
     for (height, width), difference in exported.differences.items():
-        print(f"{height}x{width}: largest difference from the model {difference:.1e} of the full scale")
+        print(f"{height}x{width}: maximum difference from the model {difference:.1e} of full scale")
     inputs = ",".join(exported.inputs)
     print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}; {exported.sizes}")
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
 def _fetch_one(card: ModelCard, tag: str, *, offline: bool) -> Path:
-    """Make sure that a weight file of a card is on this machine and intact; return its path.
+    """Download a weight file unless it exists, verify it, and return its path.
 
     Raises:
-        WeightsError: It cannot be fetched, is broken, or does not fit the model.
+        WeightsError: The file cannot be downloaded, is broken, or does not fit the model.
     """
     file = weight_file(card, tag)
     entry, path = file.weights, file.path
     if entry.file is not None:
         if not (state := inspect_file(entry, path, rehash=True)).trusted:
             problem = "missing" if state.status == "missing" else f"broken: {state.reason}"
-            raise WeightsError(f"{path} ships inside the package but is {problem}; reinstall colorzoo")
+            raise WeightsError(f"embedded file {path} is {problem}; reinstall colorzoo")
         return path
     fetch(entry, path, offline=offline)
     if inspect_file(entry, path).status == "unchecked":
@@ -233,48 +236,45 @@ def _fetch_one(card: ModelCard, tag: str, *, offline: bool) -> Path:
 
 
 def _fetch_metrics(*, offline: bool) -> int:
-    """Fetch the networks of all metrics, so that `colorzoo evaluate` needs no connection.
-
-    Returns:
-        0 if all are here now, 1 if some are not; the reason of each is printed.
-    """
+    """Download the networks of all metrics; return 1 if a download failed, after printing the reason."""
     from colorzoo.metrics.named import all_metrics, named_metric
 
-    here, missing = [], []
+    failed = False
     with offline_if(offline):
         for name, found in all_metrics().items():
-            network = found.kind.default_network
-            if not network:
+            if not found.kind.default_network:
                 continue
             try:
                 named_metric(name)
-                here.append((name, network))
+                print(f"{name}: {found.kind.default_network} is available")
             except WeightsError as error:
-                missing.append((name, " ".join(str(error).split())))
-    for name, network in here:
-        print(f"{name}: {network} is here")
-    for name, reason in missing:
-        print(f"{name}: {reason}", file=sys.stderr)
-    return int(bool(missing))
+                failed = True
+                print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return int(failed)
 
 
 def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
-    """Show the best weights for some uses, ask for confirmation, and fetch those that are missing.
+    """List the best weights for some uses, ask for confirmation, and download the missing files.
 
     Args:
         uses: Uses of the models.
-        yes: Do not ask.
-        offline: Open no connection; print the manual steps.
+        yes: Skip the confirmation.
+        offline: Print the URLs instead of downloading.
 
     Returns:
-        0 if all are here now, 1 if some could not be fetched.
+        0 if all files are available, 1 if a download failed.
 
     Raises:
-        WeightsError: None could be fetched, there is no room, or there is no terminal on which to ask.
+        WeightsError: No file could be downloaded, or confirmation is impossible without a terminal.
     """
-    best = _best_files(uses)
+    found: dict[str, tuple[RankedModel, WeightFile, list[Use]]] = {}
+    for use in uses:
+        best_for_use = next((each for each in rank_models(use) if each.file is not None), None)
+        if best_for_use is not None and best_for_use.file is not None and best_for_use.fetchable:
+            found.setdefault(best_for_use.card.name, (best_for_use, best_for_use.file, []))[2].append(use)
+    best = list(found.values())
     if not best:
-        print(f"no weights better than those that ship with colorzoo exist for {', '.join(uses)}")
+        print(f"the embedded weights are the best for {', '.join(uses)}")
         return 0
     cells = []
     for ranked, file, served in best:
@@ -286,21 +286,21 @@ def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
     print_table(_FETCH_HEADER, cells)
     missing = [(ranked.card, file) for ranked, file, _ in best if not ranked.state.trusted]
     if not missing:
-        print("all of them are here")
+        print("all files are available")
         return 0
     if offline or is_offline():
         for _, file in missing:
             print(f"{' or '.join(file.weights.urls)}\n  to {file.path}")
         print("then run `colorzoo weights verify`")
-        raise WeightsError(f"offline: fetch the {len(missing)} files above by hand")
+        raise WeightsError(f"offline: download the {len(missing)} files above manually")
     if not (yes or _confirm()):
-        print("nothing was fetched")
+        print("nothing was downloaded")
         return 0
     failures = []
     for card, file in missing:
         try:
             print_line(str(_fetch_one(card, file.tag, offline=offline)), sys.stdout)
-        except WeightsError as error:  # the others are still fetched
+        except WeightsError as error:  # continue with the other files
             failures.append(str(error))
     if len(failures) == len(missing):
         raise WeightsError("; ".join(failures))
@@ -309,27 +309,19 @@ def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
     return int(bool(failures))
 
 
-def _best_files(uses: Sequence[Use]) -> list[tuple[RankedModel, WeightFile, list[Use]]]:
-    """Return the best models whose weights can be fetched, with their uses; none where the best one ships."""
-    found: dict[str, tuple[RankedModel, WeightFile, list[Use]]] = {}
-    for use in uses:
-        ranked = next((ranked for ranked in rank_models(use) if ranked.file is not None), None)
-        if ranked is not None and ranked.file is not None and ranked.fetchable:
-            found.setdefault(ranked.card.name, (ranked, ranked.file, []))[2].append(use)
-    return list(found.values())
-
-
 def _confirm() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise WeightsError("there is no terminal on which to confirm; add --yes to fetch them")
+        raise WeightsError("confirmation requires a terminal; use --yes to download without it")
     try:
-        return input("fetch them? [y/N] ").strip().lower() in ("y", "yes")
+        return input("download? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
 
 COMMANDS = {
-    "list": Command("show all known weights and where they are", "colorzoo weights list", ListOptions, _list),
+    "list": Command(
+        "list all known weight files and their paths", "colorzoo weights list", ListOptions, _list
+    ),
     "fetch": Command(
         "download the weights of a model, or the best weights for one use or for the most common uses",
         "colorzoo weights fetch best\ncolorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
@@ -337,25 +329,25 @@ COMMANDS = {
         _fetch,
     ),
     "verify": Command(
-        "check the hashes of the files on this machine",
+        "check the hashes of the local files",
         "colorzoo weights verify zhang2017_local",
         VerifyOptions,
         _verify,
     ),
     "convert": Command(
-        "turn a file of the authors (PyTorch or Caffe) into safetensors that include their settings",
+        "convert a weight file of the authors (PyTorch or Caffe) to safetensors with settings",
         "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors",
         ConvertOptions,
         _convert,
     ),
     "export": Command(
-        "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export",
+        "export the model to ONNX (.onnx) or torch.export (.pt2)",
         "colorzoo weights export colorzoo2026 small.onnx",
         ExportOptions,
         _export,
     ),
     "pack": Command(
-        "turn a checkpoint into a float16 weight file",
+        "convert a checkpoint to a float16 weight file",
         "colorzoo weights pack zhang2017_local last.ckpt local.safetensors",
         PackOptions,
         _pack,
