@@ -27,7 +27,7 @@ from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.inside import find_inside
+from colorzoo.inference.inside import select_part
 from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.metrics import psnr_8bit
 
@@ -63,7 +63,7 @@ def run(options: Options) -> list[Row]:
         count += 1
         generator = np.random.default_rng(number)
         truth = _color(colorizer, photo, "none")
-        if find_inside(RasterImage(photo), "automatic") is not None:
+        if select_part(RasterImage(photo), "automatic") is not None:
             bordered += 1
             false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
             continue  # a border around a border says nothing

@@ -43,7 +43,7 @@ from colorzoo.inference.full_size import (
     shrink_lightness,
     working_size,
 )
-from colorzoo.inference.job import see
+from colorzoo.inference.task import preprocess
 
 SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)  # height, width
 LIMITS = {SMALL: 0.3, LARGE: 6.0}  # seconds on one core
@@ -89,13 +89,13 @@ def write_photo(size: tuple[int, int], folder: Path) -> Path:
 def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
     """Return each stage of coloring a file as a call, with the results of those before it."""
     image = read_image(source)
-    small = see(image, "none", colorizer.size).lightness
+    small = preprocess(image, None, colorizer.size).lightness
     ab = colorizer.predict(small, Guidance()).to_ab()[0]
     levels = join_levels(FullLightness(image.levels), ab)
     target = source.with_suffix(".out.jpg")
     calls: tuple[Callable[[], object], ...] = (
         partial(read_image, source),
-        partial(see, image, "none", colorizer.size),
+        partial(preprocess, image, None, colorizer.size),
         partial(colorizer.predict, small, Guidance()),
         partial(join_levels, FullLightness(image.levels), ab),
         partial(write_image, target, levels, image, overwrite=True),
@@ -113,12 +113,14 @@ def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row
 
 def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
     """Time all but the network, file to file, and compare the pixels."""
-    ab = colorizer.predict(see(read_image(source), "none", colorizer.size).lightness, Guidance()).to_ab()[0]
+    ab = colorizer.predict(
+        preprocess(read_image(source), None, colorizer.size).lightness, Guidance()
+    ).to_ab()[0]
 
     def ours() -> NDArray[Any]:
         image = read_image(source)
         chroma_note(image)
-        see(image, "none", colorizer.size)
+        preprocess(image, None, colorizer.size)
         levels = join_levels(FullLightness(image.levels), ab)
         write_image(source.with_suffix(".ours.jpg"), levels, image, overwrite=True)
         return levels

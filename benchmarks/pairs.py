@@ -19,8 +19,8 @@ from benchmarks._common import Options, Row, SkippedError, where
 from benchmarks._held_out import unseen
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.answer import ColorizedImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.result import ColorizedImage
 
 FOLDER = Path("data")
 PHOTOS, PAIRS = 20, 10

@@ -31,8 +31,9 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
-from colorzoo.inference.job import Part
+from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.selection import segmenter_features, select_at
+from colorzoo.inference.task import Part
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 
 FOLDER = Path("data/coco_sample")
@@ -141,4 +142,4 @@ def answers(
         "automatic": Recipe(points=(replace(hint, reach="automatic"),)),
         "area": Recipe(areas=(Area("color", mask=mask, color=color),)),
     }
-    return {name: colorizer.run(colorizer.job_of(part, each)).ab[None] for name, each in recipes.items()}
+    return {name: colorize(colorizer.prepare_part(part, each)).ab[None] for name, each in recipes.items()}

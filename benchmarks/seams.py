@@ -33,9 +33,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.answer import ColorizedImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.result import ColorizedImage
 
 FOLDER = Path("data")
 PEOPLE = 20

@@ -21,8 +21,8 @@ from benchmarks import reach, small_things
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.job import see
 from colorzoo.inference.selection import segmenter_features, select_at
+from colorzoo.inference.task import preprocess
 
 SIDE = 256  # shorter side of the images
 SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest thing, and two smaller and two larger ones
@@ -71,7 +71,7 @@ def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
 def overlap_of(thing: small_things.Thing, folder: Path) -> tuple[float, float]:
     """Return the overlaps for a small thing."""
     image = read_image(folder / thing.photo)
-    lightness = see(image, "none", min(image.size)).lightness
+    lightness = preprocess(image, None, min(image.size)).lightness
     return overlap_at(lightness, thing.click, thing.inside(*image.size))
 
 

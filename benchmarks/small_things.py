@@ -31,9 +31,9 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Part, see
 from colorzoo.inference.pipeline import likeness_to, paths_from
 from colorzoo.inference.steps.reach import PointPatches, on_grid, starting_reach
+from colorzoo.inference.task import Part, preprocess
 
 FOLDER = Path("data/photos")
 LISTED = Path(__file__).with_suffix(".json")
@@ -87,10 +87,9 @@ def run(options: Options) -> list[Row]:
 
 def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
     """Return the reach that a point begins with; automatic if the model compares no places."""
-    job, places = colorizer.job_of(part, Recipe()), PointPatches.of([point], part.size)
-    stages = colorizer.stages()
-    costs = paths_from(stages, job, places).costs
-    alike = on_grid(likeness_to(stages, job, places), costs)
+    task, places = colorizer.prepare_part(part, Recipe()), PointPatches.of([point], part.size)
+    costs = paths_from(task, places).costs
+    alike = on_grid(likeness_to(task, places), costs)
     return "automatic" if alike is None else starting_reach(costs, alike)
 
 
@@ -124,7 +123,7 @@ def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
     """Return the share of the change of ab outside of a thing that one point makes."""
     image = read_image(path)
     width, height = image.size
-    lightness = see(image, "none", colorizer.size).lightness
+    lightness = preprocess(image, None, colorizer.size).lightness
     radius = RADIUS * min(image.size) / min(lightness.shape[2:])
     point = PointHint(*thing.click, radius, COLORS[thing.kind])
     start = start_at(colorizer, Part(lightness, image.size), point)

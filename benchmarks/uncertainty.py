@@ -56,7 +56,7 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         true = rgb_to_lab(torch.from_numpy(levels).permute(2, 0, 1)[None] / 255)[:, 1:]
         if float(true.norm(dim=1).mean()) < _LEAST_CHROMA:
             continue
-        answer = colorizer.run(colorizer.job(RasterImage(levels), Recipe(), border="none"))
+        answer = colorizer.colorize(RasterImage(levels), Recipe(), border="none")
         if NOTHING_TO_COLOR in answer.notes:
             continue
         uncertainty = mean_uncertainty(answer)

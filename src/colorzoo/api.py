@@ -22,9 +22,9 @@ from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
 from colorzoo.image_io.write import write_notes
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.job import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
+from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.settings import settings_of
 from colorzoo.weights.choice import ModelChoice
@@ -159,7 +159,7 @@ def colorize_file(
     settings, strength = _checked(settings, strength)
     colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, given, folder)
-    job = partial(colorizer.job, guidance=given, strength=strength, reference=exemplar)
+    job = partial(colorizer.prepare, guidance=given, strength=strength, reference=exemplar)
     options = FileOptions(frames=frames or settings.frames, quality=settings.quality, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.image)

@@ -56,8 +56,8 @@ def test_the_models_of_the_last_two_requests_are_kept(monkeypatch: pytest.Monkey
             self.name = choice.name
             made.append(self.name)
 
-        def job(self) -> None:
-            """Stand for the job of an image."""
+        def prepare(self) -> None:
+            """Replace `Colorizer.prepare`."""
 
     monkeypatch.setattr("colorzoo.batch.request.Colorizer", Stub)
     models = LoadedModels(embed_origin=False)

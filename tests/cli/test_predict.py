@@ -23,8 +23,9 @@ from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.answer import NetworkAnswer, answer
-from colorzoo.inference.job import Job
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.task import ColorizeTask
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.testing.processes import in_processes
@@ -67,12 +68,12 @@ def colored(tmp_path, monkeypatch):
         diary.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(file, "answer", partial(noted_answer, diary))
+    monkeypatch.setattr(file, "colorize", partial(logged_colorize, diary))
     return count
 
 
-def noted_answer(diary: Path, job: Job) -> NetworkAnswer:
-    result = answer(job)
+def logged_colorize(diary: Path, task: ColorizeTask) -> ColorizedImage:
+    result = colorize(task)
     with diary.open("a") as stream:
         stream.write(f"{os.getpid()}\n")
     return result
@@ -200,7 +201,7 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
 
 def predict_half(album: Path, folder: Path) -> None:
     """Color as one of two processes."""
-    file.answer = partial(noted_answer, folder / "colored.txt")
+    file.colorize = partial(logged_colorize, folder / "colored.txt")
     with (folder / "told.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
 

@@ -23,7 +23,7 @@ from colorzoo.guidance import (
 )
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import read_guidance
+from colorzoo.inference.task import read_guidance
 from colorzoo.zoo.gray.model import GrayModel
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
@@ -287,9 +287,9 @@ def test_a_misspelt_field_is_an_error_where_a_image_is_colored(field: object, me
     colorizer, image = Colorizer(GrayModel(), device="cpu"), RasterImage(np.zeros((20, 30), np.uint8))
     with pytest.raises(GuidanceError, match=message):
         read_guidance(field)
-    assert colorizer.job(image, Recipe.from_json(field)).notes
+    assert colorizer.prepare(image, Recipe.from_json(field)).notes
     own = {"x_author": "me", "points": [POINT | {"x_note": 1}], "divisions": []}
-    assert colorizer.job(image, read_guidance(own | {"points": []})).notes == ()
+    assert colorizer.prepare(image, read_guidance(own | {"points": []})).notes == ()
 
 
 def test_unknown_fields_are_named() -> None:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Job, Part
 from colorzoo.inference.steps.reach import (
     Extent,
     Map,
@@ -20,15 +19,16 @@ from colorzoo.inference.steps.reach import (
     on_grid,
     step_costs,
 )
+from colorzoo.inference.task import ColorizeTask, Part
 
 Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them."""
 
 
-def job_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> Job:  # noqa: B008
-    """Return the job of coloring a lightness ``(1, 1, h, w)``, in whose pixels the recipe counts."""
+def task_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> ColorizeTask:  # noqa: B008
+    """Return the task for a lightness ``(1, 1, h, w)`` and a recipe in pixels of the lightness."""
     size = recipe.width or int(lightness.shape[3]), recipe.height or int(lightness.shape[2])
-    return colorizer.job_of(Part(lightness, size), recipe)
+    return colorizer.prepare_part(Part(lightness, size), recipe)
 
 
 def find_extent(

@@ -25,6 +25,7 @@ from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.steps.area_masks import encode_locked_colors
+from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.registry import load_model_class, model_card
@@ -170,13 +171,13 @@ class Case:
     depth: int = 8
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def result(self, by: Colorizer | None = None) -> NDArray[Any]:
-        """Color the image and return the levels."""
+    def result(self, by: Colorizer | None = None, cache: LRUCache | None = None) -> NDArray[Any]:
+        """Colorize the image and return the levels."""
         given = self.guidance
         recipe = given if isinstance(given, Guidance) else Recipe.from_json({"version": 2, **given})
         known = None if self.reference is None else read_image(self.reference())
         by = by or colorizer(self.model)
-        colored = by.colorize(read_image(self.image()), recipe, reference=known, **self.options)
+        colored = by.colorize(read_image(self.image()), recipe, reference=known, cache=cache, **self.options)
         return colored.levels(self.depth)
 
 

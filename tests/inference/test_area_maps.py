@@ -17,7 +17,6 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionColor
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import see
 from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.area_masks import (
     area_map,
@@ -27,6 +26,8 @@ from colorzoo.inference.steps.area_masks import (
     locked_share,
 )
 from colorzoo.inference.steps.regions import filled_regions
+from colorzoo.inference.task import preprocess
+from colorzoo.lru_cache import LRUCache
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 from inference.test_sketches import drawing
@@ -49,9 +50,11 @@ def area(action: str, path: tuple[tuple[float, float], ...] = PATH, **more: obje
     return Area(action, path, **({"color": "#2060c0"} if action == "color" else {}), **more)
 
 
-def ab_of(colorizer: Colorizer, *areas: Area, points: tuple[PointHint, ...] = ()) -> Tensor:
+def ab_of(
+    colorizer: Colorizer, *areas: Area, points: tuple[PointHint, ...] = (), cache: LRUCache | None = None
+) -> Tensor:
     recipe = Recipe.from_json(Recipe(areas=areas, points=points).to_json())
-    return colorizer.colorize(read_image(two_walls(1)), recipe).ab
+    return colorizer.colorize(read_image(two_walls(1)), recipe, cache=cache).ab
 
 
 @pytest.fixture
@@ -61,13 +64,14 @@ def colorizer() -> Colorizer:
 
 
 def test_a_color_fills_its_area_and_nothing_else_changes(colorizer: Colorizer) -> None:
-    before, after = ab_of(colorizer), ab_of(colorizer, area("color"))
+    cache = LRUCache()
+    before, after = (ab_of(colorizer, *areas, cache=cache) for areas in ((), (area("color"),)))
     assert torch.equal(after[:, :, 52:], before[:, :, 52:])
     inside = after[:, :, :44]
     assert inside[1].max() < -15
     assert inside.std(dim=(1, 2)).max() < 3
     assert len(Flood.runs) == 2  # without the area and with it
-    ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),))
+    ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),), cache=cache)
     assert len(Flood.runs) == 3  # the seeds are the same without a point of small reach
 
 
@@ -107,7 +111,7 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
 def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
     image, lock = read_image(two_walls(1)), area("lock")
     first = colorizer.colorize(image, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas(see(image, "none", colorizer.size).lightness, areas=[lock], image_size=image.size)
+    drawn = draw_areas(preprocess(image, None, colorizer.size).lightness, areas=[lock], image_size=image.size)
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
@@ -169,7 +173,7 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
 def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
     image = read_image(drawing(64, 64))
-    found = filled_regions(proposed_regions(colorizer.stages(), colorizer.job(image, Recipe())))
+    found = filled_regions(proposed_regions(colorizer.prepare(image, Recipe())))
     recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
     lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
     plain, colored, locked = (colorizer.colorize(image, given).rgb for given in (Recipe(), recipe, lock))

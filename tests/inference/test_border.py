@@ -17,7 +17,7 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.border import find_border
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
+from colorzoo.inference.inside import crop_guidance, crop_recipe, select_part
 from inference.flood_model import Flood, red
 
 INSIDE = Rectangle(24, 20, 180, 120)
@@ -280,23 +280,23 @@ def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
     )
     tensors = Guidance.from_recipe(points, *image.size)
     colorizer = Colorizer(Flood(), device="cpu")
-    job = colorizer.job(image, tensors, border=INSIDE)
-    (point,) = job.recipe.points
+    task = colorizer.prepare(image, tensors, border=INSIDE)
+    (point,) = task.recipe.points
     assert (point.x, point.y, point.radius, point.ab) == (90 - INSIDE.x, 80 - INSIDE.y, 3, (60, 40))
-    assert job.notes == ("colored within the border 24,20,180,120",)
+    assert task.notes == ("colored within the border 24,20,180,120",)
     board = ((torch.arange(64) + torch.arange(64)[:, None]) % 2)[None, None].float()
     for places, count in (
         (board, 2048),
         (board.clone().index_fill_(3, torch.tensor(63), 1), 0),
     ):  # more stay maps
         dense = Guidance(points=Points(places.expand(-1, 2, -1, -1), places))
-        job = colorizer.job(RasterImage(np.zeros((64, 64), np.uint8)), dense, border="none")
-        assert (len(job.recipe.points), job.tensors.points is None) == (count, count > 0)
+        task = colorizer.prepare(RasterImage(np.zeros((64, 64), np.uint8)), dense, border="none")
+        assert (len(task.recipe.points), task.tensors.points is None) == (count, count > 0)
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance"):
-        colorizer.job(image, several, border="none")
+        colorizer.prepare(image, several, border="none")
     with pytest.raises(GuidanceError, match=r"classes\.file covers the whole image"):
-        colorizer.job(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
+        colorizer.prepare(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
 
 
 def test_a_small_part_within_borders_is_no_image() -> None:
@@ -324,5 +324,5 @@ def test_broken_borders_are_refused(border: object) -> None:
 def test_a_rectangle_outside_the_image_is_refused() -> None:
     image = read_image(np.full((50, 60), 128, np.uint8))
     with pytest.raises(GuidanceError, match="does not lie within"):
-        find_inside(image, Rectangle(20, 0, 60, 50))
-    assert find_inside(image, Rectangle(0, 0, 60, 50)) is None
+        select_part(image, Rectangle(20, 0, 60, 50))
+    assert select_part(image, Rectangle(0, 0, 60, 50)) is None

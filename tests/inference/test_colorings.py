@@ -12,12 +12,13 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorings import (
     COLORINGS,
-    find_telling_place,
-    most_telling,
+    find_informative_point,
+    most_informative,
     shared_distribution,
 )
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, suggest_colors
+from colorzoo.inference.pipeline import colorize
 from tiny_model import gray_image, tiny_model
 
 PHOTO = Path(__file__).parents[1] / "data" / "images" / "coffee.jpg"
@@ -35,16 +36,16 @@ def test_the_place_that_explains_most_of_the_variance_tells_most() -> None:
     of_two_unsure = torch.tensor([[1.0, 0.9, 0, 0, 0]])
     of_one_unsure = torch.tensor([[1.0, 0.1, 0, 0, 0]])
     of_all_sure = torch.tensor([[0, 0, 1.0, 1.0, 1.0]])
-    assert most_telling(torch.stack([of_one_unsure, of_all_sure, of_two_unsure]), distribution) == 2
-    assert most_telling(torch.stack([of_two_unsure, of_all_sure, of_one_unsure]), distribution) == 0
+    assert most_informative(torch.stack([of_one_unsure, of_all_sure, of_two_unsure]), distribution) == 2
+    assert most_informative(torch.stack([of_two_unsure, of_all_sure, of_one_unsure]), distribution) == 0
 
 
 def test_distant_colors_count_by_their_variance() -> None:
     # colors that are often far from gray vary more than those that are seldom
     distribution = cells((0.05, 0.05, 0.9), (0.25, 0.25, 0.5))
-    assert most_telling(torch.eye(2)[:, None], distribution) == 1
+    assert most_informative(torch.eye(2)[:, None], distribution) == 1
     # a vivid color that is certain does not vary at all
-    assert most_telling(torch.eye(2)[:, None], cells((1.0, 0.0, 0.0), (0.9, 0.1, 0.0))) == 1
+    assert most_informative(torch.eye(2)[:, None], cells((1.0, 0.0, 0.0), (0.9, 0.1, 0.0))) == 1
 
 
 def test_cells_have_a_say_by_the_fourth_power_of_their_correlation() -> None:
@@ -56,19 +57,19 @@ def test_cells_have_a_say_by_the_fourth_power_of_their_correlation() -> None:
 def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu")
     image = read_image(PHOTO)
-    job = colorizer.job(image, Recipe(), border="none")
-    automatic = colorizer.run(job)
-    place = find_telling_place(colorizer, job, automatic)
+    task = colorizer.prepare(image, Recipe(), border="none")
+    automatic = colorize(task)
+    place = find_informative_point(task, automatic)
     assert place is not None
-    width, height = job.part.size
-    columns = round(COLORINGS.places * width / height)  # the photo is wider than high
+    width, height = task.part.size
+    columns = round(COLORINGS.candidates * width / height)  # the photo is wider than high
     assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the middle of one of even tiles
     assert (place.y * 8 / height) % 1 == pytest.approx(0.5)
     assert float(place.probabilities.sum()) == pytest.approx(1, abs=1e-4)
     colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS.count)
     assert len(colors) == 4
     points = [PointHint(place.x, place.y, ab=color.ab, reach="everywhere") for color in colors]
-    colored = [colorizer.run(replace(job, recipe=Recipe(points=(point,)))).ab for point in points]
+    colored = [colorize(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
     for first, ab in enumerate(colored):
         for other in colored[:first]:
             changed = (ab - other).norm(dim=0) > 2
@@ -77,5 +78,5 @@ def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:
 
 def test_models_that_compare_no_places_have_none() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    job = colorizer.job(RasterImage(np.asarray(gray_image(64, 96))), Recipe())
-    assert find_telling_place(colorizer, job, colorizer.run(job)) is None
+    task = colorizer.prepare(RasterImage(np.asarray(gray_image(64, 96))), Recipe())
+    assert find_informative_point(task, colorize(task)) is None

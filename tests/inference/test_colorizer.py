@@ -78,7 +78,7 @@ def test_strength_scales_chroma_down_to_gray(colorizer: Colorizer) -> None:
     full = colorizer.colorize(read_image(gray_image(40, 60))).ab
     half = colorizer.colorize(read_image(gray_image(40, 60)), Recipe(strength=0.5)).ab
     torch.testing.assert_close(half, full / 2)
-    with pytest.raises(GuidanceError, match=r"from 0 to 1\.5, got 7"):
+    with pytest.raises(GuidanceError, match="strength"):
         colorizer(gray_image(4, 4), strength=7)
 
 

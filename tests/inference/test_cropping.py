@@ -157,7 +157,7 @@ def test_the_record_tells_the_crop_and_makes_the_result_again(
     Image.fromarray(gray_image(80, 100)).save(source)
     line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o"]
     assert main([*line, str(part), "--crop", "20,15,50,40,7.5", "--explain"]) == 0
-    assert "join: 50 x 40 pixels, 0 overlays, cropped" in capsys.readouterr().out
+    assert "compose: 50 x 40 pixels" in capsys.readouterr().out
     record = read_provenance(part)
     assert record is not None
     assert record.crop == "20,15,50,40,7.5"

@@ -11,8 +11,6 @@ import torch
 
 from colorzoo import create_model
 from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
-from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.job import Job
 from colorzoo.inference.palette import (
     Distribution,
     mean_uncertainty,
@@ -20,8 +18,10 @@ from colorzoo.inference.palette import (
     suggest_colors,
     weighted_clusters,
 )
-from colorzoo.inference.steps.colors import Colors, Solution
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.steps.colors import Colors
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.inference.task import Part
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
 
@@ -141,7 +141,7 @@ def test_a_cluster_lies_at_the_mean_of_its_colors(spread: float, seed: int) -> N
 
 def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
     shown = torch.tensor(ab)[None, :, None, None].expand(1, 2, 16, 24)
-    return mean_uncertainty(NetworkAnswer(Mock(spec=Job), Solution(Colors(shown), extras, ()), notes))
+    return mean_uncertainty(ColorizedImage(Colors(shown), Mock(spec=Part), notes=notes, extras=extras))
 
 
 def test_doubt_is_the_expected_distance_from_the_colors_that_are_shown() -> None:

@@ -1,9 +1,10 @@
-"""Plans: the steps of a job in their order, and those that an edit runs again."""
+"""The stages of an image: their order, and the stages that an edit runs again."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,61 +21,66 @@ from tiny_model import NAME, gray_image, write_tiny_weights
 
 POINT = PointHint(70, 38, color="#c04020")
 FAR = PointHint(20, 10, color="#40a050", reach="everywhere")
+Edit = Callable[..., dict[str, bool]]
 
 
 @pytest.fixture
-def colorizer() -> Colorizer:
-    return Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
+def edit() -> Edit:
+    """Return a function that colorizes with one cache and returns whether each stage was cached."""
+    colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
+    cache = LRUCache()
+
+    def stages(*points: PointHint, **fields: object) -> dict[str, bool]:
+        recipe = Recipe(points=points, **fields)  # type: ignore[arg-type]
+        cached: dict[str, bool] = {}
+        for stage in colorizer.colorize(read_image(photo()), recipe, cache=cache).stages:
+            cached[stage.name] = cached.get(stage.name, True) and stage.cached
+        return cached
+
+    return stages
 
 
-def steps_of(colorizer: Colorizer, *points: PointHint, **more: object) -> dict[str, bool]:
-    """Return the steps of a coloring, and whether all of a name were remembered."""
-    recipe = Recipe(points=points, **more)  # type: ignore[arg-type]
-    found: dict[str, bool] = {}
-    for step in colorizer.colorize(read_image(photo()), recipe).steps:
-        found[step.name] = found.get(step.name, True) and step.remembered
-    return found
-
-
-def test_the_stages_of_a_point_run_in_this_order(colorizer: Colorizer) -> None:
-    assert list(steps_of(colorizer, POINT)) == [
-        "see", "draw points", "keep state", "run network", "find neighbors", "enforce points", "show base",
-        "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
+def test_the_stages_of_a_point_run_in_this_order(edit: Edit) -> None:
+    assert list(edit(POINT)) == [
+        "select part", "preprocess", "draw points", "run network", "find neighbors", "enforce points",
+        "show base", "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
-    assert list(steps_of(colorizer)) == ["see", "keep state", "run network", "is page"]
+    assert list(edit()) == ["select part", "preprocess", "run network", "is page"]
 
 
-def test_what_an_edit_does_not_change_does_not_run(colorizer: Colorizer) -> None:
-    steps_of(colorizer, FAR, POINT)
-    recolored = steps_of(colorizer, FAR, replace(POINT, color="#2050c0"))
+def test_an_edit_runs_only_stages_whose_inputs_changed(edit: Edit) -> None:
+    edit(FAR, POINT)
+    recolored = edit(FAR, replace(POINT, color="#2050c0"))
     assert [recolored[name] for name in ("run network", "limit reach")] == [False, False]
     assert [recolored[name] for name in ("show base", "limit extent")] == [True, True]
-    farther = steps_of(colorizer, FAR, replace(POINT, reach=2.0))
+    farther = edit(FAR, replace(POINT, reach=2.0))
     assert [farther[name] for name in ("limit extent", "limit reach")] == [False, False]
     assert [farther[name] for name in ("enforce points", "find paths", "compute similarity")] == [True] * 3
-    weaker = steps_of(colorizer, FAR, replace(POINT, strength=0.5))
+    weaker = edit(FAR, replace(POINT, strength=0.5))
     assert weaker["run network"]
     assert not weaker["weaken points"]
 
 
-def test_undoing_and_what_lies_above_run_nothing(colorizer: Colorizer) -> None:
-    steps_of(colorizer, POINT)
-    steps_of(colorizer, POINT, FAR)
-    above = {
+def test_undo_and_overlays_run_no_stage_at_the_size_of_the_network(edit: Edit) -> None:
+    edit(POINT)
+    edit(POINT, FAR)
+    overlays = {
         "paint": (PaintStroke(path=((10, 12),), color="#40a050"),),
         "replacements": (ColorReplacement("#c04020", "#2050c0"),),
     }
-    for undone in (steps_of(colorizer, POINT), steps_of(colorizer, POINT, **above)):
-        assert [name for name, remembered in undone.items() if not remembered] == ["see"]
+    for cached in (edit(POINT), edit(POINT, **overlays)):
+        assert [name for name in cached if not cached[name]] == ["select part", "preprocess"]
 
 
-def test_a_run_needs_no_memory_of_others_and_each_step_runs_once(colorizer: Colorizer) -> None:
-    before = time.perf_counter()
-    job = colorizer.job(read_image(photo()), Recipe(points=(POINT, FAR)))
-    first, second = (colorizer.run(job, LRUCache()).steps for _ in range(2))
-    assert 0 < sum(step.seconds for step in (*first, *second[1:])) < time.perf_counter() - before
-    assert [step.name for step in first] == [step.name for step in second]
-    ran = [step.name for step in second if not step.remembered]
+def test_without_a_cache_each_stage_runs_once() -> None:
+    colorizer = Colorizer(MODELS["alike"](), device="cpu", precision="float32", size=SIZE)
+    started = time.perf_counter()
+    first, second = (
+        colorizer.colorize(read_image(photo()), Recipe(points=(POINT, FAR))).stages for _ in range(2)
+    )
+    assert 0 < sum(stage.seconds for stage in (*first, *second)) < time.perf_counter() - started
+    assert [stage.name for stage in first] == [stage.name for stage in second]
+    ran = [stage.name for stage in second if not stage.cached]
     assert ran.count("run network") == 2
     assert ran.count("find neighbors") == ran.count("step costs") == 1
 
@@ -85,10 +91,10 @@ def test_the_command_line_explains_a_result(tmp_path: Path, capsys: pytest.Captu
     words = ["colorize", str(tmp_path / "a.png"), "--weights", str(weights), "--model", NAME, "--overwrite"]
     assert main([*words, "--point", "20,10=#c04020", "--explain"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "ms  see: 60 x 40 of 60 x 40 pixels" in lines[1]
+    assert lines[1].endswith("ms  select part")
     assert sum("ms  run network" in line for line in lines) == 2
-    assert lines[-1].endswith("join: 60 x 40 pixels, 0 overlays")
+    assert lines[-1].endswith("compose: 60 x 40 pixels")
     assert main([*words, "--json"]) == 0
     assert "steps" not in json.loads(capsys.readouterr().out)[0]
     assert main([*words, "--json", "--explain"]) == 0
-    assert [step["name"] for step in json.loads(capsys.readouterr().out)[0]["steps"]][-1] == "join"
+    assert [step["name"] for step in json.loads(capsys.readouterr().out)[0]["steps"]][-1] == "compose"

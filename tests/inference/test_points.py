@@ -16,13 +16,15 @@ from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach, show_base
+from colorzoo.lru_cache import LRUCache
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.by_hand import Likeness, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
-def ab_of(colorizer: Colorizer, *points: PointHint) -> Tensor:
-    return colorizer.colorize(read_image(two_walls(1)), Recipe(points=points)).ab.norm(dim=0)
+def ab_of(colorizer: Colorizer, *points: PointHint, cache: LRUCache | None = None) -> Tensor:
+    recipe = Recipe(points=points)
+    return colorizer.colorize(read_image(two_walls(1)), recipe, cache=cache).ab.norm(dim=0)
 
 
 @pytest.fixture
@@ -113,22 +115,25 @@ def test_comparing_places_does_not_run_the_network_again(
     comparing: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = read_image(two_walls(1))
-    comparing.colorize(image, Recipe(points=(red(70, 20, "everywhere"),)))
+    cache = LRUCache()
+    comparing.colorize(image, Recipe(points=(red(70, 20, "everywhere"),)), cache=cache)
     monkeypatch.setattr(Network, "forward", lambda *_: pytest.fail("the network ran again"))
-    limited = ab_of(comparing, red(20, 50, "automatic"), red(70, 20, "everywhere"))
+    points = red(20, 50, "automatic"), red(70, 20, "everywhere")
+    limited = ab_of(comparing, *points, cache=cache)
     assert limited[50, 20] > 40
 
 
-def test_limited_points_need_the_answer_without_them_which_is_remembered(colorizer: Colorizer) -> None:
+def test_the_prediction_without_limited_points_is_cached(colorizer: Colorizer) -> None:
     far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0), "everywhere")
     near, other = red(20, 50, "automatic"), red(20, 80, 0.5)
-    before = ab_of(colorizer, far)
+    cache = LRUCache()
+    before = ab_of(colorizer, far, cache=cache)
     assert len(Flood.runs) == 1
-    both = ab_of(colorizer, far, near)
-    assert len(Flood.runs) == 2  # the answer to the unlimited point alone is remembered
-    ab_of(colorizer, far, near, other)
+    both = ab_of(colorizer, far, near, cache=cache)
+    assert len(Flood.runs) == 2  # the prediction for the unlimited point alone is cached
+    ab_of(colorizer, far, near, other, cache=cache)
     assert len(Flood.runs) == 3
-    ab_of(colorizer, far, near)
+    ab_of(colorizer, far, near, cache=cache)
     assert len(Flood.runs) == 3  # undone
     assert both[50, 20] > 40 > before[50, 20]
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.recipes import CASES, STORED, colorizer
+from colorzoo.lru_cache import LRUCache
+from inference.recipes import CASES, STORED
 
+CACHE = LRUCache()
 MOST, SHARE = 1, 0.001  # levels, and the share of the pixels that may differ by so much
 
 
@@ -33,12 +35,11 @@ def test_every_case_is_stored(stored: dict[str, NDArray[Any]]) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_colors_are_those_of_before(name: str, stored: dict[str, NDArray[Any]]) -> None:
-    """The colorizers go on from case to case, so what they remember changes nothing either."""
     assert_same(CASES[name].result(), stored[name])
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith(("alike", "painter"))][::-1])
 def test_the_order_of_the_edits_changes_nothing(name: str, stored: dict[str, NDArray[Any]]) -> None:
-    by = colorizer(CASES[name].model)
-    CASES[name].result(by)
-    assert_same(CASES[name].result(by), stored[name])
+    """One cache is used for all cases and twice for each case."""
+    CASES[name].result(cache=CACHE)
+    assert_same(CASES[name].result(cache=CACHE), stored[name])

@@ -12,7 +12,7 @@ from colorzoo.guidance.objects import Division, read_divisions
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import divided_regions, proposed_regions
 from colorzoo.inference.steps.regions import divide_regions, edit_regions, filled_regions
-from inference.by_hand import job_on
+from inference.by_hand import task_on
 from tiny_model import tiny_painter
 
 SIZE = (40, 30)
@@ -93,8 +93,8 @@ def test_a_recipe_edits_the_proposal_of_the_model() -> None:
     loop = {"path": [[30, 20], [60, 20], [60, 40], [30, 40]], "closed": True}
     recipe = Recipe.from_json({"image": {"width": 80, "height": 60}, "divisions": [loop]})
     assert recipe.to_dict()["divisions"] == [loop]
-    job = job_on(colorizer, lightness, recipe)
-    before, after = (find(colorizer.stages(), job) for find in (proposed_regions, divided_regions))
+    task = task_on(colorizer, lightness, recipe)
+    before, after = (find(task) for find in (proposed_regions, divided_regions))
     new = set(filled_regions(after)) - set(filled_regions(before))
     assert len(new) == 1
     assert (after.index[0, 0, 21:40, 31:60] == new.pop()).all()

@@ -14,6 +14,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join_ab
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.area_masks import draw_areas
+from colorzoo.lru_cache import LRUCache
 from inference.flood_model import SIDE, Flood, two_walls
 
 LEFT = [[0, 0], [SIDE / 2, 0], [SIDE / 2, SIDE], [0, SIDE]]
@@ -40,7 +41,8 @@ class Warm(Flood):
 def colored(document: dict[str, Any]) -> Tensor:
     """Return the ab of some places ``(N, 2)`` of a recipe, before it is fitted to a gamut."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    ab = join_ab(shown.lightness, shown.ab, shown.corrections, shown.overlays)
+    assert shown.part.full is not None
+    ab = join_ab(*shown._layers(shown.part.full))
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 
@@ -61,9 +63,10 @@ def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share(kind: str) -> N
 
 def test_another_opacity_runs_no_network() -> None:
     colorizer, image = Colorizer(Warm(), device="cpu"), read_image(two_walls(1))
-    counts = []
+    counts, cache = [], LRUCache()
     for opacity in (1, 0.6, 0.2):
-        colorizer.colorize(image, Recipe.from_json({**POINT, **changed("color", opacity=opacity)}))
+        recipe = Recipe.from_json({**POINT, **changed("color", opacity=opacity)})
+        colorizer.colorize(image, recipe, cache=cache)
         counts.append(len(Flood.runs))
     assert counts[0] == counts[1] == counts[2]
 

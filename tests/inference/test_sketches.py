@@ -29,7 +29,8 @@ from colorzoo.inference.steps.sketch import (
     enlarge_painted_lightness,
     looks_drawn,
 )
-from inference.by_hand import job_on
+from colorzoo.lru_cache import LRUCache
+from inference.by_hand import task_on
 from tiny_model import tiny_painter
 
 
@@ -112,19 +113,23 @@ def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
 def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
     image = read_image_of(drawing())
     runs: list[int] = []
+    cache = LRUCache()
     handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
     lightness = lightness_of(drawing())
-    regions = proposed_regions(colorizer.stages(), job_on(colorizer, lightness))
+    regions = proposed_regions(task_on(colorizer, lightness))
     numbers = filled_regions(regions)
     assert len(numbers) > 1
     colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
     one, two = (
-        colorizer.colorize(image, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)))
+        colorizer.colorize(
+            image, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)), cache=cache
+        )
         for count in (1, 2)
     )
-    revised = colorizer.colorize(image, Recipe(regions=(RegionColor(numbers[0], "#00ff00"), colors[1])))
+    recipe = Recipe(regions=(RegionColor(numbers[0], "#00ff00"), colors[1]))
+    revised = colorizer.colorize(image, recipe, cache=cache)
     handle.remove()
-    assert len(runs) == 1
+    assert len(runs) == 2  # once for `proposed_regions` above, without the cache
     assert not np.array_equal(one.rgb, two.rgb)
     assert not np.array_equal(two.rgb, revised.rgb)
     assert not any("left out" in note or "not the regions" in note for note in (*one.notes, *two.notes))
@@ -135,7 +140,7 @@ def read_image_of(image: np.ndarray) -> object:
 
 
 def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
-    regions = proposed_regions(colorizer.stages(), job_on(colorizer, lightness_of(drawing())))
+    regions = proposed_regions(task_on(colorizer, lightness_of(drawing())))
     filled = filled_regions(regions)
     empty = next(number for number in range(30) if number not in filled)
     last, wrong = filled[-1], "0" * 64

@@ -56,7 +56,7 @@ def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
     pad.page.keyboard.press("r")
     pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
     image = read_image(sketch)
-    regions = proposed_regions(colorizer.stages(), colorizer.job(image, Recipe()))
+    regions = proposed_regions(colorizer.prepare(image, Recipe()))
     numbers = filled_regions(regions)
     assert pad.page.locator(".cz-region").count() == len(numbers) > 2
     suggested = pad.page.inner_text("text=Use the shown color")

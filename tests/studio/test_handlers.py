@@ -16,9 +16,10 @@ from PIL import Image
 
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Part
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.task import Part
 from colorzoo.studio import handlers, models
 from colorzoo.studio.handlers import REQUESTS
 from colorzoo.studio.palette import displayed_colors
@@ -110,7 +111,7 @@ def test_what_paints_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytes
             replace(each, state=SimpleNamespace(trusted=trusted and each.state.trusted)) for each in ranked
         ]
         monkeypatch.setattr(models, "rank_models", {"sketch": states}.get)
-        monkeypatch.setattr(Colorizer, "paints", paints)
+        monkeypatch.setattr(Colorizer, "is_sketch_model", paints)
         found = pad.open(file.getvalue())
         assert (found["kind"], found["proposed"]) == ("sketch", proposed)
     found = pad.open(photo_file())
@@ -179,7 +180,7 @@ def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectP
     assert opened is not None
     seen = opened.network_lightness(64)
     height, width = seen.shape[2:]
-    answer = colorizer.run(colorizer.job_of(Part(seen, (192, 120)), Recipe.from_json(recipe)))
+    answer = colorize(colorizer.prepare_part(Part(seen, (192, 120)), Recipe.from_json(recipe)))
     distribution = distribution_of(answer)
     assert distribution is not None
 

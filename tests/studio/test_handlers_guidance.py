@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Guidance, Recipe, Regions
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Job
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.task import ColorizeTask
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
+from colorzoo.studio import coloring
 from colorzoo.studio.studio import Studio
 from colorzoo.testing.samples import sample_image
 
@@ -65,19 +66,19 @@ class Everything(ColoringModel):
         return (lightness > 50).long()
 
 
-ANSWERS: list[NetworkAnswer] = []
-"""Answers of the model, as it goes."""
+RESULTS: list[ColorizedImage] = []
+"""All results of the pad."""
 
 
 @pytest.fixture(autouse=True)
-def note_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Colorizer.run
+def log_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = coloring.colorize
 
-    def noted(colorizer: Colorizer, job: Job) -> NetworkAnswer:
-        ANSWERS.append(run(colorizer, job))
-        return ANSWERS[-1]
+    def logged(task: ColorizeTask) -> ColorizedImage:
+        RESULTS.append(run(task))
+        return RESULTS[-1]
 
-    monkeypatch.setattr(Colorizer, "run", noted)
+    monkeypatch.setattr(coloring, "colorize", logged)
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def pad() -> Iterator[DirectPad]:
 
 def mean_ab(pad: DirectPad, **recipe: object) -> tuple[float, float]:
     pad.ask("color", recipe={"image": pad.photo["image"], **recipe})
-    return tuple(ANSWERS[-1].ab.mean(dim=(1, 2)).tolist())
+    return tuple(RESULTS[-1].ab.mean(dim=(1, 2)).tolist())
 
 
 def test_hello_and_model_list_the_guidance_of_a_model(pad: DirectPad) -> None:

@@ -10,8 +10,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Part
 from colorzoo.inference.palette import mean_uncertainty
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.task import Part
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import VideoError, VideoFrame
 from tiny_model import gray_image, tiny_model, tiny_painter
@@ -118,8 +119,8 @@ def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
     for number, light in enumerate((LIGHTNESS, 0.6 * LIGHTNESS)):
         for each in (colorer, silent):
             each.color(frame(number), light)
-        job = colorizer.job_of(Part(light, (48, 32), is_frame=True), Recipe())
-        doubts.append(mean_uncertainty(colorizer.run(job)))
+        task = colorizer.prepare_part(Part(light, (48, 32), is_frame=True), Recipe())
+        doubts.append(mean_uncertainty(colorize(task)))
     assert (colorer.uncertainty, silent.uncertainty) == (round(sum(doubts) / 2, 1), None)
     colorer.start_shot()
     assert colorer.uncertainty is None

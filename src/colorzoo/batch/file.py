@@ -5,7 +5,6 @@ Of an animation or a file of several pages all frames are colored, each as it wo
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,10 +22,11 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file
 from colorzoo.image_io.write import frames_notes, output_bit_depth, supports_frames, write_image
 from colorzoo.image_io.write_frames import ColoredFrame, write_frames
-from colorzoo.inference.answer import ColorizedImage, answer
-from colorzoo.inference.job import Job
-from colorzoo.inference.stages import Ran
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.stages import StageRun
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.inference.task import ColorizeTask
 
 MOST_FRAMES = 20_000
 """Largest number of frames or pages of a file that are colored."""
@@ -81,7 +81,7 @@ class ColoredFile:
 
     model: str
     notes: tuple[str, ...]
-    steps: tuple[Ran, ...] = ()
+    steps: tuple[StageRun, ...] = ()
 
 
 def open_file(source: Path | bytes, target: Path, options: FileOptions) -> OpenedFile:
@@ -126,11 +126,11 @@ def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> boo
 
 def color_file(
     opened: OpenedFile,
-    job: Callable[[RasterImage], Job],
+    job: Callable[[RasterImage], ColorizeTask],
     target: Path,
     origin: ImageProvenance | None,
     options: FileOptions,
-    first: Job | None = None,
+    first: ColorizeTask | None = None,
 ) -> Callable[[], ColoredFile]:
     """Color an opened file at the size of the network.
 
@@ -154,25 +154,20 @@ def color_file(
         colored_file = _color_frames(opened, opened.frames, job, target, origin, options)
         return lambda: colored_file
     image = opened.first.image
-    found = answer(job(image) if first is None else first)
-    colored = found.on_image()
-    own = None if origin is None else origin_of_answer(origin, found)
+    colored = colorize(job(image) if first is None else first)
+    own = None if origin is None else origin_of_answer(origin, colored)
     pale = () if first is None or _is_guided(first) else _pale_notes(colored, first.part.lightness)
 
     def write() -> ColoredFile:
-        started = time.perf_counter()
         levels = colored.levels(output_bit_depth(target, image))
-        cropped = "" if colored.crop is None else ", cropped"
-        about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays{cropped}"
-        steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
         save = partial(write_image, target, levels, quality=options.quality, overwrite=options.overwrite)
         kept = _save(save, target, colored.source(image), own, options)
-        return ColoredFile(colored.model, (*image.notes, *colored.notes, *pale, *kept), steps)
+        return ColoredFile(colored.model, (*image.notes, *colored.notes, *pale, *kept), tuple(colored.stages))
 
     return write
 
 
-def _is_guided(job: Job) -> bool:
+def _is_guided(job: ColorizeTask) -> bool:
     """Return whether the user has a say in the colors; gray may then be what was asked for."""
     width, height = job.part.size
     plain = Recipe(model=job.recipe.model, width=width, height=height)
@@ -191,7 +186,7 @@ def _pale_notes(colored: ColorizedImage, lightness: Tensor) -> tuple[str, ...]:
 def _color_frames(
     opened: OpenedFile,
     frames: Frames,
-    job: Callable[[RasterImage], Job],
+    job: Callable[[RasterImage], ColorizeTask],
     target: Path,
     origin: ImageProvenance | None,
     options: FileOptions,
@@ -201,7 +196,7 @@ def _color_frames(
 
     def colored(frame: ImageFrame, like: RasterImage) -> ColoredFrame:
         nonlocal model
-        result = answer(job(frame.image)).on_image()
+        result = colorize(job(frame.image))
         model = result.model
         notes.update(dict.fromkeys((*frame.image.notes, *result.notes)))
         levels = result.levels(output_bit_depth(target, like))

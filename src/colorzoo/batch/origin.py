@@ -15,8 +15,8 @@ from colorzoo import __version__
 from colorzoo.engines.digest import model_digest
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
-from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.palette import mean_uncertainty
+from colorzoo.inference.result import ColorizedImage
 from colorzoo.model import ColoringModel
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
@@ -116,8 +116,8 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
     return replace(origin, source=source, date=current_date(), name=name)
 
 
-def origin_of_answer(origin: ImageProvenance, answer: NetworkAnswer) -> ImageProvenance:
+def origin_of_answer(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
     """Return the origin of one result with what is known once it is colored: its border, and the doubt."""
-    inside, uncertainty = answer.job.part.inside, mean_uncertainty(answer)
+    inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
     border = "" if inside is None else str(inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -16,21 +16,21 @@ from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Job
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
+from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 
 _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
-Prepared = tuple[Callable[[RasterImage], Job], ImageProvenance | None]
+Prepared = tuple[Callable[[RasterImage], ColorizeTask], ImageProvenance | None]
 """Function that returns the job of an image, and the provenance of results without their source, if any."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that decides the colors of images, by name and file; it becomes a `Job` for each image.
+    """Everything that decides the colors of images, by name and file; a `ColorizeTask` for each image.
 
     Attributes:
         choice: Model and weights.
@@ -63,6 +63,9 @@ class Request:
         files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
         files = [*self.uploaded, *files]
         recipe = _without_files({**self.recipe.to_dict(), "image": None})
+        recipe |= (
+            {"frame": recipe.pop("border")} if "border" in recipe else {}
+        )  # its name in earlier versions
         # what decides must stay as it is: by its digest the results of earlier versions are recognized
         digests = [file.sha256 for file in files]
         return origin_of_choice(
@@ -146,13 +149,15 @@ class LoadedModels:
             request.choice, **settings.colorizer_arguments()
         )
         exemplar = colorizer.exemplar(references) if references else None
-        job = partial(colorizer.job, guidance=request.recipe, strength=settings.strength, reference=exemplar)
+        job = partial(
+            colorizer.prepare, guidance=request.recipe, strength=settings.strength, reference=exemplar
+        )
         return colorizer, (job, request.origin_by(colorizer) if self._embed_origin else None)
 
 
 def prepared_alone(colorizer: Colorizer) -> Prepared:
     """Prepare a loaded model without guidance; its weights may have no file."""
-    job = partial(colorizer.job, guidance=Recipe())
+    job = partial(colorizer.prepare, guidance=Recipe())
     return job, origin_of_model(colorizer.model, colorizer.size)
 
 

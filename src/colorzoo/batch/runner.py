@@ -22,7 +22,7 @@ from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state
 from colorzoo.image_io.raster_image import IN_COLOR, chroma_note
 from colorzoo.image_io.write import write_notes
-from colorzoo.inference.stages import Ran
+from colorzoo.inference.stages import StageRun
 from colorzoo.weights.files import digest_of
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
@@ -51,7 +51,7 @@ class BatchResult:
     status: Status
     notes: tuple[str, ...] = ()
     model: str = ""
-    steps: tuple[Ran, ...] = ()
+    steps: tuple[StageRun, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -237,13 +237,12 @@ def model_function(model: ColoringModel) -> ColorFunction:
 def colorizer_function(model: ColoringModel) -> ColorFunction:
     """Return the function that runs the `Colorizer` at the working size of the model.
 
-    It runs in float32 and clears its cache between results, so that measurements are reproducible.
+    It runs in float32, so that measurements are reproducible.
     """
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=not model.trained)
 
     def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
-        colorizer.forget()
         seen = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:

@@ -16,12 +16,11 @@ from torch.nn import functional as F
 
 from colorzoo.capabilities import ComputesSimilarity
 from colorzoo.guidance import PointHint
-from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Job
 from colorzoo.inference.palette import Distribution, distribution_of
 from colorzoo.inference.pipeline import likeness_to
+from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.reach import PointPatches
+from colorzoo.inference.task import ColorizeTask
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class ColoringsConstants:
 
     Attributes:
         count: Number of colorings.
-        places: Number of candidate locations along the shorter side.
-        togetherness: Exponent of the correlation in the weights of the distribution.
+        candidates: Number of candidate locations along the shorter side.
+        exponent: Exponent of the correlation in the weights of the distribution.
     """
 
     count: int = 4
-    places: int = 8
-    togetherness: int = 4
+    candidates: int = 8
+    exponent: int = 4
 
 
 COLORINGS = ColoringsConstants()
@@ -59,37 +58,38 @@ class InformativePoint:
     centers: Tensor
 
 
-def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) -> InformativePoint | None:
+def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> InformativePoint | None:
     """Find the most informative location of an image.
 
     Args:
-        colorizer: The model.
-        job: The image with its current hints.
-        result: The prediction for the job.
+        task: The image with its current hints.
+        result: The result of the task.
 
     Returns:
         The location; None if the model does not compare locations or has no trained color distribution.
     """
     if (
-        not isinstance(colorizer.model, ComputesSimilarity)
+        not isinstance(task.network.model, ComputesSimilarity)
         or (distribution := distribution_of(result)) is None
     ):
         return None
-    places, stages = _places_to_try(job.part.size), colorizer.stages()
-    found = [likeness_to(stages, job, PointPatches.of([place], job.part.size)) for place in places]
-    alike = [similarity for similarity in found if similarity is not None]
+    candidates = _candidate_points(task.part.size)
+    maps = [likeness_to(task, PointPatches.of([point], task.part.size)) for point in candidates]
+    similarities = [similarity for similarity in maps if similarity is not None]
     grid = distribution.probabilities.shape[1:]
-    correlation = torch.cat([F.interpolate(similarity, grid, mode="area") for similarity in alike])[:, 0]
-    number = most_telling(correlation, distribution)
+    correlation = torch.cat([F.interpolate(similarity, grid, mode="area") for similarity in similarities])[
+        :, 0
+    ]
+    best = most_informative(correlation, distribution)
     return InformativePoint(
-        places[number].x,
-        places[number].y,
-        shared_distribution(correlation[number], distribution),
+        candidates[best].x,
+        candidates[best].y,
+        shared_distribution(correlation[best], distribution),
         distribution.centers,
     )
 
 
-def most_telling(correlation: Tensor, distribution: Distribution) -> int:
+def most_informative(correlation: Tensor, distribution: Distribution) -> int:
     """Return the index of the location that explains most of the color variance.
 
     Args:
@@ -109,15 +109,15 @@ def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tens
         correlation: ``(h, w)`` color correlation of the location with the cells.
         distribution: Distribution of the cells.
     """
-    weights = correlation**COLORINGS.togetherness
-    found: Tensor = (distribution.probabilities * (weights / weights.sum())).sum(dim=(1, 2))
-    return found
+    weights = correlation**COLORINGS.exponent
+    mean: Tensor = (distribution.probabilities * (weights / weights.sum())).sum(dim=(1, 2))
+    return mean
 
 
-def _places_to_try(size: tuple[int, int]) -> list[PointHint]:
+def _candidate_points(size: tuple[int, int]) -> list[PointHint]:
     """Return evenly spaced single-pixel locations of an image."""
     width, height = size
-    step = min(size) / COLORINGS.places
+    step = min(size) / COLORINGS.candidates
     columns, rows = round(width / step), round(height / step)
     return [
         PointHint((column + 0.5) * width / columns, (row + 0.5) * height / rows, 0.0)

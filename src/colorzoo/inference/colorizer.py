@@ -21,23 +21,12 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
-from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
-from colorzoo.inference.answer import ColorizedImage, NetworkAnswer, answer
-from colorzoo.inference.job import (
-    GuidanceLike,
-    Job,
-    Part,
-    border_of,
-    make_job,
-    read_guidance,
-    recipe_folder,
-    see,
-)
 from colorzoo.inference.models import load_model
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.pipeline import network_input, state_of
+from colorzoo.inference.pipeline import colorize, network_input, state_of
 from colorzoo.inference.references import (
     ReadReference,
     ReferenceEmbedding,
@@ -45,8 +34,17 @@ from colorzoo.inference.references import (
     read_reference,
     recipe_references,
 )
-from colorzoo.inference.stages import Stages
-from colorzoo.inference.steps.sketch import PAPER_NOTE
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.stages import StageRunner
+from colorzoo.inference.task import (
+    ColorizeTask,
+    GuidanceLike,
+    Part,
+    prepare_image,
+    prepare_part,
+    read_guidance,
+    recipe_folder,
+)
 from colorzoo.lru_cache import LRUCache
 from colorzoo.prediction import Prediction
 from colorzoo.settings import Engine, Precision
@@ -67,7 +65,7 @@ class Colorizer:
         >>> [image.size for image in colorizer(["photo.png", "photo.png"])]
         [(48, 32), (48, 32)]
 
-    A colorizer can be copied and pickled with its weights; a copy has an empty cache.
+    A colorizer can be copied and pickled with its weights.
 
     Attributes:
         size: Shorter side in pixels of an image for the network.
@@ -76,7 +74,6 @@ class Colorizer:
         settings: Settings of the model that the user set.
         precision: Requested precision.
         engine: Engine that runs the model.
-        memory: Cache of stage results.
 
     Args:
         model: Registered name, a `ModelChoice`, a custom module (it is moved to the device and to float32,
@@ -91,7 +88,6 @@ class Colorizer:
         fast: Whether to select the default only from models inside the package.
         engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, with a graph that is exported on
             first use and cached; requires the extra ``export``.
-        memory: Cache of stage results; None creates an empty cache.
         **settings: Settings of a registered model, such as ``temperature`` of models with a color
             distribution (1 decodes the mean, which is pale; values near 0 decode the mode, which is vivid and
             blotchy) or ``render_factor`` of `antic2019`. None uses the setting of the model.
@@ -112,7 +108,6 @@ class Colorizer:
         allow_untrained: bool = False,
         fast: bool = False,
         engine: Engine = "torch",
-        memory: LRUCache | None = None,
         **settings: Any,
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
@@ -131,15 +126,13 @@ class Colorizer:
         self.size = size or loaded.working_size
         self.model = loaded.float()
         self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
-        self.memory = LRUCache() if memory is None else memory
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without cache and process-local objects."""
-        return {**self.__dict__, "memory": None, "_network": self.device}
+        """Return the state without objects of this process."""
+        return {**self.__dict__, "_network": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.memory = LRUCache()
         self._network = NetworkRunner(self.model, self.name, state["_network"], self.precision, self.engine)
 
     @overload
@@ -214,6 +207,7 @@ class Colorizer:
         strength: float | None = None,
         reference: ReferenceLike | None = None,
         border: BorderSetting | None = None,
+        cache: LRUCache | None = None,
     ) -> ColorizedImage:
         """Colorize one image and return the prediction and notes; see `__call__`.
 
@@ -223,81 +217,51 @@ class Colorizer:
             strength: See `__call__`.
             reference: See `__call__`.
             border: See `__call__`.
+            cache: Results of earlier stages, for edits of the same image; None runs all stages.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
             ColorzooError: The prediction is not finite.
         """
-        given = read_guidance(guidance)
-        exemplar = self.exemplar_of(reference, given, recipe_folder(guidance))
-        job = self.job(_as_image(image), given, strength, exemplar, border)
-        return self.run(job).on_image()
+        recipe = read_guidance(guidance)
+        exemplar = self.exemplar_of(reference, recipe, recipe_folder(guidance))
+        task = self.prepare(
+            _as_image(image), recipe, strength=strength, reference=exemplar, border=border, cache=cache
+        )
+        return colorize(task)
 
-    def job(
+    def prepare(
         self,
         image: RasterImage,
         guidance: Guidance | Recipe,
+        *,
         strength: float | None = None,
         reference: Exemplar | None = None,
         border: BorderSetting | None = None,
-    ) -> Job:
-        """Return the job for an image: the part to colorize and the guidance for that part.
+        cache: LRUCache | None = None,
+    ) -> ColorizeTask:
+        """Return the task for an image after border detection and preprocessing, see `prepare_image`."""
+        run = StageRunner(cache)
+        return prepare_image(
+            self._network,
+            image,
+            guidance,
+            self.size,
+            strength=strength,
+            reference=reference,
+            border=border,
+            run=run,
+        )
 
-        Sketches have no border detection, and their transparent parts are filled with white.
-
-        Args:
-            image: The image.
-            guidance: Guidance in pixels of the image, or tensors of any size.
-            strength: See `__call__`.
-            reference: Reference, or None.
-            border: See `__call__`.
-
-        Raises:
-            GuidanceError: The guidance does not fit the image.
-        """
-        setting = "none" if self.paints else border_of(guidance) if border is None else border
-        healing = guidance.healing if isinstance(guidance, Recipe) else ()
-        seen = composite_on_white(image) if self.paints else image
-        part = see(seen, setting, self.size, healing)
-        job = make_job(self._network, part, guidance, strength=strength, reference=reference, whole=seen)
-        return job if seen is image else replace(job, notes=(*job.notes, PAPER_NOTE))
-
-    def job_of(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> Job:
-        """Return the job for a part of an image.
-
-        Args:
-            part: The part.
-            recipe: Recipe in pixels of the part.
-            reference: Reference, or None.
-
-        Raises:
-            GuidanceError: The recipe does not fit the part.
-        """
-        return make_job(self._network, part, recipe, reference=reference)
-
-    def run(self, job: Job, memory: LRUCache | None = None) -> NetworkAnswer:
-        """Colorize an image at the network's size.
-
-        Args:
-            job: A job of this colorizer.
-            memory: Cache of earlier results; None uses the cache of the colorizer.
-
-        Raises:
-            GuidanceError: The recipe names regions, classes or statistics that do not exist.
-            ColorzooError: The prediction is not finite.
-        """
-        return answer(job, self.memory if memory is None else memory)
-
-    def stages(self) -> Stages:
-        """Return a runner of stages with a cache of earlier results; see `colorzoo.inference.pipeline`."""
-        return Stages(self.memory)
-
-    def forget(self) -> None:
-        """Clear the cache, so that earlier images and edits cannot affect the next result.
-
-        An edit reuses the previous prediction, which can change the last digits.
-        """
-        self.memory.clear()
+    def prepare_part(
+        self,
+        part: Part,
+        recipe: Recipe,
+        reference: Exemplar | None = None,
+        cache: LRUCache | None = None,
+    ) -> ColorizeTask:
+        """Return the task for a preprocessed part of an image, see `colorzoo.inference.task.prepare_part`."""
+        return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode references for the model, for use with several images.
@@ -338,12 +302,13 @@ class Colorizer:
             found = [ReadReference(_as_image(reference))]
         return self.exemplar(found) if found else None
 
-    def predict(self, lightness: Tensor, guidance: Guidance) -> Prediction:
+    def predict(self, lightness: Tensor, guidance: Guidance, cache: LRUCache | None = None) -> Prediction:
         """Run the model; after an out-of-memory error of the device, continue on the CPU.
 
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance of the same size.
+            cache: Model states of earlier calls, which accelerate edits; None for no cache.
 
         Returns:
             The prediction, with colors in float32 on the CPU and extras on the device of the model.
@@ -351,11 +316,10 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        job = Job(self._network, Part(lightness, (lightness.shape[3], lightness.shape[2])))
-        others, points = replace(guidance, points=None, scribbles=None), guidance.points
-        stages = self.stages()
-        state = state_of(stages, job, others, points)
-        return self._network.predict(network_input(stages, job), guidance, state)
+        part = Part(lightness, (lightness.shape[3], lightness.shape[2]))
+        task = ColorizeTask(self._network, part, run=StageRunner(cache))
+        state = state_of(task, replace(guidance, points=None, scribbles=None), guidance.points)
+        return self._network.predict(network_input(task), guidance, state)
 
     @property
     def nbytes(self) -> int:
@@ -368,7 +332,7 @@ class Colorizer:
         return self._network.device
 
     @property
-    def paints(self) -> bool:
+    def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
         return self.model.input_kind == "sketch"
 

@@ -84,7 +84,7 @@ def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> Ful
     return lightness[rows, columns]
 
 
-def find_inside(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
+def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     """Return the part of an image that a setting selects; None for the whole image.
 
     Raises:

@@ -26,7 +26,7 @@ def overlays_of(
         image_size: Width and height of its image.
         shape: Height and width of the result.
         locked: ``(h, w)`` in [0, 1], mask of locked colors; None without locks.
-        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; see `Solution`.
+        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; see `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:
@@ -36,8 +36,3 @@ def overlays_of(
         limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
         found.append(Painting(recipe.paint, image_size, size, recipe.strength, limits))
     return tuple(found)
-
-
-def without_paint(overlays: Sequence[Overlay]) -> tuple[Overlay, ...]:
-    """Return the overlays below the paint."""
-    return tuple(overlay for overlay in overlays if not isinstance(overlay, Painting))

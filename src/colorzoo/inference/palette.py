@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.color.bins import bin_centers
-from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.prediction import AbPrediction, Prediction
 
@@ -113,16 +113,16 @@ class Distribution:
         return _entropy(self.probabilities)
 
 
-def distribution_of(answer: NetworkAnswer) -> Distribution | None:
+def distribution_of(colored: ColorizedImage) -> Distribution | None:
     """Return the color distribution of a prediction; computing it is slower than the prediction."""
-    extras = answer.extras
+    extras = colored.extras
     if "logits" not in extras:
         return None
     with torch.inference_mode():
-        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": extras["logits"]}))
+        return Distribution.of(AbPrediction(ab=colored.ab[None], extras={"logits": extras["logits"]}))
 
 
-def mean_uncertainty(answer: NetworkAnswer) -> float | None:
+def mean_uncertainty(colored: ColorizedImage) -> float | None:
     """Return the uncertainty of a result: the color error that the model expects (ours).
 
     The uncertainty is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted
@@ -133,11 +133,11 @@ def mean_uncertainty(answer: NetworkAnswer) -> float | None:
         The error in CIE units; None if the model predicts no distribution, and for a page without content to
         colorize.
     """
-    distribution = distribution_of(answer)
-    if distribution is None or NOTHING_TO_COLOR in answer.notes:
+    distribution = distribution_of(colored)
+    if distribution is None or NOTHING_TO_COLOR in colored.notes:
         return None
     shares = distribution.probabilities
-    colors = F.interpolate(answer.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
+    colors = F.interpolate(colored.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
     apart = torch.cdist(distribution.centers, colors[0].flatten(1).T)
     return float((shares.flatten(1) * apart).sum(dim=0).mean())
 

@@ -1,4 +1,4 @@
-"""Stages of coloring one image: each call is recorded, and its result is cached by its inputs."""
+"""Run the stages of one image: record each call and cache its result by its inputs."""
 
 from __future__ import annotations
 
@@ -13,43 +13,42 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Ran:
-    """One stage that ran, or whose result came from the cache.
+class StageRun:
+    """Record of one stage, for ``--explain``.
 
     Attributes:
         name: Name of the stage.
-        about: Sizes and counts that the stage worked on; may be empty.
+        about: Sizes and counts of its inputs; may be empty.
         seconds: Duration; 0 for a cached result.
-        remembered: Whether the result came from the cache.
+        cached: Whether the result came from the cache.
     """
 
     name: str
     about: str = ""
     seconds: float = 0.0
-    remembered: bool = False
+    cached: bool = False
 
 
-class Stages:
-    """Runner of the stages of one image.
-
-    A stage is a pure function. An edit in the drawing pad passes the cache of the image, so that only the
-    stages whose inputs changed run again.
+class StageRunner:
+    """Call pure functions, the stages of one image, and record and cache their results.
 
     Examples:
-        >>> stages = Stages()
-        >>> stages(max, 3, 5), stages(max, 3, 5), [each.remembered for each in stages.ran]
+        >>> run = StageRunner()
+        >>> run(max, 3, 5), run(max, 3, 5), [each.cached for each in run.log]
         (5, 5, [False, True])
 
     Attributes:
-        ran: The stages so far, in the order of their calls.
+        cache: Results of earlier stages. The pad passes one cache for all edits of an image, so that an edit
+            runs only the stages whose inputs changed.
+        log: The stages so far, in the order of their calls.
 
     Args:
-        cache: Results of earlier runs; None starts with an empty cache.
+        cache: See above; None starts with an empty cache.
     """
 
     def __init__(self, cache: LRUCache | None = None) -> None:
-        self._cache = LRUCache() if cache is None else cache
-        self.ran: list[Ran] = []
+        self.cache = LRUCache() if cache is None else cache
+        self.log: list[StageRun] = []
 
     def __call__(self, stage: Callable[..., T], *inputs: Any, **settings: Any) -> T:
         """Return the result of a stage for its inputs and settings, computed at most once."""
@@ -58,13 +57,19 @@ class Stages:
         def compute() -> T:
             nonlocal seconds
             started = time.perf_counter()
-            found = stage(*inputs, **settings)
+            result = stage(*inputs, **settings)
             seconds = time.perf_counter() - started
-            return found
+            return result
 
-        found = self._cache.get(
-            key_of(stage.__module__, stage.__qualname__, inputs, *settings.items()), compute
-        )
+        key = key_of(stage.__module__, stage.__qualname__, inputs, *settings.items())
+        result = self.cache.get(key, compute)
         name = stage.__name__.replace("_", " ")
-        self.ran.append(Ran(name, seconds=seconds or 0.0, remembered=seconds is None))
-        return found
+        self.log.append(StageRun(name, seconds=seconds or 0.0, cached=seconds is None))
+        return result
+
+    def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
+        """Return the result of a stage on full-size data, whose hash would take longer than the stage."""
+        started = time.perf_counter()
+        result = stage(*inputs, **settings)
+        self.log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
+        return result

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
-from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
 from colorzoo.inference.inside import Surroundings, crop_lightness
-from colorzoo.inference.job import Job, Part
+from colorzoo.inference.pipeline import colorize
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.task import ColorizeTask, Part
+from colorzoo.lru_cache import LRUCache
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
 from colorzoo.studio.protocol import Limits
@@ -26,9 +28,9 @@ Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
 
 
-def match_of(answer: NetworkAnswer) -> Tensor | None:
+def match_of(colored: ColorizedImage) -> Tensor | None:
     """Return ``(2, h, w)`` place in the reference (x, y as shares of its size); None if unknown."""
-    return answer.extras["match"][0] if "match" in answer.extras else None
+    return colored.extras["match"][0] if "match" in colored.extras else None
 
 
 @dataclass
@@ -54,6 +56,7 @@ class PadRequest:
         photo: The photo.
         recipe: Hints and settings; of the part, if the photo is one.
         reference: Reference whose colors to use, or None.
+        cache: Results of earlier edits.
         threads: Chooses the number of torch's threads; None leaves it alone.
     """
 
@@ -61,53 +64,55 @@ class PadRequest:
     photo: Photo
     recipe: Recipe
     reference: Exemplar | None = None
+    cache: LRUCache | None = None
     threads: ThreadCountChooser | None = None
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that the network gets."""
         return self.photo.network_lightness(self.colorizer.size)
 
-    def job(self) -> Job:
-        """Return the job of coloring the photo.
+    def task(self) -> ColorizeTask:
+        """Return the task of colorizing the image.
 
         Raises:
             GuidanceError: The recipe does not fit the photo.
         """
-        return self.colorizer.job_of(Part(self.lightness(), self.photo.size), self.recipe, self.reference)
+        part = Part(self.lightness(), self.photo.size)
+        return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
-    def quick_job(self, size: int) -> Job:
+    def quick_task(self, size: int) -> ColorizeTask:
         """Return the job of coloring the photo at once, at another size and of nearly the same lightness."""
         part = Part(self.photo.approximate_lightness(size), self.photo.size)
-        return self.colorizer.job_of(part, self.recipe, self.reference)
+        return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
 
-def predict(request: PadRequest) -> NetworkAnswer:
+def predict(request: PadRequest) -> ColorizedImage:
     """Color a photo at the network's size.
 
     Raises:
         ColorzooError: The recipe does not fit the photo, or the model fails.
     """
-    return _run(request, request.job())
+    return _run(request, request.task())
 
 
-def _run(request: PadRequest, job: Job) -> NetworkAnswer:
+def _run(request: PadRequest, task: ColorizeTask) -> ColorizedImage:
     threads = None if request.threads is None else request.threads.choose()
     if threads is not None:
         torch.set_num_threads(threads)
     began, started = time.perf_counter(), time.thread_time()
     with torch.inference_mode():
-        answer = request.colorizer.run(job)
-    remembered = all(step.remembered for step in answer.steps)
-    if threads is not None and request.threads is not None and not remembered:
+        colored = colorize(task)
+    cached = all(stage.cached for stage in colored.stages)
+    if threads is not None and request.threads is not None and not cached:
         wall, processor = time.perf_counter() - began, time.thread_time() - started
-        if min(job.part.seen) == min(request.lightness().shape[2:]):
+        if min(task.part.network_size) == min(request.lightness().shape[2:]):
             request.threads.record(threads, wall * 1e3, processor * 1e3)
-    return answer
+    return colored
 
 
 def preview(
     request: PadRequest, quality: Quality, limits: Limits
-) -> tuple[NetworkAnswer, bytes, dict[str, Any]]:
+) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
     """Color a photo at the size of a quality.
 
     Returns:
@@ -116,9 +121,9 @@ def preview(
     watch = Stopwatch()
     # regions and classes depend on the network's size, so a drag keeps it for them
     halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
-    job = request.quick_job(request.colorizer.size // 2) if halved else request.job()
+    task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
     watch.lap("prepare")
-    result = _run(request, job)
+    result = _run(request, task)
     watch.lap("network")
     stop_if_cancelled()
     lightness = _preview_lightness(request.photo.whole or request.photo, quality, limits)

@@ -20,10 +20,9 @@ from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.image_io.raster_image import is_gray
 from colorzoo.image_io.write import encode, output_bit_depth, write_notes
-from colorzoo.inference.colorings import find_telling_place
+from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe
-from colorzoo.inference.overlays import without_paint
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color, without_color
 from colorzoo.studio import palette, regions
@@ -142,17 +141,17 @@ class Context:
             GuidanceError: The recipe's border does not lie within the photo, or the model needs the colors
                 of a reference that has none.
         """
-        photo = (photo.on_paper() if colorizer.paints else photo).healed(recipe.healing)
-        part = photo if colorizer.paints else photo.part(recipe.border)
+        photo = (photo.on_paper() if colorizer.is_sketch_model else photo).healed(recipe.healing)
+        part = photo if colorizer.is_sketch_model else photo.part(recipe.border)
         if part.window is not None:
             recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
         reference = self.reference()
         if reference is None:
-            return PadRequest(colorizer, part, recipe, threads=threads)
+            return PadRequest(colorizer, part, recipe, cache=self.pool.cache, threads=threads)
         model = colorizer.model
         if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
             raise without_color(repr(reference.file.name))
-        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), threads)
+        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache, threads)
 
     def file(self) -> tuple[bytes, str]:
         """Return content and name of the file of the request.
@@ -289,7 +288,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     """Find the place whose color tells most about the photo, and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
-    place = find_telling_place(request.colorizer, request.job(), predict(request))
+    place = find_informative_point(request.task(), predict(request))
     if place is not None:
         found = palette.likely_colorings(place, request.photo)
         if request.photo.window is not None:
@@ -414,18 +413,17 @@ def _export(ctx: Context) -> Iterator[Message]:
     exemplar = None if reference is None else Exemplar(reference.rgb)
     if large:
         yield ctx.answer("progress", share=0.25)
-    answer = colorizer.run(colorizer.job(image, recipe, reference=exemplar))
-    colored = answer.on_image()
+    colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
     notes = [*image.notes, *colored.notes]
     if large:
         yield ctx.answer("progress", share=0.5)
     if kind in LAYERED:
-        below = without_paint(colored.overlays)
-        unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
+        below = colored.without_paint()
+        unpainted = None if below is None else below.levels()
         data = encode_layers(kind, colored.source(image), colored.levels(), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality)
-        origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), answer)
+        origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), colored)
         source = colored.source(image)
         marked = replace(source, metadata=add_provenance(source.metadata, origin))
         levels = colored.levels(output_bit_depth(name, image))

@@ -14,6 +14,7 @@ from colorzoo.capabilities import Edits, FindsBoxes, FindsClasses, ProposesRegio
 from colorzoo.card import ModelCard
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.worker_pool import ThreadCountChooser, Worker, stop_if_cancelled
@@ -113,6 +114,7 @@ class ModelPool:
     ) -> None:
         self._load, self._own, self._max_queued = load, own, max_queued
         self.threads: ThreadCountChooser | None = None
+        self.cache = LRUCache()  # one for all models and pads
         if own is not None:
             self.default = own.name
         else:
@@ -169,7 +171,7 @@ class ModelPool:
 
     def for_sketches(self) -> str | None:
         """Return the model to propose for sketches, or None if this machine has none."""
-        if self._own is not None and self._own.paints:
+        if self._own is not None and self._own.is_sketch_model:
             return self._own.name
         return next((ranked.card.name for ranked in rank_models("sketch") if ranked.state.trusted), None)
 

@@ -37,7 +37,7 @@ from colorzoo.inference.full_size import (
     shrunk,
     working_size,
 )
-from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, find_inside
+from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, select_part
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
 from colorzoo.studio.protocol import Limits
@@ -308,7 +308,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         kind="sketch" if is_sketch else "color" if tint is not None else "gray",
         notes=(*image.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
         lightness=view_lightness,
-        border=find_inside(image, "automatic"),
+        border=select_part(image, "automatic"),
         network_lightnesses={network: network_lightness},
         gray=gray,
         source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(levels)),

@@ -20,8 +20,8 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.fields import Reach
-from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.pipeline import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
+from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.selection import (
     find_parts,
     outline_mask,
@@ -30,6 +30,7 @@ from colorzoo.inference.selection import (
     select_at,
     select_outlined,
 )
+from colorzoo.inference.stages import StageRunner
 from colorzoo.inference.steps.area_masks import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, is_limited, on_grid
@@ -45,22 +46,22 @@ REACH_STEPS = 23  # of the slider, without its ends
 TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
-def describe_regions(request: PadRequest, result: NetworkAnswer) -> tuple[dict[str, Any], bytes]:
+def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
     """Return the fields of the message ``regions`` and the uint16 map; empty regions are left out.
 
     Args:
         request: Request with a model that colors regions.
-        result: NetworkAnswer so far, from which colors are suggested.
+        result: ColorizedImage so far, from which colors are suggested.
 
     Raises:
         GuidanceError: The model does not use regions.
     """
-    lightness, job = request.lightness(), request.job()
-    proposed = proposed_regions(request.colorizer.stages(), job)
-    found = divided_regions(request.colorizer.stages(), job)
+    lightness, task = request.lightness(), request.task()
+    proposed = proposed_regions(task)
+    found = divided_regions(task)
     index = found.index[0, 0]
     height, width = index.shape
-    shown = lightness[0] if result.painted_lightness is None else result.painted_lightness[0]
+    shown = lightness[0] if result.predicted_lightness is None else result.predicted_lightness[0]
     colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
     suggested = suggest_colors(found, colored)
     items = []
@@ -145,7 +146,7 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 def _seen(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return what the network for things sees in a lightness; the memory keeps it."""
-    return request.colorizer.stages()(segmenter_features, lightness)
+    return StageRunner(request.cache)(segmenter_features, lightness)
 
 
 def select_in_outline(
@@ -175,12 +176,12 @@ def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
     return fields
 
 
-def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dict[str, Any]:
+def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> dict[str, Any]:
     """Return the field ``kept`` of an area: the present colors that it locks.
 
     Args:
         request: The photo and the model.
-        result: NetworkAnswer of the present recipe.
+        result: ColorizedImage of the present recipe.
         area: Area with the action ``lock`` or ``only``.
     """
     lightness = request.lightness()
@@ -192,7 +193,9 @@ def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dic
     share = locked_share(
         draw_areas(lightness, areas=[*others, area], image_size=request.photo.size), area.action
     )
-    painted = torch.zeros_like(lightness) if result.painted_lightness is None else result.painted_lightness
+    painted = (
+        torch.zeros_like(lightness) if result.predicted_lightness is None else result.predicted_lightness
+    )
     lab = torch.cat([painted[0], result.ab])
     if (window := request.photo.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
@@ -211,7 +214,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     """
     weight = torch.ones(request.lightness().shape[2:])
     if is_limited(point):
-        weight = extent_of(request.colorizer.stages(), request.job(), [point]).weight
+        weight = extent_of(request.task(), [point]).weight
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.photo.window is not None:
         alpha = request.photo.window.surrounded(alpha)
@@ -241,10 +244,9 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
     """Return the paths from a point, and how like it the cells of their grid are."""
-    job, places = request.job(), PointPatches.of([point], request.photo.size)
-    stages = request.colorizer.stages()
-    paths = paths_from(stages, job, places)
-    similarity = likeness_to(stages, job, places)
+    task, places = request.task(), PointPatches.of([point], request.photo.size)
+    paths = paths_from(task, places)
+    similarity = likeness_to(task, places)
     return paths, on_grid(similarity, paths.costs)
 
 

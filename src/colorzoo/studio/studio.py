@@ -16,7 +16,6 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_POINTS
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
 from colorzoo.studio.models import ModelPool
@@ -64,9 +63,8 @@ class Studio:
         self.limits = limits = limits or Limits()
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
-        memory = LRUCache() if colorizer is None else colorizer.memory  # one for all models and pads
         self.pool = ModelPool(
-            lambda name: Colorizer(name, device=device, size=size, memory=memory),
+            lambda name: Colorizer(name, device=device, size=size),
             colorizer,
             model,
             limits.queued,

@@ -12,11 +12,11 @@ from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.inference.answer import answer
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Part
 from colorzoo.inference.palette import mean_uncertainty
+from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.references import ReadReference, require_color
+from colorzoo.inference.task import Part
 from colorzoo.video.frames import VideoError, VideoFrame
 
 _ASPECT_TOLERANCE = 0.02  # the size of a colored key frame may be rounded by one pixel
@@ -50,7 +50,7 @@ class FrameColorer:
         *,
         predicts_uncertainty: bool = False,
     ) -> None:
-        if colorizer.paints:
+        if colorizer.is_sketch_model:
             raise VideoError(f"{colorizer.name} colorizes sketches; choose a model for grayscale photographs")
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
@@ -128,14 +128,12 @@ class FrameColorer:
             ab = model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
         height, width = lightness.shape[-2:]
-        job = self._colorizer.job_of(
-            Part(lightness, (width, height), is_frame=True), Recipe(strength=self._strength), exemplar
-        )
-        solved = answer(job)
-        self.notes |= dict.fromkeys(solved.notes)
-        if self._predicts_uncertainty and (uncertainty := mean_uncertainty(solved)) is not None:
+        part = Part(lightness, (width, height), is_frame=True)
+        colored = colorize(self._colorizer.prepare_part(part, Recipe(strength=self._strength), exemplar))
+        self.notes |= dict.fromkeys(colored.notes)
+        if self._predicts_uncertainty and (uncertainty := mean_uncertainty(colored)) is not None:
             self._uncertainties.append(uncertainty)
-        return solved.ab[None]
+        return colored.ab[None]
 
     def _exemplar_for(self, number: int) -> Exemplar | None:
         passed = [key for key in self._exemplars if key <= number]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -27,24 +26,6 @@ class Colors:
     painted: Tensor | None = None
     shift: LightnessShift | None = None
     locked: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Colors of an image with further model outputs.
-
-    Attributes:
-        colors: The colors.
-        extras: Further maps of the model, such as ``"logits"``.
-        notes: Notes for the user, such as ignored guidance.
-        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; None for unlimited strokes. Empty
-            if all strokes are unlimited.
-    """
-
-    colors: Colors
-    extras: Mapping[str, Tensor]
-    notes: tuple[str, ...]
-    reaches: tuple[Tensor | None, ...] = ()
 
 
 def take_colors(prediction: Prediction, ab: Tensor) -> Colors:

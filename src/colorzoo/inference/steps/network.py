@@ -27,7 +27,6 @@ from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.rasterize import boxes_of, rasterize_scribbles
 from colorzoo.inference.network import EditState, NetworkRunner
 from colorzoo.inference.steps.reach import PointPatches
-from colorzoo.lru_cache import key_of
 from colorzoo.prediction import Prediction
 
 Size = tuple[int, int]
@@ -101,16 +100,6 @@ def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
     if classes is not None and tuple(classes.target.shape[-2:]) != size:
         classes = replace(classes, target=labels(classes.target))
     return replace(guidance, scribbles=scribbles, regions=regions, classes=classes)
-
-
-def keep_state(*unchanged: object, network: NetworkRunner) -> EditState:
-    """Create the model state that accelerates edits.
-
-    Args:
-        unchanged: Inputs that must not change for the state to stay valid.
-        network: The model.
-    """
-    return EditState(key_of(unchanged, network))
 
 
 def run_network(

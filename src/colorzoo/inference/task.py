@@ -1,9 +1,8 @@
-"""`Job`: an image to colorize, with the model and all guidance."""
+"""`ColorizeTask`: one image with everything that determines its colors."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -12,22 +11,23 @@ from typing import Any
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe, Stroke
+from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.border import BorderSetting, Rectangle, read_border
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
-from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.inference.full_size import FullLightness, shrunk, working_size
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
     crop_levels,
     crop_recipe,
-    find_inside,
+    select_part,
 )
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.stages import Ran
+from colorzoo.inference.stages import StageRunner
 from colorzoo.inference.steps.point_corrections import CORRECTIONS
+from colorzoo.inference.steps.sketch import PAPER_NOTE
 from colorzoo.weights.files import digest_of
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
@@ -42,7 +42,6 @@ class Part:
         size: Width and height in pixels of the image.
         full: Lightness ``(height, width)`` at full size, or None.
         surroundings: The whole image around the part; None if the part is the whole image.
-        steps: Steps that located the part.
         is_frame: Whether the part is a video frame, which must match its neighbors.
     """
 
@@ -50,7 +49,6 @@ class Part:
     size: tuple[int, int]
     full: FullLightness | Tensor | None = None
     surroundings: Surroundings | None = None
-    steps: tuple[Ran, ...] = ()
     is_frame: bool = False
 
     @property
@@ -59,14 +57,14 @@ class Part:
         return None if self.surroundings is None else self.surroundings.inside
 
     @property
-    def seen(self) -> tuple[int, int]:
+    def network_size(self) -> tuple[int, int]:
         """Height and width of the network input."""
         return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """A image to color and everything that decides its colors; `colorzoo.inference.pipeline` says how.
+class ColorizeTask:
+    """An image to colorize; `colorzoo.inference.pipeline.colorize` runs it.
 
     Attributes:
         network: The model.
@@ -76,6 +74,7 @@ class Job:
         reference: Reference, or None.
         notes: Notes for the user on the guidance.
         crop: Crop of the whole image; None for no crop.
+        run: Runner of the stages.
     """
 
     network: NetworkRunner
@@ -85,17 +84,127 @@ class Job:
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
     crop: Crop | None = None
+    run: StageRunner = field(default_factory=StageRunner)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of guidance of the job."""
+        """The kinds of guidance of the task."""
         referred = () if self.reference is None else ("exemplar",)
         return tuple(dict.fromkeys((*self.recipe.kinds(), *self.tensors.kinds(), *referred)))
 
     @property
-    def paints(self) -> bool:
+    def is_sketch(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
         return self.network.model.input_kind == "sketch"
+
+
+def prepare_image(
+    network: NetworkRunner,
+    image: RasterImage,
+    guidance: Guidance | Recipe,
+    size: int,
+    *,
+    strength: float | None = None,
+    reference: Exemplar | None = None,
+    border: BorderSetting | None = None,
+    run: StageRunner,
+) -> ColorizeTask:
+    """Find the border of an image, inpaint healing strokes, and resize the lightness for the network.
+
+    Sketches have no border detection, and their transparent parts are filled with white.
+
+    Args:
+        network: The model.
+        image: The image.
+        guidance: Guidance in pixels of the image, or tensors of any size.
+        size: Shorter side in pixels of the network input.
+        strength: Factor on the chroma; None uses the strength of the recipe, or 1.
+        reference: Reference, or None.
+        border: Setting that selects the part; None uses the setting of the recipe.
+        run: Runner of the stages.
+
+    Raises:
+        GuidanceError: The guidance does not match the image, or the strength is not from 0 to 1.5.
+    """
+    notes: tuple[str, ...] = ()
+    setting = _border_setting(guidance) if border is None else border
+    if network.model.input_kind == "sketch":
+        setting, whole = "none", composite_on_white(image)
+        notes = () if whole is image else (PAPER_NOTE,)
+        image = whole
+    inside = run.uncached(select_part, image, read_border(setting, "border"))
+    if isinstance(guidance, Recipe) and guidance.healing:  # healing does not change the border
+        from colorzoo.inference.steps.healing import heal  # few images need it
+
+        about = f"{len(guidance.healing)} strokes"
+        levels = run.uncached(heal, image.levels, guidance.healing, about=about)
+        image = replace(image, levels=levels)
+    part = run.uncached(preprocess, image, inside, size, about=f"{image.size[0]} x {image.size[1]} pixels")
+    crop = guidance.crop if isinstance(guidance, Recipe) else None
+    if isinstance(guidance, Recipe):
+        notes = (*_recipe_notes(guidance, image), *notes)
+    if inside is not None:
+        lost: tuple[str, ...] = ()
+        if isinstance(guidance, Recipe):
+            guidance, lost = crop_recipe(guidance, image.size, inside)
+        else:
+            guidance = crop_guidance(guidance, inside, image.size)
+        notes = (f"colored within the border {inside}", *lost, *notes)
+    task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
+    return replace(task, notes=notes, crop=crop)
+
+
+def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
+    """Straighten the part of an image within its border and resize its lightness for the network.
+
+    Args:
+        image: The image.
+        inside: The part; None for the whole image.
+        size: Shorter side in pixels of the network input.
+    """
+    width, height = image.size if inside is None else inside[2:4]
+    full = FullLightness(image.levels) if inside is None else crop_levels(image.levels, inside)
+    lightness = shrunk(full, working_size(height, width, size))
+    around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
+    return Part(lightness, (width, height), full, around)
+
+
+def prepare_part(
+    network: NetworkRunner,
+    part: Part,
+    guidance: Guidance | Recipe,
+    *,
+    strength: float | None = None,
+    reference: Exemplar | None = None,
+    run: StageRunner,
+) -> ColorizeTask:
+    """Return the task for a part of an image.
+
+    Args:
+        network: The model.
+        part: The part.
+        guidance: Guidance in pixels of the part, or tensors of any size.
+        strength: Factor on the chroma; None uses the strength of the recipe, or 1.
+        reference: Reference, or None.
+        run: Runner of the stages.
+
+    Raises:
+        GuidanceError: The guidance does not match the part, or the strength is not from 0 to 1.5.
+    """
+    recipe, tensors = guidance, Guidance()
+    if isinstance(recipe, Guidance):
+        hints = _sparse_hints(recipe.points, *part.size)
+        tensors = replace(recipe, points=None) if hints else recipe
+        recipe = Recipe(points=hints)
+    recipe.check_inside(*part.size)
+    if strength is None:
+        strength = recipe.strength
+    if not 0 <= strength <= MAX_STRENGTH:
+        raise GuidanceError(f"strength must be between 0 and {MAX_STRENGTH:g}, got {strength:g}.")
+    width, height = part.size
+    # healing is already applied, and the crop is applied to the result
+    sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
+    return ColorizeTask(network, part, sized, tensors, reference, run=run)
 
 
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
@@ -119,92 +228,14 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     return Path(str(guidance)).parent if is_path else None
 
 
-def see(image: RasterImage, setting: BorderSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
-    """Find the part of an image within its border, inpaint healing strokes, and resize it for the network.
-
-    Args:
-        image: The image.
-        setting: Setting that selects the part.
-        size: Shorter side in pixels at the network.
-        healing: Strokes over dust and scratches.
-
-    Raises:
-        GuidanceError: A rectangle does not lie within the image.
-    """
-    started = time.perf_counter()
-    inside = find_inside(image, read_border(setting, "border"))  # healing does not change the border
-    if healing:
-        from colorzoo.inference.steps.healing import heal  # few images need it
-
-        image = replace(image, levels=heal(image.levels, healing))
-    width, height = image.size if inside is None else inside[2:4]
-    full = FullLightness(image.levels) if inside is None else crop_levels(image.levels, inside)
-    lightness = shrunk(full, working_size(height, width, size))
-    around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
-    within = "" if inside is None else ", within a tilted border" if inside.tilt else ", within a border"
-    within += f", {len(healing)} healing strokes" if healing else ""
-    about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
-    return Part(lightness, (width, height), full, around, (Ran("see", about, time.perf_counter() - started),))
-
-
-def border_of(recipe: Guidance | Recipe) -> BorderSetting:
-    """Return the part setting of guidance; label images require the whole image."""
+def _border_setting(recipe: Guidance | Recipe) -> BorderSetting:
+    """Return the border setting of guidance; label images require the whole image."""
     if not isinstance(recipe, Recipe) or (recipe.border == "automatic" and not recipe.classes.file):
         return "automatic"
     return "none" if recipe.border == "automatic" else recipe.border
 
 
-def make_job(
-    network: NetworkRunner,
-    part: Part,
-    guidance: Guidance | Recipe,
-    *,
-    strength: float | None = None,
-    reference: Exemplar | None,
-    whole: RasterImage | None = None,
-) -> Job:
-    """Return the job for a part of an image.
-
-    Args:
-        network: The model.
-        part: The part.
-        guidance: Guidance of the part, or of the whole image if ``whole`` is set.
-        strength: Factor on the chroma; None uses the strength of the recipe, or 1.
-        reference: Reference, or None.
-        whole: The whole image.
-
-    Raises:
-        GuidanceError: The guidance does not match the image, or the strength is not from 0 to 1.5.
-    """
-    notes: tuple[str, ...] = ()
-    crop = guidance.crop if isinstance(guidance, Recipe) else None
-    if whole is not None and part.inside is not None:
-        notes = (f"colored within the border {part.inside}",)
-        if isinstance(guidance, Recipe):
-            guidance, lost = crop_recipe(guidance, whole.size, part.inside)
-            notes += lost
-        else:
-            guidance = crop_guidance(guidance, part.inside, whole.size)
-    recipe, tensors = guidance, Guidance()
-    if isinstance(recipe, Guidance):
-        hints = _sparse_hints(recipe.points, *part.size)
-        tensors = replace(recipe, points=None) if hints else recipe
-        recipe = Recipe(points=hints)
-    recipe.check_inside(*part.size)
-    if strength is None:
-        strength = recipe.strength
-    if not 0 <= strength <= MAX_STRENGTH:
-        raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
-    width, height = part.size
-    # healing is already applied, and the crop is applied to the result
-    sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-    return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)), crop)
-
-
-def _remarks(recipe: Recipe, image: RasterImage | None) -> tuple[str, ...]:
-    """Return notes for the user on a recipe."""
-    if image is None:
-        return ()
+def _recipe_notes(recipe: Recipe, image: RasterImage) -> tuple[str, ...]:
     notes = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
     source = image.metadata.source
     if recipe.sha256 is not None and source is not None and digest_of(source) != recipe.sha256.lower():

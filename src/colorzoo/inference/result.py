@@ -1,0 +1,199 @@
+"""`ColorizedImage`: the predicted colors of an image, merged with its full-size lightness on access."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.guidance import Crop, Recipe
+from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.inference.full_size import (
+    FullLightness,
+    Overlay,
+    PointCorrection,
+    join,
+    join_ab,
+    join_levels,
+)
+from colorzoo.inference.inside import NO_AB, Surroundings
+from colorzoo.inference.stages import StageRun
+from colorzoo.inference.steps.colors import Colors
+from colorzoo.inference.steps.point_corrections import correct_points
+from colorzoo.inference.steps.sketch import enlarge_painted_lightness
+from colorzoo.inference.task import Part
+
+AnyLightness = FullLightness | Tensor
+Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class ColorizedImage:
+    """Colors of an image at the network's size; `levels` and `rgb` merge them with a lightness.
+
+    Attributes:
+        colors: Colors at the network's size.
+        part: The part of the image that was colorized.
+        recipe: Recipe in pixels of the part.
+        model: Registered name or class of the model.
+        notes: Notes for the user, such as ignored guidance.
+        extras: Further maps of the model, such as ``"logits"``.
+        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; None for unlimited strokes. Empty
+            if all strokes are unlimited.
+        stages: Records of the stages; `levels` adds the record of its own.
+        crop: Crop of the whole image; None for no crop.
+    """
+
+    colors: Colors
+    part: Part
+    recipe: Recipe = field(default_factory=Recipe)
+    model: str = ""
+    notes: tuple[str, ...] = ()
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    reaches: tuple[Tensor | None, ...] = ()
+    stages: list[StageRun] = field(default_factory=list)
+    crop: Crop | None = None
+
+    @property
+    def ab(self) -> Tensor:
+        """``(2, h, w)`` prediction in CIE units; strength, points and areas are applied."""
+        return self.colors.ab[0]
+
+    @property
+    def predicted_lightness(self) -> Tensor | None:
+        """``(1, 1, h, w)`` lightness that a sketch model predicted; None for models of photos."""
+        return self.colors.painted
+
+    def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
+        """Return the colors over another copy of the image, which may have another size.
+
+        Args:
+            lightness: Lightness ``(H, W)`` of the copy, or of its part within the border.
+            surroundings: The whole copy, if the lightness covers only the part within its border.
+        """
+        return replace(self, part=replace(self.part, full=lightness, surroundings=surroundings), crop=None)
+
+    @property
+    def rgb(self) -> NDArray[np.float32]:
+        """``(H, W, 3)`` float32 in [0, 1]."""
+        return self._compose(None)
+
+    def levels(self, depth: int = 8) -> NDArray[Any]:
+        """Return ``(H, W, 3)`` uint8 or uint16, with less memory and time than `rgb`."""
+        started = time.perf_counter()
+        levels = self._compose(depth)
+        about = f"{levels.shape[1]} x {levels.shape[0]} pixels"
+        self.stages.append(StageRun("compose", about, time.perf_counter() - started))
+        return levels
+
+    def source(self, image: RasterImage) -> RasterImage:
+        """Return the source image with the crop of the result, for its alpha and metadata.
+
+        The alpha of sketches is omitted, because their transparent parts were filled with white.
+
+        Args:
+            image: The whole image.
+        """
+        if self.predicted_lightness is not None:
+            image = composite_on_white(image)
+        if self.crop is None:
+            return image
+        from colorzoo.inference.steps.cropping import crop_image  # few results are cropped
+
+        return crop_image(image, self.crop)
+
+    def without_paint(self) -> ColorizedImage | None:
+        """Return the image without its paint; None if the recipe has no paint."""
+        return replace(self, recipe=replace(self.recipe, paint=())) if self.recipe.paint else None
+
+    def _compose(self, depth: int | None) -> NDArray[Any]:
+        """Merge colors, corrections at points and overlays with the lightness, in this order.
+
+        Args:
+            depth: Bits of the result, 8 or 16; None for floats.
+        """
+        if self.part.full is None:
+            raise ValueError("the part has no full-size lightness; use `over`")
+        lightness, surroundings = self._lightness(self.part.full), self.part.surroundings
+        if surroundings is not None and surroundings.inside.tilt and self.colors.shift is not None:
+            assert isinstance(lightness, Tensor)
+            assert isinstance(self.part.full, Tensor)
+            surroundings = surroundings.shifted(lightness - self.part.full)
+        composed = compose(*self._layers(lightness), surroundings=surroundings, depth=depth)
+        if self.crop is None:
+            return composed
+        from colorzoo.inference.steps.cropping import cropped  # few results are cropped
+
+        return cropped(composed, self.crop)
+
+    def _lightness(self, lightness: AnyLightness) -> AnyLightness:
+        """Return the lightness of the result: predicted for sketches, shifted by areas, or unchanged."""
+        shift = self.colors.shift
+        if self.predicted_lightness is not None:
+            sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
+            return enlarge_painted_lightness(sketch, self.part.lightness, self.predicted_lightness)[0, 0]
+        if shift is None:
+            return lightness
+        if isinstance(lightness, FullLightness):
+            return replace(lightness, shift=shift.by_rows(lightness.shape))
+        return shift.apply(lightness[None, None])[0, 0]
+
+    def _corrections(self, lightness: AnyLightness) -> tuple[PointCorrection, ...]:
+        """Return the corrections that give points their exact colors over a lightness."""
+        hints, (width, height) = self.recipe.points, self.part.size
+        if not hints or self.predicted_lightness is not None:
+            return ()
+        if (height, width) != tuple(lightness.shape):
+            x, y = lightness.shape[1] / width, lightness.shape[0] / height
+            hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
+        strength, locked = self.recipe.strength, self.colors.locked
+        return tuple(correct_points(hints, self.ab, lightness, strength=strength, locked=locked))
+
+    def _layers(self, lightness: AnyLightness) -> Layers:
+        """Return the first four arguments of `compose`."""
+        overlays: tuple[Overlay, ...] = ()
+        if self.recipe.has_overlays:
+            from colorzoo.inference.overlays import overlays_of  # most images have no overlays
+
+            shape, locked = lightness.shape, self.colors.locked
+            overlays = overlays_of(self.recipe, self.part.size, shape, locked, self.reaches)
+        return lightness, self.ab, self._corrections(lightness), overlays
+
+
+def compose(
+    lightness: AnyLightness,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection] = (),
+    overlays: Sequence[Overlay] = (),
+    *,
+    surroundings: Surroundings | None = None,
+    depth: int | None = None,
+) -> NDArray[Any]:
+    """Merge ab with a full-size lightness and the surroundings of the part.
+
+    Args:
+        lightness: ``(H, W)`` lightness of the image, or of the part within its border.
+        ab: ``(2, h, w)`` in CIE units.
+        corrections: Colors of small points that ab does not resolve.
+        overlays: Overlays, the lowest first.
+        surroundings: The whole image, if the lightness covers only the part within its border.
+        depth: Bits of the result, 8 or 16; None for floats in [0, 1].
+
+    Returns:
+        ``(H, W, 3)``.
+    """
+    if surroundings is not None and surroundings.inside.tilt:  # a tilted part is drawn over the whole image
+        from colorzoo.inference.steps.tilt import TurnedBack  # few images are tilted
+
+        overlays = (TurnedBack(join_ab(lightness, ab, corrections, overlays), surroundings.inside),)
+        lightness, ab, corrections, surroundings = surroundings.lightness, NO_AB, (), None
+    if depth is None:
+        joined: NDArray[Any] = join(lightness, ab, corrections, overlays)
+    else:
+        joined = join_levels(lightness, ab, corrections, overlays, depth=depth)
+    return joined if surroundings is None else surroundings.around(joined, depth)
