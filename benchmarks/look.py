@@ -16,7 +16,7 @@ from torchmetrics import MetricCollection
 
 from benchmarks._common import Options, Row, SkippedError, color_as_shipped, photos, where
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.data.aging import age_lightness
+from colorzoo.data.degrade import degrade_lightness
 from colorzoo.factory import create_coloring_model
 from colorzoo.metrics import ColorfulnessShare, GrayGain, NeutralChroma, RightHue
 from colorzoo.model import ColoringModel
@@ -55,7 +55,9 @@ def measure(model: ColoringModel, options: Options) -> tuple[dict[str, float], i
     for index, rgb in enumerate(islice(photos(options.data), options.images)):
         target = rgb_to_lab(rgb[None])
         lightness = target[:, :1]
-        seen = age_lightness(lightness, torch.Generator().manual_seed(index)) if options.aged else lightness
+        seen = lightness
+        if options.aged:
+            seen = degrade_lightness(lightness, torch.Generator().manual_seed(index))
         ab = color_as_shipped(model, seen)
         colored = lab_to_rgb_in_gamut(torch.cat([lightness, options.strength * ab], dim=1)).clamp(0, 1)
         scores.update(rgb=colored, target=rgb[None], ab=rgb_to_lab(colored)[:, 1:], target_ab=target[:, 1:])

@@ -133,7 +133,7 @@ def test_it_trains_two_steps_from_a_configuration_inside_it(
         image = np.random.default_rng(index).integers(0, 256, (6, 6, 3), dtype=np.uint8)
         Image.fromarray(image).resize((64, 64), Image.Resampling.BICUBIC).save(f"{index}.png")
     small = ["--data.batch_size=2", "--data.crop=32", "--data.resize=40", "--data.val_size=32"]
-    small += ["--data.val_share=0.5", "--trainer.precision=32"]
+    small += ["--data.val_fraction=0.5", "--trainer.precision=32"]
     words = ["fit", "--config", "zhang2017/local_small.yaml", "--data.root", ".", *small]
     run(environment, "-m", "colorzoo", *words, "--trainer.max_steps=2", "--trainer.val_check_interval=2")
     assert list(tmp_path.rglob("last.ckpt"))

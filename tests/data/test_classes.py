@@ -70,7 +70,7 @@ def mixed(classes_folder, tmp_path):
     return tmp_path
 
 
-MIX = {"labels": True, "source_shares": {"new": 3.0, "old": 1.0}, "check": False, **SMALL}
+MIX = {"labels": True, "source_fractions": {"new": 3.0, "old": 1.0}, "check": False, **SMALL}
 
 
 def drawn_shares(module: FolderDataModule) -> dict[str, float]:
@@ -102,8 +102,8 @@ def test_sources_are_drawn_in_their_shares_and_classes_within_them(mixed) -> Non
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"source_shares": {"new": 1.0}}, "source_shares must list all folders.*'old'"),
-        ({"source_shares": {"new": 1.0, "old": 1.0, "own": 1.0}}, "'own'"),
+        ({"source_fractions": {"new": 1.0}}, "source_fractions must list all folders.*'old'"),
+        ({"source_fractions": {"new": 1.0, "old": 1.0, "own": 1.0}}, "'own'"),
         ({"class_factors": {"c1": 2.0}}, "class_factors contains 'c1'"),
         ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors needs the class"),
     ],

@@ -78,7 +78,7 @@ def test_the_command_packs_tars_and_files_in_two_processes(tmp_path, capsys) -> 
     for index in range(8):
         colorful(rng).save(tmp_path / "in" / f"{index}.png")
     (tmp_path / "in" / "bad.jpg").write_bytes(b"no image")
-    words = [str(tmp_path / "in"), str(tmp_path / "out"), "--val-share=0.3", "--chunk=4", "--workers=2"]
+    words = [str(tmp_path / "in"), str(tmp_path / "out"), "--val-fraction=0.3", "--chunk=4", "--workers=2"]
     assert main(["data", "shard", *words, "--keep-gray"]) == 1  # one broken image, named
     assert "bad.jpg" in capsys.readouterr().err
     found = [ShardReader(str(tmp_path / "out"), split) for split in ("train", "val")]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from miniatures import write_image
 
-from colorzoo.data.check import known_places, split_by_content
+from colorzoo.data.check import split_by_content, split_cache
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 
 
@@ -61,7 +61,7 @@ def test_a_split_reads_new_and_changed_files_only(classes_folder, tmp_path, monk
     monkeypatch.setattr(StoredImage, "read", note)
 
     def split() -> list[list[str]]:
-        parts = split_by_content(find_sources(root), 0.3, known_places(str(root)))
+        parts = split_by_content(find_sources(root), 0.3, split_cache(str(root)))
         return [[each.path for each in part] for part in parts]
 
     first = split()

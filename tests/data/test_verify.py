@@ -17,7 +17,6 @@ from colorzoo.data.verify import (
     check_layout,
     detect_layout,
     examine,
-    near_groups,
     verify,
 )
 
@@ -114,7 +113,7 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
         (root / "train" / name).write_bytes(data)
     Image.new("RGB", (64, 64), "red").save(root / "train" / "plain.gif")
     ticks = []
-    report = verify(root, near=True, threads=2, tick=lambda: ticks.append(1))
+    report = verify(root, threads=2, tick=lambda: ticks.append(1))
     assert report.images == len(ticks) == 10
     images = [path for path in root.rglob("*.*") if path.suffix not in (".txt", ".tar")]
     assert report.bytes == sum(path.stat().st_size for path in [*images, tmp_path.parent / "tall.jpg"])
@@ -123,7 +122,6 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     assert report.formats == {"JPEG": 8, "GIF": 1, "none": 1}
     assert report.other_files == {".txt": 1, "none": 1}
     assert report.duplicates == [["train/0.jpg", "val/again.jpg"]]
-    assert report.near_duplicates == [["train/1.jpg", "train/1b.jpg"]]
     assert report.layout.notes[-1].startswith("1 images are in train and in val: ")
     assert {(found.path, found.kind) for found in report.findings} == {
         *(("train/cut.png", "broken"), ("train/cut.tar", "broken"), ("train/plain.gif", "not read")),
@@ -133,21 +131,6 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
             for name in ("train/0", "train/1", "train/1b", "train/2", "val/0", "val/1", "val/again")
         ),
     }
-
-
-def test_near_groups_agree_with_all_pairs():
-    rng = np.random.default_rng(0)
-    base = rng.integers(1, 2**63, 20, np.uint64)
-    every = {part: np.uint64(1 << (16 * part + 3)) for part in range(4)}
-    for shared in range(4):  # the only part of 16 bits in which nothing differs
-        one, two, three = (flip for part, flip in every.items() if part != shared)
-        far = base[6:9] ^ np.uint64(0b1111)
-        assert near_groups(np.concatenate([base, base[:6] ^ one ^ two ^ three, far])) == [
-            [n, 20 + n] for n in range(6)
-        ]
-    same = np.array([5, 5, 7, 0, 0], np.uint64)
-    assert near_groups(same) == [[0, 1, 2]]
-    assert near_groups(same, already=[[0, 1]]) == [[0, 2]]
 
 
 def test_the_command_prints_json_and_its_code_tells_of_broken_files(tmp_path, capsys):
@@ -167,12 +150,10 @@ def test_the_command_prints_json_and_its_code_tells_of_broken_files(tmp_path, ca
     ("words", "option"),
     [
         ("prior d -o p.txt", "p.txt"),
-        ("prior d -o gone/p.npy", "gone"),
         ("prior d -o there.npy", "--overwrite"),
         ("prior d -o p.npy --threads 0", "threads"),
-        ("verify d --threads 1.5", "threads"),
         ("shard d o --quality 101", "quality"),
-        *((f"shard d o --val-share {share}", "val-share") for share in ("0", "x")),
+        *((f"shard d o --val-fraction {share}", "val-fraction") for share in ("0", "x")),
     ],
 )
 def test_options_that_cannot_be_are_one_line(here, refused, words, option):

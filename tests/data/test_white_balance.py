@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from colorzoo.data import FolderDataModule
-from colorzoo.data.augment import balance_photos, has_warm_cast
+from colorzoo.data.augment import has_warm_cast, white_balance
 from colorzoo.randomness import image_generators
 
 WARM, COOL = (1.15, 1.0, 0.7), (0.7, 1.0, 1.15)
@@ -30,7 +30,7 @@ def generators(count: int = 4) -> list[torch.Generator]:
 def test_a_cast_goes_in_part_by_the_formula_and_bright_images_become_darker() -> None:
     photos = lit_by(WARM)
     photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
-    balanced = balance_photos(photos, generators(), 1.0)
+    balanced = white_balance(photos, generators(), 1.0)
     parts = torch.stack([torch.rand(2, generator=each)[1] for each in generators()]) * 0.6 + 0.4
     means = photos.mean(dim=(2, 3))
     gains = (means.mean(dim=1, keepdim=True) / means) ** parts[:, None]
@@ -45,13 +45,13 @@ def test_other_images_stay(kind: str) -> None:
     many = torch.cat([lit_by(RED)[..., :12], lit_by(YELLOW_GREEN)[..., 12:]], dim=-1)  # warm in the mean
     photos = {"cool": lit_by(COOL), "gray": gray_things(), "many": many}[kind]
     assert not has_warm_cast(photos).any()
-    assert torch.equal(balance_photos(photos, generators(), 1.0), photos)
+    assert torch.equal(white_balance(photos, generators(), 1.0), photos)
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1)])
 def test_the_share_counts_the_images_with_a_cast(share: float, least: float, most: float) -> None:
     photos = lit_by(WARM, 1).expand(400, -1, -1, -1)
-    balanced = balance_photos(photos, torch.Generator().manual_seed(1), share)
+    balanced = white_balance(photos, torch.Generator().manual_seed(1), share)
     changed = (balanced != photos).flatten(1).any(dim=1).float().mean()
     assert least <= changed <= most
 
@@ -61,7 +61,13 @@ def test_training_images_are_balanced_and_validation_images_are_not(classes_fold
         training = True
 
     module = FolderDataModule(
-        str(classes_folder), batch_size=2, crop=24, val_size=24, min_scale=1.0, balanced=1.0, check=False
+        str(classes_folder),
+        batch_size=2,
+        crop=24,
+        val_size=24,
+        min_scale=1.0,
+        white_balance_prob=1.0,
+        check=False,
     )
     batch = {"rgb": lit_by(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None

@@ -89,8 +89,8 @@ def test_python_checks_the_same_ranges():
         settings_of(LocalUsers, {"hints": 7})
     with pytest.raises(ColorzooError, match="many must be"):
         settings_of(LocalExtensions, LocalExtensions(many=-0.1))
-    with pytest.raises(ColorzooError, match="val_share must be"):
-        FolderDataModule("x", val_share=1.5)
+    with pytest.raises(ColorzooError, match="val_fraction must be"):
+        FolderDataModule("x", val_fraction=1.5)
     check_ranges({"x": int | None}, {"x": -1})
 
 

@@ -16,7 +16,7 @@ from lightning.pytorch import Callback
 
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
-from colorzoo.data.module import share_done
+from colorzoo.data.module import run_progress
 from colorzoo.randomness import draw_normal, draw_uniform, image_generators
 from colorzoo.training.callbacks import StepSeed
 from colorzoo.training.command import ZooCLI
@@ -178,7 +178,7 @@ def test_a_run_ends_with_the_first_of_its_limits(step, steps, epoch, epochs, exp
         num_training_batches=10,
         fit_loop=loop,
     )
-    assert math.isclose(share_done(trainer), expected)
+    assert math.isclose(run_progress(trainer), expected)
 
 
 class Weights(Callback):

@@ -93,7 +93,7 @@ def test_sizes_are_checked(many: Path) -> None:
 
 @pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
 def test_the_first_part_of_a_run_takes_smaller_crops(limit, images, tmp_path):
-    data = small_data(images, first_crop=16, first_share=0.5)
+    data = small_data(images, first_crop=16, first_crop_fraction=0.5)
     small_trainer(tmp_path, noted := Batches(), limit_val_batches=0, **limit).fit(small_model(), data)
     assert [side for _, side, _ in noted.seen] == [16] * 3 + [32] * 3
 

@@ -76,7 +76,7 @@ class ShardCommandOptions:
     )
     quality: Annotated[int, Range(1, 100)] = option(92, "JPEG quality, 1 to 100 (default: 92)", metavar="N")
     chunk: PositiveInt = option(1024, "images per chunk file (default: 1024)", metavar="N")
-    val_share: Probability = option(
+    val_fraction: Probability = option(
         0.05, "fraction of validation images if IN has no folders train and val (default: 0.05)", metavar="X"
     )
     keep_gray: bool = option(False, "keep gray training images")
@@ -91,7 +91,7 @@ def _run_shard(args: ShardCommandOptions) -> int:
     """
     from colorzoo.data.shards import ShardOptions, shard_folder
 
-    options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_share, not args.keep_gray)
+    options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_fraction, not args.keep_gray)
     report = shard_folder(args.source, args.out, options, workers=args.workers)
     for name, reason in report.broken:
         print(f"skipped {name}: {reason}", file=sys.stderr)
@@ -111,7 +111,6 @@ class VerifyOptions:
     layout: str | None = option(
         None, "folder, imagenet, places205, places365, ... (default: detected)", metavar="NAME"
     )
-    near: bool = option(False, "also find near duplicates")
     json: bool = option(False, "print the report as JSON")
     threads: PositiveInt | None = option(None, _THREADS, metavar="N")
 
@@ -126,7 +125,7 @@ def _run_verify(args: VerifyOptions) -> int:
 
     warnings.filterwarnings("ignore", module="PIL")  # the report lists the same problems by file
     with progress_bar("checking images", None) as advance:
-        report = verify(args.root, layout=args.layout, near=args.near, threads=args.threads, tick=advance)
+        report = verify(args.root, layout=args.layout, threads=args.threads, tick=advance)
     if args.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:
@@ -155,20 +154,12 @@ def _print_report(report: VerifyReport) -> None:
         print_table(("KIND", "IMAGE", "DETAIL"), [(f.kind, f.path, f.detail) for f in findings[:_MOST_ROWS]])
     if len(findings) > _MOST_ROWS:
         print(f"... and {len(findings) - _MOST_ROWS:,} more; --json lists all")
-    for title, groups in (
-        ("identical files", report.duplicates),
-        ("near duplicates", report.near_duplicates),
-    ):
-        if groups:
-            most = _MOST_ROWS // 10
-            print(
-                "",
-                f"{title}: {len(groups):,} groups",
-                *("  " + "  ".join(each) for each in groups[:most]),
-                sep="\n",
-            )
-            if len(groups) > most:
-                print(f"  ... and {len(groups) - most:,} more; --json lists all")
+    if groups := report.duplicates:
+        most = _MOST_ROWS // 10
+        lines = ("  " + "  ".join(group) for group in groups[:most])
+        print("", f"identical files: {len(groups):,} groups", *lines, sep="\n")
+        if len(groups) > most:
+            print(f"  ... and {len(groups) - most:,} more; --json lists all")
 
 
 def _listed(counts: Mapping[Any, int]) -> str:

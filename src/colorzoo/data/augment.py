@@ -129,14 +129,16 @@ def clip_boxes(boxes: Tensor, size: int) -> Tensor:
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]
 
 
-_ONE_HUE = 0.88  # length of the mean color / mean length of the colors; above it, the image has a color cast
-_WARM = 0.02  # lower bound of the mean of (R + G) / 2 - B; blue and green casts are usually water and leaves
-_LEAST = 0.4  # smallest exponent of the correction
-_BRIGHTEST = 0.995  # quantile of the values that must not exceed 1
-_DARKEST = 1e-3  # lower bound of a channel mean
+_CAST_RATIO = (
+    0.88  # length of the mean color / mean length of the colors; above it, an image has a color cast
+)
+_MIN_WARMTH = 0.02  # of the mean of (R + G) / 2 - B; blue and green casts are usually water and leaves
+_MIN_EXPONENT = 0.4  # of the correction
+_WHITE_QUANTILE = 0.995  # quantile of the values that must not exceed 1
+_MIN_MEAN = 1e-3  # lower bound of a channel mean
 
 
-def balance_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
+def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     """Partially remove a warm color cast from some images, like the white balance of a camera.
 
     Each channel is multiplied by (mean of all channels / own mean) ** t with t uniform on [0.4, 1], following
@@ -146,19 +148,20 @@ def balance_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
-        share: Probability that an image with a warm cast is corrected, in [0, 1].
+        prob: Probability that an image with a warm cast is corrected, in [0, 1].
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1].
     """
-    chance, part = draw_uniform(generators, len(rgb), 2, rgb.device).T
-    chosen = (chance < share) & has_warm_cast(rgb)
-    means = rgb.mean(dim=(2, 3)).clamp(min=_DARKEST)
-    gains = (means.mean(dim=1, keepdim=True) / means) ** (_LEAST + (1 - _LEAST) * part[:, None])
+    chance, draw = draw_uniform(generators, len(rgb), 2, rgb.device).T
+    chosen = (chance < prob) & has_warm_cast(rgb)
+    means = rgb.mean(dim=(2, 3)).clamp(min=_MIN_MEAN)
+    exponent = _MIN_EXPONENT + (1 - _MIN_EXPONENT) * draw[:, None]
+    gains = (means.mean(dim=1, keepdim=True) / means) ** exponent
     balanced = rgb * gains[:, :, None, None]
     values = balanced.flatten(1)  # torch.quantile does not support large batches
-    brightest = values.kthvalue(round(_BRIGHTEST * values.shape[1]), dim=1).values.clamp(min=1)
-    balanced = (balanced / brightest[:, None, None, None]).clamp(max=1)
+    white = values.kthvalue(round(_WHITE_QUANTILE * values.shape[1]), dim=1).values.clamp(min=1)
+    balanced = (balanced / white[:, None, None, None]).clamp(max=1)
     return torch.where(chosen[:, None, None, None], balanced, rgb)
 
 
@@ -172,4 +175,4 @@ def has_warm_cast(rgb: Tensor) -> Tensor:
     opponent = torch.stack([red - green, (red + green) / 2 - blue], dim=1)
     mean: Tensor = opponent.mean(dim=(2, 3))
     length: Tensor = opponent.square().sum(dim=1).sqrt().mean(dim=(1, 2)).clamp(min=1e-6)
-    return (mean.square().sum(dim=1).sqrt() >= _ONE_HUE * length) & (mean[:, 1] >= _WARM)
+    return (mean.square().sum(dim=1).sqrt() >= _CAST_RATIO * length) & (mean[:, 1] >= _MIN_WARMTH)

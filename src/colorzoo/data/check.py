@@ -10,7 +10,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -34,8 +34,8 @@ GRAY_RANGE = 5.0
 """An image is gray if the ranges of a and b sum to less than this (Zhang et al. 2017, training code)."""
 _SIDE = 32  # pixels; shorter side of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of other methods are ignored
-_AT_ONCE = 16384  # images between two updates of the cache
-_NOTICEABLE = 1000  # number of images above which a progress bar is shown
+_BLOCK = 16384  # images between two updates of the cache
+_MIN_PROGRESS = 1000  # number of images from which a progress bar is shown
 
 _UNKNOWN, _COLORED, _GRAY = -1, 0, 1
 
@@ -45,7 +45,7 @@ class CheckResult:
     """Result of a check.
 
     Attributes:
-        rows: Rows of the usable images, int64.
+        rows: Rows of the accepted images, int64.
         broken: Name and reason of each image that cannot be decoded.
         gray: Names of the images without color.
     """
@@ -66,38 +66,39 @@ class CheckResult:
 
 
 def check_images(
-    sources: Sequence[StoredImage], *, drop_gray: bool, known: KnownValues | None = None
+    sources: Sequence[StoredImage], *, drop_gray: bool, cache: ValueCache | None = None
 ) -> CheckResult:
     """Decode every image at a small size and list broken images and, optionally, gray ones.
 
     Args:
         sources: The images.
         drop_gray: Exclude images without color.
-        known: Cache of results, which is updated; only images that are not cached are decoded. Broken images
+        cache: Cache of results, which is updated; only images that are not cached are decoded. Broken images
             are not cached, because a temporary disk error may be the cause.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
     states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
-    if known is not None:
+    if cache is not None:
         keys = image_keys(sources)
-        states = known.get(keys)
+        states = cache.get(keys)
     broken: list[tuple[str, str]] = []
     unknown = (states == _UNKNOWN).nonzero()[:, 0]
-    with _progress(len(unknown)) as advance:
-        for rows in torch.split(unknown, _AT_ONCE):
+    shows_progress = len(unknown) >= _MIN_PROGRESS
+    bar = progress_bar("checking images", len(unknown)) if shows_progress else nullcontext(lambda _: None)
+    with bar as advance:
+        for rows in torch.split(unknown, _BLOCK):
             try:
-                places = rows.tolist()
-                results = bounded_map(check_image, (sources[row] for row in places), core_count())
-                for row, result in zip(places, results, strict=True):
+                results = bounded_map(check_image, (sources[row] for row in rows.tolist()), core_count())
+                for row, result in zip(rows.tolist(), results, strict=True):
                     advance(1)
                     if isinstance(result, str):
                         broken.append((sources[row].name, result))
                     else:
                         states[row] = _GRAY if result else _COLORED
-            finally:  # so that an interrupted check can continue
+            finally:  # an interrupted check continues with the remaining images
                 checked = rows[states[rows] != _UNKNOWN]
-                if known is not None and len(checked):
-                    known.try_to_add(keys[checked], states[checked])
+                if cache is not None and len(checked):
+                    cache.try_to_add(keys[checked], states[checked])
     good = states == _COLORED if drop_gray else states != _UNKNOWN
     gray = (states == _GRAY).nonzero()[:, 0].tolist() if drop_gray else []
     return CheckResult(good.nonzero()[:, 0], broken, [sources[row].name for row in gray])
@@ -118,11 +119,7 @@ def check_image(source: StoredImage) -> bool | str:
         return why_unreadable(error)
 
 
-def _progress(count: int) -> AbstractContextManager[Callable[[int], None]]:
-    return nullcontext(lambda _: None) if count < _NOTICEABLE else progress_bar("checking images", count)
-
-
-class KnownValues:
+class ValueCache:
     """Persistent cache of one value per image, by key.
 
     Args:
@@ -174,7 +171,7 @@ class KnownValues:
 
 
 def cache_file(root: Path, kind: str) -> Path:
-    """Return the path of the `KnownValues` of a data folder in the user's cache."""
+    """Return the path of the `ValueCache` of a data folder in the user's cache."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return cache_home() / kind / f"{name}.npz"
 
@@ -228,12 +225,12 @@ def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threa
             yield pending.popleft().result()
 
 
-_SPLIT_METHOD = "sha256"  # hash of the bytes, which maps each image to a number in [0, 1)
+_SPLIT_METHOD = "sha256"  # hash of the bytes, converted to a number in [0, 1)
 _UNREADABLE = 1.0
 
 
 def split_by_content(
-    sources: Sources, val_share: float, known: KnownValues | None = None
+    sources: Sources, val_fraction: float, cache: ValueCache | None = None
 ) -> tuple[Sources, Sources]:
     """Split images into training and validation by a hash of their bytes.
 
@@ -242,28 +239,28 @@ def split_by_content(
 
     Args:
         sources: All images.
-        val_share: Expected fraction of validation images, in [0, 1).
-        known: Cache of hashes, which is updated; only new and changed files are read.
+        val_fraction: Expected fraction of validation images, in [0, 1).
+        cache: Cache of hashes, which is updated; only new and changed files are read.
     """
-    places = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
-    keys = None if known is None else image_keys(sources, _SPLIT_METHOD)
-    if known is not None and keys is not None:
-        places = known.get(keys)
-    unknown = (places == _UNKNOWN).nonzero()[:, 0]
+    hashes = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
+    keys = None if cache is None else image_keys(sources, _SPLIT_METHOD)
+    if cache is not None and keys is not None:
+        hashes = cache.get(keys)
+    unknown = (hashes == _UNKNOWN).nonzero()[:, 0]
     for row in unknown.tolist():
         try:
             digest = hashlib.sha256(sources[row].read()).digest()
         except OSError:
-            places[row] = _UNREADABLE
+            hashes[row] = _UNREADABLE
         else:
-            places[row] = int.from_bytes(digest[:8], "big") / 2**64
-    found = unknown[places[unknown] != _UNREADABLE]
-    if known is not None and keys is not None and len(found):
-        known.try_to_add(keys[found], places[found])
-    is_val = places < val_share
+            hashes[row] = int.from_bytes(digest[:8], "big") / 2**64
+    found = unknown[hashes[unknown] != _UNREADABLE]
+    if cache is not None and keys is not None and len(found):
+        cache.try_to_add(keys[found], hashes[found])
+    is_val = hashes < val_fraction
     return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
 
 
-def known_places(root: str) -> KnownValues:
+def split_cache(root: str) -> ValueCache:
     """Return the cached hashes of a data folder for `split_by_content`."""
-    return KnownValues(cache_file(Path(root), "splits"), torch.float64)
+    return ValueCache(cache_file(Path(root), "splits"), torch.float64)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.image_table import BoxTable, ClassMaps, ImageTable
-from colorzoo.data.layouts import Split, basename, below, first_existing, missing, require
+from colorzoo.data.layouts import Split, basename, first_existing, join_paths, missing_error, require_path
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
@@ -86,15 +86,15 @@ def coco_stuff_images(
         DataError: A file or folder is missing; the message states its expected location and its source.
     """
     year = f"{split}2017"
-    places = below(root, year, f"images/{year}")
-    sources = find_sources(require(f"COCO images {year!r}", places, f"unpack {year}.zip there; {_HELP}"))
+    paths = join_paths(root, year, f"images/{year}")
+    sources = find_sources(require_path(f"COCO images {year!r}", paths, f"unpack {year}.zip there; {_HELP}"))
     class_maps = _class_maps(root, year, sources) if classes else None
     if not (boxes or only_with_boxes):
         return ImageTable(sources, classes=class_maps)
     name = f"instances_{year}.json"
-    places = below(root, f"annotations/{name}", name)
+    paths = join_paths(root, f"annotations/{name}", name)
     help_text = f"unpack annotations_trainval2017.zip there; {_HELP}"
-    table = read_boxes(require(f"COCO boxes {name!r}", places, help_text), sources)
+    table = read_boxes(require_path(f"COCO boxes {name!r}", paths, help_text), sources)
     images = ImageTable(sources, classes=class_maps, boxes=table)
     return images.select(table.counts().nonzero()[:, 0]) if only_with_boxes else images
 
@@ -135,12 +135,16 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
-    both = below(root, f"stuffthingmaps/{year}", f"annotations/{year}", f"stuffthingmaps_trainval2017/{year}")
-    stuff = below(root, f"annotations/stuff_{year}_pixelmaps", f"stuff_{year}_pixelmaps")
+    both = join_paths(
+        root, f"stuffthingmaps/{year}", f"annotations/{year}", f"stuffthingmaps_trainval2017/{year}"
+    )
+    stuff = join_paths(root, f"annotations/stuff_{year}_pixelmaps", f"stuff_{year}_pixelmaps")
     folder = first_existing([*both, *stuff])
     if folder is None:
         unpack = f"unpack stuffthingmaps_trainval2017.zip into {str(root / 'stuffthingmaps')!r}"
-        raise missing(f"COCO-Stuff maps of {year!r}", [both[0], both[1], stuff[0]], f"{unpack}; {_HELP_MAPS}")
+        raise missing_error(
+            f"COCO-Stuff maps of {year!r}", [both[0], both[1], stuff[0]], f"{unpack}; {_HELP_MAPS}"
+        )
     names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
     maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
     absent = [source.path for source in maps if not Path(source.path).is_file()]

@@ -68,8 +68,8 @@ class ExemplarPairsDataModule(FolderDataModule):
         neighbors: For ``nearest``: number of nearest images from which training draws.
         index_file: For ``nearest``: index file; None is ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: Method that derives a reference from the target.
-        self_share: Fraction of training images whose reference is derived from the target instead (SPColor:
-            0.2).
+        self_reference_prob: Probability that the reference of a training image is derived from the target
+            instead (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -84,7 +84,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         neighbors: PositiveInt = 5,
         index_file: str | None = None,
         self_reference: SelfReference = "crop_flip",
-        self_share: Fraction = 0.0,
+        self_reference_prob: Fraction = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
@@ -133,7 +133,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_images(split)
-        train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_share)
+        train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_fraction)
         pairs = train if split == "train" else val
         targets = Sources.of((pair.target for pair in pairs), hp.root)
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
@@ -147,28 +147,28 @@ class ExemplarPairsDataModule(FolderDataModule):
         return self._referenced(images.sources, same_index, references, train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Derive references from the targets: for all, or for ``self_share`` of the training images."""
-        given: Tensor | None = batch.get("reference")
-        share = self.hparams.self_share if training else 0.0
+        """Derive references from the targets: for all images, or for some training images by chance."""
+        reference: Tensor | None = batch.get("reference")
+        prob = self.hparams.self_reference_prob if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
-        self_made = torch.full((len(rgb),), given is None, device=rgb.device)
-        if given is not None and not share:
+        self_made = torch.full((len(rgb),), reference is None, device=rgb.device)
+        if reference is not None and not prob:
             return {**batch, "self_made": self_made}
-        made = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "referen"))
-        if given is not None:
+        derived = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "referen"))
+        if reference is not None:
             draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
-            self_made = draws[:, 0] < share
-            made = torch.where(self_made[:, None, None, None], made, given)
-        return {**batch, "reference": made, "self_made": self_made}
+            self_made = draws[:, 0] < prob
+            derived = torch.where(self_made[:, None, None, None], derived, reference)
+        return {**batch, "reference": derived, "self_made": self_made}
 
     @cached_property
     def _library(self) -> tuple[ImageTable, ImageTable]:
-        """The usable images of both splits; references are training images."""
-        train = self.usable(self.find_images("train"), drop_gray=self.hparams.drop_gray)
-        val = self.usable(self.find_images("val"), drop_gray=False)
+        """The checked images of both splits; references are training images."""
+        train = self.filter_images(self.find_images("train"), drop_gray=self.hparams.drop_gray)
+        val = self.filter_images(self.find_images("val"), drop_gray=False)
         if not len(train) or not len(val):
-            what = "validation" if len(train) else "training"
-            raise DataError(f"no usable {what} image in {self.hparams.root!r}.")
+            kind = "validation" if len(train) else "training"
+            raise DataError(f"all {kind} images in {self.hparams.root!r} are broken or gray.")
         return train, val
 
     def _picks(self) -> tuple[Pick, Pick]:
@@ -181,7 +181,7 @@ class ExemplarPairsDataModule(FolderDataModule):
                 f"{str(self.index_path)!r} does not match these images and this encoder; "
                 "call prepare_data() to build it."
             )
-        return Nearest(found.train, vary=True), Nearest(found.val, vary=False)
+        return Nearest(found.train, random=True), Nearest(found.val, random=False)
 
     def _index(self) -> Neighbors | None:
         train, val = (images.sources for images in self._library)
@@ -248,23 +248,23 @@ class SameClass:
         starts: ``(K,)`` int64: start of each class in ``members``.
         counts: ``(K,)`` int64: size of each class.
         label: ``(M,)`` int64: class of each target.
-        own: Targets and references are the same list; self-matches are excluded.
+        exclude_self: Whether targets and references are the same list, so self-matches are excluded.
     """
 
     members: Tensor
     starts: Tensor
     counts: Tensor
     label: Tensor
-    own: bool
+    exclude_self: bool
 
     def __call__(self, index: int, seed: int) -> int:
         """Return the index of a reference."""
         label = int(self.label[index])
         start, count = int(self.starts[label]), int(self.counts[label])
-        excluded = self.own and count > 1
-        picked = int(self.members[start + seed % (count - 1 if excluded else count)])
+        exclude = self.exclude_self and count > 1
+        picked = int(self.members[start + seed % (count - 1 if exclude else count)])
         # the last member replaces the target itself, so all other members are equally likely
-        return int(self.members[start + count - 1]) if excluded and picked == index else picked
+        return int(self.members[start + count - 1]) if exclude and picked == index else picked
 
 
 @dataclass(frozen=True)
@@ -273,16 +273,16 @@ class Nearest:
 
     Attributes:
         neighbors: ``(M, k)`` int64: indices of references, nearest first.
-        vary: Select any of the k by seed; False selects the nearest.
+        random: Select any of the k by seed; False selects the nearest.
     """
 
     neighbors: Tensor
-    vary: bool
+    random: bool
 
     def __call__(self, index: int, seed: int) -> int:
         """Return the index of a reference."""
         row = self.neighbors[index]
-        return int(row[seed % len(row) if self.vary else 0])
+        return int(row[seed % len(row) if self.random else 0])
 
 
 def same_index(index: int, seed: int) -> int:
@@ -305,7 +305,7 @@ def _same_class(
     library, queries = label[: len(train)], label[len(train) :]
     counts = torch.bincount(library, minlength=len(number))
     classes = (library.argsort(stable=True), counts.cumsum(0) - counts, counts)
-    return SameClass(*classes, library, own=True), SameClass(*classes, queries, own=False)
+    return SameClass(*classes, library, exclude_self=True), SameClass(*classes, queries, exclude_self=False)
 
 
 class Pair(NamedTuple):
@@ -316,7 +316,7 @@ class Pair(NamedTuple):
 
 
 def read_pairs(
-    root: Path, train_file: str, val_file: str | None, val_share: float = 0.05
+    root: Path, train_file: str, val_file: str | None, val_fraction: float = 0.05
 ) -> tuple[list[Pair], list[Pair]]:
     """Read pairs of targets and references for training and validation from CSV files.
 
@@ -328,7 +328,7 @@ def read_pairs(
         root: Folder that contains the paths.
         train_file: CSV file relative to ``root``.
         val_file: CSV file with validation pairs only, relative to ``root``.
-        val_share: Expected fraction of validation pairs when splitting by hash.
+        val_fraction: Expected fraction of validation pairs when splitting by hash.
 
     Raises:
         DataError: A file is missing, lacks a column, or lists an image that does not exist.
@@ -340,8 +340,8 @@ def read_pairs(
     val: list[Pair] = []
     for split, pair in rows:
         name = Path(pair.target.path).relative_to(root).as_posix()
-        share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
-        is_val = split == "val" if split else share < val_share
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+        is_val = split == "val" if split else number < val_fraction
         (val if is_val else train).append(pair)
     return train, val
 

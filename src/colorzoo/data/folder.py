@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.data.check import known_places, split_by_content
+from colorzoo.data.check import split_by_content, split_cache
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import class_folders, labels_by_folder
 from colorzoo.data.module import ImageDataModule, labels_of
@@ -34,26 +34,26 @@ class FolderDataModule(ImageDataModule):
 
     Args:
         root: The folder.
-        val_share: Expected fraction of validation images when splitting by content.
+        val_fraction: Expected fraction of validation images when splitting by content.
         labels: Label each image with its class: the folder or tar directly below the root (or below ``train``
             and ``val``) that contains it. Classes are numbered in alphabetical order.
-        source_shares: Fractions of the training samples by source, for a mix of several sources. Sources are
-            the folders directly below the root (or below ``train``); all must be listed. The fractions are
-            normalized. Class folders are then one level deeper, and a class is named ``SOURCE/CLASS``.
+        source_fractions: Fractions of the training samples by source. Sources are the folders directly below
+            the root (or below ``train``); all must be listed. The fractions are normalized. Class folders are
+            then one level deeper, and a class is named ``SOURCE/CLASS``.
         class_factors: Factors on the sampling weights of classes, for example 0.3 for a class of similar
             images. Requires ``labels``. The fractions of the sources do not change.
         kwargs: Arguments of `ImageDataModule`.
 
     """
 
-    predicted = "images of all splits"
+    originals_title = "images of all splits"
 
     def __init__(
         self,
         root: str,
-        val_share: Fraction = 0.05,
+        val_fraction: Fraction = 0.05,
         labels: bool = False,
-        source_shares: dict[str, Positive] | None = None,
+        source_fractions: dict[str, Positive] | None = None,
         class_factors: dict[str, Positive] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -65,7 +65,7 @@ class FolderDataModule(ImageDataModule):
         return len(self._classes) if self.hparams.labels else 0
 
     def sample_weights(self) -> Tensor | None:
-        """Return sampling weights from class sizes, ``class_factors`` and ``source_shares``."""
+        """Return sampling weights from class sizes, ``class_factors`` and ``source_fractions``."""
         hp, data = self.hparams, self.train_data
         weights = super().sample_weights()
         if hp.class_factors:
@@ -75,14 +75,14 @@ class FolderDataModule(ImageDataModule):
             factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
             factor = torch.tensor(factors, dtype=torch.float64)[labels]
             weights = factor if weights is None else weights * factor
-        if hp.source_shares:
+        if hp.source_fractions:
             images: ImageTable | None = getattr(data, "images", None)
             if images is None:
-                raise DataError("source_shares cannot be combined with references that are other images.")
+                raise DataError("source_fractions cannot be combined with references that are other images.")
             source = labels_by_folder(images.sources, self._labeled_folder, self._sources)
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
-            shares = torch.tensor([hp.source_shares[name] for name in self._sources], dtype=torch.float64)
-            weights = weights * (shares / source.bincount(weights, len(shares)))[source]
+            fractions = torch.tensor([hp.source_fractions[name] for name in self._sources]).double()
+            weights = weights * (fractions / source.bincount(weights, len(fractions)))[source]
         return weights
 
     def find_images(self, split: str) -> ImageTable:
@@ -93,7 +93,8 @@ class FolderDataModule(ImageDataModule):
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
-                f"no validation image in {str(root)!r}; increase val_share (now {self.hparams.val_share})."
+                f"no validation image in {str(root)!r} with val_fraction {self.hparams.val_fraction}; "
+                "increase val_fraction."
             )
         return self._label(found, root)
 
@@ -105,12 +106,12 @@ class FolderDataModule(ImageDataModule):
 
     @cached_property
     def _sources(self) -> list[str]:
-        """Names of the source folders of ``source_shares``."""
-        found, shares = class_folders(self._labeled_folder), self.hparams.source_shares
-        if differing := set(found) ^ shares.keys():
+        """Names of the source folders of ``source_fractions``."""
+        found = class_folders(self._labeled_folder)
+        if differing := set(found) ^ self.hparams.source_fractions.keys():
             folder = str(self._labeled_folder)
             raise DataError(
-                f"source_shares must list all folders in {folder!r} ({_names(found)}) and no others; "
+                f"source_fractions must list all folders in {folder!r} ({_names(found)}) and no others; "
                 f"these are in only one of the lists: {_names(differing)}."
             )
         return found
@@ -119,14 +120,14 @@ class FolderDataModule(ImageDataModule):
     def _classes(self) -> list[str]:
         """Class names in the order of their numbers."""
         folder = self._labeled_folder
-        if self.hparams.source_shares is None:
+        if self.hparams.source_fractions is None:
             return class_folders(folder)
         return [f"{source}/{name}" for source in self._sources for name in class_folders(folder / source)]
 
     def _label(self, found: Sources, folder: Path) -> ImageTable:
         if not self.hparams.labels:
             return ImageTable(found)
-        depth = 1 if self.hparams.source_shares is None else 2
+        depth = 1 if self.hparams.source_fractions is None else 2
         return ImageTable(found, labels=labels_by_folder(found, folder, self._classes, depth))
 
     def originals(self) -> Originals:
@@ -136,7 +137,7 @@ class FolderDataModule(ImageDataModule):
     @cached_property
     def _split_by_content(self) -> dict[str, Sources]:
         root = self.hparams.root
-        train, val = split_by_content(find_sources(Path(root)), self.hparams.val_share, known_places(root))
+        train, val = split_by_content(find_sources(Path(root)), self.hparams.val_fraction, split_cache(root))
         return {"train": train, "val": val}
 
 

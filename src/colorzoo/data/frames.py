@@ -169,7 +169,7 @@ class FramesDataModule(ImageDataModule):
         seed: Seed of simulated hints.
     """
 
-    predicted = "frames"
+    originals_title = "frames"
 
     def __init__(
         self,

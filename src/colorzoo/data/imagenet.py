@@ -19,14 +19,14 @@ from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import (
     Split,
     basename,
-    below,
     class_folders,
     file_number,
     first_existing,
+    join_paths,
     labeled_by_folder,
-    missing,
+    missing_error,
     read_lines,
-    require,
+    require_path,
 )
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, find_sources
@@ -37,7 +37,6 @@ _HELP = "get ImageNet from image-net.org (ILSVRC 2012, after registration) or fr
 _SYNSET = re.compile(r"n\d{8}$")
 _KAGGLE = "ILSVRC/Data/CLS-LOC"
 _DEVKIT = ("ILSVRC2012_devkit_t12/data", "devkit/data", "data", ".")
-_LABEL_FILES = ("val_labels.txt", "val.txt", "imagenet_val_labels.txt")
 
 
 class ImageNetDataModule(ImageDataModule):
@@ -53,7 +52,7 @@ class ImageNetDataModule(ImageDataModule):
         root: Folder that contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
         labels: Add ``label`` to batches: the index of an image's synset in ``LOC_synset_mapping.txt``, or in
             the sorted synsets of the training folder (equal if all 1,000 exist). A flat ``val`` requires the
-            devkit, Kaggle's ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
+            devkit or Kaggle's ``LOC_val_solution.csv``.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
             indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
             name per line or (``.npy``) zero-based indices.
@@ -135,8 +134,10 @@ def _validation(root: Path, *, labels: bool) -> ImageTable:
 
 
 def _split_folder(root: Path, split: Split) -> Path:
-    places = below(root, split, f"{_KAGGLE}/{split}", f"ILSVRC2012_img_{split}")
-    return require(f"ImageNet folder {split!r}", places, f"unpack ILSVRC2012_img_{split}.tar there; {_HELP}")
+    paths = join_paths(root, split, f"{_KAGGLE}/{split}", f"ILSVRC2012_img_{split}")
+    return require_path(
+        f"ImageNet folder {split!r}", paths, f"unpack ILSVRC2012_img_{split}.tar there; {_HELP}"
+    )
 
 
 def _synsets(root: Path) -> list[str]:
@@ -144,8 +145,8 @@ def _synsets(root: Path) -> list[str]:
     mapping = root / "LOC_synset_mapping.txt"
     if mapping.is_file():
         return [line.split()[0] for line in read_lines(mapping)]
-    places = [place for split in ("train", "val") for place in below(root, split, f"{_KAGGLE}/{split}")]
-    for folder in filter(Path.is_dir, places):
+    paths = [path for split in ("train", "val") for path in join_paths(root, split, f"{_KAGGLE}/{split}")]
+    for folder in filter(Path.is_dir, paths):
         if found := [name for name in class_folders(folder) if _SYNSET.match(name)]:
             return found
     raise DataError(
@@ -155,70 +156,52 @@ def _synsets(root: Path) -> list[str]:
 
 
 def _validation_labels(root: Path, sources: Sources) -> Tensor:
-    """Return the labels of a flat folder, from Kaggle's solution, a plain list, or the devkit."""
+    """Return the labels of a flat folder, from Kaggle's solution or the devkit."""
     solution = root / "LOC_val_solution.csv"
-    if solution.is_file():
-        lines = [line.replace(",", " ") for line in read_lines(solution)[1:]]
-        return _labels_by_name(root, lines, sources)
-    plain = first_existing(below(root, *_LABEL_FILES))
-    if plain is None:
-        return _labels_of_devkit(root, sources)
-    lines = read_lines(plain)
-    if any(len(line.split()) > 1 for line in lines):
-        return _labels_by_name(root, lines, sources)
-    return _labels_in_order(_class_numbers(root, lines), sources, plain)
+    return _kaggle_labels(root, solution, sources) if solution.is_file() else _devkit_labels(root, sources)
 
 
-def _labels_of_devkit(root: Path, sources: Sources) -> Tensor:
-    """Map the devkit's class numbers to indices of the sorted synsets."""
+def _devkit_labels(root: Path, sources: Sources) -> Tensor:
+    """Map the devkit's class numbers to indices of the sorted synsets, by file number."""
     from scipy.io import loadmat
 
-    folders = below(root, *_DEVKIT)
+    folders = join_paths(root, *_DEVKIT)
     name = "ILSVRC2012_validation_ground_truth.txt"
     truth = first_existing(folder / name for folder in folders)
     if truth is None:
-        unpack = f"unpack ILSVRC2012_devkit_t12.tar.gz into {str(root)!r}, or put {_LABEL_FILES[0]} there"
-        raise missing("labels of ImageNet's validation images", [folders[0] / name], f"{unpack}; {_HELP}")
+        unpack = f"unpack ILSVRC2012_devkit_t12.tar.gz into {str(root)!r}"
+        raise missing_error(
+            "labels of ImageNet's validation images", [folders[0] / name], f"{unpack}; {_HELP}"
+        )
     meta = truth.parent / "meta.mat"
-    require("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")
+    require_path("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")
     synsets = loadmat(meta, squeeze_me=True)["synsets"]
     leaves = (row for row in synsets if int(row["num_children"]) == 0)  # other rows are inner nodes
     wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in leaves}
     index = {synset: number for number, synset in enumerate(sorted(wnids.values()))}
-    return _labels_in_order([index[wnids[int(line)]] for line in read_lines(truth)], sources, truth)
-
-
-def _labels_in_order(labels: list[int], sources: Sources, file: Path) -> Tensor:
-    """Match labels to images by file number, so that the labels of incomplete folders are correct."""
+    labels = [index[wnids[int(line)]] for line in read_lines(truth)]
+    # matched by file number, so that the labels of incomplete folders are correct
     numbers = [file_number(basename(source)) for source in sources]
     if any(number is None or not 1 <= number <= len(labels) for number in numbers):
         raise DataError(
-            f"{str(file)!r} labels images by number, but the validation images are not named "
+            f"{str(truth)!r} labels images by number, but the validation images are not named "
             f"ILSVRC2012_val_00000001.JPEG to {len(labels):08d}; restore their names."
         )
     return torch.tensor([labels[number - 1] for number in numbers if number is not None])
 
 
-def _labels_by_name(root: Path, lines: list[str], sources: Sources) -> Tensor:
-    words = {Path(parts[0]).stem: parts[1] for parts in map(str.split, lines)}
-    stems = [basename(source).rsplit(".", 1)[0] for source in sources]
-    unknown = [stem for stem in stems if stem not in words]
-    if unknown:
-        raise DataError(
-            f"{len(unknown)} validation images have no label, {unknown[0]!r} first; complete the list."
-        )
-    return torch.tensor(_class_numbers(root, [words[stem] for stem in stems]))
-
-
-def _class_numbers(root: Path, words: list[str]) -> list[int]:
-    """Return class numbers from a list of numbers or synsets."""
-    if all(map(str.isdigit, words)):
-        return [int(word) for word in words]
-    index = {synset: number for number, synset in enumerate(_synsets(root))}
-    for word in words:
-        if word not in index:
-            raise DataError(f"label {word!r} is not a synset of {str(root)!r}; expected e.g. 'n01440764'.")
-    return [index[word] for word in words]
+def _kaggle_labels(root: Path, file: Path, sources: Sources) -> Tensor:
+    """Read the labels from ``LOC_val_solution.csv``, whose rows start with an image name and a synset."""
+    rows = (line.replace(",", " ").split() for line in read_lines(file)[1:])
+    synset_of = {row[0]: row[1] for row in rows}
+    number_of = {synset: number for number, synset in enumerate(_synsets(root))}
+    labels = []
+    for source in sources:
+        name = basename(source).rsplit(".", 1)[0]
+        if synset_of.get(name) not in number_of:
+            raise DataError(f"{name!r} has no label in {str(file)!r}; download the complete list.")
+        labels.append(number_of[synset_of[name]])
+    return torch.tensor(labels)
 
 
 def _rows_by_number(
@@ -228,12 +211,12 @@ def _rows_by_number(
     return _look_up(rows, numbers.tolist(), subset)
 
 
-def _look_up(rows: Mapping[Any, int], wanted: Sequence[int | str], subset: str) -> Tensor:
-    absent = [key for key in wanted if key not in rows]
+def _look_up(rows: Mapping[Any, int], keys: Sequence[int | str], subset: str) -> Tensor:
+    absent = [key for key in keys if key not in rows]
     if absent:
         first = f"ILSVRC2012_val_{absent[0]:08d}.JPEG" if isinstance(absent[0], int) else str(absent[0])
         raise DataError(
-            f"{len(absent)} of the {len(wanted)} images of subset {subset!r} are missing, {first} first; "
+            f"{len(absent)} of the {len(keys)} images of subset {subset!r} are missing, {first} first; "
             f"unpack all of ILSVRC2012_img_val.tar; {_HELP}."
         )
-    return torch.tensor([rows[key] for key in wanted], dtype=torch.int64)
+    return torch.tensor([rows[key] for key in keys], dtype=torch.int64)

@@ -19,36 +19,36 @@ from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
 from colorzoo.image_io.find import is_hidden
 
-_LONGEST_CLASS = 1024  # bytes of a ``.cls`` member
+_MAX_CLASS_BYTES = 1024  # size of a ``.cls`` member
 
 Split = Literal["train", "val"]
 
 
-def missing(name: str, places: Iterable[Path], help_text: str) -> DataError:
+def missing_error(name: str, paths: Iterable[Path], help_text: str) -> DataError:
     """Return the error for a missing part of a data set.
 
     Args:
-        name: The part, with the name of its data set.
-        places: Expected locations.
-        help_text: How to obtain it.
+        name: Name of the part and of its data set.
+        paths: Expected locations.
+        help_text: How to obtain the part.
     """
-    return DataError(f"{name} not found; expected {' or '.join(map(str, places))}; {help_text}.")
+    return DataError(f"{name} not found; expected {' or '.join(map(str, paths))}; {help_text}.")
 
 
-def require(name: str, places: Sequence[Path], help_text: str) -> Path:
-    """Return the first path that exists, or raise `missing`."""
-    found = first_existing(places)
+def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
+    """Return the first path that exists, or raise `missing_error`."""
+    found = first_existing(paths)
     if found is None:
-        raise missing(name, places, help_text)
+        raise missing_error(name, paths, help_text)
     return found
 
 
-def first_existing(places: Iterable[Path]) -> Path | None:
+def first_existing(paths: Iterable[Path]) -> Path | None:
     """Return the first path that exists, or None."""
-    return next((place for place in places if place.exists()), None)
+    return next((path for path in paths if path.exists()), None)
 
 
-def below(root: Path, *names: str) -> list[Path]:
+def join_paths(root: Path, *names: str) -> list[Path]:
     """Return ``root`` joined with each name."""
     return [root / name for name in names]
 
@@ -130,7 +130,7 @@ def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
     return names
 
 
-def from_list(file: Path, folder: Path) -> ImageTable:
+def read_image_list(file: Path, folder: Path) -> ImageTable:
     """Read the images and labels of a list file.
 
     Args:
@@ -187,9 +187,9 @@ def _sidecar_classes(tar: str) -> dict[str, str]:
     with suppress(tarfile.ReadError), tarfile.open(tar, "r:") as archive:  # `find_sources` reports truncation
         for member in archive:
             if member.isfile() and member.name.endswith(".cls") and (stream := archive.extractfile(member)):
-                if member.size > _LONGEST_CLASS:  # a sparse member of a small tar can expand to gigabytes
+                if member.size > _MAX_CLASS_BYTES:  # a sparse member of a small tar can expand to gigabytes
                     raise DataError(
-                        f"{member.name!r} in {tar!r} must have at most {_LONGEST_CLASS:,} bytes, "
+                        f"{member.name!r} in {tar!r} must have at most {_MAX_CLASS_BYTES:,} bytes, "
                         f"got {member.size:,}."
                     )
                 found[_key(member.name)] = stream.read().decode("utf-8", "replace").strip()

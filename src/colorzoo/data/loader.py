@@ -107,12 +107,12 @@ def require_one_each(images: int, processes: int) -> None:
     if images < processes:
         raise DataError(
             f"{images} validation image(s) cannot be shared by {processes} processes; use at most "
-            f"{images} processes, or more images (--data.val_share, --data.val_limit)."
+            f"{images} processes, or more images (--data.val_fraction, --data.val_limit)."
         )
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
-    """Batch sampler whose batch sizes cycle through a list; for a loader of `Batched`.
+    """Batch sampler whose batch sizes cycle through a list; for a loader of `BatchedDataset`.
 
     It derives from `DistributedSampler` for the reason given in `SeededSampler`, which divides the samples.
 
@@ -150,14 +150,14 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         samples, number = iter(self.samples), self.batches_seen()
-        while batch := list(islice(samples, size := in_turn(self.sizes, number))):
+        while batch := list(islice(samples, size := cyclic_value(self.sizes, number))):
             if len(batch) < size and self.drop_last:
                 return
             yield batch
             number += 1
 
 
-class Batched(Dataset[list[Sample]]):
+class BatchedDataset(Dataset[list[Sample]]):
     """Dataset indexed by the lists of keys of a `CyclicBatchSampler`.
 
     Args:
@@ -172,7 +172,7 @@ class Batched(Dataset[list[Sample]]):
         return [self.data[key] for key in keys]
 
 
-def in_turn(values: Sequence[int], number: int) -> int:
+def cyclic_value(values: Sequence[int], number: int) -> int:
     """Return the value at index ``number`` of the cyclically repeated list."""
     return values[number % len(values)]
 
@@ -221,7 +221,7 @@ class ResumableDataLoader(DataLoader[Sample]):
             raise DataError(line.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
 
 
-def outlive_signals(worker: int) -> None:
+def delay_signals(worker: int) -> None:
     """Initialize a worker so that it survives signals sent to the process group until the run has stopped.
 
     Ctrl+C and cluster managers also signal the workers, while the main process finishes its step. A worker
@@ -247,7 +247,7 @@ def collate(samples: list[Sample]) -> Batch:
     return cast(Batch, columns)
 
 
-def found_once(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
+def call_on_rank_zero(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
     """Call ``find`` in the first process and return its result in all processes; a collective operation.
 
     Args:

@@ -4,9 +4,8 @@ Every batch is a `colorzoo.data.Batch`. It is computed in three steps:
 
 1. A worker decodes an image, crops a square (random in training, centered in evaluation) and returns uint8.
 2. On the device, `on_after_batch_transfer` converts to float. In training it then calls `augment` (random
-window and
-   flip, shared by sketch, class map and boxes), corrects the white balance of some images (`balance_photos`)
-   and degrades some images (`age_photos`).
+   window and flip, shared by sketch, class map and boxes), corrects the white balance of some images
+   (`white_balance`) and degrades some images (`degrade_images`).
 3. `complete` adds entries that are computed from the augmented images.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same in
@@ -28,21 +27,21 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from colorzoo.data.aging import age_photos
-from colorzoo.data.augment import augment_batch, balance_photos
-from colorzoo.data.check import KnownValues, cache_file, check_images
+from colorzoo.data.augment import augment_batch, white_balance
+from colorzoo.data.check import ValueCache, cache_file, check_images
 from colorzoo.data.dataset import Batch, ImageDataset
+from colorzoo.data.degrade import degrade_images
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.loader import (
-    Batched,
+    BatchedDataset,
     CyclicBatchSampler,
     ResumableDataLoader,
     SeededSampler,
+    call_on_rank_zero,
     class_weights,
     collate,
-    found_once,
-    in_turn,
-    outlive_signals,
+    cyclic_value,
+    delay_signals,
 )
 from colorzoo.data.originals import Originals
 from colorzoo.data.sources import Sources, byte_count
@@ -84,10 +83,10 @@ class ImageDataModule(LightningDataModule):
         min_scale: Smallest random window, relative to the decoded square.
         max_stretch: Largest aspect ratio of a random window, which is resized to a square; 1 keeps the aspect
             ratio.
-        aged: Probability that a training image is degraded like an old photograph, see `age_photos`;
-            validation images are unchanged.
-        balanced: Probability that the cast of a training image with a warm cast is reduced, see
-            `balance_photos`.
+        degrade_prob: Probability that a training image is degraded like an old photograph, see
+            `degrade_images`; validation images are unchanged.
+        white_balance_prob: Probability that the cast of a training image with a warm color cast is reduced,
+            see `white_balance`.
         class_power: Exponent p: the sampling probability of a class is proportional to its size to the power
             p. 1 draws each image once per epoch. Below 1, images are drawn with replacement and small classes
             more often; 0 draws all classes equally often. Requires images with classes.
@@ -104,13 +103,13 @@ class ImageDataModule(LightningDataModule):
         first_crop: Side of the training crops in the first part of the run, if below ``crop``. The same
             windows are resized to a lower resolution, which trains on more images in the same time. None uses
             ``crop`` throughout.
-        first_share: Fraction of the steps with ``first_crop``.
+        first_crop_fraction: Fraction of the steps with ``first_crop``.
 
     Raises:
         ColorzooError: A number is out of range.
     """
 
-    predicted: ClassVar[str] = "validation images"
+    originals_title: ClassVar[str] = "validation images"
     """Description of the images of `originals` in the message of ``colorzoo predict``."""
 
     def __init__(
@@ -121,8 +120,8 @@ class ImageDataModule(LightningDataModule):
         resize: PositiveInt | None = None,
         min_scale: Probability = 0.6,
         max_stretch: Ratio = 1.0,
-        aged: Fraction = 0.0,
-        balanced: Fraction = 0.0,
+        degrade_prob: Fraction = 0.0,
+        white_balance_prob: Fraction = 0.0,
         class_power: Fraction = 1.0,
         val_size: PositiveInt = 256,
         val_batch_size: PositiveInt = 8,
@@ -133,7 +132,7 @@ class ImageDataModule(LightningDataModule):
         num_workers: NonNegativeInt = 2,
         seed: int = 0,
         first_crop: PositiveInt | None = None,
-        first_share: Fraction = 0.5,
+        first_crop_fraction: Fraction = 0.5,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -144,8 +143,8 @@ class ImageDataModule(LightningDataModule):
             raise DataError(f"resize must be at least crop ({largest}), got {resize}.")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
-        self._prepared: dict[str, ImageTable] = {}
-        self._ahead = (0, 0)  # epoch, and number of its images trained on in excess of the counted batches
+        self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
+        self._extra_images = (0, 0)  # epoch, and images trained on in addition to its counted batches
 
     @property
     def hparams(self) -> Any:
@@ -212,25 +211,25 @@ class ImageDataModule(LightningDataModule):
         fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
         with suppress(DataError):  # raised again by `setup`, in all processes
             for split in ("train", "val") if fitting else ("val",):
-                self._prepared[split] = self._find_usable(split)
+                self._checked[split] = self._find_checked(split)
 
     def setup(self, stage: str) -> None:
         """Find and check the images (once); training images only for the stage ``fit``.
 
         Raises:
-            DataError: See `find_images`; or no image is usable.
+            DataError: See `find_images`; or all images are broken or gray.
         """
         if stage == "fit" and self.train_data is None:
-            self.train_data = self.make_dataset(self._shared("train"), train=True)
+            self.train_data = self.make_dataset(self._find_once("train"), train=True)
         if self.val_data is None:
-            self.val_data = self.make_dataset(self._shared("val"), train=False)
+            self.val_data = self.make_dataset(self._find_once("val"), train=False)
 
-    def usable(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
+    def filter_images(self, images: ImageTable, *, drop_gray: bool) -> ImageTable:
         """Return the images that can be decoded and, if requested, have color; log the excluded images."""
         if not self.hparams.check:
             return images
-        known = KnownValues(cache_file(Path(self.hparams.root), "checks"))
-        checked = check_images(images.sources, drop_gray=drop_gray, known=known)
+        cache = ValueCache(cache_file(Path(self.hparams.root), "checks"))
+        checked = check_images(images.sources, drop_gray=drop_gray, cache=cache)
         if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
         return images.select(checked.rows)
@@ -243,7 +242,7 @@ class ImageDataModule(LightningDataModule):
         if len(sizes) == 1:
             return self._loader(data, samples, sizes[0], drop_last=drop_last)
         batches = CyclicBatchSampler(samples, sizes, drop_last=drop_last, batches_seen=self.batches_seen)
-        return self._loader(Batched(data), batches, None, drop_last=False)
+        return self._loader(BatchedDataset(data), batches, None, drop_last=False)
 
     def val_dataloader(self) -> ResumableDataLoader:
         """Return a loader of center crops in a fixed order."""
@@ -308,25 +307,20 @@ class ImageDataModule(LightningDataModule):
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
             ready = self.augment(ready)
-            if self.hparams.balanced:
+            hp = self.hparams
+            if hp.white_balance_prob:
                 generators = image_generators(ready["seed"], "white balance")
-                ready = {**ready, "rgb": balance_photos(ready["rgb"], generators, self.hparams.balanced)}
-            if self.hparams.aged:
+                ready["rgb"] = white_balance(ready["rgb"], generators, hp.white_balance_prob)
+            if hp.degrade_prob:
                 generators = image_generators(ready["seed"], "aging")
-                ready = {**ready, "rgb": age_photos(ready["rgb"], generators, self.hparams.aged)}
+                ready["rgb"] = degrade_images(ready["rgb"], generators, hp.degrade_prob)
         return cast(Batch, self.complete(ready, training=training))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Zoom and flip a training batch with its sketches, class maps and boxes."""
-        generators = image_generators(batch["seed"], "augment")
-        hp = self.hparams
-        return augment_batch(
-            batch,
-            self.current_crop(),
-            generators,
-            min_scale=hp.min_scale,
-            max_stretch=hp.max_stretch,
-        )
+        generators, hp = image_generators(batch["seed"], "augment"), self.hparams
+        crop = self.current_crop()
+        return augment_batch(batch, crop, generators, min_scale=hp.min_scale, max_stretch=hp.max_stretch)
 
     def current_crop(self) -> int:
         """Return the side of the training crops at the current step.
@@ -335,10 +329,10 @@ class ImageDataModule(LightningDataModule):
             DataError: ``first_crop`` is set, but the length of the run is not.
         """
         hp = self.hparams
-        crop = in_turn(self.crops, self.batches_seen()) if len(self.crops) > 1 else self.crops[0]
+        crop = cyclic_value(self.crops, self.batches_seen()) if len(self.crops) > 1 else self.crops[0]
         if hp.first_crop is None or self.trainer is None:
             return crop
-        return min(hp.first_crop, crop) if share_done(self.trainer) < hp.first_share else crop
+        return min(hp.first_crop, crop) if run_progress(self.trainer) < hp.first_crop_fraction else crop
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Add entries that are computed from the augmented images; none by default."""
@@ -373,18 +367,22 @@ class ImageDataModule(LightningDataModule):
         """Return how many samples of this epoch all processes together have trained on."""
         sizes = self.global_batches
         rounds, rest = divmod(self.batches_seen(), len(sizes))
-        epoch, ahead = self._ahead
-        running = self.trainer is not None and self.trainer.current_epoch == epoch
-        return rounds * sum(sizes) + sum(sizes[:rest]) + (ahead if running else 0)
+        epoch, extra = self._extra_images
+        is_current = self.trainer is not None and self.trainer.current_epoch == epoch
+        return rounds * sum(sizes) + sum(sizes[:rest]) + (extra if is_current else 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return, for a checkpoint, the batch sizes by which the position in an epoch is counted."""
-        return {"global_batches": self.global_batches, "processes": self._processes, "ahead": self._ahead}
+        """Return the checkpoint state: batch sizes and images that determine the position in an epoch."""
+        return {
+            "global_batches": self.global_batches,
+            "processes": self._processes,
+            "ahead": self._extra_images,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the position in an epoch; see `continue_epoch` for a change of the batch size."""
         epoch, images = state_dict["ahead"]
-        self._ahead = (epoch, images)
+        self._extra_images = (epoch, images)
 
     def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
         """Convert the position in an epoch when a run is resumed with another batch size.
@@ -409,25 +407,27 @@ class ImageDataModule(LightningDataModule):
                 f"--data.batch_size {before if len(before) > 1 else before[0]}, not {now}."
             )
         data: Any = self.train_data
-        images = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
-        left = (len(data) - images) // now[0]
-        counted = int(len(data) // now[0] - left)
-        self._ahead = (epoch, images - counted * now[0])
+        images = batches * before[0] + (self._extra_images[1] if self._extra_images[0] == epoch else 0)
+        remaining = (len(data) - images) // now[0]
+        counted = int(len(data) // now[0] - remaining)
+        self._extra_images = (epoch, images - counted * now[0])
         return counted
 
-    def _find_usable(self, split: str) -> ImageTable:
+    def _find_checked(self, split: str) -> ImageTable:
         drop_gray = bool(self.hparams.drop_gray and split == "train")
-        return self.usable(self.find_images(split), drop_gray=drop_gray)
+        return self.filter_images(self.find_images(split), drop_gray=drop_gray)
 
-    def _shared(self, split: str) -> ImageTable:
-        """Return the usable images of a split, equal in all processes."""
-        found = found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
+    def _find_once(self, split: str) -> ImageTable:
+        """Find and check the images of a split in the first process; return them in all processes."""
+        found = call_on_rank_zero(
+            self.trainer, lambda: self._checked.pop(split, None) or self._find_checked(split)
+        )
         if split == "val":
             found = found.first(self.hparams.val_limit)
         if not found:
-            what, root = "validation" if split == "val" else "training", self.hparams.root
+            kind, root = "validation" if split == "val" else "training", self.hparams.root
             raise DataError(
-                f"no usable {what} image in {root!r}; `colorzoo data verify` lists what is there."
+                f"all {kind} images in {root!r} are broken or gray; run `colorzoo data verify` for a list."
             )
         return found
 
@@ -451,7 +451,7 @@ class ImageDataModule(LightningDataModule):
             num_workers=workers,
             collate_fn=collate,
             # without a trainer, scripts stop their workers by signals
-            worker_init_fn=None if self.trainer is None else outlive_signals,
+            worker_init_fn=None if self.trainer is None else delay_signals,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
         )
@@ -495,14 +495,14 @@ def _listed(value: int | Sequence[int]) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
 
-def share_done(trainer: Trainer) -> float:
+def run_progress(trainer: Trainer) -> float:
     """Return the completed fraction of a run, by steps or epochs."""
-    shares = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
+    progress = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
     batches = trainer.num_training_batches
     epochs = trainer.max_epochs or -1
     if epochs != -1 and batches != float("inf"):
         done = trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        shares.append(done / (batches * epochs))
-    if not shares:
-        raise DataError("first_crop needs the length of the run: set trainer.max_steps or max_epochs.")
-    return max(shares)
+        progress.append(done / (batches * epochs))
+    if not progress:
+        raise DataError("first_crop requires the length of the run; set trainer.max_steps or max_epochs.")
+    return max(progress)

@@ -130,12 +130,9 @@ def build_neighbors(
     with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
         library = _features(train, encoder, batch, advance)
         queries = _features(val, encoder, batch, advance)
-    found = Neighbors(_search(library, library, k, own=True), _search(queries, library, k, own=False))
-    meta = {
-        "version": 1,
-        "encoder": encoder.name,
-        "images_sha256": images_hash(train, val),
-    }
+    train_neighbors = _search(library, library, k, exclude_self=True)
+    found = Neighbors(train_neighbors, _search(queries, library, k, exclude_self=False))
+    meta = {"version": 1, "encoder": encoder.name, "images_sha256": images_hash(train, val)}
     stream = BytesIO()
     np.savez_compressed(
         stream,
@@ -177,12 +174,12 @@ def load_neighbors(
             found = Neighbors(*(torch.from_numpy(arrays[name]).long() for name in ("train", "val")))
     except (OSError, ValueError, KeyError):
         return None
-    fresh = (
+    is_current = (
         meta.get("encoder") == encoder
         and meta.get("images_sha256") == images_hash(train, val)
         and found.train.shape[1] >= min(k, len(train) - 1)
     )
-    return Neighbors(found.train[:, :k], found.val[:, :k]) if fresh else None
+    return Neighbors(found.train[:, :k], found.val[:, :k]) if is_current else None
 
 
 def images_hash(*lists: Sequence[StoredImage]) -> str:
@@ -214,15 +211,15 @@ def _features(
     return torch.cat(parts[1:]) if len(parts) > 1 else parts[0].view(0, 0)
 
 
-def _search(queries: Tensor, library: Tensor, k: int, *, own: bool, block: int = 4096) -> Tensor:
+def _search(queries: Tensor, library: Tensor, k: int, *, exclude_self: bool, block: int = 4096) -> Tensor:
     """Return ``(M, k)`` indices of the most similar library images, most similar first."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     library = library.to(device)
     rows = [torch.empty(0, k, dtype=torch.int64)]
     for start in range(0, len(queries), block):
         similarity = queries[start : start + block].to(device) @ library.T
-        if own:
-            here = torch.arange(len(similarity), device=device)
-            similarity[here, start + here] = -torch.inf
+        if exclude_self:
+            rows_here = torch.arange(len(similarity), device=device)
+            similarity[rows_here, start + rows_here] = -torch.inf
         rows.append(similarity.topk(k, dim=1).indices.cpu())
     return torch.cat(rows)

@@ -11,12 +11,12 @@ from typing import Any, Literal, cast
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import (
     Split,
-    below,
     class_folders,
     first_existing,
-    from_list,
+    join_paths,
     labeled_by_folder,
-    missing,
+    missing_error,
+    read_image_list,
 )
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import find_sources
@@ -78,22 +78,24 @@ def places_images(root: Path, split: Split, *, edition: Edition = "365", labels:
 
 
 def _images_205(root: Path, split: Split) -> ImageTable:
-    lists = [place / f"{split}_places205.csv" for place in below(root, *_LISTS_205)]
+    lists = [path / f"{split}_places205.csv" for path in join_paths(root, *_LISTS_205)]
     file = first_existing(lists)
     if file is None:
-        raise missing("list of Places205", lists, f"unpack trainvalsplit_places205.tar.gz there; {_HELP_205}")
-    folders = below(root, *_IMAGES_205)
-    folder = next((place for place in folders if (place / "a").is_dir()), None)
+        raise missing_error(
+            "list of Places205", lists, f"unpack trainvalsplit_places205.tar.gz there; {_HELP_205}"
+        )
+    folders = join_paths(root, *_IMAGES_205)
+    folder = next((path for path in folders if (path / "a").is_dir()), None)
     if folder is None:
-        raise missing(
+        raise missing_error(
             "images of Places205", folders[:2], f"unpack imagesPlaces205_resize.tar.gz there; {_HELP_205}"
         )
-    return from_list(file, folder)
+    return read_image_list(file, folder)
 
 
 def _in_class_folders(root: Path, split: Split) -> ImageTable | None:
     """Return the images of the layout with one folder per class; None for another layout."""
-    folder = first_existing(below(root, f"places365_standard/{split}", split))
+    folder = first_existing(join_paths(root, f"places365_standard/{split}", split))
     if folder is None or not class_folders(folder):
         return None
     return labeled_by_folder(folder)
@@ -104,18 +106,20 @@ def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> 
     names = [f"val_{size}" for size in _SIZES]
     if split == "train":
         names = [f"data_{size}{tail}" for tail in (f"_{variant}", "") for size in _SIZES]
-    folder = first_existing(below(root, *names))
+    folder = first_existing(join_paths(root, *names))
     if folder is None:
-        places = below(root, names[0], *([f"places365_standard/{split}"] if variant == "standard" else []))
-        raise missing(
-            f"{split} images of Places365-{variant}", places, f"unpack its archives there; {_HELP_365}"
+        paths = join_paths(
+            root, names[0], *([f"places365_standard/{split}"] if variant == "standard" else [])
+        )
+        raise missing_error(
+            f"{split} images of Places365-{variant}", paths, f"unpack its archives there; {_HELP_365}"
         )
     file = "places365_val.txt" if split == "val" else f"places365_train_{variant}.txt"
-    lists = [place / file for place in below(root, ".", f"filelist_places365-{variant}", "meta")]
+    lists = [path / file for path in join_paths(root, ".", f"filelist_places365-{variant}", "meta")]
     found = first_existing(lists)
     if found is not None:
-        return from_list(found, folder)
+        return read_image_list(found, folder)
     if labels:
         help_text = f"unpack filelist_places365-{variant}.tar there; {_HELP_365}"
-        raise missing("list with the labels of Places365", lists[:2], help_text)
+        raise missing_error("list with the labels of Places365", lists[:2], help_text)
     return ImageTable(find_sources(folder))

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 
 from colorzoo.atomic import write_atomic
-from colorzoo.data.check import KnownValues, cache_file, check_images, split_by_content
+from colorzoo.data.check import ValueCache, cache_file, check_images, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import class_names
@@ -41,7 +41,7 @@ INDEX = "index.json"
 MANIFEST = "shards.json"
 """Name of the file that describes a folder of shards; it is written last."""
 
-_PATIENCE = 30  # seconds without a response of the storage server
+_TIMEOUT = 30  # seconds without a response of the storage server
 
 Record = tuple[bytes, int, str]
 """A stored image: encoded bytes, class number or -1, and name."""
@@ -55,14 +55,14 @@ class ShardOptions:
         short_side: Larger images are reduced to this shorter side in pixels; others keep their size.
         quality: JPEG quality of re-encoded images; their color is not subsampled.
         chunk: Images per chunk file.
-        val_share: Expected fraction of validation images if the input has no ``train`` and ``val``.
+        val_fraction: Expected fraction of validation images if the input has no ``train`` and ``val``.
         drop_gray: Leave out training images without color, as published training code does.
     """
 
     short_side: int = 256
     quality: int = 92
     chunk: int = 1024
-    val_share: float = 0.05
+    val_fraction: float = 0.05
     drop_gray: bool = True
 
 
@@ -115,29 +115,29 @@ def shard_folder(
         )
     if out.exists() and any(out.iterdir()):
         raise DataError(f"{str(out)!r} is not empty; delete it or choose another folder.")
-    found, classes = _find(source, options.val_share)
+    found, classes = _find(source, options.val_fraction)
     report = ShardReport({}, {}, 0, 0, [], classes, {})
-    known = KnownValues(cache_file(source, "checks"))
+    cache = ValueCache(cache_file(source, "checks"))
     for split in SPLITS:
         drop_gray = options.drop_gray and split == "train"
-        checked = check_images(found[split].sources, drop_gray=drop_gray, known=known)
+        checked = check_images(found[split].sources, drop_gray=drop_gray, cache=cache)
         report.gray += len(checked.gray)
         report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
-        usable = found[split].select(checked.rows)
-        if not len(usable):
-            raise DataError(f"no usable {split} image in {str(source)!r}: all are broken or gray.")
+        images = found[split].select(checked.rows)
+        if not len(images):
+            raise DataError(f"all {split} images in {str(source)!r} are broken or gray.")
         if split == "train":
-            usable = usable.select(torch.randperm(len(usable), generator=torch.Generator().manual_seed(0)))
-            names = (os.path.relpath(each.name, source) for each in usable.sources)
-            sizes = map(byte_count, usable.sources)
+            images = images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
+            names = (os.path.relpath(each.name, source) for each in images.sources)
+            sizes = map(byte_count, images.sources)
             report.digest = data_digest([f"{name}\0{size}" for name, size in zip(names, sizes, strict=True)])
         try:
             litdata.optimize(
-                fn=partial(_record, usable, str(source), options),
-                inputs=list(range(len(usable))),
+                fn=partial(_record, images, str(source), options),
+                inputs=list(range(len(images))),
                 output_dir=str(out / split),
                 chunk_size=options.chunk,
-                num_workers=min(workers or core_count(), len(usable)),
+                num_workers=min(workers or core_count(), len(images)),
                 keep_data_ordered=True,
                 reorder_files=False,
                 start_method="spawn",  # a fork can inherit locks held by threads of torch and Pillow
@@ -147,25 +147,25 @@ def shard_folder(
             reason = str(error).strip(" .\n").splitlines()[-1]
             raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
         chunks = json.loads((out / split / INDEX).read_text())["chunks"]
-        report.images[split], report.chunks[split] = len(usable), len(chunks)
+        report.images[split], report.chunks[split] = len(images), len(chunks)
         report.size += sum(chunk["chunk_bytes"] for chunk in chunks)
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
 
 
-def _find(source: Path, val_share: float) -> tuple[dict[str, ImageTable], list[str]]:
+def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
     """Return the images of both splits with the numbers of their classes, and the names of the classes."""
     if all((source / name).is_dir() for name in SPLITS):
         found = {name: find_sources(source / name) for name in SPLITS}
         roots = {name: source / name for name in SPLITS}
     else:
-        found = dict(zip(SPLITS, split_by_content(find_sources(source), val_share), strict=True))
+        found = dict(zip(SPLITS, split_by_content(find_sources(source), val_fraction), strict=True))
         roots = dict.fromkeys(SPLITS, source)
     for name, sources in found.items():
         if not sources:
             raise DataError(
-                f"no {name} image in {str(source)!r}; add train and val folders, or set --val-share."
+                f"no {name} image in {str(source)!r}; add train and val folders, or set --val-fraction."
             )
     names = {name: class_names(found[name], roots[name]) for name in SPLITS}
     classes = sorted({label for labels in names.values() for label in labels if label})
@@ -287,7 +287,7 @@ class ShardReader:
         path = self._folder / chunk["filename"]
         if self._remote is not None and not path.exists():
             if self._limit is not None:
-                _make_room(self._folder, self._limit - chunk["chunk_bytes"])
+                _evict_chunks(self._folder, self._limit - chunk["chunk_bytes"])
             _download(self._remote, self._folder, path.name)
         _require(path, chunk["chunk_bytes"])
         if self._open is None:
@@ -337,7 +337,7 @@ def _fetch(remote: str, name: str, file: Path) -> None:
         downloaders.get_downloader(remote, str(file.parent), []).download_file(f"{remote}/{name}", str(file))
         return
     downloader = downloaders.get_downloader(remote, str(file.parent), [], {"config": _s3_config()})
-    with file.open("wb") as target:  # by boto3: litdata's other way takes no http:// endpoint
+    with file.open("wb") as target:  # with boto3, because litdata's s5cmd rejects http:// endpoints
         downloader.download_fileobj(f"{remote}/{name}", target)
 
 
@@ -358,7 +358,7 @@ def s3_client() -> Any:
 def _s3_config() -> Any:
     """Return timeouts and retry limits; litdata's own configuration retries a thousand times."""
     return importlib.import_module("botocore.config").Config(
-        connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"max_attempts": 5, "mode": "standard"}
+        connect_timeout=_TIMEOUT, read_timeout=_TIMEOUT, retries={"max_attempts": 5, "mode": "standard"}
     )
 
 
@@ -370,7 +370,7 @@ def _require(path: Path, size: int) -> None:
         )
 
 
-def _make_room(folder: Path, limit: int) -> None:
+def _evict_chunks(folder: Path, limit: int) -> None:
     """Delete the oldest chunks until the remaining ones fit the limit in bytes."""
     chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in chunks)

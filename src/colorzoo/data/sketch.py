@@ -65,7 +65,7 @@ class SketchDataModule(FolderDataModule):
         kwargs: Arguments of `FolderDataModule`.
     """
 
-    predicted = "images"
+    originals_title = "images"
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class StreamingDataModule(ImageDataModule):
         ColorzooError: A number is out of range.
     """
 
-    predicted = "images of all splits"
+    originals_title = "images of all splits"
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import threading
 import warnings
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -40,8 +40,6 @@ Fact = tuple[Kind, str]
 
 NOT_READ = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".tga"})
 """Extensions of image formats that DataModules ignore."""
-NEAR_BITS = 3
-"""Largest Hamming distance between the 64-bit difference hashes of near duplicates."""
 TINY = 64
 """Images with a shorter side below this many pixels are tiny, because training would enlarge them."""
 STRIP = 5.0
@@ -151,7 +149,6 @@ class VerifyReport:
         other_files: Number of other files by extension.
         findings: All findings, sorted by file name.
         duplicates: Groups of images with identical bytes.
-        near_duplicates: Groups of different files that look alike, if requested.
     """
 
     root: str
@@ -164,7 +161,6 @@ class VerifyReport:
     other_files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     duplicates: list[list[str]] = field(default_factory=list)
-    near_duplicates: list[list[str]] = field(default_factory=list)
 
     @property
     def broken(self) -> bool:
@@ -184,7 +180,6 @@ def verify(
     root: Path,
     *,
     layout: str | None = None,
-    near: bool = False,
     threads: int | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> VerifyReport:
@@ -193,7 +188,6 @@ def verify(
     Args:
         root: Folder with images and tar shards.
         layout: Name of the layout; None detects it.
-        near: Also search for near duplicates.
         threads: Number of decoding threads; None is one per core.
         tick: Called after each image.
 
@@ -206,14 +200,12 @@ def verify(
     others: Counter[str] = Counter()
     sizes, names = array("q"), []
     by_content: dict[bytes, list[int]] = defaultdict(list)
-    hashes = array("Q")
     examined = bounded_map(_read_and_examine, _images(report, others), threads or core_count())
     for number, (path, length, found) in enumerate(examined):
         name = os.path.relpath(path, root)
         names.append(name)
         report.bytes += length
         by_content[found.digest].append(number)
-        hashes.append(found.difference_hash or 0)
         if (suffix := suffix_of(name)) in NOT_READ:
             report.findings.append(Finding(name, "not read", f"DataModules ignore {suffix} files"))
         report.findings.extend(Finding(name, kind, detail) for kind, detail in found.facts)
@@ -222,13 +214,10 @@ def verify(
         tick()
     report.images, report.other_files = len(names), dict(sorted(others.items()))
     report.width, report.height = _min_median_max(sizes[0::2]), _min_median_max(sizes[1::2])
-    same = [group for group in by_content.values() if len(group) > 1]
+    same = (group for group in by_content.values() if len(group) > 1)
     report.duplicates = [[names[number] for number in group] for group in same]
     if leaks := sum(_in_both_splits(group) for group in report.duplicates):
         report.layout.notes.append(f"{leaks} images are in train and in val: validation is not independent")
-    if near:
-        groups = near_groups(np.array(hashes, np.uint64), already=same)
-        report.near_duplicates = [[names[number] for number in group] for group in groups]
     return report
 
 
@@ -288,44 +277,6 @@ def _check_folder(root: Path) -> LayoutReport:
     return report
 
 
-def near_groups(
-    hashes: np.ndarray[Any, np.dtype[np.uint64]], already: Iterable[list[int]] = ()
-) -> list[list[int]]:
-    """Group difference hashes whose Hamming distance is at most `NEAR_BITS`.
-
-    Two such hashes share at least one of their four 16-bit parts, so only hashes with a common part are
-    compared.
-
-    Args:
-        hashes: ``(N,)``; 0 (broken or uniform) belongs to no group.
-        already: Groups of exact duplicates; only the first of each group is compared.
-    """
-    skip = {number for group in already for number in group[1:]}
-    parent = list(range(len(hashes)))  # a union-find forest
-    for part in range(4):
-        keys = (hashes >> np.uint64(16 * part)) & np.uint64(0xFFFF)
-        order = np.argsort(keys)
-        order = np.array([n for n in order.tolist() if hashes[n] and n not in skip], np.int64)
-        starts = np.flatnonzero(np.diff(keys[order], prepend=np.uint64(0x10000)))
-        for bucket in np.split(order, starts[1:]):
-            for place, number in enumerate(bucket.tolist()):
-                rest = bucket[place + 1 :]
-                different = (hashes[rest] ^ hashes[number]).view(np.uint8).reshape(-1, 8)
-                for other in rest[np.unpackbits(different, axis=1).sum(1) <= NEAR_BITS].tolist():
-                    parent[_find_root(parent, other)] = _find_root(parent, number)
-    groups = defaultdict(list)
-    for number in range(len(hashes)):
-        groups[_find_root(parent, number)].append(number)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _find_root(parent: list[int], number: int) -> int:
-    while parent[number] != number:
-        parent[number] = parent[parent[number]]
-        number = parent[number]
-    return number
-
-
 def _images(report: VerifyReport, others: Counter[str]) -> Iterator[StoredImage]:
     """Yield all images, including formats that DataModules ignore, and count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
@@ -363,14 +314,12 @@ class Examined:
         format: Pillow's name of the format; "" if unknown.
         facts: Pairs of kind and detail; a broken file has only the kind ``broken``.
         digest: Hash of the bytes.
-        difference_hash: 64-bit hash that is similar for similar images; None if broken.
     """
 
     size: tuple[int, int] | None
     format: str
     facts: tuple[Fact, ...]
     digest: bytes
-    difference_hash: int | None = None
 
 
 def examine(name: str, data: bytes) -> Examined:
@@ -395,11 +344,9 @@ def examine(name: str, data: bytes) -> Examined:
         return Examined(None, "", (("broken", "unknown image format"),), digest)
     except Exception as error:  # damaged files can raise any type of exception
         return Examined(None, "", (("broken", " ".join(str(error).split())),), digest)
-    turned = any(kind == "rotated" and "on its side" in detail for kind, detail in facts)
+    swaps_sides = any(kind == "rotated" and "on its side" in detail for kind, detail in facts)
     facts += _shape_facts(*size) + _color_facts(small)
-    gray = np.asarray(small.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    bits = np.packbits(gray[:, 1:] > gray[:, :-1]).tobytes()
-    return Examined(size[::-1] if turned else size, kind, tuple(facts), digest, int.from_bytes(bits, "big"))
+    return Examined(size[::-1] if swaps_sides else size, kind, tuple(facts), digest)
 
 
 def _read_and_examine(source: StoredImage) -> tuple[str, int, Examined]:

