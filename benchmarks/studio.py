@@ -1,4 +1,9 @@
-"""The drawing pad in a real browser: milliseconds to the first photo, and from pointer-up to new pixels."""
+"""The drawing pad in a real browser: milliseconds to the first photo, and from pointer-up to new pixels.
+
+The pad sets `performance.mark(name, {detail: {id}})` with the id of each `color` request: ``pad:input``
+(pointer or key event), ``pad:sent``, ``pad:received`` (with ``timing`` and ``quality``), ``pad:decoded`` and
+``pad:painted`` (animation frame after the canvas was updated).
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ JUDGED_MODELS = (  # what ships and colors a gray photo in a way of its own
     "gray",
     "truth",
 )
-AUTOMATIC_METRICS = ("psnr", "worse_than_gray", "ssim", "ab_rmse", "auc", "cf")
+AUTOMATIC_METRICS = ("psnr", "worse_than_gray", "ab_rmse", "auc", "cf")
 TABLES = (
     Table(
         "automatic",
@@ -92,7 +92,7 @@ TABLES = (
         "judge",
         JUDGED_MODELS,
         "automatic",
-        ("classification", "fid:efficientnet-lite0", "kid:efficientnet-lite0", "psnr", "cf"),
+        ("classification", "fid:efficientnet-lite0", "psnr", "cf"),
         "photos/val",
         sources="manifest.csv",
     ),
@@ -100,7 +100,7 @@ TABLES = (
         "references",
         ("colorzoo2026", "zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002"),
         "xu2020-exemplar",
-        ("psnr", "ssim", "histogram_intersection", "cf"),
+        ("psnr", "histogram_intersection", "cf"),
         ".",
         "exemplar/pairs.csv",
     ),
