@@ -32,7 +32,7 @@ from colorzoo.zoo.huang2022.hints import (
     resized,
     to_levels,
 )
-from colorzoo.zoo.huang2022.sampling import Draw, most_probable, regenerate, sample, windows
+from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
 from colorzoo.zoo.huang2022.task import (
     LPIPS,
     VQGANObjective,
@@ -56,10 +56,14 @@ from parity.pipelines.huang2022 import (
     join_sources,
     limited_size,
     network_input,
+    numbers_of,
     rectangle_cells,
+    regenerate,
+    relative,
     to_signed,
     validation_crop,
     whole_cells,
+    windows,
 )
 from pseudo_weights import pseudo_tensor
 
@@ -316,11 +320,11 @@ def second_pass(golden: Golden) -> None:
     meta, arrays = golden.meta, golden.arrays
     table = []
     for rows, columns, shape, patch, mask in meta["grids"]:
-        for window in windows((rows, columns), tuple(shape), tuple(patch), tuple(mask)):
-            relative, numbers = window.masked.within(window.seen), window.numbers()
-            areas = [vars(each).values() for each in (window.seen, relative, window.drawn)]
+        found = windows((rows, columns), tuple(shape), tuple(patch), tuple(mask))
+        for center, seen, masked, drawn in found:
+            numbers = numbers_of(drawn, seen)
             places = [numbers[0], numbers[-1], len(numbers)]
-            table.append([*window.center, *(value for area in areas for value in area), *places])
+            table.append([*center, *seen, *relative(masked, seen), *drawn, *places])
     equal(golden, "out_windows", table)
     network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
     drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")

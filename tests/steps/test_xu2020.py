@@ -78,7 +78,7 @@ def test_the_encoder_step_is_a_transfer_from_the_images_own_colors() -> None:
         automatic, _ = network.color(lightness, Points.none(lightness))
         wrong = 1.5 * draws[:, :1] * ab + 30 * (2 * draws[:, 1:3] - 1)  # paler or stronger, and shifted
         content = lab_to_rgb(torch.cat([lightness, torch.where(is_wrong, wrong, automatic)], dim=1))
-    made = network.transfer(content, network.adapt(network.encode_reference(batch["reference"])))
+    made = network.transfer(content, network.adapt(network.transfer.encode_reference(batch["reference"])))
     wanted = (made - batch["rgb"]).square().mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
@@ -102,9 +102,9 @@ def transferred_colors(network: Any, batch: Any, lightness: Tensor) -> tuple[Ten
     foreign = lab_to_rgb(torch.cat([lab[:, :1], turned], dim=1))
     mixes, share = uniform(batch, "mixture", 2).split(1, dim=1)
     share = torch.where(mixes < 0.5, share, (share < 0.5).float())
-    look = share[..., None] * network.encode_reference(own) + (1 - share)[
+    look = share[..., None] * network.transfer.encode_reference(own) + (1 - share)[
         ..., None
-    ] * network.encode_reference(foreign)
+    ] * network.transfer.encode_reference(foreign)
     automatic, _ = network.color(lightness, Points.none(lightness))
     content = lab_to_rgb(torch.cat([lightness, automatic], dim=1))
     return rgb_to_lab(network.transfer(content, network.adapt(look)).clamp(0, 1))[:, 1:], share

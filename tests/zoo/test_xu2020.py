@@ -13,7 +13,6 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.inference.references import mix
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.training.command import start_from
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
@@ -21,8 +20,7 @@ from colorzoo.weights.load import save_weights
 from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.network import sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020
-from colorzoo.zoo.xu2020.tiles import encode_in_tiles, transfer_in_tiles
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_embedding
+from colorzoo.zoo.xu2020.transfer import adain, inside_labels
 
 TINY = {"width": 0.125, "color_width": 0.125}
 
@@ -72,31 +70,6 @@ def test_grid_hints_are_the_means_of_centered_patches(size: tuple[int, int]) -> 
     where = points.mask.bool().expand_as(ab)
     side = max(1, round(5 * min(size) / 256))
     assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
-
-
-def test_tiles_answer_what_the_whole_image_does(narrow, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, transfer = narrow.model.network, narrow.model.network.transfer
-    content, style = sample_image((200, 264)), sample_image((168, 304), seed=1)
-    with torch.inference_mode():
-        look = transfer.encode_reference(style)
-        torch.testing.assert_close(encode_in_tiles(transfer, style, 128), look, atol=1e-5, rtol=0)
-        for sets in (PLACE_SETS, ("decoder",)):
-            targets = transfer.split_embedding(look)
-            whole = transfer(content, match_embedding(targets, sets, 0.9))
-            tiled = transfer_in_tiles(transfer, content, targets, sets, 0.9, side=64)
-            torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=0)
-        given = sample_input("gray", (40, 48)), torch.zeros(1, 2, 40, 48), look, 0.9
-        whole, used = network.transferred(*given), []
-        monkeypatch.setattr("colorzoo.zoo.xu2020.tiles.TILED_ABOVE", 40 * 48)
-        monkeypatch.setattr(
-            "colorzoo.zoo.xu2020.network.transfer_in_tiles",
-            lambda *words: used.append(words) or transfer_in_tiles(*words),
-        )
-        network.transferred(*given)
-        assert not used  # an image of just the limit needs no tiles
-        monkeypatch.setattr("colorzoo.zoo.xu2020.tiles.TILED_ABOVE", 40 * 48 - 1)
-        torch.testing.assert_close(network.transferred(*given), whole, atol=1e-3, rtol=0)
-        assert len(used) == 1
 
 
 def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None:

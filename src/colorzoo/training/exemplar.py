@@ -111,7 +111,11 @@ class SelfReferenced:
         """Make the reference of a setting."""
         if setting == "automatic":
             return Guidance()
-        return Guidance(exemplar=Exemplar(_made_reference(lab_to_rgb(lab), seeds)))
+        return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
+
+    def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
+        """Return the references made from images ``(B, 3, H, W)``; by default cropped and half mirrored."""
+        return _made_reference(rgb, seeds)
 
 
 class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction]):

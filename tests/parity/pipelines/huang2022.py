@@ -17,6 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.zoo.huang2022.hints import Cell, CellColor, Color, resized
+from colorzoo.zoo.huang2022.sampling import Draw, sample
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 from colorzoo.zoo.huang2022.vqgan import CELL
 
 Pixels = NDArray[np.uint8]
@@ -174,3 +176,61 @@ def join_sources(found: Iterable[CellColor]) -> list[CellColor]:
 
 def _inside(one: Rectangle, other: Rectangle) -> bool:
     return one[0] >= other[0] and one[1] >= other[1] and one[2] <= other[2] and one[3] <= other[3]
+
+
+Area = tuple[int, int, int, int]
+"""First row, first column, row after the last and column after the last."""
+
+
+def windows(cells: Size, shape: Size, patch: Size, mask: Size) -> Iterator[tuple[Size, Area, Area, Area]]:
+    """Yield center, read area, masked area and sampled area of the windows of the authors' second pass."""
+    for row in range(patch[0] // 2, patch[0] * -(-cells[0] // patch[0]), patch[0]):
+        for column in range(patch[1] // 2, patch[1] * -(-cells[1] // patch[1]), patch[1]):
+            center = (row, column)
+            top, left = (
+                min(max(middle - side // 2, 0), length - side)
+                for middle, side, length in zip(center, shape, cells, strict=True)
+            )
+            seen = (top, left, top + shape[0], left + shape[1])
+            yield center, seen, _around(center, mask, cells), _around(center, patch, cells)
+
+
+def relative(area: Area, other: Area) -> Area:
+    """Return an area relative to the corner of another area."""
+    return area[0] - other[0], area[1] - other[1], area[2] - other[0], area[3] - other[1]
+
+
+def numbers_of(drawn: Area, seen: Area) -> list[int]:
+    """Return row-major indices of the sampled cells within the read area."""
+    top, left, bottom, right = relative(drawn, seen)
+    return [row * (seen[3] - seen[1]) + column for row in range(top, bottom) for column in range(left, right)]
+
+
+def regenerate(
+    transformer: HybridTransformer,
+    gray: Tensor,
+    codes: Tensor,
+    draw: Draw,
+    shape: Size,
+    patch: Size,
+    mask: Size,
+) -> Tensor:
+    """Sample the codes of a grid again, window by window; later windows read earlier results."""
+    codes = codes.clone()
+    for _, seen, masked, drawn in windows((codes.shape[0], codes.shape[1]), shape, patch, mask):
+        read = _cut(codes, seen).clone()
+        _cut(read, relative(masked, seen)).fill_(transformer.mask_token)
+        features = _cut(gray, seen).flatten(2).mT
+        found = sample(transformer, features, read, numbers_of(drawn, seen), Hints.none(codes.device), draw)
+        _cut(codes, drawn).copy_(_cut(found, relative(drawn, seen)))
+    return codes
+
+
+def _around(center: Size, size: Size, cells: Size) -> Area:
+    starts = [middle - side // 2 for middle, side in zip(center, size, strict=True)]
+    ends = [min(start + side, length) for start, side, length in zip(starts, size, cells, strict=True)]
+    return max(starts[0], 0), max(starts[1], 0), ends[0], ends[1]
+
+
+def _cut(maps: Tensor, area: Area) -> Tensor:
+    return maps[..., area[0] : area[2], area[1] : area[3]]

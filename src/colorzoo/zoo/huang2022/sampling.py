@@ -2,15 +2,11 @@
 
 Gumbel noise samples from a distribution: the largest sum of logit and noise wins. A small error of the logits
 rarely changes the sample, and the margin shows when it could.
-
-`regenerate` is the authors' second pass for larger images, which their demo disables: windows of the
-transformer's size sample their centers again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -217,125 +213,3 @@ def _neighbors(cell: int, rows: int, columns: int) -> list[int]:
         for c in range(max(0, column - _REACH), min(columns, column + _REACH + 1))
         if (r, c) != (row, column)
     ]
-
-
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Area:
-    """Rectangle of cells.
-
-    Attributes:
-        top: First row.
-        left: First column.
-        bottom: Row after the last row.
-        right: Column after the last column.
-    """
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    def within(self, other: Area) -> Area:
-        """Return this rectangle relative to the corner of another rectangle."""
-        top, left = other.top, other.left
-        return Area(self.top - top, self.left - left, self.bottom - top, self.right - left)
-
-    def of(self, cells: Tensor) -> Tensor:
-        """Crop ``(..., rows, columns)`` to this rectangle."""
-        return cells[..., self.top : self.bottom, self.left : self.right]
-
-
-@dataclass(frozen=True)
-class Window:
-    """Window of the second pass.
-
-    Attributes:
-        center: Row and column.
-        seen: Cells that the transformer reads.
-        masked: Cells whose codes are masked.
-        drawn: Cells whose codes are sampled.
-    """
-
-    center: Size
-    seen: Area
-    masked: Area
-    drawn: Area
-
-    def numbers(self) -> list[int]:
-        """Return row-major indices of the sampled cells within ``seen``."""
-        inside, columns = self.drawn.within(self.seen), self.seen.right - self.seen.left
-        return [
-            row * columns + column
-            for row in range(inside.top, inside.bottom)
-            for column in range(inside.left, inside.right)
-        ]
-
-
-def windows(cells: Size, shape: Size, patch: Size, mask: Size) -> Iterator[Window]:
-    """Yield the windows of a cell grid in row-major order.
-
-    Args:
-        cells: Rows and columns of the grid, at least ``shape``.
-        shape: Rows and columns that the transformer reads.
-        patch: Rows and columns of the sampled cells, also the stride of the windows.
-        mask: Rows and columns of the masked cells.
-    """
-    for row in _centers(cells[0], patch[0]):
-        for column in _centers(cells[1], patch[1]):
-            center = (row, column)
-            seen = [
-                min(max(middle - side // 2, 0), length - side)
-                for middle, side, length in zip(center, shape, cells, strict=True)
-            ]
-            yield Window(
-                center,
-                Area(seen[0], seen[1], seen[0] + shape[0], seen[1] + shape[1]),
-                _around(center, mask, cells),
-                _around(center, patch, cells),
-            )
-
-
-def regenerate(
-    transformer: HybridTransformer,
-    gray: Tensor,
-    codes: Tensor,
-    draw: Draw,
-    shape: Size,
-    patch: Size,
-    mask: Size,
-) -> Tensor:
-    """Sample the codes of a whole grid again, window by window; later windows read earlier results.
-
-    Args:
-        transformer: Transformer.
-        gray: Gray features ``(1, G, rows, columns)``.
-        codes: ``(rows, columns)``, codes of a colored image.
-        draw: See `sample`; steps are counted within a window.
-        shape: See `windows`.
-        patch: See `windows`.
-        mask: See `windows`.
-    """
-    codes = codes.clone()
-    for window in windows((codes.shape[0], codes.shape[1]), shape, patch, mask):
-        seen = window.seen.of(codes).clone()
-        window.masked.within(window.seen).of(seen).fill_(transformer.mask_token)
-        features = window.seen.of(gray).flatten(2).mT
-        found = sample(transformer, features, seen, window.numbers(), Hints.none(codes.device), draw)
-        window.drawn.of(codes).copy_(window.drawn.within(window.seen).of(found))
-    return codes
-
-
-def _centers(length: int, patch: int) -> list[int]:
-    return [patch // 2 + index * patch for index in range(-(-length // patch))]
-
-
-def _around(center: Size, size: Size, cells: Size) -> Area:
-    """Return a rectangle around a cell, clipped to the grid."""
-    starts = [middle - side // 2 for middle, side in zip(center, size, strict=True)]
-    ends = [start + side for start, side in zip(starts, size, strict=True)]
-    top, left = (max(start, 0) for start in starts)
-    bottom, right = (min(end, length) for end, length in zip(ends, cells, strict=True))
-    return Area(top, left, bottom, right)

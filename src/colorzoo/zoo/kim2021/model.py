@@ -87,15 +87,8 @@ class EdgeAwareColorization(ColoringModel):
                 f"backbone must be a model with hooks, before_hooks and after_hooks "
                 f"(colorzoo.capabilities.HookedModel), got {backbone!r}."
             )
-        network = EdgeNetwork(
-            held.hooks,
-            architecture.hidden,
-            read_lightness=extensions.read_lightness,
-            reach=extensions.reach,
-            propagation=extensions.propagation,
-        )
         super().__init__(
-            network,
+            EdgeNetwork(held.hooks, architecture.hidden, extensions),
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_hparams=backbone_hparams,

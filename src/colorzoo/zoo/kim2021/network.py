@@ -199,25 +199,14 @@ class EdgeNetwork(nn.Module):
     Args:
         hooks: Feature hooks of the backbone.
         hidden: Hidden channels of each branch, or one number for all branches.
-        read_lightness: Whether the branches read lightness.
-        reach: Distance in pixels from a scribble within which maps change, with a smooth falloff; None has no
-            limit.
-        propagation: Radius in pixels of a final `Propagation`; 0 disables it.
+        extensions: Additions to the paper.
     """
 
-    def __init__(
-        self,
-        hooks: Sequence[FeatureHook],
-        hidden: Sequence[int],
-        *,
-        read_lightness: bool,
-        reach: int | None,
-        propagation: int,
-    ) -> None:
+    def __init__(self, hooks: Sequence[FeatureHook], hidden: Sequence[int], extensions: Extensions) -> None:
         super().__init__()
         self.strides = tuple(hook.stride for hook in hooks)
-        self.read_lightness, self.reach = read_lightness, reach
-        self.propagation = Propagation(propagation) if propagation else None
+        self.read_lightness, self.reach = extensions.read_lightness, extensions.reach
+        self.propagation = Propagation(extensions.propagation) if extensions.propagation else None
         widths = [hidden[0]] * len(hooks) if len(hidden) == 1 else hidden
         if len(widths) != len(hooks):
             raise ColorzooError(
@@ -226,7 +215,7 @@ class EdgeNetwork(nn.Module):
             )
         pairs = zip(hooks, widths, strict=True)
         self.branches = nn.ModuleList(
-            HookBranch(hook, width, 2 if read_lightness else 1) for hook, width in pairs
+            HookBranch(hook, width, 2 if self.read_lightness else 1) for hook, width in pairs
         )
 
     def near(self, scribbles: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ https://arxiv.org/abs/1603.06668
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,14 +18,13 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Fraction, Positive, Width, settings_of
+from colorzoo.settings import settings_of
 from colorzoo.zoo.larsson2016.network import (
     BINS,
     QUARTER,
     STRIDE,
-    ChromaRule,
+    Architecture,
     Histograms,
-    HueRule,
     HypercolumnNetwork,
     chroma_of,
     enlarge,
@@ -38,32 +36,6 @@ from colorzoo.zoo.larsson2016.network import (
 from colorzoo.zoo.larsson2016.published import convert_published
 
 _MARGIN = 6  # minimum zero padding in pixels; the outermost histograms do not sum to 1
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Settings of the network and of the histogram decoding.
-
-    Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
-        normalization: Use BatchNorm after every layer of the trunk, as in training; the released network has
-            none.
-        dropout: Dropout probability after the last layers.
-        chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
-            quartile).
-        hue: Decoding rule of the hue: ``expectation``, ``median``, ``mode``, or ``expectation-cf``, which
-            reduces the chroma where the hue is uncertain.
-        boost: Factor on the saturation.
-    """
-
-    width: Width = 1.0
-    mean: Fraction = 0.0
-    normalization: bool = False
-    dropout: Fraction = 0.5
-    chroma: ChromaRule = "median"
-    hue: HueRule = "expectation-cf"
-    boost: Positive = 1.0
 
 
 class HypercolumnColorization(ColoringModel):
@@ -88,13 +60,7 @@ class HypercolumnColorization(ColoringModel):
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
-        network = HypercolumnNetwork(
-            architecture.width,
-            mean=architecture.mean,
-            normalization=architecture.normalization,
-            dropout=architecture.dropout,
-        )
-        super().__init__(network, architecture=architecture)
+        super().__init__(HypercolumnNetwork(architecture), architecture=architecture)
         if architecture.normalization:  # batch statistics lose accuracy in channels_last
             self.network.to(memory_format=torch.contiguous_format)
 

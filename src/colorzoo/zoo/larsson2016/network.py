@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.running_norm import RunningNorm
+from colorzoo.settings import Fraction, Positive, Width
 
 BINS = 32
 """Number of bins of the hue histogram and of the chroma histogram."""
@@ -210,37 +212,52 @@ class Histograms(NamedTuple):
     chroma: Tensor
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network and of the histogram decoding.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
+        normalization: Use BatchNorm after every layer of the trunk, as in training; the released network has
+            none.
+        dropout: Dropout probability after the last layers.
+        chroma: Decoding rule of the chroma: ``median``, ``expectation``, ``mode`` or ``q75`` (third
+            quartile).
+        hue: Decoding rule of the hue: ``expectation``, ``median``, ``mode``, or ``expectation-cf``, which
+            reduces the chroma where the hue is uncertain.
+        boost: Factor on the saturation.
+    """
+
+    width: Width = 1.0
+    mean: Fraction = 0.0
+    normalization: bool = False
+    dropout: Fraction = 0.5
+    chroma: ChromaRule = "median"
+    hue: HueRule = "expectation-cf"
+    boost: Positive = 1.0
+
+
 class HypercolumnNetwork(nn.Module):
     """Fully convolutional VGG-16 with a head on the hypercolumn of all layers.
 
     Args:
-        width: Multiplier of every channel count except the bins; 1.0 is the published network.
-        mean: Gray level subtracted from the input.
-        normalization: Use BatchNorm after every layer of the trunk, as in training. The released network has
-            it folded into the convolutions.
-        dropout: Dropout probability after the last two layers of the trunk and in the head.
+        architecture: Settings of the network; the width does not apply to the bins.
     """
 
-    def __init__(
-        self,
-        width: float,
-        *,
-        mean: float = 0.0,
-        normalization: bool = False,
-        dropout: float = 0.5,
-    ) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.mean, self.dropout = mean, dropout
+        self.mean, self.dropout, width = architecture.mean, architecture.dropout, architecture.width
         self.trunk = nn.ModuleDict()
         fan_in, self.channels = 1, [1]
         for name, base in (layer for block in BLOCKS for layer in block):
             fan_out, kernel = max(1, round(base * width)), _KERNELS.get(name, 3)
             layers = OrderedDict[str, nn.Module](conv=nn.Conv2d(fan_in, fan_out, kernel, padding=kernel // 2))
-            if normalization:
+            if architecture.normalization:
                 layers["norm"] = RunningNorm(fan_out)
             layers["relu"] = nn.ReLU(inplace=True)
             if name in _KERNELS:
-                layers["dropout"] = nn.Dropout(dropout)
+                layers["dropout"] = nn.Dropout(self.dropout)
             self.trunk[name] = nn.Sequential(layers)
             self.channels.append(fan_out)
             fan_in = fan_out

@@ -20,8 +20,16 @@ from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
-from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import BINS, STRIDE, Histograms, bins_of, hue_and_chroma, sample
+from colorzoo.zoo.larsson2016.model import HypercolumnColorization
+from colorzoo.zoo.larsson2016.network import (
+    BINS,
+    STRIDE,
+    Architecture,
+    Histograms,
+    bins_of,
+    hue_and_chroma,
+    sample,
+)
 
 _THIRD = 0.33333  # value of the authors' file
 

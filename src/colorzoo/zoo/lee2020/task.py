@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_loss, weighted_sum
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork
@@ -25,6 +23,7 @@ from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, s
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
+from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import frozen_vgg
@@ -85,7 +84,7 @@ class MadeReference(NamedTuple):
     present: Tensor
 
 
-class Lee2020(DiscriminatorFirst[RgbPrediction]):
+class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
     """Lightning module of `ReferencePainter`.
 
     Args:
@@ -189,15 +188,9 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         real = least_squares_loss(self._scores(sketch, generated.extras["target"]))
         return real, self._scores(sketch, generated.rgb.detach()).square().mean()
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and a reference generated from the image."""
-        return ("automatic", "self")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Generate the reference of a setting."""
-        if setting == "automatic":
-            return Guidance()
-        return Guidance(exemplar=Exemplar(make_reference(lab_to_rgb(lab), seeds, 0.0).reference))
+    def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
+        """Return warped copies of the images, without changed colors."""
+        return make_reference(rgb, seeds, 0.0).reference
 
     def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * rgb - 1, 2 * sketch - 1], dim=1))

@@ -8,12 +8,9 @@ from typing import Unpack
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch
-from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat
+from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import require_frozen
@@ -32,7 +29,7 @@ class Objective:
     feature_weight: NonNegativeFloat = 1.0
 
 
-class Li2018(SingleOptimizerModule):
+class Li2018(SelfReferenced, SingleOptimizerModule):
     """Lightning module of `ClosedFormStylization`; trains its four decoders over frozen encoders.
 
     Args:
@@ -80,10 +77,5 @@ class Li2018(SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only setting: a reference generated from the image itself."""
+        """Return the only setting: a reference made from the image itself."""
         return ("self",)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Generate the reference."""
-        made = crop_flip_reference(lab_to_rgb(lab), image_generators(seeds, "referen"))
-        return Guidance(exemplar=Exemplar(made))

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
-from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import with_weighted_gradient
 from colorzoo.settings import Fraction
+from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
@@ -41,7 +41,7 @@ class Objective:
     uniform: Fraction = 0.5
 
 
-class Xiao2020(SingleOptimizerModule):
+class Xiao2020(SelfReferenced, SingleOptimizerModule):
     """Lightning module of `PyramidColorization`.
 
     Args:
@@ -141,10 +141,6 @@ class Xiao2020(SingleOptimizerModule):
         colorful = (ab.abs() > _GRAY_BELOW).flatten(1).any(dim=1)
         return self.class_weights[codes.argmax(dim=1)] * colorful[:, None, None]
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and the image itself as reference."""
-        return ("automatic", "self")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Generate the reference of a setting."""
-        return Guidance() if setting == "automatic" else Guidance(exemplar=Exemplar(lab_to_rgb(lab)))
+    def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
+        """Return the images, whose histograms are the references."""
+        return rgb

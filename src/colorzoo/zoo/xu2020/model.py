@@ -59,7 +59,7 @@ class StylizationColorization(ColoringModel):
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the moments ``(B, 2, C)`` of references ``(B, 3, H, W)``: means and standard deviations."""
-        return self.network.encode_reference(rgb)
+        return self.network.transfer.encode_reference(rgb)
 
     def reference_key(self) -> str:
         """Return a hash of the weights on which the moments depend."""

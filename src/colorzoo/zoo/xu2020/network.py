@@ -15,7 +15,6 @@ from colorzoo.networks.hint_unet import HintUNet, PointNetwork
 from colorzoo.randomness import Generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width
 from colorzoo.simulation.points import simulate_points
-from colorzoo.zoo.xu2020.tiles import encode_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
     Adapt,
@@ -157,16 +156,8 @@ class ExemplarNetwork(nn.Module):
     ) -> Tensor:
         """Return the ab ``(B, 2, H, W)`` of a colorized image after the transfer (T_ab)."""
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
-        if too_large(content):
-            targets = self.transfer.split_embedding(embedding)
-            rgb = transfer_in_tiles(self.transfer, content, targets, self.architecture.places, alpha)
-        else:
-            rgb = self.transfer(content, self.adapt(embedding, alpha))
+        rgb = self.transfer(content, self.adapt(embedding, alpha))
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
-
-    def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the moments of references ``(B, 3, H, W)``; large images are processed in tiles."""
-        return encode_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.encode_reference(rgb)
 
     def adapt(self, embedding: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
         """Return a function that matches moments at the active layers."""

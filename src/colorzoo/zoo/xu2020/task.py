@@ -205,7 +205,7 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
     """Return the squared error after a transfer from a crop of the same image (stage ``encoder``)."""
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
-    embedding = network.encode_reference(reference_of(batch))
+    embedding = network.transfer.encode_reference(reference_of(batch))
     with torch.no_grad():
         automatic, _ = network.color(lab[:, :1], Points.none(lab))
         content = lab_to_rgb(torch.cat([lab[:, :1], _contents(automatic, lab[:, 1:], batch)], dim=1))
@@ -240,8 +240,8 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
     """Transfer colors from a related, an unrelated or a mixed reference."""
     reference = reference_of(batch)
     own, foreign = (
-        network.encode_reference(reference),
-        network.encode_reference(foreign_references(reference, batch["seed"])),
+        network.transfer.encode_reference(reference),
+        network.transfer.encode_reference(foreign_references(reference, batch["seed"])),
     )
     draws = draw_uniform(image_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
     part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]

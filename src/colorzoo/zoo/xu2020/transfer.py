@@ -84,18 +84,15 @@ def _moments_on_cpu(maps: Tensor) -> Moments:
     return Moments(mean[:, :, None, None], std[:, :, None, None])
 
 
-def match_moments(
-    content: Tensor, style: Moments, alpha: Tensor | float = 1.0, own: Moments | None = None
-) -> Tensor:
+def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) -> Tensor:
     """Match the moments of a content map to style moments, per batch item.
 
     Args:
         content: ``(B, C, H, W)``.
         style: Moments of ``B`` items.
         alpha: Interpolation between the content (0) and the style (1); a number or ``(B, 1, 1, 1)``.
-        own: Moments of the content if it is a tile of a larger map; computed by default.
     """
-    own = moments(content) if own is None else own
+    own = moments(content)
     scale = alpha * style.std / own.std + (1 - alpha)
     middle = alpha * style.mean + (1 - alpha) * own.mean
     if content.dtype != torch.float32:  # one fused operation in the precision of the map
@@ -199,17 +196,16 @@ class Encoder(nn.Module):
         assert self.conv0.bias is not None
         self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
-    def forward(self, rgb: Tensor, adapt: Adapt, levels: int = len(LEVELS)) -> EncoderMaps:
+    def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
         """Encode ``(B, 3, H, W)``; each level continues with the map that ``adapt`` returned.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
             adapt: Function that replaces the maps.
-            levels: Number of levels; with fewer levels ``bottom`` is the first map of the next level.
         """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
         pools, maps = [], []
-        for level in LEVELS[:levels]:
+        for level in LEVELS:
             for name in _BEFORE_POOL[level]:
                 x = F.relu(self.get_submodule(name)(x))
             maps.append(x)
@@ -239,16 +235,15 @@ class Decoder(nn.Module):
         """Return unclipped RGB ``(B, 3, H, W)``."""
         return self.conv1_1(self.body(encoded, adapt))
 
-    def body(self, encoded: EncoderMaps, adapt: Adapt, levels: int = len(LEVELS)) -> Tensor:
-        """Return the features before the last convolution, ``(B, 64w, H, W)`` after all levels.
+    def body(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
+        """Return the features before the last convolution, ``(B, 64w, H, W)``.
 
         Args:
             encoded: Output of the encoder.
             adapt: Function that replaces the maps.
-            levels: Number of levels.
         """
         x = adapt(BOTTOM, encoded.bottom)
-        for level in LEVELS[::-1][:levels]:
+        for level in LEVELS[::-1]:
             x = _join(F.relu(self.get_submodule(f"conv{level + 1}_1")(x)), encoded, level - 1)
             for name in _AFTER_JOIN[level]:
                 x = F.relu(self.get_submodule(name)(x))

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
-from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat
+from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
@@ -38,7 +38,7 @@ class Objective:
     perceptual_weight: NonNegativeFloat = 0.1
 
 
-class Zhao2021(SingleOptimizerModule):
+class Zhao2021(SelfReferenced, SingleOptimizerModule):
     """Lightning module of `Color2Embed`.
 
     Attributes:
@@ -118,15 +118,9 @@ class Zhao2021(SingleOptimizerModule):
             wanted = network(true)
         return feature_distance(network(colored), wanted)
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and a reference generated from the image."""
-        return "automatic", "self"
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Generate the reference of a setting, as in training."""
-        if setting == "automatic":
-            return Guidance()
-        return Guidance(exemplar=Exemplar(made_reference(lab_to_rgb(lab), seeds)))
+    def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
+        """Return the references of training."""
+        return made_reference(rgb, seeds)
 
 
 def reference_of(batch: Batch) -> Tensor:
