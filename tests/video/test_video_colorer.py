@@ -20,7 +20,7 @@ from tiny_model import gray_image, tiny_model, tiny_painter
 LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
 
 
-def frame(number: int, state: Any = "whole") -> VideoFrame:
+def frame(number: int, state: Any = "intact") -> VideoFrame:
     return VideoFrame(number, str(number), None, state)
 
 
@@ -30,7 +30,7 @@ def colored(seed: int, width: int = 48) -> RasterImage:
 
 
 class FramesModel:
-    """Stands in for a model that colors frames: says what it was given as ab."""
+    """Stub of a model for frames whose ab encodes its arguments."""
 
     def color_frames(self, frames: Any, exemplar: Exemplar, previous: Any = None) -> Any:
         before = 0.0 if previous is None else float(previous[:, 1:].mean())
@@ -107,21 +107,25 @@ def test_a_key_frame_of_another_shape_is_only_a_reference() -> None:
     assert "another shape" in next(iter(colorer.notes))
 
 
-@pytest.mark.parametrize(("width", "is_key"), [(305, True), (295, True), (308, False), (292, False)])
-def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_key: bool) -> None:
-    image = RasterImage(np.full((200, width, 3), (200, 100, 50), np.uint8))
-    assert frames_colorer({0: image}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
+def test_aspect_ratio_of_a_key_frame_may_differ_by_two_percent() -> None:
+    for width, is_key in ((305, True), (292, False)):
+        image = RasterImage(np.full((200, width, 3), (200, 100, 50), np.uint8))
+        assert frames_colorer({0: image}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
 
 
-def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
+def test_uncertainty_of_a_shot_is_the_mean_over_its_frames() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu", size=32)
-    colorer, silent, doubts = FrameColorer(colorizer, predicts_uncertainty=True), FrameColorer(colorizer), []
+    colorer, silent, uncertainties = (
+        FrameColorer(colorizer, predicts_uncertainty=True),
+        FrameColorer(colorizer),
+        [],
+    )
     for number, light in enumerate((LIGHTNESS, 0.6 * LIGHTNESS)):
         for each in (colorer, silent):
             each.color(frame(number), light)
         task = colorizer.prepare_part(Part(light, (48, 32), is_frame=True), Recipe())
-        doubts.append(mean_uncertainty(colorize(task)))
-    assert (colorer.uncertainty, silent.uncertainty) == (round(sum(doubts) / 2, 1), None)
+        uncertainties.append(mean_uncertainty(colorize(task)))
+    assert (colorer.uncertainty, silent.uncertainty) == (round(sum(uncertainties) / 2, 1), None)
     colorer.start_shot()
     assert colorer.uncertainty is None
 

@@ -1,4 +1,4 @@
-"""Everything but the colors of a video file stays unchanged."""
+"""Properties of a video file other than its colors are unchanged."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ from colorzoo.image_io.provenance import ImageProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
-from colorzoo.video.whole import missing_bytes
+from colorzoo.video.truncation import missing_bytes
 from inference.test_tilt import mask_of
 from tiny_video import (
     StubColorer,
@@ -35,7 +35,7 @@ def convert(
     return color_video(video, colorer or StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
 
 
-@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
 def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> None:
     pts = np.cumsum([0, 512, 700, 300, 512, 2048, 128, 512, 512, 900, 512, 512]).tolist()
     source = write_video(tmp_path / f"in{extension}", SCENES, pts=pts)
@@ -119,7 +119,14 @@ def test_depth_tags_and_every_lightness_sample_stay(
 
 
 @pytest.mark.parametrize(
-    "pixels", ["gray", "ya8", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p10le", "yuv420p12le"]
+    "pixels",
+    [
+        *("gray16le", "bgr0", "yuva420p", "yuv420p12le"),
+        *(
+            pytest.param(name, marks=pytest.mark.nightly)
+            for name in ("gray", "ya8", "gray10le", "yuv420p10le")
+        ),
+    ],
 )
 def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
@@ -159,26 +166,26 @@ def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("codec", "extension", "most", "told"),
+    ("codec", "extension", "options"),
     [
-        ("h264", ".mp4", 0.4, [b"crf=16.0", b"subme=1 ", b"bframes=0"]),
-        ("hevc", ".mkv", 0.4, [b"crf=18.0", b"bframes=0"]),
-        ("vp9", ".webm", 0.4, []),
+        ("h264", ".mp4", [b"crf=16.0", b"subme=1 ", b"bframes=0"]),
+        pytest.param("hevc", ".mkv", [b"crf=18.0", b"bframes=0"], marks=pytest.mark.nightly),
+        pytest.param("vp9", ".webm", [], marks=pytest.mark.nightly),
     ],
 )
-def test_the_lightness_is_kept_to_less_than_half_a_level(
-    tmp_path: Path, codec: str, extension: str, most: float, told: list[bytes]
+def test_lightness_error_is_below_half_a_level(
+    tmp_path: Path, codec: str, extension: str, options: list[bytes]
 ) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES, codec="ffv1")
     out = tmp_path / f"out{extension}"
     convert(source, out, StubColorer(0), codec)
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
-    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < most
-    assert all(word in out.read_bytes() for word in told)  # as the encoders write them into the stream
+    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < 0.4
+    assert all(word in out.read_bytes() for word in options)  # as the encoders write them into the stream
 
 
-@pytest.mark.parametrize("size", [(45, 63), (45, 64), (48, 63)])
-def test_odd_sides_stay(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_odd_sides_stay(tmp_path: Path) -> None:
+    size = (45, 63)
     source = write_video(tmp_path / "in.mkv", [s[: size[0], : size[1]] for s in SCENES[:2]], codec="ffv1")
     out = tmp_path / "out.mp4"
     convert(source, out, StubColorer(20))
@@ -201,8 +208,8 @@ def test_colors_are_encoded_correctly(tmp_path: Path) -> None:
     assert (lab[1:] - 25).abs().max() < 1.5
 
 
-@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv", ".webm"])
-def test_a_result_tells_its_source_type(tmp_path: Path, extension: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_results_contain_their_source_type(tmp_path: Path, extension: str) -> None:
     source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
     origin = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
@@ -221,7 +228,7 @@ def garbage(at: int):
     return lambda number, content: b"\0\0\0\1" + bytes(range(7, 67)) if number == at else content
 
 
-@pytest.mark.parametrize("at", [4, 0, 11])
+@pytest.mark.parametrize("at", [4, 0])
 def test_an_undecodable_packet_is_reported_and_replaced(tmp_path: Path, at: int) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
     out, colorer = tmp_path / "out.mkv", StubColorer()
@@ -231,7 +238,7 @@ def test_an_undecodable_packet_is_reported_and_replaced(tmp_path: Path, at: int)
     assert colorer.seen[at][1] == "missing"
     assert at > 0 or (lightness_planes(out)[0] // 2 == 64).all()  # gray
     lost = range(6) if at == 0 else [at]  # without its key frame nothing can be decoded up to the next one
-    assert [number for number, state, _ in colorer.seen if state != "whole"] == [*lost]
+    assert [number for number, state, _ in colorer.seen if state != "intact"] == [*lost]
     assert f"0:00:00.{at * 40:03}" in video.issues.broken
     assert "broken frame" in video.issues.lines()[0]
 
@@ -244,7 +251,7 @@ def test_a_damaged_frame_is_reported_and_kept(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", [np.roll(noise, n, axis=1) for n in range(6)], spoil=torn)
     out, colorer = tmp_path / "out.mkv", StubColorer()
     assert convert(source, out, colorer).frames == 6
-    assert [state for _, state, _ in colorer.seen] == ["whole"] * 3 + ["damaged"] + ["whole"] * 2
+    assert [state for _, state, _ in colorer.seen] == ["intact"] * 3 + ["damaged"] + ["intact"] * 2
 
 
 def test_an_interrupted_join_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_a_broken_image_is_reported_and_replaced(tmp_path: Path, broken: int) ->
     (source / f"f{broken:03d}.png").write_bytes(b"no image")
     folder, result = color(source, out, colorer)
     assert folder.issues.broken == [f"f{broken:03d}.png"]
-    assert all(state == "whole" for number, state, _ in colorer.seen if number)  # others take their colors
+    assert all(state == "intact" for number, state, _ in colorer.seen if number)  # others take their colors
     assert result.frames == len(list(out.iterdir())) == 6
     assert broken or set(np.asarray(Image.open(out / "f000.png")).ravel().tolist()) <= {127, 128}  # gray
 
@@ -95,7 +95,7 @@ def test_folders_without_images_are_refused(tmp_path: Path) -> None:
 
 def test_an_interrupted_join_is_resumed(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
-    color(source, tmp_path / "whole", StubColorer(20))
+    color(source, tmp_path / "intact", StubColorer(20))
     folder, parts = FrameFolder(source), PartsFolder(out, "a")
 
     class KilledError(BaseException): ...
@@ -109,5 +109,5 @@ def test_an_interrupted_join_is_resumed(tmp_path: Path) -> None:
         color_video(folder, StubColorer(20), parts, out, steady=0.5, size=32)
     assert not out.exists()
     color(source, out, StubColorer(20))
-    same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "whole").iterdir()]
+    same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "intact").iterdir()]
     assert same == [True] * 6

@@ -24,13 +24,17 @@ from colorzoo.video.planes import (
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
 LAYOUTS = [
     Layout(across, down, bits, full, matrix)
-    for across, down in ((1, 1), (2, 1), (2, 2))
+    for across, down in ((1, 1), (2, 2))
     for bits, full, matrix in ((8, False, 1), (10, True, 6), (10, False, 9))
 ]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_a_uniform_color_is_converted_back(layout: Layout) -> None:
+def test_a_uniform_color_is_converted_back() -> None:
+    for layout in LAYOUTS:
+        check_uniform_color(layout)
+
+
+def check_uniform_color(layout: Layout) -> None:
     color = np.array([0.8, 0.3, 0.45], np.float32)
     rgb = np.broadcast_to(color, (6, 8, 3)).astype(np.float32)
     planes = from_rgb(rgb, layout)

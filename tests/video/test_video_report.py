@@ -29,7 +29,7 @@ SHOTS = [scene(n, seed) for seed in (0, 7, 9) for n in range(4)]
 ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
 
 
-class DoubtingColorer(StubColorer):
+class UncertainColorer(StubColorer):
     """Doubts each shot more than the one before; interrupts the run in one of them."""
 
     def __init__(self, interrupted: int = -1) -> None:
@@ -64,10 +64,10 @@ def thumbnail(url: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB")).astype(float)
 
 
-def test_each_shot_is_shown_by_its_middle_frame_the_most_doubtful_first(tmp_path: Path) -> None:
+def test_each_shot_is_shown_by_its_middle_frame_by_decreasing_uncertainty(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     source = opened(write_video(tmp_path / "in.mp4", SHOTS), out)
-    entries = shot_entries(source, out, color(source, out, DoubtingColorer()), ORIGIN)
+    entries = shot_entries(source, out, color(source, out, UncertainColorer()), ORIGIN)
     assert [(entry.first_frame, entry.last_frame, entry.shown_frame) for entry in entries] == [
         *((8, 11, 10), (4, 7, 6), (0, 3, 2)),
     ]
@@ -83,15 +83,15 @@ def test_each_shot_is_shown_by_its_middle_frame_the_most_doubtful_first(tmp_path
     assert np.ptp(thumbnail(last.color), axis=2).mean() > 20
 
 
-def test_a_resumed_run_tells_all_shots(tmp_path: Path) -> None:
+def test_a_resumed_run_returns_all_shots(tmp_path: Path) -> None:
     told = []
     for name, interrupted in (("whole.mp4", -1), ("out.mp4", 2)):
         out = tmp_path / name
         source = opened(write_video(tmp_path / "in.mp4", SHOTS), out)
         if interrupted > 0:
             with pytest.raises(KeyboardInterrupt):
-                color(source, out, DoubtingColorer(interrupted))
-        colorer = DoubtingColorer()
+                color(source, out, UncertainColorer(interrupted))
+        colorer = UncertainColorer()
         colorer.uncertainty = 4.0 if interrupted > 0 else None  # two shots are finished
         told.append(color(source, out, colorer))
     assert told[0] == told[1]
@@ -115,24 +115,17 @@ def test_the_command_line_writes_pages_and_tables(tmp_path: Path, capsys: pytest
     assert (tmp_path / "r.html").read_text().count('"source"') == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "words", "message"),
-    [
-        ("r.txt", (), "ends with .csv or .html"),
-        ("mine.csv", (), "exists and is no report"),
-        ("folder.html", (), "exists and is no report"),
-        ("r.html", ("--dry-run",), "leave out --dry-run"),
-        ("r.html", ("--frame", "0"), "leave out --report"),
-    ],
-)
-def test_what_cannot_be_a_report_is_refused_before_the_work(
-    tmp_path: Path, refused: Refused, name: str, words: tuple[str, ...], message: str
-) -> None:
+def test_invalid_reports_are_an_error_before_the_run(tmp_path: Path, refused: Refused) -> None:
     source = write_video(tmp_path / "in.mp4", SHOTS[:2])
     (tmp_path / "mine.csv").write_text("date,place\n")
-    (tmp_path / "folder.html").mkdir()
-    out = tmp_path / ("out.png" if "--frame" in words else "out.mp4")
-    assert message in refused("video", source, out, "--report", tmp_path / name, *words)
+    out = tmp_path / "out.mp4"
+    for name, words, message in (
+        ("r.txt", (), ".csv or .html"),
+        ("mine.csv", (), "mine.csv"),
+        ("r.html", ("--dry-run",), "--dry-run"),
+        ("r.html", ("--frame", "0"), "--report"),
+    ):
+        assert message in refused("video", source, out, "--report", tmp_path / name, *words)
     assert not out.exists()
     assert (tmp_path / "mine.csv").read_text() == "date,place\n"
 

@@ -1,4 +1,4 @@
-"""Colors of a shot: chosen once, and held."""
+"""Temporal stabilization of the colors of a shot."""
 
 import numpy as np
 import pytest
@@ -14,20 +14,20 @@ def texture(seed: int, height: int = 64, width: int = 96) -> Tensor:
     return F.interpolate(noise, size=(height, width), mode="bicubic").clamp(0, 1) * 80 + 10
 
 
-class Asked:
-    """Answers with given colors, and remembers for which frames."""
+class StubModel:
+    """Return fixed colors and record the frame numbers."""
 
     def __init__(self, colors: list[Tensor]) -> None:
         self.colors, self.numbers = colors, []
 
-    def of(self, number: int) -> Tensor:
+    def predict(self, number: int) -> Tensor:
         self.numbers.append(number)
         return self.colors[number]
 
 
-def hold(
+def stabilize(
     lightnesses: list[Tensor],
-    asked: Asked,
+    model: StubModel,
     strength: float = 0.97,
     window: int = 72,
     broken: tuple[int, ...] = (),
@@ -36,8 +36,10 @@ def hold(
 ) -> list[Tensor]:
     colors, steady = SteadyColors(strength, window, every=every), []
     for number, lightness in enumerate(lightnesses):
-        whole, is_key = number not in broken, number in fixed
-        steady += colors.add(lightness, lambda number=number: asked.of(number), whole=whole, fixed=is_key)
+        decoded, is_key = number not in broken, number in fixed
+        steady += colors.add(
+            lightness, lambda number=number: model.predict(number), decoded=decoded, fixed=is_key
+        )
     return steady + colors.flush()
 
 
@@ -47,35 +49,35 @@ def flat(*values: float) -> list[Tensor]:
 
 def test_a_short_shot_is_colored_by_its_middle() -> None:
     for count, wanted in ((12, [5]), (13, [0, 12])):
-        asked = Asked(flat(*[5] * count))
-        hold([texture(0)] * count, asked)
-        assert asked.numbers == wanted
+        model = StubModel(flat(*[5] * count))
+        stabilize([texture(0)] * count, model)
+        assert model.numbers == wanted
 
 
-def test_what_no_chosen_frame_reaches_is_asked_for_up_to_one_in_twenty() -> None:
+def test_what_no_chosen_frame_reaches_is_model_for_up_to_one_in_twenty() -> None:
     for count, most in ((49, 2), (51, 3)):
-        asked = Asked(flat(*[5] * count))
+        model = StubModel(flat(*[5] * count))
         third = count // 3
-        hold([texture(0)] * third + [texture(1)] * third + [texture(2)] * (count - 2 * third), asked)
-        assert len(asked.numbers) == most
-        assert asked.numbers[:2] == [0, count - 1]
-        assert all(third <= number < 2 * third for number in asked.numbers[2:])
+        stabilize([texture(0)] * third + [texture(1)] * third + [texture(2)] * (count - 2 * third), model)
+        assert len(model.numbers) == most
+        assert model.numbers[:2] == [0, count - 1]
+        assert all(third <= number < 2 * third for number in model.numbers[2:])
 
 
 def test_later_windows_keep_the_colors_of_the_first_and_ask_for_nothing_known() -> None:
-    asked = Asked(flat(*range(100)))
-    steady = hold([texture(0)] * 100, asked, window=20)
-    assert asked.numbers == [0, 19]
+    model = StubModel(flat(*range(100)))
+    steady = stabilize([texture(0)] * 100, model, window=20)
+    assert model.numbers == [0, 19]
     found = torch.stack(steady).mean(dim=(1, 2, 3, 4))
     assert float((found - 19 / 2).abs().max()) < 1
 
 
 def test_a_place_without_a_color_takes_that_around_it() -> None:
-    asked = Asked(flat(*[20] * 40))
+    model = StubModel(flat(*[20] * 40))
     changed = texture(0).clone()
     changed[..., 26:38, 42:54] = texture(1)[..., 26:38, 42:54]
-    steady = hold([texture(0)] * 20 + [changed] + [texture(0)] * 19, asked)
-    assert len(asked.numbers) == 2
+    steady = stabilize([texture(0)] * 20 + [changed] + [texture(0)] * 19, model)
+    assert len(model.numbers) == 2
     assert float((steady[20] - 20).abs().max()) < 0.5
 
 
@@ -88,9 +90,9 @@ def test_a_thing_that_no_chosen_frame_shows_keeps_its_first_color_on_its_way() -
     for number, left in enumerate(lefts, start=3):
         lightnesses[number] = dark.clone()
         lightnesses[number][..., 70 : 70 + side, left : left + side] = bright
-    asked = Asked([halves] * 24)
-    steady = hold(lightnesses, asked)
-    assert asked.numbers == [0, 23]
+    model = StubModel([halves] * 24)
+    steady = stabilize(lightnesses, model)
+    assert model.numbers == [0, 23]
     thing = [ab[..., 82:98, left + 12 : left + 28] for ab, left in zip(steady[3:], lefts, strict=False)]
     assert max(float(ab.mean()) for ab in thing) < 10  # each frame alone would come to 41
 
@@ -107,7 +109,7 @@ def test_without_strength_colors_stay_to_the_bit_and_come_at_once() -> None:
 def test_a_share_is_held_where_a_frame_has_colors_of_its_own(strength: float, held: float) -> None:
     """In a still image; the light may change within a shot, so that nothing is held in full."""
     wide = [0.0, 30.0, 60.0]
-    found = hold([texture(0)] * 3, Asked(flat(*wide)), strength, every=True)
+    found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
     wanted, means = [30.0], [30.0, 45.0, 60.0]  # of each frame and those after it
     for mean in means[1:]:
         wanted.append(held * wanted[-1] + (1 - held) * mean)
@@ -123,13 +125,13 @@ def test_a_new_shot_owes_nothing_to_the_one_before() -> None:
         assert float((found - ab).abs().max()) < 0.01
 
 
-def test_broken_frames_are_not_asked_for_unless_all_are() -> None:
-    asked = Asked(flat(*range(20)))
-    hold([texture(0)] * 20, asked, broken=(0, 1, 19))
-    assert asked.numbers == [2, 18]
-    asked = Asked(flat(*range(5)))
-    assert len(hold([texture(0)] * 5, asked, broken=tuple(range(5)))) == 5
-    assert asked.numbers == [0]
+def test_broken_frames_are_not_model_for_unless_all_are() -> None:
+    model = StubModel(flat(*range(20)))
+    stabilize([texture(0)] * 20, model, broken=(0, 1, 19))
+    assert model.numbers == [2, 18]
+    model = StubModel(flat(*range(5)))
+    assert len(stabilize([texture(0)] * 5, model, broken=tuple(range(5)))) == 5
+    assert model.numbers == [0]
 
 
 def test_a_shot_of_everything_has_the_colors_of_before() -> None:
@@ -143,9 +145,9 @@ def test_a_shot_of_everything_has_the_colors_of_before() -> None:
         light[place], ab[place] = thing[..., : light[place].shape[3]], -25.0
         lightnesses.append(light + torch.randn(light.shape, generator=generator))
         colors.append(ab)
-    asked = Asked(colors)
-    steady = hold(lightnesses, asked, 0.9, window=12, broken=(5,), fixed=(20,))
-    assert asked.numbers == [6, 0, 20, 29]
+    model = StubModel(colors)
+    steady = stabilize(lightnesses, model, 0.9, window=12, broken=(5,), fixed=(20,))
+    assert model.numbers == [6, 0, 20, 29]
     for number, wanted in {
         0: (23.02, 27.25, 33.37, 16.58, 43.42, 7.8),
         9: (30.16, 27.15, -12.49, -16.89, 44.78, 8.86),
@@ -198,31 +200,13 @@ def test_colors_are_moved_as_far_as_they_are_trusted_and_seven_tenths_are_all() 
     flow, trust = np.zeros((1, 4, 2), np.float32), np.float32([[1.0, 0.5, 0.0, 0.7]])
     flow[0, 3, 0] = -2.0
     values = np.repeat(np.float32([[10.0, 20.0, 30.0, 40.0]])[..., None], 3, axis=2)
-    found = Motion(flow, trust).moved(values)
+    found = Motion(flow, trust).warp(values)
     np.testing.assert_allclose(found[0, :, 0], [10, 10, 0, 20], atol=0.01)
-
-
-def test_images_smaller_than_a_patch_have_no_motion() -> None:
-    tiny = texture(0, 64, 96)[..., :15, :40]
-    there, back = estimate_motion(tiny, tiny)
-    for motion in (there, back):
-        assert motion.flow.shape == (15, 40, 2)
-        assert not motion.flow.any()
-    shifted = texture(1, 16, 120)
-    there, _ = estimate_motion(shifted[..., :96], shifted[..., 4:100])
-    assert float(np.median(there.flow[:, 10:-10, 0])) == pytest.approx(-4, abs=0.5)
-
-
-def test_motion_is_seen_in_shadows_and_lights() -> None:
-    for low in (0.0, 75.0):
-        wide = low + 25 * (texture(1, 64, 120) - 10) / 80
-        there, _ = estimate_motion(wide[..., :96], wide[..., 6:102])
-        assert float(np.median(there.flow[10:-10, 20:-10, 0])) == pytest.approx(-6, abs=0.5)
 
 
 def test_key_frames_stay_and_influence_the_others() -> None:
     colors = flat(*[0.0] * 4, 30.0, *[0.0] * 4)
-    steady = hold([texture(0)] * 9, Asked(colors), 0.9, fixed=(4,), every=True)
+    steady = stabilize([texture(0)] * 9, StubModel(colors), 0.9, fixed=(4,), every=True)
     assert torch.equal(steady[4], colors[4])
     assert float(steady[3].mean()) > 15
     assert float(steady[5].mean()) > 15

@@ -103,7 +103,7 @@ class FrameColorer:
             frame: The frame.
             lightness: Its lightness ``(1, 1, h, w)`` at the network's size.
         """
-        if frame.state != "whole":
+        if frame.state != "intact":
             ab = (
                 lightness.new_zeros(1, 2, *lightness.shape[-2:])
                 if self._previous is None

@@ -6,7 +6,7 @@ import heapq
 import io
 import re
 import struct
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +15,7 @@ from typing import Any
 
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.video_stream import import_av, is_still, main_video_stream
+from colorzoo.image_io.video_stream import import_av, main_video_stream
 from colorzoo.video.frames import VideoError
 from colorzoo.video.planes import FULL_RANGE, Layout
 
@@ -30,15 +30,10 @@ CONTAINERS = {
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
 _PRESET = "superfast"  # of libx264: five times as fast as the default, 20 % larger files
-_COVERS = {"mjpeg": "jpg"}  # file extensions that differ from the codec name
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _PADDING = "\x01" * 14  # as many bytes as the two elements of a display size
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
-# frame side data that describes the old encoding or is preserved by other means
-_ENCODER_DATA = frozenset(
-    {"DISPLAYMATRIX", "SEI_UNREGISTERED", "PANSCAN", "MOTION_VECTORS", "VIDEO_ENC_PARAMS"}
-)
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
@@ -71,7 +66,6 @@ class StreamPlan:
         aspect: Aspect ratio of a pixel.
         rotation: Rotation of the source in degrees, counterclockwise.
         matrix: Display matrix of the source, nine numbers; empty if it cannot be read.
-        light: HDR parameters for x264 or x265; empty if the source has no HDR metadata.
     """
 
     encoding: Encoding
@@ -84,7 +78,6 @@ class StreamPlan:
     aspect: Fraction | None
     rotation: int = 0
     matrix: tuple[int, ...] = ()
-    light: str = ""
 
     @property
     def needs_display_size(self) -> bool:
@@ -97,9 +90,9 @@ class StreamPlan:
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
-            options |= {"preset": _PRESET, "x264-params": self.light}
+            options["preset"] = _PRESET
         elif codec == "hevc":
-            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
+            options["x265-params"] = "log-level=none"
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
@@ -119,46 +112,6 @@ class StreamPlan:
         elif self.rotation:
             stream.set_display_rotation(self.rotation)
         return stream
-
-
-def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return the side data of a frame by type; empty if PyAV does not support one of the types."""
-    try:
-        return {data.type.name: bytes(data) for data in frame.side_data}
-    except ValueError:
-        return {}
-
-
-def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return HDR parameters for x264 or x265 from a frame's metadata, and notes on dropped metadata.
-
-    Args:
-        side_data: Side data of a frame.
-        codec: A key of `CODECS`.
-    """
-    found = {name: data for name, data in side_data.items() if name not in _ENCODER_DATA}
-    params = []
-    if codec in ("h264", "hevc"):
-        names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
-        if display := _mastering_display(found.pop("MASTERING_DISPLAY_METADATA", b"")):
-            params.append(f"{names[0]}={display}")
-        if level := found.pop("CONTENT_LIGHT_LEVEL", b""):
-            params.append(f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}")
-    return ":".join(params), [f"{name} of the frames is dropped" for name in sorted(found)]
-
-
-def _mastering_display(data: bytes) -> str:
-    """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
-    if not data:
-        return ""
-    values = struct.unpack_from("22i", data)
-    red, green, blue, white, light = (
-        [round(values[place + i] / (values[place + i + 1] or 1) * unit) for i in (0, 2)]
-        for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
-    )
-    colors = zip("GBR", (green, blue, red), strict=True)
-    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum first
-    return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
 
 
 @contextmanager
@@ -248,7 +201,7 @@ def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
 def join_parts(
     source: Path,
     parts: Sequence[Path],
-    whole: Path,
+    result: Path,
     plan: StreamPlan,
     last: int,
     origin: ImageProvenance | None,
@@ -258,7 +211,7 @@ def join_parts(
     Args:
         source: Video whose audio, subtitles, cover, chapters and metadata are copied.
         parts: The colorized shots in order.
-        whole: File to write.
+        result: File to write.
         plan: Properties of the video stream.
         last: Duration of the last frame in units of the time base.
         origin: Provenance of the result: XMP in MP4, a tag with the source type in Matroska.
@@ -271,17 +224,17 @@ def join_parts(
     """
     av = import_av()
     notes: list[str] = []
-    is_matroska = whole.suffix.lower() in _MATROSKA
+    is_matroska = result.suffix.lower() in _MATROSKA
     # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
     options = {"avoid_negative_ts": "disabled"}
     if is_matroska:
         options["default_mode"] = "passthrough"
     if plan.needs_display_size:
         options["write_crc32"] = "0"  # the checksummed elements are changed afterwards
-    with write_errors(whole), av.open(str(source)) as original:
-        with av.open(str(whole), "w", format=_MUXERS[whole.suffix.lower()], options=options) as target:
-            film, video = main_video_stream(original), plan.add_to(target)
-            copied = {film.index: video} | _add_copies(original, film, target, whole, notes)
+    with write_errors(result), av.open(str(source)) as original:
+        with av.open(str(result), "w", format=_MUXERS[result.suffix.lower()], options=options) as target:
+            main, video = main_video_stream(original), plan.add_to(target)
+            copied = {main.index: video} | _add_copies(original, main, target, result, notes)
             for index, stream in copied.items():
                 stream.disposition = original.streams[index].disposition
                 stream.metadata.update(_stream_tags(original.streams[index]))
@@ -295,15 +248,13 @@ def join_parts(
             target.set_chapters(original.chapters())
             target.start_encoding()
             with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
-                others = _copied_packets(original, film, copied, notes)
+                others = _copied_packets(original, main, copied, notes)
                 for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
                     target.mux_one(packet)
         if plan.needs_display_size and plan.aspect:
-            _set_display_size(whole, round(plan.width * plan.aspect), plan.height)
-        with av.open(str(whole)) as result:
-            notes += _lost_properties(original, [original.streams[index] for index in copied], result)
+            _set_display_size(result, round(plan.width * plan.aspect), plan.height)
     if origin is not None and not is_matroska:
-        with write_errors(whole), whole.open("ab") as file:
+        with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
     return notes
 
@@ -333,20 +284,17 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
         file.write(shorter + head[end:start] + bytes([0x80 | length + len(size)]) + size + rest)
 
 
-def _add_copies(original: Any, film: Any, target: Any, whole: Path, notes: list[str]) -> dict[int, Any]:
+def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list[str]) -> dict[int, Any]:
     """Add the streams that can be copied; return the output streams by source index."""
     copied = {}
-    suffix = whole.suffix.lower()
+    suffix = result.suffix.lower()
     for stream in original.streams:
-        if stream.index == film.index:
+        if stream.index == main.index:
             continue
         name: str = getattr(stream.codec_context, "name", None) or getattr(stream, "name", None) or "unknown"
         is_cover = stream.type == "video" and stream.disposition == type(stream.disposition).attached_pic
         if suffix == ".mkv" and stream.type == "attachment":
             target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
-        elif suffix == ".mkv" and is_cover:
-            file, mimetype = (f"cover.{_COVERS.get(name, name)}", f"image/{name.replace('mjpeg', 'jpeg')}")
-            target.add_attachment(file, mimetype, _cover(Path(original.name), stream.index))
         elif (is_cover and suffix in (".mp4", ".m4v")) or (
             stream.type in ("audio", "subtitle")
             and stream.codec_context
@@ -354,15 +302,10 @@ def _add_copies(original: Any, film: Any, target: Any, whole: Path, notes: list[
         ):
             copied[stream.index] = target.add_stream_from_template(stream, opaque=True)
         elif stream.type == "audio":
-            raise _refused_sound(whole, name)
+            raise _refused_sound(result, name)
         else:
             notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
     return copied
-
-
-def _cover(source: Path, index: int) -> bytes:
-    with import_av().open(str(source)) as container:
-        return bytes(next(container.demux(container.streams[index])))
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
@@ -371,27 +314,6 @@ def _stream_tags(stream: Any) -> dict[str, str]:
     if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
         tags["title"] = stream.metadata["name"]
     return tags
-
-
-def _lost_properties(original: Any, sources: Sequence[Any], result: Any) -> list[str]:
-    """Return notes on titles, languages and dispositions that the output container does not store."""
-    notes = []
-    # MP4 lists its cover after all other streams
-    for source, kept in zip(
-        sorted(sources, key=is_still), sorted(result.streams, key=is_still), strict=False
-    ):
-        tags, kept_tags = _stream_tags(source), _stream_tags(kept)
-        lost = [f"{key} {tags[key]!r}" for key in ("title", "language") if _lacks(kept_tags, tags, key)]
-        lost += [flag.name for flag in source.disposition & ~kept.disposition]
-        if lost:
-            notes.append(f"{', '.join(lost)} of stream {source.index} ({source.type}) is dropped")
-    kept_keys = {key.lower() for key in result.metadata}
-    lost = [key for key in original.metadata if key.lower() not in kept_keys | _CONTAINER_TAGS]
-    return notes + ([f"metadata of the file is dropped: {', '.join(lost)}"] if lost else [])
-
-
-def _lacks(kept: Mapping[str, str], wanted: Mapping[str, str], key: str) -> bool:
-    return wanted.get(key, "und") not in ("und", kept.get(key))
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
@@ -415,8 +337,8 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
         yield waiting
 
 
-def _copied_packets(original: Any, film: Any, copied: dict[int, Any], notes: list[str]) -> Iterator[Any]:
-    streams = [original.streams[index] for index in copied if index != film.index]
+def _copied_packets(original: Any, main: Any, copied: dict[int, Any], notes: list[str]) -> Iterator[Any]:
+    streams = [original.streams[index] for index in copied if index != main.index]
     if not streams:
         return
     try:

@@ -45,11 +45,11 @@ def exposed(lightness: Tensor, factor: float) -> Tensor:
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 
-def _factor(lightness: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+def _factor(lightness: NDArray[np.float32], target: NDArray[np.float32]) -> float:
     """Return the luminance factor that maps most of a frame to the lightness of another frame."""
     low, high = _USABLE
-    usable = (lightness > low) & (lightness < high) & (wanted > low) & (wanted < high)
+    usable = (lightness > low) & (lightness < high) & (target > low) & (target < high)
     if np.count_nonzero(usable) < lightness.size // 20:
         return 1.0
-    ratio = (wanted[usable] + _BLACK) / (lightness[usable] + _BLACK)
+    ratio = (target[usable] + _BLACK) / (lightness[usable] + _BLACK)
     return float(np.median(ratio).clip(_LEAST, _MOST))

@@ -23,9 +23,7 @@ from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
     join_parts,
-    light_params,
     output_layout,
-    side_data_of,
     tags_of,
     write_errors,
 )
@@ -41,7 +39,7 @@ from colorzoo.video.planes import (
     samples,
     to_rgb,
 )
-from colorzoo.video.whole import missing_bytes
+from colorzoo.video.truncation import missing_bytes
 from colorzoo.weights.files import sha256_of
 
 _ALPHA_MODES = ("alpha_mode", "ALPHA_MODE")  # VP8 and VP9 store transparency as a separate layer
@@ -138,10 +136,11 @@ class VideoFile:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
             notes.append("transparency is dropped")
-        side_data = side_data_of(first)
-        light, lost = light_params(side_data, self._encoding.codec)
-        notes += lost
         self.issues.notes += notes
+        try:
+            matrices = [bytes(data) for data in first.side_data if data.type.name == "DISPLAYMATRIX"]
+        except ValueError:  # PyAV does not support one of the types
+            matrices = []
         return StreamPlan(
             self._encoding,
             *size,
@@ -151,8 +150,7 @@ class VideoFile:
             tags_of(first, out),
             self._aspect,
             first.rotation,
-            tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()),
-            light,
+            tuple(np.frombuffer(matrices[0] if matrices else b"", np.int32).tolist()),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -176,12 +174,12 @@ class VideoFile:
         last: FileImage | None = None
         for number, (decoded, wanted) in enumerate(self._decoded()):
             pts = self._next_pts(wanted, None if last is None else last.pts)
-            state = "missing" if decoded is None else "damaged" if decoded.is_corrupt else "whole"
+            state = "missing" if decoded is None else "damaged" if decoded.is_corrupt else "intact"
             if decoded is None:
                 decoded = self._blank() if last is None else last.decoded
             last = FileImage(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
             stamp = _time_code(pts * self._time_base)
-            if state != "whole":
+            if state != "intact":
                 self.issues.broken.append(stamp)
             yield VideoFrame(number, stamp, last, state)  # type: ignore[arg-type]
 
@@ -193,10 +191,10 @@ class VideoFile:
         """Return an encoder for one shot."""
         return FilePart(path, self.plan)
 
-    def join(self, parts: Sequence[Path], whole: Path, origin: ImageProvenance | None = None) -> None:
+    def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
         """Write the result: the frames of all parts, copies of all other streams, and the provenance."""
         last = self._last[1] or self._usual_duration()
-        self.issues.notes += join_parts(self.path, parts, whole, self.plan, last, origin)
+        self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
         """Yield decoded frames and their timestamps; None stands for a lost frame."""

@@ -103,14 +103,14 @@ class FrameFolder:
     def frames(self) -> Iterator[VideoFrame]:
         """Read all images in order; an unreadable image repeats the previous frame."""
         assert self._first is not None
-        shown = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
+        current = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
         for number, file in enumerate(self.files):
             found = _read(file)
             if found is None:
                 self.issues.broken.append(file.name)
-            shown = shown if found is None else found
-            image = FolderImage(shown, result_name(file))
-            yield VideoFrame(number, file.name, image, "missing" if found is None else "whole")
+            current = current if found is None else found
+            image = FolderImage(current, result_name(file))
+            yield VideoFrame(number, file.name, image, "missing" if found is None else "intact")
 
     def result(self, path: Path) -> FrameFolder:
         """Return the colorized frames at ``path`` as a source; the folder may contain other images."""
@@ -120,16 +120,16 @@ class FrameFolder:
         """Return a writer for one shot."""
         return FolderPart(path)
 
-    def join(self, parts: Sequence[Path], whole: Path, origin: ImageProvenance | None = None) -> None:
+    def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
         """Move the frames of all shots into one folder; the provenance is not stored in the frames."""
         del origin
         try:
-            whole.mkdir(exist_ok=True)
+            result.mkdir(exist_ok=True)
             for part in parts:
                 for file in sorted(part.iterdir()) if part.exists() else ():
-                    file.replace(whole / file.name)
+                    file.replace(result / file.name)
         except OSError as error:
-            raise VideoError(f"{whole} cannot be written: {error.strerror}") from error
+            raise VideoError(f"{result} cannot be written: {error.strerror}") from error
 
 
 class FolderPart:

@@ -32,13 +32,13 @@ class VideoFrame:
         number: Frame number, from 0.
         stamp: Time code or file name, for messages.
         image: Image data of the frame; a missing frame has the data of the previous frame.
-        state: ``"whole"``, ``"damaged"`` (decoded with errors) or ``"missing"`` (not decodable).
+        state: ``"intact"``, ``"damaged"`` (decoded with errors) or ``"missing"`` (not decodable).
     """
 
     number: int
     stamp: str
     image: Any
-    state: Literal["whole", "damaged", "missing"] = "whole"
+    state: Literal["intact", "damaged", "missing"] = "intact"
 
 
 @dataclass
@@ -110,7 +110,7 @@ class FrameSource(Protocol):
     def part(self, path: Path) -> PartWriter:
         """Return a writer for one shot."""
 
-    def join(self, parts: Sequence[Path], whole: Path, origin: ImageProvenance | None = None) -> None:
+    def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
         """Join the parts of all shots, in order, into the result, with provenance if the format stores it."""
 
 
@@ -141,7 +141,7 @@ def chosen_frames(source: FrameSource, numbers: Collection[int]) -> Iterator[Vid
         count = frame.number + 1
         if frame.number not in missing:
             continue
-        if frame.state != "whole":
+        if frame.state != "intact":
             stamp = f"frame {frame.number} ({frame.stamp})"
             raise VideoError(f"{source.path}: {stamp} is broken; choose another frame")
         missing.remove(frame.number)

@@ -35,7 +35,7 @@ _WEIGHTS = {  # matrix code point -> weights of red and blue in Y'
 }
 FULL_RANGE = 2
 _MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video in 8-bit levels
-_MOST_COLORED = 0.001  # largest fraction of chroma samples of a gray video above it
+_MAX_COLORED = 0.001  # largest fraction of chroma samples of a gray video above it
 _FARTHEST, _APART = 128, 8  # range of ab in the table and spacing of its entries, in CIE units
 
 
@@ -103,14 +103,14 @@ def read_planes(frame: Any) -> list[NDArray[Any]]:
     if is_rgb(frame.format):
         return from_rgb(_float_rgb(frame), layout)
     gray = len(frame.format.components) < 3
-    wanted = {layout.name, layout.name.replace("yuv", "yuvj")}
+    names = {layout.name, layout.name.replace("yuv", "yuvj")}
     if gray:
-        wanted = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
-    if frame.format.name not in wanted:
+        names = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
+    if frame.format.name not in names:
         color_range = FULL_RANGE if layout.full else 1
         colorspace = 5 if layout.matrix == SMPTE170M else layout.matrix
         frame = frame.reformat(
-            format=min(wanted),
+            format=min(names),
             src_color_range=color_range,
             dst_color_range=color_range,
             src_colorspace=colorspace,
@@ -165,7 +165,7 @@ def gray_luma(planes: list[NDArray[Any]], layout: Layout) -> NDArray[Any]:
 def _is_gray(planes: list[NDArray[Any]], layout: Layout) -> bool:
     middle, off = int(layout.chroma_scale[0]), int(_MAX_GRAY_CHROMA * 2 ** (layout.bits - 8))
     return all(
-        np.count_nonzero((plane < middle - off) | (plane > middle + off)) < _MOST_COLORED * plane.size
+        np.count_nonzero((plane < middle - off) | (plane > middle + off)) < _MAX_COLORED * plane.size
         for plane in planes[1:]
     )
 

@@ -40,8 +40,8 @@ class Shot:
         start: Time code or file name of the first frame.
         end: Time code or file name of the last frame.
         border: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
-        doubt: Mean color error that the model predicts for the frames it colorized, in CIE units; None if the
-            model predicts none or it was not requested.
+        uncertainty: Mean predicted color error of the colorized frames in CIE units; None if the model does
+            not predict it or it was not requested.
         broken: Time codes or names of damaged and missing frames.
         notes: Remarks of the model.
     """
@@ -124,7 +124,7 @@ class PartsFolder:
         """Record that a shot is finished."""
         write_whole(self._note(shot.first), json.dumps(asdict(shot)).encode())
 
-    def publish(self, whole: Path, out: Path) -> None:
+    def publish(self, result: Path, out: Path) -> None:
         """Move the result to its destination and delete the folder.
 
         Raises:
@@ -132,10 +132,10 @@ class PartsFolder:
         """
         try:
             if out.is_dir():  # it may contain files that are not part of an earlier result
-                for frame in sorted(whole.iterdir()):
+                for frame in sorted(result.iterdir()):
                     frame.replace(out / frame.name)
             else:
-                whole.replace(out)
+                result.replace(out)
         except OSError as error:
             raise VideoError(f"{out} cannot be written: {error.strerror}") from error
         shutil.rmtree(self.path, ignore_errors=True)
@@ -186,7 +186,7 @@ def color_video(
         ColorzooError: The model fails, or the result cannot be written.
     """
     detector = ShotDetector()
-    current: _OpenShot | None = None
+    current: _ActiveShot | None = None
     shots: list[Shot] = []
     resumed = 0
     for frame in source.frames():
@@ -195,7 +195,7 @@ def color_video(
                 shots.append(current.finish())
             finished = parts.finished(frame.number)
             if finished is None:
-                current = _OpenShot(source, colorer, parts, frame, steady, size, border)
+                current = _ActiveShot(source, colorer, parts, frame, steady, size, border)
             else:
                 current = None
                 shots.append(finished)
@@ -206,9 +206,9 @@ def color_video(
         tick()
     if current is not None:
         shots.append(current.finish())
-    whole = parts.path / f"whole{out.suffix}"
-    source.join([parts.part(shot.first, source.extension) for shot in shots], whole, origin)
-    parts.publish(whole, out)
+    result = parts.path / f"whole{out.suffix}"
+    source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)
+    parts.publish(result, out)
     return VideoResult(sum(shot.count for shot in shots), tuple(shots), resumed)
 
 
@@ -220,13 +220,13 @@ def find_shots(source: FrameSource, tick: Callable[[], None] = lambda: None) -> 
         if detector.starts(frame):
             shots.append(Shot(frame.number, 0, frame.stamp))
         shot = shots[-1]
-        broken = () if frame.state == "whole" else (frame.stamp,)
+        broken = () if frame.state == "intact" else (frame.stamp,)
         shots[-1] = replace(shot, count=shot.count + 1, end=frame.stamp, broken=(*shot.broken, *broken))
         tick()
     return tuple(shots)
 
 
-class _OpenShot:
+class _ActiveShot:
     """A shot in progress; see `color_video` for the arguments."""
 
     def __init__(
@@ -251,7 +251,7 @@ class _OpenShot:
 
     def add(self, frame: VideoFrame) -> None:
         """Add a frame; it is colorized and written once enough later frames have been added."""
-        lightness = self._seen(frame)
+        lightness = self._lightness(frame)
         if self._shot.count == 0:
             window = _window(lightness.numel())
             self._colors: SteadyColors = SteadyColors(
@@ -261,20 +261,20 @@ class _OpenShot:
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
         self._shot = replace(self._shot, count=self._shot.count + 1, end=frame.stamp)
-        if frame.state != "whole":
+        if frame.state != "intact":
             self._broken.append(frame.stamp)
         self._write(
             self._colors.add(
                 exposed(small, factor),
-                partial(self._ask, frame, factor),
+                partial(self._predict, frame, factor),
                 fixed=self._colorer.is_key(frame, small),
-                whole=frame.state == "whole",
+                decoded=frame.state == "intact",
             )
         )
 
-    def _ask(self, frame: VideoFrame, factor: float) -> Tensor:
+    def _predict(self, frame: VideoFrame, factor: float) -> Tensor:
         """Return the model's colors ``(1, 2, h, w)`` of a frame."""
-        lightness = self._seen(frame)
+        lightness = self._lightness(frame)
         small = shrink_lightness(lightness, self._working_size(lightness))
         return self._colorer.color(frame, exposed(small, factor))
 
@@ -282,10 +282,10 @@ class _OpenShot:
         height, width = lightness.shape[-2:]
         return working_size(height, width, self._size)
 
-    def _seen(self, frame: VideoFrame) -> Tensor:
+    def _lightness(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of the part of a frame inside the border."""
         lightness = frame.image.lightness()
-        if not self._is_searched and frame.state == "whole":
+        if not self._is_searched and frame.state == "intact":
             self._is_searched = True
             self._inside = select_part(RasterImage(frame.image.gray()), self._border)
         return lightness if self._inside is None else crop_lightness(lightness, self._inside)
@@ -312,8 +312,8 @@ class _OpenShot:
 def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     """Downscale lightness ``(1, 1, H, W)`` for motion estimation; five times as fast as the exact resize."""
     is_near = lightness.shape[-1] < 2 * size[1]  # below a factor of 2, bilinear sampling has no aliasing
-    way = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
-    small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=way)
+    interpolation = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
+    small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=interpolation)
     return torch.from_numpy(small.reshape(1, 1, *size))
 
 

@@ -28,7 +28,7 @@ class ShotDetector:
 
     def starts(self, frame: VideoFrame) -> bool:
         """Return whether a frame starts a shot: the first frame, after a cut, or after a change of size."""
-        if frame.state != "whole":
+        if frame.state != "intact":
             return frame.number == 0
         gray = frame.image.gray()
         is_cut = self.is_cut(gray)

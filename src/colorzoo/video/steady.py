@@ -24,19 +24,19 @@ _FLOW_ERROR = 2.0  # tolerated inconsistency of forward and backward flow, in pi
 _LIGHTNESS_ERROR = 16.0  # tolerated change of the lightness
 _EDGE = 0.5  # tolerated distance in pixels beyond the centers of the outermost pixels
 _FINEST = 1  # finest pyramid level of the flow: half of the size
-_DOUBTFUL, _SURE = 0.3, 0.7  # confidences mapped to propagation weights 0 and 1; suppresses noise
+_LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences mapped to propagation weights 0 and 1; suppresses noise
 _FEWEST_BETWEEN = 20  # minimum number of frames per colorized frame
 _UNREACHED = 0.03  # largest fraction of a frame that no colorized frame reaches
 _FEW = 12  # windows of at most this many frames start with one colorized frame
 _PARTS = (0.0, 1.0)  # positions of the first two colorized frames of longer windows
 _COARSE = 2  # subsampling in pixels of the maps that select frames
 _FILLED = 8  # subsampling in pixels of the maps that fill pixels without a color
-_KNOWN = 0.05  # weight of the surroundings' color relative to the confidence of a pixel
-_GUESSED = 0.3  # confidence assigned to a filled color in later frames
+_SURROUNDINGS_WEIGHT = 0.05  # weight of the surroundings' color relative to the confidence of a pixel
+_FILLED_CONFIDENCE = 0.3  # confidence assigned to a filled color in later frames
 _FIXED = 8.0  # weight of a frame colored by the user, relative to other frames
 
 Array = NDArray[np.float32]
-Ask = Callable[[], Tensor]
+Predict = Callable[[], Tensor]
 """Returns the model's ab ``(1, 2, h, w)`` for a frame."""
 
 
@@ -53,28 +53,29 @@ class Motion:
     trust: Array
 
     @property
-    def held(self) -> Array:
+    def weight(self) -> Array:
         """Propagation weight ``(h, w)``: the fraction of its color that a pixel keeps."""
-        share: Array = ((self.trust - np.float32(_DOUBTFUL)) * np.float32(1 / (_SURE - _DOUBTFUL))).clip(0, 1)
-        return share
+        scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
+        weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
+        return weight
 
-    def moved(self, values: Array) -> Array:
+    def warp(self, values: Array) -> Array:
         """Warp values ``(h, w, C)`` of the adjacent frame to this frame, times the propagation weight.
 
         The values may have a higher resolution than the flow.
         """
         size = (values.shape[1], values.shape[0])
-        flow, held = self.flow, self.held
-        if held.shape != values.shape[:2]:
-            scale = (size[0] / held.shape[1], size[1] / held.shape[0], 0, 0)
+        flow, weight = self.flow, self.weight
+        if weight.shape != values.shape[:2]:
+            scale = (size[0] / weight.shape[1], size[1] / weight.shape[0], 0, 0)
             flow = cv2.resize(cv2.multiply(flow, scale), size, interpolation=cv2.INTER_LINEAR)
-            held = cv2.resize(held, size, interpolation=cv2.INTER_LINEAR)
-        return _times(_sampled(values, _places(flow)), held)
+            weight = cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
+        return _weighted(_sample(values, _targets(flow)), weight)
 
     def coarse(self) -> tuple[Array, Array]:
         """Return the flow targets and the propagation weights at every `_COARSE`-th pixel."""
         flow = self.flow[::_COARSE, ::_COARSE] / np.float32(_COARSE)
-        return _places(flow), self.held[::_COARSE, ::_COARSE]
+        return _targets(flow), self.weight[::_COARSE, ::_COARSE]
 
 
 @dataclass
@@ -84,22 +85,22 @@ class _Frame:
     Attributes:
         gray: 8-bit lightness at half the size, for motion estimation.
         size: Height and width of the colors.
-        ask: Runs the model on the frame.
-        is_whole: Whether the frame could be decoded.
+        predict: Runs the model on the frame.
+        is_decoded: Whether the frame could be decoded.
         is_fixed: Whether the user chose its colors.
         to_previous: Motion to the previous frame; None for the first frame of a shot.
         to_next: Motion to the next frame; None for the last frame of a shot.
-        own: The model's colors ``(h, w, 4)`` with weight 1, or None if the model was not run on the frame.
+        prediction: The model's colors ``(h, w, 4)`` with weight 1, or None if the model was not run.
     """
 
     gray: NDArray[np.uint8]
     size: tuple[int, ...]
-    ask: Ask
-    is_whole: bool
+    predict: Predict
+    is_decoded: bool
     is_fixed: bool
     to_previous: Motion | None = None
     to_next: Motion | None = None
-    own: Array | None = None
+    prediction: Array | None = None
 
 
 class SteadyColors:
@@ -120,18 +121,20 @@ class SteadyColors:
         self._frames: list[_Frame] = []
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
-    def add(self, lightness: Tensor, ask: Ask, *, fixed: bool = False, whole: bool = True) -> list[Tensor]:
+    def add(
+        self, lightness: Tensor, predict: Predict, *, fixed: bool = False, decoded: bool = True
+    ) -> list[Tensor]:
         """Add a frame and return the colors ``(1, 2, h, w)`` of finished frames.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
-            ask: Runs the model; called only if the frame is selected.
+            predict: Runs the model; called only if the frame is selected.
             fixed: Keep the colors of this frame, which the user chose, and propagate them to other frames.
-            whole: Whether the frame could be decoded; the model is not run on other frames.
+            decoded: Whether the frame could be decoded; the model is not run on other frames.
         """
         if self._strength == 0:
-            return [ask()]
-        frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), ask, whole, fixed)
+            return [predict()]
+        frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), predict, decoded, fixed)
         if self._frames:
             before = self._frames[-1]
             before.to_next, frame.to_previous = _motions(before.gray, frame.gray)
@@ -154,37 +157,37 @@ class SteadyColors:
         _choose(self._frames, None if self._last is None else self._last[1][..., 2])
         ahead = _colors_ahead(self._frames)
         found = []
-        held = None if self._last is None else self._last[1]
+        colors = None if self._last is None else self._last[1]
         for frame, later in zip(self._frames, ahead, strict=True):
-            held = self._held(frame, held, later)
-            if frame.is_fixed and frame.own is not None:
-                ab = np.stack(cv2.split(frame.own)[:2])
+            colors = self._propagate(frame, colors, later)
+            if frame.is_fixed and frame.prediction is not None:
+                ab = np.stack(cv2.split(frame.prediction)[:2])
             else:
-                ab = _filled(held)
-                held = _with_guesses(held, ab)
+                ab = _filled(colors)
+                colors = _with_filled(colors, ab)
             found.append(torch.from_numpy(ab)[None])
-        assert held is not None
-        self._last = self._frames[-1].gray, held
+        assert colors is not None
+        self._last = self._frames[-1].gray, colors
         self._frames = []
         return found
 
-    def _held(self, frame: _Frame, before: Array | None, later: Array) -> Array:
+    def _propagate(self, frame: _Frame, before: Array | None, later: Array) -> Array:
         """Return the colors propagated from the previous frame, completed by colors of later frames."""
-        if frame.is_fixed and frame.own is not None:
-            return frame.own
+        if frame.is_fixed and frame.prediction is not None:
+            return frame.prediction
         count = cv2.extractChannel(later, 2)
         share = 1 / np.maximum(count, 1)
         if before is None or frame.to_previous is None:
-            return _times(later, share)
-        moved = frame.to_previous.moved(before)
-        if frame.own is not None:
+            return _weighted(later, share)
+        moved = frame.to_previous.warp(before)
+        if frame.prediction is not None:
             moved *= np.float32(self._strength)
-        return moved + _times(later, share * (1 - cv2.extractChannel(moved, 2)))
+        return moved + _weighted(later, share * (1 - cv2.extractChannel(moved, 2)))
 
 
 def _color(frame: _Frame) -> None:
-    ab = frame.ask()[0].numpy()
-    frame.own = cv2.merge([*ab, np.ones_like(ab[0]), np.zeros_like(ab[0])])
+    ab = frame.predict()[0].numpy()
+    frame.prediction = cv2.merge([*ab, np.ones_like(ab[0]), np.zeros_like(ab[0])])
 
 
 def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
@@ -195,10 +198,10 @@ def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
         if colors is None or frame.to_next is None:
             colors = np.zeros((*frame.size, 4), np.float32)
         else:
-            colors = frame.to_next.moved(colors)
-        if frame.own is not None:
+            colors = frame.to_next.warp(colors)
+        if frame.prediction is not None:
             weight = np.float32(_FIXED if frame.is_fixed else 1.0)
-            colors = colors + weight * frame.own
+            colors = colors + weight * frame.prediction
         found.append(colors)
     return found[::-1]
 
@@ -215,35 +218,35 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
     back = [None if frame.to_previous is None else frame.to_previous.coarse() for frame in frames]
     forth = [None if frame.to_next is None else frame.to_next.coarse() for frame in frames]
 
-    def spread(start: Array, places: Iterable[int], motions: Sequence[tuple[Array, Array] | None]) -> None:
-        share = start
-        for place in places:
-            motion = motions[place]
+    def spread(start: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]) -> None:
+        confidence = start
+        for number in numbers:
+            motion = motions[number]
             assert motion is not None
-            places_there, held = motion
-            share = _sampled(share, places_there) * held
-            reached[place] = np.maximum(reached[place], share)
+            targets, weight = motion
+            confidence = _sample(confidence, targets) * weight
+            reached[number] = np.maximum(reached[number], confidence)
 
-    def reach_from(place: int) -> None:
-        whole = np.ones(shape, np.float32)
-        reached[place] = whole
-        spread(whole, range(place + 1, len(frames)), back)
-        spread(whole, range(place - 1, -1, -1), forth)
+    def reach_from(number: int) -> None:
+        full = np.ones(shape, np.float32)
+        reached[number] = full
+        spread(full, range(number + 1, len(frames)), back)
+        spread(full, range(number - 1, -1, -1), forth)
 
     if known is not None:
         small = cv2.resize(known, shape[::-1], interpolation=cv2.INTER_AREA)
         spread(small, range(len(frames)), back)
-    asked = [number for number, frame in enumerate(frames) if frame.own is not None]
-    for number in asked:
+    colored = [number for number, frame in enumerate(frames) if frame.prediction is not None]
+    for number in colored:
         reach_from(number)
-    candidates = [number for number, frame in enumerate(frames) if frame.is_whole] or [0]
+    candidates = [number for number, frame in enumerate(frames) if frame.is_decoded] or [0]
     most = max(len(_PARTS), round(len(frames) / _FEWEST_BETWEEN))
-    if known is None and not asked:
+    if known is None and not colored:
         parts = (0.5,) if len(frames) <= _FEW else _PARTS
         for number in {candidates[int(part * (len(candidates) - 1))] for part in parts}:
             _color(frames[number])
             reach_from(number)
-    while sum(frame.own is not None for frame in frames) < most:
+    while sum(frame.prediction is not None for frame in frames) < most:
         missing = [float(np.mean(reached[number] < 0.5)) for number in candidates]
         worst = int(np.argmax(missing))
         if missing[worst] <= _UNREACHED:
@@ -267,20 +270,22 @@ def _filled(colors: Array) -> Array:
     for small in maps[:0:-1]:
         size = (small.shape[1], small.shape[0])
         wide = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
-        around = (small[..., :2] + _KNOWN * wide) / (small[..., 2:3] + _KNOWN)
+        around = (small[..., :2] + _SURROUNDINGS_WEIGHT * wide) / (small[..., 2:3] + _SURROUNDINGS_WEIGHT)
     a, b, weight, _ = cv2.split(colors)
-    weight += np.float32(_KNOWN)
+    weight += np.float32(_SURROUNDINGS_WEIGHT)
     found = np.empty((2, height, width), np.float32)
-    for known, filled, plane in zip((a, b), cv2.split(around * np.float32(_KNOWN)), found, strict=True):
+    for known, filled, plane in zip(
+        (a, b), cv2.split(around * np.float32(_SURROUNDINGS_WEIGHT)), found, strict=True
+    ):
         cv2.resize(filled, (width, height), plane, interpolation=cv2.INTER_LINEAR)
         plane += known
         plane /= weight
     return found
 
 
-def _with_guesses(colors: Array, ab: Array) -> Array:
+def _with_filled(colors: Array, ab: Array) -> Array:
     """Return colors ``(h, w, 4)`` in which pixels with low confidence keep their filled ab ``(2, h, w)``."""
-    missing = np.maximum(np.float32(_GUESSED) - cv2.extractChannel(colors, 2), 0)
+    missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
     found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
     return found
 
@@ -305,9 +310,9 @@ def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motio
 
 def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:
     height, width = gray.shape
-    places = _places(flow)
+    places = _targets(flow)
     back = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
-    x, y, there, _ = cv2.split(_sampled(back, places))
+    x, y, there, _ = cv2.split(_sample(back, places))
     for error, added, scale in (
         (x, flow[..., 0], 0.5 / _FLOW_ERROR**2),
         (y, flow[..., 1], 0.5 / _FLOW_ERROR**2),
@@ -325,19 +330,19 @@ def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, rever
     return trust
 
 
-def _times(values: Array, weight: Array) -> Array:
+def _weighted(values: Array, weight: Array) -> Array:
     """Return values ``(h, w, C)`` times weights ``(h, w)``."""
     found: Array = cv2.multiply(values, cv2.merge([weight] * values.shape[2]))
     return found
 
 
-def _places(flow: Array) -> Array:
+def _targets(flow: Array) -> Array:
     """Return the coordinates ``(h, w, 2)`` to which a flow points."""
     found: Array = _grid(*flow.shape[:2]) + flow
     return found
 
 
-def _sampled(values: Array, places: Array) -> Array:
+def _sample(values: Array, places: Array) -> Array:
     """Sample values ``(h, w[, C])`` at coordinates, with border replication."""
     found: Array = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found
