@@ -91,10 +91,9 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_unusual_files_are_named(name):
-    data, facts = ODD[name]
-    assert dict(examine(name, data).facts) == facts
+def test_unusual_files_are_named():
+    found = {name: dict(examine(name, data).facts) for name, (data, _) in ODD.items()}
+    assert found == {name: facts for name, (_, facts) in ODD.items()}
 
 
 def test_the_report_counts_groups_and_finds_leaks(tmp_path):

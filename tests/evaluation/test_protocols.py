@@ -24,17 +24,17 @@ from colorzoo.metrics.named import abbreviations
 from colorzoo.simulation import make_user
 
 
-@pytest.mark.parametrize("name", list_protocols())
-def test_users_metrics_and_subsets_of_shipped_protocols_exist(name: str) -> None:
-    protocol = load_protocol(name)
-    assert protocol.name == name
-    assert {abbreviations().get(metric, metric) for metric in protocol.metrics} <= set(list_metrics())
-    for choice in (protocol.user, protocol.background):
-        if choice is not None:
-            make_user(choice.name, **choice.options)
-    if protocol.subset is not None:
-        assert subset_names(protocol.subset)[0].startswith("ILSVRC2012_val_")
-    assert protocol.target is None or protocol.target.metric in protocol.metrics
+def test_users_metrics_and_subsets_of_shipped_protocols_exist() -> None:
+    for name in list_protocols():
+        protocol = load_protocol(name)
+        assert protocol.name == name
+        assert {abbreviations().get(metric, metric) for metric in protocol.metrics} <= set(list_metrics())
+        for choice in (protocol.user, protocol.background):
+            if choice is not None:
+                make_user(choice.name, **choice.options)
+        if protocol.subset is not None:
+            assert subset_names(protocol.subset)[0].startswith("ILSVRC2012_val_")
+        assert protocol.target is None or protocol.target.metric in protocol.metrics
 
 
 WHOLE_NUMBERS = r"interactions must be whole numbers from 0 to 1000, got "

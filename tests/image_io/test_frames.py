@@ -64,9 +64,14 @@ def composed(frame: ImageFrame) -> np.ndarray:
     return np.where(visible[..., None], np.rint(frame.image.rgb * 255), 0)
 
 
-@pytest.mark.parametrize("target", ["x.gif", "x.png", "x.webp", "x.tif"])
-@pytest.mark.parametrize("source", ["a.gif", "a.png", "a.webp"])
-@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize(
+    ("source", "target", "alpha"),
+    [
+        *(("a.gif", "x.gif", True), ("a.gif", "x.png", False), ("a.gif", "x.webp", True)),
+        *(("a.png", "x.gif", False), ("a.png", "x.png", True), ("a.png", "x.tif", False)),
+        *(("a.webp", "x.gif", True), ("a.webp", "x.webp", True), ("a.webp", "x.tif", True)),
+    ],
+)
 def test_every_frame_is_copied_with_its_duration(
     tmp_path: Path, source: str, target: str, alpha: bool
 ) -> None:
@@ -91,13 +96,7 @@ def test_every_frame_is_copied_with_its_duration(
     ("name", "plays", "loop"),
     [
         *(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2), ("a.gif", 70_000, 65_534)),
-        *(
-            ("a.webp", 0, 0),
-            ("a.webp", 3, 3),
-            ("a.webp", 70_000, 65_535),
-            ("a.png", 0, 0),
-            ("a.png", 70_000, 65_535),
-        ),
+        *(("a.webp", 3, 3), ("a.png", 70_000, 65_535)),
     ],
 )
 def test_animations_keep_their_number_of_loops(
@@ -162,8 +161,7 @@ def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.nd
     return made
 
 
-@pytest.mark.parametrize("bigtiff", [False, True])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("dtype", "bigtiff"), [(np.uint8, False), (np.uint16, True)])
 def test_every_page_keeps_its_size_and_depth(tmp_path: Path, dtype: type, bigtiff: bool) -> None:
     made = pages(tmp_path / "a.tif", dtype, bigtiff=bigtiff)
     copied(tmp_path / "a.tif", tmp_path / "b.tif")

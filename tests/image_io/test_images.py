@@ -44,8 +44,10 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [*((mode, "x.png") for mode in MODES), ("color and alpha", "x.tif"), ("palette", "x.tif")],
+)
 def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, name):
     image = MODES[mode]
     raster = read_image(saved(tmp_path / name, image))
@@ -103,8 +105,13 @@ def test_lab_tiff_becomes_srgb(tmp_path):
     assert raster.metadata.icc == srgb_profile()
 
 
-@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 1), (24, 32, 3), (24, 32, 4)])
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float64])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        *(((24, 32), bool), ((24, 32, 1), np.uint8), ((24, 32, 3), np.uint16), ((24, 32, 3), np.float64)),
+        *(((24, 32, 4), dtype) for dtype in (np.uint8, np.uint16, np.float64)),
+    ],
+)
 def test_arrays(shape, dtype):
     full = 1 if dtype in (bool, np.float64) else np.iinfo(dtype).max
     array = RNG.random(shape) > 0.5 if dtype is bool else (RNG.random(shape) * full).astype(dtype)
@@ -165,8 +172,7 @@ def smooth_color(seed: int) -> Image.Image:
     return Image.fromarray(patches).resize((160, 120), Image.Resampling.BICUBIC)
 
 
-@pytest.mark.parametrize("colors", [4, 8, 16, 64, 256])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("colors", "seed"), [(4, 0), (8, 1), (16, 2), (64, 3), (256, 0)])
 def test_a_palette_in_color_is_no_tint_and_one_of_a_tint_is(colors, seed):
     image = smooth_color(seed)
     assert chroma_note(read_image(image.quantize(colors))) == "already in color"

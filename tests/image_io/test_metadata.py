@@ -42,8 +42,13 @@ def rewritten(path: Path, name: str) -> tuple[RasterImage, Image.Image]:
     return raster, image
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.jpg", "x.webp", "x.avif"])
+@pytest.mark.parametrize(
+    ("orientation", "name"),
+    [
+        *((number, "x.tif") for number in range(1, 9)),
+        *((6, f"x.{kind}") for kind in ("png", "jpg", "webp", "avif")),
+    ],
+)
 def test_orientation_is_applied_once(tmp_path, orientation, name):
     path = tmp_path / name
     Image.fromarray(NOISE).save(path, exif=exif_of(orientation))
@@ -57,8 +62,10 @@ def test_orientation_is_applied_once(tmp_path, orientation, name):
         np.testing.assert_array_equal(np.asarray(image), upright)
 
 
-@pytest.mark.parametrize("extension", KEEPERS)
-@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize(
+    ("source", "extension"),
+    [*(("jpg", extension) for extension in KEEPERS), ("png", "tif"), ("tif", "jpg"), ("webp", "png")],
+)
 def test_other_exif_is_kept(tmp_path, source, extension):
     path = tmp_path / f"x.{source}"
     Image.fromarray(NOISE).save(path, exif=exif_of(6), quality=95)
@@ -69,7 +76,7 @@ def test_other_exif_is_kept(tmp_path, source, extension):
     assert exif.get(274, 1) == 1
 
 
-@pytest.mark.parametrize("cut", [1, 5, 7, 9, 20, 40, 60, 100])
+@pytest.mark.parametrize("cut", [1, 9, 40, 100])
 def test_damaged_exif_does_not_stop_the_image(tmp_path, cut):
     path = tmp_path / "x.jpg"
     Image.fromarray(NOISE).save(path, exif=exif_of(1).tobytes()[: 6 + cut])
@@ -80,8 +87,10 @@ def test_damaged_exif_does_not_stop_the_image(tmp_path, cut):
     assert image.size == (9, 6)
 
 
-@pytest.mark.parametrize("extension", KEEPERS)
-@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp", "avif"])
+@pytest.mark.parametrize(
+    ("source", "extension"),
+    [*(("jpg", extension) for extension in KEEPERS), *((source, "png") for source in KEEPERS[1:])],
+)
 def test_xmp_is_kept_without_its_orientation(tmp_path, source, extension):
     path = tmp_path / f"x.{source}"
     options = {"xmp": XMP}
@@ -97,8 +106,10 @@ def test_xmp_is_kept_without_its_orientation(tmp_path, source, extension):
     assert raster.size == (6, 9)
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "bmp"])
-@pytest.mark.parametrize(("orientation", "dpi"), [(4, (300, 150)), (5, (150, 300)), (8, (150, 300))])
+@pytest.mark.parametrize(
+    ("extension", "orientation", "dpi"),
+    [("jpg", 4, (300, 150)), ("png", 5, (150, 300)), ("tif", 8, (150, 300)), ("bmp", 8, (150, 300))],
+)
 def test_resolution_is_kept_and_turned_with_the_image(tmp_path, extension, orientation, dpi):
     path = tmp_path / "x.jpg"
     Image.fromarray(NOISE).save(path, dpi=(300, 150), exif=exif_of(orientation))

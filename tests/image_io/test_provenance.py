@@ -110,7 +110,7 @@ def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize("xmp", [b"", b"no xml", b"<rdf:RDF>", b"\xff\xfe\0"])
+@pytest.mark.parametrize("xmp", [b"no xml", b"\xff\xfe\0"])
 def test_a_broken_xmp_packet_of_the_source_is_replaced(tmp_path: Path, xmp: bytes) -> None:
     assert read_provenance(written(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
 

@@ -61,8 +61,17 @@ ONE_SCAN = {
 }
 
 
-@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}], ids=str)
-@pytest.mark.parametrize("case", ONE_SCAN)
+SOME = ("mask first", "scan below the preview", "pyramid below")
+
+
+@pytest.mark.parametrize(
+    ("case", "options"),
+    [
+        *((case, {}) for case in ONE_SCAN),
+        *((case, options) for case in SOME for options in ({"bigtiff": True}, {"byteorder": ">"})),
+    ],
+    ids=str,
+)
 def test_the_scan_is_read_and_the_rest_is_named(tmp_path: Path, case: str, options: dict[str, Any]) -> None:
     write, named = ONE_SCAN[case]
     with tifffile.TiffWriter(tmp_path / "a.tif", **options) as file:

@@ -24,11 +24,7 @@ def test_every_metric_has_a_case() -> None:
 
 test_reference = each(common_checks.check_reference)
 test_batches_add_up = each(common_checks.check_accumulation)
-test_pickling = few(common_checks.check_pickling)
-test_half_precision = each(common_checks.check_half)
-test_empty = each(common_checks.check_empty)
-test_is_differentiable_is_right = each(common_checks.check_gradient)
-test_wrong_values_are_refused = each(common_checks.check_wrong_values)
+test_input_values = each(common_checks.check_input_values)
 test_options_of_torchmetrics = few(common_checks.check_options)
 test_plot = few(common_checks.check_plot)
 

@@ -88,7 +88,6 @@ def test_lpips_in_a_band_is_the_mean_of_the_package_over_it(backbones: dict[str,
     "check",
     [
         common_checks.check_accumulation,
-        common_checks.check_pickling,
         common_checks.check_half,
         common_checks.check_empty,
         common_checks.check_gradient,
