@@ -194,8 +194,12 @@ def random_lightness(batch: int) -> Tensor:
     return 90 * blobs + 10 * torch.rand(batch, 1, SIDE, SIDE)
 
 
-def photos(folder: Path | None) -> Iterator[Tensor]:
-    """Yield the central 256 x 256 of every unseen photo of a folder, ``(3, 256, 256)`` in [0, 1].
+def photos(folder: Path | None, count: int | None = None) -> Iterator[Tensor]:
+    """Yield the central 256 x 256 of the unseen photos of a folder, ``(3, 256, 256)`` in [0, 1].
+
+    Args:
+        folder: Folder of color photos; None for `PHOTOS`.
+        count: Number of photos, evenly spaced; None for all.
 
     Raises:
         SkippedError: The folder is missing or has no image.
@@ -204,7 +208,8 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
         sources = unseen_sources(folder or PHOTOS)
     except DataError as error:
         raise SkippedError(str(error)) from error
-    for source in sources:
+    step = max(1, len(sources) // (count or len(sources)))
+    for source in sources[::step][:count]:
         yield read_square(source, SIDE)
 
 

@@ -1,6 +1,6 @@
 """Gain in PSNR from the histogram or the saturation of the true image, tested as in Zhang et al. 2017.
 
-Central 256 x 256 of every second photo, PSNR over 8-bit RGB, mean over photos. Measured is the output of
+Central 256 x 256 of every photo, PSNR over 8-bit RGB, mean over photos. Measured is the output of
 the network at its working size.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ MODELS = ("colorzoo2026", "zhang2017_global_small")
 def run(options: Options) -> list[Row]:
     """Return two rows for each model: its PSNR with a histogram and with a saturation, over neither."""
     rows = []
-    images = list(islice(photos(options.data), 0, options.images, 2))
+    images = list(photos(options.data, options.images))
     for name in options.models or MODELS:
         model = create_coloring_model(name, offline=True)
         if not model.trained:

@@ -8,7 +8,6 @@ numbers are of the same images.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Literal
 
 import torch
@@ -52,7 +51,7 @@ def measure(model: ColoringModel, options: Options) -> tuple[dict[str, float], i
     # compute groups would merge two metrics whose states are still empty after the first photo
     scores = MetricCollection(metrics, compute_groups=False)
     count = 0
-    for index, rgb in enumerate(islice(photos(options.data), options.images)):
+    for index, rgb in enumerate(photos(options.data, options.images)):
         target = rgb_to_lab(rgb[None])
         lightness = target[:, :1]
         seen = lightness

@@ -26,7 +26,7 @@ def run(options: Options) -> list[Row]:
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")
     scores: dict[int | str, list[float]] = {"gray": [], **{count: [] for count in GOALS}}
-    for index, rgb in enumerate(photos(options.data)):
+    for index, rgb in enumerate(photos(options.data, options.images)):
         lab = rgb_to_lab(rgb[None])
         lightness, true = lab[:, :1], lab[:, 1:]
         for name in scores:
