@@ -29,7 +29,7 @@ MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
 _LENGTH_SCALES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in units of the longer image side
 _INITIAL_NOISE = 0.03
-MAX_COLUMNS = 256  # maximum cached columns per image, 13 KB each for a square image
+MAX_COLUMNS = 256  # maximum cached columns per image, 32 KB each for a square image
 _MIN_AMPLITUDE = 1e-30  # lower bound before the logarithm
 _JITTER = 1e-5  # added to the diagonal, so that equal cells do not make the matrix singular
 
