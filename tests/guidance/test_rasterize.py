@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
@@ -24,7 +22,7 @@ from colorzoo.guidance import (
     mean_saturation,
     statistics_of,
 )
-from colorzoo.guidance.rasterize import color_lab
+from colorzoo.guidance.rasterize import color_lab, points_to_hints
 
 
 def drawn(
@@ -42,16 +40,13 @@ def test_a_square_covers_the_pixels_whose_centers_lie_in_it() -> None:
     assert mask[17:23, 7:13].all()
 
 
-@pytest.mark.parametrize("size", [(30, 40), (3, 4), (1, 1), (300, 400), (7, 400)])
-@pytest.mark.parametrize("place", [(0, 0), (40, 30), (13.7, 0.2)])
-def test_a_point_covers_at_least_the_pixel_it_lies_in(
-    size: tuple[int, int], place: tuple[float, float]
-) -> None:
-    mask = drawn(PointHint(*place, 0), size=size).mask[0, 0]
-    row = min(int(place[1] * size[0] / 30), size[0] - 1)
-    column = min(int(place[0] * size[1] / 40), size[1] - 1)
-    assert mask[row, column] == 1
-    assert mask.sum() == 1
+def test_a_point_covers_at_least_the_pixel_that_contains_it() -> None:
+    for size in ((30, 40), (1, 1), (7, 400)):
+        for x, y in ((0, 0), (40, 30), (13.7, 0.2)):
+            mask = drawn(PointHint(x, y, 0), size=size).mask[0, 0]
+            row, column = min(int(y * size[0] / 30), size[0] - 1), min(int(x * size[1] / 40), size[1] - 1)
+            assert mask[row, column] == 1
+            assert mask.sum() == 1
 
 
 def test_drawing_at_twice_the_size_is_the_drawing_of_twice_the_recipe() -> None:
@@ -103,9 +98,8 @@ def test_a_stroke_on_a_map_of_another_shape_has_the_mean_of_its_scales() -> None
     assert scribbles.mask[0, 0, :, 80].sum() == pytest.approx(4 * (2 + 4) / 2, abs=1)
 
 
-@pytest.mark.parametrize(
-    ("kind", "shapes"),
-    [
+def test_wrong_shapes_are_errors() -> None:
+    cases: list[tuple[type, list[tuple[int, ...]]]] = [
         (Points, [(1, 2, 4, 4), (1, 1, 4, 5)]),
         (Points, [(1, 3, 4, 4), (1, 1, 4, 4)]),
         (Points, [(2, 4, 4), (1, 1, 4, 4)]),
@@ -116,20 +110,17 @@ def test_a_stroke_on_a_map_of_another_shape_has_the_mean_of_its_scales() -> None
         (Boxes, [(1, 4), (1,)]),
         (Boxes, [(1, 2, 5), (1, 2)]),
         (Boxes, [(1, 2, 4), (1, 3)]),
-    ],
-)
-def test_hints_of_a_wrong_shape_are_refused(kind: type, shapes: list[tuple[int, ...]]) -> None:
-    with pytest.raises(GuidanceError, match=f"{kind.__name__}.* must have"):
-        kind(*map(torch.zeros, shapes))
+    ]
+    for kind, shapes in cases:
+        with pytest.raises(GuidanceError, match=kind.__name__):
+            kind(*map(torch.zeros, shapes))
 
 
-def test_an_exact_ab_is_written_as_a_color_of_lightness_60() -> None:
+def test_exact_ab_becomes_a_color_of_lightness_60() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., 1, 2] = 1
-    (point,) = json.loads(
-        Guidance(points=Points(mask * torch.tensor([20.0, -10.0]).view(1, 2, 1, 1), mask)).to_json()
-    )["points"]
-    assert list(color_lab(point["color"])) == pytest.approx([60, 20, -10], abs=0.5)
+    (point,) = points_to_hints(Points(mask * torch.tensor([20.0, -10.0]).view(1, 2, 1, 1), mask))
+    assert list(color_lab(point.color)) == pytest.approx([60, 20, -10], abs=0.5)
 
 
 def test_statistics_are_those_of_256_pixels_and_of_cells_of_4() -> None:

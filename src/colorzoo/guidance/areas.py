@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, hex_color
+from colorzoo.guidance.fields import Fields, hex_color, plain_fields
 
 Action = Literal["color", "lock", "gray", "only", "thing"]
 """Action of an area.
@@ -124,7 +124,7 @@ class Area:
                 f"got {self.action!r}, {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("Area needs either path or mask.")
+            raise GuidanceError("Area must have either path or mask.")
         if (self.action == "color") != (self.color is not None):
             raise GuidanceError("Area.color '#rrggbb' is required if and only if action is 'color'.")
         if self.color is not None:
@@ -132,25 +132,12 @@ class Area:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the area as plain JSON types, without fields at their defaults."""
-        found: dict[str, Any] = {**self.extra, "action": self.action}
-        if self.path:
-            found["path"] = [list(corner) for corner in self.path]
+        found = plain_fields(self)
         if self.mask is not None:
-            runs = " ".join(str(run) for run in self.mask.runs)
-            found["mask"] = {"width": self.mask.width, "height": self.mask.height, "runs": runs}
-        if self.color is not None:
-            found["color"] = self.color
-        if self.lightness != "photo":
-            found["lightness"] = self.lightness
-        if self.opacity != 1:
-            found["opacity"] = self.opacity
-        if self.feather > 0:
-            found["feather"] = self.feather
-        if self.hidden:
-            found["hidden"] = True
+            found["mask"] = {**asdict(self.mask), "runs": " ".join(map(str, self.mask.runs))}
         if self.kept is not None:
-            found["kept"] = {"png": self.kept.png, "low": list(self.kept.low), "step": list(self.kept.step)}
-        return {**found, **({"made": dict(self.made)} if self.made else {})}
+            found["kept"] = {**asdict(self.kept), "low": list(self.kept.low), "step": list(self.kept.step)}
+        return found
 
 
 def parse_area(fields: Fields) -> Area:
@@ -218,7 +205,7 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
     png = given.text("png", None)
     low, step = (given.numbers(name, 3, low=-1000, high=1000) for name in ("low", "step"))
     if png is None or low is None or step is None:
-        raise GuidanceError(f"{given.name} needs png, low and step.")
+        raise GuidanceError(f"{given.name} must contain png, low and step.")
     try:
         base64.b64decode(png, validate=True)
     except binascii.Error:

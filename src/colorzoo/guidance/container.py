@@ -20,7 +20,7 @@ from colorzoo.guidance.hints import (
     Scribbles,
     TensorFields,
 )
-from colorzoo.guidance.rasterize import boxes_of, points_to_hints, rasterize_points, rasterize_scribbles
+from colorzoo.guidance.rasterize import boxes_of, rasterize_points, rasterize_scribbles
 from colorzoo.guidance.recipe import Recipe
 
 
@@ -91,20 +91,8 @@ class Guidance(TensorFields):
         """
         recipe = Recipe.from_json(source)
         if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image needs width and height if no image is given.")
+            raise GuidanceError("recipe.image must contain width and height.")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
-
-    def to_json(self, path: str | Path | None = None) -> str:
-        """Convert the points of one image to a recipe; `from_json` restores the same tensors.
-
-        Raises:
-            GuidanceError: There are no points, or the batch has several images.
-        """
-        if self.points is None or len(self.points.mask) != 1:
-            raise GuidanceError("Guidance.to_json needs the points of exactly one image.")
-        height, width = self.points.mask.shape[-2:]
-        recipe = Recipe(width=width, height=height, points=tuple(points_to_hints(self.points)))
-        return recipe.to_json(path)
 
 
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):

@@ -8,7 +8,7 @@ from typing import Any
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.border import Rectangle
-from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.fields import Fields, plain_fields
 
 MAX_ANGLE = 45.0  # degrees; larger rotations are left to image editors
 LEAST_CROP = 8  # pixels
@@ -47,13 +47,13 @@ class Crop:
         for name in ("width", "height"):
             if getattr(self, name) < LEAST_CROP:
                 raise GuidanceError(
-                    f"crop.{name} must be at least {LEAST_CROP} pixels, got {getattr(self, name)}; "
-                    "take a larger part of the image."
+                    f"crop.{name} must be at least {LEAST_CROP} pixels, got {getattr(self, name)}. "
+                    "Choose a larger part of the image."
                 )
         if not -MAX_ANGLE <= self.angle <= MAX_ANGLE:
             raise GuidanceError(
-                f"crop.angle must be from -{MAX_ANGLE:g} to {MAX_ANGLE:g} degrees, got {self.angle:g}; "
-                "turn the file itself by quarters before it is colored."
+                f"crop.angle must be from -{MAX_ANGLE:g} to {MAX_ANGLE:g} degrees, got {self.angle:g}. "
+                "Rotate the file by multiples of 90 degrees first."
             )
 
     @property
@@ -88,9 +88,8 @@ class Crop:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the crop as plain JSON types."""
-        place = {"x": self.x, "y": self.y, "width": self.width, "height": self.height}
-        return {**self.extra, **place, **({"angle": self.angle} if self.angle else {})}
+        """Return the crop as plain JSON types, without an angle of 0."""
+        return plain_fields(self)
 
     def to_text(self) -> str:
         """Return ``X,Y,WIDTH,HEIGHT``, followed by ``,ANGLE`` if the angle is not 0."""

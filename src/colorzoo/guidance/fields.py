@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from typing import Any, Literal, cast, get_args, overload
 
 from colorzoo.errors import GuidanceError
@@ -72,6 +73,22 @@ def parse_reach(text: str, name: str) -> Reach:
 def too_many(name: str, count: int, most: int) -> GuidanceError:
     """Return the error for a list with too many entries."""
     return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
+
+
+def plain_fields(item: Any) -> dict[str, Any]:
+    """Return a recipe item as JSON types, without fields at their defaults."""
+    found = dict(item.extra)
+    for each in fields(item):
+        default = each.default if each.default_factory is MISSING else each.default_factory()
+        value = getattr(item, each.name)
+        if each.name != "extra" and value != default:
+            found[each.name] = _plain(value)
+    return found
+
+
+def _plain(value: object) -> object:
+    """Convert tuples to lists, as in JSON."""
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 class Fields:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, Reach, hex_color, read_reach
+from colorzoo.guidance.fields import Fields, Reach, hex_color, plain_fields, read_reach
 
 Blend = Literal["color", "hue", "saturation"]
 MAX_PAINT = 1024
@@ -50,15 +50,11 @@ class PaintStroke:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stroke as plain JSON types."""
-        what = {"erase": True} if self.color is None else {"color": self.color}
-        path = [list(corner) for corner in self.path]
-        sizes = {"size": self.size, "hardness": self.hardness, "opacity": self.opacity}
-        layer = {} if self.layer is None else {"layer": self.layer}
-        hidden = {"hidden": True} if self.hidden else {}
-        blend = {} if self.blend == "color" else {"blend": self.blend}
-        reach = {} if self.reach == "everywhere" else {"reach": self.reach}
-        return {**self.extra, "path": path, **what, **sizes, **blend, **reach, **layer, **hidden}
+        """Return the stroke as plain JSON types, without fields at their defaults."""
+        found = plain_fields(self)
+        if found.pop("color") is None:
+            return {**found, "erase": True}
+        return {**found, "color": self.color}
 
 
 def parse_paint(fields: Fields) -> PaintStroke:
@@ -69,7 +65,7 @@ def parse_paint(fields: Fields) -> PaintStroke:
     """
     color, erases = fields.text("color", None), fields.flag("erase")
     if erases == (color is not None):
-        raise GuidanceError(f"{fields.name} needs either a color '#rrggbb' or \"erase\": true.")
+        raise GuidanceError(f"{fields.name} must contain either a color '#rrggbb' or \"erase\": true.")
     return PaintStroke(
         path=fields.path("path"),
         color=None if color is None else hex_color(color, f"{fields.name}.color"),

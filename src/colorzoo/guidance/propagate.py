@@ -88,8 +88,8 @@ class Propagator:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
         columns = np.stack(self._inverse.of(fixed.tolist()), axis=1)
         sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
-        answer: Array = (columns @ sources).T.reshape(ab.shape)
-        return answer
+        result: Array = (columns @ sources).T.reshape(ab.shape)
+        return result
 
     @property
     def nbytes(self) -> int:
@@ -107,12 +107,12 @@ class Propagator:
 
 
 def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], fade: float) -> Array:
-    answer = np.where(given, ab, 0.0)
+    result = np.where(given, ab, 0.0)
     free, fixed = np.flatnonzero(~given), np.flatnonzero(given)
     if free.size and fixed.size:
         known = weights[free][:, fixed] @ ab.reshape(2, -1)[:, fixed].T
-        answer.reshape(2, -1)[:, free] = _factor(weights[free][:, free], fade).solve(known).T
-    return answer
+        result.reshape(2, -1)[:, free] = _factor(weights[free][:, free], fade).solve(known).T
+    return result
 
 
 def _factor(weights: csr_array, fade: float) -> SuperLU:

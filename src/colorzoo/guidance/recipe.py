@@ -7,10 +7,9 @@ Unknown fields survive a round trip, but colorizing raises an error for them (`R
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
 
@@ -25,6 +24,7 @@ from colorzoo.guidance.fields import (
     Reach,
     ReachName,
     hex_color,
+    plain_fields,
     read_reach,
     too_many,
 )
@@ -57,9 +57,9 @@ _MAX_ITEMS = {
 }
 _LISTS = ("points", "scribbles", "regions", "boxes")
 _WRITTEN = (*_LISTS, "healing")
-_OF_THE_PAD = ("studio", "locked", "wanted")  # fields that the drawing pad stores for itself
+_PAD_FIELDS = ("studio", "locked", "wanted")  # stored and used by the drawing pad only
 _OBJECTS = ("exemplar", "classes", "statistics")  # stored as parsed JSON
-_PARSED_LATER = (*_OBJECTS, "divisions", "image")
+_PARSED_ON_ACCESS = (*_OBJECTS, "divisions", "image")
 _OWN = "x_"  # prefix of user-defined fields
 
 
@@ -242,7 +242,7 @@ class Recipe:
         for name in _WRITTEN:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
-                document[name] = [_item(item) for item in items]
+                document[name] = [plain_fields(item) for item in items]
         if self.proposal is not None:
             document["proposal"] = self.proposal
         if self.areas:
@@ -323,16 +323,16 @@ class Recipe:
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the hints in the recipe."""
-        given = [name for name in _LISTS if getattr(self, name)]
-        return (*given, *(name for name in _OBJECTS if self.extra.get(name)))
+        lists = [name for name in _LISTS if getattr(self, name)]
+        return (*lists, *(name for name in _OBJECTS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are user-defined."""
-        names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
+        names = [name for name in self.extra if name not in (*_PARSED_ON_ACCESS, *_PAD_FIELDS)]
         for key in (*_WRITTEN, "areas", *_OVERLAYS):
             items = enumerate(getattr(self, key) or ())
             names += [
-                f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
+                f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _PAD_FIELDS
             ]
         names += [f"crop.{name}" for name in (self.crop.extra if self.crop else ())]
         return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
@@ -341,14 +341,11 @@ class Recipe:
         """Return the recipe if it has no unknown fields; see `unknown`.
 
         Raises:
-            GuidanceError: A field is unknown; the message names the nearest known field.
+            GuidanceError: A field is unknown.
         """
         for name in self.unknown():
-            last = name.rpartition(".")[2]
-            near = difflib.get_close_matches(last, _known_names(), n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]!r}? User" if near else "user"
             raise GuidanceError(
-                f"recipe field {name!r} is unknown; {hint}-defined fields have names such as {_OWN}{last}."
+                f"unknown recipe field {name!r}; see docs/recipe.md. User-defined fields start with {_OWN!r}."
             )
         return self
 
@@ -358,10 +355,10 @@ class Recipe:
         Raises:
             GuidanceError: The recipe belongs to another size, or a hint lies outside the image.
         """
-        made_for = (self.width or width, self.height or height)
-        if made_for != (width, height):
+        expected = (self.width or width, self.height or height)
+        if expected != (width, height):
             raise GuidanceError(
-                f"recipe is for an image of {made_for[0]} x {made_for[1]} pixels, but this one has "
+                f"recipe is for an image of {expected[0]} x {expected[1]} pixels, but this one has "
                 f"{width} x {height}; coordinates are pixels of the original image."
             )
         if self.crop is not None:
@@ -375,12 +372,6 @@ class Recipe:
                 raise GuidanceError(
                     f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)."
                 )
-
-
-def _known_names() -> list[str]:
-    overlays = (kind for kind, _, _ in _OVERLAYS.values())
-    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, Crop, *overlays)
-    return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
 def is_recipe_text(source: object) -> TypeGuard[str]:
@@ -449,12 +440,12 @@ def _parse(fields: Fields) -> Recipe:
 
 
 def _parse_border(fields: Fields, version: int) -> BorderSetting:
-    former = fields.take("frame")  # earlier name of the field
-    given = fields.take("border")
-    given = former if given is None else given
-    if given is None and version == 1:
+    former = fields.take("frame")  # former name of the field
+    value = fields.take("border")
+    value = former if value is None else value
+    if value is None and version == 1:
         return "none"  # recipes of version 1 colorize the whole image
-    return read_border(given, f"{fields.name}.border")
+    return read_border(value, f"{fields.name}.border")
 
 
 def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
@@ -483,7 +474,7 @@ def _parse_region(fields: Fields) -> RegionColor:
     index = fields.integer("index", None, low=0)
     color = fields.text("color", None)
     if index is None or color is None:
-        raise GuidanceError(f"{fields.name} needs an index and a color '#rrggbb'.")
+        raise GuidanceError(f"{fields.name} must contain an index and a color '#rrggbb'.")
     return RegionColor(index, hex_color(color, f"{fields.name}.color"), fields.rest())
 
 
@@ -493,15 +484,3 @@ def _parse_box(fields: Fields) -> BoxHint:
     if not (width > 0 and height > 0):
         raise GuidanceError(f"{fields.name} must have width and height above 0, got {width:g} x {height:g}.")
     return BoxHint(x, y, width, height, fields.rest())
-
-
-def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
-    values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
-    if values.get("strength") == 1:
-        del values["strength"]
-    return {**item.extra, **{name: _plain(value) for name, value in values.items()}}
-
-
-def _plain(value: object) -> object:
-    """Convert tuples to lists, as in JSON."""
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value

@@ -10,7 +10,7 @@ import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, hex_color
+from colorzoo.guidance.fields import Fields, hex_color, plain_fields
 
 MAX_REPLACEMENTS = 64
 LEAST_CHROMA = 4.0  # CIE units; colors below have no usable hue
@@ -46,10 +46,8 @@ class ColorReplacement:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the replacement as plain JSON types."""
-        colors = {"old": self.old, "new": self.new, "range": self.range, "fade": self.fade}
-        opacity = {} if self.opacity == 1 else {"opacity": self.opacity}
-        return {**self.extra, **colors, **opacity, **({"hidden": True} if self.hidden else {})}
+        """Return the replacement as plain JSON types, without fields at their defaults."""
+        return plain_fields(self)
 
 
 def parse_replacement(fields: Fields) -> ColorReplacement:
