@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and show what they say."""
+"""The examples in docstrings run and print the documented output."""
 
 import doctest
 import importlib
@@ -14,7 +14,7 @@ from PIL import Image
 import colorzoo
 from colorzoo.testing import write_sample_images
 
-# pages of the reference whose every name has an example
+# packages of the reference in which every function and class has an example
 PACKAGES = sorted(
     {page.stem for page in (Path(__file__).parents[1] / "docs" / "api").glob("*.md")}
     - {"index", "capabilities", "card", "errors", "settings"}  # protocols, records, exceptions, types
@@ -32,7 +32,7 @@ def examples_of(value: object) -> list[doctest.Example]:
 
 
 def documented(value: object) -> bool:
-    """Return whether a name is one to show: no constant, exception or protocol."""
+    """Return whether a value needs an example: not a constant, exception or protocol."""
     if inspect.isclass(value):
         return not (issubclass(value, Exception) or getattr(value, "_is_protocol", False))
     return inspect.isfunction(value)
@@ -40,7 +40,7 @@ def documented(value: object) -> bool:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the files that examples name: a gray photo and a folder of images."""
+    """Create the files that the examples name."""
     Image.new("L", (48, 32), 120).save(tmp_path / "photo.png")
     write_sample_images(tmp_path / "album")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Every command and code block of every page is what colorzoo understands; those that are quick run."""
+"""The command line parses every command of every page, and the Python blocks of the pages run."""
 
 from __future__ import annotations
 
@@ -19,67 +19,55 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/colorzoo/zoo/*/README.md")]
 BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`(colorzoo [a-z-]+ [^`]+)`")
-# stands for something else, or for a part that the reader knows
-OPEN = re.compile(r"\.\.\.|\bVERB\b|[A-Z]+\|")
-NAMED = re.compile(r"[a-z -]+")  # a verb or an option that is only named
-# README.md, the tour and the pages of models and of a new paper are run by tests of their own
-RUN_ELSEWHERE = re.compile(r"README\.md|docs/(index|tour|paper)\.md")
-NOT_RUN = re.compile(r"sys\.argv|report/")  # these need another program, or a report
+OPEN = re.compile(r"\.\.\.|\bVERB\b|[A-Z]+\|")  # contains a placeholder that is not an argument
+NAMED = re.compile(r"[a-z -]+")  # only names a verb or an option
+# test_readme.py and test_tour.py run these pages; the other blocks need Ray or a report
+NOT_RUN = re.compile(r"README\.md|docs/(tour|paper)\.md|sys\.argv|report/")
 
 
-def blocks(*kinds: str) -> list[tuple[str, str]]:
-    """Return page and text of all blocks of these languages."""
-    return [
+def commands(text: str) -> list[str]:
+    """Return all commands of colorzoo in a page, in blocks and in running text."""
+    lines = "\n".join(block for kind, block in BLOCK.findall(text) if kind in ("bash", "sh", "console"))
+    spans = [span for span in SPAN.findall(BLOCK.sub("", text)) if not NAMED.fullmatch(span)]
+    parts = [
+        part.strip()
+        for line in [*lines.replace("\\\n", " ").splitlines(), *spans]
+        for part in re.split(r"\s&&\s|\s\|\s", line)
+    ]
+    return [part for part in parts if part.startswith("colorzoo ") and not OPEN.search(part)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_are_parsed(page: Path) -> None:
+    for command in commands(page.read_text(encoding="utf-8")):
+        words = shlex.split(command, comments=True)[1:]
+        if words[0] in LIGHTNING_VERBS:
+            configs = [words[i + 1] for i, word in enumerate(words) if word == "--config"]
+            assert all(
+                find_config(name).is_file() for name in map(Path, configs) if name.parts[0] == "configs"
+            )
+            continue
+        verb = find_verb(words[0])
+        assert verb is not None, command
+        if "--help" not in words:
+            name, found, rest = find_command(verb, words)
+            found.parse(name, rest)
+
+
+def python_blocks() -> list[tuple[str, str]]:
+    """Return page and text of the Python blocks that this module runs."""
+    found = [
         (str(page.relative_to(ROOT)), text)
         for page in sorted(PAGES)
         for kind, text in BLOCK.findall(page.read_text(encoding="utf-8"))
-        if kind in kinds
+        if kind == "python"
     ]
-
-
-def commands() -> list[tuple[str, str]]:
-    """Return page and text of all commands of colorzoo, in blocks and in running text."""
-    found = []
-    for page in sorted(PAGES):
-        text = page.read_text(encoding="utf-8")
-        lines = "\n".join(block for kind, block in BLOCK.findall(text) if kind in ("bash", "sh", "console"))
-        joined = lines.replace("\\\n", " ").splitlines()
-        spans = [span for span in SPAN.findall(BLOCK.sub("", text)) if not NAMED.fullmatch(span)]
-        found += [
-            (str(page.relative_to(ROOT)), command.strip())
-            for line in [*joined, *spans]
-            for command in re.split(r"\s&&\s|\s\|\s", line)
-            if command.strip().startswith("colorzoo ") and not OPEN.search(command)
-        ]
-    return sorted(set(found))
-
-
-@pytest.mark.parametrize(("page", "command"), commands())
-def test_a_command_is_understood(page: str, command: str) -> None:
-    words = shlex.split(command, comments=True)[1:]
-    if words[0] in LIGHTNING_VERBS:
-        configs = [words[i + 1] for i, word in enumerate(words) if word == "--config"]
-        assert all(find_config(name).is_file() for name in map(Path, configs) if name.parts[0] == "configs")
-        return
-    verb = find_verb(words[0])
-    assert verb is not None, page
-    if "--help" not in words:
-        name, found, rest = find_command(verb, words)
-        found.parse(name, rest)
-
-
-def runnable() -> list[tuple[str, str]]:
-    """Return page and text of the Python blocks that this module runs."""
-    found = [each for each in blocks("python") if not RUN_ELSEWHERE.search(each[0])]
-    return [(page, text) for page, text in found if not NOT_RUN.search(text)]
-
-
-# folders of the reader, placeholders, and programs or weights that are not here
+    return [each for each in found if not NOT_RUN.search("".join(each))]
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the files that the manuals name, and work in their folder."""
+    """Create the files that the pages name, and change to their folder."""
     (tmp_path / "album").mkdir()
     colors = np.random.default_rng(0).integers(0, 255, (3, 4, 3), dtype=np.uint8)
     image = Image.fromarray(colors).resize((160, 120))
@@ -98,7 +86,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.nightly
 @pytest.mark.usefixtures("files")
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("page", "text"), runnable())
+@pytest.mark.parametrize(("page", "text"), python_blocks())
 def test_python_blocks_run(page: str, text: str) -> None:
     exec(compile(text, page, "exec"), {"__name__": "__main__"})
     if page == "docs/archive.md":  # the manifest offers the original and the result

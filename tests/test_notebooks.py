@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom; COLORZOO_WRITE_NOTEBOOKS=1 writes their outputs."""
+"""Every notebook runs and reproduces its stored outputs; COLORZOO_WRITE_NOTEBOOKS=1 stores new outputs."""
 
 import os
 import re
@@ -75,7 +75,7 @@ def assert_same_text(stored: nbformat.NotebookNode, run: nbformat.NotebookNode) 
 @pytest.mark.timeout(900)
 @pytest.mark.nightly
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_shows_what_is_stored(path: Path, kernel: KernelManager, tmp_path: Path) -> None:
+def test_notebook_reproduces_its_stored_outputs(path: Path, kernel: KernelManager, tmp_path: Path) -> None:
     notebook = run_notebook(path, kernel, tmp_path)
     if os.environ.get("COLORZOO_WRITE_NOTEBOOKS"):
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")

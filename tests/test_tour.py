@@ -34,17 +34,17 @@ def steps(page: str) -> dict[str, list[tuple[str, str]]]:
 TOUR = steps("tour.md")
 
 
-def walk(heading: str) -> None:
+def run_section(heading: str) -> None:
     """Run the blocks below a heading of the tour."""
-    assert TOUR[heading], f"nothing to run below {heading!r}"
+    assert TOUR[heading], f"no block below {heading!r}"
     for language, text in TOUR[heading]:
         if language == "python":
             exec(compile(text, "tour.md", "exec"), {})
         else:
-            type_in(text)
+            run_commands(text)
 
 
-def type_in(text: str) -> None:
+def run_commands(text: str) -> None:
     for line in text.splitlines():
         program, *words = shlex.split(line)
         assert program == "colorzoo", line
@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("tour")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        walk("Images")
+        run_section("Images")
         yield root
 
 
@@ -65,9 +65,9 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"), dtype=float)
 
 
-def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
-    walk("Colorize an image")
-    walk("Correct colors with points")
+def test_points_correct_the_automatic_colors(folder: Path) -> None:
+    run_section("Colorize an image")
+    run_section("Correct colors with points")
     truth = data.astronaut().astype(float)
     automatic, points = pixels(folder / "old.color.jpg"), pixels(folder / "points.jpg")
     suit, stripes, field = np.s_[220:430, 50:240], np.s_[150:200, 40:80], np.s_[10:70, 0:50]
@@ -80,39 +80,34 @@ def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
         assert np.abs(made - pixels(DOCS / "images" / f"astronaut_{name}.jpg")).mean() < 2, name
 
 
-def test_a_reference_colors_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    walk("Use a reference")
-    assert "colorzoo2026, the best model here for a reference" in capsys.readouterr().out
+def test_a_reference_lowers_the_error(folder: Path) -> None:
+    run_section("Use a reference")
     truth = data.astronaut().astype(float)  # the reference is its mirror image
     found = [pixels(path) for path in (folder / "by_example.jpg", DOCS / "images/astronaut_automatic.jpg")]
     by_example, automatic = (np.abs(each - truth).mean() for each in found)
     assert by_example < 0.9 * automatic
 
 
-def test_python_does_the_same(folder: Path) -> None:
-    walk("In Python")
+def test_python_functions_color_points(folder: Path) -> None:
+    run_section("In Python")
     automatic, found = pixels(DOCS / "images/astronaut_automatic.jpg"), pixels(folder / "new.png")
     assert np.abs(found - automatic)[20:140, 300:370].mean() < 2  # a wall, far from the point
     more_red = [(each[..., 0] - each[..., 2])[325:336, 225:236].mean() for each in (automatic, found)]
     assert more_red[1] > 40 + more_red[0]  # the point is orange
 
 
-def test_a_sketch_is_painted(folder: Path) -> None:
-    walk("Colorize a sketch")
+def test_a_sketch_gets_colors_and_keeps_lines(folder: Path) -> None:
+    run_section("Colorize a sketch")
     painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
     assert np.ptp(painted, axis=2).mean() > 2
     assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay
 
 
-@pytest.mark.nightly  # trains, at full width; tests/test_readme.py and tests/training do so in small
-def test_a_folder_is_trained_on(folder: Path) -> None:
-    walk("Train on a folder")
+@pytest.mark.nightly  # trains at full width
+def test_training_and_evaluation_write_their_results(folder: Path) -> None:
+    run_section("Train on a folder")
     assert (folder / "mine.jpg").is_file()
-
-
-@pytest.mark.nightly
-def test_two_models_are_compared(folder: Path) -> None:
-    walk("Compare two models")
+    run_section("Compare two models")
     assert "zhang2017_local_small" in (folder / "report" / "report.html").read_text(encoding="utf-8")
 
 
@@ -141,5 +136,5 @@ def install(folder: Path, tmp_path: Path) -> Iterator[None]:
 
 def test_the_toy_paper_is_listed_and_trains(folder: Path, install: None) -> None:
     ((_, text),) = steps("paper.md")["A package of its own"]
-    type_in(text)
+    run_commands(text)
     assert "toy2030" in list_models()
