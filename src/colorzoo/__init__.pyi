@@ -1,7 +1,7 @@
-from colorzoo.api import FileResult as FileResult
 from colorzoo.api import colorize as colorize
 from colorzoo.api import colorize_file as colorize_file
 from colorzoo.api import colorize_files as colorize_files
+from colorzoo.batch.task import FileResult as FileResult
 from colorzoo.card import ModelCard as ModelCard
 from colorzoo.color import lab_to_rgb as lab_to_rgb
 from colorzoo.color import rgb_to_lab as rgb_to_lab

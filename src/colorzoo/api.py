@@ -1,62 +1,28 @@
-"""Python calls: color an image, a file, or many files."""
+"""Python functions: colorize an image, a file, or many files."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
-from colorzoo.batch.file import FileOptions, color_file, open_file
-from colorzoo.batch.origin import origin_of_result
+from colorzoo.batch.file import FileColorizer
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.request import Request, prepared_alone, request_of
-from colorzoo.batch.runner import BatchResult, ImageJob, color_images
+from colorzoo.batch.runner import run_tasks
 from colorzoo.batch.settings import ColorSettings
+from colorzoo.batch.task import FileResult, FileTask, load_colorizer, settings_of
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
-from colorzoo.image_io.write import write_notes
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
-from colorzoo.lru_cache import LRUCache, key_of
-from colorzoo.settings import settings_of
-from colorzoo.weights.choice import ModelChoice
-from colorzoo.weights.files import digest_of
-
-FileStatus = Literal["colored", "done", "failed"]
-Stamp = tuple[int, int] | None
-"""Time of the last change of a weight file, and its size."""
-
-_MODELS = LRUCache(most_bytes=2 << 30)  # for the next calls
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """Result of one file of `colorize_files`.
-
-    Examples:
-        >>> FileResult("photo.png", "colored/photo.png", "failed", "photo.png: no image").status
-        'failed'
-
-    Attributes:
-        source: The image.
-        output: File of its result, or that it would have.
-        status: ``"colored"`` now; ``"done"`` before, from the same bytes with the same settings; or
-            ``"failed"``.
-        error: Reason of a failure, as one line that names the image; else empty.
-    """
-
-    source: str
-    output: str
-    status: FileStatus
-    error: str = ""
+from colorzoo.settings import settings_of as checked_settings
 
 
 def colorize(
@@ -73,7 +39,7 @@ def colorize(
     settings: ColorSettings | None = None,
     **hparams: Any,
 ) -> Image.Image:
-    """Color one image.
+    """Colorize one image.
 
     Examples:
         >>> image = colorize("photo.png", guidance={"points": [{"x": 20, "y": 10, "color": "#c04020"}]})
@@ -83,30 +49,31 @@ def colorize(
     Args:
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
             [0, 1].
-        model: Registered name; None takes the recipe's, or the best one for this guidance whose weights are
-            on this machine.
+        model: Registered name. None selects the model of the recipe, or the best model for the guidance whose
+            weights are on this machine.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
-        strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-        reference: Image whose colors to use, for models that take an exemplar, or a look of it.
-        border: Part of the image to color: ``"automatic"``, the inside of the border of a scan if one is
-            found; ``"none"``, all of it; or a `Rectangle` in pixels. None takes the recipe's, or automatic.
-        fast: Choose the default only among models whose weights ship with the package.
-        settings: The settings of the command line; ``device`` and ``strength`` above come first.
+        strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
+        reference: Reference image or `ReferenceEmbedding`, for models that accept an exemplar.
+        border: Part of the image to colorize: ``"automatic"`` detects the border of a scan, ``"none"``
+            selects the whole image, and a `Rectangle` selects a part in pixels. None uses the recipe, or
+            automatic.
+        fast: Whether to select the default only from models inside the package.
+        settings: Settings of the command line; ``device`` and ``strength`` above take precedence.
         **hparams: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
 
     Returns:
-        A Pillow image of the same size, or of the recipe's crop; alpha is kept.
+        A Pillow image with alpha, of the size of the input or of the crop of the recipe.
 
     Raises:
-        ColorzooError: The image, the guidance or the weights cannot be used; the message says why.
+        ColorzooError: The image, the guidance or the weights cannot be used.
     """
-    given, folder = read_guidance(guidance), recipe_folder(guidance)
-    settings, strength = _checked(settings, strength)
-    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, settings, **hparams)
-    exemplar = colorizer.exemplar_of(reference, given, folder)
-    return colorizer(image, given, strength=strength, reference=exemplar, border=border)
+    recipe, folder = read_guidance(guidance), recipe_folder(guidance)
+    settings = _with_strength(settings, strength)
+    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
+    exemplar = colorizer.exemplar_of(reference, recipe, folder)
+    return colorizer(image, recipe, strength=settings.strength, reference=exemplar, border=border)
 
 
 def colorize_file(
@@ -125,29 +92,29 @@ def colorize_file(
     settings: ColorSettings | None = None,
     **hparams: Any,
 ) -> Path:
-    """Color a file into another one, with its bit depth, metadata, and all frames or pages.
+    """Colorize a file and write a file with its bit depth, metadata, and all frames or pages.
 
     Examples:
         >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
         'photo.color.png'
 
-    The result records how it was made, as with the command line, if a recipe and files can tell it: not with
-    guidance or references as tensors, nor with settings that no option of the command line has.
+    The result records how it was made, as with the command line. Guidance or references as tensors, and
+    settings without an option of the command line, cannot be recorded.
 
-    Notes for the user are given as Python warnings. Other arguments and errors are those of `colorize`.
+    Notes for the user are issued as Python warnings. `colorize` documents the other arguments and the errors.
 
     Args:
-        source: The image, animation or file of pages.
-        target: The file to write; its extension decides the format.
+        source: The image, animation or file with several pages.
+        target: The file to write; its extension selects the format.
         model: See `colorize`.
-        guidance: See `colorize`; the same for all frames.
+        guidance: See `colorize`; it applies to all frames.
         weights: See `colorize`.
         device: See `colorize`.
         strength: See `colorize`.
         reference: See `colorize`.
         fast: See `colorize`.
-        frames: ``"all"``, or the ``"first"`` alone; None takes that of the settings.
-        overwrite: Replace an existing target, though never the source.
+        frames: ``"all"`` or ``"first"``; None uses ``settings.frames``.
+        overwrite: Whether to replace an existing target, but never the source.
         settings: See `colorize`.
         **hparams: See `colorize`.
 
@@ -155,20 +122,31 @@ def colorize_file(
         The target.
     """
     source, target = Path(source), Path(target)
-    given, folder = read_guidance(guidance), recipe_folder(guidance)
-    settings, strength = _checked(settings, strength)
-    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, settings, **hparams)
-    exemplar = colorizer.exemplar_of(reference, given, folder)
-    job = partial(colorizer.prepare, guidance=given, strength=strength, reference=exemplar)
-    options = FileOptions(frames=frames or settings.frames, quality=settings.quality, overwrite=overwrite)
-    opened = open_file(source, target, options)
-    lost = write_notes(target, opened.first.image)
-    request = _request(colorizer, given, folder, reference, strength, options)
-    origin = None
-    if request is not None:
-        origin = origin_of_result(request.origin_by(colorizer), digest_of(source), source.name)
-    colored = color_file(opened, job, target, origin, options)()
-    for note in (*lost, *colored.notes):
+    recipe, folder = read_guidance(guidance), recipe_folder(guidance)
+    settings = _with_strength(settings, strength)
+    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
+    used = ColorSettings(
+        strength=settings.strength, quality=settings.quality, frames=frames or settings.frames
+    )
+    recorded = settings_of(colorizer, used)
+    is_recordable = isinstance(recipe, Recipe) and isinstance(reference, str | Path | None)
+    task = FileTask(
+        source,
+        target,
+        str(source),
+        colorizer.choice,
+        recipe,
+        folder,
+        reference=(str(reference),) if isinstance(reference, str | Path) else (),
+        settings=recorded or used,
+        colorizer=colorizer,
+        exemplar=colorizer.exemplar_of(reference, recipe, folder),
+        embed_provenance=recorded is not None and is_recordable,
+        overwrite=overwrite,
+    )
+    colorize_opened = FileColorizer().open(task)
+    assert not isinstance(colorize_opened, FileResult)  # nothing is skipped
+    for note in colorize_opened()().notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
 
@@ -183,66 +161,54 @@ def colorize_files(
     device: str = "auto",
     **settings: Any,
 ) -> list[FileResult]:
-    """Color some files of a folder into another folder, as ``colorzoo predict`` does with all of them.
+    """Colorize some files of a folder into another folder, as ``colorzoo predict`` does with all files.
 
     Examples:
         >>> results = list(colorize_files(["photo.png"], ".", "colored", "zhang2017_local_small"))
         >>> results[0].status
         'colored'
 
-    It is one step of a large job whose files another engine distributes (Ray Data, Spark ...). Any number of
-    processes may call it at the same time with any lists. Files that are done, from the same bytes with the
-    same settings, are skipped whichever process colored them, so an interrupted job is simply started again.
-    The model is loaded once a process.
+    The function is one step of a large job whose files another engine distributes (Ray Data, Spark ...). Any
+    number of processes may call it at the same time with any lists. Files that any process has colorized from
+    the same bytes with the same settings are skipped, so an interrupted job can be restarted. Each process
+    loads the model once.
 
     Args:
-        paths: The images; of several pages or frames all are colored.
-        root: A folder above all of them.
-        output: Folder of the results, each below it as its image is below ``root``; all processes must see
-            it.
-        model: Registered name; None takes the best one on this machine. Name one if several machines work on
-            a job, as their defaults may differ.
+        paths: The images; all frames or pages of a file are colorized.
+        root: A folder that contains all images.
+        output: Folder of the results, on storage that all processes share. The path of a result below
+            ``output`` is the path of the image below ``root``.
+        model: Registered name; None selects the best model on this machine. Name the model if several
+            machines work on a job, because their defaults may differ.
         weights: See `create_model`.
         device: See `colorize`.
         **settings: See `colorize`.
 
     Returns:
-        The result of each image, in the order of the paths. Images that cannot be read, colored or
-        written are results too.
+        The result of each image, in the order of the paths, including images that failed.
 
     Raises:
-        ColorzooError: The model or its weights cannot be had.
+        ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
     choice = choose_for_guidance(model, Recipe(), weights)
-    prepared = prepared_alone(kept_colorizer(choice, device, **settings))
+    colorizer = load_colorizer(choice, device=device, **settings)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
-    jobs = []
+    tasks = []
     for path in map(Path, paths):
         if not path.absolute().is_relative_to(above):
-            reason = f"{path} is not below {root}, the root that was named"
-            results.append(FileResult(str(path), "", "failed", reason))
+            results.append(FileResult(str(path), "", "failed", (f"{path} is not below the root {root}",)))
         elif reason := explain_irregular_file(path):
-            results.append(FileResult(str(path), "", "failed", reason))
+            results.append(FileResult(str(path), "", "failed", (reason,)))
         else:
-            found = FoundImage(path, path.absolute().relative_to(above))
-            jobs.append(ImageJob(str(path), path, output_path(found, folder), lambda: prepared))
+            target = output_path(FoundImage(path, path.absolute().relative_to(above)), folder)
+            task = FileTask(
+                path, target, str(path), colorizer=colorizer, overwrite=True, needs_all_frames=True
+            )
+            tasks.append(task)
             results.append(None)
-    work = color_images(jobs, FileOptions(frames="required", overwrite=True), skip_done=True)
-    return [result or _file_result(next(work)) for result in results]
-
-
-def _file_result(result: BatchResult) -> FileResult:
-    if result.failed:
-        return FileResult(result.source, result.output, "failed", "; ".join(result.notes))
-    return FileResult(result.source, result.output, "done" if result.status == "skipped" else "colored")
-
-
-def kept_colorizer(choice: ModelChoice, device: str, **settings: Any) -> Colorizer:
-    """Return a colorizer; those of the last calls are kept, unless their weight file has changed."""
-    weights = choice.weights
-    key = key_of(choice.name, str(weights), _stamp(weights), device, sorted(settings.items()))
-    return _MODELS.get(key, lambda: Colorizer(choice, device=device, **settings))
+    work = run_tasks(tasks, skip_done=True)
+    return [result or next(work) for result in results]
 
 
 def _colorizer_for(
@@ -261,42 +227,10 @@ def _colorizer_for(
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
     chosen = settings.colorizer_arguments() | ({} if device == "auto" else {"device": device}) | hparams
-    return kept_colorizer(choice, **chosen)
+    return load_colorizer(choice, **chosen)
 
 
-def _checked(settings: ColorSettings | None, strength: float | None) -> tuple[ColorSettings, float | None]:
-    """Return settings whose numbers are in range, and the strength that applies."""
-    checked = settings_of(ColorSettings, settings)
-    return checked, checked.strength if strength is None else strength
-
-
-def _request(
-    colorizer: Colorizer,
-    guidance: Guidance | Recipe,
-    folder: Path | None,
-    reference: ReferenceLike | None,
-    strength: float | None,
-    options: FileOptions,
-) -> Request | None:
-    """Return the request of a command line that colors so; None if recipe, files and options cannot."""
-    if not isinstance(guidance, Recipe) or not isinstance(reference, str | Path | None):
-        return None
-    return request_of(
-        colorizer,
-        guidance,
-        folder=folder,
-        reference=() if reference is None else (str(reference),),
-        settings=ColorSettings(
-            strength=strength,
-            quality=options.quality,
-            frames="first" if options.frames == "first" else "all",
-        ),
-    )
-
-
-def _stamp(weights: str | Path | None) -> Stamp:
-    path = Path(weights or "").expanduser()
-    if not path.is_file():
-        return None
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
+def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:
+    """Return validated settings; a strength replaces the strength of the settings."""
+    checked = checked_settings(ColorSettings, settings)
+    return checked if strength is None else replace(checked, strength=strength)

@@ -61,7 +61,7 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
     trainer.predict(task, return_predictions=False)
     predicted = contents(tmp_path / "predicted")
     assert predicted == contents(first)
-    assert statuses(album[:3], weights, tmp_path / "predicted") == ["done"] * 3
+    assert statuses(album[:3], weights, tmp_path / "predicted") == ["skipped"] * 3
 
 
 def test_finished_results_are_recognized_by_their_provenance(album, weights, tmp_path, monkeypatch):
@@ -69,11 +69,11 @@ def test_finished_results_are_recognized_by_their_provenance(album, weights, tmp
     statuses(album, weights, out)
     with monkeypatch.context() as none:
         none.setattr(file, "read_file", lambda *_: pytest.fail("it was opened again"))
-        assert statuses(album, weights, out) == ["done"] * 4
+        assert statuses(album, weights, out) == ["skipped"] * 4
     whole = (out / "a" / "x.png").read_bytes()
     (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # it does not say how it was made
     (out / "b" / "x.png").write_bytes(whole)  # another image's
-    assert statuses(album, weights, out) == ["done", "colored", "colored", "done"]
+    assert statuses(album, weights, out) == ["skipped", "colored", "colored", "skipped"]
     assert len(set(contents(out).values())) == 4
 
 
@@ -95,7 +95,7 @@ def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_p
     out = tmp_path / "out"
     assert in_processes(color_until_killed, album, weights, out) == [-signal.SIGKILL]
     assert len(contents(out)) == 2
-    assert statuses(album, weights, out) == ["done", "done", "colored", "colored"]
+    assert statuses(album, weights, out) == ["skipped", "skipped", "colored", "colored"]
 
 
 def test_failures_are_results_and_stop_nothing(album, weights, tmp_path):

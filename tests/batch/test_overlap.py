@@ -38,8 +38,8 @@ class Watched:
             self.open_now -= self.sizes[item]
         return made + 1
 
-    def run(self, count: int, threads: int, room: int) -> Iterator[int]:
-        return overlapped(range(count), self.open, self.sizes.__getitem__, threads=threads, room=room)
+    def run(self, count: int, threads: int, max_size: int) -> Iterator[int]:
+        return overlapped(range(count), self.open, self.sizes.__getitem__, threads=threads, max_size=max_size)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -69,7 +69,7 @@ def test_reading_the_network_and_writing_overlap() -> None:
 
         return make
 
-    assert list(overlapped(range(4), open_item, lambda _: 1, threads=2, room=99)) == [0, 1, 2, 3]
+    assert list(overlapped(range(4), open_item, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("available", "threads", "left"), [(4, 3, 1), (2, 2, 1)])
@@ -80,7 +80,10 @@ def test_the_network_gets_the_threads_that_are_left(available: int, threads: int
     before = torch.get_num_threads()
     torch.set_num_threads(available)
     try:
-        assert list(overlapped(range(2), open_item, lambda _: 1, threads=threads, room=99)) == [left, left]
+        assert list(overlapped(range(2), open_item, lambda _: 1, threads=threads, max_size=99)) == [
+            left,
+            left,
+        ]
         assert torch.get_num_threads() == available
     finally:
         torch.set_num_threads(before)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, Entry, read_entries, write_report
-from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.errors import ColorzooError
 from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
 from colorzoo.image_io.read import read_image
@@ -31,7 +31,7 @@ def nothing() -> None:
 
 def result(
     path: Path, *, uncertainty: str = "", border: str = "", crop: str = "", color: str = "#808080"
-) -> BatchResult:
+) -> FileResult:
     """Write a result of one color within a gray border, and return it as that of a run."""
     levels = Image.new("RGB", (60, 40), "#808080")
     levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
@@ -41,7 +41,7 @@ def result(
     write_with_provenance(
         lambda like: write_image(path, image.rgb, like, overwrite=True), path, image, origin
     )
-    return BatchResult(str(path.with_suffix(".bmp")), str(path), "colored", ("a note",), "zhang2016")
+    return FileResult(str(path.with_suffix(".bmp")), str(path), "colored", ("a note",), "zhang2016")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -53,10 +53,10 @@ def test_failed_images_come_first_then_the_most_doubtful(tmp_path: Path) -> None
     results = [
         result(tmp_path / "a.png", uncertainty="3.5"),
         result(tmp_path / "b.png"),
-        BatchResult(str(tmp_path / "gone.png"), "", "failed", ("no such file",)),
+        FileResult(str(tmp_path / "gone.png"), "", "failed", ("no such file",)),
         result(tmp_path / "c.png", uncertainty="12.0", border="10,10,30,20", color="#c04020"),
-        BatchResult(str(tmp_path / "album.mp4"), "", "skipped", ("a film",)),
-        BatchResult(str(tmp_path / "lost.png"), str(tmp_path / "lost"), "skipped", (ALREADY_DONE,)),
+        FileResult(str(tmp_path / "album.mp4"), "", "skipped", ("a film",)),
+        FileResult(str(tmp_path / "lost.png"), str(tmp_path / "lost"), "skipped", (ALREADY_DONE,)),
     ]
     advanced: list[None] = []
     entries = read_entries(results, lambda: advanced.append(None))
@@ -103,7 +103,7 @@ def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_pat
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file names are text")
 def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
-    entries = read_entries([BatchResult(name, "", "failed", ("</script>",))], nothing)
+    entries = read_entries([FileResult(name, "", "failed", ("</script>",))], nothing)
     write_report(tmp_path / "r.csv", entries)
     assert b"/\xff.png," in (tmp_path / "r.csv").read_bytes()
     write_report(tmp_path / "r.html", entries)
@@ -112,7 +112,7 @@ def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
 
 def test_thumbnails_are_small_jpegs_in_gray_and_in_color(tmp_path: Path) -> None:
     Image.new("RGB", (600, 400), "#c04020").save(tmp_path / "a.png")
-    (entry,) = read_entries([BatchResult("a.bmp", str(tmp_path / "a.png"), "colored")], nothing)
+    (entry,) = read_entries([FileResult("a.bmp", str(tmp_path / "a.png"), "colored")], nothing)
     gray, color = (
         Image.open(io.BytesIO(b64decode(url.partition(",")[2]))) for url in (entry.gray, entry.color)
     )
@@ -127,7 +127,7 @@ def test_thumbnails_are_small_jpegs_in_gray_and_in_color(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1000, [1000]), (2001, [1000, 1000, 1])])
 def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes: list[int]) -> None:
-    failed = [BatchResult(f"{n:04}.png", "", "failed") for n in range(count)]
+    failed = [FileResult(f"{n:04}.png", "", "failed") for n in range(count)]
     pages = write_report(tmp_path / "r.html", read_entries(failed, nothing))
     assert [page.name for page in pages] == ["r.html", "r-2.html", "r-3.html"][: len(sizes)]
     texts = [page.read_text() for page in pages]
@@ -147,7 +147,7 @@ def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes:
         ("r.txt", (), r"ends with .csv or .html"),
         ("photo.csv", (), "exists and is no report"),
         ("folder.html", (), "exists and is no report"),
-        ("r.html", ("--dry-run",), "leave out --dry-run"),
+        ("r.html", ("--dry-run",), "--dry-run"),
     ],
 )
 def test_what_cannot_be_a_report_is_refused_before_the_work(

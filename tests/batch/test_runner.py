@@ -15,7 +15,7 @@ from PIL import Image
 
 from colorzoo.atomic import part_of
 from colorzoo.batch import runner
-from colorzoo.batch.runner import BatchResult, ImageJob
+from colorzoo.batch.task import FileResult, FileTask
 from colorzoo.image_io.provenance import read_provenance
 from tiny_model import Run, gray_image
 
@@ -51,9 +51,9 @@ def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: 
     (source / "c.jpg").write_bytes(b"no image")
     overlapped = runner.overlapped
 
-    def spied(items: Iterator[ImageJob], open_job: Any, size_of: Any, **limits: int) -> Iterator[BatchResult]:
+    def spied(items: Iterator[FileTask], open_job: Any, size_of: Any, **limits: int) -> Iterator[FileResult]:
         jobs = list(items)
-        told.extend([*map(size_of, jobs), limits["room"]])
+        told.extend([*map(size_of, jobs), limits["max_size"]])
         yield from overlapped(jobs, open_job, size_of, **limits)
 
     monkeypatch.setattr(runner, "overlapped", spied)

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from colorzoo.batch.file import FileOptions
-from colorzoo.batch.request import prepared_alone
-from colorzoo.batch.runner import ALREADY_DONE, ImageJob, color_images
+from colorzoo.batch.runner import run_tasks
+from colorzoo.batch.task import ALREADY_DONE, FileTask
 from colorzoo.cli.main import main
 from colorzoo.image_io.find import read_list
 from colorzoo.inference.colorizer import Colorizer
@@ -119,12 +118,12 @@ def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
-    prepared = prepared_alone(Colorizer("zhang2017_local_small", weights=weights, device="cpu"))
+    colorizer = Colorizer("zhang2017_local_small", weights=weights, device="cpu")
     source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
-    jobs = [ImageJob("a.png", source, target, lambda: prepared) for _ in range(2)]
-    assert [result.status for result in color_images(jobs, FileOptions())] == ["colored", "skipped"]
-    other = ImageJob("b.png", photo(tmp_path / "b.png", 50), target, lambda: prepared)
-    (result,) = color_images([other], FileOptions())
+    tasks = [FileTask(source, target, "a.png", colorizer=colorizer) for _ in range(2)]
+    assert [result.status for result in run_tasks(tasks)] == ["colored", "skipped"]
+    other = FileTask(photo(tmp_path / "b.png", 50), target, "b.png", colorizer=colorizer)
+    (result,) = run_tasks([other])
     assert result.status == "failed"
     assert ALREADY_DONE not in result.notes
 

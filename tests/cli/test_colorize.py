@@ -160,10 +160,7 @@ def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
         code, _, err = run(source, *words)
-        assert (code, err) == (
-            2,
-            f"colorzoo: error: {words[0]} says how to use a reference; name one with --reference\n",
-        )
+        assert (code, err.count("\n"), f"{words[0]} requires a reference" in err) == (2, 1, True)
     code, _, err = run(source, "--histogram-of", source)
     assert (code, err.count("\n"), "has no color" in err) == (2, 1, True)
     assert tree(tmp_path) == ["a.png"]

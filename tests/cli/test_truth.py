@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.batch.file import FileOptions
-from colorzoo.batch.request import prepared_alone
-from colorzoo.batch.runner import ImageJob, color_images
+from colorzoo.batch.runner import run_tasks
+from colorzoo.batch.task import FileTask
 from colorzoo.color import lab_to_rgb
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
@@ -38,8 +37,8 @@ def test_almost_no_color_is_said(tmp_path: Path, chroma: float, light: int, pale
     lightness[16:] = light
     levels = lab_to_rgb(torch.from_numpy(np.stack([lightness, 0 * lightness, 0 * lightness])))[0]
     Image.fromarray((255 * levels).round().byte().numpy()).save(tmp_path / "a.png")
-    prepared = prepared_alone(Colorizer(Flat(chroma), device="cpu", precision="float32"))
-    job = ImageJob("a.png", tmp_path / "a.png", tmp_path / "b.png", lambda: prepared)
-    (result,) = color_images([job], FileOptions())
+    colorizer = Colorizer(Flat(chroma), device="cpu", precision="float32")
+    task = FileTask(tmp_path / "a.png", tmp_path / "b.png", "a.png", colorizer=colorizer)
+    (result,) = run_tasks([task])
     drawings = "`colorzoo models --guidance regions` lists models for drawings"
     assert result.notes == (("almost no color was added", drawings) if pale else ())

@@ -95,6 +95,6 @@ def test_the_command_line_explains_a_result(tmp_path: Path, capsys: pytest.Captu
     assert sum("ms  run network" in line for line in lines) == 2
     assert lines[-1].endswith("compose: 60 x 40 pixels")
     assert main([*words, "--json"]) == 0
-    assert "steps" not in json.loads(capsys.readouterr().out)[0]
+    assert "stages" not in json.loads(capsys.readouterr().out)[0]
     assert main([*words, "--json", "--explain"]) == 0
-    assert [step["name"] for step in json.loads(capsys.readouterr().out)[0]["steps"]][-1] == "compose"
+    assert [step["name"] for step in json.loads(capsys.readouterr().out)[0]["stages"]][-1] == "compose"

@@ -190,11 +190,11 @@ def test_verbs_pad_and_python_choose_the_same_model(
 
     def from_python() -> str:
         made: list[str] = []
-        original = api.kept_colorizer
+        original = api.load_colorizer
         noted = lambda choice, *args, **more: made.append(choice.name) or original(choice, *args, **more)  # noqa: E731
-        monkeypatch.setattr(api, "kept_colorizer", noted)
+        monkeypatch.setattr(api, "load_colorizer", noted)
         colorize(photo, guidance={"points": [{"x": 5, "y": 5, "color": "#c04020"}]} if point else None)
-        monkeypatch.setattr(api, "kept_colorizer", original)
+        monkeypatch.setattr(api, "load_colorizer", original)
         return made[0]
 
     for ask in (from_colorize, from_pad if point else from_video, from_python):

@@ -1,229 +1,232 @@
-"""Color one image file in three steps: open it, color it, write the result.
+"""Colorize one image file in three steps that may run in different threads: read, colorize, write.
 
-Of an animation or a file of several pages all frames are colored, each as it would be alone.
+All frames or pages of a file are colorized independently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from colorzoo.batch.origin import origin_of_answer
+from colorzoo.atomic import remove_leftovers
+from colorzoo.batch.origin import origin_of_result, with_prediction
+from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.frames import Frames, ImageFrame, describe_frames, read_frames
-from colorzoo.image_io.provenance import ImageProvenance, write_with_provenance
-from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file
-from colorzoo.image_io.write import frames_notes, output_bit_depth, supports_frames, write_image
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
+from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
+from colorzoo.image_io.read import open_source, read_file
+from colorzoo.image_io.write import (
+    frames_notes,
+    output_bit_depth,
+    supports_frames,
+    write_image,
+    write_notes,
+)
 from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.stages import StageRun
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.inference.task import ColorizeTask
+from colorzoo.weights.files import digest_of
+
+if TYPE_CHECKING:
+    from colorzoo.batch.bucket import ResultBucket  # imports fsspec
 
 MOST_FRAMES = 20_000
-"""Largest number of frames or pages of a file that are colored."""
+"""Maximum number of frames or pages of a file."""
 
+Write = Callable[[], FileResult]
+"""Composes and writes the result, in any thread."""
 
-_PAPER = 97.0  # lightness above which hardly any color can be shown
+_PAPER = 97.0  # lightness above which sRGB has almost no chroma
 _PALE = 1.5  # mean chroma of a result, in CIE units
 
 
-@dataclass(frozen=True)
-class FileOptions:
-    """Options for reading and writing image files.
+class FileColorizer:
+    """Colorize files.
 
-    Attributes:
-        frames: Frames or pages to color: ``"all"`` that the format of the result can hold, the ``"first"``
-            alone, or ``"required"``: all, or the file fails.
-        quality: Quality of JPEG, WebP and AVIF, 1 to 100.
-        overwrite: Replace an existing result, though never the source.
-        max_pixels: Refuse larger images.
+    Args:
+        skip_colored: Whether to skip images that have colors.
+        skip_done: Whether to skip results that exist with the same source and settings.
+        bucket: Object storage for the results; None writes local files.
     """
 
-    frames: Literal["all", "first", "required"] = "all"
-    quality: int = 95
-    overwrite: bool = False
-    max_pixels: int = MAX_PIXELS
+    def __init__(
+        self, *, skip_colored: bool = False, skip_done: bool = False, bucket: ResultBucket | None = None
+    ) -> None:
+        self._skip_colored, self._skip_done, self._bucket = skip_colored, skip_done, bucket
+        self._folders: set[Path] = set()
+
+    def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
+        """Read the first image of a file, find its border and preprocess it, in any thread.
+
+        Returns:
+            The result, if the file is skipped; else the function that runs the network and returns the
+            function that writes the result.
+
+        Raises:
+            ColorzooError: The image, the model or a reference cannot be read, or the target cannot be
+                written.
+        """
+        colorizer, _ = task.load()
+        try:
+            source = task.source if isinstance(task.source, Path) else task.source()
+            digest = digest_of(source) if task.embed_provenance else ""
+        except OSError as error:
+            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
+        origin = None
+        if task.embed_provenance:
+            origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
+        if task.target.parent not in self._folders:
+            self._folders.add(task.target.parent)
+            remove_leftovers(task.target.parent)
+        if origin is not None and self._is_done(task.target, origin):
+            return task.result("skipped", ALREADY_DONE)
+        first, frames, others = _read(source, task)
+        note = chroma_note(first.image)
+        if note == IN_COLOR:
+            if self._skip_colored:
+                return replace(task.result("skipped", f"{IN_COLOR}, left alone"), output="")
+            note = f"input was {IN_COLOR}, which is not used"
+        # before the network runs, because unsupported formats raise an error here
+        lost = write_notes(task.target, first.image)
+        prepared = task.prepare(first.image)
+
+        def colorize_file() -> Write:
+            if frames is None:
+                write = _colorize_single(task, prepared, first.image, origin)
+            else:
+                result = _colorize_frames(task, prepared, first, others, frames, origin)
+                write = lambda: result  # noqa: E731
+            return partial(finish, write)
+
+        def finish(write: Write) -> FileResult:
+            try:
+                result = write()
+            except ImageError:
+                if task.overwrite or origin is None:
+                    raise
+                if result_state(read_provenance(task.target), origin) != "done":
+                    raise
+                return task.result("skipped", ALREADY_DONE)  # another process has written the same result
+            if self._bucket is not None:
+                self._bucket.add(task.target)
+            return replace(result, notes=(*task.notes, *([note] if note else ()), *result.notes, *lost))
+
+        return colorize_file
+
+    def _is_done(self, target: Path, origin: ImageProvenance) -> bool:
+        if self._bucket is not None:
+            return self._bucket.is_done(target, origin)
+        return self._skip_done and result_state(read_provenance(target), origin) == "done"
 
 
-@dataclass(frozen=True)
-class OpenedFile:
-    """An image file whose first image is read.
-
-    Attributes:
-        first: The image, or the first frame, whose metadata are the file's.
-        frames: What the file holds, if several images of it are colored.
-        others: The other frames, not yet read.
-    """
-
-    first: ImageFrame
-    frames: Frames | None
-    others: Iterator[ImageFrame]
-
-
-@dataclass(frozen=True)
-class ColoredFile:
-    """A colored file.
-
-    Attributes:
-        model: Registered name or class of the model.
-        notes: Notes for the user, of all frames, each once.
-        steps: The steps that colored its image; none for several frames.
-    """
-
-    model: str
-    notes: tuple[str, ...]
-    steps: tuple[StageRun, ...] = ()
-
-
-def open_file(source: Path | bytes, target: Path, options: FileOptions) -> OpenedFile:
-    """Read the first image of a file.
+def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
+    """Return the first image of a file, the description of its frames if all are colorized, and the rest.
 
     Raises:
-        ImageError: It cannot be read; or the target cannot hold all frames, which are required.
+        ImageError: The file cannot be read, or the target cannot contain all frames although it must.
     """
     with open_source(source) as (file, name):
-        frames = None if options.frames == "first" else describe_frames(file, name)
-        if not _takes_all(frames, target, options):
+        frames = None if task.settings.frames == "first" else describe_frames(file, name)
+        if frames is not None and not supports_frames(task.target, frames):
+            if task.needs_all_frames:
+                raise ImageError(
+                    f"it holds {frames.count} {frames.kind}, which a file named {task.target.suffix} cannot "
+                    "hold; rename it (.tif), or color its first one with `colorzoo colorize`"
+                )
+            frames = None
+        if frames is None:
             file.seek(0)
-            image = read_file(file, name, options.max_pixels)
-            return OpenedFile(ImageFrame(image), None, iter(()))
-    assert frames is not None
-    others = read_frames(source, frames, max_pixels=options.max_pixels)
-    first = next(others, None)
-    assert first is not None
-    return OpenedFile(first, frames, others)
-
-
-def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> bool:
-    """Return whether all frames of a file are colored.
-
-    Raises:
-        ImageError: The target cannot hold all frames, which are required; or they are too many.
-    """
-    if frames and not supports_frames(target, frames):
-        if options.frames == "required":
-            raise ImageError(
-                f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
-                "rename it (.tif), or color its first one with `colorzoo colorize`"
-            )
-        return False
-    if frames and frames.count > MOST_FRAMES:
+            return ImageFrame(read_file(file, name, task.max_pixels)), None, iter(())
+    if frames.count > MOST_FRAMES:
         raise ImageError(
             f"it holds {frames.count:,} {frames.kind}, more than the limit of {MOST_FRAMES:,}; "
             "--frames first colors the first one"
         )
-    return frames is not None
+    images = read_frames(source, frames, max_pixels=task.max_pixels)
+    return next(images), frames, images
 
 
-def color_file(
-    opened: OpenedFile,
-    job: Callable[[RasterImage], ColorizeTask],
-    target: Path,
-    origin: ImageProvenance | None,
-    options: FileOptions,
-    first: ColorizeTask | None = None,
-) -> Callable[[], ColoredFile]:
-    """Color an opened file at the size of the network.
+def _colorize_single(
+    task: FileTask, prepared: ColorizeTask, image: RasterImage, origin: ImageProvenance | None
+) -> Write:
+    colored = colorize(prepared)
+    if origin is not None:
+        origin = with_prediction(origin, colored)
+    pale = () if _is_guided(prepared) else _pale_notes(colored, prepared.part.lightness)
+    colored = replace(colored, extras={})  # frees the state of the model before the result is written
 
-    Several frames are read, colored and written one after the other.
-
-    Args:
-        opened: The file.
-        job: Returns the job of an image.
-        target: File to write.
-        origin: Provenance that the result holds, with its source; None to hold none.
-        options: As of `open_file`.
-        first: Job of the first image, if it is known already.
-
-    Returns:
-        The rest of the work, which may run in any thread: join colors and lightness at full size, and write.
-
-    Raises:
-        ColorzooError: An image cannot be colored, or a frame cannot be read or written. No file is left.
-    """
-    if opened.frames is not None:
-        colored_file = _color_frames(opened, opened.frames, job, target, origin, options)
-        return lambda: colored_file
-    image = opened.first.image
-    colored = colorize(job(image) if first is None else first)
-    own = None if origin is None else origin_of_answer(origin, colored)
-    pale = () if first is None or _is_guided(first) else _pale_notes(colored, first.part.lightness)
-
-    def write() -> ColoredFile:
-        levels = colored.levels(output_bit_depth(target, image))
-        save = partial(write_image, target, levels, quality=options.quality, overwrite=options.overwrite)
-        kept = _save(save, target, colored.source(image), own, options)
-        return ColoredFile(colored.model, (*image.notes, *colored.notes, *pale, *kept), tuple(colored.stages))
+    def write() -> FileResult:
+        levels = colored.levels(output_bit_depth(task.target, image))
+        quality = task.settings.quality
+        save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
+        written = _save(save, task, colored.source(image), origin)
+        notes = (*image.notes, *colored.notes, *pale, *written)
+        return replace(task.result("colored", *notes), model=colored.model, stages=tuple(colored.stages))
 
     return write
 
 
-def _is_guided(job: ColorizeTask) -> bool:
-    """Return whether the user has a say in the colors; gray may then be what was asked for."""
-    width, height = job.part.size
-    plain = Recipe(model=job.recipe.model, width=width, height=height)
-    return job.reference is not None or job.recipe != plain or bool(job.tensors.kinds())
+def _is_guided(prepared: ColorizeTask) -> bool:
+    """Return whether the user chose colors, so that a gray result may be intended."""
+    width, height = prepared.part.size
+    plain = Recipe(model=prepared.recipe.model, width=width, height=height)
+    return prepared.reference is not None or prepared.recipe != plain or bool(prepared.tensors.kinds())
 
 
 def _pale_notes(colored: ColorizedImage, lightness: Tensor) -> tuple[str, ...]:
-    """Return a note if a result has almost no color, as that of a drawing, whose paper holds none."""
+    """Return a note if a result has almost no color, for example the result of a drawing."""
     chroma = colored.ab.float().norm(dim=0) * (lightness[0, 0].to(colored.ab.device) < _PAPER)
     if float(chroma.mean()) >= _PALE:
         return ()
-    told = () if NOTHING_TO_COLOR in colored.notes else ("almost no color was added",)
-    return (*told, "`colorzoo models --guidance regions` lists models for drawings")
+    pale = () if NOTHING_TO_COLOR in colored.notes else ("almost no color was added",)
+    return (*pale, "`colorzoo models --guidance regions` lists models for drawings")
 
 
-def _color_frames(
-    opened: OpenedFile,
+def _colorize_frames(
+    task: FileTask,
+    prepared: ColorizeTask,
+    first: ImageFrame,
+    others: Iterator[ImageFrame],
     frames: Frames,
-    job: Callable[[RasterImage], ColorizeTask],
-    target: Path,
     origin: ImageProvenance | None,
-    options: FileOptions,
-) -> ColoredFile:
-    notes = dict.fromkeys(frames_notes(target, frames))
-    model = ""
+) -> FileResult:
+    """Read, colorize and write frames one by one, so that only one frame is in memory."""
+    notes = dict.fromkeys(frames_notes(task.target, frames))
 
-    def colored(frame: ImageFrame, like: RasterImage) -> ColoredFrame:
-        nonlocal model
-        result = colorize(job(frame.image))
-        model = result.model
-        notes.update(dict.fromkeys((*frame.image.notes, *result.notes)))
-        levels = result.levels(output_bit_depth(target, like))
-        return ColoredFrame(levels, result.source(like), frame.milliseconds, frame.hidden)
+    def colorize_frame(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
+        colored = colorize(image_task)
+        notes.update(dict.fromkeys((*frame.image.notes, *colored.notes)))
+        levels = colored.levels(output_bit_depth(task.target, like))
+        return ColoredFrame(levels, colored.source(like), frame.milliseconds, frame.hidden)
 
-    def all_colored(first_like: RasterImage) -> Iterator[ColoredFrame]:
-        yield colored(opened.first, first_like)
-        for frame in opened.others:
-            yield colored(frame, frame.image)
+    def colorize_all(first_like: RasterImage) -> Iterator[ColoredFrame]:
+        yield colorize_frame(prepared, first, first_like)
+        for frame in others:
+            yield colorize_frame(task.prepare(frame.image), frame, frame.image)
 
-    def save(marked: RasterImage) -> Path:
+    def save(like: RasterImage) -> Path:
+        quality = task.settings.quality
         return write_frames(
-            target, all_colored(marked), frames, quality=options.quality, overwrite=options.overwrite
+            task.target, colorize_all(like), frames, quality=quality, overwrite=task.overwrite
         )
 
-    kept = _save(save, target, opened.first.image, origin, options)
-    return ColoredFile(model, (*notes, *kept))
+    written = _save(save, task, first.image, origin)
+    return replace(task.result("colored", *notes, *written), model=prepared.network.name)
 
 
 def _save(
-    save: Callable[[RasterImage], Path],
-    target: Path,
-    image: RasterImage,
-    origin: ImageProvenance | None,
-    options: FileOptions,
+    save: Callable[[RasterImage], Path], task: FileTask, image: RasterImage, origin: ImageProvenance | None
 ) -> tuple[str, ...]:
-    if origin is None and not options.overwrite:  # no file is replaced, so none beside it is outdated
+    if origin is None and not task.overwrite:  # no file is replaced, so there is no outdated sidecar file
         save(image)
         return ()
-    return write_with_provenance(save, target, image, origin)
+    return write_with_provenance(save, task.target, image, origin)

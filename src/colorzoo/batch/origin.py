@@ -1,7 +1,4 @@
-"""Origin of a result: the one place where its provenance is put together, whoever colors it.
-
-The command line, Python, the pad and videos say what decided the colors; what is recorded of it is the same.
-"""
+"""Provenance of results, assembled here for the command line, Python, the pad and videos."""
 
 from __future__ import annotations
 
@@ -12,12 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from colorzoo import __version__
-from colorzoo.engines.digest import model_digest
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import ImageProvenance, current_date
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.model import ColoringModel
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
 
@@ -26,12 +22,12 @@ FileUse = Literal["reference", "classes"]
 
 @dataclass(frozen=True)
 class UsedFile:
-    """A file besides the image that decides its colors.
+    """A file besides the image that determines the colors.
 
     Attributes:
-        use: What it was used for.
-        name: Its name without the folder.
-        sha256: SHA-256 of its content; empty if it cannot be read.
+        use: Use of the file.
+        name: Name without the folder.
+        sha256: SHA-256 of the content; empty if the file cannot be read.
     """
 
     use: FileUse
@@ -49,20 +45,20 @@ def origin_of_choice(
     files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> ImageProvenance:
-    """Return the origin of results of a registered model, without their source.
+    """Return the provenance of results of a registered model, without their source.
 
     Args:
         choice: Model and weights.
-        decisive: Everything besides the source that decides the colors, as JSON types; results of which it is
-            the same are not made again.
-        options: Settings that no recipe holds, by their names on the command line; None is left out.
-        recipe: Guidance and settings as they are used, as JSON.
-        crop: What results keep of their images, see `ImageProvenance`.
+        decisive: Everything besides the source that determines the colors, as JSON types. A result with the
+            same values is not computed again.
+        options: Settings that are not in the recipe, by option name; options that are None are omitted.
+        recipe: Guidance and settings, as JSON.
+        crop: Crop of the images, see `ImageProvenance`.
         files: The files besides the source.
         engine: Engine that runs the model.
 
     Raises:
-        ColorzooError: There is no such model, or its weights cannot be had.
+        ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
     card = model_card(choice.name)
     return ImageProvenance(
@@ -85,18 +81,18 @@ def crop_text(recipe: Recipe | None) -> str:
     return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
 
 
-def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = None) -> ImageProvenance:
-    """Return the origin of results of a loaded model whose weights may have no file, without their source.
+def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
+    """Return the provenance of results of a loaded model, whose weights may have no file.
 
     Args:
-        model: The model.
-        size: Shorter side in pixels at which it sees images.
-        recipe: Guidance and settings, if there are any.
+        colorizer: The model.
+        recipe: Guidance and settings, or None.
     """
-    text = "" if recipe is None else recipe.to_json()
+    model, text = colorizer.model, "" if recipe is None else recipe.to_json()
+    digest = colorizer.digest
     return ImageProvenance(
         source="",
-        settings=model_digest(model, size, *([text] if text else [])).hex(),
+        settings=hashlib.sha256(f"{digest} {text}".encode()).hexdigest() if text else digest,
         model=type(model).__name__,
         version=__version__,
         recipe=text,
@@ -106,18 +102,18 @@ def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = Non
 
 
 def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
-    """Return the origin of one result, which is made now.
+    """Return the provenance of one result with the current date.
 
     Args:
-        origin: What all results of these settings have in common.
+        origin: Provenance of all results with these settings.
         source: SHA-256 of the source file.
-        name: Its name without the folder.
+        name: Name of the source file without its folder.
     """
     return replace(origin, source=source, date=current_date(), name=name)
 
 
-def origin_of_answer(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
-    """Return the origin of one result with what is known once it is colored: its border, and the doubt."""
+def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
+    """Return the provenance of a result with its border and the uncertainty of the prediction."""
     inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
     border = "" if inside is None else str(inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -15,7 +15,7 @@ from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_prov
 from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
-    from colorzoo.batch.request import Request
+    from colorzoo.batch.task import FileTask
 
 # extensions of images; those of the folders colored.2024 and scans.v2 are none
 _EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
@@ -99,7 +99,7 @@ def names_file(out: str) -> bool:
 
 def plan_outputs(
     found: Sequence[FoundImage],
-    requests: Sequence[Request],
+    tasks: Sequence[FileTask],
     out: str | None,
     *,
     overwrite: bool,
@@ -111,7 +111,7 @@ def plan_outputs(
 
     Args:
         found: The images.
-        requests: The request of each; their origin is computed only if there are files to compare with.
+        tasks: The task of each image; its origin is computed only if the output file exists.
         out: A file or folder, or None; see `output_path`.
         overwrite: Replace files that are there.
         extension: See `output_path`.
@@ -125,9 +125,9 @@ def plan_outputs(
     fixed = out is not None and names_file(out)
     taken = set(targets)
     planned = []
-    for image, target, request in zip(found, targets, requests, strict=True):
+    for image, target, task in zip(found, targets, tasks, strict=True):
         free = (path for path in _numbered(target) if path == target or path not in taken)
-        planned.append(_plan(image.path, [target] if fixed else free, request.origin, fixed))
+        planned.append(_plan(image.path, [target] if fixed else free, task.origin, fixed))
         taken.add(planned[-1].path)
     return planned
 

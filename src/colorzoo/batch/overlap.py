@@ -1,4 +1,4 @@
-"""Overlap the steps of many items: threads do the first and the last, the caller's thread the second."""
+"""Three-step pipeline over many items: threads run the first and the last step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Open = Callable[[Item], Callable[[], Callable[[], Result]]]
-"""Opens an item and returns its next step, which returns its last step, which returns the result."""
+"""Runs the first step and returns the second step, which returns the third, which returns the result."""
 
 
 def overlapped(
@@ -22,28 +22,28 @@ def overlapped(
     size_of: Callable[[Item], int],
     *,
     threads: int,
-    room: int,
+    max_size: int,
 ) -> Generator[Result, None, None]:
-    """Yield the results in the order of the items, whatever the number of threads.
+    """Yield the results in the order of the items.
 
     Args:
-        items: Items to work on, consumed a few ahead.
+        items: Items, of which a few are read ahead.
         open_item: First step, in any thread. The second step runs in the caller's thread, one item at a time
             and in order. The third step runs in any thread.
         size_of: Returns the size of an item, such as its number of pixels.
-        threads: Threads for the first and the last step, and largest number of items that are queued before
-            and after the second step.
-        room: Limit on the sizes of all items at work; a larger item is worked on alone.
+        threads: Number of threads, and maximum number of items that are queued before and after the second
+            step.
+        max_size: Maximum total size of the items in progress; a larger item is processed alone.
     """
     torch_threads = torch.get_num_threads()
-    # each thread of the pool computes alone; the network is divided among the threads that the pool leaves,
-    # since the parts of an operation wait for each other, and one that finds no free core holds up all
+    # The network uses only the cores that the pool leaves free, because the slowest part of a parallel
+    # operation, a part without a free core, delays the whole operation.
     torch.set_num_threads(max(1, torch_threads - threads))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield from _results(items, open_item, size_of, pool, threads, room)
+        yield from _results(items, open_item, size_of, pool, threads, max_size)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)  # files that are being written are completed
+        pool.shutdown(wait=True, cancel_futures=True)  # completes files that are being written
         torch.set_num_threads(torch_threads)
 
 
@@ -53,7 +53,7 @@ def _results(
     size_of: Callable[[Item], int],
     pool: ThreadPoolExecutor,
     threads: int,
-    room: int,
+    max_size: int,
 ) -> Generator[Result, None, None]:
     waiting = ((item, size_of(item)) for item in items)
     head = next(waiting, None)
@@ -65,7 +65,7 @@ def _results(
         nonlocal head, used
         while head is not None and len(opening) < threads:
             item, size = head
-            if used and used + size > room:
+            if used and used + size > max_size:
                 return
             used += size
             opening.append((size, pool.submit(open_item, item)))

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance.border import parse_border
@@ -110,7 +110,7 @@ def _is_report(path: Path) -> bool:
     return not beginning or _MARK.encode() in beginning or beginning.startswith(",".join(COLUMNS).encode())
 
 
-def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) -> list[Entry]:
+def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[Entry]:
     """Read what a report tells of images: first those that failed, then by falling doubt.
 
     Args:
@@ -132,7 +132,7 @@ def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
-def _entry(result: BatchResult) -> Entry:
+def _entry(result: FileResult) -> Entry:
     source, path = absolute(Path(result.source)), Path(result.output)
     try:
         image, record, digest = read_image(path), read_provenance(path), digest_of(path)

@@ -1,4 +1,4 @@
-"""Color many images: skip what is done, overlap reading, coloring and writing, and report each."""
+"""Colorize many files: overlap reading, coloring and writing, and turn errors into results."""
 
 from __future__ import annotations
 
@@ -6,89 +6,32 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from colorzoo.atomic import remove_leftovers
-from colorzoo.batch.bucket import ResultBucket
-from colorzoo.batch.file import ColoredFile, FileOptions, color_file, open_file
-from colorzoo.batch.origin import origin_of_result
+from colorzoo.batch.file import FileColorizer, Write
 from colorzoo.batch.overlap import overlapped
-from colorzoo.batch.request import Prepared
-from colorzoo.errors import DiskFullError, ImageError, failure
+from colorzoo.batch.task import FileResult, FileTask
+from colorzoo.errors import DiskFullError, failure
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state
-from colorzoo.image_io.raster_image import IN_COLOR, chroma_note
-from colorzoo.image_io.write import write_notes
-from colorzoo.inference.stages import StageRun
-from colorzoo.weights.files import digest_of
 
-Status = Literal["colored", "skipped", "failed", "full", "planned"]
-Outcome = TypeVar("Outcome")
+if TYPE_CHECKING:
+    from colorzoo.batch.bucket import ResultBucket  # imports fsspec
 
-ALREADY_DONE = "is already there, of the same image with the same settings"
+T = TypeVar("T")
+
 NOT_TRIED = "not tried: the disk is full"
-_ROOM = 200_000_000  # pixels of all images at work, some ten bytes each
+_MAX_PIXELS = 200_000_000  # pixels of all images in memory, about 10 bytes each
 
 
-@dataclass(frozen=True)
-class BatchResult:
-    """Result of one image of a run.
-
-    Attributes:
-        source: The image.
-        output: File of the result, or that it would have; empty for an image that was not found.
-        status: ``"full"`` is an image that failed because the disk is full, which ends the run.
-        notes: Notes for the user; of an image that failed the reason, as one line that names it.
-        model: Registered name of the model; empty if nothing was colored.
-        steps: The steps that colored it; none if it has several frames.
-    """
-
-    source: str
-    output: str
-    status: Status
-    notes: tuple[str, ...] = ()
-    model: str = ""
-    steps: tuple[StageRun, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """True if the image could not be colored or written."""
-        return self.status in ("failed", "full")
-
-    @property
-    def finished(self) -> bool:
-        """True if the result is there, of this run or of one before."""
-        return self.status == "colored" or ALREADY_DONE in self.notes
-
-
-@dataclass(frozen=True)
-class ImageJob:
-    """An image to color.
-
-    Attributes:
-        name: Its name in reports.
-        source: The file; or a function that returns the bytes of a stored image.
-        target: File to write.
-        prepare: Loads the model and references, or returns them; called in any thread.
-        notes: Notes for the user, known before.
-    """
-
-    name: str
-    source: Path | Callable[[], bytes]
-    target: Path
-    prepare: Callable[[], Prepared]
-    notes: tuple[str, ...] = ()
-
-
-class Jobs(Protocol):
-    """Images to color by number; a list, or a class that makes each when it comes close."""
+class FileTasks(Protocol):
+    """Files to colorize by index; a list, or a class that creates tasks on demand."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> ImageJob: ...
+    def __getitem__(self, index: int, /) -> FileTask: ...
 
 
 @dataclass
@@ -103,23 +46,22 @@ class BatchSummary:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, result: BatchResult) -> None:
+    def add(self, result: FileResult) -> None:
         """Count a result."""
         self.counts["failed" if result.failed else result.status] += 1
         if result.failed:
-            self.failures.append((result.source, "; ".join(result.notes)))
+            self.failures.append((result.source, result.error))
 
     @property
     def exit_code(self) -> int:
-        """0 if no image failed, 1 if some did, 2 if all did."""
+        """0 if no image failed, 1 if some failed, 2 if all failed."""
         if not self.failures:
             return 0
         return 2 if len(self.failures) == self.counts.total() else 1
 
 
-def color_images(
-    jobs: Jobs,
-    options: FileOptions,
+def run_tasks(
+    tasks: FileTasks,
     *,
     threads: int = 1,
     skip_colored: bool = False,
@@ -128,127 +70,69 @@ def color_images(
     rank: int = 0,
     world_size: int = 1,
     limit: int | None = None,
-) -> Generator[BatchResult, None, None]:
-    """Color images and yield their results in order; an image that fails does not stop the others.
+) -> Generator[FileResult, None, None]:
+    """Colorize files and yield their results in order; a file that fails does not stop the run.
 
-    Only a full disk ends the run: the images that follow fail untried.
+    Only a full disk ends the run: the remaining files fail without being read.
 
     Args:
-        jobs: The images of all processes.
-        options: How files are read and written.
-        threads: Threads that read and write beside the network; 1 colors one image after the other.
-        skip_colored: Leave images alone that have colors.
-        skip_done: Skip results that are in their place, of the same image and settings.
-        bucket: Look for results there instead, and send those that are written.
-        rank: Index of this process, which colors every ``world_size``-th image.
+        tasks: The files of all processes.
+        threads: Number of threads that read and write beside the network; 1 processes one file at a time.
+        skip_colored: Whether to skip images that have colors.
+        skip_done: Whether to skip results that exist with the same source and settings.
+        bucket: Object storage for the results; None writes local files.
+        rank: Index of this process, which processes every ``world_size``-th file.
         world_size: Number of processes.
-        limit: Color at most so many images.
+        limit: Maximum number of files.
     """
-    share = range(rank, len(jobs), world_size)[:limit]
-    run = _Run(options, skip_colored, skip_done, bucket)
+    share = range(rank, len(tasks), world_size)[:limit]
+    run = _Run(FileColorizer(skip_colored=skip_colored, skip_done=skip_done, bucket=bucket))
     if threads > 1 and len(share) > 1:
-        waiting = (jobs[number] for number in share)
-        yield from overlapped(waiting, run.open, _pixels, threads=threads, room=_ROOM)
+        waiting = (tasks[number] for number in share)
+        yield from overlapped(waiting, run.open, _pixels, threads=threads, max_size=_MAX_PIXELS)
         return
     for number in share:
-        yield run.open(jobs[number])()()
+        yield run.open(tasks[number])()()
 
 
 class _Run:
-    """Steps of a run, each of which returns the next step."""
+    """The steps of `FileColorizer`, where an error becomes the result of the file."""
 
-    def __init__(
-        self, options: FileOptions, skip_colored: bool, skip_done: bool, bucket: ResultBucket | None
-    ) -> None:
-        self._options, self._skip_colored = options, skip_colored
-        self._skip_done, self._bucket = skip_done, bucket
+    def __init__(self, files: FileColorizer) -> None:
+        self._files = files
         self._disk_full, self._lock = threading.Event(), threading.Lock()
-        self._folders: set[Path] = set()
 
-    def open(self, job: ImageJob) -> Callable[[], Callable[[], BatchResult]]:
-        """Read an image, in any thread; return the step that colors it, which returns the step that writes.
+    def open(self, task: FileTask) -> Callable[[], Write]:
+        """Read a file; return the step that colorizes it, which returns the step that writes it."""
+        opened = self._guarded(task, partial(self._files.open, task))
 
-        An error becomes the result, which the later steps pass on.
-        """
-        opened = self._guarded(job, partial(self._open, job))
+        def colorize() -> Write:
+            write = opened if isinstance(opened, FileResult) else self._guarded(task, opened)
+            return lambda: write if isinstance(write, FileResult) else self._guarded(task, write)
 
-        def color() -> Callable[[], BatchResult]:
-            colored = opened if isinstance(opened, BatchResult) else self._guarded(job, opened)
-            return lambda: colored if isinstance(colored, BatchResult) else self._guarded(job, colored)
+        return colorize
 
-        return color
-
-    def _guarded(self, job: ImageJob, step: Callable[[], Outcome]) -> Outcome | BatchResult:
-        """Run a step and turn errors into results; nothing is tried once the disk is full."""
-        failed = BatchResult(job.name, str(job.target), "failed")
+    def _guarded(self, task: FileTask, step: Callable[[], T]) -> T | FileResult:
+        """Run a step and turn errors into results; after the disk is full no step runs."""
         if self._disk_full.is_set():
-            return replace(failed, notes=(NOT_TRIED,))
+            return task.result("failed", NOT_TRIED)
         try:
             return step()
-        except DiskFullError as error:  # every other image would fail too
+        except DiskFullError as error:  # every other file would fail too
             with self._lock:
                 is_first = not self._disk_full.is_set()
                 self._disk_full.set()
             if not is_first:
-                return replace(failed, notes=(NOT_TRIED,))
-            return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
-        except Exception as error:  # one odd image must not end a run of thousands
-            return replace(failed, notes=(failure(error, job.name, str(job.target)),))
-
-    def _open(self, job: ImageJob) -> BatchResult | Callable[[], Callable[[], BatchResult]]:
-        job_of, shared_origin = job.prepare()
-        try:
-            source = job.source if isinstance(job.source, Path) else job.source()
-            name = Path(job.name).name
-            origin = shared_origin and origin_of_result(shared_origin, digest_of(source), name)
-        except OSError as error:
-            raise ImageError(f"{job.name} cannot be read: {error.strerror or error}") from error
-        if job.target.parent not in self._folders:
-            self._folders.add(job.target.parent)
-            remove_leftovers(job.target.parent)
-        done = BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
-        if origin is not None and self._is_done(job.target, origin):
-            return done
-        file = open_file(source, job.target, self._options)
-        image = file.first.image
-        note = chroma_note(image)
-        if note == IN_COLOR:
-            if self._skip_colored:
-                return BatchResult(job.name, "", "skipped", (f"{IN_COLOR}, left alone",))
-            note = f"input was {IN_COLOR}, which is not used"
-        # before the work, as it refuses formats that cannot be written
-        lost = write_notes(job.target, image)
-        first = job_of(image)
-
-        def color() -> Callable[[], BatchResult]:
-            return partial(finish, color_file(file, job_of, job.target, origin, self._options, first))
-
-        def finish(write: Callable[[], ColoredFile]) -> BatchResult:
-            try:
-                written = write()
-            except ImageError:
-                if self._options.overwrite or origin is None:
-                    raise
-                if result_state(read_provenance(job.target), origin) != "done":
-                    raise
-                return done  # another run on the same images was faster
-            if self._bucket is not None:
-                self._bucket.add(job.target)
-            notes = (*job.notes, *([note] if note else ()), *written.notes, *lost)
-            return BatchResult(job.name, str(job.target), "colored", notes, written.model, written.steps)
-
-        return color
-
-    def _is_done(self, target: Path, origin: ImageProvenance) -> bool:
-        if self._bucket is not None:
-            return self._bucket.is_done(target, origin)
-        return self._skip_done and result_state(read_provenance(target), origin) == "done"
+                return task.result("failed", NOT_TRIED)
+            return task.result("full", f"{error}; the same command goes on from here")
+        except Exception as error:  # one damaged image must not end a run of thousands
+            return task.result("failed", failure(error, task.name, str(task.target)))
 
 
-def _pixels(job: ImageJob) -> int:
-    """Return the number of pixels that a file states; 0 if unknown."""
-    if isinstance(job.source, Path):
-        # a damaged header raises whatever the parser stumbles on; reading reports it
-        with suppress(Exception), open_image(job.source) as image:
+def _pixels(task: FileTask) -> int:
+    """Return the number of pixels in the header of a file; 0 if unknown."""
+    if isinstance(task.source, Path):
+        # a damaged header can raise any error, which is reported when the file is read
+        with suppress(Exception), open_image(task.source) as image:
             return image.width * image.height
     return 0

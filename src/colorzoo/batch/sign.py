@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image
 
 from colorzoo import __version__
-from colorzoo.batch.runner import BatchResult
+from colorzoo.batch.task import FileResult
 from colorzoo.errors import ColorzooError
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import SOURCE_TYPES, ImageProvenance, read_provenance
@@ -51,7 +51,7 @@ def load_signer(path: Path) -> Signer:
     return signer
 
 
-def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callable[[], None]) -> list[str]:
+def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callable[[], None]) -> list[str]:
     """Sign the results of a run that are not yet signed, those of earlier runs too.
 
     Args:

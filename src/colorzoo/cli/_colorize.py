@@ -1,4 +1,4 @@
-"""Implementation of ``colorzoo colorize``: find the images, color them under a progress bar, report each."""
+"""Implementation of ``colorzoo colorize``: find the images, colorize them, report each result."""
 
 from __future__ import annotations
 
@@ -9,25 +9,16 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from colorzoo.batch.file import FileOptions
 from colorzoo.batch.outputs import names_file, plan_outputs
-from colorzoo.batch.report import Entry, check_report, read_entries, write_report
-from colorzoo.batch.request import LoadedModels, Request, reference_files
-from colorzoo.batch.runner import (
-    ALREADY_DONE,
-    NOT_TRIED,
-    BatchResult,
-    BatchSummary,
-    ImageJob,
-    color_images,
-)
-from colorzoo.batch.settings import ColorizeOptions, ColorSettings
+from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
+from colorzoo.batch.settings import ColorizeOptions
+from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, reference_files
 from colorzoo.cli._options import file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
@@ -44,7 +35,9 @@ from colorzoo.weights.choice import remark_once
 if TYPE_CHECKING:
     from c2pa import Signer
 
-Report = Callable[[BatchResult], None]
+    from colorzoo.batch.report import Entry
+
+Report = Callable[[FileResult], None]
 
 _EXISTS = {
     "changed": "exists already, made with other settings; --overwrite replaces it",
@@ -57,74 +50,83 @@ _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "
 
 
 def color(args: ColorizeOptions) -> int:
-    """Color every image; one that fails does not stop the others.
+    """Colorize every image; an image that fails does not stop the run.
 
     Returns:
-        0 if all went well, 1 if some images failed, 2 if all did.
+        0 if no image failed, 1 if some images failed, 2 if all images failed.
     """
     _check_options(args)
-    signer = _signer(args, Path(args.sign)) if args.sign else None
+    signer = _load_signer(args, Path(args.sign)) if args.sign else None
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
     _check_reference_options(args, recipe, file)
-    request = _request(args, recipe, file)
+    shared = _task(args, recipe, file)
+    assert shared.choice is not None
 
     with _standard_streams(args) as (images, output):
-        report = partial(_print_result, args, request.choice.named)
+        report = partial(_print_result, args, shared.choice.named)
         names = [*images, *(read_list(args.from_list) if args.from_list else ())]
         if args.failed:
             _check_failed_list(args.failed, names)
-        jobs, results = _plan(args, names, output, request, report)
+        tasks, results = _plan(args, names, output, shared, report)
         if args.dry_run:
-            planned = [BatchResult(job.name, str(job.target), "planned", job.notes) for job in jobs]
+            planned = [task.result("planned", *task.notes) for task in tasks]
             results += planned
             for result in planned:
                 report(result)
-        elif jobs:
-            results += _color(args, jobs, report)
+        elif tasks:
+            results += _run(args, tasks, report)
             colored = any(result.status == "colored" for result in results)
             may_remark = colored and not (args.recipe_folder or args.json)
-            if may_remark and (remark := remark_once(request.choice)):
+            if may_remark and (remark := remark_once(shared.choice)):
                 print_line(f"colorzoo: {remark}", sys.stderr)
     summary = BatchSummary()
     for result in results:
         summary.add(result)
-    if args.json:
-        rows = [asdict(result) for result in results]
-        for row in rows:
-            row |= {"source": "-"} if args.images == ["-"] else {}
-            if not args.explain:
-                del row["steps"]
-        print(json.dumps(rows, indent=1))
+    _print_summary(args, results, summary)
     if args.failed:
         write_whole(Path(args.failed), join_names([name for name, _ in summary.failures]))
-    if summary.counts.total() > 1:
-        words = dict(_COUNTED)
-        if pages := sum(r.status == "colored" and NOTHING_TO_COLOR in r.notes for r in results):
-            words["colored"] += f" ({pages} with nothing to color)"
-        counts = (f"{summary.counts[key]} {word}" for key, word in words.items() if summary.counts[key])
-        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
     if signer:
         _sign(signer, results)
     if args.report:
+        from colorzoo.batch.report import read_entries
+
         with progress_bar("report", len(results)) as advance:
             entries = read_entries(results, advance)
         write_reports(args.report, entries)
     return summary.exit_code
 
 
-def _signer(args: ColorizeOptions, key: Path) -> Signer:
-    """Return what signs the results, before the work: a key that cannot be used is refused here."""
+def _print_summary(args: ColorizeOptions, results: Sequence[FileResult], summary: BatchSummary) -> None:
+    if args.json:
+        rows = [asdict(result) for result in results]
+        for row in rows:
+            row |= {"source": "-"} if args.images == ["-"] else {}
+            if not args.explain:
+                del row["stages"]
+        print(json.dumps(rows, indent=1))
+    if summary.counts.total() > 1:
+        words = dict(_COUNTED)
+        if pages := sum(r.status == "colored" and NOTHING_TO_COLOR in r.notes for r in results):
+            words["colored"] += f" ({pages} with nothing to color)"
+        counts = (f"{summary.counts[key]} {word}" for key, word in words.items() if summary.counts[key])
+        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
+
+
+def _load_signer(args: ColorizeOptions, key: Path) -> Signer:
+    """Load the key before any image is colorized, so that an unusable key is reported immediately."""
     if args.dry_run or "-" in (*args.images, args.output):
-        raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
+        raise ColorzooError("--sign cannot be combined with --dry-run or standard output (-)")
     try:
         from colorzoo.batch.sign import load_signer
     except ImportError as error:
-        raise ColorzooError(f"--sign needs {error.name}: python -m pip install 'colorzoo[sign]'") from error
+        raise ColorzooError(
+            f"--sign requires {error.name}: python -m pip install 'colorzoo[sign]'"
+        ) from error
     return load_signer(key)
 
 
-def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
+def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
     from colorzoo.batch.sign import sign_results
 
     with progress_bar("signatures", len(results)) as advance:
@@ -134,11 +136,13 @@ def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
 
 
 def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
-    """Write the reports of a run, and print their names.
+    """Write the reports of a run and print their names.
 
     Raises:
-        ImageError: One cannot be written.
+        ImageError: A report cannot be written.
     """
+    from colorzoo.batch.report import write_report  # only reports need this import of 20 ms
+
     for path in paths:
         written = write_report(Path(path), entries)
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
@@ -152,14 +156,16 @@ def _check_options(args: ColorizeOptions) -> None:
                 f"-o {args.output} and --format {args.format} name two formats; leave one out"
             )
     if args.report:
+        from colorzoo.batch.report import check_report
+
         if args.dry_run or "-" in (*args.images, args.output):
-            raise ColorzooError("--report is of colored files; leave out --dry-run and -")
+            raise ColorzooError("--report cannot be combined with --dry-run or standard output (-)")
         for path in args.report:
             check_report(Path(path))
 
 
 def _check_failed_list(failed: str, names: Sequence[str]) -> None:
-    """Refuse to replace a file that is no list of images of an earlier run."""
+    """Raise an error if the file of ``--failed`` exists and is not a list of an earlier run."""
     path = Path(failed)
     data = path.read_bytes() if path.is_file() else b""
     endings = READABLE | OTHER_FORMATS.keys()
@@ -171,47 +177,54 @@ def _check_failed_list(failed: str, names: Sequence[str]) -> None:
 
 
 def _check_reference_options(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> None:
-    """Refuse options on a reference where there is none; they would have no effect."""
-    given = {
+    """Raise an error if an option needs a reference and there is no reference."""
+    used = {
         "--alpha": args.alpha is not None,
         "--reference-weights": args.reference_weights is not None,
         "--reference-classes": bool(args.reference_classes),
         "--class": bool(args.reassigned),
     }
-    named = [name for name, is_given in given.items() if is_given]
-    if not named:
-        return
-
-    if not reference_files(recipe, file and file.parent, tuple(args.reference)):
-        raise GuidanceError(f"{named[0]} says how to use a reference; name one with --reference")
+    named = [name for name, is_used in used.items() if is_used]
+    if named and not reference_files(recipe, file and file.parent, tuple(args.reference)):
+        raise GuidanceError(f"{named[0]} requires a reference. Add --reference IMAGE.")
 
 
-def _request(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> Request:
-    """Return what decides the colors, with the model chosen for it.
+def _task(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> FileTask:
+    """Return a task without source and target, with the model that is chosen for the recipe.
 
     Raises:
-        ColorzooError: No model can be chosen, or the recipe names its references wrongly.
+        ColorzooError: No model supports the recipe, or the references of the recipe are malformed.
     """
-    folder = file and file.parent
-    reference = tuple(args.reference)
+    folder, reference = file and file.parent, tuple(args.reference)
     references = reference_files(recipe, folder, reference)
-    with printed_warnings():  # of weights that do not fit
+    with printed_warnings():  # about weights that do not fit
         choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
-    settings = ColorSettings(**{each.name: getattr(args, each.name) for each in fields(ColorSettings)})
-    return Request(choice, recipe, folder, reference, settings)
+    return FileTask(
+        choice=choice,
+        guidance=recipe,
+        folder=folder,
+        reference=reference,
+        settings=args,
+        embed_provenance=args.provenance == "embed",
+        overwrite=args.overwrite,
+        max_pixels=int(args.max_pixels * 1e6),
+    )
 
 
-def _print_result(args: ColorizeOptions, names_model: bool, result: BatchResult) -> None:
-    """Print the line of an image: results on standard output, failures on standard error.
+def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) -> None:
+    """Print a result on standard output, or a failure on standard error.
 
-    A result names its model unless the user named one.
+    Args:
+        args: Options.
+        names_model: Whether the user named the model, so that results do not repeat its name.
+        result: The result.
     """
     if NOT_TRIED in result.notes:
         return
     reason = ", the best model here for a reference" if args.reference else ""
     model = (result.model + reason,) if result.model and not names_model else ()
     notes = "; ".join((*model, *result.notes))
-    if args.images == ["-"]:  # which was copied to a temporary file
+    if args.images == ["-"]:  # standard input was copied to a temporary file
         notes = notes.replace(result.source, "standard input")
     if result.failed:
         print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
@@ -221,84 +234,69 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: BatchResult)
     line = f"{name} ({notes})" if notes else name
     stream = sys.stderr if args.json or is_piped else sys.stdout
     print_line(line, stream)
-    for step in result.steps if args.explain else ():
-        about = f": {step.about}" if step.about else ""
-        print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}{about}", stream)
+    for stage in result.stages if args.explain else ():
+        about = f": {stage.about}" if stage.about else ""
+        print_line(f"  {stage.seconds * 1e3:8.1f} ms  {stage.name}{about}", stream)
 
 
 def _plan(
-    args: ColorizeOptions,
-    names: Sequence[str],
-    output: str | None,
-    request: Request,
-    report: Report,
-) -> tuple[list[ImageJob], list[BatchResult]]:
-    """Find the images to color; print and return the results of those that are left out.
+    args: ColorizeOptions, names: Sequence[str], output: str | None, shared: FileTask, report: Report
+) -> tuple[list[FileTask], list[FileResult]]:
+    """Find the images and their output files; report images that cannot be colorized.
 
     Raises:
-        ImageError: The output cannot serve for these images.
+        ImageError: The output cannot be used for these images.
     """
     search = find_existing(names, exclude=Path(output) if output else None)
-    found = search.found
-    results = [BatchResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    requests, broken = [request] * len(found), {}
+    results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
+    tasks = [replace(shared, source=found.path, name=str(found.path)) for found in search.found]
+    broken: dict[int, ColorzooError] = {}
     if args.recipe_folder:
-        files = [recipe_file(image, Path(args.recipe_folder)) for image in found]
+        files = [recipe_file(image, Path(args.recipe_folder)) for image in search.found]
         for number, file in enumerate(files):
             try:
                 if file is not None:
-                    requests[number] = _request(args, recipe_of(args, file), file)
-            except ColorzooError as error:  # the other images are colored nevertheless
+                    own = _task(args, recipe_of(args, file), file)
+                    tasks[number] = replace(own, source=tasks[number].source, name=tasks[number].name)
+            except ColorzooError as error:  # the other images are colorized nevertheless
                 broken[number] = error
-        _print_unused(Path(args.recipe_folder), files)
+        for path in sorted({*Path(args.recipe_folder).rglob("*.json")} - {*files}):
+            print_line(f"colorzoo: {path} belongs to no image", sys.stderr)
     inputs: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
-    inputs += [image.path for image in found] + [path for _, path in request.files]
+    inputs += [image.path for image in search.found] + [path for _, path in shared.files]
     kept = {*map(file_identity, inputs)} - {None}
-    models = LoadedModels(embed_origin=args.provenance == "embed")
-    jobs = []
     extension = f".{args.format}" if args.format else None
-    planned = plan_outputs(found, requests, output, overwrite=args.overwrite, extension=extension)
-    for number, (image, place) in enumerate(zip(found, planned, strict=True)):
-        source, target = str(image.path), str(place.path)
+    outputs = plan_outputs(search.found, tasks, output, overwrite=args.overwrite, extension=extension)
+    planned = []
+    for number, place in enumerate(outputs):
+        task, target = replace(tasks[number], target=place.path), str(place.path)
         if number in broken:
-            results.append(BatchResult(source, "", "failed", (f"{source}: {broken[number]}",)))
+            results.append(FileResult(task.name, "", "failed", (f"{task.name}: {broken[number]}",)))
         elif file_identity(place.path) in kept:
-            results.append(BatchResult(source, target, "failed", (f"{target} {_IS_INPUT}",)))
+            results.append(task.result("failed", f"{target} {_IS_INPUT}"))
         elif place.state == "missing":
             notes = (f"{place.other.name} is of another image",) if place.other else ()
-            prepare = partial(models.prepare, requests[number])
-            jobs.append(ImageJob(source, image.path, place.path, prepare, notes))
+            planned.append(replace(task, notes=notes))
         elif place.state == "done":
-            results.append(BatchResult(source, target, "skipped", (ALREADY_DONE,)))
+            results.append(task.result("skipped", ALREADY_DONE))
         else:
-            results.append(BatchResult(source, target, "failed", (f"{target} {_EXISTS[place.state]}",)))
+            results.append(task.result("failed", f"{target} {_EXISTS[place.state]}"))
     for result in results:
         report(result)
     if search.skipped:
         print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
-    results += [BatchResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
-    return jobs, results
+    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
+    return planned, results
 
 
-def _print_unused(folder: Path, used: Sequence[Path | None]) -> None:
-    for path in sorted({*folder.rglob("*.json")} - {*used}):
-        print_line(f"colorzoo: {path} belongs to no image", sys.stderr)
-
-
-def _color(args: ColorizeOptions, jobs: Sequence[ImageJob], report: Report) -> list[BatchResult]:
-    """Color the images under a progress bar, and print the line of each."""
+def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
+    """Colorize the images under a progress bar and print each result."""
     if not args.recipe_folder:
-        jobs[0].prepare()  # what is wrong with the model is one error, not one for each image
-    options = FileOptions(
-        frames=args.frames,
-        quality=args.quality,
-        overwrite=args.overwrite,
-        max_pixels=int(args.max_pixels * 1e6),
-    )
-    work = color_images(jobs, options, threads=args.jobs, skip_colored=args.skip_colored)
+        tasks[0].load()  # a model that cannot be loaded is one error instead of one error for each image
+    work = run_tasks(tasks, threads=args.jobs, skip_colored=args.skip_colored)
     results = []
     interrupts = record_interrupts()
-    with progress_bar("coloring", len(jobs)) as advance, closing(work):
+    with progress_bar("coloring", len(tasks)) as advance, closing(work):
         for result in work:
             results.append(result)
             report(result)
@@ -310,13 +308,13 @@ def _color(args: ColorizeOptions, jobs: Sequence[ImageJob], report: Report) -> l
 
 @contextmanager
 def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | None]]:
-    """Put temporary files in the place of standard input and output, which ``-`` stands for.
+    """Replace ``-`` with temporary files for standard input and output.
 
     Yields:
-        The images and the output to go on with. The result is sent to standard output at the end.
+        The images and the output. The result is copied to standard output at the end.
 
     Raises:
-        ImageError: ``-`` stands among other images, or its result has no place.
+        ImageError: ``-`` cannot be combined with other images, or the result has no output.
     """
     images, output = list(args.images), args.output
     if "-" not in images and output != "-":
@@ -354,7 +352,7 @@ def _check_streams(args: ColorizeOptions) -> None:
 
 
 def _extension(source: Path | io.BytesIO) -> str:
-    """Return the file extension for an image by its content."""
+    """Return the file extension of an image from its content."""
     with suppress(OSError), open_image(source) as image:
         return next((extension for extension, kind in WRITABLE.items() if kind == image.format), ".jpg")
     return ".jpg"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,6 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.engines.device import choose_device
+from colorzoo.engines.digest import model_digest
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
@@ -320,6 +322,11 @@ class Colorizer:
         task = ColorizeTask(self._network, part, run=StageRunner(cache))
         state = state_of(task, replace(guidance, points=None, scribbles=None), guidance.points)
         return self._network.predict(network_input(task), guidance, state)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weights, the settings and the size of the network input."""
+        return model_digest(self.model, self.size).hex()
 
     @property
     def nbytes(self) -> int:

@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
 
-from colorzoo.batch.origin import UsedFile, origin_of_answer, origin_of_model, origin_of_result
-from colorzoo.batch.request import request_of
+from colorzoo.batch.origin import UsedFile, origin_of_colorizer, origin_of_result, with_prediction
 from colorzoo.batch.settings import ColorSettings
+from colorzoo.batch.task import FileTask, settings_of
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
@@ -423,7 +423,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_layers(kind, colored.source(image), colored.levels(), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality)
-        origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), colored)
+        origin = with_prediction(origin_of_result(origin, photo.sha256, photo.name), colored)
         source = colored.source(image)
         marked = replace(source, metadata=add_provenance(source.metadata, origin))
         levels = colored.levels(output_bit_depth(name, image))
@@ -442,13 +442,13 @@ def _export(ctx: Context) -> Iterator[Message]:
 def _origin(
     colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
 ) -> ImageProvenance:
-    """Return the origin of an export, without its source: that of a command line that colors so."""
+    """Return the provenance of an export without its source, equal to the provenance of `colorize`."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
-    settings = ColorSettings(quality=quality)
-    request = request_of(colorizer, recipe, uploaded=uploaded, settings=settings)
-    if request is None:
-        return origin_of_model(colorizer.model, colorizer.size, recipe)
-    return request.origin_by(colorizer)
+    settings = settings_of(colorizer, ColorSettings(quality=quality))
+    if settings is None:
+        return origin_of_colorizer(colorizer, recipe)
+    task = FileTask(choice=colorizer.choice, guidance=recipe, settings=settings, uploaded=uploaded)
+    return task.origin_with_size(colorizer)
 
 
 def _check(ctx: Context) -> Iterator[Message]:

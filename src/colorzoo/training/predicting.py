@@ -14,10 +14,9 @@ from lightning.pytorch import LightningModule, Trainer
 
 from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket, is_bucket
-from colorzoo.batch.file import FileOptions
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.request import Prepared, prepared_alone
-from colorzoo.batch.runner import BatchResult, BatchSummary, ImageJob, Status, color_images
+from colorzoo.batch.runner import BatchSummary, run_tasks
+from colorzoo.batch.task import FileResult, FileTask, Status
 from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.originals import Originals
@@ -55,7 +54,7 @@ class FullSizePrediction(LightningModule):
         self._bucket: ResultBucket | None = None
         self.model, self.data, self.output = model, data, output
         self.summary: BatchSummary
-        self._results: Generator[BatchResult, None, None]
+        self._results: Generator[FileResult, None, None]
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load the state of the model."""
@@ -100,11 +99,10 @@ class FullSizePrediction(LightningModule):
         """
         self.model.on_predict_start()
         self.summary = BatchSummary()
-        prepared = prepared_alone(Colorizer(self.model, device=str(self.device), allow_untrained=True))
+        colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
         (limit,) = self.trainer.num_predict_batches
-        self._results = color_images(
-            _StoredJobs(self.originals, self.folder, prepared),
-            FileOptions(frames="required", overwrite=True),
+        self._results = run_tasks(
+            _StoredTasks(self.originals, self.folder, colorizer),
             threads=max(1, self.data.hparams.num_workers),
             skip_done=True,
             bucket=self._bucket,
@@ -155,20 +153,27 @@ class FullSizePrediction(LightningModule):
         return found
 
 
-class _StoredJobs:
-    """The jobs for stored images, made one at a time: there may be millions."""
+class _StoredTasks:
+    """Tasks for stored images, created on demand because there may be millions."""
 
-    def __init__(self, originals: Originals, folder: Path, prepared: Prepared) -> None:
-        self._originals, self._folder, self._prepared = originals, folder, prepared
+    def __init__(self, originals: Originals, folder: Path, colorizer: Colorizer) -> None:
+        self._originals, self._folder, self._colorizer = originals, folder, colorizer
 
     def __len__(self) -> int:
         return len(self._originals)
 
-    def __getitem__(self, index: int) -> ImageJob:
+    def __getitem__(self, index: int) -> FileTask:
         original = self._originals[index]
         found = FoundImage(Path(original.name), Path(original.relative))
         target = output_path(found, self._folder)
-        return ImageJob(original.name, original.source, target, lambda: self._prepared)
+        return FileTask(
+            original.source,
+            target,
+            original.name,
+            colorizer=self._colorizer,
+            overwrite=True,
+            needs_all_frames=True,
+        )
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:

@@ -1,0 +1,282 @@
+"""`FileTask`: a file to colorize with its model, guidance and settings; `FileResult`: what became of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from colorzoo.batch.origin import FileUse, UsedFile, crop_text, origin_of_choice, origin_of_colorizer
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import MAX_PIXELS
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
+from colorzoo.inference.stages import StageRun
+from colorzoo.inference.task import ColorizeTask
+from colorzoo.lru_cache import LRUCache, key_of
+from colorzoo.weights.choice import ModelChoice
+from colorzoo.weights.files import digest_of
+
+Status = Literal["colored", "skipped", "failed", "full", "planned"]
+
+ALREADY_DONE = "is already there, of the same image with the same settings"
+_LOADED = LRUCache(most_bytes=2 << 30)  # models and encoded references
+_LOADING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """Result of one file.
+
+    Examples:
+        >>> FileResult("photo.png", "colored/photo.png", "failed", ("photo.png: no image",)).error
+        'photo.png: no image'
+
+    Attributes:
+        source: The image.
+        output: File of the result; empty for an image that was not found.
+        status: ``"colored"``; ``"skipped"``, for example because the result exists; ``"planned"`` in a dry
+            run; ``"failed"``; or ``"full"`` if the image failed because the disk is full, which ends the run.
+        notes: Notes for the user. The note of an image that failed is the reason.
+        model: Registered name of the model; empty if nothing was colorized.
+        stages: The stages that colorized the image; empty for several frames.
+    """
+
+    source: str
+    output: str
+    status: Status
+    notes: tuple[str, ...] = ()
+    model: str = ""
+    stages: tuple[StageRun, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the image could not be colorized or written."""
+        return self.status in ("failed", "full")
+
+    @property
+    def error(self) -> str:
+        """Reason of a failure, as one line; empty if the file did not fail."""
+        return "; ".join(self.notes) if self.failed else ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result exists, from this run or an earlier run."""
+        return self.status == "colored" or ALREADY_DONE in self.notes
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """A file to colorize.
+
+    Attributes:
+        source: The file, or a function that returns its bytes.
+        target: File to write.
+        name: Name of the source in results.
+        choice: Model and weights; None for a loaded model without a weight file.
+        guidance: Recipe, or guidance as tensors.
+        folder: Folder of the recipe file, for the paths of its references; None without a file.
+        reference: Files of references; if empty, the references of the recipe are used.
+        settings: Settings besides the recipe, which contains alpha and the reassigned classes already.
+        uploaded: The reference, if it was uploaded to the pad.
+        colorizer: The model, if it is loaded.
+        exemplar: The encoded reference, if it is loaded.
+        embed_provenance: Whether the result records how it was made.
+        overwrite: Whether to replace an existing result, but never the source.
+        max_pixels: Maximum number of pixels of an image.
+        needs_all_frames: Whether a target that cannot contain all frames or pages is an error.
+        notes: Notes for the user that are known before the file is read.
+    """
+
+    source: Path | Callable[[], bytes] = Path()
+    target: Path = Path()
+    name: str = ""
+    choice: ModelChoice | None = None
+    guidance: Guidance | Recipe = field(default_factory=Recipe)
+    folder: Path | None = None
+    reference: tuple[str, ...] = ()
+    settings: ColorSettings = field(default_factory=ColorSettings)
+    uploaded: tuple[UsedFile, ...] = ()
+    colorizer: Colorizer | None = None
+    exemplar: Exemplar | None = None
+    embed_provenance: bool = True
+    overwrite: bool = False
+    max_pixels: int = MAX_PIXELS
+    needs_all_frames: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe; empty if the guidance consists of tensors."""
+        return self.guidance if isinstance(self.guidance, Recipe) else Recipe()
+
+    def result(self, status: Status, *notes: str) -> FileResult:
+        """Return a result of this file that was not colorized."""
+        return FileResult(self.name, str(self.target), status, notes)
+
+    def prepare(self, image: RasterImage) -> ColorizeTask:
+        """Load the model, then find the border of an image of the file and preprocess the image.
+
+        Raises:
+            ColorzooError: The model or a reference cannot be loaded, or the guidance does not fit the image.
+        """
+        colorizer, exemplar = self.load()
+        strength = self.settings.strength
+        return colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
+
+    def load(self) -> tuple[Colorizer, Exemplar | None]:
+        """Return the model and the encoded references, which are cached; from any thread.
+
+        Raises:
+            ColorzooError: The model, the device, the weights or a reference cannot be used.
+        """
+        if self.colorizer is not None:
+            return self.colorizer, self.exemplar
+        assert self.choice is not None
+        arguments = self.settings.colorizer_arguments()
+        with _LOADING:
+            colorizer = load_colorizer(self.choice, **arguments)
+            files = [(str(path), _digest_or_nothing(path)) for use, path in self.files if use == "reference"]
+            if not files and self.settings.reference_weights is None:
+                return colorizer, None
+            weights = (self.settings.reference_weights, self.recipe.exemplar)
+            key = key_of(_key_of_model(self.choice, arguments), files, weights)
+            return colorizer, _LOADED.get(key, lambda: self._encode_references(colorizer))
+
+    def _encode_references(self, colorizer: Colorizer) -> Exemplar:
+        if self.reference or self.folder is None:
+            return colorizer.exemplar(named_references(self.reference, self.settings.reference_weights))
+        return colorizer.exemplar(recipe_references(self.recipe, self.folder))
+
+    @cached_property
+    def origin(self) -> ImageProvenance:
+        """Provenance of the result without its source, computed without loading the model.
+
+        Raises:
+            ColorzooError: The model does not exist, or its weights cannot be downloaded.
+        """
+        if self.choice is None:
+            assert self.colorizer is not None
+            return origin_of_colorizer(self.colorizer)
+        shown = ("size", "temperature", "render_factor", "quality", "frames")
+        options = {name: getattr(self.settings, name) for name in (*shown, "engine")}
+        decisive = (*shown, "strength", "alpha", "reference_weights", "reassigned")
+        settings = {name: getattr(self.settings, name) for name in decisive}
+        files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
+        files = [*self.uploaded, *files]
+        recipe = _without_files({**self.recipe.to_dict(), "image": None})
+        if "border" in recipe:
+            recipe["frame"] = recipe.pop("border")  # as earlier versions named the field
+        # the hash of these values must not change, because it identifies the results of earlier versions
+        digests = [file.sha256 for file in files]
+        return origin_of_choice(
+            self.choice,
+            [self.choice.name, self.choice.sha256, settings, recipe, digests],
+            options=options,
+            recipe=self.effective_recipe().to_json(),
+            crop=crop_text(self.recipe),
+            files=files,
+            engine=self.settings.engine,
+        )
+
+    def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
+        """Return the origin with the size of the network input, which the loaded model determines."""
+        if self.choice is None:
+            return self.origin
+        options = {"size": colorizer.size, **json.loads(self.origin.options)}
+        return replace(self.origin, options=json.dumps(options))
+
+    @cached_property
+    def files(self) -> list[tuple[FileUse, Path]]:
+        """The files besides the image that determine its colors, with their use."""
+        references = reference_files(self.recipe, self.folder, self.reference)
+        found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
+        return [*found, *(("classes", Path(name)) for name in self.recipe.classes.label_files)]
+
+    def effective_recipe(self) -> Recipe:
+        """Return the recipe that, beside the same files, gives the same image without further options.
+
+        The recipe names files without their folders.
+        """
+        recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
+        assert self.choice is not None
+        named = [Path(name).name for name in self.reference]
+        if named:
+            shares = settings.reference_weights or [1.0] * len(named)
+            items = [{"path": name, "weight": share} for name, share in zip(named, shares, strict=False)]
+            alpha = recipe.exemplar.alpha if settings.alpha is None else settings.alpha
+            recipe = replace(recipe, extra={**recipe.extra, "exemplar": {}})
+            recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
+        for file in self.uploaded:
+            recipe = recipe.with_fields("exemplar", {"path": file.name})
+        labels = {"file": classes.file, "reference_file": classes.reference_file}
+        recipe = recipe.with_fields("classes", {key: Path(file).name for key, file in labels.items() if file})
+        strength = recipe.strength if settings.strength is None else settings.strength
+        return replace(recipe, model=self.choice.name, strength=strength)
+
+
+def load_colorizer(choice: ModelChoice, **arguments: Any) -> Colorizer:
+    """Return a model from the cache, or load the model if its weight file changed.
+
+    Args:
+        choice: Model and weights.
+        arguments: Arguments of `Colorizer`.
+    """
+    return _LOADED.get(_key_of_model(choice, arguments), lambda: Colorizer(choice, **arguments))
+
+
+def _key_of_model(choice: ModelChoice, arguments: Mapping[str, Any]) -> str:
+    path = Path(choice.weights or "").expanduser()
+    state = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+    return key_of(choice.name, str(choice.weights), state, sorted(arguments.items()))
+
+
+def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings | None:
+    """Return settings with the model settings of a loaded model.
+
+    The result is None if the model is a custom module, or has a setting that is not in `ColorSettings`.
+    """
+    if colorizer.choice is None or not colorizer.settings.keys() <= {"temperature", "render_factor"}:
+        return None
+    return replace(
+        settings,
+        size=colorizer.requested_size,
+        precision=colorizer.precision,
+        engine=colorizer.engine,
+        **colorizer.settings,
+    )
+
+
+def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
+    """Return the reference files that the user named, else the reference files of the recipe.
+
+    Raises:
+        GuidanceError: The field ``exemplar`` of the recipe is malformed.
+    """
+    if named or folder is None:
+        return [Path(name) for name in named]
+    return [path for path, _ in recipe_reference_files(recipe, folder)]
+
+
+def _digest_or_nothing(path: Path) -> str:
+    try:
+        return digest_of(path)
+    except OSError:  # reported when the file is opened
+        return ""
+
+
+def _without_files(document: Any) -> Any:
+    """Return a recipe without file names, because the content of the files is hashed."""
+    if isinstance(document, list):
+        return [_without_files(item) for item in document]
+    if not isinstance(document, dict):
+        return document
+    kept = document.keys() - {"path", "file", "reference_file"}
+    return {name: _without_files(document[name]) for name in kept}
