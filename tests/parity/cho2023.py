@@ -22,12 +22,7 @@ from colorzoo.zoo.cho2023.network import (
     one_hot,
 )
 from colorzoo.zoo.cho2023.published import NAMES
-from colorzoo.zoo.cho2023.task import (
-    Cho2023,
-    Draws,
-    smoothness,
-    total_variance,
-)
+from colorzoo.zoo.cho2023.task import Cho2023, Draws, smoothness, total_variance
 from parity.cases import Golden, case
 
 

@@ -20,7 +20,6 @@ from colorzoo.zoo.larsson2016.network import (
     keep_gray,
     to_rgb,
 )
-from colorzoo.zoo.larsson2016.published import convert_published
 from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of
 from colorzoo.zoo.larsson2016.task import network_input as training_input
 from parity.cases import Golden, case
@@ -158,7 +157,7 @@ def larsson2016_step(golden: Golden) -> None:
     meta = golden.meta
     settings = {"width": 1 / meta["divide"], "mean": MEAN, "normalization": True, "dropout": 0.0}
     task = build_model(Larsson2016, settings).train()
-    ours = convert_published(golden.weights(), task.model.state_dict())
+    ours = task.model.convert_published(golden.weights())
     missing, unexpected = task.model.load_state_dict(ours, strict=False)
     assert not unexpected
     assert all(".norm." in key for key in missing)
@@ -181,7 +180,8 @@ def larsson2016_step(golden: Golden) -> None:
     own = dict(task.model.named_parameters())
     index = {key: torch.tensor([number]) for number, key in enumerate(meta["grad_keys"])}
     renamed = {
-        meta["grad_keys"][int(number)]: own[key] for key, number in convert_published(index, {}).items()
+        meta["grad_keys"][int(number)]: own[key]
+        for key, number in task.model.convert_published(index).items()
     }
     before = {key: renamed[key].detach().clone() for key in meta["grad_keys"]}
     task.make_optimizer.make = _sgd

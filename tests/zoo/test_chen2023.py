@@ -23,11 +23,7 @@ from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
 from colorzoo.zoo.chen2023.model import Extensions, hide_from_matching
-from colorzoo.zoo.chen2023.network import (
-    ClusterSegmenter,
-    StegoEncoder,
-    load_segmenter,
-)
+from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, load_segmenter
 
 SIZE = (64, 96)
 MEAN, DEVIATION = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)

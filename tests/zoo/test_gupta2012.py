@@ -9,15 +9,7 @@ import colorzoo
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import rgb_to_lab
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.gupta2012.model import (
-    Features,
-    features,
-    gabor,
-    match,
-    of_labels,
-    superpixels,
-    vote,
-)
+from colorzoo.zoo.gupta2012.model import Features, features, gabor, match, of_labels, superpixels, vote
 
 
 def test_a_image_is_its_own_reference() -> None:

@@ -15,13 +15,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
-from colorzoo.zoo.huang2022.sampling import (
-    LRUCache,
-    gumbel_draw,
-    gumbel_noise,
-    sample,
-    sample_cached,
-)
+from colorzoo.zoo.huang2022.sampling import LRUCache, gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 
 CARD = model_card("huang2022")

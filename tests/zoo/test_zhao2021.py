@@ -36,8 +36,7 @@ def model() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("key", "message"),
-    [("features.0.weight", "vgg_weights"), ("inc.double_conv.0.weight", "ColorUNet")],
+    ("key", "message"), [("features.0.weight", "vgg_weights"), ("inc.double_conv.0.weight", "ColorUNet")]
 )
 def test_another_file_of_the_paper_is_named(key: str, message: str, model: Any, tmp_path: Path) -> None:
     torch.save({key: torch.zeros(1)}, tmp_path / "other.pth")

@@ -111,11 +111,7 @@ class AttentionDiscriminator(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int = 3,
-        width: float = 1.0,
-        layers: int = 6,
-        last_kernel: tuple[int, int] = (3, 3),
+        self, in_channels: int = 3, width: float = 1.0, layers: int = 6, last_kernel: tuple[int, int] = (3, 3)
     ) -> None:
         super().__init__()
         outs = [scaled_width(base, width) for base in _CHANNELS[:layers]]

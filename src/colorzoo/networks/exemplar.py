@@ -110,20 +110,17 @@ def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
     return {name: enlarge(part)[:, :, :height, :width] for name, part in maps.items()}
 
 
-def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
+def painted_ab(output: Tensor, warped: Tensor) -> Tensor:
     """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`; a gate adds the warped colors.
 
     Args:
-        answer: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate.
+        output: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate.
         warped: ``(B, 2, h, w)``, at a quarter of the image size.
     """
-    answer = answer.float()
-    return answer if answer.shape[1] == 2 else answer[:, :2] + answer[:, 2:] * enlarge_smoothly(warped)
-
-
-def enlarge_smoothly(maps: Tensor) -> Tensor:
-    """Upsample ``(B, C, h, w)`` bilinearly to ``(B, C, 4h, 4w)``."""
-    return F.interpolate(maps, scale_factor=STRIDE, mode="bilinear")
+    output = output.float()
+    if output.shape[1] == 2:
+        return output
+    return output[:, :2] + output[:, 2:] * F.interpolate(warped, scale_factor=STRIDE, mode="bilinear")
 
 
 def centers_of(grid: Tensor) -> Tensor:
@@ -181,9 +178,9 @@ class ColorNet(nn.Module):
         map9 = _run(self.conv9, F.relu(self.up9(_double(map8)) + self.skip2(map2)))
         map10 = F.relu(self.up10(_double(map9)) + self.skip1(map1))
         map10 = F.leaky_relu(self.conv10(map10), 0.2)
-        answer: Tensor = self.ab(map10)
-        ab = AB_RANGE * torch.tanh(answer[:, :2])
-        return torch.cat([ab, torch.sigmoid(answer[:, 2:] + _OPEN)], dim=1)
+        output = self.ab(map10)
+        ab = AB_RANGE * torch.tanh(output[:, :2])
+        return torch.cat([ab, torch.sigmoid(output[:, 2:] + _OPEN)], dim=1)
 
 
 def _stack(fan_in: int, fan_out: int, count: int, *, dilation: int = 1) -> nn.ModuleList:

@@ -18,7 +18,21 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import InstanceNorm, is_traced, pad_to_multiple, scaled_width
 from colorzoo.networks.levels import cosines, normalized_level, normalized_stack
+from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.scaling import AB_SCALE, scaled_lightness
+from colorzoo.prediction import AbPrediction
+
+_LEVELS = {"8": 0, "9": 1, "10": 2}
+GATED_NAMES: tuple[Pattern, ...] = (
+    (r"model([1-6])\.", lambda m: f"body.{int(m[1]) - 1}."),
+    (r"resblock(\d)_1\.", r"levels.\1.blocks.0."),
+    (r"resblock(\d)_([23])\.conv_block\.", lambda m: f"levels.{m[1]}.blocks.{int(m[2]) - 1}.layers."),
+    (r"model(8|9|10)up\.0\.", lambda m: f"levels.{_LEVELS[m[1]]}.up."),
+    (r"model\dshort(8|9|10)\.0\.", lambda m: f"levels.{_LEVELS[m[1]]}.skip."),
+    (r"model(8|9|10)\.", lambda m: f"levels.{_LEVELS[m[1]]}.fuse."),
+    (r"classify_network\.fc\.", "classifier."),
+)
+"""Parameter names that both papers' files share; see `rename_keys`."""
 
 PLACES_AT_ONCE = 4096
 """Number of image positions that are compared with the whole reference in one matrix product."""
@@ -144,7 +158,7 @@ class GatedNetwork(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define transfer(maps, reference)")
 
 
-class PaintsByGate:
+class GatedColorization:
     """Mixin of models with a `GatedNetwork`; subclasses define `read`.
 
     Attributes:
@@ -189,12 +203,12 @@ class PaintsByGate:
             scaled_lightness(pad_to_multiple(lightness, self.stride, 2 * self.stride)), reference
         )
 
-    def colors(self, lightness: Tensor, guidance: Guidance | None) -> Tensor:
-        """Return ab ``(B, 2, H, W)``; without a reference the blending is skipped."""
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Colorize a batch; without a reference the blending is skipped."""
         exemplar = (guidance or Guidance()).exemplar
         found = self.generate(lightness, None if exemplar is None else self.read(exemplar.rgb))
         height, width = lightness.shape[-2:]
-        return AB_SCALE * found.ab[2][:, :, :height, :width].float()
+        return AbPrediction(ab=AB_SCALE * found.ab[2][:, :, :height, :width].float())
 
 
 def decode(

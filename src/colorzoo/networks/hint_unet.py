@@ -92,22 +92,6 @@ class HintUNetOutput(NamedTuple):
     maps: tuple[Tensor, ...]
 
 
-class ShallowMaps(NamedTuple):
-    """Outputs of block 3 and of the skip convolutions, which have a small receptive field.
-
-    Attributes:
-        map3: ``(B, C, H/4, W/4)``, the output of block 3.
-        beside8: ``(B, C, H/4, W/4)``, the skip into block 8.
-        beside9: ``(B, C, H/2, W/2)``, the skip into block 9.
-        beside10: ``(B, C, H, W)``, the skip into block 10.
-    """
-
-    map3: Tensor
-    beside8: Tensor
-    beside9: Tensor
-    beside10: Tensor
-
-
 class HintEncoding(NamedTuple):
     """Input of the decoder.
 
@@ -232,28 +216,9 @@ class HintUNet(nn.Module):
         visit: Visit = unchanged,
     ) -> HintEncoding:
         """Run the network up to the map 8_3; see `forward` for the arguments."""
-        shallow = self.shallow(x, detach=detach, visit=visit)
-        return self.deepen(shallow, hints, context=context, visit=visit)
-
-    def shallow(self, x: Tensor, *, detach: Detach = "none", visit: Visit = unchanged) -> ShallowMaps:
-        """Run blocks 1 to 3 and the skip convolutions; see `forward` for the arguments."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
-        if detach == "regression":
-            map1, map2 = map1.detach(), map2.detach()
-        return ShallowMaps(map3, self.skip3(map3), self.skip2(map2), self.skip1(map1))
-
-    def deepen(
-        self,
-        shallow: ShallowMaps,
-        hints: Tensor | None,
-        *,
-        context: Tensor | None = None,
-        visit: Visit = unchanged,
-    ) -> HintEncoding:
-        """Run the network from the output of `shallow` to the map 8_3; see `forward` for the arguments."""
-        map3 = shallow.map3
         map4 = visit("4_3", self.block4(map3[:, :, ::2, ::2]))
         if context is not None:
             map4 = map4 + context
@@ -264,10 +229,12 @@ class HintUNet(nn.Module):
             deep = self.rank_layers(deep)
         if self.scene is not None:
             deep = self.scene((map3, map4, deep))
-        trunk = self.block8(visit("8_up", self.up8(deep) + shallow.beside8))
+        trunk = self.block8(visit("8_up", self.up8(deep) + self.skip3(map3)))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
-        return HintEncoding(trunk, shallow.beside9, shallow.beside10, (map3, map4, map5, map6, map7))
+        if detach == "regression":
+            map1, map2 = map1.detach(), map2.detach()
+        return HintEncoding(trunk, self.skip2(map2), self.skip1(map1), (map3, map4, map5, map6, map7))
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from the output of `encode`."""

@@ -184,13 +184,7 @@ class DeOldifyNetwork(nn.Module):
         width: Multiplier of the encoder's channel counts.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        decoder: Decoder,
-        nf_factor: float,
-        width: float = 1.0,
-    ) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder, nf_factor: float, width: float = 1.0) -> None:
         super().__init__()
         self.encoder = ResNetEncoder(encoder, width)
         deepest = self.encoder.channels[-1]

@@ -170,7 +170,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         steps = self.ends_group(batch_idx)
         trains_discriminator = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
         name = "discriminator" if trains_discriminator else "generator"
-        optimizer = self._optimizer_of(name)
+        found: Any = self.optimizers()
+        optimizer: LightningOptimizer = found[trains_discriminator] if isinstance(found, list) else found
         with optimizer.toggle_model(sync_grad=steps):
             if trains_discriminator:
                 with torch.no_grad():
@@ -180,7 +181,10 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
                 loss = self.generator_loss(batch, self.generate(batch))
             self._descend(optimizer, loss, steps=steps)
         if steps:
-            self._step_schedule(optimizer)
+            schedulers: Any = self.lr_schedulers() or []
+            for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+                if scheduler.optimizer is optimizer.optimizer:
+                    scheduler.step()
             self.generators_turn = trains_discriminator and self._discriminator_is_ahead(loss)
         self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
@@ -238,17 +242,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         """Return whether the mean loss of all processes is below ``discriminator_threshold``."""
         mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
         return self.stage == "gan" and float(mean) < self.objective.discriminator_threshold
-
-    def _optimizer_of(self, name: str) -> LightningOptimizer:
-        found: Any = self.optimizers()
-        return found[name == "discriminator"] if isinstance(found, list) else found
-
-    def _step_schedule(self, optimizer: LightningOptimizer) -> None:
-        """Step the learning rate schedule of an optimizer."""
-        found: Any = self.lr_schedulers() or []
-        for scheduler in found if isinstance(found, list) else [found]:
-            if scheduler.optimizer is optimizer.optimizer:
-                scheduler.step()
 
 
 class Discriminator(nn.Sequential):

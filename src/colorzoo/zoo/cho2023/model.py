@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Guidance, Points, Regions
+from colorzoo.guidance import Guidance, Regions
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_traced
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
-from colorzoo.networks.hint_unet import point_colors
+from colorzoo.networks.hint_unet import point_colors, points_of
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import NonNegativeFloat, Probability, Width, settings_of
@@ -176,8 +176,7 @@ class PointPainter(ColoringModel):
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1]."""
-        points = guidance.points if guidance is not None else None
-        points = Points.none(lightness) if points is None else points
+        points = points_of(guidance, lightness)
         color = point_colors(points)
         x = torch.cat([2 * lightness - 1, color * points.mask, points.mask], dim=1)
         generated = self.network(x).float()

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_with_zeros, scaled_width
-from colorzoo.networks.hint_unet import initialize, point_colors
+from colorzoo.networks.hint_unet import initialize, point_colors, points_of
 from colorzoo.networks.renaming import Pattern
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Width, settings_of
@@ -84,8 +84,7 @@ class StrokePainter(ColoringModel):
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1]."""
-        points = guidance.points if guidance is not None else None
-        points = Points.none(lightness) if points is None else points
+        points = points_of(guidance, lightness)
         color, mask = (pad_with_zeros(each, STRIDE) for each in (point_colors(points), points.mask))
         return RgbPrediction(rgb=(self.network(lightness, quarter_hints(color, mask)) + 1) / 2)
 

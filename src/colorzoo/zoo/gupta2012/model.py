@@ -58,10 +58,7 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
     from skimage.segmentation import slic  # slow import
 
     found = slic(
-        gray,
-        n_segments=max(1, round(gray.size / pixels)),
-        compactness=_COMPACTNESS,
-        channel_axis=None,
+        gray, n_segments=max(1, round(gray.size / pixels)), compactness=_COMPACTNESS, channel_axis=None
     )
     labels = np.unique(found, return_inverse=True)[1].reshape(gray.shape).astype(np.int64)
     return of_labels(labels)

@@ -65,7 +65,7 @@ UNICOLOR = ModelCard(
             "matcher": "zhang2019_small",
             "matched_size": (128, 128),
             "codes_of": "random",
-        },
+        }
     ),
     limits=("export", "gradient"),
 )

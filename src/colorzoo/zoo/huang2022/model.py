@@ -25,7 +25,7 @@ from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeInt, PositiveInt, settings_of
 from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, resized, to_hints, to_levels
-from colorzoo.zoo.huang2022.published import convert_published
+from colorzoo.zoo.huang2022.published import NAMES, without_copies
 from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
@@ -98,6 +98,7 @@ class UniColor(ColoringModel):
         *("channels", "multipliers", "attention", "blocks", "latent", "code_width", "codes"),
         *("embedding", "heads", "layers", "rows", "columns"),
     )
+    published_names = NAMES
     network: UniColorNetwork
     matcher: BorrowedModel[Matcher] | None
     sampling: Sampling
@@ -212,7 +213,7 @@ class UniColor(ColoringModel):
         Raises:
             WeightsError: The file belongs to another model, or its codebook has another size.
         """
-        ours = convert_published(state_dict)
+        ours = super().convert_published(without_copies(state_dict))
         codes = ours.get("network.vqgan.quantize.embedding.weight")
         own = self.network.vqgan.quantize.embedding.weight
         if codes is not None and codes.shape != own.shape:

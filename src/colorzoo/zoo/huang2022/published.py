@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
+from colorzoo.networks.renaming import rename_keys
 
 _VQGAN, _TRANSFORMER = "chroma_vqgan.model.", "hybrid_tran."
-_OLDER = {"hybrid_vqgan.": "chroma_vqgan.", "coltran.": _TRANSFORMER}
+_OLDER = [(r"hybrid_vqgan\.", "chroma_vqgan."), (r"coltran\.", _TRANSFORMER)]
+NAMES = [(re.escape(_VQGAN), "vqgan."), (re.escape(_TRANSFORMER), "transformer.")]
 _COPIES = re.compile(
     r"chroma_vqgan\.(?=(encoder|gray_encoder|quant_conv|quantize|post_quant_conv|decoder)\.)"
 )
 
 
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a checkpoint and drop its second copy of Chroma-VQGAN.
+def without_copies(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the keys of older checkpoints and drop the second copy of Chroma-VQGAN.
 
     Args:
         state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
@@ -26,7 +28,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         WeightsError: A copy differs from its original, or a network is missing.
     """
-    theirs = {_current(key): value for key, value in state_dict.items()}
+    theirs = rename_keys(state_dict, _OLDER)
     for name, prefix in (("Chroma-VQGAN", _VQGAN), ("the transformer", _TRANSFORMER)):
         if not any(key.startswith(prefix) for key in theirs):
             raise WeightsError(
@@ -40,19 +42,5 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if not torch.equal(theirs[original], value):
                 raise WeightsError(f"{key} must be a copy of {original}, but the tensors differ.")
             continue
-        ours[_renamed(key)] = value
+        ours[key] = value
     return ours
-
-
-def _current(key: str) -> str:
-    for older, newer in _OLDER.items():
-        if key.startswith(older):
-            return newer + key.removeprefix(older)
-    return key
-
-
-def _renamed(key: str) -> str:
-    for theirs, ours in ((_VQGAN, "network.vqgan."), (_TRANSFORMER, "network.transformer.")):
-        if key.startswith(theirs):
-            return ours + key.removeprefix(theirs)
-    return key

@@ -188,11 +188,6 @@ def to_ab(maps: Tensor) -> Tensor:
     return 200 * maps - 100
 
 
-def from_ab(ab: Tensor) -> Tensor:
-    """Convert ab in CIE units to maps in [0, 1], the inverse of `to_ab`."""
-    return (ab / 100 + 1) / 2
-
-
 def whole_cells(height: int, width: int) -> tuple[int, int]:
     """Return the nearest size in multiples of 8, at least 8; halves are rounded up."""
     return STRIDE * _at_least_one(height), STRIDE * _at_least_one(width)

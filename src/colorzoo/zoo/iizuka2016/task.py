@@ -19,7 +19,7 @@ from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.iizuka2016.model import Architecture, LetThereBeColor
-from colorzoo.zoo.iizuka2016.network import from_ab, linear, scale, torch7_lab
+from colorzoo.zoo.iizuka2016.network import linear, scale, torch7_lab
 
 
 @dataclass(frozen=True)
@@ -111,4 +111,4 @@ class Iizuka2016(SingleOptimizerModule):
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the target maps in [0, 1] of RGB ``(B, 3, H, W)``, downsampled to a height and width."""
-    return scale(from_ab(torch7_lab(rgb)[:, 1:]), size)
+    return scale((torch7_lab(rgb)[:, 1:] / 100 + 1) / 2, size)

@@ -170,7 +170,10 @@ class DDColorNetwork(nn.Module):
         height, width = lightness.shape[-2:]
         # a map of one cell has another memory layout, which an exported graph does not support
         padded = pad_to_multiple(lightness, self.stride, 2 * self.stride)
-        return cut_corner(self.generate(padded, lightness_to_rgb(padded)), height, width).float()
+        ab = self.generate(padded, lightness_to_rgb(padded))
+        # index_select returns a copy with strides that do not depend on the size
+        rows, columns = (torch.arange(side, device=ab.device) for side in (height, width))
+        return ab.index_select(2, rows).index_select(3, columns).float()
 
     def generate(self, lightness: Tensor, gray: Tensor) -> Tensor:
         """Predict ab of an image whose sides are multiples of the stride.
@@ -213,9 +216,3 @@ def used_weight(layer: nn.Module) -> Tensor:
     found = layer.divided_weight() if isinstance(layer, StoredSpectralConv) else layer.weight
     assert isinstance(found, Tensor)
     return found
-
-
-def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
-    """Return a copy of the upper left corner of ``(B, C, H, W)`` with size-independent strides."""
-    rows, columns = (torch.arange(side, device=maps.device) for side in (height, width))
-    return maps.index_select(2, rows).index_select(3, columns)

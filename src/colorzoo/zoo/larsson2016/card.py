@@ -30,13 +30,7 @@ CARDS = (
         ),
         # the median is discontinuous between bins
         contract_test=ContractTestConfig(
-            hparams={
-                "width": 0.0625,
-                "dropout": 0.0,
-                "chroma": "expectation",
-                "margin": 4,
-                "places": 32,
-            },
+            hparams={"width": 0.0625, "dropout": 0.0, "chroma": "expectation", "margin": 4, "places": 32},
             size=64,
         ),
     ),

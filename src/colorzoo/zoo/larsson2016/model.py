@@ -33,7 +33,7 @@ from colorzoo.zoo.larsson2016.network import (
     to_rgb,
     transfer,
 )
-from colorzoo.zoo.larsson2016.published import convert_published
+from colorzoo.zoo.larsson2016.published import NAMES, UNUSED
 
 _MARGIN = 6  # minimum zero padding in pixels; the outermost histograms do not sum to 1
 
@@ -55,6 +55,7 @@ class HypercolumnColorization(ColoringModel):
         "network.trunk.conv5_3",
         "network.trunk.fc7",
     )
+    published_names = NAMES
     network: HypercolumnNetwork
     architecture: Architecture
 
@@ -101,5 +102,8 @@ class HypercolumnColorization(ColoringModel):
         return f"larsson2016-hue-chroma-{BINS}"
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' Caffe layers; see `convert_published`."""
-        return convert_published(state_dict, self.state_dict())
+        """Rename the authors' Caffe layers; the training network stores 1 x 1 convolutions as matrices."""
+        own, kept = self.state_dict(), {k: v for k, v in state_dict.items() if not k.endswith(UNUSED)}
+        ours = super().convert_published(kept)
+        fits = {key for key in ours if key in own and ours[key].numel() == own[key].numel()}
+        return {key: value.reshape(own[key].shape) if key in fits else value for key, value in ours.items()}

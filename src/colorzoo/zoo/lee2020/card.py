@@ -22,12 +22,7 @@ FULL = ModelCard(
     quality=(Quality("sketch", 40, "Requires a reference; no published comparison available."),),
     # the other losses require VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
-        hparams={
-            "width": 0.125,
-            "discriminator_width": 0.125,
-            "perceptual_weight": 0.0,
-            "style_weight": 0.0,
-        },
+        hparams={"width": 0.125, "discriminator_width": 0.125, "perceptual_weight": 0.0, "style_weight": 0.0}
     ),
 )
 

@@ -215,7 +215,5 @@ class SketchDiscriminator(nn.Module):
 
 def _conv_norm(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1),
-        nn.BatchNorm2d(fan_out),
-        nn.LeakyReLU(_SLOPE),
+        nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1), nn.BatchNorm2d(fan_out), nn.LeakyReLU(_SLOPE)
     )

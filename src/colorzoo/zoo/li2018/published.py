@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.networks.style import VGG19_LAYERS
 from colorzoo.zoo.li2018.network import LEVELS
+
+_NAMES: tuple[Pattern, ...] = (
+    (r"e([1-4])\.", lambda m: f"network.encoders.{int(m[1]) - 1}."),
+    (r"d([1-4])\.", lambda m: f"network.decoders.{int(m[1]) - 1}."),
+)
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -20,12 +25,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     if "features.0.weight" in state_dict:
         return _from_vgg19(state_dict)
-    return {re.sub(r"^([ed])([1-4])\.", _prefix, key): value for key, value in state_dict.items()}
-
-
-def _prefix(match: re.Match[str]) -> str:
-    half = "encoders" if match[1] == "e" else "decoders"
-    return f"network.{half}.{int(match[2]) - 1}."
+    return rename_keys(state_dict, _NAMES)
 
 
 def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -85,11 +85,7 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
 
 
 def smooth_guided(
-    stylized: FloatImage,
-    content: FloatImage,
-    *,
-    radius: int = GUIDED_RADIUS,
-    epsilon: float = GUIDED_EPSILON,
+    stylized: FloatImage, content: FloatImage, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> FloatImage:
     """Filter an image by local linear models of its content (guided filter, He et al. 2010).
 

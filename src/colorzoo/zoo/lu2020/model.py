@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from colorzoo.guidance import Guidance
 from colorzoo.losses import soft_histogram
 from colorzoo.model import ColoringModel
-from colorzoo.networks.gated_transfer import PaintsByGate, Reference
+from colorzoo.networks.gated_transfer import GatedColorization, Reference
 from colorzoo.networks.scaling import scaled_lab
-from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import NAMES
 
 
-class GatedTransfer(PaintsByGate, ColoringModel):
+class GatedTransfer(GatedColorization, ColoringModel):
     """Colorize an image with matched colors and the histogram of a reference.
 
     Args:
@@ -39,10 +37,6 @@ class GatedTransfer(PaintsByGate, ColoringModel):
         architecture = settings_of(Architecture, architecture)
         super().__init__(Gray2ColorNet(architecture), architecture=architecture)
         self.require_side()
-
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference the blending is skipped."""
-        return AbPrediction(ab=self.colors(lightness, guidance))
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""

@@ -20,7 +20,7 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import fitting_unet, initialize
+from colorzoo.networks.hint_unet import fitting_unet, initialize, points_of
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
@@ -292,6 +292,4 @@ def detect(lightness: Tensor, detector: Detector) -> Boxes:
 
 
 def _points_and_boxes(lightness: Tensor, guidance: Guidance | None) -> tuple[Points, Boxes | None]:
-    points = guidance.points if guidance is not None else None
-    boxes = guidance.boxes if guidance is not None else None
-    return points if points is not None else Points.none(lightness), boxes
+    return points_of(guidance, lightness), None if guidance is None else guidance.boxes

@@ -14,7 +14,14 @@ from torch.nn import functional as F
 from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.blocks import cells, conv_relu_stack, pad_to_multiple, pad_with_zeros, scaled_width
 from colorzoo.networks.feature_hooks import HookState, Visit, unchanged
-from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, hint_input
+from colorzoo.networks.hint_unet import (
+    AB_SCALE,
+    STRIDE,
+    HintEncoding,
+    HintUNet,
+    PointNetworkOutput,
+    hint_input,
+)
 
 # Fused maps: name, channels at width 1, stride.
 FUSED: tuple[tuple[str, int, int], ...] = (
@@ -172,18 +179,6 @@ def _scores(channels: int) -> nn.Sequential:
     return nn.Sequential(*conv_relu_stack((channels, HIDDEN, HIDDEN, 1)))
 
 
-class InstanceOutput(NamedTuple):
-    """Output of the networks.
-
-    Attributes:
-        ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid, for the whole image.
-    """
-
-    ab: Tensor
-    logits: Tensor
-
-
 @dataclass(frozen=True)
 class Part:
     """The images of a batch that one network colorizes.
@@ -218,14 +213,7 @@ class InstanceNetworks(nn.Module):
         scene_blocks: See `HintUNet`.
     """
 
-    def __init__(
-        self,
-        width: float,
-        *,
-        mask_center: float,
-        hint_attention: bool,
-        scene_blocks: int,
-    ) -> None:
+    def __init__(self, width: float, *, mask_center: float, hint_attention: bool, scene_blocks: int) -> None:
         super().__init__()
         self.mask_center = mask_center
         unet = partial(HintUNet, 4, width, hint_attention=hint_attention, scene_blocks=scene_blocks)
@@ -234,7 +222,7 @@ class InstanceNetworks(nn.Module):
             {name: FusionLayer(scaled_width(channels, width)) for name, channels, _ in FUSED}
         )
 
-    def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> InstanceOutput:
+    def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PointNetworkOutput:
         """Colorize images with boxes by the fusion network and other images by the full-image network.
 
         Args:
@@ -246,7 +234,7 @@ class InstanceNetworks(nn.Module):
         rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
         logits = _gathered([(part.rows, part.unet.distribution(part.encoded.trunk)) for part in state.parts])
         ab = self.after_hooks(state, unchanged)
-        return InstanceOutput(ab, logits[:, :, :rows, :columns].float())
+        return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
         """Run the full-image and fusion networks up to the map 8_3."""
@@ -323,7 +311,8 @@ class InstanceNetworks(nn.Module):
     ) -> list[dict[str, InstanceSums]]:
         """Run the instance network on all crops and accumulate its maps per image."""
         size = (lightness.shape[-2], lightness.shape[-1])
-        gray, hints = pad_to_multiple(lightness, STRIDE), _padded(points)
+        gray = pad_to_multiple(lightness, STRIDE)
+        hints = Points(pad_with_zeros(points.ab, STRIDE), pad_with_zeros(points.mask, STRIDE))
         crop = (gray.shape[-2], gray.shape[-1])
         places = {stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
         boxes = [(row, number) for row, each in enumerate(places[1]) for number in range(len(each))]
@@ -357,10 +346,6 @@ def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
     if boxes is None:
         return [torch.empty(0, 4)] * batch
     return [corners[given > 0] for corners, given in zip(boxes.corners, boxes.given, strict=True)]
-
-
-def _padded(points: Points) -> Points:
-    return Points(pad_with_zeros(points.ab, STRIDE), pad_with_zeros(points.mask, STRIDE))
 
 
 def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:

@@ -13,7 +13,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
-from colorzoo.networks.hint_unet import AB_SCALE
+from colorzoo.networks.hint_unet import AB_SCALE, PointNetworkOutput
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Positive, PositiveInt, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
@@ -26,7 +26,7 @@ from colorzoo.zoo.su2020.model import (
     copy_trunk,
     training_points,
 )
-from colorzoo.zoo.su2020.network import InstanceOutput, cut, to_rectangles
+from colorzoo.zoo.su2020.network import cut, to_rectangles
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
@@ -125,7 +125,7 @@ class Su2020(SingleOptimizerModule):
     def _colored(self, lightness: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
         """Return the ab predicted by the networks of this stage."""
         if self.stage == "fusion":
-            fused: InstanceOutput = self.model.network(
+            fused: PointNetworkOutput = self.model.network(
                 lightness, points, Boxes.of(boxes).to(lightness.device)
             )
             return fused.ab

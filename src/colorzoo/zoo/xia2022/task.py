@@ -138,10 +138,7 @@ class Xia2022(SingleOptimizerModule):
         anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), starts.shape[1])
         mask = torch.unflatten(anchors.to(gray)[:, None], 2, (cells.shape[-2], cells.shape[-1]))
         logits, ab = network.follow(gray, seen, mask, bins)
-        losses = {
-            "palette": self.color_loss(seen.palette, bins),
-            "reference": self.color_loss(logits, bins),
-        }
+        losses = {"palette": self.color_loss(seen.palette, bins), "reference": self.color_loss(logits, bins)}
         if self.objective.perceptual_weight:
             similarity = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
             losses["perceptual"] = self.objective.perceptual_weight * similarity

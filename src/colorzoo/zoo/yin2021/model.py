@@ -10,23 +10,15 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.gated_transfer import PaintsByGate, Reference
+from colorzoo.networks.gated_transfer import GatedColorization, Reference
 from colorzoo.networks.scaling import scaled_lab
-from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
-from colorzoo.zoo.yin2021.network import (
-    REDUCED,
-    STRIDE,
-    Architecture,
-    AttentionNet,
-    color_histogram,
-)
+from colorzoo.zoo.yin2021.network import REDUCED, STRIDE, Architecture, AttentionNet, color_histogram
 from colorzoo.zoo.yin2021.published import NAMES
 
 
-class AttentiveTransfer(PaintsByGate, ColoringModel):
+class AttentiveTransfer(GatedColorization, ColoringModel):
     """Colorize an image with the matched and the common colors of a reference.
 
     Args:
@@ -45,10 +37,6 @@ class AttentiveTransfer(PaintsByGate, ColoringModel):
         architecture = settings_of(Architecture, architecture)
         super().__init__(AttentionNet(architecture), architecture=architecture)
         self.require_side()
-
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without a reference the blending is skipped."""
-        return AbPrediction(ab=self.colors(lightness, guidance))
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""

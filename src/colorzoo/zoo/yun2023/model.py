@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.yun2023.network import Architecture, IColoriTNetwork, initialize
@@ -41,10 +42,7 @@ class IColoriT(ColoringModel):
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch of any height and width; see `IColoriTNetwork.forward`."""
-        points = guidance.points if guidance is not None else None
-        return AbPrediction(
-            ab=self.network(lightness, points if points is not None else Points.none(lightness))
-        )
+        return AbPrediction(ab=self.network(lightness, points_of(guidance, lightness)))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the tokens of the last block as a map ``(B, width, side / patch, side / patch)``."""

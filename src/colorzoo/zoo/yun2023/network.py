@@ -136,7 +136,13 @@ class IColoriTNetwork(nn.Module):
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)
-        self.head = build_head(architecture.head, width, 2 * patch**2, side // patch)
+        out = 2 * patch**2
+        if architecture.head == "attention":
+            self.head: nn.Module = NeighborAttentionHead(width, out, side // patch)
+        else:
+            self.head = (
+                ConvolutionHead(width, out) if architecture.head == "convolution" else nn.Linear(width, out)
+            )
 
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
         """Colorize images of any size; the transformer processes a square resized copy.
@@ -205,13 +211,6 @@ def initialize(network: IColoriTNetwork) -> None:
                 nn.init.zeros_(module.bias)
         elif name.endswith("rel_pos"):
             nn.init.trunc_normal_(module.relative_position_bias_table, std=0.02, a=-0.02, b=0.02)
-
-
-def build_head(kind: Head, width: int, out: int, side: int) -> nn.Module:
-    """Build a head for ``side`` x ``side`` tokens."""
-    if kind == "convolution":
-        return ConvolutionHead(width, out)
-    return nn.Linear(width, out) if kind == "linear" else NeighborAttentionHead(width, out, side)
 
 
 def to_pixels(outputs: Tensor, patch: int) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,24 +19,12 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv_block, conv_relu_stack, scaled_width, upconv4x4
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.hint_unet import PointNetworkOutput, initialize
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
 
 LOGIT_STRIDE = 4
 _CHROMA = 20.0  # about the mean chroma of natural images, CIE units
-
-
-class DistributionOutput(NamedTuple):
-    """Output of the network.
-
-    Attributes:
-        ab: ``(B, 2, H, W)`` in CIE units, the annealed mean of the distribution.
-        logits: ``(B, 313, ceil(H/4), ceil(W/4))`` at temperature 1.
-    """
-
-    ab: Tensor
-    logits: Tensor
 
 
 class DistributionNetwork(nn.Module):
@@ -77,7 +64,7 @@ class DistributionNetwork(nn.Module):
         """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for lightness ``(B, 1, H, W)`` in [0, 100]."""
         return self._head(self._features(lightness), (lightness.shape[-2], lightness.shape[-1]))
 
-    def forward(self, lightness: Tensor) -> DistributionOutput:
+    def forward(self, lightness: Tensor) -> PointNetworkOutput:
         """Colorize images of any size.
 
         Args:
@@ -85,7 +72,7 @@ class DistributionNetwork(nn.Module):
         """
         logits = self.logits(lightness)
         height, width = lightness.shape[-2:]
-        return DistributionOutput(self._decode(logits)[:, :, :height, :width], logits)
+        return PointNetworkOutput(self._decode(logits)[:, :, :height, :width], logits)
 
     def before_hooks(self, lightness: Tensor) -> HookState:
         """Run all layers before the head."""

@@ -13,12 +13,7 @@ from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, Points, ab_histogram, mean_saturation
-from colorzoo.losses import (
-    grid_cross_entropy,
-    rebalanced_cross_entropy,
-    smooth_l1_map,
-    weighted_by_chroma,
-)
+from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import AB_SCALE, Detach
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability, settings_of

@@ -50,8 +50,7 @@ FULL = ModelCard(
     ),
     # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
-        hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
-        scales=_SCALES,
+        hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0}, scales=_SCALES
     ),
 )
 
