@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -161,9 +162,8 @@ def tracks(path: Path) -> list[tuple[str, str, str, int]]:
 def test_all_tracks_keep_titles_languages_and_flags_in_matroska(tmp_path):
     film = make_tracks(tmp_path / "in.mkv")
     assert [row[1:] for row in tracks(film)[:4]] == TRACKS
-    (note,) = convert(film, tmp_path / "out.mkv").issues.lines()
-    assert "stream 5 (video, mjpeg) is not copied" in note  # the cover
-    assert tracks(tmp_path / "out.mkv") == tracks(film)[:5]
+    assert not convert(film, tmp_path / "out.mkv").issues.lines()
+    assert tracks(tmp_path / "out.mkv") == tracks(film)
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert container.streams[4].data == b"a font"
 
@@ -171,9 +171,46 @@ def test_all_tracks_keep_titles_languages_and_flags_in_matroska(tmp_path):
 def test_streams_that_mp4_cannot_store_are_named(tmp_path):
     film, out = make_tracks(tmp_path / "in.mkv"), tmp_path / "out.mp4"
     notes = "; ".join(convert(film, out).issues.lines())
-    for dropped in ("stream 3 (subtitle", "stream 4 (attachment"):
+    for dropped in ("stream 3 (subtitle", "stream 4 (attachment", "original of stream 0", "DIRECTOR"):
         assert dropped in notes
     (_, *sounds, cover) = tracks(out)
     assert [row[1:3] for row in sounds] == [("Commentary", "eng"), ("VO", "fra")]
     assert [row[3] & 129 for row in sounds] == [0, 129]  # the second one is the default
     assert cover == ("video", "", "", 1 << 10)
+
+
+DISPLAY = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 1, 10_000_000)
+
+
+def light_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the HDR metadata of the first frame, rationals by their numerators."""
+    data = {each.type.name: bytes(each) for each in read_frames(path)[0].side_data}
+    if "MASTERING_DISPLAY_METADATA" not in data:
+        return {}
+    display = np.frombuffer(data["MASTERING_DISPLAY_METADATA"], np.int32)[:20:2]
+    level = np.frombuffer(data["CONTENT_LIGHT_LEVEL"], np.int32)[:2]
+    return {"display": tuple(display.tolist()), "level": tuple(level.tolist())}
+
+
+@pytest.mark.parametrize(("codec", "extension"), [("hevc", ".mp4"), ("h264", ".mkv"), ("ffv1", ".mkv")])
+def test_hdr_metadata_is_kept_or_named(tmp_path, codec, extension):
+    red, green, blue, white, light = zip(DISPLAY[::2], DISPLAY[1::2], strict=True)
+    params = "log-level=none:repeat-headers=1:max-cll=1000,400:master-display=" + "".join(
+        f"{name}({a},{b})"
+        for name, (a, b) in zip(
+            ("G", "B", "R", "WP", "L"), (green, blue, red, white, light[::-1]), strict=True
+        )
+    )
+    film = tmp_path / "in.mp4"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options={"x265-params": params})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        for image in IMAGES[:3]:
+            container.mux(stream.encode(gray_frame(image.astype(np.uint16) * 4, "yuv420p10le")))
+        container.mux(stream.encode())
+    expected = {"display": DISPLAY, "level": (1000, 400)}
+    assert light_of(film) == expected
+    out = tmp_path / f"out{extension}"
+    notes = "; ".join(convert(film, out, codec).issues.lines())
+    assert light_of(out) == ({} if codec == "ffv1" else expected)
+    assert ("MASTERING_DISPLAY_METADATA" in notes) == ("CONTENT_LIGHT_LEVEL" in notes) == (codec == "ffv1")

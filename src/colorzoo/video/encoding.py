@@ -6,7 +6,7 @@ import heapq
 import io
 import re
 import struct
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +15,7 @@ from typing import Any
 
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.video_stream import import_av, main_video_stream
+from colorzoo.image_io.video_stream import import_av, is_still, main_video_stream
 from colorzoo.video.frames import VideoError
 from colorzoo.video.planes import FULL_RANGE, Layout
 
@@ -30,10 +30,15 @@ CONTAINERS = {
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
 _PRESET = "superfast"  # of libx264: five times as fast as the default, 20 % larger files
+_COVERS = {"mjpeg": "jpg"}  # file extensions that differ from the codec name
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _PADDING = "\x01" * 14  # as many bytes as the two elements of a display size
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
+# frame side data that describes the old encoding or is preserved by other means
+_ENCODER_DATA = frozenset(
+    {"DISPLAYMATRIX", "SEI_UNREGISTERED", "PANSCAN", "MOTION_VECTORS", "VIDEO_ENC_PARAMS"}
+)
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
@@ -66,6 +71,7 @@ class StreamPlan:
         aspect: Aspect ratio of a pixel.
         rotation: Rotation of the source in degrees, counterclockwise.
         matrix: Display matrix of the source, nine numbers; empty if it cannot be read.
+        light: HDR parameters for x264 or x265; empty if the source has no HDR metadata.
     """
 
     encoding: Encoding
@@ -78,6 +84,7 @@ class StreamPlan:
     aspect: Fraction | None
     rotation: int = 0
     matrix: tuple[int, ...] = ()
+    light: str = ""
 
     @property
     def needs_display_size(self) -> bool:
@@ -90,9 +97,9 @@ class StreamPlan:
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
-            options["preset"] = _PRESET
+            options |= {"preset": _PRESET, "x264-params": self.light}
         elif codec == "hevc":
-            options["x265-params"] = "log-level=none"
+            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
@@ -112,6 +119,46 @@ class StreamPlan:
         elif self.rotation:
             stream.set_display_rotation(self.rotation)
         return stream
+
+
+def side_data_of(frame: Any) -> dict[str, bytes]:
+    """Return the side data of a frame by type; empty if PyAV does not support one of the types."""
+    try:
+        return {data.type.name: bytes(data) for data in frame.side_data}
+    except ValueError:
+        return {}
+
+
+def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
+    """Return HDR parameters for x264 or x265 from a frame's metadata, and notes on dropped metadata.
+
+    Args:
+        side_data: Side data of a frame.
+        codec: A key of `CODECS`.
+    """
+    found = {name: data for name, data in side_data.items() if name not in _ENCODER_DATA}
+    params = []
+    if codec in ("h264", "hevc"):
+        names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
+        if display := _mastering_display(found.pop("MASTERING_DISPLAY_METADATA", b"")):
+            params.append(f"{names[0]}={display}")
+        if level := found.pop("CONTENT_LIGHT_LEVEL", b""):
+            params.append(f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}")
+    return ":".join(params), [f"{name} of the frames is dropped" for name in sorted(found)]
+
+
+def _mastering_display(data: bytes) -> str:
+    """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
+    if not data:
+        return ""
+    values = struct.unpack_from("22i", data)
+    red, green, blue, white, light = (
+        [round(values[place + i] / (values[place + i + 1] or 1) * unit) for i in (0, 2)]
+        for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
+    )
+    colors = zip("GBR", (green, blue, red), strict=True)
+    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum first
+    return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
 
 
 @contextmanager
@@ -253,6 +300,8 @@ def join_parts(
                     target.mux_one(packet)
         if plan.needs_display_size and plan.aspect:
             _set_display_size(result, round(plan.width * plan.aspect), plan.height)
+        with av.open(str(result)) as written:
+            notes += _lost_properties(original, [original.streams[index] for index in copied], written)
     if origin is not None and not is_matroska:
         with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
@@ -295,6 +344,9 @@ def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list
         is_cover = stream.type == "video" and stream.disposition == type(stream.disposition).attached_pic
         if suffix == ".mkv" and stream.type == "attachment":
             target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
+        elif suffix == ".mkv" and is_cover:
+            file, mimetype = (f"cover.{_COVERS.get(name, name)}", f"image/{name.replace('mjpeg', 'jpeg')}")
+            target.add_attachment(file, mimetype, _cover(Path(original.name), stream.index))
         elif (is_cover and suffix in (".mp4", ".m4v")) or (
             stream.type in ("audio", "subtitle")
             and stream.codec_context
@@ -308,12 +360,38 @@ def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list
     return copied
 
 
+def _cover(source: Path, index: int) -> bytes:
+    with import_av().open(str(source)) as container:
+        return bytes(next(container.demux(container.streams[index])))
+
+
 def _stream_tags(stream: Any) -> dict[str, str]:
     """Return the tags of a stream under the names that muxers write, without tags of the old encoding."""
     tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
     if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
         tags["title"] = stream.metadata["name"]
     return tags
+
+
+def _lost_properties(original: Any, sources: Sequence[Any], result: Any) -> list[str]:
+    """Return notes on titles, languages and dispositions that the output container does not store."""
+    notes = []
+    # MP4 lists its cover after all other streams
+    for source, kept in zip(
+        sorted(sources, key=is_still), sorted(result.streams, key=is_still), strict=False
+    ):
+        tags, kept_tags = _stream_tags(source), _stream_tags(kept)
+        lost = [f"{key} {tags[key]!r}" for key in ("title", "language") if _lacks(kept_tags, tags, key)]
+        lost += [flag.name for flag in source.disposition & ~kept.disposition]
+        if lost:
+            notes.append(f"{', '.join(lost)} of stream {source.index} ({source.type}) is dropped")
+    kept_keys = {key.lower() for key in result.metadata}
+    lost = [key for key in original.metadata if key.lower() not in kept_keys | _CONTAINER_TAGS]
+    return notes + ([f"metadata of the file is dropped: {', '.join(lost)}"] if lost else [])
+
+
+def _lacks(kept: Mapping[str, str], wanted: Mapping[str, str], key: str) -> bool:
+    return wanted.get(key, "und") not in ("und", kept.get(key))
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:

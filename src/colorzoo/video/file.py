@@ -23,7 +23,9 @@ from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
     join_parts,
+    light_params,
     output_layout,
+    side_data_of,
     tags_of,
     write_errors,
 )
@@ -136,11 +138,10 @@ class VideoFile:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
             notes.append("transparency is dropped")
+        side_data = side_data_of(first)
+        light, lost = light_params(side_data, self._encoding.codec)
+        notes += lost
         self.issues.notes += notes
-        try:
-            matrices = [bytes(data) for data in first.side_data if data.type.name == "DISPLAYMATRIX"]
-        except ValueError:  # PyAV does not support one of the types
-            matrices = []
         return StreamPlan(
             self._encoding,
             *size,
@@ -150,7 +151,8 @@ class VideoFile:
             tags_of(first, out),
             self._aspect,
             first.rotation,
-            tuple(np.frombuffer(matrices[0] if matrices else b"", np.int32).tolist()),
+            tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()),
+            light,
         )
 
     def describe(self) -> dict[str, Any]:
