@@ -103,13 +103,13 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
 def test_the_numbers_are_those_of_the_images(made: Made) -> None:
     value, low, high = interval(made.theirs)
     row = made.results["results"][0]
-    assert (row["method"], row["interactions"], row["given"]) == ("theirs", 0, 0)
+    assert (row["method"], row["interactions"], row["actual_interactions"]) == ("theirs", 0, 0)
     assert row["scores"][KEY] == pytest.approx(
-        {"value": value, "low": low, "high": high, "images": 12, "exact": 1, "left_out": 0, "best": True},
+        {"value": value, "low": low, "high": high, "images": 12, "exact": 1, "excluded": 0, "best": True},
         rel=1e-5,
     )
     cdr = next(key for key in row["scores"] if key.startswith("cdr"))
-    assert [row["scores"][cdr][name] for name in ("images", "exact", "left_out")] == [12, 0, 1]
+    assert [row["scores"][cdr][name] for name in ("images", "exact", "excluded")] == [12, 0, 1]
     scores = {(row["method"], row["interactions"]): row["scores"] for row in made.results["results"]}
     assert list(scores) == [("theirs", 0), (NAME, 0), (NAME, 3), ("gray", 0), ("truth", 0)]
     assert (scores["truth", 0][KEY]["value"], scores["truth", 0][KEY]["exact"]) == ("inf", COUNT)
@@ -123,7 +123,7 @@ def test_the_numbers_are_those_of_the_images(made: Made) -> None:
 def test_the_numbers_of_each_image_are_in_a_table(made: Made) -> None:
     rows, names = made.rows(), [f"{index:02}.png" for index in range(COUNT)]
     keys = list(made.results["metrics"])
-    assert list(rows[0]) == ["image", "sha256", "method", "interactions", "given", *keys]
+    assert list(rows[0]) == ["image", "sha256", "method", "interactions", "actual_interactions", *keys]
     own = [row for row in rows if row["method"] == "theirs"]
     assert [row["image"] for row in own] == names
     assert [row["sha256"] for row in own] == [sha256_of(made.plan.data / name) for name in names]
@@ -131,7 +131,7 @@ def test_the_numbers_of_each_image_are_in_a_table(made: Made) -> None:
     assert [row[next(key for key in keys if key.startswith("cdr"))] == "" for row in own] == [
         index == GRAY for index in range(COUNT)
     ]
-    asked = [(row["method"], row["interactions"], row["given"]) for row in rows[::COUNT]]
+    asked = [(row["method"], row["interactions"], row["actual_interactions"]) for row in rows[::COUNT]]
     assert asked == [("theirs", "0", "0"), (NAME, "0", "0"), (NAME, "3", "3"), ("gray", "0", "0"),
                      ("truth", "0", "0")]  # fmt: skip
 
@@ -150,8 +150,8 @@ def test_two_methods_are_compared_on_the_images_of_both(made: Made) -> None:
         value, low, high = interval(differences)
         wanted = {"value": value, "low": low, "high": high, "p": min(p, 1), "images": COUNT}
         assert {key: each[key] for key in wanted} == pytest.approx(wanted, rel=1e-3)
-        assert each["real"] == (each["p_adjusted"] < 0.05)
-        assert each["verdict"] == ("real" if each["real"] else "may be chance")
+        assert each["significant"] == (each["p_adjusted"] < 0.05)
+        assert each["verdict"] == ("significant" if each["significant"] else "not significant")
     adjusted = holm([each["p"] for each in made.results["comparisons"]])
     assert [each["p_adjusted"] for each in made.results["comparisons"]] == pytest.approx(adjusted, rel=1e-4)
     compared = {each["metric"] for each in made.results["comparisons"]}
@@ -192,7 +192,7 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
         if path.name != "broken.png"
     ]
     assert found == {
-        "schema": 1,
+        "schema": 2,
         "seed": 0,
         "protocol": {"name": "tiny-hints/3", "text": TEXT},
         "interactions": [0, 3],

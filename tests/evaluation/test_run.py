@@ -219,11 +219,11 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
         ({"data": Path("nowhere")}, "does not exist"),
         (
             {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, cf]", "[lpips]"), "")},
-            "no metric is left",
+            "all metrics of the protocol were skipped",
         ),
         (
             {"metrics": ("fid",), "weights": {"fid": "nowhere"}},
-            "no file 'nowhere', given by --weights for the",
+            "--weights of the metric fid must be a file, got 'nowhere'",
         ),
     ],
 )

@@ -65,14 +65,14 @@ def band_psnr(batch: Batch, size: int | None) -> Values:
         window = np.ones((size or 1, size or 1), bool)
         inside = np.ones((SIDE, SIDE), bool) if size is None else binary_dilation(edges[..., 0] > 0, window)
         found.append(-10 * math.log10(np.mean((made - true)[inside] ** 2)))
-    return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "left_out": 0}
+    return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "excluded": 0}
 
 
 def band_share(batch: Batch) -> Values:
     shares = [
         binary_dilation(edges[..., 0] > 0, np.ones((7, 7), bool)).mean() for (edges,) in pairs(batch, "edges")
     ]
-    return {"band_share_k7": float(np.mean(shares)), "left_out": 0}
+    return {"band_share_k7": float(np.mean(shares)), "excluded": 0}
 
 
 def one_colorfulness(image: np.ndarray, form: str) -> float:
@@ -215,7 +215,7 @@ BAND_CASES = [
         partial(metrics.BandPSNR, kernel_size=size),
         BAND,
         partial(band_psnr, size=size),
-        empty={f"psnr_{name}": NAN, "left_out": 0},
+        empty={f"psnr_{name}": NAN, "excluded": 0},
     )
     for name, size in (("k7", 7), ("full", None))
 ] + [
@@ -224,7 +224,7 @@ BAND_CASES = [
         metrics.BandShare,
         given("edges"),
         band_share,
-        empty={"band_share_k7": NAN, "left_out": 0},
+        empty={"band_share_k7": NAN, "excluded": 0},
         gradient_of="edges",
     )
 ]
@@ -284,7 +284,7 @@ def cdr_loop(batch: Batch) -> Values:
     for made, true in pairs(batch, "ab", "target_ab"):
         channels.append([one_cdr(made[..., index], true[..., index]) for index in (0, 1)])
     a, b = np.mean(channels, axis=0)
-    return {"cdr_a": float(a), "cdr_b": float(b), "cdr": float((a + b) / 2), "left_out": 0}
+    return {"cdr_a": float(a), "cdr_b": float(b), "cdr": float((a + b) / 2), "excluded": 0}
 
 
 def one_cdr(made: np.ndarray, true: np.ndarray, size: int = 5) -> float:
@@ -311,7 +311,7 @@ CDR_CASES = [
         AB,
         cdr_loop,
         half_tolerance=0.1,
-        empty={"cdr_a": NAN, "cdr_b": NAN, "cdr": NAN, "left_out": 0},
+        empty={"cdr_a": NAN, "cdr_b": NAN, "cdr": NAN, "excluded": 0},
         gradient_of="ab",
     )
 ]

@@ -173,7 +173,7 @@ def check_plot(case: Case) -> None:
     first = metric(**case.batches[0])
     for shown in (None, [first, first]):
         figure, axes = metric.plot(shown)
-        assert "left_out" not in [text.get_text() for text in getattr(axes.get_legend(), "texts", [])]
+        assert "excluded" not in [text.get_text() for text in getattr(axes.get_legend(), "texts", [])]
         assert axes.lines
         plt.close(figure)
 

@@ -160,7 +160,7 @@ def consistency(batch: Batch) -> Values:
             for step in (1, 2, 4)
         ]
         found.append(np.mean(by_step))
-    return {"cdc": float(np.mean(found)), "left_out": 0}
+    return {"cdc": float(np.mean(found)), "excluded": 0}
 
 
 CONSISTENCY_CASE = Case(
@@ -169,7 +169,7 @@ CONSISTENCY_CASE = Case(
     [{"frames": clip["frames"]} for clip in CLIPS],
     consistency,
     half_tolerance=0.2,  # rounding to half moves whole levels
-    empty={"cdc": NAN, "left_out": 0},
+    empty={"cdc": NAN, "excluded": 0},
     gradient_of="frames",
 )
 
@@ -191,7 +191,7 @@ def changes(clip: np.ndarray) -> Iterator[np.ndarray]:
 
 def warped(batch: Batch) -> Values:
     found = [np.square(change) for clip in batch["frames"].double().numpy() for change in changes(clip)]
-    return {"warping_error_quarter": float(np.mean(found)), "left_out": 0}
+    return {"warping_error_quarter": float(np.mean(found)), "excluded": 0}
 
 
 WARPING_CASE = Case(
@@ -199,7 +199,7 @@ WARPING_CASE = Case(
     partial(metrics.WarpingError, quarter_pixel, "quarter"),
     CLIPS,
     warped,
-    empty={"warping_error_quarter": NAN, "left_out": 0},
+    empty={"warping_error_quarter": NAN, "excluded": 0},
     gradient_of="frames",
 )
 
@@ -207,7 +207,7 @@ WARPING_CASE = Case(
 def chroma_changed(batch: Batch) -> Values:
     clips = [rgb2lab(clip, channel_axis=1)[:, 1:] for clip in batch["frames"].double().numpy()]
     found = [np.linalg.norm(change, axis=0) for clip in clips for change in changes(clip)]
-    return {"chroma_flicker_quarter": float(np.mean(found)), "left_out": 0}
+    return {"chroma_flicker_quarter": float(np.mean(found)), "excluded": 0}
 
 
 CHROMA_CASE = Case(
@@ -215,7 +215,7 @@ CHROMA_CASE = Case(
     partial(metrics.ChromaFlicker, quarter_pixel, "quarter"),
     CLIPS,
     chroma_changed,
-    empty={"chroma_flicker_quarter": NAN, "left_out": 0},
+    empty={"chroma_flicker_quarter": NAN, "excluded": 0},
     gradient_of="frames",
 )
 

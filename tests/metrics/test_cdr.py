@@ -27,7 +27,7 @@ def computed(*arguments: object, **options: object) -> dict[str, float]:
 
 
 def test_the_truth_itself_scores_1() -> None:
-    assert computed(TRUTH, TRUTH) == {"cdr_a": 1.0, "cdr_b": 1.0, "cdr": 1.0, "left_out": 0.0}
+    assert computed(TRUTH, TRUTH) == {"cdr_a": 1.0, "cdr_b": 1.0, "cdr": 1.0, "excluded": 0.0}
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e-3, 40.0])
@@ -65,9 +65,9 @@ def noisy_gray() -> Tensor:
 def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
     alone = computed(RESULT[:1], gray)
     assert np.isnan([alone["cdr_a"], alone["cdr_b"], alone["cdr"]]).all()
-    assert alone["left_out"] == 1
+    assert alone["excluded"] == 1
     both = computed(RESULT[:2], torch.cat([gray, TRUTH[1:2]]))
-    assert both == computed(RESULT[1:2], TRUTH[1:2]) | {"left_out": 1.0}
+    assert both == computed(RESULT[1:2], TRUTH[1:2]) | {"excluded": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def package_answer(batch: Batch, net: str, size: int | None = None) -> Values:
         return {f"lpips_{net}": float(distance.mean())}
     inside = edge_band(batch["edges"], size)[:, 0].bool()
     means = [float(one[mask].mean()) for one, mask in zip(distance[:, 0], inside, strict=True)]
-    return {f"lpips_{net}_k{size}": sum(means) / len(means), "left_out": 0}
+    return {f"lpips_{net}_k{size}": sum(means) / len(means), "excluded": 0}
 
 
 def plain_case(net: str, backbones: dict[str, Path]) -> Case:
@@ -71,7 +71,7 @@ def band_case(backbones: dict[str, Path]) -> Case:
         partial(BandLPIPS, weights=backbones["alex"]),
         BATCHES,
         partial(package_answer, net="alex", size=7),
-        empty={"lpips_alex_k7": NAN, "left_out": 0},
+        empty={"lpips_alex_k7": NAN, "excluded": 0},
     )
 
 

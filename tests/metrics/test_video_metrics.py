@@ -90,16 +90,16 @@ def test_clips_that_are_too_short_are_left_out_and_counted() -> None:
     metric = metrics.WarpingError()
     metric.update(short, short)
     assert {name: float(value) for name, value in metric.compute().items()} == pytest.approx(
-        {"warping_error_opencv-dis": math.nan, "left_out": 2}, nan_ok=True
+        {"warping_error_opencv-dis": math.nan, "excluded": 2}, nan_ok=True
     )
     chroma = metrics.ChromaFlicker()
     chroma.update(short, short)
     assert math.isnan(chroma.compute()["chroma_flicker_opencv-dis"])
-    assert chroma.compute()["left_out"] == 2
+    assert chroma.compute()["excluded"] == 2
     consistency = metrics.ColorConsistency()
     consistency.update(torch.rand(1, 4, 3, 8, 8))  # the interval 4 needs 5 frames
     consistency.update(torch.full((1, 5, 3, 8, 8), 0.5))
-    assert {name: float(value) for name, value in consistency.compute().items()} == {"cdc": 0, "left_out": 1}
+    assert {name: float(value) for name, value in consistency.compute().items()} == {"cdc": 0, "excluded": 1}
 
 
 @pytest.mark.parametrize(

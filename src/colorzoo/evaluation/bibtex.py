@@ -45,8 +45,8 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
         models: Names of models; unknown names are skipped.
         metrics: Names of metrics without networks.
     """
-    wanted = {*map(key_of_model, models), *metrics}
-    return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if wanted & {*keys})]
+    names = {*map(key_of_model, models), *metrics}
+    return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if names & {*keys})]
 
 
 def bibtex(keys: Collection[str]) -> str:

@@ -18,7 +18,7 @@ from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
-_VERSION = "2"  # increment it when the meaning of stored values changes
+_VERSION = "3"  # increment it when the meaning of stored values changes
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Entry:
     Attributes:
         moments: Moments by number of interactions, then by the key of an output.
         features: Vectors of feature networks, with the same keys.
-        given: Actual number of interactions, by the requested number.
+        actual_interactions: Actual number of interactions, by the requested number.
         thumbnails: JPEG files by number of interactions (the largest), of the truth and of the reference.
         skipped: Reason for a missing result; empty if there is one.
         gray: True if the truth has no color.
@@ -36,18 +36,18 @@ class Entry:
 
     moments: dict[int, dict[str, list[float]]] = field(default_factory=dict)
     features: dict[int, dict[str, NDArray[np.float32]]] = field(default_factory=dict)
-    given: dict[int, int] = field(default_factory=dict)
+    actual_interactions: dict[int, int] = field(default_factory=dict)
     thumbnails: dict[int, bytes] = field(default_factory=dict)
     skipped: str = ""
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
         """Return whether a value or the last thumbnail is missing; False for a skipped image."""
-        wanted = set(keys)
         if self.skipped:
             return False
+        required = set(keys)
         return max(counts) not in self.thumbnails or any(
-            count not in self.given or wanted - {*self.moments[count], *self.features[count]}
+            count not in self.actual_interactions or required - {*self.moments[count], *self.features[count]}
             for count in counts
         )
 
@@ -62,7 +62,7 @@ class Cache:
     """
 
     def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
-        decisive = (
+        settings = (
             machine,
             protocol.resize,
             protocol.coloring,
@@ -71,7 +71,7 @@ class Cache:
             protocol.background,
             protocol.seed,
         )
-        self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(decisive))[:12]}"
+        self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(settings))[:12]}"
 
     def read(self, method: str, image: str) -> Entry:
         """Return the entry of a method and an image, or an empty entry if the cache has none."""
@@ -95,7 +95,7 @@ def _to_json(entry: Entry) -> dict[str, Any]:
             count: {key: _base64(vector.astype("<f4").tobytes()) for key, vector in vectors.items()}
             for count, vectors in entry.features.items()
         },
-        "given": entry.given,
+        "actual_interactions": entry.actual_interactions,
         "thumbnails": {count: _base64(data) for count, data in entry.thumbnails.items()},
         "skipped": entry.skipped,
         "gray": entry.gray,
@@ -112,7 +112,7 @@ def _from_json(values: dict[str, Any]) -> Entry:
             }
             for count, found in values["features"].items()
         },
-        given={int(count): found for count, found in values["given"].items()},
+        actual_interactions={int(count): found for count, found in values["actual_interactions"].items()},
         thumbnails={int(count): base64.b64decode(text) for count, text in values["thumbnails"].items()},
         skipped=values["skipped"],
         gray=values["gray"],

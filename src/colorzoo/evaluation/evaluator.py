@@ -68,19 +68,19 @@ class Evaluator:
         """Fill an entry with the results of one method."""
         entry.gray = truth.is_gray
         scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
-        painter = method.painter(item, truth)
+        color_function = method.color_function(item, truth)
         user = self.user_of(method)
         model = method.module() if user is not None else None
         counts = sorted({0, *self.counts_of(method)})
         background = self._background_guidance(method, scene)
-        turns = list(play(painter, user, scene, counts, model=model, background=background))
+        turns = list(play(color_function, user, scene, counts, model=model, background=background))
         bleeding = Bleeding(turns[0].result, truth)  # the turn without interactions
-        wanted = self.counts_of(method)
+        method_counts = self.counts_of(method)
         for turn in turns:
-            if turn.count in wanted:
-                cost = _cost(method, partial(painter, scene, turn.guidance))
+            if turn.count in method_counts:
+                cost = _cost(method, partial(color_function, scene, turn.guidance))
                 self._measure(entry, turn, truth, bleeding, cost)
-        entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].result.rgb)
+        entry.thumbnails[method_counts[-1]] = thumbnail(turns[-1].result.rgb)
         entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
         if truth.reference is not None:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
@@ -110,7 +110,7 @@ class Evaluator:
                     features[key] = np.asarray(value, dtype=np.float32)
                 else:
                     moments[key] = value
-        entry.given[turn.count] = turn.interactions
+        entry.actual_interactions[turn.count] = turn.interactions
 
 
 def _cost(method: Method, again: Callable[[], object]) -> Cost | None:

@@ -30,7 +30,7 @@ from colorzoo.simulation import TargetImage
 
 _IMAGENET = "ILSVRC2012_val_"
 _OTHERS = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".ppm", ".tga"})
-_SMALLEST = 16  # pixels; windows and clusters of metrics need some
+_MIN_SIDE = 16  # pixels, for the windows and clusters of metrics
 PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 
@@ -110,10 +110,10 @@ def select_images(folder: Path, protocol: Protocol, pairs: str | None, limit: in
     if limit is not None and limit < len(items):
         items = items[:limit]
         deviation = "; ".join(filter(None, (deviation, f"only the first {limit}")))
-    return Selection(tuple(items), deviation, _passed_over(folder))
+    return Selection(tuple(items), deviation, _unsupported_note(folder))
 
 
-def _passed_over(folder: Path) -> tuple[str, ...]:
+def _unsupported_note(folder: Path) -> tuple[str, ...]:
     """Return a note on images in formats that data sets do not support."""
     others = [
         _relative(path, folder) for path in walk_files(str(folder)) if Path(path).suffix.lower() in _OTHERS
@@ -121,7 +121,7 @@ def _passed_over(folder: Path) -> tuple[str, ...]:
     if not others:
         return ()
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return (f"not read, convert to PNG first: {', '.join(others[:3])}{more}",)
+    return (f"unsupported formats, convert to PNG: {', '.join(others[:3])}{more}",)
 
 
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
@@ -162,9 +162,9 @@ def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
     if subset is None:
         return items, ""
     names = {Path(item.name).stem: item for item in items}
-    wanted = subset_names(subset)
-    if all(name in names for name in wanted):
-        return [names[name] for name in wanted], ""
+    required = subset_names(subset)
+    if all(name in names for name in required):
+        return [names[name] for name in required], ""
     return items, f"not the images of {subset}"
 
 
@@ -196,7 +196,7 @@ class Truth:
         label: Class index, if known.
 
     Attributes:
-        kept: Cached metric inputs by key.
+        metric_inputs: Cached metric inputs by key.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class Truth:
         label: int | None = None,
     ) -> None:
         self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
-        self.kept: dict[str, dict[str, Any]] = {}
+        self.metric_inputs: dict[str, dict[str, Any]] = {}
         self.lab = rgb_to_lab(rgb)
         self.ab = self.lab[:, 1:]
 
@@ -247,18 +247,18 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     """
     image = _decode(item.source, item.name)
     size = (int(image.shape[1]), int(image.shape[2]))
-    if min(size) < _SMALLEST:
-        least = f"at least {_SMALLEST} x {_SMALLEST}"
-        raise ImageError(f"{item.name} has {size[1]} x {size[0]} pixels; metrics need {least}")
+    if min(size) < _MIN_SIDE:
+        least = f"{_MIN_SIDE} x {_MIN_SIDE}"
+        raise ImageError(f"{item.name} must have at least {least} pixels, got {size[1]} x {size[0]}")
     rgb = _resized(image, protocol, device)
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     reference = None
     if item.reference is not None:
-        given = _decode(item.reference, f"the reference of {item.name}")
-        reference = _resized(given, protocol, device)
+        decoded = _decode(item.reference, f"the reference of {item.name}")
+        reference = _resized(decoded, protocol, device)
     elif protocol.references == "self":
-        made = image_generators(torch.tensor([seed]), "exempla")  # as in the published evaluation
-        reference = crop_flip_reference(rgb, made)
+        generators = image_generators(torch.tensor([seed]), "exempla")  # as in the published evaluation
+        reference = crop_flip_reference(rgb, generators)
     return Truth(rgb, size, reference, seed, item.label)
 
 
@@ -294,13 +294,13 @@ def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
 
 def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
     """Hash all items; return the readable items, and name and reason for the others."""
-    good, bad = [], []
+    readable, unreadable = [], []
     for item in items:
         try:
-            good.append(item.hashed())
+            readable.append(item.hashed())
         except ImageError as error:
-            bad.append((item.name, str(error)))
-    return good, bad
+            unreadable.append((item.name, str(error)))
+    return readable, unreadable
 
 
 def digest(*parts: str) -> str:

@@ -42,7 +42,7 @@ Values = list[list[float]]
 """Moments of each number of a measure."""
 
 RUNS = 3  # the cost is the median time of these runs
-REACH = 16  # pixels from a scribble within which colors may change
+SCRIBBLE_RADIUS = 16  # pixels from a scribble within which colors may change
 
 
 class Bleeding:
@@ -165,15 +165,15 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
-        truth, nothing = result.truth, [value_moments(float("nan")) for _ in outputs]
+        truth, no_value = result.truth, [value_moments(float("nan")) for _ in outputs]
         if metric.needs_color and truth.is_gray:
-            return nothing
-        given = {key: _INPUTS[key](result) for key in inputs}
-        if any(needed and given[key] is None for key, needed in inputs.items()):
-            return nothing
-        if (shared := outputs[0].key) not in truth.kept:
-            truth.kept[shared] = metric.shared_inputs(given)
-        return metric.image_moments(given | truth.kept[shared])
+            return no_value
+        values = {key: _INPUTS[key](result) for key in inputs}
+        if any(needed and values[key] is None for key, needed in inputs.items()):
+            return no_value
+        if (shared := outputs[0].key) not in truth.metric_inputs:
+            truth.metric_inputs[shared] = metric.shared_inputs(values)
+        return metric.image_moments(values | truth.metric_inputs[shared])
 
     return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None)
 
@@ -248,12 +248,12 @@ def _cdr_gain(result: MeasuredImage) -> Tensor:
 
 
 def _drift(result: MeasuredImage) -> Tensor:
-    """Return the mean ab distance from the first result, outside `REACH` pixels around scribbles."""
+    """Return the mean ab distance from the first result, outside `SCRIBBLE_RADIUS` pixels of scribbles."""
     if result.guidance.scribbles is None:
         return torch.tensor(0.0)
-    near = edge_band(result.guidance.scribbles.mask, 2 * REACH + 1) > 0
-    moved = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
-    drift: Tensor = moved[~near].mean()  # NaN if no pixel is so far away
+    near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
+    distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
+    drift: Tensor = distance[~near].mean()  # NaN if all pixels are near
     return drift
 
 
@@ -273,27 +273,21 @@ def named_measure(name: str, weights: Path | None = None, device: torch.device |
     own = own_measures()
     if name in own:
         return own[name]()
-    wanted = parse_name(name)
+    parsed = parse_name(name)
     if weights is not None and not weights.is_file():
-        raise WeightsError(f"no file {str(weights)!r}, given by --weights for the metric {wanted.base}")
-    file = wanted.weights if weights is None else weights
-    metric = named_metric(MetricName(wanted.base, wanted.network, file))
+        raise WeightsError(f"--weights of the metric {parsed.base} must be a file, got {str(weights)!r}")
+    file = parsed.weights if weights is None else weights
+    metric = named_metric(MetricName(parsed.base, parsed.network, file))
     for network in metric.children():
         network.to(device)
     mark = "" if file is None else f"_weights-{sha256_of(file)[:8]}"
-    return metric_measure(wanted.base, metric, mark)
+    return metric_measure(parsed.base, metric, mark)
 
 
 def list_metrics() -> list[str]:
     """Return the names of all measures."""
-    shown = [name for name, found in all_metrics().items() if found.kind.outputs is not ColorMetric.outputs]
-    return sorted([*own_measures(), *shown])
-
-
-def _require_known(name: str) -> None:
-    base, known = _base(name), list_metrics()
-    if base not in known:
-        raise DataError(f"unknown metric {base!r}; {suggestion(base, known)}")
+    names = [name for name, found in all_metrics().items() if found.kind.outputs is not ColorMetric.outputs]
+    return sorted([*own_measures(), *names])
 
 
 def _base(name: str) -> str:
@@ -322,11 +316,13 @@ def choose_measures(
         DataError: A metric does not exist.
         WeightsError: The network of a metric that the user selected is missing.
     """
-    wanted = tuple(dict.fromkeys(abbreviations().get(name, name) for name in metrics or protocol.metrics))
-    for name in wanted:
-        _require_known(name)
+    names = tuple(dict.fromkeys(abbreviations().get(name, name) for name in metrics or protocol.metrics))
+    for name in names:
+        base, known = _base(name), list_metrics()
+        if base not in known:
+            raise DataError(f"unknown metric {base!r}; {suggestion(base, known)}")
     measures, notes = [], []
-    for name in wanted:
+    for name in names:
         file = weights.get(_base(name))
         try:
             measures.append(named_measure(name, None if file is None else Path(file), device))
@@ -334,9 +330,9 @@ def choose_measures(
             if metrics is not None:
                 raise
             # reports are published and must not contain the home folder
-            notes.append(f"{name} is left out: {error}".replace(str(Path.home()), "~"))
+            notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
     if not measures:
-        raise DataError("no metric is left to measure; name some with --metrics")
+        raise DataError("all metrics of the protocol were skipped; select others with --metrics")
     if any(measure.name == "seconds" for measure in measures):
         notes.append(
             f"seconds are wall time on {this_machine(device).label} with {torch.get_num_threads()} thread(s) "

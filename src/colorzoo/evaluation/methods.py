@@ -34,7 +34,7 @@ from colorzoo.weights import ResolvedWeights, read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 
 TRUTH, GRAY = "truth", "gray"
-PSEUDO = (TRUTH, GRAY)
+BASELINES = (TRUTH, GRAY)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Method:
     Attributes:
         name: Name in reports.
         identity: Text that identifies the method and its settings in the cache key.
-        painter: Function that returns the coloring function of one image.
+        color_function: Function that returns the coloring function of one image.
         accepts: Accepted kinds of guidance.
         input_kind: Kind of input.
         module: Function that returns the object that proposes points or regions to a simulated user, or None.
@@ -54,7 +54,7 @@ class Method:
 
     name: str
     identity: str
-    painter: Callable[[Item, Truth], ColorFunction]
+    color_function: Callable[[Item, Truth], ColorFunction]
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     module: Callable[[], object] = lambda: None
@@ -91,11 +91,9 @@ def open_methods(
         _open(name, weights.get(registered_name(name), "default"), protocol, device, allow_untrained)
         for name in names
     ]
-    seen: set[str] = set()
-    for method in methods:
-        if method.name in seen:
-            raise DataError(f"the method {method.name!r} is named twice in --models")
-        seen.add(method.name)
+    opened = [method.name for method in methods]
+    if repeated := [name for name in opened if opened.count(name) > 1]:
+        raise DataError(f"--models must list each method once, got {repeated[0]!r} twice")
     return methods
 
 
@@ -125,23 +123,23 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device, all
 def truth_method() -> Method:
     """Return the method whose results equal the ground truth, as the best value of every metric."""
 
-    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         del guidance
         return ColorizedImage(scene.rgb, scene.ab)
 
-    return Method(TRUTH, TRUTH, lambda _item, _truth: paint, about={"weights": "the truth itself"})
+    return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "the truth itself"})
 
 
 def gray_method() -> Method:
     """Return the method whose results are gray."""
 
-    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         del guidance
         lightness = rgb_to_lab(scene.rgb)[:, :1]
         ab = torch.zeros_like(scene.ab)
         return ColorizedImage(lab_to_rgb(torch.cat([lightness, ab], dim=1)), ab)
 
-    return Method(GRAY, GRAY, lambda _item, _truth: paint, about={"weights": "no color at all"})
+    return Method(GRAY, GRAY, lambda _item, _truth: colorize, about={"weights": "no color at all"})
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -149,7 +147,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
         raise DataError(f"no folder {str(folder)!r} with the results of {name!r} (--models NAME=FOLDER)")
     files = {Path(path).relative_to(folder).with_suffix(""): Path(path) for path in walk_files(str(folder))}
 
-    def painter(item: Item, truth: Truth) -> ColorFunction:
+    def color_function(item: Item, truth: Truth) -> ColorFunction:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
         result = ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
@@ -158,7 +156,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     hashes = (f"{stem} {sha256_of(path)}" for stem, path in sorted(files.items()))
     identity = digest(*hashes)
     about = {"weights": f"{len(files)} results in {folder.name}", "sha256": identity}
-    return Method(name, identity, painter, about=about)
+    return Method(name, identity, color_function, about=about)
 
 
 def _model_method(
@@ -182,7 +180,7 @@ def _model_method(
         return created.to(device).eval()
 
     @cache
-    def paint() -> ColorFunction:
+    def color_function() -> ColorFunction:
         return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
 
     missing = "none needed"
@@ -203,7 +201,7 @@ def _model_method(
     return Method(
         card.name,
         identity,
-        lambda _item, _truth: paint(),
+        lambda _item, _truth: color_function(),
         frozenset(card.guidance),
         card.input,
         lambda: proposer_of(model()),
@@ -225,13 +223,13 @@ def _training(weights: ResolvedWeights | None) -> str:
 def model_function(model: ColoringModel) -> ColorFunction:
     """Return the function that runs a network at the size of the image."""
 
-    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         with torch.inference_mode():
             prediction = model(scene.lightness, guidance)
             rgb, ab = shown_colors(prediction, scene.lightness)
         return ColorizedImage(rgb.clone(), ab.clone())
 
-    return paint
+    return colorize
 
 
 def colorizer_function(model: ColoringModel) -> ColorFunction:
@@ -242,18 +240,18 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=not model.trained)
 
-    def paint(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
-        seen = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
+    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
+        image = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:
             exemplar = colorizer.exemplar([ReadReference(_image(guidance.exemplar.rgb))])
-        given = replace(guidance, exemplar=None).to("cpu")
-        colored = colorizer.colorize(_image(seen), given if given.kinds() else None, reference=exemplar)
+        rest = replace(guidance, exemplar=None).to("cpu")
+        colored = colorizer.colorize(_image(image), rest if rest.kinds() else None, reference=exemplar)
         # a model without weights has no device, and the truth is on the device that the user selected
         rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
         return ColorizedImage(rgb, rgb_to_lab(rgb)[:, 1:])
 
-    return paint
+    return colorize
 
 
 def _image(rgb: Tensor) -> RasterImage:
@@ -272,14 +270,14 @@ class Proposer:
             distribution = Distribution.of(self.model(lightness, guidance))
         if distribution is None:  # no trained distribution: the center
             return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
-        given: list[tuple[float, float]] = []
+        existing: list[tuple[float, float]] = []
         if guidance.points is not None:
-            given = [(column, row) for row, column in guidance.points.mask[0, 0].nonzero().tolist()]
-        x, y = next_point(distribution, given)
+            existing = [(column, row) for row, column in guidance.points.mask[0, 0].nonzero().tolist()]
+        x, y = next_point(distribution, existing)
         return torch.tensor([[int(y), int(x)]])
 
 
 def proposer_of(model: ColoringModel) -> object:
     """Return the object that proposes points or regions to a simulated user: the model, or a `Proposer`."""
-    offers = isinstance(model, ProposesPoints | ProposesRegions)
-    return model if offers or "points" not in model.accepts else Proposer(model)
+    proposes = isinstance(model, ProposesPoints | ProposesRegions)
+    return model if proposes or "points" not in model.accepts else Proposer(model)

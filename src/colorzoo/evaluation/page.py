@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache
 from colorzoo.evaluation.images import Item
-from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
+from colorzoo.evaluation.methods import BASELINES, TRUTH, Method
 from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
@@ -193,7 +193,7 @@ def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryImage], 
     """Return the images with the worst and best mean value over all methods except truth and gray."""
     output = ranking_output(summary)
     methods = summary.setup.methods
-    ranked = [method for method in methods if method.name not in PSEUDO] or list(methods)
+    ranked = [method for method in methods if method.name not in BASELINES] or list(methods)
     if output is None:
         return [], []
     values = np.mean([_values(summary, method, output) for method in ranked], axis=0)

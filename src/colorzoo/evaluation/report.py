@@ -16,7 +16,7 @@ from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
@@ -143,12 +143,17 @@ def _row(row: Row, keys: dict[str, str], best: Mapping[tuple[str, int], frozense
             **vars(score.estimate),
             "images": score.images,
             "exact": score.exact,
-            "left_out": score.left_out,
+            "excluded": score.excluded,
             "best": row.method in best.get((key, row.count), ()),
         }
         for key, score in row.scores.items()
     }
-    return {"method": row.method, "interactions": row.count, "given": row.given, "scores": scores}
+    return {
+        "method": row.method,
+        "interactions": row.count,
+        "actual_interactions": row.actual_interactions,
+        "scores": scores,
+    }
 
 
 def _comparison(found: Comparison, keys: dict[str, str]) -> dict[str, Any]:
@@ -158,7 +163,7 @@ def _comparison(found: Comparison, keys: dict[str, str]) -> dict[str, Any]:
         **vars(found.difference.estimate),
         "p": found.difference.p_value,
         "p_adjusted": found.adjusted,
-        "real": found.real,
+        "significant": found.significant,
         "verdict": found.verdict,
         "images": found.difference.images,
     }

@@ -139,7 +139,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Reach:
+class InteractionsToTarget:
     """Interactions needed to reach a target quality.
 
     Attributes:
@@ -153,7 +153,7 @@ class Reach:
 
 def interactions_to_target(
     values: NDArray[np.float64], interactions: NDArray[np.int64], target: float, weights: Weights
-) -> Reach:
+) -> InteractionsToTarget:
     """Return the number of interactions that images require for a target quality.
 
     Args:
@@ -168,7 +168,9 @@ def interactions_to_target(
     zeros = np.zeros(len(values))
     moments = np.stack([needed * reached, zeros, reached], axis=1).astype(np.float64)
     shares = np.stack([reached, zeros, np.ones(len(values))], axis=1).astype(np.float64)
-    return Reach(estimate(moments, mean_of_moments, weights), estimate(shares, mean_of_moments, weights))
+    return InteractionsToTarget(
+        estimate(moments, mean_of_moments, weights), estimate(shares, mean_of_moments, weights)
+    )
 
 
 def _interval(values: Moments) -> tuple[float, float]:

@@ -16,13 +16,13 @@ from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
-from colorzoo.evaluation.methods import PSEUDO, Method, truth_method
+from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.published import Published, published_for
 from colorzoo.evaluation.statistics import (
     Difference,
     Estimate,
-    Reach,
+    InteractionsToTarget,
     Weights,
     bootstrap_weights,
     difference,
@@ -81,13 +81,13 @@ class Score:
         estimate: The value with its interval.
         images: Number of images with a value.
         exact: Number of images without error, which a mean in decibels excludes.
-        left_out: Number of images without a value, such as the CDR of a gray image.
+        excluded: Number of images without a value, such as the CDR of a gray image.
     """
 
     estimate: Estimate
     images: int
     exact: int
-    left_out: int
+    excluded: int
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class Row:
     Attributes:
         method: Name of the method.
         count: Requested number of interactions.
-        given: Actual number of interactions, averaged over images.
+        actual_interactions: Actual number of interactions, averaged over images.
         scores: Scores by key of the output.
     """
 
     method: str
     count: int
-    given: float
+    actual_interactions: float
     scores: Mapping[str, Score]
 
 
@@ -124,7 +124,7 @@ class Comparison:
     adjusted: float
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether the difference is significant."""
         return bool(self.adjusted < SIGNIFICANT)
 
@@ -135,7 +135,7 @@ class Comparison:
             return "one of them equals the truth"
         if np.isnan(self.adjusted):
             return "too few images"
-        return "real" if self.real else "may be chance"
+        return "significant" if self.significant else "not significant"
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,11 @@ class Table:
 
     Attributes:
         moments: ``(N, k)`` by key.
-        given: ``(N,)`` actual numbers of interactions.
+        actual_interactions: ``(N,)`` actual numbers of interactions.
     """
 
     moments: Mapping[str, Moments]
-    given: NDArray[np.int64]
+    actual_interactions: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Summary:
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
-    reaches: Mapping[str, Reach]
+    reaches: Mapping[str, InteractionsToTarget]
     compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
     published: tuple[Published, ...]
@@ -192,8 +192,8 @@ class Summary:
         if not self.gray:
             return ()
         return (
-            f"{len(self.gray)} image(s) have no color, so that every color counts as wrong and CDR is left "
-            f"out: {', '.join(self.gray[:5])}",
+            f"{len(self.gray)} image(s) have no color; all colors count as errors and CDR is not computed: "
+            f"{', '.join(self.gray[:5])}",
         )
 
 
@@ -216,13 +216,14 @@ def summarize(
         for method in setup.methods
     }
     reasons, gray = _skipped_and_gray(items, entries)
-    kept = [not reason for reason in reasons]
-    good = list(compress(items, kept))
+    evaluated = [not reason for reason in reasons]
+    good = list(compress(items, evaluated))
     if not good:
-        reason = next(iter(reasons), "none could be read")
-        raise DataError(f"no image could be evaluated; first error: {reason}")
+        raise DataError(
+            f"no image could be evaluated; first error: {next(iter(reasons), 'all are unreadable')}"
+        )
     tables = {
-        (name, count): _table(setup, count, list(compress(found, kept)))
+        (name, count): _table(setup, count, list(compress(found, evaluated)))
         for name, found in entries.items()
         for count in setup.counts[name]
     }
@@ -264,7 +265,7 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
     moments = {
         key: np.array([entry.moments[count][key] for entry in entries], dtype=np.float64) for key in keys
     }
-    return Table(moments, np.array([entry.given[count] for entry in entries], dtype=np.int64))
+    return Table(moments, np.array([entry.actual_interactions[count] for entry in entries], dtype=np.int64))
 
 
 def _distances(
@@ -308,14 +309,14 @@ def _row(
     for output in setup.outputs:
         if output.key in table.moments:
             moments = table.moments[output.key]
-            exact, counted = (int((moments[:, place] > 0).sum()) for place in (-2, -1))
-            left_out = int((~moments[:, -2:].any(1)).sum())
+            exact, counted = (int((moments[:, column] > 0).sum()) for column in (-2, -1))
+            excluded = int((~moments[:, -2:].any(1)).sum())
             found = estimate(moments, output.finish, weights)
-            scores[output.key] = Score(found, counted, exact, left_out)
+            scores[output.key] = Score(found, counted, exact, excluded)
         else:
             distance = distances[name, count, output.key]
-            scores[output.key] = Score(distance, len(table.given), 0, 0)
-    return Row(name, count, float(table.given.mean()), scores)
+            scores[output.key] = Score(distance, len(table.actual_interactions), 0, 0)
+    return Row(name, count, float(table.actual_interactions.mean()), scores)
 
 
 def best_methods(
@@ -333,7 +334,7 @@ def best_methods(
             moments = {
                 name: table.moments[output.key]
                 for (name, others), table in tables.items()
-                if others == count and name not in PSEUDO and output.key in table.moments
+                if others == count and name not in BASELINES and output.key in table.moments
             }
             if output.better != "neither" and (best := _best(moments, output, weights)):
                 found[output.key, count] = best
@@ -359,12 +360,12 @@ def _best(moments: Mapping[str, Moments], output: Output, weights: Weights) -> f
 
 def _reaches(
     setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
-) -> dict[str, Reach]:
+) -> dict[str, InteractionsToTarget]:
     target = setup.protocol.target
     if target is None:
         return {}
-    wanted = abbreviations().get(target.metric, target.metric)
-    outputs = [measure.outputs[0] for measure in setup.measures if measure.name == wanted]
+    name = abbreviations().get(target.metric, target.metric)
+    outputs = [measure.outputs[0] for measure in setup.measures if measure.name == name]
     if not outputs:
         return {}
     sign = -1 if outputs[0].better == "lower" else 1
@@ -372,8 +373,8 @@ def _reaches(
     for method in setup.methods:
         own = [tables[method.name, count] for count in setup.counts[method.name]]
         values = np.stack([outputs[0].finish(table.moments[outputs[0].key]) for table in own], axis=1)
-        given = np.stack([table.given for table in own], axis=1)
-        found[method.name] = interactions_to_target(sign * values, given, sign * target.value, weights)
+        actual = np.stack([table.actual_interactions for table in own], axis=1)
+        found[method.name] = interactions_to_target(sign * values, actual, sign * target.value, weights)
     return found
 
 

@@ -79,9 +79,9 @@ def score_cell(score: Score, output: Output) -> Cell:
     """Return the cell of a score."""
     notes = []
     if score.exact and not math.isinf(score.estimate.value):
-        notes.append(f"{score.exact} exact not in the mean")
-    if score.left_out:
-        notes.append(f"{score.left_out} left out")
+        notes.append(f"{score.exact} exact results are not in the mean")
+    if score.excluded:
+        notes.append(f"{score.excluded} images excluded")
     found = score.estimate
     return Cell(
         found.value, number(found.value, output.digits), interval(found, output.digits), ", ".join(notes)
@@ -138,14 +138,15 @@ def per_image(summary: Summary) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     keys = [summary.setup.full_key(output) for output in outputs]
     names = ["image", "reference"] if paired else ["image"]
-    writer.writerow([*names, "sha256", "method", "interactions", "given", *keys])
+    writer.writerow([*names, "sha256", "method", "interactions", "actual_interactions", *keys])
     for (method, count), table in summary.tables.items():
         values = [output.finish(table.moments[output.key]) for output in outputs]
-        columns = np.stack(values, axis=1) if values else np.empty((len(table.given), 0))
-        for item, given, numbers in zip(summary.items, table.given.tolist(), columns.tolist(), strict=True):
+        columns = np.stack(values, axis=1) if values else np.empty((len(table.actual_interactions), 0))
+        actual = table.actual_interactions.tolist()
+        for item, interactions, numbers in zip(summary.items, actual, columns.tolist(), strict=True):
             written = ["" if value is None else value for value in plain(numbers)]
             names = [item.name, item.reference_name] if paired else [item.name]
-            writer.writerow([*names, item.sha256, method, count, given, *written])
+            writer.writerow([*names, item.sha256, method, count, interactions, *written])
     return stream.getvalue()
 
 

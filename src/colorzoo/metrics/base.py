@@ -66,7 +66,7 @@ class ColorMetric(Metric):
             The figure (None if ``ax`` is given) and the axes.
         """
         val = self.compute() if val is None else val
-        shown = [drop_left_out(each) for each in val] if isinstance(val, list | tuple) else drop_left_out(val)
+        shown = [drop_excluded(each) for each in val] if isinstance(val, list | tuple) else drop_excluded(val)
         return self._plot(shown, ax)
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -114,9 +114,9 @@ class ColorMetric(Metric):
         return self.moments()
 
 
-def drop_left_out(value: Any) -> Any:
+def drop_excluded(value: Any) -> Any:
     """Return a result without the number of excluded images, which is not a score."""
-    return {k: v for k, v in value.items() if k != "left_out"} if isinstance(value, dict) else value
+    return {k: v for k, v in value.items() if k != "excluded"} if isinstance(value, dict) else value
 
 
 class ImageMean(ColorMetric, ABC):
@@ -139,13 +139,13 @@ class ImageMean(ColorMetric, ABC):
     full_state_update = False
     total: Tensor
     count: Tensor
-    left_out: Tensor
+    excluded: Tensor
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
 
     def add(self, values: Tensor) -> None:
         """Add the ``(B,)`` values of a batch."""
@@ -154,7 +154,7 @@ class ImageMean(ColorMetric, ABC):
         # Not in place: states may be created in inference mode and updated outside of it.
         self.total = self.total + values.masked_fill(missing, 0.0).double().sum()
         self.count = self.count + (~missing).sum()
-        self.left_out = self.left_out + missing.sum()
+        self.excluded = self.excluded + missing.sum()
 
     def mean(self) -> Tensor:
         """Return the mean; NaN without images."""

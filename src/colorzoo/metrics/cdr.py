@@ -265,10 +265,10 @@ class ClusterDiscrepancyRatio(ColorMetric):
     Examples:
         >>> truth = 20 * torch.rand(1, 2, 32, 32)
         >>> ClusterDiscrepancyRatio()(truth, truth).keys()
-        dict_keys(['cdr_a', 'cdr_b', 'cdr', 'left_out'])
+        dict_keys(['cdr_a', 'cdr_b', 'cdr', 'excluded'])
 
     A plane without an edge is excluded from the mean of its channel; images without any edge are counted in
-    ``left_out``. ``cdr`` is the mean over images of the mean of a and b, or of the channel that has edges.
+    ``excluded``. ``cdr`` is the mean over images of the mean of a and b, or of the channel that has edges.
     Labels depend on the version of scikit-image, which should be reported with the number.
 
     Args:
@@ -283,14 +283,14 @@ class ClusterDiscrepancyRatio(ColorMetric):
     full_state_update = False
     total: Tensor
     count: Tensor
-    left_out: Tensor
+    excluded: Tensor
 
     def __init__(self, settings: CDRSettings | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.settings = settings or CDRSettings()
         self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(
         self,
@@ -328,12 +328,12 @@ class ClusterDiscrepancyRatio(ColorMetric):
         # Not in place, see `ImageMean.add`.
         self.total = self.total + values.nan_to_num(0.0).sum(dim=0)
         self.count = self.count + values.isfinite().sum(dim=0)
-        self.left_out = self.left_out + values[:, 2].isnan().sum()
+        self.excluded = self.excluded + values[:, 2].isnan().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and ``left_out``."""
+        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and ``excluded``."""
         a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
-        return {"cdr_a": a, "cdr_b": b, "cdr": both, "left_out": self.left_out}
+        return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded}
 
     def moments(self) -> list[list[float]]:
         """Return the sums and counts of the mean, of a and of b."""

@@ -100,7 +100,7 @@ class BandShare(BandMetric):
         >>> edges = torch.zeros(2, 1, 10, 10)
         >>> edges[..., 5] = 1
         >>> BandShare(kernel_size=3)(edges)
-        {'band_share_k3': tensor(0.3000), 'left_out': tensor(0)}
+        {'band_share_k3': tensor(0.3000), 'excluded': tensor(0)}
     """
 
     names = {"band_share": {}}
@@ -112,8 +112,8 @@ class BandShare(BandMetric):
         self.add(share.masked_fill(share == 0, torch.nan))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``band_share_k7`` (or ``_full``) and the number ``left_out``."""
-        return {f"band_share_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
+        """Return ``band_share_k7`` (or ``_full``) and the number ``excluded``."""
+        return {f"band_share_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
@@ -146,8 +146,8 @@ class BandPSNR(BandMetric, MeanDecibels):
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``psnr_k7`` (or ``psnr_full``) in dB and the number ``left_out``."""
-        return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
+        """Return ``psnr_k7`` (or ``psnr_full``) in dB and the number ``excluded``."""
+        return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
@@ -199,8 +199,8 @@ class BandLPIPS(BandMetric):
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``lpips_NET_k7`` (or ``_full``) and the number ``left_out``."""
-        return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
+        """Return ``lpips_NET_k7`` (or ``_full``) and the number ``excluded``."""
+        return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""

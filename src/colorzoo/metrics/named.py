@@ -188,5 +188,5 @@ def numbers_of(name: str, answer: Tensor | Mapping[str, Tensor]) -> dict[str, Te
     """
     if isinstance(answer, Tensor):
         return {name: answer}
-    values = {key: value for key, value in answer.items() if key != "left_out"}
+    values = {key: value for key, value in answer.items() if key != "excluded"}
     return {name: next(iter(values.values()))} if len(values) == 1 else values

@@ -144,7 +144,7 @@ class ColorConsistency(ImageMean):
     Examples:
         >>> clip = torch.rand(1, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
         >>> ColorConsistency(intervals=(1, 2))(clip)
-        {'cdc': tensor(0.), 'left_out': tensor(0)}
+        {'cdc': tensor(0.), 'excluded': tensor(0)}
 
     Args:
         intervals: Distances between compared frames, in frames.
@@ -166,8 +166,8 @@ class ColorConsistency(ImageMean):
         self.add(color_consistency(frames, self.intervals))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cdc`` and ``left_out``, the number of excluded clips."""
-        return {"cdc": self.mean(), "left_out": self.left_out}
+        """Return ``cdc`` and ``excluded``, the number of excluded clips."""
+        return {"cdc": self.mean(), "excluded": self.excluded}
 
 
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
@@ -269,8 +269,8 @@ class _MotionMetric(ImageMean):
         raise NotImplementedError(f"{type(self).__name__} must define measure(frames, target_frames)")
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the mean under the metric's key and the flow's name, and ``left_out``."""
-        return {f"{self.key}_{self.name}": self.mean(), "left_out": self.left_out}
+        """Return the mean under the metric's key and the flow's name, and ``excluded``."""
+        return {f"{self.key}_{self.name}": self.mean(), "excluded": self.excluded}
 
 
 class WarpingError(_MotionMetric):
@@ -279,7 +279,7 @@ class WarpingError(_MotionMetric):
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> WarpingError()(clip, clip)
-        {'warping_error_opencv-dis': tensor(0.), 'left_out': tensor(0)}
+        {'warping_error_opencv-dis': tensor(0.), 'excluded': tensor(0)}
 
     Args:
         flow: See `colorzoo.metrics.video.Flow`.
@@ -301,7 +301,7 @@ class ChromaFlicker(_MotionMetric):
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> ChromaFlicker()(clip, clip)
-        {'chroma_flicker_opencv-dis': tensor(0.), 'left_out': tensor(0)}
+        {'chroma_flicker_opencv-dis': tensor(0.), 'excluded': tensor(0)}
 
     Args:
         flow: See `colorzoo.metrics.video.Flow`.
