@@ -21,9 +21,9 @@ from colorzoo.registry import model_card
 
 PAPER = "published"
 TITLE = "Published systems: DDColor, DeOldify, iColoriT, Color2Embed"
-INTRO = """*Parity*: the networks with random weights, compared with the outputs of the authors' code, as a
+INTRO = """*Parity* compares the networks with random weights with the outputs of the authors' code, as a
 fraction of the tolerance of each reference file (`tests/parity`, which also covers data, losses and
-training steps). *Speed*: the `Colorizer`, compared with a plain call in float32 (random weights, 192 x 192,
+training steps). *Speed* compares the `Colorizer` with a plain call in float32 (random weights, 192 x 192,
 one thread). Image quality is **not tested**, because the authors' weights were not available on the
 measuring machine."""
 TESTS = DOCS.parent / "tests"
@@ -106,9 +106,9 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         title = FILES[row["item"]][1]
         rows.append(
             Claim(
-                f"{title}: the output matches the authors' code (unused tolerance)",
+                f"{title}: the output matches the authors' code within the tolerance",
                 Estimate(left, math.nan, math.nan),
-                "of it",
+                "of the tolerance unused",
                 1,
                 "reproduced" if left >= 0 else "not reproduced",
                 f"the largest deviation of {row['arrays']:.0f} arrays is {row['share']:.1%} of the tolerance",
