@@ -1,4 +1,4 @@
-"""``python -m colorzoo`` is the command line."""
+"""Run the command line with ``python -m colorzoo``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all; what a killed process left of one is recognized and removed."""
+"""Atomic writing of files, and removal of temporary files of killed processes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
-_ABANDONED = 3600.0  # seconds without a write, after which a process of another machine counts as dead
+_ABANDONED = 3600.0  # seconds without a write after which a file of another machine is abandoned
 _MACHINE, _PROCESS, _RANDOM = 8, 8, 12  # hexadecimal digits
 _NAME = re.compile(rf"\.colorzoo-([0-9a-f]{{{_MACHINE}}})([0-9a-f]{{{_PROCESS}}})[0-9a-f]{{{_RANDOM}}}\.part")
 
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True, temporary: Path | None = None) -> Iterator[IO[bytes]]:
-    """Write to a temporary file beside the target and rename it at the end; an error removes it.
+    """Write a temporary file beside the target and rename it at the end; an error deletes it.
 
-    Missing folders are made, and the content is on the disk before the name refers to it.
+    Missing folders are created. The content is flushed to disk before the file is renamed.
 
     Args:
         path: The target.
-        overwrite: Replace a file of that name, also one that appears meanwhile.
-        temporary: Name of the temporary file; None takes that of `part_of`.
+        overwrite: Whether to replace an existing file, including a file created meanwhile.
+        temporary: Path of the temporary file; None uses `part_of`.
 
     Raises:
-        FileExistsError: A file of the name is there, and ``overwrite`` is false; or the parent is a file.
+        FileExistsError: The target exists and ``overwrite`` is false, or its parent is a file.
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def whole_file(path: Path, *, overwrite: bool = True, temporary: Path | None = N
         with partial.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # else a power cut might leave the name without the content
+            os.fsync(file.fileno())  # otherwise a power failure could leave an empty file
         if overwrite or not _linked(partial, path):
             partial.replace(path)
         sync(path.parent)
@@ -50,10 +50,10 @@ def whole_file(path: Path, *, overwrite: bool = True, temporary: Path | None = N
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
-    """Write a file so that its name never refers to partial content; missing folders are made.
+    """Write a file atomically; missing folders are created.
 
     Raises:
-        OSError: The file cannot be written; the error names it.
+        OSError: The file cannot be written; the error contains its path.
     """
     try:
         with whole_file(path, temporary=temporary_name(path)) as file:
@@ -63,20 +63,20 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a new name beside a path, for content that will be renamed to it when it is complete."""
-    # Not tempfile: its files are private (0600), and weights are often shared in a group's folder.
+    """Return the path of a new temporary file beside a file."""
+    # tempfile creates private files (0600), but weights are often shared in the folder of a group
     return path.with_name(f".{path.name}.{uuid4().hex}.tmp")
 
 
 def part_of(path: Path) -> Path:
-    """Return a new temporary file beside a file, hidden, and named by machine and process."""
+    """Return the path of a new hidden temporary file, whose name identifies machine and process."""
     name = f"{_machine()}{os.getpid():0{_PROCESS}x}{secrets.token_hex(_RANDOM // 2)}"
     return path.with_name(f".colorzoo-{name}.part")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of processes that are gone; of other machines an hour after the last write."""
-    with suppress(OSError):  # there is no folder yet, or it is another user's
+    """Delete temporary files of ended processes; files of other machines an hour after the last write."""
+    with suppress(OSError):  # the folder does not exist or belongs to another user
         for part in folder.glob(".colorzoo-*.part"):
             found = _NAME.fullmatch(part.name)
             if found and (_is_gone(*found.groups()) or time.time() - part.stat().st_mtime > _ABANDONED):
@@ -84,9 +84,9 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Flush a file or folder to disk."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows opens no folders
+        return  # Windows cannot open folders
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -95,18 +95,18 @@ def sync(path: Path) -> None:
 
 
 def _linked(partial: Path, path: Path) -> bool:
-    """Give a file a second name that must be new; return False where the file system has no hard links."""
+    """Create a hard link to a file; return False if the file system does not support hard links."""
     try:
         os.link(partial, path)
     except OSError:
-        if os.path.lexists(path):  # it came while the content was being made
-            raise FileExistsError(f"{path} exists already") from None
+        if os.path.lexists(path):  # created while the content was written
+            raise FileExistsError(f"{path} already exists") from None
         return False
     return True
 
 
 def _is_gone(machine: str, process: str) -> bool:
-    """Return whether a process is known to be gone."""
+    """Return whether a process of this machine has ended; False if unknown."""
     if machine != _machine() or sys.platform != "linux":
         return False
     return not Path("/proc", str(int(process, 16))).exists()
@@ -114,7 +114,7 @@ def _is_gone(machine: str, process: str) -> bool:
 
 @cache
 def _machine() -> str:
-    """Return a number of this machine since its start; containers have others."""
+    """Return an identifier of this machine since boot; it differs between containers."""
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         space = str(Path("/proc/self/ns/pid").readlink())

@@ -1,4 +1,4 @@
-"""Switches that users set in the environment, versions of packages, and descriptions of machine and run."""
+"""Environment variables, package versions, and descriptions of machine and run."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ LIBRARIES = (
     "scikit-image",
     "pillow",
 )
-"""Packages on whose versions numbers depend."""
+"""Packages whose versions influence numeric results."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers in malloc.h
-_MOST_KEPT, _LARGEST_KEPT = 2**27, 2**25  # bytes, of all free ones at the end of the heap and of one piece
+_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory at the heap's end, and size of one allocation
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
-"""File of a container's limit of cores."""
+"""Control group file with the CPU limit of a container."""
 
 
 def is_on(variable: str) -> bool:
-    """Return True if an environment variable is set to anything but nothing, 0, false or no."""
+    """Return whether an environment variable is set to a value other than 0, false or no."""
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
 
 
 def core_count() -> int:
-    """Return how many cores this process may use: those of its job or container, not of the machine."""
+    """Return the number of cores available to this process, within the limits of its job and container."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    limits = [available, int(given) if given.isdigit() else available, _container_cores() or available]
+    job = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    limits = [available, int(job) if job.isdigit() else available, _container_cores() or available]
     return max(1, min(limits))
 
 
 def _container_cores() -> int | None:
-    """Return the limit that a container's control group sets, or None."""
+    """Return the CPU limit of the container's control group, or None."""
     try:
         quota, period = CPU_LIMIT.read_text(encoding="ascii").split()
         return None if quota == "max" else math.ceil(int(quota) / int(period))
@@ -54,18 +54,18 @@ def _container_cores() -> int | None:
 
 
 def reuse_memory() -> None:
-    """Let glibc keep freed memory for what comes next, unless the user has decided that; else do nothing.
+    """Configure glibc to keep freed memory for later allocations, unless the user configured malloc.
 
-    By default it returns the memory of large maps to the system and asks for it again, page by page, which
-    takes a quarter of the time of a network.
+    By default glibc returns large blocks to the system and requests them again page by page, which takes a
+    quarter of the inference time.
     """
-    decided = {"GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
-    if decided or sys.platform != "linux":
+    configured = {"GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
+    if configured or sys.platform != "linux":
         return
     library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):  # other C libraries have none
-        library.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
-        library.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+    if hasattr(library, "mallopt"):  # missing in other C libraries
+        library.mallopt(_MMAP_THRESHOLD, _MAX_MMAP)
+        library.mallopt(_TRIM_THRESHOLD, _MAX_TRIM)
 
 
 def installed_version(package: str) -> str | None:
@@ -77,10 +77,10 @@ def installed_version(package: str) -> str | None:
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the name of the processor, its architecture if the system does not tell more.
+    """Return the name of the processor, or its architecture if the name is unknown.
 
     Args:
-        cpuinfo: File in which Linux describes the processor; it may be missing.
+        cpuinfo: File with the processor name on Linux; may be missing.
     """
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -90,7 +90,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def describe_run() -> dict[str, Any]:
-    """Return command line, versions, platform, and commit of the source code if it is a git checkout."""
+    """Return command line, versions, platform, and the commit of a git checkout."""
     return {
         "command": sys.argv,
         "python": platform.python_version(),
@@ -101,7 +101,7 @@ def describe_run() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return commit and whether files differ from it; None outside a checkout or without git."""
+    """Return the commit and whether files are modified; None outside a git checkout."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None

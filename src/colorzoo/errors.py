@@ -1,6 +1,6 @@
-"""Errors that are the user's to mend.
+"""Errors caused by invalid input or usage.
 
-The command line prints them as one line and exits with code 2; from Python they are ordinary exceptions.
+The command line prints them as one line and exits with code 2.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ __all__ = [
 
 
 class ColorzooError(Exception):
-    """Base of all errors that name what is wrong, what was expected and what to do."""
+    """Base class; the message states the problem, the expected value and the remedy."""
 
 
 class UnknownModelError(ColorzooError, KeyError):
-    """A model name that the registry does not know."""
+    """There is no registered model with this name."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class WeightsError(ColorzooError):
-    """Weights that are missing, broken, of another model, or cannot be fetched."""
+    """Weights are missing, broken, made for another model, or cannot be downloaded."""
 
 
 class UntrainedWarning(UserWarning):
-    """A model whose weights are random, with the reason."""
+    """A model has random weights."""
 
 
 class ImageError(ColorzooError):
-    """An image that cannot be read or written."""
+    """An image cannot be read or written."""
 
 
 class CutShortError(ImageError):
-    """An image that is damaged or cut short; something of it may be left."""
+    """An image is damaged or truncated; part of it may be readable."""
 
 
 class DiskFullError(ImageError):
-    """A result cannot be written because no space is left."""
+    """A result cannot be written because the disk is full."""
 
 
 class GuidanceError(ColorzooError, ValueError):
-    """A recipe or guidance that does not fit its schema, its image or the model."""
+    """A recipe or guidance does not match its schema, the image or the model."""
 
 
 class DataError(ColorzooError):
-    """A data set that is missing, empty or laid out differently than expected."""
+    """A data set is missing, empty or has an unexpected layout."""
 
 
 def first_words(error: Exception, most: int = 120) -> str:
-    """Return the first line of another library's message, cut between words if it is long."""
+    """Return the first line of an error message, truncated between words to ``most`` characters."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if len(line) <= most:
         return line
@@ -68,10 +68,10 @@ def first_words(error: Exception, most: int = 120) -> str:
 
 
 def failure(error: Exception, image: str, result: str) -> str:
-    """Return the line that says why an image could not be colored; it names the image, or the result.
+    """Return one line that describes why an image could not be colorized; it names the image or the result.
 
     Raises:
-        Exception: The error itself, if it was not foreseen and ``COLORZOO_DEBUG`` is set.
+        Exception: The error itself, if it is unexpected and ``COLORZOO_DEBUG`` is set.
     """
     if isinstance(error, ColorzooError):
         text = str(error)
@@ -82,6 +82,6 @@ def failure(error: Exception, image: str, result: str) -> str:
     if is_on("COLORZOO_DEBUG"):
         raise error
     return (
-        f"{image}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
-        "please report it)"
+        f"{image}: unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for the "
+        "traceback; please report it)"
     )

@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar on a terminal, lines in a log; and interrupts by Ctrl+C."""
+"""Progress of long runs on standard error, as a bar or as log lines, and handling of Ctrl+C."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Function that counts further items as done."""
+    """Function that advances a progress bar."""
 
     def __call__(self, count: int = 1) -> None:
-        """Count items."""
+        """Advance by a number of items."""
 
 
 @contextmanager
@@ -26,16 +26,16 @@ def progress_bar(
 ) -> Iterator[Advance]:
     """Show a progress bar with rate and remaining time while the block runs.
 
-    Nothing is drawn for a single item, or where standard error is no terminal.
+    No bar is shown for a single item, or if standard error is not a terminal.
 
     Args:
-        title: Name of the work.
-        total: Number of items; None if it is unknown.
+        title: Description of the work.
+        total: Number of items; None if unknown.
         done: Number of items that an earlier run finished.
-        log_every: Seconds between lines where standard error is no terminal; None prints no lines.
+        log_every: Seconds between log lines if standard error is not a terminal; None prints no lines.
 
     Yields:
-        A function to call after each item, or with a number of items.
+        Function to call after each item, or with a number of items.
     """
     if total != 1 and sys.stderr.isatty():
         with _terminal_bar(title, total, done) as advance:
@@ -69,7 +69,7 @@ def _terminal_bar(title: str, total: int | None, done: int) -> Iterator[Advance]
         RateColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        redirect_stdout=sys.stdout.isatty(),  # else lines for a file or pipe would land on standard error
+        redirect_stdout=sys.stdout.isatty(),  # otherwise redirected output would be written to standard error
     ) as progress:
         task = progress.add_task(title, total=total, completed=done)
         yield lambda count=1: progress.advance(task, count)
@@ -101,10 +101,9 @@ def _rate(speed: float) -> str:
 
 
 def record_interrupts() -> list[int]:
-    """Return a list that grows with every Ctrl+C, in addition to the `KeyboardInterrupt` that it raises.
+    """Return a list to which every Ctrl+C appends, in addition to raising `KeyboardInterrupt`.
 
-    Python drops exceptions raised inside a destructor or a callback; a long run checks the list to stop
-    nevertheless.
+    Python ignores exceptions raised in a destructor or a callback, so long runs also check this list.
     """
     interrupts: list[int] = []
 

@@ -1,8 +1,9 @@
-"""Typed settings of a model: frozen dataclasses in a constructor, flat names for people.
+"""Typed settings: groups of model settings, value ranges, and options of the command line.
 
-A paper's constructor takes a few groups (``architecture``, ``objective``, ``simulation`` ...), each a frozen
-dataclass. YAML and checkpoints hold them as nested mappings. Cards, weight files and `create_model` name
-single settings, which are unique within a model: ``create_model(name, width=0.25)``.
+The constructor of a model has groups of settings (``architecture``, ``objective``, ``simulation``), each a
+frozen dataclass. YAML files and checkpoints contain them as nested mappings. Cards, weight files and
+`create_model` use the names of single settings, which are unique within a model:
+``create_model(name, width=0.25)``.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ __all__ = [
 ]
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""Precision of a model."""
+"""Numeric precision of a model."""
 Engine = Literal["torch", "onnxruntime"]
-"""Library that runs a model."""
+"""Inference library."""
 S = TypeVar("S")
 
 
 @dataclass(frozen=True)
 class Range:
-    """Range of a number, beside its type: ``Annotated[int, Range(1)]``.
+    """Range of a number, as an annotation of its type: ``Annotated[int, Range(1)]``.
 
     Attributes:
-        low: Smallest value.
-        high: Largest value; None if there is none.
-        open: Whether the smallest value itself is excluded.
-        unit: What the number counts, for messages.
+        low: Minimum.
+        high: Maximum, or None.
+        open: Whether the minimum itself is excluded.
+        unit: Unit for error messages.
     """
 
     low: float
@@ -49,7 +50,7 @@ class Range:
     open: bool = False
     unit: str = ""
 
-    def holds(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         """Return whether a value is in the range."""
         above = value > self.low if self.open else value >= self.low
         return above and (self.high is None or value <= self.high)
@@ -73,16 +74,16 @@ def option(
     metavar: str | tuple[str, ...] | None = None,
     nargs: int | str | None = None,
 ) -> Any:
-    """Return a dataclass field that is an option of the command line.
+    """Return a dataclass field for an option of the command line.
 
-    A list of texts is an option that may be repeated; a list of numbers is written with commas.
+    An option of type ``list[str]`` may be repeated; ``list[float]`` is a comma-separated list.
 
     Args:
         default: Default value; `dataclasses.MISSING` for a required option.
-        text: Text of ``--help``, without a full stop.
-        group: Title of its group in ``--help``.
-        *flags: Flags in place of ``--NAME``.
-        metavar: Placeholder of the value in ``--help``.
+        text: Help text without a final period.
+        group: Title of the option group in the help.
+        *flags: Flags; ``--NAME`` if omitted.
+        metavar: Placeholder of the value in the help.
         nargs: Number of values, as in `argparse`.
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
@@ -90,7 +91,7 @@ def option(
 
 
 def argument(text: str, metavar: str, default: Any = MISSING, nargs: str | None = None) -> Any:
-    """Return a dataclass field that is a positional argument of the command line; see `option`."""
+    """Return a dataclass field for a positional argument of the command line; see `option`."""
     metadata = {"help": text, "group": "", "flags": (), "metavar": metavar, "nargs": nargs}
     return _field(default, metadata | {"positional": True})
 
@@ -102,28 +103,28 @@ def _field(default: Any, metadata: dict[str, Any]) -> Any:
 
 
 Fraction = Annotated[float, Range(0, 1)]
-"""A share, 0 to 1."""
+"""Number from 0 to 1."""
 Probability = Annotated[float, Range(0, 1, open=True)]
-"""A probability that is not 0."""
+"""Probability above 0."""
 NonNegativeFloat = Annotated[float, Range(0)]
-"""A number that is not negative."""
+"""Number of at least 0."""
 Positive = Annotated[float, Range(0, open=True)]
-"""A number above 0."""
+"""Number above 0."""
 Width = Annotated[float, Range(0, 4, open=True, unit="times the published channels")]
-"""A width of a network as a factor, not in channels."""
+"""Factor on the published number of channels."""
 Ratio = Annotated[float, Range(1)]
-"""A number of at least 1."""
+"""Number of at least 1."""
 NonNegativeInt = Annotated[int, Range(0)]
-"""A whole number, 0 or more."""
+"""Integer of at least 0."""
 PositiveInt = Annotated[int, Range(1)]
-"""A whole number, 1 or more."""
+"""Integer of at least 1."""
 
 
 def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
-    """Return a group of settings that is given as such, as a mapping (from a checkpoint), or not at all.
+    """Convert a group of settings from a mapping; None gives the defaults.
 
     Raises:
-        ColorzooError: The mapping has a key that the group does not have, or a number is out of its range.
+        ColorzooError: A setting is unknown, or a number is out of range.
     """
     if isinstance(value, kind):
         check_ranges(get_type_hints(kind, include_extras=True), vars(value))
@@ -138,32 +139,32 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
 
 
 def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Check the numbers whose types declare a `Range`.
+    """Check numbers whose type is annotated with a `Range`.
 
     Args:
-        hints: Types by name, with their annotations.
-        values: Values by name, or lists and mappings of such; None is not checked.
+        hints: Annotated types by name.
+        values: Numbers, lists or mappings of numbers by name; None is ignored.
 
     Raises:
-        ColorzooError: A number is out of its range.
+        ColorzooError: A number is out of range.
     """
     for name, limits, value in out_of_range(hints, values):
-        raise ColorzooError(f"{name} must be {limits}, not {value}.")
+        raise ColorzooError(f"{name} must be {limits}, got {value}.")
 
 
 def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
-    """Return the numbers that `check_ranges` refuses, with their names and ranges."""
+    """Return name, range and value of each number that is out of range; see `check_ranges`."""
     return [
         (name, limits, value)
         for name, hint in hints.items()
         for limits in _ranges_of(hint)
         for value in _each(values.get(name))
-        if isinstance(value, int | float) and not limits.holds(value)
+        if isinstance(value, int | float) and not limits.contains(value)
     ]
 
 
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
-    """Check the arguments of a class and its bases whose types declare a `Range`; see `check_ranges`."""
+    """Check the constructor arguments of a class and its bases; see `check_ranges`."""
     for kind in constructor.__mro__:
         if "__init__" in vars(kind):
             hints = get_type_hints(vars(kind)["__init__"], include_extras=True)
@@ -174,17 +175,17 @@ def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
 
 
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort settings named without their group into the groups of a constructor.
+    """Convert single settings to the groups of a constructor.
 
     Args:
-        constructor: A class with groups of settings.
-        flat: Constructor arguments, single settings by name, or both.
+        constructor: Class with groups of settings.
+        flat: Constructor arguments and single settings by name.
 
     Returns:
-        Constructor arguments; groups are mappings of the given settings.
+        Constructor arguments; groups are mappings.
 
     Raises:
-        ColorzooError: There is no such setting.
+        ColorzooError: A setting is unknown.
     """
     groups = setting_groups(constructor)
     owner = {each.name: group for group, kind in groups.items() for each in fields(kind)}
@@ -205,7 +206,7 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
 
 
 def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Return constructor arguments as single settings: the inverse of `nest_arguments`."""
+    """Convert constructor arguments to single settings; inverse of `nest_arguments`."""
     groups = setting_groups(constructor)
     flat: dict[str, Any] = {}
     for key, value in nested.items():
@@ -219,20 +220,20 @@ def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]
 
 
 def known_settings(constructor: Callable[..., Any]) -> frozenset[str]:
-    """Return the names that `nest_arguments` takes."""
+    """Return the names that `nest_arguments` accepts."""
     groups = setting_groups(constructor)
     single = {each.name for kind in groups.values() for each in fields(kind)}
     return frozenset(single | argument_types(constructor).keys())
 
 
 def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
-    """Return the parameters of a constructor that are groups of settings, with their dataclasses."""
+    """Return the dataclasses of the groups of settings of a constructor by parameter name."""
     hints = argument_types(constructor).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
 
 def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the groups of settings of a constructor by name, from its arguments or their defaults.
+    """Return the groups of settings by name, from constructor arguments or defaults.
 
     Raises:
         ColorzooError: See `settings_of`.
@@ -243,9 +244,9 @@ def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) 
 
 
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of a constructor's arguments by name, also of those in ``**kwargs: Unpack[...]``."""
+    """Return the types of constructor parameters by name, including ``**kwargs: Unpack[...]``."""
     found: dict[str, Any] = {}
-    # of a dataclass from its class: its bases may be in other modules
+    # hints of a dataclass must be read from the class, because its bases may be in other modules
     typed = constructor if is_dataclass(constructor) else constructor.__init__
     for name, hint in get_type_hints(typed).items():
         if get_origin(hint) is Unpack:
@@ -256,29 +257,29 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
 
 
 def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return constructor arguments as a checkpoint holds them: plain, groups complete, without callables.
+    """Return constructor arguments for a checkpoint: plain types, complete groups, no callables.
 
-    Arguments of base classes are left out; Lightning's own, which begin with an underscore, are kept.
+    Arguments of base classes are excluded, except those of Lightning, which start with an underscore.
     """
-    taken = argument_types(constructor)
-    own = {key: value for key, value in arguments.items() if key in taken or key.startswith("_")}
+    known = argument_types(constructor)
+    own = {key: value for key, value in arguments.items() if key in known or key.startswith("_")}
     return plain_arguments({**own, **given_groups(constructor, own)})
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments as mappings, lists, numbers and text; callables are left out."""
+    """Convert arguments to mappings, lists, numbers and strings; callables are excluded."""
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
 def _ranges_of(hint: Any) -> list[Range]:
-    """Return the ranges in a type, also in ``Annotated[...] | None``."""
+    """Return the ranges in a type, including ``Annotated[...] | None``."""
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
 
 
 def _each(value: Any) -> list[Any]:
-    """Return the items of a list, the values of a mapping, or the value alone."""
+    """Return the items of a list, the values of a mapping, or a list of the value."""
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, list | tuple) else [value]
@@ -299,5 +300,5 @@ def _plain(value: Any) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    """Return lists, as YAML and checkpoints hold them, as the tuples that frozen settings hold."""
+    """Convert lists to tuples, recursively."""
     return tuple(_hashable(each) for each in value) if isinstance(value, list | tuple) else value

@@ -26,22 +26,22 @@ from colorzoo.zoo.zhang2017.task import LocalUsers
 CPU = not torch.cuda.is_available()
 GPU = "this machine has no GPU that torch can use"
 CASES = [
-    ("--data.batch_size=0", "batch_size must be at least 1, not 0"),
-    ("--data.batch_size=-3", "batch_size must be at least 1, not -3"),
-    ("--data.num_workers=-1", "num_workers must be at least 0, not -1"),
-    ("--data.min_scale=3", "min_scale must be above 0 and at most 1, not 3"),
+    ("--data.batch_size=0", "batch_size must be at least 1, got 0"),
+    ("--data.batch_size=-3", "batch_size must be at least 1, got -3"),
+    ("--data.num_workers=-1", "num_workers must be at least 0, got -1"),
+    ("--data.min_scale=3", "min_scale must be above 0 and at most 1, got 3"),
     ("--data.resize=8", "resize must be at least crop (32), got 8"),
     ("--model.optimizer.lr=-1", "Invalid learning rate: -1.0"),
     ("--model.optimizer.lr=fast", "--model.optimizer.lr: must be a number, not 'fast'"),
-    ("--model.users.hints=7", "hints must be at least 0 and at most 1, not 7"),
-    ("--model.users.stop_probability=0", "stop_probability must be above 0 and at most 1, not 0"),
-    ("--model.extensions.class_stride=0", "class_stride must be at least 1, not 0"),
+    ("--model.users.hints=7", "hints must be at least 0 and at most 1, got 7"),
+    ("--model.users.stop_probability=0", "stop_probability must be above 0 and at most 1, got 0"),
+    ("--model.extensions.class_stride=0", "class_stride must be at least 1, got 0"),
     ("--trainer.precision=bf16mixed", "16, bf16 (did you mean bf16-mixed or 16-mixed or bf16?)"),
     ("--trainer.precision=bf16-true", "use bf16-mixed"),
     ("--dry_run", "--trainer.fast_dev_run true"),
     ("--trainer.overfit_batches=2", "a folder of a few images instead"),
     ("--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder", "LearningRateFinder needs"),
-    ("--model.architecture.width=16", "above 0 and at most 4 times the published channels, not 16"),
+    ("--model.architecture.width=16", "above 0 and at most 4 times the published channels, got 16"),
     pytest.param("--trainer.accelerator=gpu", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
     pytest.param("--config=cluster/ddp.yaml", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
     pytest.param("--config=cluster/fsdp.yaml", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
@@ -80,8 +80,8 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_number_ends_where_it_says(kind):
     (limits,) = getattr(settings, kind).__metadata__
-    assert all(map(limits.holds, KINDS[kind][0]))
-    assert not any(map(limits.holds, KINDS[kind][1]))
+    assert all(map(limits.contains, KINDS[kind][0]))
+    assert not any(map(limits.contains, KINDS[kind][1]))
 
 
 def test_python_checks_the_same_ranges():
@@ -140,7 +140,7 @@ class Plain(LightningDataModule):
         return DataLoader([{self.key: each} if self.key else each for each in images], batch_size=2)
 
 
-@pytest.mark.parametrize(("key", "given"), [("", "gives Tensor"), ("image", "gives keys image")])
+@pytest.mark.parametrize(("key", "given"), [("", "got Tensor"), ("image", "got keys image")])
 def test_batches_of_another_kind_are_explained(key, given, tmp_path):
     with pytest.raises(DataError, match=rf"mapping with rgb.* and seed.*{given}"):
         small_trainer(tmp_path, limit_val_batches=0).fit(small_model(), Plain(key))

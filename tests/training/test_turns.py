@@ -85,7 +85,7 @@ def test_sizes_are_checked(many: Path) -> None:
     assert small_data(many, **TURNS).train_side == 40
     with pytest.raises(ColorzooError, match=r"resize must be at least crop"):
         small_data(many, crop=[16, 32], resize=30)
-    with pytest.raises(ColorzooError, match="crop must be at least 1, not 0"):
+    with pytest.raises(ColorzooError, match="crop must be at least 1, got 0"):
         small_data(many, crop=[16, 0])
     with pytest.raises(ColorzooError, match="crop"):
         small_data(many, batch_size=[])

@@ -170,7 +170,7 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
     source = tmp_path / "authors.pth"
     assert "depth" in refused("weights", "convert", MODEL, source, out, "--set", "depth=3")
     assert convert(tmp_path / "authors.pth", tmp_path / "authors.pth") == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert "its own source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
     assert convert(tmp_path / "nothing.pth", out) == 2
     assert not out.exists()

@@ -63,7 +63,7 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
     assert [tuple(ab.shape) for ab in seen] == [(2, 64, 96), (2, 96, 144)]
     assert narrow(render_factor=64).model.working_size == 1024
     for wrong in (0, 65):
-        with pytest.raises(ColorzooError, match=f"must be at least 1 and at most 64, not {wrong}"):
+        with pytest.raises(ColorzooError, match=f"must be at least 1 and at most 64, got {wrong}"):
             narrow(render_factor=wrong)
 
 

@@ -1,4 +1,4 @@
-"""Settings of colorized files besides the recipe; the command line makes options of the fields."""
+"""Settings of colorized files, and options of ``colorize`` and ``video``."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ NetworkSize = Annotated[int, Range(16, 4096, unit="pixels")]
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Settings of a model that images and videos share."""
+    """Model settings shared by images and videos."""
 
     strength: Strength | None = option(
         None, "factor on the chroma, 0 to 1.5 (default: 1)", COLORS, metavar="S"
     )
     temperature: Temperature | None = option(
         None,
-        "for models that predict a distribution: 1 gives safe, pale colors, lower values vivid, blotchy ones",
+        "for models that predict a distribution: 1 gives pale colors, lower values more vivid, blotchy ones",
         COLORS,
         metavar="T",
     )
@@ -47,10 +47,13 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class ColorSettings(ModelSettings):
-    """Settings that decide the colors of an image, or the file that stores them."""
+    """Settings of colors and output file of an image."""
 
     render_factor: int | None = option(
-        None, "for DeOldify: the network input is 16 N pixels; lower is more vivid", COLORS, metavar="N"
+        None,
+        "for DeOldify: side of the network input in units of 16 pixels; lower values are more vivid",
+        COLORS,
+        metavar="N",
     )
     reference_weights: list[float] | None = option(
         None, "weights of several references (default: equal)", REFERENCES, metavar="W,W"
@@ -68,23 +71,23 @@ class ColorSettings(ModelSettings):
     engine: Engine = option(
         "torch", "library that runs the model (default: torch); onnxruntime runs on the CPU", MODEL
     )
-    allow_untrained: bool = option(False, "color with random weights to try a model", MODEL)
+    allow_untrained: bool = option(False, "allow random weights, for tests", MODEL)
     quality: Annotated[int, Range(1, 100)] = option(
         95, "quality of JPEG, WebP and AVIF, 1 to 100 (default: 95)", FILES, metavar="N"
     )
     frames: Literal["all", "first"] = option(
-        "all", "color all frames or pages (default: all), or the first one only", FILES
+        "all", "colorize all frames or pages (default) or only the first one", FILES
     )
 
     def colorizer_arguments(self) -> dict[str, Any]:
-        """Return the arguments of `Colorizer` that these settings determine."""
+        """Return the corresponding arguments of `Colorizer`."""
         names = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuidanceOptions(ColorSettings):
-    """Options that decide the colors of an image."""
+    """Options that determine the colors of an image."""
 
     point: list[str] = option(
         [],
@@ -93,12 +96,12 @@ class GuidanceOptions(ColorSettings):
     )
     recipe: str | None = option(None, "color points and settings as JSON", metavar="R.json")
     reference: list[str] = option(
-        [], "image whose colors to use (default: that of the recipe); may be repeated", metavar="IMG"
+        [], "reference image for the colors (default: from the recipe); may be repeated", metavar="IMG"
     )
     reach: str | None = option(
         None,
         "how far the colors of --point spread: automatic (over the object; default), everywhere (as far as "
-        "the network takes them), or a factor on the automatic reach, 0 to 10",
+        "the network propagates them), or a factor on the automatic reach, 0 to 10",
         COLORS,
     )
     box: list[str] = option(
@@ -114,13 +117,13 @@ class GuidanceOptions(ColorSettings):
     saturation: Fraction | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
     border: str | None = option(
         None,
-        "part of the image to color: automatic (default; film rebates, print margins and mounts of scans "
+        "part of the image to colorize: automatic (default; film rebates, print margins and mounts of scans "
         "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT[,TILT]",
         COLORS,
     )
     crop: str | None = option(
         None,
-        "part of the image that results keep; an angle in degrees turns the part clockwise",
+        "crop of the result; the angle rotates the crop rectangle clockwise in degrees",
         COLORS,
         metavar="X,Y,WIDTH,HEIGHT[,ANGLE]",
     )
@@ -139,8 +142,8 @@ class GuidanceOptions(ColorSettings):
 class ModelOptions:
     """Options that choose a model."""
 
-    model: str | None = option(None, "registered name (default: the best one on this machine)", MODEL)
-    fast: bool = option(False, "without --model: use a small model that ships with colorzoo", MODEL)
+    model: str | None = option(None, "registered name (default: the best locally available model)", MODEL)
+    fast: bool = option(False, "without --model: use a small embedded model", MODEL)
     weights: str = option("default", "default, published, or the path of a file", MODEL)
 
 
@@ -155,7 +158,12 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
         nargs="*",
     )
     output: str | None = option(
-        None, "a file for one image, a folder, or - for standard output", "", "-o", "--output", metavar="OUT"
+        None,
+        "output file for one image, folder, or - for standard output",
+        "",
+        "-o",
+        "--output",
+        metavar="OUT",
     )
     overwrite: bool = option(False, "replace existing results", FILES)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
@@ -163,13 +171,13 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     )
     max_pixels: float = option(
         200,
-        "refuse images with more million pixels, because memory grows with them (default: 200)",
+        "maximum image size in million pixels, which limits the memory (default: 200)",
         FILES,
         metavar="MILLIONS",
     )
-    skip_colored: bool = option(False, "skip images that have colors", FILES)
+    skip_colored: bool = option(False, "skip color images", FILES)
     provenance: Literal["embed", "none"] = option(
-        "embed", "record image, model, weights and recipe in results (default: embed), or nothing", FILES
+        "embed", "store source, model, weights and recipe in results (embed, default) or not (none)", FILES
     )
     from_list: str | None = option(
         None,
@@ -179,31 +187,31 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
         metavar="LIST",
     )
     failed: str | None = option(
-        None, "write the names of images that failed to a file that --from reads", RUN, metavar="LIST"
+        None, "write the names of failed images to a file for --from", RUN, metavar="LIST"
     )
     report: list[str] = option(
         [],
-        "write a page (.html) or table (.csv) of the results, the most uncertain first; may be repeated",
+        "write a page (.html) or table (.csv) of the results by decreasing uncertainty; may be repeated",
         RUN,
         metavar="FILE",
     )
     sign: str | None = option(
-        None, "sign results (C2PA) with the certificates and key of a PEM file", RUN, metavar="PEM"
+        None, "sign results (C2PA) with the certificate chain and key of a PEM file", RUN, metavar="PEM"
     )
     recipe_folder: str | None = option(
         None,
-        "folder of recipes in the same tree as the images: a/b.json belongs to a/b.jpg",
+        "folder of recipes with the same structure as the images: a/b.json for a/b.jpg",
         RUN,
         metavar="DIR",
     )
     jobs: Annotated[int, Range(1, 64)] = option(
         min(core_count(), 8),
-        "threads that read and write files beside the network (default: one per core, at most 8)",
+        "threads that read and write files during inference (default: one per core, at most 8)",
         RUN,
         metavar="N",
     )
-    explain: bool = option(False, "print the stages that colored each image, with their times", RUN)
-    dry_run: bool = option(False, "only print what would be written where", RUN)
+    explain: bool = option(False, "print the processing stages of each image with their durations", RUN)
+    dry_run: bool = option(False, "print the planned output files without writing them", RUN)
     json: bool = option(False, "print a report as JSON on standard output", RUN)
 
 
@@ -211,50 +219,52 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
 class VideoOptions(ModelSettings):
     """Options of ``colorzoo video``."""
 
-    source: str = argument("a video file, or a folder of frames", "IN")
-    output: str = argument("the file to write (.mp4 .m4v .mov .mkv .webm), or a folder", "OUT")
+    source: str = argument("video file or folder of frames", "IN")
+    output: str = argument("output file (.mp4 .m4v .mov .mkv .webm) or folder", "OUT")
     model: str | None = option(
-        None, "registered name (default: the embedded model, or with a reference the one for video)"
+        None, "registered name (default: an embedded model; with a reference, an embedded model for video)"
     )
-    reference: str | None = option(None, "image whose colors to use", metavar="IMG")
+    reference: str | None = option(None, "reference image for the colors", metavar="IMG")
     key: list[str] = option(
         [],
-        "image or recipe (.json) of a frame, by its number from 0; it is the reference from there on; may be "
-        "repeated",
+        "colored image or recipe (.json) of the frame with this number, counted from 0; it is the reference "
+        "for later frames; may be repeated",
         metavar="FRAME=FILE",
     )
     steady: Fraction = option(
         0.97,
-        "share of the previous color that an object keeps within a shot, 0 to 1 (default: 0.97); 0 colors "
-        "each frame alone",
+        "weight of the color propagated from the previous frame, 0 to 1 (default: 0.97); 0 colorizes each "
+        "frame independently",
         COLORS,
         metavar="S",
     )
     border: str = option(
         "automatic",
-        "part of the frames to color: automatic (default; black or white bars and film borders stay gray; "
+        "part of the frames to colorize: automatic (default; black or white bars and film borders stay gray; "
         "not with --key), none (the whole frame), or X,Y,WIDTH,HEIGHT[,TILT]",
         COLORS,
     )
     weights: str = option("default", "default, published, or the path of a file", MODEL)
     overwrite: bool = option(False, "replace existing results", FILES)
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
-        None, "default: h264, for .webm vp9; ffv1 is lossless", FILES
+        None, "video codec (default: h264, for .webm vp9); ffv1 is lossless", FILES
     )
     crf: Annotated[int, Range(0, 51)] | None = option(
         None, "quality, 0 to 51, lower is better (default: visually lossless)", FILES, metavar="N"
     )
     provenance: Literal["embed", "none"] = option(
-        "embed", "record beside the result (OUT.xmp) how it was made (default: embed), or not", FILES
+        "embed",
+        "store the provenance record beside the result in OUT.xmp (embed, default) or not (none)",
+        FILES,
     )
-    dry_run: bool = option(False, "only print what would be written", FILES)
+    dry_run: bool = option(False, "print the planned output without writing it", FILES)
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
     report: list[str] = option(
         [],
-        "write a page (.html) or table (.csv) of the shots, the most uncertain first; may be repeated",
+        "write a page (.html) or table (.csv) of the shots by decreasing uncertainty; may be repeated",
         FILES,
         metavar="FILE",
     )
     frame: Annotated[int, Range(0)] | None = option(
-        None, "write frame N, counted from 0, as the image OUT to color it in the pad", FILES, metavar="N"
+        None, "write frame N, counted from 0, as image OUT, to colorize it in the pad", FILES, metavar="N"
     )
