@@ -80,3 +80,12 @@ def test_a_preview_is_cancelled_by_the_final_request(pad: DirectPad, studio: Stu
     answers = {message.body["re"]: message.type for message in (pad.next(), pad.next())}
     assert answers == {preview: "dropped", final: "colored"}
     assert len(runs) < 2 * len(set(runs))
+
+
+def test_another_photo_clears_the_cache_of_stages(pad: DirectPad, studio: Studio) -> None:
+    cache = studio.pool.cache
+    pad.open()
+    pad.ask("color", recipe={})
+    used = cache.nbytes
+    pad.open(name="second.png")
+    assert cache.nbytes < used

@@ -176,6 +176,8 @@ def _open(ctx: Context) -> Iterator[Message]:
         if ctx.message.id in ctx.session.cancelled:
             raise StudioError("cancelled", "cancelled")
         if isinstance(step, Photo):
+            if ctx.session.photo is not None:
+                ctx.pool.free_memory()
             ctx.session.set_photo(step)
             proposed = ctx.pool.for_sketches() if step.kind == "sketch" else None
             facts = {**step.describe(ctx.network), "proposed": proposed}

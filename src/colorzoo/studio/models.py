@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import platform
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
@@ -156,6 +159,16 @@ class ModelPool:
             yield worker.colorizer()
         else:
             yield own if own is not None and name == own.name else self._load(name)
+
+    def free_memory(self) -> None:
+        """Clear the cache of stages and return freed blocks to the system, as for another photo.
+
+        Without the collection and the trim, resident memory grows by 50 MB with each photo.
+        """
+        self.cache.clear()
+        gc.collect()  # cached factorizations are part of reference cycles
+        if platform.libc_ver()[0] == "glibc":
+            ctypes.CDLL(None).malloc_trim(0)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the entries of all models in the message ``hello``."""
