@@ -212,6 +212,11 @@ class BrowserPad:
         self.page.select_option("select[aria-label=Model]", name)
         self.settle()
 
+    def tab(self, name: str) -> None:
+        """Open a tab of the panel: color, layers, reference or history."""
+        self.page.click(f"[data-tab={name}]")
+        self.drawn()
+
     def open_models(self) -> None:
         if self.page.get_attribute(".cz-model", "aria-expanded") == "false":
             self.page.click(".cz-model")

@@ -22,7 +22,7 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
     with watched_pad(browser, address) as opened:
         opened.open_ready(photo)
         opened.page.focus(".cz-stage")
-        opened.page.keyboard.press("t")
+        opened.page.keyboard.press("w")
         yield opened
 
 
@@ -33,7 +33,7 @@ def brush(pad: BrowserPad, name: str) -> None:
 def make_area(pad: BrowserPad, action: str) -> None:
     """Choose what happens to the selection."""
     pad.page.click(f"[data-area-action={action}]")
-    pad.page.wait_for_selector("[aria-label^='Layers'] li")
+    pad.page.wait_for_selector(".cz-select-bar", state="hidden")
     pad.settle()
 
 
@@ -50,7 +50,7 @@ def covered(pad: BrowserPad) -> NDArray[np.bool_]:
 @pytest.mark.nightly
 def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> None:
     brush(pad, "Add")
-    pad.page.fill("input[aria-label=Size]", "50")
+    pad.page.fill("input[aria-label=Size]:visible", "50")
     pad.drag((60, 60), (120, 60))
     make_area(pad, "color")
     first = covered(pad)

@@ -34,7 +34,7 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
     with watched_pad(browser, address) as opened:
         opened.open_ready(photo)
         opened.page.focus(".cz-stage")
-        opened.page.keyboard.press("t")
+        opened.page.keyboard.press("w")
         yield opened
 
 
@@ -46,7 +46,7 @@ def areas(pad: BrowserPad) -> list[dict[str, Any]]:
 def choose(pad: BrowserPad, action: str) -> None:
     """Say what becomes of the selected thing."""
     pad.page.click(f"[data-area-action={action}]")
-    pad.page.wait_for_selector("[aria-label^='Layers'] li")
+    pad.page.wait_for_selector(".cz-select-bar", state="hidden")
     pad.settle()
 
 

@@ -155,6 +155,7 @@ def test_the_line_is_dragged_and_switched_off(
     assert np.array_equal(exported(pad, tmp_path / "found.png"), found)
 
     x, y, width, height = pad.page.evaluate("colorzooPad.inside()")
+    pad.page.click("[data-tool=border]")
     pad.drag((x + width, y + height / 2), (x + width - 40, y + height / 2))
     pad.settle()
     border = pad.recipe()["border"]

@@ -31,7 +31,7 @@ def cropper(browser: Any, address: str, crooked: Path) -> Iterator[BrowserPad]:
     with watched_pad(browser, address) as pad:
         pad.open_ready(crooked)
         pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("y")
+        pad.page.keyboard.press("c")
         pad.drawn()
         yield pad
 
@@ -80,7 +80,7 @@ def test_corners_and_sides_are_dragged_confirmed_saved_and_undone(
     assert crop_of(cropper) is None
     press(cropper, "Control+y")
     assert crop_of(cropper) == crop
-    press(cropper, "y")
+    press(cropper, "c")
     cropper.page.click("[data-action=clear-crop]")
     cropper.settle()
     assert crop_of(cropper) is None
@@ -94,7 +94,7 @@ def test_another_tool_and_an_export_confirm_it(cropper: BrowserPad, tmp_path: Pa
     crop = crop_of(cropper)
     assert crop is not None
     assert crop["x"] == pytest.approx(60, abs=1)
-    press(cropper, "y")
+    press(cropper, "c")
     cropper.drag((60, 40), (100, 80))
     result = export(cropper, tmp_path / "new.png")
     assert result.shape[:2] == pytest.approx((80, 140), abs=1)
@@ -113,7 +113,7 @@ def test_the_command_line_gives_the_pixels_of_the_pad(browser: Any, crooked: Pat
         watched_pad(browser, url) as pad,
     ):
         pad.open_ready(crooked)
-        press(pad, "y")
+        press(pad, "c")
         pad.drag((0, 0), (50, 30))
         press(pad, *["]"] * 25, "Enter")
         result = export(pad, tmp_path / "new.png")

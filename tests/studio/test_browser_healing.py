@@ -30,7 +30,7 @@ def healer(browser: Any, address: str, dusty: Path) -> Iterator[BrowserPad]:
     with watched_pad(browser, address) as pad:
         pad.open_ready(dusty)
         pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("q")
+        pad.page.keyboard.press("j")
         pad.drawn()
         yield pad
 

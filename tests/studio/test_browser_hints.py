@@ -32,6 +32,7 @@ def pad(browser: Any, address: str, tmp_path: Path) -> Iterator[BrowserPad]:
 
 def layer_names(pad: BrowserPad) -> list[str]:
     pad.drawn()
+    pad.tab("layers")
     rows = pad.page.locator(".cz-layers .cz-hint-main")
     return [str(rows.nth(index).get_attribute("aria-label")) for index in range(rows.count())]
 
@@ -93,7 +94,7 @@ def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad)
     pad.page.keyboard.press("i")  # may give the point its color
     assert len(pad.points()) == 2
     pad.page.keyboard.press("Escape")
-    pad.page.keyboard.press("w")
+    pad.page.keyboard.press("Shift+B")
     pad.settle()
     (kept,) = pad.points()
     assert kept["x"] == pytest.approx(60, abs=1)
@@ -102,6 +103,7 @@ def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad)
 def test_the_old_photo_is_not_described_while_another_one_opens(pad: BrowserPad, tmp_path: Path) -> None:
     pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"paint": [LINE]})
     pad.settle()
+    pad.tab("layers")
     assert pad.page.is_visible(".cz-layers")
     other = tmp_path / "second.png"
     Image.new("L", (90, 70), 120).save(other)

@@ -66,13 +66,16 @@ def test_layers_are_hidden_faded_moved_and_undone(
     with watched_pad(browser, address) as pad:
         open_work(pad, photo)
         before = pad.recipe()
+        pad.tab("layers")
         assert names(pad) == NAMES
         act(pad, "Hide paint 1")
         assert [stroke.get("hidden", False) for stroke in pad.recipe()["paint"]] == [True, True, False]
         pick(pad, "Paint 1")
         set_slider(pad, "Opacity of paint 1", 40)
         set_slider(pad, "Edge softness of paint 1", 80)
+        pad.page.fill("[aria-label='Name of the layer']", "Coat")
         act(pad, "Show paint 1")
+        assert pad.recipe()["paint"][0]["name"] == "Coat"
         pad.page.select_option(".cz-layer-details select[aria-label='Blend mode']", "saturation")
         pad.settle()
         assert [stroke.get("blend") for stroke in pad.recipe()["paint"]] == ["saturation", "saturation", None]
@@ -103,7 +106,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         )
         wanted = Colorizer(tiny_model(), device="cpu", size=64)(photo, pad.recipe())
         assert np.array_equal(shown, np.asarray(wanted))
-        for _ in range(12):
+        for _ in range(13):
             pad.page.click("[data-action=undo]")
         pad.settle()
         assert pad.recipe() == before

@@ -28,7 +28,7 @@ def painter(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
     with watched_pad(browser, address) as pad:
         pad.open_ready(photo)
         pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("w")
+        pad.page.keyboard.press("Shift+B")
         pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#3060b0")
         pad.page.keyboard.press("Enter")
         pad.drawn()
@@ -46,7 +46,7 @@ def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
     assert stroke["reach"] == 0.4  # it keeps to edges
     assert stroke["path"][0] == pytest.approx([40, 30], abs=1)
     assert stroke["path"][-1] == pytest.approx([120, 30], abs=1)
-    painter.page.keyboard.press("w")  # again: the eraser of paint
+    painter.page.keyboard.press("Shift+B")  # again: the eraser of paint
     painter.drag((70, 30), (90, 30))
     painter.settle()
     assert painter.recipe()["paint"][1]["erase"] is True

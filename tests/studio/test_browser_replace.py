@@ -29,7 +29,7 @@ def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path,
         pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
         pad.settle()
         pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("j")
+        pad.page.keyboard.press("q")
         pad.click(105, 75)
         pad.settle()
         (rule,) = pad.recipe()["replacements"]
@@ -59,6 +59,7 @@ def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path,
         )
         red, _, blue = shown[75, 105].astype(int)
         assert blue > red + 20
+        pad.tab("layers")
         pad.page.click("[aria-label='Delete replacement 1']")
         pad.settle()
         assert "replacements" not in pad.recipe()

@@ -50,14 +50,15 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
 
 
 @pytest.fixture
-def encode_reference(tmp_path: Path) -> Path:
-    target = tmp_path / "look.png"
+def reference_file(tmp_path: Path) -> Path:
+    target = tmp_path / "reference_file.png"
     target.write_bytes(look_file(120, 100))
     return target
 
 
-def attach(pad: BrowserPad, look: Path) -> None:
-    pad.choose_file(lambda: pad.page.click("[data-slot=exemplar] .cz-drop"), look)
+def attach(pad: BrowserPad, reference_file: Path) -> None:
+    pad.tab("reference")
+    pad.choose_file(lambda: pad.page.click("[data-slot=exemplar] .cz-drop"), reference_file)
     pad.page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
     pad.settle()
 
@@ -80,6 +81,7 @@ def boxes(pad: BrowserPad) -> list[tuple[float, ...]]:
 
 
 def keep_rectangles(pad: BrowserPad) -> None:
+    pad.tab("layers")
     pad.page.click("text=Keep as a rectangle")
     pad.page.focus(".cz-stage")
 
@@ -115,22 +117,22 @@ def by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any
     return pixels((folder / "cli.png").read_bytes()).astype(int)
 
 
-def classes_of(studio: Studio, look: Path) -> NDArray[Any]:
+def classes_of(studio: Studio, reference_file: Path) -> NDArray[Any]:
     colorizer = studio.pool.get("chen2023_small").colorizer()
-    small = as_reference(read_image(look), colorizer.size)
+    small = as_reference(read_image(reference_file), colorizer.size)
     return find_classes(colorizer.model, rgb_to_lab(small)[:, :1])[0, 0].numpy()
 
 
 @pytest.mark.nightly
 def test_an_object_is_painted_with_a_class_and_colored_by_it(
-    pad: BrowserPad, studio: Studio, photo: Path, look: Path, tmp_path: Path
+    pad: BrowserPad, studio: Studio, photo: Path, reference_file: Path, tmp_path: Path
 ) -> None:
     pad.model("chen2023_small")
-    attach(pad, look)
+    attach(pad, reference_file)
     offered = take_lasso(pad)
     plain, before = export(pad, tmp_path / "plain.png"), seen(pad, (105, 75))
     chosen = int(pad.page.input_value("[aria-label='Object type to paint']"))
-    numbers, counts = np.unique(classes_of(studio, look), return_counts=True)
+    numbers, counts = np.unique(classes_of(studio, reference_file), return_counts=True)
     assert chosen == numbers[counts.argmax()]
     reference = int(numbers[counts.argsort()[-2]])
     pad.page.select_option("[aria-label='Object type to paint']", str(reference))
@@ -161,12 +163,12 @@ def test_an_object_is_painted_with_a_class_and_colored_by_it(
 
 @pytest.mark.nightly
 def test_undo_takes_a_reference_and_a_mix_of_colors_away_and_redo_brings_them_back(
-    pad: BrowserPad, look: Path
+    pad: BrowserPad, reference_file: Path
 ) -> None:
     page = pad.page
     plain = seen(pad, (105, 75))
-    attach(pad, look)
-    pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), look)
+    attach(pad, reference_file)
+    pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), reference_file)
     page.wait_for_selector("[data-slot=statistics] figure:not([hidden])")
     pad.settle()
     for slot in ("statistics", "exemplar"):
@@ -193,7 +195,7 @@ def test_a_box_is_drawn_resized_moved_and_colored_separately(
     pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
     pad.model("su2020_small")
-    assert pad.recipe()["boxes"] == [], "a model that cannot look is told that there are none"
+    assert pad.recipe()["boxes"] == [], "a model that cannot reference_file is told that there are none"
     plain = export(pad, tmp_path / "plain.png")
     keep_rectangles(pad)
     pad.page.keyboard.press("u")

@@ -46,7 +46,9 @@ def ask(pad: BrowserPad) -> list[Any]:
 def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
     pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
     pad.settle()
-    pad.page.click("[aria-label^='Layers'] .cz-hint-main")
+    pad.tab("layers")
+    pad.page.click(".cz-layers .cz-hint-main")
+    pad.tab("color")
     tiles = ask(pad)
     assert 2 <= len(tiles) <= 6
     means = [pad.page.query_selector_all("[data-role=variant] canvas")[i].evaluate(MEAN) for i in (0, 1)]
@@ -73,7 +75,7 @@ def default_pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
 
 def colorings(pad: BrowserPad) -> list[Any]:
     """Return the tiles of the likely colorings once the last one is there."""
-    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4)")
+    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4) canvas")
     tiles: list[Any] = pad.page.query_selector_all("[data-role=coloring]")
     return tiles
 

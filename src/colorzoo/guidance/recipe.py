@@ -57,7 +57,7 @@ _MAX_ITEMS = {
 }
 _LISTS = ("points", "scribbles", "regions", "boxes")
 _WRITTEN = (*_LISTS, "healing")
-_PAD_FIELDS = ("studio", "locked", "wanted")  # stored and used by the drawing pad only
+_PAD_FIELDS = ("studio", "locked", "wanted", "name")  # stored and used by the drawing pad only
 _OBJECTS = ("exemplar", "classes", "statistics")  # stored as parsed JSON
 _PARSED_ON_ACCESS = (*_OBJECTS, "divisions", "image")
 _OWN = "x_"  # prefix of user-defined fields

@@ -2,7 +2,7 @@
 
 import { checkbox, h, setAttr, show, t } from "./dom.js";
 import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, setAreaLightness } from "./shapeedits.js";
-import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
+import { AREA_ACTIONS, areaCenter, fillArea, followsColor } from "./shapes.js";
 
 const ACTION_NAMES = { color: "Color", lock: "Protected", gray: "Gray", only: "Edits limited to this", thing: "Separate object" };
 
@@ -25,6 +25,7 @@ function createAreaDetails(pad) {
 
 const STAGES = ["thing", "color", "gray", "only", "lock"]; // in which areas apply; within one the order is that of the recipe
 const ORDERED = ["color", "lock"]; // actions of which the last one wins
+const AREA_GRAY = "#9a9a9a"; // of areas without a color, in thumbnails
 const MOST_FEATHER = 40; // pixels of the network
 
 function layersOfAreas(pad) {
@@ -34,12 +35,12 @@ function layersOfAreas(pad) {
   const numbers = STAGES.flatMap((action) => [...areas.keys()].filter((index) => areas[index].action === action));
   return numbers.map((index) => {
     const area = areas[index];
-    const { action, color = null, hidden = false, opacity = 1, feather = 0 } = area;
+    const { action, color = null, hidden = false, opacity = 1, feather = 0, name: named } = area;
     const n = index + 1;
     const peers = ORDERED.includes(action) ? numbers.filter((other) => areas[other].action === action) : [index];
     const at = peers.indexOf(index);
     return {
-      label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color],
+      label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color], named, source: area, draw: (context, scale) => fillArea(context, area, pad.photo, scale, color ?? AREA_GRAY),
       picked: picked?.index === index, hidden, opacity,
       edge: {
         value: Math.round(feather / unit), most: MOST_FEATHER, text: feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows the photo"),

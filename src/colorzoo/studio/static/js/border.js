@@ -12,7 +12,6 @@ import { change } from "./state.js";
 
 const LEAST_INSIDE = 8; // pixels
 const MOST_TILT = 45; // degrees
-const GRABS = ["point", "border"]; // tools that can drag the line
 
 /** @param {any} value @returns {Border} @throws {Error} with a message for the user */
 export function readBorder(value) {
@@ -39,14 +38,10 @@ export function isOnBorder(pad, x, y) {
 
 /** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
 export function borderGripAt(pad, place, reach) {
-  const inside = GRABS.includes(pad.ui.tool) ? insideOf(pad) : null;
+  const inside = pad.ui.tool === "border" ? insideOf(pad) : null;
   if (!inside) return null;
   const straight = turnedPlace(inside, place, -inside.tilt);
-  if (pad.ui.tool === "border") return gripAt(inside, straight, 2 * reach);
-  const { left, top, right, bottom } = gripAt(inside, straight, reach) ?? {};
-  const { photo } = pad; // points can be set along its own borders
-  const grip = { left: left && inside.x > 0, top: top && inside.y > 0, right: right && inside.x + inside.width < photo.width, bottom: bottom && inside.y + inside.height < photo.height };
-  return Object.values(grip).some(Boolean) ? grip : null;
+  return gripAt(inside, straight, 2 * reach);
 }
 
 /** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
@@ -88,7 +83,7 @@ export function createBorderPanel(pad) {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
     show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (photo.border !== null || doc.border !== "automatic" || ui.tool === "border"));
-    setText(words, inside ? t("Only the image inside this line is colored. Drag its sides to move it.") : t("The whole scan is colored. Draw a border to leave out film edges and margins."));
+    setText(words, inside ? t("Only the image inside this line is colored. The Border tool moves it.") : t("The whole scan is colored. Draw a border to leave out film edges and margins."));
     show(off, inside !== null);
     show(found, doc.border !== "automatic" && photo?.border !== null);
     show(draw, ui.tool !== "border" && inside === null);

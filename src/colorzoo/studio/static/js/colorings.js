@@ -34,24 +34,37 @@ function beginColoring(pad, found, index) {
   pad.announce(leaves ? t("Automatic colors") : t("{name} applied", { name: colorName(found.lightness, found.items[index].ab) }));
 }
 
+const COLORINGS = 4;
+const COLORING_SIDE = 240; // pixels of the longer side of a small image
+
+/** @returns {[number, number]} */
+function fittedSize(width, height) {
+  const scale = COLORING_SIDE / Math.max(width, height);
+  return [Math.round(width * scale), Math.round(height * scale)];
+}
+
 export function createColoringsPanel(pad) {
-  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("Likely colors of the whole photo, most likely first") });
+  const grid = h("div", { class: "cz-variants cz-colorings", role: "group", "aria-label": t("Likely colors of the whole photo, most likely first") });
   const el = section(t("Likely colors"), grid);
   let asked = "";
   /** @type {Colorings | null} */
   let found = null;
+  let hasNone = false;
   const subject = () => `${pad.photo?.image.sha256} ${pad.model()?.name}`;
   const find = async (of) => {
     asked = of;
     found = null;
+    hasNone = false;
     const goesOn = () => asked === of && subject() === of && !isBegun(pad.doc) && pad.state() === "ready";
     const ask = (message) => pad.client.ask(message).catch(() => null); // in the background, so errors are not shown
     const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
     const items = reply?.message.items ?? [];
-    if (asked !== of || !items.length) return;
+    if (asked !== of) return;
+    hasNone = items.length === 0;
+    if (hasNone) return pad.changed();
     found = { ...reply.message, items: [] };
     const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
-    await colorVariants(pad, items, { colored: colored(pad, found), around: [x, y, x + width, y + height], ask }, found.items, goesOn);
+    await colorVariants(pad, items, { colored: colored(pad, found), around: [x, y, x + width, y + height], size: fittedSize(width, height), ask }, found.items, goesOn);
     if (asked === of && found.items.length < items.length) asked = ""; // an edit came first: again, when it is undone
   };
   const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
@@ -61,9 +74,11 @@ export function createColoringsPanel(pad) {
     const chosen = found ? chosenColoring(pad, found) : -1;
     const isFirst = chosen >= 0 && !isBegun({ ...pad.doc, points: [] });
     const items = asked === subject() && (isNew || isFirst) ? (found?.items ?? []) : [];
-    show(el, items.length > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
-    syncList(grid, items.length, make, (tile, index) => {
-      fillVariant(tile, items[index], index, found.lightness);
+    const shown = isNew && !hasNone && pad.accepts("points") ? COLORINGS : items.length; // their room is kept until they arrive
+    show(el, shown > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
+    syncList(grid, shown, make, (tile, index) => {
+      tile.disabled = !items[index];
+      if (items[index]) fillVariant(tile, items[index], index, found.lightness);
       setAttr(tile, "aria-pressed", String(index === chosen));
     });
   };

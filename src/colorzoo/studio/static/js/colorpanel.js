@@ -17,7 +17,6 @@ export function createColorPanel(pad) {
   const gamut = createGamut({ onPick: (ab, done) => setColor(pad, ab, done) });
   const numbers = createNumbers(pad);
   const lightness = createLightness(pad);
-  const reach = createReach(pad);
   const sticky = createSticky(pad);
   const unavailable = createUnavailableNote(pad);
   const suggestions = createSuggestions(pad);
@@ -26,7 +25,7 @@ export function createColorPanel(pad) {
   const wheel = h("div", { class: "cz-wheel" }, gamut.el, numbers.el);
   const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, lightness.el, unavailable.el);
   const palettes = createPalettes(pad);
-  const el = h("div", { class: "cz-color" }, color, reach.el, palettes.el);
+  const el = h("div", { class: "cz-color" }, color, palettes.el);
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
@@ -37,7 +36,6 @@ export function createColorPanel(pad) {
     lightness.update(target);
     numbers.update(target);
     unavailable.update();
-    reach.update(target);
     sticky.update(target);
     suggestions.update(target);
     palettes.update();
@@ -173,7 +171,7 @@ function reachName(reach) {
 }
 
 /** Three named reaches of a point and a fine slider; the reach is shown on the photo while they are used. */
-function createReach(pad) {
+export function createReach(pad) {
   const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Spread of the color") });
   const preview = () => {
     if (!pad.selectedPoint()) return;
@@ -187,21 +185,20 @@ function createReach(pad) {
   const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Spread") }, ...steps);
   const strength = createSlider(t("Strength"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
-  strength.el.classList.add("cz-inline", "cz-tight");
   const el = section(t("Spread"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
   input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
   for (const type of ["focusin", "pointerenter"]) el.addEventListener(type, preview);
   for (const type of ["focusout", "pointerleave"]) el.addEventListener(type, leave);
-  const update = (target) => {
-    show(el, setsPoints(pad, target));
+  const update = () => {
+    const target = colorTarget(pad);
+    show(el, ["point", "brush"].includes(pad.ui.tool) && setsPoints(pad, target));
     const point = pad.selectedPoint();
     const reach = point ? reachOf(point) : pad.ui.reach;
     for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
     steps.forEach((step, index) => setAttr(step, "aria-pressed", String(REACHES[index][0] === reach)));
-    show(strength.el, point !== null);
-    if (point) strength.update(Math.round(100 * strengthOf(point)), target.locked);
+    strength.update(point ? Math.round(100 * strengthOf(point)) : 100, !point || target.locked);
     input.value = String(reachStep(pad, reach));
     setAttr(input, "aria-valuetext", reachName(reach));
   };

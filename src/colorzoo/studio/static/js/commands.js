@@ -4,7 +4,7 @@ import { requestNext, requestRegions } from "./coloring.js";
 import { confirmCrop, stepCropAngle } from "./cropping.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
-import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setSize, skipRegion, takeSuggestion, toggleFlag } from "./edits.js";
+import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setSize, skipRegion, swapColor, takeSuggestion, toggleFlag } from "./edits.js";
 import { closePhoto, followReference, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { stepHealingWidth } from "./healing.js";
 import { stepBrush } from "./painting.js";
@@ -29,7 +29,7 @@ export const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
   { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
   { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
-  { id: "export", group: "File", label: "Export the image", keys: ["x"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportImage(); } },
+  { id: "export", group: "File", label: "Export the image", keys: ["shift+mod+e"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportImage(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
   { id: "add", group: "Points", label: "Add a point or corner: arrow keys move it, Enter sets it", keys: ["n"], run: startCross },
@@ -43,12 +43,14 @@ export const COMMANDS = [
   { id: "larger", group: "Points", label: "Larger brush or point, larger selection", keys: ["]"], run: (pad) => changeSize(pad, 1) },
   { id: "keepgray", group: "Color", label: "Leave gray", keys: ["k"], run: keepGray },
   { id: "suggestion", group: "Color", label: "Use suggested color 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
+  { id: "swap", group: "Color", label: "Swap with the previous color", keys: ["x"], run: swapColor },
   { id: "next", group: "Color", label: "Suggest a spot: show where the colors are least certain", keys: ["r"], run: whereNext },
   { id: "accept", group: "Color", label: "Use the suggested color for the region", keys: ["a"], run: acceptSuggested },
   { id: "skip", group: "Color", label: "Skip the region", keys: ["s"], run: skipRegion },
-  ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase()], run: (pad) => pad.setTool(tool.id) })),
+  ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase(), ...(tool.also ? [tool.also] : [])], run: (pad) => pad.setTool(tool.id) })),
   { id: "hold", group: "View", label: "Hold to see the photo before", keys: ["o"], run: () => {} },
-  { id: "compare", group: "View", label: "Result, split, side by side, before", keys: ["c"], run: (pad) => setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]) },
+  { id: "compare", group: "View", label: "Result, split, side by side, before", keys: ["y"], run: (pad) => setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]) },
+  { id: "marks", group: "View", label: "Hide or show the marks", keys: ["tab"], stage: true, run: (pad) => pad.set({ hidesMarks: !pad.ui.hidesMarks }) },
   { id: "zoomin", group: "View", label: "Zoom in", keys: ["+", "="], run: (pad) => zoomBy(pad, ZOOM_STEP) },
   { id: "zoomout", group: "View", label: "Zoom out", keys: ["-"], run: (pad) => zoomBy(pad, 1 / ZOOM_STEP) },
   { id: "fit", group: "View", label: "Fit the photo", keys: ["0"], run: (pad) => pad.fit() },
@@ -59,7 +61,7 @@ export const COMMANDS = [
   { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
   { id: "confirm-crop", group: "Edit", label: "Apply the crop", keys: [], run: leaveCrop, hidden: true },
-  { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
+  { id: "gray", group: "View", label: "Show the photo before", keys: ["\\"], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray") },
 ];
 
 function changeSize(pad, step) {
@@ -173,7 +175,7 @@ function chordOf(event) {
   const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
   if (event.code === "Digit0" && event.shiftKey) return "shift+0";
   const name = event.key === " " ? "space" : event.key.toLowerCase();
-  const shift = event.shiftKey && (mod || name.length > 1) ? "shift+" : "";
+  const shift = event.shiftKey && (mod || /^[a-z]/.test(name)) ? "shift+" : "";
   return `${shift}${mod}${name}`;
 }
 
@@ -214,7 +216,7 @@ function keyDown(pad, event) {
   }
   if (holdKey(pad, event, chord, onStage, focus)) return;
   const command = COMMANDS.find(({ keys }) => keys.includes(chord));
-  if (!command || (command.stage && !onStage)) return;
+  if (!command || (command.stage && !onStage) || (chord === "tab" && focus !== pad.stageEl)) return; // elsewhere, Tab moves the focus
   if (single && !pad.settings.singleKeys && chord.length === 1) return;
   event.preventDefault();
   runCommand(pad, command.id, event);

@@ -1,5 +1,5 @@
 /**
- * Straighten and crop: the rectangle that the saved image keeps, and its panel. The pad goes on showing the whole photo.
+ * Straighten and crop: the rectangle that the saved image keeps, and its options. The tool shows the whole photo; other tools show the crop.
  *
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {import("./shapes.js").Crop} Crop
@@ -193,12 +193,10 @@ export function confirmCrop(pad) {
   if (pad.ui.cropping) setCrop(pad, cropOf(pad.ui.cropping, pad.photo), t("crop"));
 }
 
-/** Draw what the crop keeps: the rest of the photo is dimmed; its tool also shows lines, and handles. @param {CanvasRenderingContext2D} context @param {any} pad @param {(x: number, y: number) => Place} toStage */
+/** Draw the rectangle of the crop with its handles; the rest of the photo is dimmed. @param {CanvasRenderingContext2D} context @param {any} pad @param {(x: number, y: number) => Place} toStage */
 export function drawCrop(context, pad, toStage) {
-  const { ui, doc, photo } = pad;
-  const held = ui.tool === "crop";
-  if (!held && !doc.crop) return;
-  const sheet = held ? shownSheet(pad) : sheetOf(doc.crop);
+  const { ui, photo } = pad;
+  const sheet = shownSheet(pad);
   const corners = sheetCorners(sheet).map((corner) => toStage(...corner));
   context.save();
   context.beginPath();
@@ -206,11 +204,11 @@ export function drawCrop(context, pad, toStage) {
   tracePolygon(context, corners);
   context.fillStyle = CROP_DIM;
   context.fill("evenodd");
-  if (held) drawCropLines(context, ui.drag?.cropHow === "turn" ? FINE_GRID : THIRDS, (across, down) => toStage(...fromSheet(sheet, [(across - 0.5) * sheet.width, (down - 0.5) * sheet.height])));
+  drawCropLines(context, ui.drag?.cropHow === "turn" ? FINE_GRID : THIRDS, (across, down) => toStage(...fromSheet(sheet, [(across - 0.5) * sheet.width, (down - 0.5) * sheet.height])));
   context.beginPath();
   tracePolygon(context, corners);
-  strokePath(context, held ? [[CROP_LINES.dark, 4], [CROP_LINES.light, 2]] : [[CROP_LINES.dark, 2.5], [CROP_LINES.light, 1]]);
-  if (held) drawCropHandles(context, corners);
+  strokePath(context, [[CROP_LINES.dark, 4], [CROP_LINES.light, 2]]);
+  drawCropHandles(context, corners);
   context.restore();
 }
 
@@ -239,15 +237,15 @@ function drawCropHandles(context, corners) {
   });
 }
 
-export function createCropPanel(pad, createSlider) {
-  const words = h("p", { class: "cz-hint" }, t("Drag corners and sides to crop. Drag outside to rotate; [ and ] rotate a little. The dimmed part is not exported."));
+export function createCropOptions(pad, createSlider) {
+  const words = h("p", { class: "cz-hint" }, t("Drag the sides to crop, drag outside to rotate. The dimmed part is not exported."));
   const most = MOST_TURNED * TURN_STEPS;
   const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
-  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop"), action: "confirm-crop" });
-  const clear = button({ text: t("Reset crop"), className: "cz-wide", onClick: () => setCrop(pad, null, t("reset crop")), action: "clear-crop" });
-  const border = button({ text: t("Crop to the detected border"), className: "cz-wide", onClick: () => cropToBorder(pad), action: "border-crop" });
-  const el = section(t("Straighten and crop"), angle.el, size, words, border, h("div", { class: "cz-row" }, confirm, clear));
+  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-small", onClick: () => pad.run("confirm-crop"), action: "confirm-crop" });
+  const clear = button({ text: t("Reset crop"), className: "cz-small", onClick: () => setCrop(pad, null, t("reset crop")), action: "clear-crop" });
+  const border = button({ text: t("Crop to the detected border"), className: "cz-small", onClick: () => cropToBorder(pad), action: "border-crop" });
+  const el = section(t("Crop"), angle.el, confirm, clear, size, border, words);
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || /** @type {HTMLElement} */ (event.target).matches("button")) return;
     event.preventDefault();

@@ -68,6 +68,14 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   if (done) addRecentColor(pad, lightness, ab);
 }
 
+/** Exchange the color with the one that it replaced last. */
+export function swapColor(pad) {
+  const { lightness, ab } = colorTarget(pad);
+  const { swapped } = pad.ui;
+  pad.set({ swapped: { lightness, ab } });
+  setColor(pad, swapped.ab, true, swapped.lightness);
+}
+
 export function takeSuggestion(pad, number) {
   const item = pad.ui.suggestions?.items[number];
   if (item && pad.selectedPoint()) setColor(pad, item.ab);

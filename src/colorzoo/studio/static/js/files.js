@@ -149,7 +149,8 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   if (work && chosen === work.recipe) change(photo, { changed: work.time, onServer: work.onServer === false ? "" : content });
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
-  pad.set({ view: firstView(pad.photo, paneSize(pad)) });
+  if (doc.crop) pad.fit();
+  else pad.set({ view: firstView(pad.photo, paneSize(pad)) });
   pad.queue.final();
   pad.modelChanged();
   if (work?.reference) await attach(pad, "exemplar", new File([work.reference.file], work.reference.name));

@@ -2,10 +2,10 @@
  * The list of layers: areas, replaced colors and paint in the order in which they apply, the last one on top.
  *
  * @typedef {{value: number, most: number, text: string, patch: (value: number) => object}} LayerEdge  how soft its edge is, on a slider from 0
- * @typedef {{label: string, name: string, title: string, detail: string, swatches: (string | null)[], picked: boolean, hidden: boolean, opacity: number,
- *   edge: LayerEdge | null, above: number | null, below: number | null, pick: () => void, change: (patch: object, label: string, done: boolean) => void,
- *   move: (to: number) => void, remove: () => void}} Layer  label: its name within a sentence; above and below: numbers of the layers of its kind
- *   that it may change places with; a swatch without color is empty
+ * @typedef {{label: string, name: string, title: string, named?: string, detail: string, swatches: (string | null)[], source?: object, draw?: (context: CanvasRenderingContext2D, scale: number) => void,
+ *   picked: boolean, hidden: boolean, opacity: number, edge: LayerEdge | null, above: number | null, below: number | null, pick: () => void, change: (patch: object, label: string, done: boolean) => void,
+ *   move: (to: number) => void, remove: () => void}} Layer  label: its name within a sentence; named: the name that the user gave it; above and below:
+ *   numbers of the layers of its kind that it may change places with; a swatch without color is empty; draw: draws its thumbnail from its source
  * @typedef {{list: string, layersOf: (pad: any) => Layer[], createDetails?: (pad: any, createSlider: any) => import("./dom.js").Part}} LayerKind
  *   its list in the recipe, its layers, the lowest first, and what else the selected one offers
  */
@@ -33,7 +33,7 @@ export function createLayersPanel(pad) {
     show(el, layers.length > 0 || hint !== "");
     setText(words, hint);
     show(words, hint !== "");
-    syncList(rows, layers.length, () => layerRow(), (row, index) => fillLayer(row, layers[index]));
+    if (pad.ui.tab === "layers") syncList(rows, layers.length, () => layerRow(), (row, index) => fillLayer(pad, row, layers[index]));
     details.show(layers.find(({ picked }) => picked) ?? null);
   };
   return { el, update };
@@ -47,41 +47,70 @@ function layersHint(pad) {
   return "";
 }
 
+const THUMBNAIL = [40, 30]; // CSS pixels
+
 function layerRow() {
-  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-layer-swatches" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
+  const [width, height] = THUMBNAIL;
+  const thumbnail = h("canvas", { class: "cz-layer-thumbnail", width: 2 * width, height: 2 * height, "aria-hidden": "true" });
+  const main = h("button", { type: "button", class: "cz-hint-main" }, thumbnail, h("span", { class: "cz-layer-swatches" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
+  const opacity = h("input", { type: "range", class: "cz-layer-opacity", min: 0, max: 100 });
   const small = (name) => button({ icon: name, label: "-", className: "cz-ghost cz-small", onClick: () => {} });
-  return h("li", { class: "cz-hint-row" }, main, small("eye"), small("trash"));
+  return h("li", { class: "cz-hint-row" }, main, opacity, small("eye"), small("trash"));
 }
 
-function fillLayer(row, { label, name, title, detail, swatches, picked, hidden, opacity, pick, change, remove }) {
-  const [main, eye, trash] = /** @type {any} */ (row.children);
-  const [colors, words] = main.children;
-  syncList(colors, swatches.length, () => h("span", { class: "cz-swatch" }), (swatch, index) => {
+function fillLayer(pad, row, layer) {
+  const { label, name, title, named, detail, swatches, draw, picked, hidden, opacity, pick, change, remove } = layer;
+  const [main, slider, eye, trash] = /** @type {any} */ (row.children);
+  const [thumbnail, colors, words] = main.children;
+  show(thumbnail, Boolean(draw));
+  show(colors, !draw);
+  if (draw) drawThumbnail(pad, thumbnail, layer);
+  syncList(colors, draw ? 0 : swatches.length, () => h("span", { class: "cz-swatch" }), (swatch, index) => {
     swatch.style.background = swatches[index] ?? "";
     swatch.classList.toggle("cz-swatch-none", !swatches[index]);
   });
   const share = opacity < 1 ? t("{share} %", { share: Math.round(100 * opacity) }) : "";
-  setText(words.firstChild, title);
+  setText(words.firstChild, named ?? title);
   setText(words.lastChild, [detail, share].filter(Boolean).join(" · "));
-  setAttr(main, "aria-label", [name, share, hidden ? t("hidden") : ""].filter(Boolean).join(", "));
+  setAttr(main, "aria-label", [name, named, share, hidden ? t("hidden") : ""].filter(Boolean).join(", "));
   setAttr(main, "aria-pressed", String(picked));
   row.classList.toggle("cz-layer-hidden", hidden);
   main.onclick = pick;
+  setAttr(slider, "aria-label", t("Opacity of {layer}", { layer: label }));
+  setAttr(slider, "title", t("Opacity: {share} %", { share: Math.round(100 * opacity) }));
+  slider.value = String(Math.round(100 * opacity));
+  slider.oninput = () => change({ opacity: Number(slider.value) / 100 }, t("opacity"), false);
+  slider.onchange = () => change({ opacity: Number(slider.value) / 100 }, t("opacity"), true);
   flagButton(eye, hidden, ["eyeoff", t("Show {layer}", { layer: label })], ["eye", t("Hide {layer}", { layer: label })], () => change({ hidden: hidden ? undefined : true }, hidden ? t("show a layer") : t("hide a layer"), true));
   flagButton(trash, false, null, ["trash", t("Delete {layer}", { layer: label })], remove);
+}
+
+/** Draw the gray photo with the layer over it, if either has changed. */
+function drawThumbnail(pad, canvas, { source, draw }) {
+  const { gray, width, height } = pad.photo;
+  if (canvas.source === source && canvas.photo === pad.photo) return;
+  Object.assign(canvas, { source, photo: pad.photo });
+  const context = canvas.getContext("2d");
+  const scale = Math.min(canvas.width / width, canvas.height / height);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.translate((canvas.width - width * scale) / 2, (canvas.height - height * scale) / 2);
+  context.drawImage(gray.bitmap, 0, 0, width * scale, height * scale);
+  draw(context, scale);
 }
 
 /** What the selected layer offers. @returns {{el: HTMLElement, show: (layer: Layer | null) => void}} */
 function createLayerDetails(pad) {
   /** @type {Layer | null} */
   let shown = null;
-  const opacity = createSlider(t("Opacity"), 0, 100, (value, done) => shown?.change({ opacity: value / 100 }, t("opacity"), done));
+  const title = h("input", { class: "cz-input", type: "text", maxlength: 40, "aria-label": t("Name of the layer"), on: { change: () => shown?.change({ name: title.value.trim() || undefined }, t("rename a layer"), true) } });
+  const naming = h("label", { class: "cz-field" }, h("span", {}, t("Name")), title);
   const edge = createSlider(t("Edge softness"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("edge softness"), done));
   const up = button({ icon: "up", text: t("Move up"), className: "cz-wide", onClick: () => shown?.move(shown.above) });
   const down = button({ icon: "down", text: t("Move down"), className: "cz-wide", onClick: () => shown?.move(shown.below) });
   const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Order") }, up, down);
   const kinds = LAYER_KINDS.flatMap(({ createDetails }) => (createDetails ? [createDetails(pad, createSlider)] : []));
-  const el = h("div", { class: "cz-layer-details", role: "group" }, ...kinds.map((kind) => kind.el), opacity.el, edge.el, order);
+  const el = h("div", { class: "cz-layer-details", role: "group" }, naming, ...kinds.map((kind) => kind.el), edge.el, order);
   const name = ({ el: field }, words) => setAttr(field.lastElementChild, "aria-label", words);
   return {
     el,
@@ -91,8 +120,8 @@ function createLayerDetails(pad) {
       for (const kind of kinds) kind.update();
       if (!layer) return;
       setAttr(el, "aria-label", layer.name);
-      opacity.update(Math.round(100 * layer.opacity), false);
-      name(opacity, t("Opacity of {layer}", { layer: layer.label }));
+      if (title !== title.ownerDocument.activeElement) title.value = layer.named ?? "";
+      setAttr(title, "placeholder", layer.title);
       show(edge.el, layer.edge !== null);
       if (layer.edge) {
         setAttr(edge.el.lastElementChild, "max", layer.edge.most);

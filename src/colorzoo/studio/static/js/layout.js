@@ -4,7 +4,8 @@ import { COMMAND_BY_ID, isAvailable, keyLabel, runCommand, setCompare } from "./
 import { button, checkbox, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { setSize } from "./edits.js";
 import { deleteWork, openFile, openWork, previewOf, takeDropped, worksToOffer } from "./files.js";
-import { LONE_TOOLS, TOOLS } from "./tools.js";
+import { SIZED_TOOLS } from "./stage.js";
+import { TOOLS } from "./tools.js";
 
 const BUSY_AFTER = 200;
 
@@ -83,11 +84,7 @@ export function settingCheck(pad, name, label) {
 
 export function createRail(pad) {
   const tools = TOOLS.map((tool) => ({ tool, ...toolButton(pad, tool) }));
-  const size = h("input", { type: "range", min: 1, max: 9, step: 1, class: "cz-size", "aria-label": t("Size of brush and points"), title: `${t("Size")} ([ ])` });
-  const value = h("output", { class: "cz-size-value" });
-  size.addEventListener("input", () => setSize(pad, Number(size.value)));
-  const sizing = h("div", { class: "cz-sizing" }, size, value);
-  const el = h("div", { class: "cz-rail", role: "toolbar", "aria-label": t("Tools") }, ...tools.map((tool) => tool.el), sizing);
+  const el = h("div", { class: "cz-rail", role: "toolbar", "aria-label": t("Tools") }, ...tools.map((tool) => tool.el));
   const update = () => {
     const offered = pad.tools();
     for (const item of tools) {
@@ -95,13 +92,18 @@ export function createRail(pad) {
       item.el.disabled = !pad.photo;
       setAttr(item.el, "aria-pressed", String(pad.ui.tool === item.tool.id));
     }
-    show(sizing, (pad.accepts("points") || pad.accepts("scribbles")) && !LONE_TOOLS.includes(pad.ui.tool));
-    size.disabled = !pad.photo;
-    size.value = String(pad.ui.size);
-    setText(value, String(pad.ui.size));
-    setAttr(size, "aria-valuetext", t("Size {n} of 9", { n: pad.ui.size }));
   };
   return { el, update };
+}
+
+/** Size of new hints, or of the selected point. */
+export function createSizeOption(pad, createSlider) {
+  const slider = createSlider(t("Size"), 1, 9, (value) => setSize(pad, value));
+  const update = () => {
+    show(slider.el, (pad.accepts("points") || pad.accepts("scribbles")) && SIZED_TOOLS.includes(pad.ui.tool));
+    slider.update(pad.ui.size, !pad.photo, String(pad.ui.size));
+  };
+  return { el: slider.el, update };
 }
 
 function toolButton(pad, tool) {
@@ -109,7 +111,7 @@ function toolButton(pad, tool) {
     runCommand(pad, `tool-${tool.id}`, event);
     if (event.detail) pad.stageEl.focus({ preventScroll: true });
   };
-  const el = button({ icon: tool.icon, label: t(tool.label), key: tool.key, className: "cz-tool", onClick });
+  const el = button({ icon: tool.icon, label: t(tool.label), key: tool.key, className: `cz-tool ${tool.starts ? "cz-tool-starts" : ""}`, onClick });
   el.append(h("span", { class: "cz-tool-name", "aria-hidden": "true" }, t(tool.name)));
   el.dataset.tool = tool.id;
   return { el };
@@ -120,15 +122,18 @@ export function createStageBar(pad) {
   const segments = choices.map(([value, text]) => compareButton(pad, value, text));
   const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare") }, ...segments.map(({ el }) => el));
   const hold = createHoldButton(pad);
+  const marks = commandButton(pad, "marks", { icon: "eye", className: "cz-float cz-small" });
   const next = commandButton(pad, "next", { icon: "target", text: t("Suggest a spot"), className: "cz-float" });
   const zooms = ["zoomout", "zoomin", "fit", "actual"].map((id) => commandButton(pad, id, { icon: { zoomout: "minus", zoomin: "plus", fit: "fit" }[id], text: id === "actual" ? "1:1" : undefined, className: "cz-ghost cz-small" }));
   const percent = h("span", { class: "cz-percent", "aria-live": "off" });
   const zoom = h("div", { class: "cz-zoom", role: "group", "aria-label": t("Zoom") }, zooms[0].el, percent, ...zooms.slice(1).map(({ el }) => el));
-  const el = h("div", { class: "cz-stage-bar" }, h("div", { class: "cz-bar-part" }, compare, hold), next.el, zoom);
+  const el = h("div", { class: "cz-stage-bar" }, h("div", { class: "cz-bar-part" }, compare, hold, marks.el), next.el, zoom);
   const update = () => {
     show(el, Boolean(pad.photo));
     for (const segment of segments) segment.update();
     for (const item of zooms) item.update();
+    marks.update();
+    setAttr(marks.el, "aria-pressed", String(pad.ui.hidesMarks));
     next.update();
     show(next.el, pad.accepts("points") || pad.accepts("regions"));
     if (pad.ui.view) setText(percent, `${Math.round(pad.ui.view.scale * (window.devicePixelRatio || 1) * 100)} %`);
@@ -144,7 +149,7 @@ function compareButton(pad, value, text) {
 }
 
 function createHoldButton(pad) {
-  const el = button({ icon: "eye", label: t("Hold to see the photo before"), key: "O", className: "cz-float cz-small", onClick: () => {}, action: "hold" });
+  const el = button({ icon: "compare", label: t("Hold to see the photo before"), key: "O", className: "cz-float cz-small", onClick: () => {}, action: "hold" });
   const set = (hold) => () => pad.set({ hold });
   el.addEventListener("pointerdown", set(true));
   for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) el.addEventListener(type, set(false));

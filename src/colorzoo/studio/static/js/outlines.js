@@ -1,4 +1,4 @@
-/** Smooth outlines of the regions of a label map. */
+/** Smooth outlines of the regions of a label map, and of masks. */
 
 /**
  * Return smooth borders of the regions of a label map, in its pixels.
@@ -29,35 +29,74 @@ function boundsOfLabels({ labels, width, height }) {
 
 const SMOOTHING = 3; // passes of a mean over 3 x 3 pixels
 
-/** Trace the outline of a region: the line of one half through its blurred mask (marching squares). */
-function traceRegion({ labels, width, height }, label, [left, top, right, bottom], path) {
+/** Trace the outline of a region. Beyond the photo the region goes on, so that its frame has no line. */
+function traceRegion({ labels, width, height }, label, bounds, path) {
+  const clamped = (value, most) => Math.min(Math.max(value, 0), most - 1);
+  traceSmooth((x, y) => labels[clamped(y, height) * width + clamped(x, width)] === label, bounds, path);
+}
+
+/** @param {{width: number, height: number, bits: Uint8Array}} mask @param {[number, number, number, number]} bounds left, top, right and bottom pixel @returns {Path2D} its smooth outline, in its pixels */
+export function maskOutline({ width, height, bits }, bounds) {
+  const path = new Path2D();
+  traceSmooth((x, y) => x >= 0 && y >= 0 && x < width && y < height && bits[y * width + x] === 1, bounds, path);
+  return path;
+}
+
+/** Add the line of one half through a blurred mask to a path. @param {(x: number, y: number) => boolean} isInside */
+function traceSmooth(isInside, [left, top, right, bottom], path) {
   const edge = SMOOTHING + 1;
   const [columns, rows] = [right - left + 1 + 2 * edge, bottom - top + 1 + 2 * edge];
-  const clamped = (value, most) => Math.min(Math.max(value, 0), most - 1);
   /** @type {Float32Array} */
   let mask = new Float32Array(columns * rows);
   for (let y = 0; y < rows; y += 1) {
-    const row = clamped(y + top - edge, height) * width; // beyond the photo the region goes on, so that its frame has no line
-    for (let x = 0; x < columns; x += 1) mask[y * columns + x] = labels[row + clamped(x + left - edge, width)] === label ? 1 : 0;
+    for (let x = 0; x < columns; x += 1) mask[y * columns + x] = isInside(x + left - edge, y + top - edge) ? 1 : 0;
   }
   for (let pass = 0; pass < SMOOTHING; pass += 1) mask = blurred(blurred(mask, columns, rows, 1, columns), rows, columns, columns, 1);
+  for (const line of contours(mask, columns, rows)) {
+    line.forEach(([x, y], index) => path[index ? "lineTo" : "moveTo"](x + left - edge + 0.5, y + top - edge + 0.5));
+    if (Math.hypot(line[0][0] - line.at(-1)[0], line[0][1] - line.at(-1)[1]) < 2) path.closePath();
+  }
+}
+
+/** @returns {[number, number][][]} lines of one half through a map (marching squares), joined so that a dash pattern runs along them */
+function contours(map, columns, rows) {
+  const places = new Map(); // where a line crosses each edge of the grid
+  const next = new Map(); // the crossed edges beside it
   const cross = (one, other) => (0.5 - one) / (other - one);
-  const [x0, y0] = [left - edge + 0.5, top - edge + 0.5];
   for (let y = 0; y + 1 < rows; y += 1) {
     for (let x = 0; x + 1 < columns; x += 1) {
       const at = y * columns + x;
-      const [a, b, c, d] = [mask[at], mask[at + 1], mask[at + columns + 1], mask[at + columns]];
+      const [a, b, c, d] = [map[at], map[at + 1], map[at + columns + 1], map[at + columns]];
       const ends = [];
-      if (a > 0.5 !== b > 0.5) ends.push([x + cross(a, b), y]);
-      if (b > 0.5 !== c > 0.5) ends.push([x + 1, y + cross(b, c)]);
-      if (d > 0.5 !== c > 0.5) ends.push([x + cross(d, c), y + 1]);
-      if (a > 0.5 !== d > 0.5) ends.push([x, y + cross(a, d)]);
+      const add = (crosses, edge, place) => crosses && ends.push(edge) && places.set(edge, place);
+      add(a > 0.5 !== b > 0.5, 2 * at, [x + cross(a, b), y]);
+      add(b > 0.5 !== c > 0.5, 2 * (at + 1) + 1, [x + 1, y + cross(b, c)]);
+      add(d > 0.5 !== c > 0.5, 2 * (at + columns), [x + cross(d, c), y + 1]);
+      add(a > 0.5 !== d > 0.5, 2 * at + 1, [x, y + cross(a, d)]);
       for (let end = 0; end + 1 < ends.length; end += 2) {
-        path.moveTo(x0 + ends[end][0], y0 + ends[end][1]);
-        path.lineTo(x0 + ends[end + 1][0], y0 + ends[end + 1][1]);
+        for (const [one, other] of [[ends[end], ends[end + 1]], [ends[end + 1], ends[end]]]) next.set(one, [...(next.get(one) ?? []), other]);
       }
     }
   }
+  const walk = (edge) => {
+    const line = [];
+    while (edge !== undefined) {
+      line.push(places.get(edge));
+      const beside = next.get(edge);
+      next.delete(edge);
+      edge = beside.find((other) => next.has(other));
+    }
+    return line;
+  };
+  const lines = [];
+  for (const start of places.keys()) {
+    const beside = next.get(start);
+    if (!beside) continue;
+    const line = walk(start);
+    const back = beside.find((other) => next.has(other)); // an open line goes on to the other side
+    lines.push(back === undefined ? line : [...walk(back).reverse(), ...line]);
+  }
+  return lines;
 }
 
 /** @returns {Float32Array} means of three neighbors along the lines of a map */

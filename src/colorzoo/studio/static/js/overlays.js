@@ -33,8 +33,8 @@ export function drawBorder(context, pad, toStage) {
   context.setLineDash(held ? [] : [6, 4]);
   strokePath(context, held ? [[DARK, 4], [LIGHT, 2]] : [[DARK, 2.5], [LIGHT, 1.2]]);
   context.setLineDash([]);
-  if (held) for (const [x, y] of corners) drawHandle(context, x, y);
-  corners.forEach(([x, y], index) => {
+  if (held) corners.forEach(([x, y], index) => {
+    drawHandle(context, x, y);
     const [nextX, nextY] = corners[(index + 1) % corners.length];
     drawHandle(context, (x + nextX) / 2, (y + nextY) / 2);
   });
@@ -209,11 +209,11 @@ export function drawAreas(context, pad, toStage) {
   const active = ui.tool === "area";
   doc.areas.forEach((area, index) => {
     const strong = picked?.index === index;
-    if (strong ? ui.judging : !active || area.hidden) return;
+    if (ui.hidesMarks || (strong ? ui.judging : !active || area.hidden)) return;
     drawArea(context, pad, area, toStage, strong ? 1 : FAINT, false);
     drawLabel(context, ...toStage(...areaCenter(area, pad.photo)), String(index + 1));
   });
-  if (ui.selection) drawArea(context, pad, ui.selection, toStage, 1, true);
+  if (ui.selection && !ui.hidesMarks) drawArea(context, pad, ui.selection, toStage, 1, true);
   if (ui.outline) {
     traceOutline(context, ui.outline.map(([x, y]) => toStage(x, y)), false);
     strokePath(context, [[DARK, 4], [LIGHT, 2]]);
@@ -231,18 +231,24 @@ function drawAreaStroke(context, pad, toStage) {
   context.restore();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Area} area @param {ToStage} toStage @param {number} alpha @param {boolean} tinted */
-function drawArea(context, pad, area, toStage, alpha, tinted) {
+const ANTS = { length: 6, speed: 0.02 }; // CSS pixels, and CSS pixels per ms
+
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Area} area @param {ToStage} toStage @param {number} alpha @param {boolean} selected tinted, with marching ants */
+function drawArea(context, pad, area, toStage, alpha, selected) {
   const { outline, tint } = areaImage(area, pad.photo);
   const [left, top] = toStage(0, 0);
-  const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
-  const place = /** @type {const} */ ([left, top, right - left, bottom - top]);
+  const { scale } = pad.ui.view;
+  const across = (pad.photo.width * scale) / tint.width;
   context.save();
-  if (tinted) context.drawImage(tint, ...place);
+  if (selected) context.drawImage(tint, left, top, pad.photo.width * scale, pad.photo.height * scale);
   context.globalAlpha = alpha;
-  context.shadowColor = DARK;
-  context.shadowBlur = 3;
-  context.drawImage(outline, ...place);
+  context.translate(left, top);
+  context.scale(across, (pad.photo.height * scale) / tint.height);
+  for (const [style, width, dash] of /** @type {[string, number, boolean][]} */ ([[DARK, selected ? 1.8 : 3, false], [LIGHT, selected ? 1.8 : 1.5, selected]])) {
+    Object.assign(context, { strokeStyle: style, lineWidth: width / across, lineDashOffset: (-performance.now() * ANTS.speed) / across });
+    context.setLineDash(dash ? [ANTS.length / across, ANTS.length / across] : []);
+    context.stroke(outline);
+  }
   context.restore();
 }
 

@@ -7,33 +7,38 @@ import { Client, ColorQueue, isExpired } from "./client.js";
 import { atLightness } from "./color.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
 import { createColoringsPanel } from "./colorings.js";
-import { createColorPanel } from "./colorpanel.js";
+import { createColorPanel, createReach } from "./colorpanel.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
-import { confirmCrop, createCropPanel } from "./cropping.js";
+import { confirmCrop, createCropOptions } from "./cropping.js";
 import { createBorderPanel, insideOf } from "./border.js";
-import { createHealingPanel } from "./healing.js";
+import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
-import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
-import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel } from "./panels.js";
-import { changeBrush, createAreaBrush, createPaintPanel } from "./painting.js";
+import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
+import {
+  createHintsPanel, createModelPanel, createNoReference, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createStrengthPanel,
+} from "./panels.js";
+import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
 import { createPartsPanel } from "./parts.js";
-import { createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
+import { createBoxesPanel, createClassesPanel, createSelectionBar } from "./shapepanels.js";
+import { createReplaceOptions } from "./replacing.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { change, initialSession, initialUi, readOnly } from "./state.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
+import { createOptionsBar, createTabs } from "./tabs.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
 import { createVariantsPanel } from "./variants.js";
 import { fitView, limitView, reveal } from "./view.js";
 
 const FULL_DELAY = 300;
+const ANTS_EVERY = 100; // ms between two images of the outline of a selection
 
 /**
  * @typedef {{notebook: boolean, theme: "auto" | "light" | "dark"}} PadOptions
@@ -151,7 +156,10 @@ class Pad {
   }
 
   step(direction) {
-    return this.#history[direction]();
+    const { crop } = this.doc;
+    const label = this.#history[direction]();
+    if (this.doc.crop !== crop) this.fit();
+    return label;
   }
 
   /** Change the document during a drag. */
@@ -211,8 +219,16 @@ class Pad {
     scheduleAutosave(this);
   }
 
+  /** @param {import("./view.js").Size} stage @returns {import("./view.js").View} a view of the whole photo, or of the crop outside of its tool */
+  fittedView(stage) {
+    const { crop } = this.doc;
+    if (!crop || this.ui.tool === "crop") return fitView(this.photo, stage);
+    const view = fitView(crop, stage);
+    return { ...view, x: view.x + crop.x, y: view.y + crop.y };
+  }
+
   fit() {
-    if (this.photo) this.set({ view: fitView(this.photo, paneSize(this)) });
+    if (this.photo) this.set({ view: this.fittedView(paneSize(this)) });
   }
 
   revealPlace(x, y) {
@@ -284,15 +300,18 @@ class Pad {
     runCommand(this, id, event);
   }
 
-  setTool(tool) {
+  /** @param {string} tool @param {string} [tab] of the panel, instead of that of the tool */
+  setTool(tool, tab) {
+    const { tool: before } = this.ui;
     if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
     if (["brush", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
-    this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
+    const { label, tab: own = "color" } = this.tools().find(({ id }) => id === tool) ?? {};
+    this.set({ tool, tab: tab ?? own, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
+    if (this.doc.crop && (tool === "crop") !== (before === "crop")) this.fit();
     updateClasses(this);
-    const { label } = this.tools().find(({ id }) => id === tool) ?? {};
     if (label) this.announce(t(label));
   }
 
@@ -440,13 +459,22 @@ function buildPage(pad) {
   const rail = createRail(pad);
   const bar = createStageBar(pad);
   const split = createSplitHandle(pad);
+  const selection = createSelectionBar(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
-  const panels = [createModelPanel, createAreaBrush, createPartsPanel, createSelectionPanel, createHealingPanel, createCropPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createLayersPanel, createHintsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createBorderPanel, createHistoryPanel].map((create) => create(pad, createSlider));
-  const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
-  const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
-  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
-  return { stage, photo, marks, main, parts: [top, rail, bar, split, status, empty, ...panels] };
+  const make = (...creators) => creators.map((create) => create(pad, createSlider));
+  const model = createModelPanel(pad);
+  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createHealingOptions, createCropOptions));
+  const tabs = createTabs(pad, [
+    ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
+    ["layers", "Layers", make(createStrengthPanel, createLayersPanel, createHintsPanel, createBoxesPanel)],
+    ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel, createNoReference)],
+    ["history", "History", make(createHistoryPanel)],
+  ]);
+  const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, model.el, tabs.el);
+  const main = h("main", { class: "cz-main" }, stage, split.el, status.el, bar.el, selection.el, empty.el);
+  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, options.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
+  return { stage, photo, marks, main, parts: [top, rail, options, bar, split, selection, status, empty, model, tabs] };
 }
 
 function updateAttributes(pad, stage) {
@@ -467,7 +495,7 @@ function watchSize(pad, main) {
     const before = pad.ui.stage;
     change(pad.ui, { stage: { width, height } });
     if (!pad.photo || !width) return;
-    const fitted = pad.ui.view && before.width ? fitView(pad.photo, { ...paneSizeOf(pad, before) }) : null;
+    const fitted = pad.ui.view && before.width ? pad.fittedView(paneSizeOf(pad, before)) : null;
     if (!fitted || Math.abs(fitted.scale - pad.ui.view.scale) < 1e-6) pad.fit();
     else pad.set({ view: limitView(pad.ui.view, pad.photo, paneSize(pad)) });
     pad.draw();
@@ -496,12 +524,15 @@ export function mountPad(element, transport, options = {}) {
   window.addEventListener("beforeunload", (event) => pad.session.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
   window.addEventListener("pagehide", () => autosave(pad), { signal: stop.signal });
   const observer = watchSize(pad, pad.page.main);
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const ants = setInterval(() => pad.ui.selection && !pad.ui.drag && !still.matches && pad.redrawMarks(), ANTS_EVERY);
   if (!options.notebook) /** @type {any} */ (window).colorzooPad = scriptingApi(pad);
   showGlimpse(pad);
   pad.changed();
   return () => {
     stop.abort();
     observer.disconnect();
+    clearInterval(ants);
     pad.queue.stop();
     pad.tabs.close();
     transport.close();

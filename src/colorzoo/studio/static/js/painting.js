@@ -93,7 +93,7 @@ export function createAreaBrush(pad, createSlider) {
   const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: clickOrTap(text), label: clickOrTap(text), className: "cz-segment", onClick: choose(how) }) }));
   const size = createBrushSize(pad, createSlider);
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Selection mode"), h("div", { class: "cz-segments", role: "group", "aria-label": t("Selection mode") }, ...choices.map((choice) => choice.el)), size.el, words);
+  const el = section(t("Selection"), h("div", { class: "cz-segments", role: "group", "aria-label": t("Selection mode") }, ...choices.map((choice) => choice.el)), size.el, words);
   const update = () => {
     const { areaBrush, tool } = pad.ui;
     show(el, Boolean(pad.photo) && tool === "area");
@@ -120,18 +120,13 @@ export function createBlendChoice(use) {
   };
 }
 
-export function createPaintPanel(pad, createSlider) {
+export function createPaintOptions(pad, createSlider) {
   const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
-  const { el: keeps, box } = checkbox(t("Stop at edges"), (checked) => changeBrush(pad, { keeps: checked }));
-  keeps.title = t("Paint only the object under the center of the brush");
-  const blend = createBlendChoice((value) => changeBrush(pad, { blend: value }));
-  const words = h("p", { class: "cz-hint" });
-  const clear = button({ text: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
-  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, blend.el, keeps, words, clear);
+  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
@@ -140,6 +135,21 @@ export function createPaintPanel(pad, createSlider) {
     size.update();
     hardness.update(Math.round(100 * brush.hardness), false);
     opacity.update(Math.round(100 * brush.opacity), false);
+  };
+  return { el, update };
+}
+
+export function createPaintPanel(pad) {
+  const { el: keeps, box } = checkbox(t("Stop at edges"), (checked) => changeBrush(pad, { keeps: checked }));
+  keeps.title = t("Paint only the object under the center of the brush");
+  const blend = createBlendChoice((value) => changeBrush(pad, { blend: value }));
+  const words = h("p", { class: "cz-hint" });
+  const clear = button({ text: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
+  const el = section(t("Brush"), blend.el, keeps, words, clear);
+  const update = () => {
+    show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
+    if (el.hidden) return;
+    const { brush } = pad.ui;
     box.checked = brush.keeps;
     for (const part of [keeps, blend.el]) show(part, !brush.erases);
     blend.update(brush.blend);

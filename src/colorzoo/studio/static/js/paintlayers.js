@@ -3,6 +3,7 @@
 import { h, show, t } from "./dom.js";
 import { BLEND_NAMES, createBlendChoice } from "./painting.js";
 import { blendOf } from "./paintstrokes.js";
+import { traceStroke } from "./shapes.js";
 
 /**
  * @typedef {import("./paintstrokes.js").PaintStroke} PaintStroke
@@ -54,7 +55,7 @@ export function pickedCoat(pad) {
 }
 
 function pickCoat(pad, index) {
-  if (pad.ui.tool === "replace") pad.setTool("paint");
+  if (pad.ui.tool === "replace") pad.setTool("paint", pad.ui.tab);
   pad.set({ coat: index, area: null, selected: null, shape: null, regionPick: [], suggestions: null });
   pad.announce(t("Paint {n} selected", { n: index + 1 }));
 }
@@ -70,13 +71,13 @@ function layersOfPaint(pad) {
   const coats = coatsIn(pad.doc.paint);
   const picked = pickedCoat(pad);
   return coats.map(({ strokes }, index) => {
-    const [{ color = null, hidden = false, opacity, hardness }] = strokes;
+    const [{ color = null, hidden = false, opacity, hardness, name: named }] = /** @type {any[]} */ (strokes);
     const n = index + 1;
     const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
     const softness = Math.round(100 * (1 - hardness));
     return {
       label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased, {count}", { n, count }),
-      title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], picked: picked?.index === index, hidden, opacity,
+      title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
       edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
       above: index + 1 < coats.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
       pick: () => pickCoat(pad, index),
@@ -88,6 +89,12 @@ function layersOfPaint(pad) {
       remove: () => deleteCoat(pad, index),
     };
   });
+}
+
+function drawPaintThumbnail(context, { path, size, color = "#fff" }, scale) {
+  Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(2, size * scale), strokeStyle: color });
+  traceStroke(context, path, (x, y) => [x * scale, y * scale]);
+  context.stroke();
 }
 
 function createPaintDetails(pad) {

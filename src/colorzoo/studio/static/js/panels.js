@@ -23,11 +23,6 @@ export function createModelPanel(pad) {
   const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
   const suits = button({ text: t("Color as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
   const kept = h("p", { class: "cz-hint cz-kept" });
-  const strength = createSlider(t("Strength"), 0, 150, (value, done) => {
-    pad.preview({ ...pad.doc, strength: value / 100 });
-    if (done) pad.commit(t("strength"));
-  });
-  strength.el.classList.add("cz-inline");
   const open = (shown) => {
     show(menu, shown);
     show(tiles, shown);
@@ -43,7 +38,7 @@ export function createModelPanel(pad) {
   select.addEventListener("change", () => use(select.value));
   const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } },
     h("span", { class: "cz-purpose-image" }, h("img", { alt: "" }), icon("photo")), h("b", {}), h("small", {}));
-  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept, strength.el);
+  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept);
   const update = () => {
     show(el, pad.session.models.length > 0);
     const purpose = purposeOf(pad);
@@ -61,9 +56,15 @@ export function createModelPanel(pad) {
     if (select.value !== pad.doc.model) select.value = pad.doc.model;
     setText(kept, unusedHintsText(pad));
     show(kept, kept.textContent !== "");
-    strength.update(Math.round(pad.doc.strength * 100), !pad.photo);
   };
   return { el, update };
+}
+
+/** Strength of all colors. */
+export function createStrengthPanel(pad) {
+  const strength = createSlider(t("Strength"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("strength")));
+  const el = section(t("All colors"), strength.el);
+  return { el, update: () => strength.update(Math.round(pad.doc.strength * 100), !pad.photo) };
 }
 
 function drawResult(pad, canvas) {
@@ -325,6 +326,12 @@ export function createReferencePanel(pad) {
     show(hint, hint.textContent !== "");
   };
   return { el, update };
+}
+
+/** Shown in the tab if the model uses neither a reference nor statistics. */
+export function createNoReference(pad) {
+  const el = h("p", { class: "cz-hint cz-section" }, t("This model uses no reference image. Choose “From a reference” or “Match a mood” above."));
+  return { el, update: () => show(el, !pad.ui.exemplar && !["exemplar", "classes", "statistics"].some((kind) => pad.accepts(kind))) };
 }
 
 function referenceHint(pad) {

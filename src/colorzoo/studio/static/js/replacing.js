@@ -53,12 +53,12 @@ function deleteReplacement(pad, index) {
   pad.edit({ ...pad.doc, replacements: pad.doc.replacements.toSpliced(index, 1) }, t("delete replaced color"));
 }
 
-function createHueSliders(pad, createSlider) {
+export function createReplaceOptions(pad, createSlider) {
   const sliders = [["range", t("Range of hue")], ["fade", t("Soft edge")]].map(([name, label]) => ({ name, ...createSlider(label, 0, MOST_HUES, (value, done) => changeReplacement(pad, { [name]: value }, done)) }));
-  const el = h("div", { class: "cz-layer-kind" }, ...sliders.map((slider) => slider.el));
+  const el = h("div", { class: "cz-section" }, ...sliders.map((slider) => slider.el));
   const update = () => {
     const picked = pickedReplacement(pad);
-    show(el, picked !== null);
+    show(el, picked !== null && pad.ui.tool === "replace");
     if (!picked) return;
     for (const slider of sliders) slider.update(Math.round(picked.replacement[slider.name]), false, `${Math.round(picked.replacement[slider.name])}°`);
   };
@@ -69,15 +69,15 @@ function layersOfReplacements(pad) {
   const { replacements } = pad.doc;
   const picked = pickedReplacement(pad);
   return replacements.map((replacement, index) => {
-    const { old, new: wanted, hidden = false, opacity = 1 } = replacement;
+    const { old, new: wanted, hidden = false, opacity = 1, name: named } = replacement;
     const n = index + 1;
     const pick = (place) => {
-      if (pad.ui.tool !== "replace") pad.setTool("replace");
+      if (pad.ui.tool !== "replace") pad.setTool("replace", pad.ui.tab);
       pad.set({ replacing: place });
     };
     return {
       label: t("replacement {n}", { n }), name: t("Replacement {n}: {new} for {old}", { n, new: wanted, old }), title: t("Replaced color"), detail: t("{old} to {new}", { old, new: wanted }),
-      swatches: [old, wanted], picked: picked?.index === index, hidden, opacity, edge: null,
+      swatches: [old, wanted], named, picked: picked?.index === index, hidden, opacity, edge: null,
       above: index + 1 < replacements.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
       pick: () => pick(index),
       change: (patch, label, done) => setReplacement(pad, index, patch, done, label),
@@ -91,4 +91,4 @@ function layersOfReplacements(pad) {
 }
 
 /** @type {import("./layers.js").LayerKind} */
-export const REPLACEMENT_LAYERS = { list: "replacements", layersOf: layersOfReplacements, createDetails: createHueSliders };
+export const REPLACEMENT_LAYERS = { list: "replacements", layersOf: layersOfReplacements };

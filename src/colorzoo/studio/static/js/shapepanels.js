@@ -10,7 +10,8 @@ import {
   SELECTION_SIZES, addArea, className, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses,
   pickShape, pickedShape, resizeSelection, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
-import { AREA_ACTIONS } from "./shapes.js";
+import { AREA_ACTIONS, areaBounds } from "./shapes.js";
+import { photoToStage } from "./stage.js";
 
 export function createClassesPanel(pad) {
   const find = button({ text: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
@@ -170,33 +171,45 @@ function fillBox(pad, row, index) {
   setText(main.lastElementChild.lastChild, `${size} · x ${Math.round(x)}, y ${Math.round(y)}`);
 }
 
-const ACTION_LABELS = { color: "Color it", lock: "Protect", gray: "Leave gray", only: "Limit edits to this", thing: "Color as a separate object" };
+/** Actions of a selection, with their icons. @type {Record<string, [label: string, icon: string]>} */
+const ACTION_LABELS = {
+  color: ["Color it", "paint"], lock: ["Protect", "lock"], gray: ["Leave gray", "gray"], only: ["Limit edits to this", "limit"], thing: ["Color as a separate object", "box"],
+};
 
-export function createSelectionPanel(pad) {
-  const choose = (action) => button({ text: t(ACTION_LABELS[action]), label: t(ACTION_LABELS[action]), className: "cz-wide", onClick: () => addArea(pad, action) });
+/** The bar beside a selection: what to do with it, and its size. */
+export function createSelectionBar(pad) {
+  const iconButton = (name, label, onClick, more = {}) => button({ icon: name, label, className: "cz-ghost cz-small", onClick, ...more });
   const actions = AREA_ACTIONS.map((action) => {
-    const made = choose(action);
+    const [label, name] = ACTION_LABELS[action];
+    const use = () => addArea(pad, action);
+    const made = action === "color" ? button({ icon: name, text: t(label), label: t(label), className: "cz-primary cz-small", onClick: use }) : iconButton(name, t(label), use);
     made.dataset.areaAction = action;
     return made;
   });
-  const less = button({ text: t("Smaller"), label: t("Smaller selection"), className: "cz-wide", onClick: () => resizeSelection(pad, -1) });
-  const more = button({ text: t("Larger"), label: t("Larger selection"), className: "cz-wide", onClick: () => resizeSelection(pad, 1) });
-  const keep = button({ text: t("Use my exact outline"), className: "cz-wide", onClick: () => keepOutline(pad) });
-  const about = h("p", { class: "cz-hint" });
-  const size = h("div", { class: "cz-row", role: "group", "aria-label": t("Size of the selection") }, less, more);
-  const forget = button({ text: t("Deselect"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
-  const el = section(t("Selection"), keep, size, ...actions, about, forget);
+  const less = iconButton("minus", t("Smaller selection"), () => resizeSelection(pad, -1), { key: "[" });
+  const more = iconButton("plus", t("Larger selection"), () => resizeSelection(pad, 1), { key: "]" });
+  const keep = iconButton("lasso", t("Use my exact outline"), () => keepOutline(pad));
+  const forget = iconButton("close", t("Deselect"), () => pad.set({ selection: null }), { key: "Esc" });
+  const el = h("div", { class: "cz-select-bar", role: "toolbar", "aria-label": t("Selection") }, ...actions, less, more, keep, forget);
+  const thing = actions[AREA_ACTIONS.indexOf("thing")];
   const update = () => {
-    const made = pad.ui.selection?.made;
-    show(el, Boolean(made));
-    show(keep, Boolean(made?.path));
-    setAttr(keep, "aria-pressed", String(Boolean(made?.exact)));
-    show(size, Boolean(made?.size));
-    show(actions[AREA_ACTIONS.indexOf("thing")], usesObjects(pad));
-    show(about, usesObjects(pad));
-    setText(about, objectText(pad));
-    less.disabled = made?.size === SELECTION_SIZES[0];
-    more.disabled = made?.size === SELECTION_SIZES.at(-1);
+    const { selection, stage, drag, hold } = pad.ui;
+    show(el, Boolean(selection && pad.photo) && !drag && !hold);
+    if (el.hidden) return;
+    const { made } = selection;
+    show(keep, Boolean(made.path));
+    setAttr(keep, "aria-pressed", String(Boolean(made.exact)));
+    for (const resize of [less, more]) show(resize, Boolean(made.size));
+    show(thing, usesObjects(pad));
+    setAttr(thing, "title", [thing.ariaLabel, objectText(pad)].join(". "));
+    less.disabled = made.size === SELECTION_SIZES[0];
+    more.disabled = made.size === SELECTION_SIZES.at(-1);
+    const [left, top, right, bottom] = areaBounds(selection, pad.photo);
+    const corners = [[left, top], [right, top], [right, bottom], [left, bottom]].map(([x, y]) => photoToStage(pad, x, y));
+    const [middle, below] = [corners.reduce((sum, [x]) => sum + x, 0) / 4, Math.max(...corners.map(([, y]) => y))];
+    const most = Math.max(8, stage.width - el.offsetWidth - 8);
+    el.style.left = `${Math.min(Math.max(8, middle - el.offsetWidth / 2), most)}px`;
+    el.style.top = `${Math.min(Math.max(8, below + 10), stage.height - el.offsetHeight - 64)}px`;
   };
   return { el, update };
 }

@@ -15,6 +15,7 @@
 
 import { clamp } from "./color.js";
 import { createCanvas } from "./dom.js";
+import { maskOutline } from "./outlines.js";
 
 const MAX_CORNERS = 200;
 const MIN_SIDE = 2;
@@ -275,28 +276,36 @@ export function areaLightness(area, photo) {
 
 export const followsColor = (area) => area.lightness === "color";
 
-/** @param {Area} area @param {any} photo @returns {{outline: HTMLCanvasElement, tint: HTMLCanvasElement}} to be stretched over the photo */
+/** @param {Area} area @param {any} photo @returns {{outline: Path2D, tint: HTMLCanvasElement}} outline in pixels of the canvas, which is to be stretched over the photo */
 export function areaImage(area, photo) {
   let found = imageCache.get(area);
   if (!found) {
     const drawn = areaBits(area, photo);
-    found = { outline: bitsCanvas(drawn, isBorder, [255, 255, 255, 255]), tint: bitsCanvas(drawn, (bits, i) => bits[i] === 1, [26, 109, 255, 110]) };
+    const [left, top, right, bottom] = areaBounds(area, photo);
+    const [across, down] = [drawn.width / photo.width, drawn.height / photo.height];
+    found = { outline: maskOutline(drawn, [Math.floor(left * across), Math.floor(top * down), Math.ceil(right * across), Math.ceil(bottom * down)]), tint: tintCanvas(drawn) };
     imageCache.set(area, found);
   }
   return found;
 }
 
-function isBorder(bits, i, width) {
-  const x = i % width;
-  const differs = (j) => bits[j] !== undefined && bits[j] !== bits[i];
-  return bits[i] === 1 && ((x > 0 && differs(i - 1)) || (x + 1 < width && differs(i + 1)) || differs(i - width) || differs(i + width));
+/** Fill an area with a color. @param {CanvasRenderingContext2D} context @param {Area} area @param {any} photo @param {number} scale of the photo @param {string} color */
+export function fillArea(context, area, photo, scale, color) {
+  const { outline, tint } = areaImage(area, photo);
+  context.save();
+  context.scale((photo.width * scale) / tint.width, (photo.height * scale) / tint.height);
+  context.fillStyle = color;
+  context.fill(outline, "evenodd");
+  context.restore();
 }
 
-function bitsCanvas({ width, height, bits }, wanted, rgba) {
+const TINT = [26, 109, 255, 64]; // 25 % blue
+
+function tintCanvas({ width, height, bits }) {
   const canvas = createCanvas(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
-  for (let i = 0; i < bits.length; i += 1) if (wanted(bits, i, width)) image.data.set(rgba, 4 * i);
+  for (let i = 0; i < bits.length; i += 1) if (bits[i]) image.data.set(TINT, 4 * i);
   context.putImageData(image, 0, 0);
   return canvas;
 }

@@ -7,8 +7,11 @@ import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawBorder, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
-import { strokePath, traceStroke } from "./shapes.js";
+import { strokePath, tracePolygon, traceStroke, turnedCorners, turnedPlace } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
+
+/** Tools whose marks have the size 1 to 9. */
+export const SIZED_TOOLS = ["point", "brush", "eraser", "edge"];
 
 /** Strokes of an outline that is seen on any color. @type {[style: string, width: number, grow: number][]} */
 const RING = [[DARK, 1.5, 2], [LIGHT, 2, 0.4]];
@@ -35,15 +38,30 @@ export function paneSize(pad) {
   return { width, height };
 }
 
+/** Degrees by which the photo is turned on the stage, so that a straightened crop is upright. */
+export const viewTurn = (pad) => (pad.ui.tool === "crop" ? 0 : -(pad.doc.crop?.angle ?? 0));
+
+const turnedInPane = ({ left, width, height }, place, degrees) => turnedPlace({ x: left, y: 0, width, height }, place, degrees);
+
+/** @param {number} x @param {number} y on the stage @returns {[number, number]} on the stage, before the photo is turned */
+export function beforeTurn(pad, x, y) {
+  const all = panes(pad);
+  return turnedInPane(all.findLast(({ left }) => x >= left) ?? all[0], [x, y], -viewTurn(pad));
+}
+
 /** @param {number} x @param {number} y on the stage @returns {[number, number]} in the photo */
 export function stageToPhoto(pad, x, y) {
   const all = panes(pad);
-  const pane = all.findLast((candidate) => x >= candidate.left) ?? all[0];
-  return toPhoto(pad.ui.view, pane, x - pane.left, y);
+  const pane = all.findLast(({ left }) => x >= left) ?? all[0];
+  const [left, top] = beforeTurn(pad, x, y);
+  return toPhoto(pad.ui.view, pane, left - pane.left, top);
 }
 
 /** @param {number} x @param {number} y in the photo @returns {[number, number]} on the stage, in the part with the result */
-export function photoToStage(pad, x, y) {
+export const photoToStage = (pad, x, y) => turnedInPane(panes(pad).at(-1), photoBeforeTurn(pad, x, y), viewTurn(pad));
+
+/** @param {number} x @param {number} y in the photo @returns {[number, number]} where it is drawn, as the canvas itself is turned */
+function photoBeforeTurn(pad, x, y) {
   const pane = panes(pad).at(-1);
   const [left, top] = toStage(pad.ui.view, pane, x, y);
   return [left + pane.left, top];
@@ -82,24 +100,44 @@ function drawLayer(context, pad, layer, pane, width) {
   context.beginPath();
   context.rect(pane.left, 0, width, pane.height);
   context.clip();
+  turnAndCrop(context, pad, pane);
   const place = /** @type {const} */ ([pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale]);
   context.drawImage(layer.bitmap, ...place);
   if (photo.cover) context.drawImage(photo.cover, ...place);
   context.restore();
 }
 
+/** Turn the canvas as the photo is, and clip it to the crop. */
+function turnAndCrop(context, pad, pane) {
+  const { crop } = pad.doc;
+  if (!crop || pad.ui.tool === "crop") return;
+  const [middle, center] = [pane.left + pane.width / 2, pane.height / 2];
+  context.translate(middle, center);
+  context.rotate((viewTurn(pad) * Math.PI) / 180);
+  context.translate(-middle, -center);
+  context.beginPath();
+  tracePolygon(context, turnedCorners(crop, crop.angle ?? 0).map(([x, y]) => {
+    const [left, top] = toStage(pad.ui.view, pane, x, y);
+    return /** @type {[number, number]} */ ([left + pane.left, top]);
+  }));
+  context.clip();
+}
+
 function paintOver(context, pad, pane) {
   context.save();
   context.beginPath();
-  const [left, top] = photoToStage(pad, 0, 0);
+  const [left, top] = photoBeforeTurn(pad, 0, 0);
   context.rect(pane.left, 0, pane.width, pane.height);
   context.clip();
+  turnAndCrop(context, pad, pane);
   context.beginPath();
   context.rect(left, top, pad.photo.width * pad.ui.view.scale, pad.photo.height * pad.ui.view.scale);
   context.clip();
-  drawFreshPaint(context, pad, (x, y) => photoToStage(pad, x, y));
+  drawFreshPaint(context, pad, (x, y) => photoBeforeTurn(pad, x, y));
   context.restore();
 }
+
+const MARKLESS = ["paint", "heal", "crop"]; // tools that need to see the result without marks
 
 export function drawMarks(pad, canvas) {
   const { ui, photo } = pad;
@@ -110,20 +148,42 @@ export function drawMarks(pad, canvas) {
   context.beginPath();
   context.rect(pane.left, 0, pane.width, pane.height);
   context.clip();
-  const at = (x, y) => photoToStage(pad, x, y);
+  context.save();
+  turnAndCrop(context, pad, pane);
+  const at = (x, y) => photoBeforeTurn(pad, x, y);
   const quiet = ui.hold || ui.compare === "gray";
-  const crops = ui.tool === "crop";
-  if (crops || !quiet) drawCrop(context, pad, at);
-  if (!crops && (!quiet || ui.tool === "region")) drawMap(context, pad, pane);
-  if (!crops && !quiet) {
-    drawExtent(context, pad, pane);
-    for (const draw of [drawBorder, drawHealing, drawAreas, drawShapes, drawScribblePreview]) draw(context, pad, at);
-    for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
-    if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
-    for (const point of pad.doc.points) drawHint(context, pad, point);
-  }
-  context.restore();
+  if (ui.tool === "crop") drawCrop(context, pad, at);
+  else if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
+  if (!quiet && ui.tool !== "crop") drawHints(context, pad, pane, at);
+  if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
   drawCursors(context, pad);
+  context.restore();
+  context.restore();
+  drawPaneNames(context, pad);
+}
+
+function drawHints(context, pad, pane, at) {
+  const { ui, doc } = pad;
+  const bare = ui.hidesMarks || MARKLESS.includes(ui.tool);
+  drawExtent(context, pad, pane);
+  if (!bare || ui.tool === "border") drawBorder(context, pad, at);
+  drawHealing(context, pad, at);
+  if (!MARKLESS.includes(ui.tool)) drawAreas(context, pad, at);
+  if (bare) return;
+  for (const draw of [drawShapes, drawScribblePreview]) draw(context, pad, at);
+  for (const stroke of doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
+  for (const point of doc.points) drawHint(context, pad, point);
+}
+
+/** Name the two images of a comparison. */
+function drawPaneNames(context, pad) {
+  const { compare, split, stage } = pad.ui;
+  const [before, after] = [t("Before"), t("After")];
+  if (compare === "split") {
+    const width = context.measureText(before).width;
+    drawLabel(context, split * stage.width - width - 26, 24, before);
+    drawLabel(context, split * stage.width + 12, 24, after);
+  } else if (compare === "side") panes(pad).forEach(({ left, width }, index) => drawLabel(context, left + width / 2 - 22, 24, [before, after][index]));
 }
 
 function drawExtent(context, pad, pane) {
@@ -157,7 +217,7 @@ function stripes() {
 
 function drawMap(context, pad, pane) {
   const { photo, ui } = pad;
-  drawRegions(context, pad, (x, y) => photoToStage(pad, x, y));
+  drawRegions(context, pad, (x, y) => photoBeforeTurn(pad, x, y));
   const map = ui.showClasses ? ui.classes?.paint : null;
   if (!map) return;
   const [x, y] = toStage(ui.view, pane, 0, 0);
@@ -178,7 +238,7 @@ function drawBrushStroke(context, pad, first) {
   const points = strokePoints(pad.doc, first);
   const selected = points.some(({ id }) => id === pad.ui.selected);
   const width = Math.max(4, 2 * pointRadius(first, pad.perNetworkPixel()) * pad.ui.view.scale);
-  const corners = points.map(({ x, y }) => photoToStage(pad, x, y));
+  const corners = points.map(({ x, y }) => photoBeforeTurn(pad, x, y));
   context.save();
   context.globalAlpha = first.muted ? 0.45 : 0.9;
   Object.assign(context, { lineCap: "round", lineJoin: "round" });
@@ -195,14 +255,14 @@ function drawStroke(context, pad, stroke, alpha) {
   context.save();
   context.globalAlpha = alpha;
   Object.assign(context, { lineCap: "round", lineJoin: "round" });
-  traceStroke(context, stroke.path, (x, y) => photoToStage(pad, x, y));
+  traceStroke(context, stroke.path, (x, y) => photoBeforeTurn(pad, x, y));
   strokePath(context, [[DARK, width + 2], ["rgba(255, 255, 255, .9)", Math.max(1.5, width - 2)]]);
   context.restore();
 }
 
 function drawPoint(context, pad, point) {
   const selected = point.id === pad.ui.selected;
-  const [x, y] = photoToStage(pad, point.x, point.y);
+  const [x, y] = photoBeforeTurn(pad, point.x, point.y);
   const reach = pointRadius(point, pad.perNetworkPixel()) * pad.ui.view.scale;
   if (selected || reach > 12) drawPatch(context, x, y, reach, selected);
   const radius = selected ? 9 : 6.5;
@@ -239,15 +299,15 @@ function drawCursors(context, pad) {
   if (ui.nextPlace) drawNextPlace(context, pad, ui.nextPlace);
   const brushes = ui.tool === "paint" || ui.tool === "heal" || (ui.tool === "area" && ui.areaBrush !== null);
   if (brushes && ui.cursor && !ui.panning) drawBrush(context, pad);
-  const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
+  const sized = SIZED_TOOLS.includes(ui.tool);
   if (!ui.cursor || !sized || ui.panning || ui.drag) return;
-  const [x, y] = photoToStage(pad, ui.cursor[0], ui.cursor[1]);
+  const [x, y] = photoBeforeTurn(pad, ui.cursor[0], ui.cursor[1]);
   drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
 }
 
 function drawBrush(context, pad) {
   const { cursor } = pad.ui;
-  const [x, y] = photoToStage(pad, cursor[0], cursor[1]);
+  const [x, y] = photoBeforeTurn(pad, cursor[0], cursor[1]);
   const radius = ((pad.ui.tool === "heal" ? healingWidth(pad) : brushSize(pad)) / 2) * pad.ui.view.scale;
   for (const share of pad.ui.tool === "paint" ? [1, pad.ui.brush.hardness] : [1]) {
     context.beginPath();
@@ -260,7 +320,7 @@ function drawBrush(context, pad) {
 
 /** @param {import("./shapes.js").Place} place */
 function drawCross(context, pad, place) {
-  const [x, y] = photoToStage(pad, ...place);
+  const [x, y] = photoBeforeTurn(pad, ...place);
   context.beginPath();
   for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
     context.moveTo(x + 5 * dx, y + 5 * dy);
@@ -271,7 +331,7 @@ function drawCross(context, pad, place) {
 
 /** Draw rings around the suggested spot. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
 function drawNextPlace(context, pad, place) {
-  const [x, y] = photoToStage(pad, ...place);
+  const [x, y] = photoBeforeTurn(pad, ...place);
   for (const radius of [14, 22]) {
     context.beginPath();
     context.arc(x, y, radius, 0, 7);

@@ -27,7 +27,7 @@ export function initialUi(settings) {
     // connection and files
     link: "connecting", linkWords: "", loading: null, opening: null, exporting: null, failure: null, works: [], dropping: false, announcement: "",
     // tool and the color of new points
-    tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, sticky: false, colorForNext: false, paintClass: null,
+    tool: "point", tab: "color", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, swapped: { ab: [0, 0], lightness: 60 }, sticky: false, colorForNext: false, paintClass: null,
     // selected point, painted class or box, area, and regions
     selected: null, shape: null, area: null, regionPick: [],
     // no outline hides the selected area's new color until the pointer is back on the photo
@@ -48,7 +48,7 @@ export function initialUi(settings) {
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     scribblePreview: null, answered: null, unavailableColor: null, variants: null,
     // view
-    view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
+    view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, hidesMarks: false, panning: false, cursor: null, cross: null,
     showClasses: false, recent: settings.recent ?? [],
   };
 }

@@ -29,31 +29,34 @@ import {
   addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
 } from "./shapeedits.js";
 import {
-  areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified,
+  areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified, turned,
 } from "./shapes.js";
-import { paneSize, stageToPhoto } from "./stage.js";
+import { beforeTurn, paneSize, stageToPhoto, viewTurn } from "./stage.js";
 import { NO_DRAG, change, readOnly } from "./state.js";
 import { panBy, zoomAt } from "./view.js";
 
 const DRAG_DISTANCE = 3;
 
-/** Tools and the guidance that they need; null: always available. manual: never selected automatically. layers: what it makes in the list of layers. */
+/**
+ * Tools and the guidance that they need; null: always available. manual: never selected automatically. layers: what it makes in the list of
+ * layers. starts: the first tool of a group in the rail. Keys are those of Photoshop where the tool exists there.
+ */
 export const TOOLS = [
-  { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
+  { id: "point", icon: "point", name: "Points", label: "Points: add, select and move", key: "V", also: "p", kind: "points" },
   { id: "brush", icon: "brush", name: "Hint brush", label: "Hint brush", key: "B", kind: "points" },
   { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", name: "Edges", label: "Edge brush: stop color bleeding", key: "G", kind: "scribbles" },
-  { id: "lasso", icon: "lasso", name: "Type", label: "Object type: draw around an object", key: "F", kind: "classes", manual: true },
-  { id: "box", icon: "box", name: "Box", label: "Object box", key: "U", kind: "boxes", manual: true },
-  { id: "paint", icon: "paint", name: "Paint", label: "Paint color exactly here", key: "W", kind: null, manual: true, layers: PAINT_LAYERS },
-  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
-  { id: "area", icon: "select", name: "Select", label: "Select an object", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
-  { id: "border", icon: "border", name: "Border", label: "Scan border", key: "V", kind: null, manual: true },
-  { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "Y", kind: null, manual: true },
-  { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "Q", kind: null, manual: true },
+  { id: "lasso", icon: "lasso", name: "Type", label: "Object type: draw around an object", key: "F", kind: "classes", manual: true, tab: "reference" },
+  { id: "box", icon: "box", name: "Box", label: "Object box", key: "U", kind: "boxes", manual: true, tab: "layers" },
+  { id: "paint", icon: "paint", name: "Paint", label: "Paint color exactly here", key: "Shift+B", kind: null, manual: true, layers: PAINT_LAYERS },
+  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "Q", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },
-  { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null },
+  { id: "area", icon: "select", name: "Select", label: "Select an object", key: "W", kind: null, manual: true, layers: AREA_LAYERS, starts: true },
+  { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "J", kind: null, manual: true, starts: true },
+  { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "C", kind: null, manual: true },
+  { id: "border", icon: "border", name: "Border", label: "Scan border", key: "Shift+C", kind: null, manual: true },
+  { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
 /** Tools that neither set points nor select areas: their panels come first. */
@@ -73,7 +76,7 @@ export function stageGestures(pad) {
     hover: (at) => pad.photo && hoverAt(pad, at, at && place(at)),
     erase: (at) => pad.photo && eraseAt(pad, at, place(at)),
     erases: () => pad.ui.tool !== "crop",
-    pan: (dx, dy) => pad.photo && pad.set({ view: panBy(pad.ui.view, pad.photo, paneSize(pad), dx, dy) }),
+    pan: (dx, dy) => pad.photo && pad.set({ view: panBy(pad.ui.view, pad.photo, paneSize(pad), ...turned([dx, dy], -viewTurn(pad))) }),
     zoom: (factor, at) => pad.photo && zoomTo(pad, factor, at),
     tap: (fingers) => (fingers === 2 ? pad.run("undo") : fingers === 3 && pad.run("redo")),
     wantsPan: () => pad.ui.panning || pad.ui.tool === "hand",
@@ -82,8 +85,9 @@ export function stageGestures(pad) {
   };
 }
 
-function zoomTo(pad, factor, [x, y]) {
+function zoomTo(pad, factor, at) {
   const size = paneSize(pad);
+  const [x, y] = beforeTurn(pad, ...at);
   pad.set({ view: zoomAt(pad.ui.view, pad.photo, size, factor, [x >= size.width ? x - size.width : x, y]) });
   pad.queue.requestFullLater();
 }
@@ -104,11 +108,10 @@ function startTool(pad, at, place) {
   pad.changed();
 }
 
-/** Take hold of the line around the image, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag @returns {boolean} */
+/** Take hold of the line around the image, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startBorder(pad, at, place, drag) {
   const borderGrip = borderGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
   if (borderGrip) change(drag, { borderGrip, borderBox: insideOf(pad) });
-  return borderGrip !== null;
 }
 
 /** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
@@ -118,14 +121,12 @@ function startPoint(pad, at, place, drag) {
     const point = pad.doc.points.find(({ id }) => id === near);
     change(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
     selectPoint(pad, near);
-  } else if (startBorder(pad, at, place, drag)) {
-    pad.set({ selected: null, suggestions: null });
   } else if (inside(pad, place)) {
     if (isOnBorder(pad, ...place)) pad.toast(t("The image outside the scan border stays gray. Drag the border to include this place."));
     const point = newPoint(pad, ...place);
     change(drag, { id: point.id, isNew: true });
     pad.hold({ ...pad.doc, points: [...pad.doc.points, point] });
-    pad.set({ selected: point.id, regionPick: [], suggestions: null, nextPlace: null, shape: null, area: null });
+    pad.set({ selected: point.id, tab: "color", regionPick: [], suggestions: null, nextPlace: null, shape: null, area: null });
     pad.queue.requestEarly();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
@@ -172,7 +173,7 @@ function continueTool(pad, at, place) {
   change(pad.ui, { cursor: place });
   if (!drag) return;
   if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) change(drag, { moved: true });
-  if ((drag.borderGrip || drag.tool === "border") && drag.moved) dragBorder(pad, drag, insidePhoto(pad, ...place));
+  if (drag.tool === "border" && drag.moved) dragBorder(pad, drag, insidePhoto(pad, ...place));
   else if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
   } else if (drag.tool === "brush") brushAt(pad, at, place, drag);
@@ -242,7 +243,7 @@ function eraseAt(pad, at, place) {
 function hoverAt(pad, at, place) {
   change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
   const line = () => borderGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), border: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)), border: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();

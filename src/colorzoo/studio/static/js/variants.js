@@ -59,27 +59,26 @@ export async function requestVariants(pad) {
 /**
  * Color the photo with each of some colors, one after the other.
  * @param {{color: string, ab: [number, number], share: number}[]} items the colors
- * @param {{colored: (item: any) => any, around: number[], ask: (message: object) => Promise<any>}} target document with a color, what to show of the photo, and how to ask for it
+ * @param {{colored: (item: any) => any, around: number[], size?: [number, number], ask: (message: object) => Promise<any>}} target document with a color, what to show of the photo in which size, and the function that sends the request
  * @param {Variants["items"]} made takes each color with its image @param {() => boolean} goesOn whether they are still wanted
  */
 export async function colorVariants(pad, items, target, made, goesOn) {
-  const { colored, around, ask } = target;
+  const { colored, around, ask, size = VARIANT_SIZE } = target;
   const { photo } = pad;
   for (const item of items) {
     if (!goesOn()) break;
     const answer = await ask({ type: "color", recipe: currentRecipe(pad, colored(item)), quality: "drag" });
     if (!answer || !goesOn()) break;
     const layer = await decodeLayer(answer.buffers[0], answer.message.mime);
-    made.push({ ...item, image: variantImage(layer, around, photo) });
+    made.push({ ...item, image: variantImage(layer, around, size, photo) });
     layer.bitmap.close();
     pad.changed();
   }
 }
 
 /** Cut the surroundings out of a small image. @param {number[]} around left, top, right and bottom in pixels of the photo */
-function variantImage(layer, around, photo) {
+function variantImage(layer, around, [width, height], photo) {
   const [left, top, right, bottom] = around;
-  const [width, height] = VARIANT_SIZE;
   const canvas = createCanvas(width, height);
   const scale = Math.max(1e-6, Math.min(width / (right - left), height / (bottom - top))) / (layer.width / photo.width);
   const shown = [width / scale, height / scale];

@@ -1,0 +1,56 @@
+/** The panel on the right, in tabs that scroll on their own, and the bar with the options of the active tool above the photo. */
+
+import { clickOrTap, h, setAttr, setText, show, t } from "./dom.js";
+
+/** @param {[id: string, title: string, parts: import("./dom.js").Part[]][]} groups @returns {import("./dom.js").Part} */
+export function createTabs(pad, groups) {
+  const pages = groups.map(([id, title, parts]) => {
+    const open = () => pad.set({ tab: id });
+    const tab = h("button", { type: "button", class: "cz-tab", role: "tab", id: `cz-tab-${id}`, "aria-controls": `cz-page-${id}`, data: { tab: id }, on: { click: open } }, t(title));
+    const body = h("div", { class: "cz-page", role: "tabpanel", id: `cz-page-${id}`, "aria-labelledby": `cz-tab-${id}` }, ...parts.map(({ el }) => el));
+    return { id, tab, body, parts };
+  });
+  const list = h("div", { class: "cz-tabs", role: "tablist", "aria-label": t("Panels") }, ...pages.map(({ tab }) => tab));
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = pages[(pages.findIndex(({ id }) => id === pad.ui.tab) + step + pages.length) % pages.length];
+    pad.set({ tab: next.id });
+    next.tab.focus();
+  });
+  const update = () => {
+    for (const { id, tab, body, parts } of pages) {
+      const isOpen = id === pad.ui.tab;
+      setAttr(tab, "aria-selected", String(isOpen));
+      setAttr(tab, "tabindex", isOpen ? "0" : "-1");
+      show(body, isOpen);
+      for (const part of parts) part.update();
+    }
+  };
+  return { el: h("div", { class: "cz-tabbed" }, list, ...pages.map(({ body }) => body)), update };
+}
+
+/** What the active tool does, where no option says it. @type {Record<string, string>} */
+const TOOL_HINTS = {
+  region: "Click a region. Draw a line across it to split it.",
+  lasso: "Draw around an object to give it a type.",
+  box: "Drag a box around an object.",
+  replace: "Click a color in the image to replace it everywhere.",
+  border: "Drag the sides of the border, or draw a new one.",
+  dropper: "Click a color to use it.",
+  hand: "Drag to move the view.",
+};
+
+/** @param {import("./dom.js").Part[]} parts options of the tools, each of which hides itself @returns {import("./dom.js").Part} */
+export function createOptionsBar(pad, parts) {
+  const words = h("p", { class: "cz-hint" });
+  const el = h("div", { class: "cz-options", role: "toolbar", "aria-label": t("Options of the tool") }, ...parts.map((part) => part.el), words);
+  const update = () => {
+    for (const part of parts) part.update();
+    const hint = pad.photo ? TOOL_HINTS[pad.ui.tool] ?? "" : "";
+    setText(words, hint && clickOrTap(hint));
+    show(words, hint !== "");
+  };
+  return { el, update };
+}

@@ -1,0 +1,76 @@
+"""Tabs, marks and crop of the pad: what is visible, and that results move nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, check, watched_pad
+
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
+FIRST_SCREEN = [
+    ".cz-wheel",
+    "[aria-label='Colors of the palette']",
+    "[aria-label='Spread of the color']",
+    "[aria-label=Strength]:visible",
+]
+
+
+@pytest.fixture
+def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as opened:
+        opened.page.set_viewport_size({"width": 1366, "height": 768})
+        opened.open_ready(photo)
+        yield opened
+
+
+def test_the_first_screen_shows_all_color_controls_and_results_move_none(pad: BrowserPad) -> None:
+    for part in FIRST_SCREEN:
+        box = pad.page.locator(part).bounding_box()
+        assert box is not None, part
+        assert box["y"] + box["height"] <= 768, part
+    pad.click(60, 50)
+    pad.drawn()
+    before = pad.page.locator(".cz-wheel").bounding_box()
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    assert pad.page.locator(".cz-wheel").bounding_box() == before
+
+
+def test_marks_are_hidden_by_tab_and_while_painting(pad: BrowserPad) -> None:
+    def is_marked() -> bool:
+        pad.drawn()
+        x = pad.place(120, 80)[0] - pad.page.locator(".cz-stage").bounding_box()["x"]
+        middle = pad.page.locator(".cz-stage").bounding_box()["width"] / 2
+        marked: bool = pad.page.evaluate(check("MARKED"), middle - x)
+        return marked
+
+    pad.click(120, 80)
+    pad.page.mouse.move(5, 5)
+    pad.settle()
+    pad.page.focus(".cz-stage")
+    assert is_marked()
+    pad.page.keyboard.press("Tab")
+    assert not is_marked()
+    pad.page.keyboard.press("Tab")
+    assert is_marked()
+    pad.page.keyboard.press("1")  # gives the point a color, so that it outlives the tool
+    pad.page.keyboard.press("Shift+B")
+    assert not is_marked()
+
+
+def test_only_the_crop_is_shown_and_undo_shows_the_photo(pad: BrowserPad) -> None:
+    whole = np.subtract(pad.place(240, 160), pad.place(0, 0))
+    recipe = {"crop": {"x": 60, "y": 40, "width": 100, "height": 60, "angle": 5}}
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
+    pad.page.click("[data-action=fit]")
+    pad.drawn()
+    size = np.subtract(pad.place(160, 70), pad.place(60, 70))
+    assert np.hypot(*size) / 100 > 1.5 * whole[0] / 240
+    assert size[1] < 0  # turned back by five degrees
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert np.subtract(pad.place(240, 160), pad.place(0, 0)) == pytest.approx(whole)
