@@ -22,7 +22,7 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
-INTRO = """The experiments compare `su2020_small` with the three largest true boxes of an image, compared
+INTRO = """The experiments compare `su2020_small` with the three largest true boxes of an image
 with its own full-image network, on central squares of 192 pixels of COCO images that its fusion was not
 trained on. The paper's gains are from table 1 (COCO-Stuff, Su'20 and Zhang'17, both fine-tuned), with boxes
 of a detector. With any box, the fusion network is used, whose paler colors already raise the PSNR.
