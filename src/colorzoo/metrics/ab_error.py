@@ -167,9 +167,9 @@ class AbAUC(ColorMetric):
         """Return both histograms, each followed by (exact, count)."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
 
-    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def shared_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``color_weights``."""
-        return {"color_weights": class_weights_of(given["target_ab"], self.class_weights)}
+        return {"color_weights": class_weights_of(inputs["target_ab"], self.class_weights)}
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""

@@ -90,27 +90,27 @@ class ColorMetric(Metric):
         """
         raise NotImplementedError(f"{type(self).__name__} must define distance() as a metric of whole sets")
 
-    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def shared_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return additional arguments of ``update`` that depend on the ground truth only.
 
         ``colorzoo evaluate`` computes them once for all methods.
 
         Args:
-            given: The other arguments of ``update``.
+            inputs: The other arguments of ``update``.
         """
         return {}
 
-    def image_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+    def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
         """Compute the moments of one image; this resets the states.
 
         Args:
-            given: Arguments of ``update``.
+            inputs: Arguments of ``update``.
 
         Returns:
             Moments of each output.
         """
         self.reset()
-        self.update(**given)
+        self.update(**inputs)
         return self.moments()
 
 

@@ -190,9 +190,9 @@ class ContextualSimilarity(ImageMean):
         maps = self.network(rgb.float())
         self.add(contextual_similarity(maps, reference_maps, bandwidth=self.bandwidth))
 
-    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def shared_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``reference_maps``."""
-        return {"reference_maps": self.network(given["reference_rgb"].float())}
+        return {"reference_maps": self.network(inputs["reference_rgb"].float())}
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``cx_NETWORK_PREPROCESSING_hBANDWIDTH``."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.utilities.data import dim_zero_cat
 
 from colorzoo.metrics.base import ColorMetric, Output, no_finish, require_pair
@@ -18,8 +18,82 @@ from colorzoo.metrics.feature_networks import FeatureNetwork, FrozenNetwork, fea
 from colorzoo.metrics.psnr import to_8bit
 
 
-class FID(ColorMetric, FrechetInceptionDistance):
-    """Frechet distance between features of results and ground truth (Heusel et al. 2017), by torchmetrics.
+class FeatureDistance(ColorMetric):
+    """Base class of distances between the features of results and ground truth.
+
+    The features of all images are stored, so results do not depend on batches and processes.
+
+    Args:
+        features: A network, or a name for `feature_network`.
+        weights: Weight file of a network given by name; see `feature_network`.
+        **options: See `ColorMetric`.
+
+    Attributes:
+        short_title: Established name, which is the heading with Inception-v3.
+        long_title: Heading with other networks.
+        digits: Number of decimals in reports.
+    """
+
+    default_network = "inception-v3"
+    of_whole_set = True
+    higher_is_better = False
+    is_differentiable = False
+    full_state_update = False
+    short_title: ClassVar[str]
+    long_title: ClassVar[str]
+    digits: ClassVar[int]
+    results: list[Tensor] | Tensor  # a tensor after synchronization between processes
+    truths: list[Tensor] | Tensor
+
+    def __init__(
+        self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None, **options: Any
+    ) -> None:
+        if isinstance(features, str):
+            features = feature_network(features, weights)
+        super().__init__(**options)
+        self.network = FrozenNetwork(features.network, features.dimension)
+        other = f"{self.long_title} ({features.name.removeprefix('timm-')})"
+        self.title = self.short_title if features.name == "inception-v3" else other
+        self.key = f"{self.short_title.lower()}_{features.name}_{features.preprocessing}"
+        for name in ("results", "truths"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
+        require_pair(rgb, target, 3, values=self.validate_args)
+        with torch.no_grad():
+            for name, images in (("results", rgb), ("truths", target)):
+                getattr(self, name).append(self.features(images))
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
+        features: Tensor = self.network(to_8bit(rgb) / 255)
+        return features
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the distance under its key; NaN for fewer than two images."""
+        if not len(self.results):
+            return {self.key: torch.tensor(torch.nan, device=self.device)}
+        one, other = (dim_zero_cat(each) for each in (self.results, self.truths))
+        value = self.distance(one.cpu().numpy(), other.cpu().numpy())
+        return {self.key: torch.tensor(value, device=one.device, dtype=torch.float32)}
+
+    def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
+        """Return the features of one result."""
+        return [self.features(inputs["rgb"])[0].tolist()]
+
+    @abstractmethod
+    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
+        """Return the distance of two sets of features, ``(N, D)`` and ``(M, D)``."""
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key = f"{self.key}{mark}"
+        return (Output(key, self.title, "", "lower", no_finish, self.digits, per_image=False),)
+
+
+class FID(FeatureDistance):
+    """Frechet distance between features of results and ground truth (Heusel et al. 2017).
 
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -28,75 +102,43 @@ class FID(ColorMetric, FrechetInceptionDistance):
         >>> fid.update(truth, truth)
         >>> fid.compute().keys()
         dict_keys(['fid_colors_whole'])
-
-    Args:
-        features: A network, or a name for `feature_network`.
-        weights: Weight file of a network given by name; see `feature_network`.
-        **options: See `ColorMetric`.
     """
 
     names = {"fid": {}}
-    default_network = "inception-v3"
-    of_whole_set = True
-
-    def __init__(
-        self,
-        features: FeatureNetwork | str = "inception-v3",
-        weights: Path | None = None,
-        **options: Any,
-    ) -> None:
-        if isinstance(features, str):
-            features = feature_network(features, weights)
-        super().__init__(feature=FrozenNetwork(features.network, features.dimension), **options)
-        self.title = set_title("FID", "Fréchet distance", features)
-        self.key = f"fid_{features.name}_{features.preprocessing}"
-
-    def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
-        require_pair(rgb, target, 3, values=self.validate_args)
-        with torch.no_grad():
-            super().update(whole_levels(rgb), real=False)
-            super().update(whole_levels(target), real=True)
-
-    def features(self, rgb: Tensor) -> Tensor:
-        """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)`` in [0, 1]."""
-        features: Tensor = self.inception(whole_levels(rgb))
-        return features
-
-    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the distance under ``fid_NETWORK_PREPROCESSING``; NaN for fewer than two images."""
-        if self.real_features_num_samples < 2:
-            return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
-        return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
-
-    def image_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
-        """Return the features of one result."""
-        return [self.features(given["rgb"])[0].tolist()]
+    short_title, long_title, digits = "FID", "Fréchet distance", 2
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
         """Return the Frechet distance."""
         return frechet_distance(one, other)
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 2, per_image=False),)
 
+class KID(FeatureDistance):
+    """Kernel distance between features of results and ground truth (Binkowski et al. 2018).
 
-def whole_levels(rgb: Tensor) -> Tensor:
-    """Return RGB in [0, 1] truncated to 8 bits, the input format of feature networks."""
-    return to_8bit(rgb) / 255
+    Examples:
+        >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        >>> kid = KID(FeatureNetwork("colors", "whole", pool, 3))
+        >>> kid.update(torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8))
+        >>> kid.compute().keys()
+        dict_keys(['kid_colors_whole'])
 
+    It uses all images at once and is deterministic; torchmetrics averages over random subsets.
+    """
 
-def set_title(known: str, plain: str, features: FeatureNetwork) -> str:
-    """Return the heading of a set distance; the established name is used with Inception-v3 only."""
-    return known if features.name == "inception-v3" else f"{plain} ({features.name.removeprefix('timm-')})"
+    names = {"kid": {}}
+    short_title, long_title, digits = "KID", "Kernel distance", 4
+
+    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
+        """Return the kernel distance."""
+        return kernel_distance(one, other)
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
 
-    The result equals `FID`. For centered features A and B, the trace of the square root of the product of
-    their covariances equals the sum of the singular values of ``A B^T``, which is fast for few images.
+    The result equals torchmetrics' FID. For centered features A and B, the trace of the square root of the
+    product of their covariances equals the sum of the singular values of ``A B^T``, which is fast for few
+    images.
 
     Args:
         one: ``(N, D)``.
@@ -119,77 +161,6 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
     distance = float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared
     return max(distance, 0.0)
-
-
-class KID(ColorMetric):
-    """Kernel distance between features of results and ground truth (Binkowski et al. 2018).
-
-    Examples:
-        >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-        >>> kid = KID(FeatureNetwork("colors", "whole", pool, 3))
-        >>> kid.update(torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8))
-        >>> kid.compute().keys()
-        dict_keys(['kid_colors_whole'])
-
-    It uses all images at once and is deterministic; torchmetrics averages over random subsets.
-
-    Args:
-        features: A network, or a name for `feature_network`.
-        weights: Weight file of a network given by name; see `feature_network`.
-        **options: See `ColorMetric`.
-    """
-
-    names = {"kid": {}}
-    default_network = "inception-v3"
-    of_whole_set = True
-    higher_is_better = False
-    is_differentiable = False
-    full_state_update = False
-    results: list[Tensor] | Tensor  # a tensor after synchronization between processes
-    truths: list[Tensor] | Tensor
-
-    def __init__(
-        self,
-        features: FeatureNetwork | str = "inception-v3",
-        weights: Path | None = None,
-        **options: Any,
-    ) -> None:
-        if isinstance(features, str):
-            features = feature_network(features, weights)
-        super().__init__(**options)
-        self.network = FrozenNetwork(features.network, features.dimension)
-        self.title = set_title("KID", "Kernel distance", features)
-        self.key = f"kid_{features.name}_{features.preprocessing}"
-        for name in ("results", "truths"):
-            self.add_state(name, [], dist_reduce_fx="cat")
-
-    def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
-        require_pair(rgb, target, 3, values=self.validate_args)
-        with torch.no_grad():
-            for name, images in (("results", rgb), ("truths", target)):
-                getattr(self, name).append(self.network(whole_levels(images)))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return the distance under ``kid_NETWORK_PREPROCESSING``; NaN for fewer than two images."""
-        if not len(self.results):
-            return {self.key: torch.tensor(torch.nan, device=self.device)}
-        one, other = (dim_zero_cat(each) for each in (self.results, self.truths))
-        value = kernel_distance(one.cpu().numpy(), other.cpu().numpy())
-        return {self.key: torch.tensor(value, device=one.device, dtype=torch.float32)}
-
-    def image_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
-        """Return the features of one result."""
-        features: Tensor = self.network(whole_levels(given["rgb"]))
-        return [features[0].tolist()]
-
-    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the kernel distance."""
-        return kernel_distance(one, other)
-
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 4, per_image=False),)
 
 
 def kernel_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -130,10 +130,10 @@ def named_metric(name: str | MetricName) -> ColorMetric:
         DataError: The metric does not exist.
         WeightsError: The weights of its network are missing.
     """
-    wanted = parse_name(name) if isinstance(name, str) else name
-    found = all_metrics()[wanted.base]
+    parsed = parse_name(name) if isinstance(name, str) else name
+    found = all_metrics()[parsed.base]
     default = found.kind.default_network
-    network = (wanted.network or default, wanted.weights) if default else ()
+    network = (parsed.network or default, parsed.weights) if default else ()
     return found.kind(*network, **found.options)
 
 
@@ -163,11 +163,11 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         DataError: A metric does not exist or is listed twice.
         WeightsError: The weights of a network are missing.
     """
-    wanted = [parse_name(name) for name in names]
-    keys = [each.key for each in wanted]
+    parsed = [parse_name(name) for name in names]
+    keys = [each.key for each in parsed]
     if len(set(keys)) < len(keys):
         raise DataError(f"a metric is named twice among {', '.join(names)}")
-    return MetricCollection({each.key: named_metric(each) for each in wanted}, compute_groups=False)
+    return MetricCollection({each.key: named_metric(each) for each in parsed}, compute_groups=False)
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
