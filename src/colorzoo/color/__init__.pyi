@@ -1,0 +1,57 @@
+from colorzoo.color.bins import annealed_mean as annealed_mean
+from colorzoo.color.bins import bilinear_bins as bilinear_bins
+from colorzoo.color.bins import grid_centers as grid_centers
+from colorzoo.color.bins import grid_index as grid_index
+from colorzoo.color.bins import hull_centers as hull_centers
+from colorzoo.color.bins import hull_mask as hull_mask
+from colorzoo.color.bins import nearest_bin as nearest_bin
+from colorzoo.color.bins import prior_probabilities as prior_probabilities
+from colorzoo.color.bins import rebalancing_weights as rebalancing_weights
+from colorzoo.color.bins import soft_encode as soft_encode
+from colorzoo.color.bins import soft_neighbors as soft_neighbors
+from colorzoo.color.edges import canny as canny
+from colorzoo.color.edges import sobel as sobel
+from colorzoo.color.edges import sobel_gradients as sobel_gradients
+from colorzoo.color.gamut import at_lightness as at_lightness
+from colorzoo.color.gamut import in_gamut as in_gamut
+from colorzoo.color.gamut import lab_to_rgb_in_gamut as lab_to_rgb_in_gamut
+from colorzoo.color.gamut import reduce_chroma as reduce_chroma
+from colorzoo.color.gamut import snap_to_lightness as snap_to_lightness
+from colorzoo.color.gamut import survives_rgb as survives_rgb
+from colorzoo.color.lab import lab_to_rgb as lab_to_rgb
+from colorzoo.color.lab import lightness_to_rgb as lightness_to_rgb
+from colorzoo.color.lab import rgb_to_lab as rgb_to_lab
+from colorzoo.color.sketch import canny_sketch as canny_sketch
+from colorzoo.color.sketch import clean_line_art as clean_line_art
+from colorzoo.color.sketch import rgb_to_gray as rgb_to_gray
+from colorzoo.color.sketch import xdog as xdog
+
+__all__ = [
+    "annealed_mean",
+    "at_lightness",
+    "bilinear_bins",
+    "canny",
+    "canny_sketch",
+    "clean_line_art",
+    "grid_centers",
+    "grid_index",
+    "hull_centers",
+    "hull_mask",
+    "in_gamut",
+    "lab_to_rgb",
+    "lab_to_rgb_in_gamut",
+    "lightness_to_rgb",
+    "nearest_bin",
+    "prior_probabilities",
+    "rebalancing_weights",
+    "reduce_chroma",
+    "rgb_to_gray",
+    "rgb_to_lab",
+    "snap_to_lightness",
+    "sobel",
+    "sobel_gradients",
+    "soft_encode",
+    "soft_neighbors",
+    "survives_rgb",
+    "xdog",
+]
