@@ -170,13 +170,13 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
         if tried and found.state is not None and found.state.status == "unchecked":
             record_first_use(found.path)
         if random := content.stored.get(UNTRAINED):
-            warnings.warn(
-                f"{type(created).__name__} is untrained, its weights are random: {found.path} has those of a "
-                f"part alone and none of {random}; train them with --init_from {found.path}",
-                UntrainedWarning,
-                stacklevel=3,
+            reason = (
+                f"{type(created).__name__} is untrained: {found.path} contains only a part of the weights, "
+                f"and the weights of {random} are random. Train them with --init_from {found.path}."
             )
-            coloring_model(created).trained = False
+            network = coloring_model(created)
+            network.trained, network.untrained_reason = False, reason
+            warnings.warn(reason, UntrainedWarning, stacklevel=3)
         if not found.published:
             created.provenance = Provenance.of(content.provenance)
     model: M = created.eval()

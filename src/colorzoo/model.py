@@ -65,6 +65,7 @@ class ColoringModel(nn.Module):
         published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
         network: The network.
         trained: Whether weights were trained or loaded. A network without weights counts as trained.
+        untrained_reason: Why a weight file did not train the model; empty otherwise.
         provenance: Origin of the weights.
 
     Args:
@@ -85,6 +86,7 @@ class ColoringModel(nn.Module):
 
     network: nn.Module
     trained: bool
+    untrained_reason: str = ""
     provenance: Provenance
 
     def __init__(self, network: nn.Module, **settings: Any) -> None:

@@ -216,7 +216,7 @@ def test_untrained_models_are_refused_in_one_error() -> None:
         (
             "chen2023",
             "default",
-            f" here: its card names no weights; {file}; {option} colors with random ones",
+            f" here: its card names no weights; {file}; {option} colorizes with random weights",
         ),
     ):
         with pytest.raises(ColorzooError) as refused:

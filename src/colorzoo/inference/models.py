@@ -80,19 +80,15 @@ def _check_known(name: str, settings: dict[str, Any]) -> None:
 
 def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
     """Return a registered model and the reason if it is untrained."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrainedWarning)  # the caller raises an error with the reason
         model = create_coloring_model(choice.name, choice.file, **settings)
-    for other in caught:
-        if not issubclass(other.category, UntrainedWarning):
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    # the error explains how to get the weights
-    told = [str(each.message) for each in caught if issubclass(each.category, UntrainedWarning)]
+    reason = model.untrained_reason
     if choice.untrained:
-        told = [f"{choice.name} is untrained here: {choice.untrained}"]
-    if told and not model_card(choice.name).weights:  # a new paper has no weights yet
-        told.append("allow_untrained=True (--allow-untrained) colors with random ones")
-    return model, "; ".join(told) or _UNTRAINED.format(choice.name)
+        reason = f"{choice.name} is untrained here: {choice.untrained}"
+    if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
+        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
+    return model, reason or _UNTRAINED.format(choice.name)
 
 
 def choose_for_guidance(
