@@ -58,13 +58,12 @@ def test_gaps_and_photos_are_noted(sketch: Path, tmp_path: Path, capsys: pytest.
     assert "looks like a photo" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("regions", "words"),
-    [(((30, "#ffffff"),), "region 30"), (((0, "#ggffff"),), "#rrggbb"), (((-1, "#ffffff"),), "index")],
-)
-def test_invalid_colors_are_one_line(
-    sketch: Path, tmp_path: Path, refused: Refused, regions: tuple[tuple[int, str], ...], words: str
-) -> None:
-    given = recipe(tmp_path, *regions)
-    assert words in refused("colorize", sketch, "-o", tmp_path / "x.png", *MODEL, "--recipe", given)
+def test_invalid_colors_are_one_line(sketch: Path, tmp_path: Path, refused: Refused) -> None:
+    for regions, words in (
+        ((30, "#ffffff"), "region 30"),
+        ((0, "#ggffff"), "#rrggbb"),
+        ((-1, "#ffffff"), "index"),
+    ):
+        given = recipe(tmp_path, regions)
+        assert words in refused("colorize", sketch, "-o", tmp_path / "x.png", *MODEL, "--recipe", given)
     assert not (tmp_path / "x.png").exists()
