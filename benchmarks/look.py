@@ -17,14 +17,14 @@ from benchmarks._common import Options, Row, SkippedError, color_as_shipped, pho
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.degrade import degrade_lightness
 from colorzoo.factory import create_coloring_model
-from colorzoo.metrics import ColorfulnessShare, GrayGain, NeutralChroma, RightHue
+from colorzoo.metrics import ColorfulnessRatio, GrayGain, NeutralChroma, RightHue
 from colorzoo.model import ColoringModel
 from colorzoo.weights.choice import choose_model
 
 ROWS: tuple[tuple[str, str, float, float, Literal["higher", "lower"]], ...] = (
     ("GrayGain", "PSNR in dB over gray", 0.0, 0.0, "higher"),
-    ("ColorfulnessShare", "colorfulness as a fraction of the truth's, at least", 1.0, 0.85, "higher"),
-    ("ColorfulnessShare", "colorfulness as a fraction of the truth's, at most", 1.0, 1.1, "lower"),
+    ("ColorfulnessRatio", "colorfulness as a fraction of the truth's, at least", 1.0, 0.85, "higher"),
+    ("ColorfulnessRatio", "colorfulness as a fraction of the truth's, at most", 1.0, 1.1, "lower"),
     ("NeutralChroma", "chroma where the truth is neutral", 0.0, 8.0, "lower"),
     ("RightHue", "fraction of right hues", 1.0, 0.68, "higher"),
 )  # metric, claim, reference, goal, better
@@ -47,7 +47,7 @@ def run(options: Options) -> list[Row]:
 
 def measure(model: ColoringModel, options: Options) -> tuple[dict[str, float], int]:
     """Return the metrics by name, and the number of photos."""
-    metrics = [GrayGain(), ColorfulnessShare(), NeutralChroma(), RightHue()]
+    metrics = [GrayGain(), ColorfulnessRatio(), NeutralChroma(), RightHue()]
     # compute groups would merge two metrics whose states are still empty after the first photo
     scores = MetricCollection(metrics, compute_groups=False)
     count = 0

@@ -41,7 +41,7 @@ def test_curves_hold_the_numbers_of_the_report(results: Path) -> None:
     ours, gray = plots.report_curves(results, "psnr")
     assert ours == plots.Curve("ours", (0, 10), (24.0, 30.0), (23.0, 29.0), (26.0, 32.0))
     assert (gray.name, gray.at) == ("gray", (0,))
-    with pytest.raises(ColorzooError, match=r"no number 'fid'.*ssim@256, psnr@256"):
+    with pytest.raises(ColorzooError, match=r"metric .*ssim@256, psnr@256.*got 'fid'"):
         plots.report_curves(results, "fid")
 
 
@@ -70,16 +70,16 @@ def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
 
 
 def test_wrong_images_are_an_error() -> None:
-    with pytest.raises(ColorzooError, match="6x8 and 6x4 cannot be compared"):
+    with pytest.raises(ColorzooError, match="same size, got 6x8 and 6x4"):
         plots.color_difference(GRAY, GRAY[:4])
-    with pytest.raises(ColorzooError, match=r"float64 \(8, 6, 3\).*expected uint8"):
-        plots.gamut_shares(GRAY / 255)
+    with pytest.raises(ColorzooError, match=r"must be uint8.*got float64 \(8, 6, 3\)"):
+        plots.gamut_fractions(GRAY / 255)
 
 
 def test_a_gamut_shows_the_shares_of_the_bins() -> None:
     quarter = GRAY.copy()
     quarter[:2] = RED[:2]
-    shares = plots.gamut_shares(quarter)
+    shares = plots.gamut_fractions(quarter)
     centers = hull_centers().numpy()
     assert shares.shape == (313,)
     assert {share: centers[i].tolist() for i, share in enumerate(shares) if share} == {

@@ -34,14 +34,14 @@ __all__ = [
     "draw_curves",
     "draw_difference",
     "draw_gamut",
-    "gamut_shares",
+    "gamut_fractions",
     "report_curves",
 ]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
-"""Distinguishable by color-blind readers (Okabe and Ito 2008, and two more)."""
-_SWATCH_LIGHTNESS = 65.0  # lightness of the bins' colors, at which most of them exist in sRGB
-_LARGEST = 900.0  # square points, the area of a bin with all pixels
+"""Colors of curves that color-blind readers can distinguish (Okabe and Ito 2008, and two more)."""
+_SWATCH_LIGHTNESS = 65.0  # at this lightness most bins are inside sRGB
+_MAX_AREA = 900.0  # square points; area of a bin that contains all pixels
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,17 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
         >>> curves = report_curves("report/results.json", "psnr")  # doctest: +SKIP
 
     Args:
-        results: Its ``results.json``.
-        metric: Start of a number's key, such as ``psnr``; the first match is taken.
+        results: Path of ``results.json``.
+        metric: Start of the key of a number, such as ``psnr``; the first match is used.
 
     Raises:
-        ColorzooError: The report has no such number.
+        ColorzooError: No key of the report starts with ``metric``.
     """
     report = json.loads(Path(results).read_bytes())
     key = next((key for key in report["metrics"] if key.startswith(metric)), None)
     if key is None:
         known = ", ".join(report["metrics"])
-        raise ColorzooError(f"{results} has no number {metric!r}; expected the start of one of: {known}.")
+        raise ColorzooError(f"metric must be the start of one of {known} in {results}, got {metric!r}.")
     points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:
         score = [row["scores"][key][part] for part in ("value", "low", "high")]
@@ -161,7 +161,7 @@ def color_difference(image: ImageLike, truth: ImageLike) -> NDArray[np.float32]:
     one, other = _lab(image), _lab(truth)
     if one.shape != other.shape:
         sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (one, other))
-        raise ColorzooError(f"images of {sizes} cannot be compared; expected the same size: resize one.")
+        raise ColorzooError(f"both images must have the same size, got {sizes}. Resize one of them.")
     distance: NDArray[np.float32] = np.hypot(*(one[1:] - other[1:]))
     return distance
 
@@ -179,7 +179,7 @@ def draw_difference(
         image: The result.
         truth: Image of the same size.
         axes: Axes to draw into; by default those of a new figure.
-        largest: Distance at the end of the scale, to be equal in maps that are compared.
+        largest: Distance at the end of the color scale; use the same value for maps to be compared.
     """
     axes = _axes(axes)
     distance = color_difference(image, truth)
@@ -192,11 +192,11 @@ def draw_difference(
     return axes
 
 
-def gamut_shares(image: ImageLike) -> NDArray[np.float64]:
-    """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``.
+def gamut_fractions(image: ImageLike) -> NDArray[np.float64]:
+    """Return the fraction of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``.
 
     Examples:
-        >>> gamut_shares(np.full((32, 48, 3), 128, dtype=np.uint8)).shape
+        >>> gamut_fractions(np.full((32, 48, 3), 128, dtype=np.uint8)).shape
         (313,)
     """
     import torch
@@ -205,12 +205,12 @@ def gamut_shares(image: ImageLike) -> NDArray[np.float64]:
 
     bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
     counts = np.bincount(bins.numpy(), minlength=len(_swatches()[0]))
-    shares: NDArray[np.float64] = counts / counts.sum()
-    return shares
+    fractions: NDArray[np.float64] = counts / counts.sum()
+    return fractions
 
 
 def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
-    """Draw the colors of an image: the 313 bins in their own colors, with areas by the root of their share.
+    """Draw the 313 bins in their own colors; areas are proportional to the root of the frequency.
 
     Examples:
         >>> axes = draw_gamut(np.full((32, 48, 3), 128, dtype=np.uint8))
@@ -222,15 +222,15 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
     axes = _axes(axes)
     centers, rgb = _swatches()
     axes.scatter(centers[:, 1], centers[:, 0], s=2, color="0.88")
-    axes.scatter(centers[:, 1], centers[:, 0], s=_LARGEST * np.sqrt(gamut_shares(image)), c=rgb)
+    axes.scatter(centers[:, 1], centers[:, 0], s=_MAX_AREA * np.sqrt(gamut_fractions(image)), c=rgb)
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")
     return axes
 
 
-def _axes(given: Axes | None) -> Axes:
-    if given is not None:
-        return given
+def _axes(axes: Axes | None) -> Axes:
+    if axes is not None:
+        return axes
     from matplotlib import pyplot
 
     _, axes = pyplot.subplots(figsize=(4.6, 3.0), layout="constrained")
@@ -246,7 +246,7 @@ def _lab(image: ImageLike) -> NDArray[np.float32]:
     rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ColorzooError(
-            f"an image of {rgb.dtype} {rgb.shape} was given; expected uint8 (H, W, 3) or a Pillow image."
+            f"image must be uint8 of shape (H, W, 3) or a Pillow image, got {rgb.dtype} {rgb.shape}."
         )
     lab: NDArray[np.float32] = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()
     return lab

@@ -34,18 +34,18 @@ def test_images_have_equal_weight_and_fit_reads_the_file(
     out = tmp_path / "prior.npy"
     assert main(["data", "prior", str(folder), "-o", str(out)]) == 0
     assert capsys.readouterr().out == f"{out} (2 images)\n"
-    shares = np.load(out)
+    frequencies = np.load(out)
     expected = torch.zeros(313, dtype=torch.float64)
     for color in ((0.0, 0.0), (40.0, 30.0)):
         expected += 0.5 * (hull_centers() == torch.tensor(color)).all(dim=1)
     apart = torch.cdist(hull_centers(), hull_centers()).double().numpy()
     kernel = np.exp(-(apart**2) / 50)  # of five CIE units
     np.testing.assert_allclose(
-        shares, expected.numpy() @ (kernel / kernel.sum(axis=1, keepdims=True)), atol=1e-9
+        frequencies, expected.numpy() @ (kernel / kernel.sum(axis=1, keepdims=True)), atol=1e-9
     )
     weights = build_model(Zhang2016, {"width": 0.125, "prior": str(out)}).class_weights
-    rare = 1 / (0.5 * shares + 0.5 / 313)
-    np.testing.assert_allclose(weights, rare / (rare @ shares), rtol=1e-5)
+    rare = 1 / (0.5 * frequencies + 0.5 / 313)
+    np.testing.assert_allclose(weights, rare / (rare @ frequencies), rtol=1e-5)
 
 
 def test_a_broken_image_is_named_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_a_broken_image_is_named_and_skipped(folder: Path, capsys: pytest.Captur
     assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
     assert capsys.readouterr() == (
         f"{folder / 'p.npy'} (2 images)\n",
-        f"left out, cannot be read: {folder / 'c.jpg'}\n",
+        f"skipped, cannot be read: {folder / 'c.jpg'}\n",
     )
 
 

@@ -64,7 +64,7 @@ def reference(metric: torch.nn.Module, *, lab: bool) -> Tensor | dict[str, Tenso
         ("ab_rmse_pooled", metrics.PooledAbRMSE(), True),
         ("ssim", metrics.MeanSSIM(), False),
         ("gray_gain", metrics.GrayGain(), False),
-        ("cf_share", metrics.ColorfulnessShare(), False),
+        ("cf_ratio", metrics.ColorfulnessRatio(), False),
         ("right_hue", metrics.RightHue(), True),
     ],
 )

@@ -68,11 +68,11 @@ def band_psnr(batch: Batch, size: int | None) -> Values:
     return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "excluded": 0}
 
 
-def band_share(batch: Batch) -> Values:
+def band_fraction(batch: Batch) -> Values:
     shares = [
         binary_dilation(edges[..., 0] > 0, np.ones((7, 7), bool)).mean() for (edges,) in pairs(batch, "edges")
     ]
-    return {"band_share_k7": float(np.mean(shares)), "excluded": 0}
+    return {"band_fraction_k7": float(np.mean(shares)), "excluded": 0}
 
 
 def one_colorfulness(image: np.ndarray, form: str) -> float:
@@ -169,7 +169,7 @@ def mean_of(batch: Batch, total: str, count: str) -> Values:
     return {"": sums[total] / sums[count]}
 
 
-def colorfulness_share(batch: Batch) -> Values:
+def colorfulness_ratio(batch: Batch) -> Values:
     found = [[one_colorfulness(each, "hasler") for each in pair] for pair in pairs(batch, "rgb", "target")]
     ours, true = np.sum(found, axis=0)
     return {"": ours / true}
@@ -220,11 +220,11 @@ BAND_CASES = [
     for name, size in (("k7", 7), ("full", None))
 ] + [
     Case(
-        "band_share",
-        metrics.BandShare,
+        "band_fraction",
+        metrics.BandFraction,
         given("edges"),
-        band_share,
-        empty={"band_share_k7": NAN, "excluded": 0},
+        band_fraction,
+        empty={"band_fraction_k7": NAN, "excluded": 0},
         gradient_of="edges",
     )
 ]
@@ -268,7 +268,7 @@ APPEARANCE_CASES = [
     Case(
         "right_hue", metrics.RightHue, AB, partial(mean_of, total="right", count="colored"), gradient_of="ab"
     ),
-    Case("colorfulness_share", metrics.ColorfulnessShare, RGB, colorfulness_share),
+    Case("colorfulness_ratio", metrics.ColorfulnessRatio, RGB, colorfulness_ratio),
     Case(
         "gray_gain", metrics.GrayGain, RGB, gray_gain, tolerance=0.02
     ),  # levels where two Lab formulas differ

@@ -126,7 +126,7 @@ def test_measuring_ignores_autocast():
 
 
 @pytest.mark.parametrize(
-    "name", ["psnr_k7", "band_share", "lpips_k7", "warping_error", "chroma_flicker", "color_consistency"]
+    "name", ["psnr_k7", "band_fraction", "lpips_k7", "warping_error", "chroma_flicker", "color_consistency"]
 )
 def test_what_batches_do_not_hold_is_refused_before_any_work(name, monkeypatch):
     monkeypatch.setattr("colorzoo.metrics.edges.lpips_network", lambda *_, **__: torch.nn.Identity())

@@ -57,7 +57,7 @@ def _run_prior(args: PriorOptions) -> int:
     with progress_bar("counting colors", len(sources)) as advance:
         prior = measure_prior(sources, threads=args.threads, tick=advance)
     stream = io.BytesIO()
-    np.save(stream, prior.shares.numpy(), allow_pickle=False)
+    np.save(stream, prior.frequencies.numpy(), allow_pickle=False)
     write_whole(args.output, stream.getvalue())
     print(f"{args.output} ({prior.images:,} images)")
     for name in prior.broken:

@@ -23,12 +23,12 @@ class Prior:
     """The color frequencies of a data set.
 
     Attributes:
-        shares: ``(313,)`` float64: smoothed frequencies of the bins inside the sRGB hull, with sum 1.
+        frequencies: ``(313,)`` float64: smoothed frequencies of the bins inside the sRGB hull, with sum 1.
         images: Number of counted images.
         broken: Names of images that could not be decoded.
     """
 
-    shares: Tensor
+    frequencies: Tensor
     images: int
     broken: tuple[str, ...]
 
@@ -46,26 +46,26 @@ def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callabl
     """
     total, images = torch.zeros(len(hull_centers()), dtype=torch.float64), 0
     broken = []
-    for name, shares in bounded_map(_shares_of, sources, threads):
-        if shares is None:
+    for name, frequencies in bounded_map(_frequencies_of, sources, threads):
+        if frequencies is None:
             broken.append(name)
         else:
-            total, images = total + shares, images + 1
+            total, images = total + frequencies, images + 1
         tick()
     if not images:
         raise DataError("no image could be read; `colorzoo data verify` lists the reasons.")
-    smooth = smooth_shares(total / images)
+    smooth = smooth_frequencies(total / images)
     return Prior(smooth, images, tuple(broken))
 
 
-def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
+def smooth_frequencies(frequencies: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
     """Smooth the bin frequencies ``(313,)`` with a Gaussian of ``sigma`` CIE units, keeping their sum."""
-    centers = hull_centers().to(shares)
+    centers = hull_centers().to(frequencies)
     kernel = torch.exp(-torch.cdist(centers, centers).square() / (2 * sigma**2))
-    return shares @ (kernel / kernel.sum(dim=1, keepdim=True))
+    return frequencies @ (kernel / kernel.sum(dim=1, keepdim=True))
 
 
-def _shares_of(source: StoredImage) -> tuple[str, Tensor | None]:
+def _frequencies_of(source: StoredImage) -> tuple[str, Tensor | None]:
     try:
         rgb = decode_rgb(source.read(), _SHORT_SIDE)
     except UNREADABLE:

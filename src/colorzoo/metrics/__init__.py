@@ -8,7 +8,7 @@ passes each metric the inputs that it accepts. `image_metrics` builds a collecti
 from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
 from colorzoo.metrics.appearance import (
     Colorfulness,
-    ColorfulnessShare,
+    ColorfulnessRatio,
     DeltaColorfulness,
     GrayGain,
     NeutralChroma,
@@ -31,7 +31,7 @@ from colorzoo.metrics.cdr import (
 )
 from colorzoo.metrics.ciede2000 import MeanCIEDE2000, ciede2000
 from colorzoo.metrics.classification import Classification, Classifier, ClassifierAccuracy, classifier_network
-from colorzoo.metrics.edges import BandLPIPS, BandPSNR, BandShare, band_psnr, edge_band
+from colorzoo.metrics.edges import BandFraction, BandLPIPS, BandPSNR, band_psnr, edge_band
 from colorzoo.metrics.exemplar import (
     ContextualSimilarity,
     HistogramIntersection,
@@ -59,9 +59,9 @@ __all__ = [
     "FID",
     "KID",
     "AbAUC",
+    "BandFraction",
     "BandLPIPS",
     "BandPSNR",
-    "BandShare",
     "CDRSettings",
     "ChromaFlicker",
     "Classification",
@@ -71,7 +71,7 @@ __all__ = [
     "ColorConsistency",
     "ColorMetric",
     "Colorfulness",
-    "ColorfulnessShare",
+    "ColorfulnessRatio",
     "ContextualSimilarity",
     "DeltaColorfulness",
     "FeatureNetwork",

@@ -1,7 +1,7 @@
 """Visible faults of an automatic result: grayness, oversaturation, color casts and wrong hues.
 
 These metrics do not compare each color with the true color, because lightness alone does not determine it.
-`Colorfulness` and `ColorfulnessShare` measure the whole image, `NeutralChroma` the areas where the ground
+`Colorfulness` and `ColorfulnessRatio` measure the whole image, `NeutralChroma` the areas where the ground
 truth is neutral, and `RightHue` the areas where the ground truth has a clear hue. `GrayGain` compares the
 result with the gray image.
 
@@ -163,17 +163,17 @@ class DeltaColorfulness(ColorMetric):
         )
 
 
-class ColorfulnessShare(Ratio):
+class ColorfulnessRatio(Ratio):
     """Mean colorfulness of results divided by that of the ground truth; 1 is ideal.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
-        >>> ColorfulnessShare()(truth, truth)
+        >>> ColorfulnessRatio()(truth, truth)
         tensor(1.)
     """
 
-    names = {"colorfulness_share": {}}
-    abbreviations = {"cf_share": "colorfulness_share"}
+    names = {"colorfulness_ratio": {}}
+    abbreviations = {"cf_ratio": "colorfulness_ratio"}
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -183,7 +183,7 @@ class ColorfulnessShare(Ratio):
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output("cf_hasler_share", "Colorfulness, share", "", "neither", mean_of_moments),)
+        return (Output("cf_hasler_ratio", "Colorfulness ratio", "", "neither", mean_of_moments),)
 
 
 def chroma(ab: Tensor) -> Tensor:
@@ -360,4 +360,6 @@ class WorseThanGray(ImageMean):
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output("psnr_rgb_8bit_below_gray_share", "Worse than gray", "", "lower", mean_of_moments, 2),)
+        return (
+            Output("psnr_rgb_8bit_below_gray_fraction", "Worse than gray", "", "lower", mean_of_moments, 2),
+        )

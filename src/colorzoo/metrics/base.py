@@ -174,9 +174,9 @@ class Ratio(ColorMetric):
 
     Examples:
         >>> from colorzoo.metrics import RightHue
-        >>> share = RightHue()
-        >>> share.add(torch.tensor([8, 2]), torch.tensor([10, 10]))
-        >>> share.compute()
+        >>> ratio = RightHue()
+        >>> ratio.add(torch.tensor([8, 2]), torch.tensor([10, 10]))
+        >>> ratio.compute()
         tensor(0.5000)
 
     Args:

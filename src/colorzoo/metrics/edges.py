@@ -93,31 +93,31 @@ class BandMetric(ImageMean):
         return f"{title} K={self.kernel_size or 'Full'}"
 
 
-class BandShare(BandMetric):
+class BandFraction(BandMetric):
     """Mean over images of the fraction of pixels in the band, in [0, 1].
 
     Examples:
         >>> edges = torch.zeros(2, 1, 10, 10)
         >>> edges[..., 5] = 1
-        >>> BandShare(kernel_size=3)(edges)
-        {'band_share_k3': tensor(0.3000), 'excluded': tensor(0)}
+        >>> BandFraction(kernel_size=3)(edges)
+        {'band_fraction_k3': tensor(0.3000), 'excluded': tensor(0)}
     """
 
-    names = {"band_share": {}}
+    names = {"band_fraction": {}}
     is_differentiable = False
 
     def update(self, edges: Tensor) -> None:
         """Add the ``(B, 1, H, W)`` edges of images."""
-        share = edge_band(edges, self.kernel_size).mean(dim=(1, 2, 3))
-        self.add(share.masked_fill(share == 0, torch.nan))
+        fraction = edge_band(edges, self.kernel_size).mean(dim=(1, 2, 3))
+        self.add(fraction.masked_fill(fraction == 0, torch.nan))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``band_share_k7`` (or ``_full``) and the number ``excluded``."""
-        return {f"band_share_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
+        """Return ``band_fraction_k7`` (or ``_full``) and the number ``excluded``."""
+        return {f"band_fraction_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        key = f"band_share_k{self.kernel_size or 'full'}_mean"
+        key = f"band_fraction_k{self.kernel_size or 'full'}_mean"
         return (Output(key, "Share of the band", "", "neither", mean_of_moments),)
 
 

@@ -166,8 +166,8 @@ class TimmNetwork(nn.Module):
         super().__init__()
         self.model, self.side = model, int(config["input_size"][-1])
         self.mode = "bilinear" if crop and config["interpolation"] == "bilinear" else "bicubic"
-        self.share = float(config["crop_pct"]) if crop else None
-        cut = f"-crop{self.share:g}" if crop else ""
+        self.crop_fraction = float(config["crop_pct"]) if crop else None
+        cut = f"-crop{self.crop_fraction:g}" if crop else ""
         self.preprocessing = f"{self.side}{cut}-{self.mode}"
         self.register_buffer("center", torch.tensor(config["mean"]).view(3, 1, 1))
         self.register_buffer("scale", torch.tensor(config["std"]).view(3, 1, 1))
@@ -182,9 +182,9 @@ class TimmNetwork(nn.Module):
         return answer
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
-        if self.share is None:
+        if self.crop_fraction is None:
             return self.side, self.side
-        factor = int(self.side / self.share) / min(height, width)
+        factor = int(self.side / self.crop_fraction) / min(height, width)
         return round(height * factor), round(width * factor)
 
 

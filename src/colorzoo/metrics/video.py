@@ -117,8 +117,10 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
     _require_clips(frames)
     if frames.shape[1] <= max(intervals):
         return torch.full((len(frames),), torch.nan, device=frames.device)
-    shares = _histograms(frames)
-    changes = [_jensen_shannon(shares[:, :-step], shares[:, step:]).mean(dim=(1, 2)) for step in intervals]
+    histograms = _histograms(frames)
+    changes = [
+        _jensen_shannon(histograms[:, :-step], histograms[:, step:]).mean(dim=(1, 2)) for step in intervals
+    ]
     return torch.stack(changes).mean(dim=0).float()
 
 
