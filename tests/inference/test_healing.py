@@ -78,6 +78,15 @@ def test_boxes_around_strokes_give_what_the_whole_image_gives() -> None:
     assert np.abs(heal(levels, strokes).astype(int) - whole).max() <= 1
 
 
+def test_an_object_is_removed_without_a_smear_of_its_edge() -> None:
+    """The stroke covers a white pen, but not the dark edge around it."""
+    pen = ramp()
+    cv2.line(pen, (30, 40), (70, 40), 40, 26)
+    cv2.line(pen, (30, 40), (70, 40), 255, 22)
+    healed = heal(pen, [Stroke(((30.5, 40.5), (70.5, 40.5)), 23.5)])
+    assert np.abs(healed.astype(int) - ramp()).max() < 25
+
+
 def test_the_model_sees_the_healed_image_and_the_result_has_it() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     damaged = scratched(gray_image(80, 100))

@@ -148,6 +148,13 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
         inside = np.asarray(Image.fromarray(drawn(area)).resize((300, 300)))
         assert inside[78, 129], "the nose"
         assert inside.mean() < 0.3
+        for clicks in (1, 2):  # a second click inside selects a part
+            for _ in range(clicks):
+                pad.click(129, 78)
+                pad.settle()
+            choose(pad, "gray")
+        _, first, second = (drawn(each) for each in areas(pad))
+        assert second.mean() < 0.9 * first.mean()
         pad.page.click("[data-role=part] >> text=Hair")
         pad.page.click("[data-area-action=color]")
         pad.page.wait_for_function(

@@ -130,6 +130,7 @@ def select_at(
     image_size: tuple[int, int],
     size: float = 1.0,
     *,
+    visible: float = 1.0,
     see: Callable[[Tensor], SegmenterFeatures] = segmenter_features,
 ) -> Mask:
     """Return the thing at a place.
@@ -150,12 +151,16 @@ def select_at(
         image_size: Width and height of the image.
         size: Each factor of 1.25 selects the next larger thing, or the next smaller one; beyond the last one
             its border moves.
+        visible: Fraction of the image in view; larger things are not the first choice.
         see: `segmenter_features`, perhaps one that remembers its results.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
     at = place[0] / image_size[0] * width, place[1] / image_size[1] * height
     things = _masks_at(lightness, at, see(lightness))
-    wanted, logits = things.likeliest + round(math.log(size, _STEP)), things.logits
+    first, logits = things.likeliest, things.logits
+    while first > 0 and things.masks[first].mean() > visible:
+        first -= 1
+    wanted = first + round(math.log(size, _STEP))
     if wanted < 0:
         closer = _refine_in_crop(lightness, at, see, most=int(things.masks[0].sum()))
         wanted, logits = wanted + len(closer), [*closer, *logits]

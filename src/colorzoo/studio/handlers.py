@@ -325,7 +325,8 @@ def _select(ctx: Context) -> Iterator[Message]:
         else:
             mask = regions.select_in_outline(request, path, size)
     else:
-        mask = regions.select_at_point(request, _inner(request, ctx.place()), size)
+        visible = fields.number("visible", 1.0, low=0, high=1)
+        mask = regions.select_at_point(request, _inner(request, ctx.place()), size, visible)
     yield ctx.answer("selected", mask=mask)
 
 

@@ -124,16 +124,21 @@ def _uint16_bytes(values: Tensor) -> bytes:
     return values.numpy().astype("<u2").tobytes()
 
 
-def select_at_point(request: PadRequest, place: tuple[float, float], size: float) -> dict[str, Any]:
-    """Return the mask of the thing at a click.
+def select_at_point(
+    request: PadRequest, place: tuple[float, float], size: float, visible: float = 1.0
+) -> dict[str, Any]:
+    """Return the mask of the object at a click.
 
     Args:
         request: The photo.
         place: x and y in pixels of the photo.
-        size: 1 selects the likeliest thing; larger values select larger things.
+        size: 1 selects the likeliest object; larger values select larger objects.
+        visible: Fraction of the photo in view; larger objects are not the first choice.
     """
     lightness = request.photo.approximate_lightness(MASK_SIZE)
-    found = select_at(lightness, place, request.photo.size, size, see=lambda part: _seen(request, part))
+    found = select_at(
+        lightness, place, request.photo.size, size, visible=visible, see=lambda part: _seen(request, part)
+    )
     return _mask_fields(request, found)
 
 

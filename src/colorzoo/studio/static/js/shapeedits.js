@@ -5,7 +5,7 @@ import { currentRecipe } from "./coloring.js";
 import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
-import { areaCenter, areaLightness, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, movedBox, movedPainted, strokeMask } from "./shapes.js";
+import { areaAt, areaCenter, areaLightness, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, maskShare, movedBox, movedPainted, strokeMask } from "./shapes.js";
 
 const DOC_FIELDS = { painted: "painted", box: "boxes" };
 const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
@@ -131,10 +131,16 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   const before = how === "new" ? null : pad.ui.selection;
   const picked = how === "new" || before ? null : pickedArea(pad);
   pad.set({ area: picked?.index ?? null, selected: null, shape: null, suggestions: null });
-  const place = where.at ? { x: where.at[0], y: where.at[1] } : where;
-  const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...place, size });
-  if (!reply || pad.photo !== photo) return false;
-  const found = reply.message.mask;
+  const outer = how === "new" && where.at && size === 1 ? selectionAround(pad, where.at) : null;
+  const place = where.at ? { x: where.at[0], y: where.at[1], visible: visibleShare(pad) } : where;
+  let found = null;
+  for (let step = SELECTION_SIZES.indexOf(size); step >= 0; step -= 1) {
+    const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...place, size: SELECTION_SIZES[step] });
+    if (!reply || pad.photo !== photo) return false;
+    found = reply.message.mask;
+    size = SELECTION_SIZES[step];
+    if (!outer || maskShare(found) < SAME_OBJECT * maskShare(outer)) break; // a second click inside selects a part
+  }
   if (picked) {
     await changeBorder(pad, picked, combinedMasks(areaMask(picked.area, photo), found, how === "less"));
     return false;
@@ -144,6 +150,21 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   pad.set({ selection: { mask, made } });
   pad.announce(t("Object selected. Choose an action."));
   return true;
+}
+
+const SAME_OBJECT = 0.9; // of the pixels of a selection; a larger one counts as the same
+
+/** @returns {import("./shapes.js").AreaMask | null} the selection, if it covers a place */
+function selectionAround(pad, place) {
+  const { selection } = pad.ui;
+  return selection && areaAt([selection], pad.photo, place) === 0 ? selection.mask : null;
+}
+
+/** @returns {number} share of the photo in view */
+function visibleShare(pad) {
+  const { view, stage } = pad.ui;
+  const { width, height } = pad.photo;
+  return Math.min(1, (Math.min(width, stage.width / view.scale) * Math.min(height, stage.height / view.scale)) / (width * height));
 }
 
 /** @param {[number, number][]} path @param {number} size diameter of the brush in pixels of the photo @param {boolean} less subtract */

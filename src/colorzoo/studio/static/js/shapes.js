@@ -190,6 +190,9 @@ export function drawnMaskSize(photo) {
 
 export const areaMask = (area, photo) => area.mask ?? encodeMask(areaBits(area, photo));
 
+/** @param {AreaMask} mask @returns {number} its share of the photo */
+export const maskShare = ({ width, height, runs }) => runs.split(" ").reduce((sum, run, index) => sum + (index % 2) * Number(run), 0) / (width * height);
+
 export const isEmptyMask = (mask) => !mask.runs.includes(" ");
 
 /** @param {AreaMask} one @param {AreaMask} other @param {boolean} less subtract the other mask @returns {AreaMask} */
