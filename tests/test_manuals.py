@@ -37,21 +37,19 @@ def commands(text: str) -> list[str]:
     return [part for part in parts if part.startswith("colorzoo ") and not OPEN.search(part)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_are_parsed(page: Path) -> None:
-    for command in commands(page.read_text(encoding="utf-8")):
-        words = shlex.split(command, comments=True)[1:]
-        if words[0] in LIGHTNING_VERBS:
-            configs = [words[i + 1] for i, word in enumerate(words) if word == "--config"]
-            assert all(
-                find_config(name).is_file() for name in map(Path, configs) if name.parts[0] == "configs"
-            )
-            continue
-        verb = find_verb(words[0])
-        assert verb is not None, command
-        if "--help" not in words:
-            name, found, rest = find_command(verb, words)
-            found.parse(name, rest)
+def test_commands_are_parsed() -> None:
+    for page in PAGES:
+        for command in commands(page.read_text(encoding="utf-8")):
+            words = shlex.split(command, comments=True)[1:]
+            if words[0] in LIGHTNING_VERBS:
+                configs = [Path(words[i + 1]) for i, word in enumerate(words) if word == "--config"]
+                assert all(find_config(name).is_file() for name in configs if name.parts[0] == "configs")
+                continue
+            verb = find_verb(words[0])
+            assert verb is not None, f"{page}: {command}"
+            if "--help" not in words:
+                name, found, rest = find_command(verb, words)
+                found.parse(name, rest)
 
 
 def python_blocks() -> list[tuple[str, str]]:

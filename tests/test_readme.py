@@ -34,7 +34,12 @@ def test_python_blocks_run(folder: Path) -> None:
     assert (folder / "old.color.jpg").is_file()
 
 
-@pytest.mark.parametrize("command", re.findall(r"`(colorzoo (?:colorize|stylize) [^`]+)`", README))
+COMMANDS = re.findall(r"`(colorzoo (?:colorize|stylize) [^`]+)`", README)
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS[:3], *(pytest.param(each, marks=pytest.mark.nightly) for each in COMMANDS[3:])]
+)
 def test_commands_run(command: str, folder: Path) -> None:
     before = len(list(folder.rglob("*.jpg")))
     assert main(shlex.split(command)[1:]) == 0

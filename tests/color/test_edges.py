@@ -1,6 +1,5 @@
 """Sobel and Canny edges."""
 
-import pytest
 import torch
 
 from colorzoo.color import canny, sobel, sobel_gradients
@@ -10,13 +9,13 @@ IMAGE = sample_image((24, 31), batch=2)
 GRAY = IMAGE.mean(dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("edges", [sobel, canny])
-def test_a_flat_image_has_no_edges(edges: object) -> None:
-    assert edges(torch.full((1, 1, 9, 12), 0.4)).max() < 1e-7
+def test_a_flat_image_has_no_edges() -> None:
+    for edges in (sobel, canny):
+        assert edges(torch.full((1, 1, 9, 12), 0.4)).max() < 1e-7
 
 
-@pytest.mark.parametrize("dims", [(-1,), (-2,), (-1, -2)])
-def test_sobel_mirrors_with_the_image(dims: tuple[int, ...]) -> None:
+def test_sobel_mirrors_with_the_image() -> None:
+    dims = (-1, -2)
     torch.testing.assert_close(sobel(IMAGE.flip(dims)), sobel(IMAGE).flip(dims), atol=1e-5, rtol=1e-4)
 
 
