@@ -187,10 +187,9 @@ def help_texts() -> str:
 
 def public_names(docs: Path) -> str:
     """Return directives of mkdocstrings for the names of ``colorzoo`` that no page of ``api/`` shows."""
-    import colorzoo
-
+    stub = (files("colorzoo") / "__init__.pyi").read_text(encoding="utf-8")
     members: dict[str, list[str]] = {}
-    for name, module in sorted(colorzoo._PUBLIC.items()):
+    for module, name in re.findall(r"^from colorzoo\.(\S+) import (\w+)", stub, re.MULTILINE):
         if not (docs / "api" / f"{module}.md").is_file():
             members.setdefault(module, []).append(name)
     options = "    options:\n      show_root_heading: false\n      members: "
