@@ -66,9 +66,6 @@ JUDGED_MODELS = (  # what ships and colors a gray photo in a way of its own
     "zhang2017_local_small",
     "kang2023_small",
     "zhang2016_small",
-    "xu2020_small",
-    "chen2023_small",
-    "zhang2019_small",
     "gray",
     "truth",
 )

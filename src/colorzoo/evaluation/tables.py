@@ -118,15 +118,16 @@ def plain(value: Any) -> Any:
 def markdown(summary: Summary) -> str:
     """Return the results as a Markdown table with the protocol below."""
     outputs = summary.setup.outputs
-    rows = [["method", "interactions", *map(heading, outputs)]]
+    guided = any(row.count for row in summary.rows)
+    rows = [["method", *(["interactions"] if guided else []), *map(heading, outputs)]]
     for row in summary.rows:
         texts = []
         for cell in (score_cell(row.scores[output.key], output) for output in outputs):
             note = f"; {cell.note}" if cell.note else ""
             texts.append(f"{cell.text} ({cell.interval}{note})" if cell.interval else cell.text)
-        rows.append([row.method, str(row.count), *texts])
+        rows.append([row.method, *([str(row.count)] if guided else []), *texts])
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
-    lines.insert(1, "|---|---|" + "---:|" * len(outputs))
+    lines.insert(1, "|---|" + "---|" * guided + "---:|" * len(outputs))
     return "\n".join([*lines, "", *_caption(summary), ""])
 
 
