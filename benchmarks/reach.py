@@ -60,9 +60,9 @@ def run(options: Options) -> list[Row]:
         lab = rgb_to_lab(rgb[None])
         lightness = lab[:, :1]
         base = colorizer.predict(lightness, Guidance()).to_ab()
-        see = cache(segmenter_features)
+        features = cache(segmenter_features)
         for click in draw_clicks(lab[0], segments, seed):
-            for way, ab in answers(colorizer, lightness, see, click).items():
+            for way, ab in answers(colorizer, lightness, features, click).items():
                 change = (ab - base)[0].norm(dim=0)[click.outside].mean()
                 error = (ab - lab[:, 1:])[0].norm(dim=0)[click.inside].mean()
                 found.setdefault(way, []).append((float(change), float(error)))
@@ -127,7 +127,7 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
 
 
 def answers(
-    colorizer: Colorizer, lightness: Tensor, see: Callable[[Tensor], SegmenterFeatures], click: Click
+    colorizer: Colorizer, lightness: Tensor, features: Callable[[Tensor], SegmenterFeatures], click: Click
 ) -> dict[str, Tensor]:
     """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]
@@ -136,7 +136,7 @@ def answers(
     there = float(lightness[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
-    mask = select_at(lightness, (hint.x, hint.y), (width, height), see=see)
+    mask = select_at(lightness, (hint.x, hint.y), (width, height), features=features)
     recipes = {
         "unlimited": Recipe(points=(replace(hint, reach="everywhere"),)),
         "automatic": Recipe(points=(replace(hint, reach="automatic"),)),

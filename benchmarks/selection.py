@@ -80,9 +80,9 @@ def overlap_at(
 ) -> tuple[float, float]:
     """Return the intersection over union of a true thing with the likeliest and with the best thing there."""
     height, width = inside.shape
-    see = cache(segmenter_features)
+    features = cache(segmenter_features)
     found = []
     for size in SIZES:
-        mask = select_at(lightness, place, (width, height), size, see=see).array()
+        mask = select_at(lightness, place, (width, height), size, features=features).array()
         found.append(float((mask & inside).sum() / (mask | inside).sum()))
     return found[0], max(found)

@@ -18,7 +18,7 @@ from colorzoo.card import InputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel, check_input
-from colorzoo.prediction import AbPrediction, RgbPrediction, shown_colors
+from colorzoo.prediction import AbPrediction, RgbPrediction, clip_colors
 
 NAMES = ["zhang2017_local_small", "colorzoo2026", "cho2023_small"]
 
@@ -141,7 +141,7 @@ def test_a_model_loads_its_part_of_a_checkpoint() -> None:
 
 def test_metrics_see_colors_within_rgb_as_float32() -> None:
     rgb = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).view(1, 3, 1, 1)
-    shown, ab = shown_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))
+    shown, ab = clip_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))
     assert (shown.flatten().tolist(), shown.dtype, ab.dtype) == ([0, 0.25, 1], torch.float32, torch.float32)
     torch.testing.assert_close(ab, rgb_to_lab(rgb)[:, 1:].float())
     gray = AbPrediction.gray(torch.full((2, 1, 3, 5), 50.0))

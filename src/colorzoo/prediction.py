@@ -17,7 +17,7 @@ __all__ = [
     "DeferredMaps",
     "Prediction",
     "RgbPrediction",
-    "shown_colors",
+    "clip_colors",
 ]
 
 
@@ -30,7 +30,7 @@ class DeferredMaps(Mapping[str, Tensor]):
         torch.Size([1, 1, 8, 8])
 
     Attributes:
-        nbytes: Memory in bytes that their computation holds.
+        nbytes: Memory in bytes that the computation of the maps keeps.
 
     Args:
         makers: Functions that compute the maps, by name.
@@ -59,7 +59,7 @@ class DeferredMaps(Mapping[str, Tensor]):
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Base of the predictions; models return `AbPrediction` or `RgbPrediction`.
+    """Base class of predictions; models return `AbPrediction` or `RgbPrediction`.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48), notes=("pale",))
@@ -74,7 +74,7 @@ class Prediction:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    if TYPE_CHECKING:  # a call of any model may be followed by `.ab` or `.rgb`
+    if TYPE_CHECKING:  # permits `.ab` and `.rgb` for the prediction of any model
 
         def __getattr__(self, name: str) -> Tensor:
             """Return the field of a subclass."""
@@ -91,11 +91,11 @@ class Prediction:
         logits = self.extras.get("logits")
         return logits if logits is not None and logits.shape[1] in (313, 529) else None
 
-    def to_rgb(self, seen: Tensor) -> Tensor:
+    def to_rgb(self, network_input: Tensor) -> Tensor:
         """Return ``(B, 3, H, W)`` in [0, 1].
 
         Args:
-            seen: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
+            network_input: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
         """
         raise NotImplementedError(f"{type(self).__name__} must define to_rgb")
 
@@ -138,9 +138,9 @@ class AbPrediction(Prediction):
         """Return ab."""
         return self.ab
 
-    def to_rgb(self, seen: Tensor) -> Tensor:
-        """Return RGB of ab and the lightness ``(B, 1, H, W)`` that the model read."""
-        return lab_to_rgb(torch.cat([seen, self.ab], dim=1))
+    def to_rgb(self, network_input: Tensor) -> Tensor:
+        """Return RGB from ab and the lightness ``(B, 1, H, W)`` of the network input."""
+        return lab_to_rgb(torch.cat([network_input, self.ab], dim=1))
 
     def to_ab(self) -> Tensor:
         """Return ab."""
@@ -170,8 +170,8 @@ class RgbPrediction(Prediction):
         """Return RGB."""
         return self.rgb
 
-    def to_rgb(self, seen: Tensor) -> Tensor:
-        """Return RGB, which contains the sketch."""
+    def to_rgb(self, network_input: Tensor) -> Tensor:
+        """Return the predicted RGB, which contains the lines of the sketch."""
         return self.rgb
 
     def to_ab(self) -> Tensor:
@@ -183,28 +183,28 @@ class RgbPrediction(Prediction):
         return replace(self, rgb=colors)
 
 
-def shown_colors(prediction: Prediction, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the colors of a prediction as metrics measure them.
+def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the colors of a prediction, clipped to sRGB, for metrics.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
-        >>> rgb, ab = shown_colors(prediction, torch.full((2, 1, 32, 48), 50.0))
+        >>> rgb, ab = clip_colors(prediction, torch.full((2, 1, 32, 48), 50.0))
         >>> rgb.shape, ab.shape
         (torch.Size([2, 3, 32, 48]), torch.Size([2, 2, 32, 48]))
 
     Args:
         prediction: Output of a model.
-        seen: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
+        network_input: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
 
     Returns:
         ``(B, 3, H, W)`` RGB within [0, 1] and ``(B, 2, H, W)`` ab in CIE units, both float32.
     """
-    rgb = prediction.to_rgb(seen).float().clamp(0, 1)
+    rgb = prediction.to_rgb(network_input).float().clamp(0, 1)
     return rgb, prediction.to_ab().float()
 
 
 def _flatten(prediction: Prediction) -> tuple[list[Any], Any]:
-    """Return the tensors of a prediction, without maps that are computed on access."""
+    """Return the tensors of a prediction, except `DeferredMaps`."""
     extras = {} if isinstance(prediction.extras, DeferredMaps) else prediction.extras
     return [prediction.colors, *extras.values()], [[*extras], [*prediction.notes]]
 

@@ -68,9 +68,9 @@ def answers(name: str, kind: str) -> list[tuple[float, float, float]]:
             path = [(x + 60 * np.cos(turn), y + 60 * np.sin(turn)) for turn in np.linspace(0, 6, 24)]
             masks.append(select_outlined(lightness, ab, path, size))
         return [summary(mask.array()) for mask in masks]
-    see = cache(segmenter_features)
+    features = cache(segmenter_features)
     return [
-        summary(select_at(lightness, place, size, scale, see=see).array())
+        summary(select_at(lightness, place, size, scale, features=features).array())
         for place in places
         for scale in SIZES
     ]
@@ -104,8 +104,10 @@ def test_sizes_select_larger_things_and_then_move_the_border(place: tuple[float,
     """A click always selects the pixels around it, in one piece without holes."""
     lightness = lab_of("chelsea_cat.jpg")[:, :1]
     size, (column, row) = (lightness.shape[3], lightness.shape[2]), (int(place[0]), int(place[1]))
-    see = cache(segmenter_features)
-    masks = [select_at(lightness, place, size, 1.25**step, see=see).array() for step in range(-5, 6)]
+    features = cache(segmenter_features)
+    masks = [
+        select_at(lightness, place, size, 1.25**step, features=features).array() for step in range(-5, 6)
+    ]
     areas = [mask.sum() for mask in masks]
     assert areas == sorted(areas)
     assert len(set(areas)) > 5
@@ -131,10 +133,10 @@ def test_less_finds_a_small_disc_where_it_is(size: tuple[int, int], place: tuple
 def test_less_goes_on_from_a_cat_to_its_eye() -> None:
     """The whole photo shows an eye in too few pixels for the network."""
     lightness = lab_of("chelsea_cat.jpg")[:, :1]
-    see = cache(segmenter_features)
+    features = cache(segmenter_features)
     for x, y in ((94.0, 64.0), (175.0, 75.0)):
         cat, around, eye = (
-            select_at(lightness, (2 * x, 2 * y), (720, 480), size, see=see).array()
+            select_at(lightness, (2 * x, 2 * y), (720, 480), size, features=features).array()
             for size in (1.0, 0.8, 0.5)
         )
         assert cat.mean() > 0.5
@@ -158,12 +160,14 @@ def test_parts_of_a_portrait_have_names() -> None:
 def test_a_click_on_lips_or_an_eye_selects_them_before_the_face() -> None:
     rgb = torch.from_numpy(data.astronaut()[:256, 96:352]).permute(2, 0, 1)[None] / 255
     lightness = rgb_to_lab(rgb)[:, :1]
-    see = cache(segmenter_features)
+    features = cache(segmenter_features)
     for place in ((136.0, 149.0), (149.0, 101.0)):  # the lips, and the left eye
-        part, larger = (select_at(lightness, place, (256, 256), size, see=see).array() for size in (1.0, 2.0))
+        part, larger = (
+            select_at(lightness, place, (256, 256), size, features=features).array() for size in (1.0, 2.0)
+        )
         assert 0.0005 < part.mean() < 0.02
         assert larger.mean() > 4 * part.mean()  # More still leads to the face
-    face = select_at(lightness, (108.0, 160.0), (256, 256), see=see).array()
+    face = select_at(lightness, (108.0, 160.0), (256, 256), features=features).array()
     assert face.mean() > 0.02  # skin is no such part
 
 

@@ -26,7 +26,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, next_point
 from colorzoo.inference.references import ReadReference
 from colorzoo.model import ColoringModel
-from colorzoo.prediction import shown_colors
+from colorzoo.prediction import clip_colors
 from colorzoo.registry import model_card
 from colorzoo.simulation import ColorizedImage, TargetImage
 from colorzoo.simulation.session import ColorFunction
@@ -226,7 +226,7 @@ def model_function(model: ColoringModel) -> ColorFunction:
     def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         with torch.inference_mode():
             prediction = model(scene.lightness, guidance)
-            rgb, ab = shown_colors(prediction, scene.lightness)
+            rgb, ab = clip_colors(prediction, scene.lightness)
         return ColorizedImage(rgb.clone(), ab.clone())
 
     return colorize

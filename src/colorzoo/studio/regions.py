@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -136,20 +137,19 @@ def select_at_point(
         visible: Fraction of the photo in view; larger objects are not the first choice.
     """
     lightness = request.photo.approximate_lightness(MASK_SIZE)
-    found = select_at(
-        lightness, place, request.photo.size, size, visible=visible, see=lambda part: _seen(request, part)
-    )
+    features = partial(_features, request)
+    found = select_at(lightness, place, request.photo.size, size, visible=visible, features=features)
     return _mask_fields(request, found)
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
     """Return names and masks of the parts of a photo, such as skin and sky."""
     lightness = request.photo.approximate_lightness(MASK_SIZE)
-    parts = find_parts(lightness, seen=_seen(request, lightness))
+    parts = find_parts(lightness, features=_features(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
 
-def _seen(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
+def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
     """Return what the network for things sees in a lightness; the memory keeps it."""
     return StageRunner(request.cache)(segmenter_features, lightness)
 

@@ -24,7 +24,7 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import MODEL_PREFIX, ColoringModel
-from colorzoo.prediction import Prediction, shown_colors
+from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
 from colorzoo.settings import check_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
@@ -397,7 +397,7 @@ class ColorizationModule(LightningModule):
             batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
         network_input = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
         for setting, guidance in self.validation_guidances(batch, lab):
-            colors = shown_colors(self(network_input, guidance), network_input)
+            colors = clip_colors(self(network_input, guidance), network_input)
             metrics.update(setting, metric_inputs(batch, lab, colors, guidance, metrics.used_inputs()))
 
     def on_validation_epoch_end(self) -> None:

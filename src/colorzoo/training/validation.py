@@ -103,7 +103,7 @@ def metric_inputs(
     Args:
         batch: The batch.
         lab: ``(B, 3, H, W)`` ground truth.
-        colors: RGB and ab of the prediction; see `shown_colors`.
+        colors: RGB and ab of the prediction; see `clip_colors`.
         guidance: The guidance of the prediction.
         used: Names of the inputs of the metrics.
 
