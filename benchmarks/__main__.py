@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME ...] [--json FILE]``: print one row per claim; exit 1 if a goal is missed."""
+"""Run benchmarks: ``python -m benchmarks [NAME ...] [--json FILE]`` prints a row for each claim.
+
+The exit code is 1 if a goal is missed.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, package: ModuleType = benchmark
     parser = make_parser(known)
     args = parser.parse_args(arguments)
     if unknown := sorted(set(args.names) - set(known)):
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(f"unknown benchmark {', '.join(unknown)}; choose from {', '.join(known)}")
     single_thread()
     options = Options(**{field.name: getattr(args, field.name) for field in fields(Options)})
     rows: list[Row] = []
@@ -61,16 +64,16 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("names", nargs="*", metavar="NAME", help=f"{', '.join(known)} (default: all)")
     add("--json", type=Path, help="write the rows as JSON")
     add("--data", type=Path, help="folder of photos; of `video`: of clips, of `reach`: COCO images")
-    add("--weights", type=Path, help="weights instead of the embedded ones")
+    add("--weights", type=Path, help="weights instead of the embedded weights")
     add("--images", type=int, help="number of images")
-    add("--model", help="model of `look`, `reach`, `seams` and `video` (default: theirs)")
-    add("--strength", type=float, default=1.0, help="`look`: factor on the colors (default: 1)")
-    add("--aged", action="store_true", help="`look`: color a simulated old print of each photo")
+    add("--model", help="model of `appearance`, `reach`, `seams` and `video` (default: its own)")
+    add("--strength", type=float, default=1.0, help="`appearance`: factor on the colors (default: 1)")
+    add("--aged", action="store_true", help="`appearance`: colorize a simulated old print of each photo")
     add("--models", type=names, default=(), help="`published`, `gpu`, `engine`, `startup`: A,B,...")
     add("--sizes", type=sizes, default=(), help="`published`, `gpu`, `xu2020`: sides in pixels, 256,512,...")
     add("--repeats", type=int, help="`published`, `engine`, `startup`: timed rounds; `studio`: edits")
-    add("--device", default="", help="`gpu`: cuda (default), or cpu to rehearse")
-    add("--quick", action="store_true", help="`gpu`: rehearse on tiny crops")
+    add("--device", default="", help="`gpu`: cuda (default), or cpu for a dry run")
+    add("--quick", action="store_true", help="`gpu`: dry run on tiny crops")
     return parser
 
 

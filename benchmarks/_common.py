@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class SkippedError(Exception):
-    """A benchmark lacks data, weights or a program; the message names it."""
+    """A benchmark requires data, weights or a program that is missing."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Evaluation images that were also training images.
+"""Training images among the evaluation images.
 
 Weights trained from the list ``more_photos`` before 2026-11-26 used the images of ``seen_in_training.txt``.
-Benchmarks leave them out, because their errors on these images are not errors on new images.
+Benchmarks exclude them, because errors on training images are not errors on new images.
 """
 
 from __future__ import annotations

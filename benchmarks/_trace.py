@@ -1,6 +1,6 @@
-"""Which functions of the package run on a command line: printed as JSON by ``python _trace.py WORDS...``.
+"""Record which functions of the package a command line runs: ``python _trace.py WORDS...`` prints JSON.
 
-It runs in a process of its own and imports nothing before the package, whose modules are counted too.
+The module runs in its own process and imports nothing before the package, whose modules are counted too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ ROOT = str(Path(SPEC.origin).parent) if SPEC and SPEC.origin else ""
 
 
 class Trace:
-    """What runs between two places of a program, imports excepted.
+    """Functions that run during a part of a program, without imports.
 
     Attributes:
         functions: Named functions and methods of the package.
-        switches: Calls of one from another file of the package.
+        switches: Calls of a function from another file of the package.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Trace:
         self.switches = 0
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
-        """Note a call; a hook of `sys.setprofile`."""
+        """Record a call; a hook for `sys.setprofile`."""
         code = frame.f_code
         if event != "call" or not code.co_filename.startswith(ROOT):
             return
@@ -44,7 +44,7 @@ class Trace:
 
 
 def _callers(frame: FrameType) -> Iterator[CodeType]:
-    """Yield the code of the package that led to a frame, the nearest first."""
+    """Yield the code objects of the package that called a frame, the nearest first."""
     above = frame.f_back
     while above is not None:
         if above.f_code.co_filename.startswith(ROOT):
@@ -53,7 +53,7 @@ def _callers(frame: FrameType) -> Iterator[CodeType]:
 
 
 def main(words: list[str]) -> None:
-    """Run a command line of colorzoo and print what ran."""
+    """Run a command line of colorzoo and print the functions that ran."""
     trace = Trace()
     threading.setprofile(trace)
     sys.setprofile(trace)

@@ -1,7 +1,7 @@
-"""An evaluation again by a second implementation: scikit-image, NumPy and torch-fidelity.
+"""Repeat an evaluation with a second implementation: scikit-image, NumPy and torch-fidelity.
 
-`colorzoo evaluate` measures finished results; the second implementation reads the same files with Pillow. The
-rows are the largest difference of a number over all images, with what is tolerated as the reference.
+`colorzoo evaluate` measures existing results; the second implementation reads the same files with Pillow.
+Each row compares the largest difference of a metric over all images with the tolerated difference.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ SECOND: Mapping[str, tuple[Callable[[Levels, Levels], float], float, str]] = {
 
 
 def run(options: Options) -> list[Row]:
-    """Compare all numbers of all images, and the two distances of sets."""
+    """Compare all metrics of all images, and both set distances."""
     try:
         from torch_fidelity.metric_fid import fid_statistics_to_metric
         from torch_fidelity.metric_kid import kid_features_to_metric
@@ -113,12 +113,12 @@ def run(options: Options) -> list[Row]:
 
 
 def largest(one: list[float], other: list[float]) -> float:
-    """Return the largest difference of two lists of numbers."""
+    """Return the largest difference between two lists of numbers."""
     return float(np.abs(np.array(one) - np.array(other)).max())
 
 
 def squares() -> list[Levels]:
-    """Return squares of photos that ship with scikit-image."""
+    """Return square crops of photos from scikit-image."""
     found = []
     for photo in (data.astronaut(), data.chelsea(), data.coffee()):
         for top in range(0, photo.shape[0] - SIDE + 1, SIDE):
@@ -129,7 +129,7 @@ def squares() -> list[Levels]:
 
 
 def paler(true: Levels, generator: np.random.Generator) -> Levels:
-    """Return an image with half of its colors and some noise."""
+    """Return an image with half of its chroma and added noise."""
     lab = rgb2lab(true) * [1, 0.5, 0.5] + generator.normal(0, 2, true.shape)
     return np.asarray((lab2rgb(lab) * 255).round(), dtype=np.uint8)
 
@@ -147,7 +147,7 @@ def read(path: Path) -> Levels:
 
 
 def measured(root: Path) -> dict[str, list[float]]:
-    """Return the numbers of `colorzoo evaluate` by image, in the order of `SECOND`."""
+    """Return the metrics of `colorzoo evaluate` by image, in the order of `SECOND`."""
     evaluate(
         Plan(
             models=(f"theirs={root / 'theirs'}",),

@@ -1,9 +1,9 @@
 """Detection of scan borders: effect of a border on the colors inside, and false detections.
 
 Every photo is put into a simulated film rebate (dark) or print margin (light) of 3 to 12 % of its sides, with
-noise, lettering and uneven edges. ``ours`` finds the border, the reference colors the whole image.
-Photos are also laid askew on a mount: there PSNR is that of the whole scan, whose mount is gray, and the
-reference is the scan colored as a whole, or within the largest upright box inside the photo.
+noise, lettering and uneven edges. ``ours`` detects the border; the reference colorizes the whole scan.
+Photos are also rotated on a mount. There PSNR is measured over the whole scan with its gray mount, and the
+reference colorizes the whole scan or the largest upright rectangle inside the photo.
 """
 
 from __future__ import annotations
@@ -82,25 +82,25 @@ def run(options: Options) -> list[Row]:
     our_loss, loss = (statistics.fmean(lost[name]) for name in ("automatic", "none"))
     total = sum(false_loss)
     return [
-        Row("CIE units by which a border moves the colors inside", ours, none, ours, 1.5, "lower", place),
-        Row("PSNR in dB that a border costs inside", our_loss, loss, our_loss, 0.05, "lower", place),
-        Row("photos that get a border without a border", bordered, count, bordered, 3, "lower", place),
-        Row("PSNR in dB that these lose together", total, 0.0, total, 0.01, "lower", place),
+        Row("color change inside in CIE units because of a border", ours, none, ours, 1.5, "lower", place),
+        Row("PSNR in dB lost inside because of a border", our_loss, loss, our_loss, 0.05, "lower", place),
+        Row("photos with a false detection of a border", bordered, count, bordered, 3, "lower", place),
+        Row("PSNR in dB lost by these photos", total, 0.0, total, 0.01, "lower", place),
         *_rows_askew(askew, place),
     ]
 
 
 @dataclass(frozen=True)
 class _Askew:
-    """A photo that lies askew.
+    """Scores of a rotated photo.
 
     Attributes:
-        degrees: Its tilt.
-        found: PSNR of the scan within the tilted border that is found.
-        whole: The same, colored as a whole.
-        upright: The same, within the largest upright box inside the photo.
-        moved: CIE units by which colors differ from those of the straight photo.
-        moved_whole: The same, colored as a whole.
+        degrees: Rotation of the photo.
+        found: PSNR of the scan colorized within the detected rotated border.
+        whole: PSNR of the scan colorized as a whole.
+        upright: PSNR of the scan colorized within the largest upright rectangle inside the photo.
+        moved: Color difference from the straight photo in CIE units.
+        moved_whole: Color difference of the scan colorized as a whole.
     """
 
     degrees: int
@@ -112,13 +112,13 @@ class _Askew:
 
 
 def _color_askew(colorizer: Colorizer, photo: Levels, truth: Levels, degrees: int, number: int) -> _Askew:
-    """Color a photo that is turned by some degrees, clockwise or not.
+    """Colorize a rotated photo.
 
     Args:
         colorizer: The model.
         photo: The photo, ``(H, W, 3)``.
-        truth: It as the model colors it alone.
-        degrees: Its tilt.
+        truth: The photo colorized without a border.
+        degrees: Rotation.
         number: Seed.
     """
     tilt = degrees if number % 4 < 2 else -degrees
@@ -135,7 +135,7 @@ def _color_askew(colorizer: Colorizer, photo: Levels, truth: Levels, degrees: in
 
 
 def _upright_inside(inside: Rectangle) -> Rectangle:
-    """Return an upright box inside a slightly tilted one, which is about the largest."""
+    """Return an upright rectangle inside a slightly rotated rectangle, approximately the largest."""
     sine = np.sin(np.radians(abs(inside.tilt)))
     across, down = int(inside.height * sine / 2) + 1, int(inside.width * sine / 2) + 1
     return Rectangle(inside.x + across, inside.y + down, inside.width - 2 * across, inside.height - 2 * down)
@@ -144,7 +144,7 @@ def _upright_inside(inside: Rectangle) -> Rectangle:
 def lay_askew(
     photo: Levels, tilt: float, tone: int, generator: np.random.Generator
 ) -> tuple[Levels, Rectangle]:
-    """Lay a photo ``(H, W, 3)`` on a mount of one gray, and return it with its place."""
+    """Rotate a photo ``(H, W, 3)`` on a gray mount, and return the scan and the rectangle of the photo."""
     height, width = photo.shape[:2]
     sine, cosine = (abs(f(np.radians(tilt))) for f in (np.sin, np.cos))
     across, down = int(width * cosine + height * sine), int(height * cosine + width * sine)
@@ -160,7 +160,7 @@ def lay_askew(
 
 
 def _rows_askew(askew: list[_Askew], place: str) -> list[Row]:
-    """Return a row for each tilt and reference, and one for the colors."""
+    """Return a row for each rotation and reference, and a row for the colors."""
     rows = []
     for degrees in _TILTS:
         some = [each for each in askew if each.degrees == degrees]
@@ -177,12 +177,14 @@ def _rows_askew(askew: list[_Askew], place: str) -> list[Row]:
         ours, whole = (
             statistics.fmean(getattr(each, name) for each in askew) for name in ("moved", "moved_whole")
         )
-        rows.append(Row("CIE units by which a tilt moves the colors", ours, whole, ours, 2.0, "lower", place))
+        rows.append(
+            Row("color change in CIE units because of a rotation", ours, whole, ours, 2.0, "lower", place)
+        )
     return rows
 
 
 def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tuple[Levels, tuple[int, int]]:
-    """Put a photo ``(H, W, 3)`` into a border, and return it with the place of its top left corner."""
+    """Add a border to a photo ``(H, W, 3)``; return the scan and the top left corner of the photo."""
     height, width = photo.shape[:2]
     top, bottom = (int(height * share) for share in generator.uniform(0.03, 0.12, 2))
     left, right = (int(width * share) for share in generator.uniform(0.03, 0.12, 2))

@@ -1,6 +1,6 @@
-"""An image from file to file by stages, and everything but the network against the plain way.
+"""Time from file to file by stage, compared with a simple implementation.
 
-The plain way holds the whole image in float32 and finds colors inside sRGB by bisection.
+The simple implementation stores the whole image in float32 and fits colors into sRGB by bisection.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ TO_RGB = (
 
 
 def run(options: Options) -> list[Row]:
-    """Time two sizes end to end; compare seconds and peak memory with the plain way."""
+    """Time two image sizes end to end; compare seconds and peak memory with the simple implementation."""
     del options
     colorizer = make_colorizer()
     with tempfile.TemporaryDirectory() as name:
         files = {size: write_photo(size, Path(name)) for size in (SMALL, LARGE, HUGE)}
         rows = [end_to_end(colorizer, size, files[size]) for size in LIMITS]
-        rows.append(against_the_plain_way(colorizer, files[LARGE]))
+        rows.append(against_simple_code(colorizer, files[LARGE]))
         ours, theirs = (in_fresh_process(peak, str(files[HUGE]), plain) for plain in (False, True))
     claim = f"peak MB of a gray JPEG of {HUGE[0] * HUGE[1] / 1e6:.0f} megapixels, against the plain way"
     return [*rows, share_of(claim, ours, theirs, GOAL_PEAK, where())]
@@ -87,7 +87,7 @@ def write_photo(size: tuple[int, int], folder: Path) -> Path:
 
 
 def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
-    """Return each stage of coloring a file as a call, with the results of those before it."""
+    """Return each stage of colorizing a file as a call, with the results of the previous stages."""
     image = read_image(source)
     small = preprocess(image, None, colorizer.size).lightness
     ab = colorizer.predict(small, Guidance()).to_ab()[0]
@@ -111,8 +111,8 @@ def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row
     return share_of(claim, sum(seconds.values()), LIMITS[size], 1.0, where())
 
 
-def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
-    """Time all but the network, file to file, and compare the pixels."""
+def against_simple_code(colorizer: Colorizer, source: Path) -> Row:
+    """Time all stages except the network, and compare the pixels."""
     ab = colorizer.predict(
         preprocess(read_image(source), None, colorizer.size).lightness, Guidance()
     ).to_ab()[0]
@@ -143,7 +143,7 @@ def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
 
 
 def peak(source: str, plain: bool) -> float:
-    """Return the peak MB of a process that colors one file."""
+    """Return the peak memory in MB of a process that colorizes a file."""
     colorizer, path = make_colorizer(), Path(source)
     if plain:
         color_plainly(colorizer, path, path.with_suffix(".plain.jpg"))
@@ -156,7 +156,7 @@ def peak(source: str, plain: bool) -> float:
 
 
 def color_plainly(colorizer: Colorizer, source: Path, target: Path) -> None:
-    """Color one file the plain way."""
+    """Colorize a file with the simple implementation."""
     image = read_image(source)
     chroma_note(image)
     rgb = image.rgb
@@ -179,7 +179,7 @@ def plain_lightness(rgb: NDArray[np.float32]) -> Tensor:
 
 
 def plain_join(lightness: Tensor, ab: Tensor) -> NDArray[np.float32]:
-    """Return ``(H, W, 3)`` RGB in [0, 1] of a lightness ``(H, W)`` and a small ``(2, h, w)`` ab."""
+    """Combine a lightness ``(H, W)`` and a small ab ``(2, h, w)`` to RGB ``(H, W, 3)`` in [0, 1]."""
     height, width = lightness.shape
     down, across = bicubic_matrix(ab.shape[1], height), bicubic_matrix(ab.shape[2], width)
     rgb = np.empty((height, width, 3), dtype=np.float32)
@@ -193,7 +193,7 @@ def plain_join(lightness: Tensor, ab: Tensor) -> NDArray[np.float32]:
 
 
 def linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Return linear RGB ``(3, N)``; colors outside sRGB get the largest chroma inside, by bisection."""
+    """Return linear RGB ``(3, N)``; the chroma of colors outside sRGB is reduced by bisection."""
 
     def within(linear: Tensor, tolerance: float) -> Tensor:
         return (linear.amin(0) >= -tolerance) & (linear.amax(0) <= 1 + tolerance)

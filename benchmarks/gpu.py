@@ -1,7 +1,7 @@
-"""Full-size models on a GPU: images a second in training, and seconds an image, as Markdown tables.
+"""Models on a GPU: training images per second and inference seconds per image, as Markdown tables.
 
-Training runs Lightning on batches in memory. Models that need other weights to train (VGG-19, STEGO), and do
-not find them, are listed without numbers. ``--device cpu --quick`` rehearses it.
+Training runs Lightning on batches in memory. Models whose training requires missing weights (VGG-19, STEGO)
+are listed without numbers. ``--device cpu --quick`` is a dry run.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def training_rows(name: str, plan: Plan, place: str) -> list[Row]:
 
 
 def train(name: str, way: str, plan: Plan) -> float:
-    """Train with the settings of the card; return images a second after the warm-up."""
+    """Train with the settings of the card; return images per second after the warm-up."""
     precision, compiled = PRECISIONS[way]
     card = model_card(name)
     # pretrained backbones would be downloaded; they change no operation
@@ -128,13 +128,13 @@ class Clock(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Start with the first step that counts."""
+        """Start the clock at the first timed step."""
         del trainer, pl_module, batch
         if batch_idx == self.plan.warmup:
             self.start = now(self.plan.device)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop when the device has finished."""
+        """Stop the clock after the device has finished."""
         del trainer, pl_module
         self.seconds = now(self.plan.device) - self.start
 
@@ -170,7 +170,7 @@ def median_seconds(call: Callable[[], object], plan: Plan) -> float:
 
 
 def now(device: str) -> float:
-    """Return the time when the device has finished its work."""
+    """Return the time after all work of the device has finished."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -182,7 +182,7 @@ def short(error: Exception) -> str:
 
 
 def free_memory() -> None:
-    """Free a model and its compiled code, so that the next one is measured alone."""
+    """Free a model and its compiled code before the next model is measured."""
     torch.compiler.reset()
     gc.collect()
     if torch.cuda.is_available():

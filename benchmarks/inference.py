@@ -1,4 +1,4 @@
-"""The network in the `Colorizer` against the published way: float32, contiguous, a plain eager call."""
+"""The network in the `Colorizer` against the published code: float32, contiguous memory, eager mode."""
 
 from __future__ import annotations
 

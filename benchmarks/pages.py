@@ -1,4 +1,4 @@
-"""Pages: photos that are taken for a page and stay gray (`colorzoo.inference.steps.pages`)."""
+"""False detections of pages: photos that are classified as a page and stay gray."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Change that two points make only together: the color of one must not flood the reach of the other.
+"""Interaction of two points: the color of a point must not spread over the reach of the other point.
 
-On each photo pairs of points are put at random places: a small one, and one with automatic reach that gets
-another color, or keeps the one that is there. The share of the photo is measured that the two change visibly,
-by more than 10 levels, and that neither changes alone.
+Pairs of points are placed at random positions of each photo: a point with small reach, and a point with
+automatic reach that changes or keeps the color of its position. The benchmark measures the fraction of the
+photo that the pair changes by more than 10 levels and that neither point changes alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SMALL = (0.05, 0.5)
 
 
 def run(options: Options) -> list[Row]:
-    """Return by how much the two points of a pair change more than each of them, on average and how often."""
+    """Return the mean and frequency of changes caused only by the pair."""
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     rows = []
     paths = photos(options.data or FOLDER, options.images or PHOTOS)
@@ -46,10 +46,10 @@ def run(options: Options) -> list[Row]:
 
 
 def photos(folder: Path, count: int) -> list[Path]:
-    """Return photos of both folders in turn.
+    """Return photos of both folders alternately.
 
     Raises:
-        SkippedError: One is missing.
+        SkippedError: A folder is missing.
     """
     found = [
         unseen(sorted((folder / name).resolve().glob("*.jpg"))) for name in ("legacy", "photos/val_people")
@@ -62,7 +62,7 @@ def photos(folder: Path, count: int) -> list[Path]:
 
 
 def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
-    """Return the share of a photo that each of some pairs changes and none of its points alone."""
+    """Return the fraction of a photo that each pair changes and neither of its points changes alone."""
     image, random = read_image(path), np.random.default_rng(seed)
 
     def colored(*points: PointHint) -> ColorizedImage:
@@ -88,7 +88,7 @@ def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
 
 
 def draw_pair(random: Generator, size: tuple[int, int]) -> tuple[PointHint, PointHint]:
-    """Return a point of small reach and one of automatic reach, in two colors and at places by chance."""
+    """Draw a point of small reach and a point of automatic reach at random positions."""
     places = random.uniform(0.02, 0.98, (2, 2)) * size
     colors = random.choice(COLORS, 2, replace=False)
     small, radius = float(np.exp(random.uniform(*np.log(SMALL)))), min(size) / 170

@@ -1,7 +1,8 @@
 """Gain in PSNR over gray by number of color points, tested as in Zhang et al. 2017.
 
 Central 256 x 256 of every photo, uniform 6 x 6 points of mean color, PSNR over 8-bit RGB, mean over photos.
-Measured is the network's output at its working size, before the `Colorizer` makes it exact at the points.
+The output of the network is measured at its working size, before the `Colorizer` makes it exact at the
+points.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ GOALS = {0: 1.0, 1: 1.0, 10: 4.2, 100: 7.0}
 
 
 def run(options: Options) -> list[Row]:
-    """Return one row for each number of points, and the smallest gain from one number to the next."""
+    """Return a row for each number of points, and the smallest gain between consecutive numbers."""
     model = create_coloring_model(options.model or "colorzoo2026", options.weights or "default", offline=True)
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")

@@ -1,8 +1,8 @@
-"""A training step of one global batch in several processes of one thread each, joined by gloo.
+"""A training step of one global batch in several single-threaded processes, joined by gloo.
 
-Processor seconds of the slowest process are compared with an equal part of those of one process, so that
-other programs on the machine, and fewer cores than processes, change nothing. They hold the packing and
-adding of gradients, but no time in which a process waits for another one or for a network.
+The processor seconds of the slowest process are compared with an equal part of the processor seconds of a
+single process, so other programs on the machine do not influence the result. They include packing and adding
+of gradients, but no time in which a process waits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GOAL, GOAL_LOADER = 1.5, 0.25  # times an equal part; share of a step
 
 
 def run(options: Options) -> list[Row]:
-    """Time the steps of 1, 2, 4 and 8 processes; with ``--quick`` those of 1 and 2 on small images."""
+    """Time the steps of 1, 2, 4 and 8 processes; with ``--quick`` 1 and 2 processes on small images."""
     counts, crop = (COUNTS[:2], 32) if options.quick else (COUNTS, CROP)
     rows: list[Row] = []
     with TemporaryDirectory() as name:
@@ -54,7 +54,7 @@ def run(options: Options) -> list[Row]:
 
 
 def measure(images: Path, count: int, crop: int, steps: int) -> list[dict[str, float]]:
-    """Return what each process measures: processor seconds of a step and of its loader, bytes it sends."""
+    """Return the measurements of each process: processor seconds of a step and of its loader, bytes sent."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
@@ -97,7 +97,7 @@ def _train(images: Path, count: int, crop: int, steps: int, address: str, rank: 
 
 
 def _timed(batches: Any) -> Any:
-    """Yield each batch with the processor seconds that loading it took."""
+    """Yield each batch with the processor seconds of loading it."""
     while True:
         begun = time.process_time()
         batch = next(batches, None)

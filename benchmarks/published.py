@@ -1,9 +1,9 @@
-"""Networks with published weights: the `Colorizer` against the authors' way.
+"""Networks with published weights: the `Colorizer` against the published code.
 
-The authors' way is a plain call of the network in float32, in contiguous memory, without gradients; where the
-network itself takes fewer steps than theirs, the steps that they published (`PLAIN`). Networks whose weights
-are not on this machine get random ones, and the row says so; their colors are scaled to the deviation of ab
-in photos before they are compared.
+The reference is a plain call of the network in float32, in contiguous memory, without gradients; where our
+network needs fewer operations, the published operations are used (`PLAIN`). Networks without local weights
+use random weights, which the row states; their colors are scaled to the deviation of ab in photos before the
+comparison.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
     place = f"{kind} weights, {where()}"
     title = f"{card.name} at {size} x {size}"
     return [
-        times_faster(f"{title}, seconds an image", seconds["ours"], seconds["theirs"], goal, place),
+        times_faster(f"{title}, seconds per image", seconds["ours"], seconds["theirs"], goal, place),
         share_of(f"{title}, mean Delta-E in units of 1", distance, 1.0, GOAL_DELTA_E, place),
         share_of(f"{title}, peak MB", ours_mb, theirs_mb, GOAL_MEMORY, place),
     ]
@@ -126,13 +126,13 @@ def their_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], 
 
 
 def plain_call(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Color by a call of the network."""
+    """Call the network directly."""
     prediction: Prediction = model(lightness, guidance)
     return prediction.to_ab()
 
 
 def larsson_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Color with whole hypercolumns: every map is enlarged before the first layer of the head."""
+    """Colorize with whole hypercolumns: every map is enlarged before the first layer of the head."""
     network = model.network
     fused = network.hidden_map
 
@@ -149,7 +149,7 @@ def larsson_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Color with features of every pixel, by which the matched places are compared."""
+    """Colorize with features of every pixel, with which matched positions are compared."""
     rgb = guidance.exemplar.rgb
     other = rgb_to_lab(rgb)[:, :1]
     ours, theirs = model.features(lightness), model.features(other)
@@ -171,7 +171,7 @@ def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Color with all places of the image compared with the reference at once."""
+    """Colorize with all positions of the image compared with the reference at once."""
     usual = gated_transfer.PLACES_AT_ONCE
     gated_transfer.PLACES_AT_ONCE = lightness.numel()
     try:
@@ -181,7 +181,7 @@ def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
-    """Interpolate maps at the pixels of an image, up to half a place further, as published."""
+    """Interpolate maps at the pixels of an image, shifted by up to half a cell as published."""
     if scale == 1:
         return maps
     places = [(torch.arange(side) + scale / 2) / scale for side in size]
@@ -193,7 +193,7 @@ def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
 
 
 def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
-    """Color by the published transform and a direct solver; their last filter exists for CUDA only."""
+    """Colorize with the published transform and a direct solver; the last published filter requires CUDA."""
     rgb = lightness_to_rgb(lightness)
     image = li_transform(model.network, rgb, guidance.exemplar.rgb)[0].clamp(0, 1)
     planes, guide = (each.permute(1, 2, 0).double().numpy() for each in (image, rgb[0]))
@@ -207,7 +207,7 @@ def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 
 def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
-    """Return the image ``(1, 3, H, W)`` of PhotoWCT, each layer as a module of its own, by SVD."""
+    """Return the image ``(1, 3, H, W)`` of PhotoWCT, with each layer as its own module and SVD."""
     hooks, image = li_encoded(network.encoders[3], style)[0], content
     for level in (4, 3, 2, 1):
         own, pools = li_encoded(network.encoders[level - 1], image)
@@ -225,7 +225,7 @@ def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
 
 
 def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tensor, torch.Size]]]:
-    """Return the first map of each level of an encoder, and places and sizes of its poolings."""
+    """Return the first map of each level of an encoder, and indices and sizes of its poolings."""
     x, hooks, pools = encoder.conv0(rgb), [], []
     for name in encoder.steps:
         if name == "pool":
@@ -240,12 +240,12 @@ def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tens
 
 
 def li_convolved(layer: Any, x: Tensor) -> Tensor:
-    """Return a convolution after a padding by reflection."""
+    """Return a convolution with reflection padding."""
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), layer.weight, layer.bias)
 
 
 def li_moved(content: Tensor, style: Tensor) -> Tensor:
-    """Return features with the mean and the covariance of others; SVD in float64, which always converges."""
+    """Return features with mean and covariance of other features; SVD in float64, which always converges."""
     ours, theirs = (each[0].flatten(1) for each in (content, style))
     centered, mean = ours - ours.mean(1, keepdim=True), theirs.mean(1, keepdim=True)
     covariance = centered @ centered.T / (ours.shape[1] - 1) + torch.eye(len(ours))
@@ -277,7 +277,7 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
 
 
 def peak(name: str, size: int, way: Callable[[ColoringModel, ModelCard, int], Callable[[], Tensor]]) -> float:
-    """Return the peak MB of a model and one image; reading the weights does not count."""
+    """Return the peak memory in MB for a model and an image, without reading the weights."""
     card = model_card(name)
     before = megabytes("VmRSS")
     model, _ = load_model(card)

@@ -1,10 +1,10 @@
-"""Change outside of the object that a click is on: a point with automatic reach, and an area of one click.
+"""Color change outside the clicked object: a point with automatic reach, and an area selected by a click.
 
-A simulated user clicks the true color at a random place inside one true segment (four segments an image,
-between 1 and 70 % of it), at the size of the network, as in the pad. Measured are the mean distance of ab to
-the answer without any point, outside of the segment, and to the truth, inside. An area is selected by one
-click (`colorzoo.inference.selection`) and filled with the color of the point. The constants of both were
-fitted on the images with even numbers; the odd ones are measured.
+A simulated user clicks the true color at a random position inside a true segment (four segments per image,
+each covering 1 to 70 % of it), at the size of the network, as in the pad. The benchmark measures the mean ab
+distance to the prediction without points outside the segment, and to the truth inside. An area is selected by
+one click (`colorzoo.inference.selection`) and filled with the color of the point. The constants of both
+methods were fitted on the images with even numbers; the images with odd numbers are measured.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Click:
 
 
 def run(options: Options) -> list[Row]:
-    """Return change outside and error inside, against a point of unlimited reach."""
+    """Return the change outside and the error inside, relative to a point of unlimited reach."""
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     found: dict[str, list[tuple[float, float]]] = {}
     for rgb, segments, seed in read_images(options.data or FOLDER, options.images or IMAGES, colorizer.size):
@@ -77,7 +77,7 @@ def run(options: Options) -> list[Row]:
 
 
 def read_images(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, NDArray[np.int64], int]]:
-    """Yield RGB ``(3, H, W)`` in [0, 1], the segment of each pixel, and the number of every other image.
+    """Yield RGB ``(3, H, W)`` in [0, 1], the segment of each pixel, and the number of every second image.
 
     Their shorter sides are ``side`` or less.
     """
@@ -102,13 +102,13 @@ def read_annotations(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def in_order(annotations: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the unseen images in the order of their numbers, which mixes them."""
+    """Return the unseen images sorted by number, which mixes them."""
     images = [each for each in annotations["images"] if unseen([f"coco_sample/images/{each['file']}"])]
     return sorted(images, key=lambda image: image["id"] * 7919 % 1009)
 
 
 def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator[Click]:
-    """Yield clicks at random places inside random segments."""
+    """Yield clicks at random positions inside random segments."""
     random = np.random.default_rng(seed)
     numbers, counts = np.unique(segments, return_counts=True)
     fit = (numbers != 0) & (counts >= LEAST * segments.size) & (counts <= MOST * segments.size)
@@ -129,7 +129,7 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
 def answers(
     colorizer: Colorizer, lightness: Tensor, features: Callable[[Tensor], SegmenterFeatures], click: Click
 ) -> dict[str, Tensor]:
-    """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
+    """Return ab ``(1, 2, H, W)`` for a point of unlimited reach, a point of automatic reach, and an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]
     assert hint.ab is not None
     part = Part(lightness, (width, height))

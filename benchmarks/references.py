@@ -1,8 +1,8 @@
-"""How much a model's answer depends on its reference: the change when its hue is turned.
+"""Influence of the reference on the colors: the change when the hues of the reference are inverted.
 
-Each target is colored by its reference, and again by the same image with the opposite hues. The measure is
-the mean distance in ab of the two results, beside that of the two references. ``--data`` is a folder with a
-list of pairs, ``exemplar/pairs.csv``, and ``--models`` names models that take references.
+Each target is colorized with its reference, and with the same reference with opposite hues. The measure is
+the mean ab distance of both results relative to the distance of both references. ``--data`` is a folder with
+a list of pairs, ``exemplar/pairs.csv``; ``--models`` names models that support references.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run(options: Options) -> list[Row]:
 
 
 def measure(colorizer: Colorizer, pairs: list[tuple[RasterImage, RasterImage]]) -> tuple[float, float]:
-    """Return the mean change in ab of the results, and of the references."""
+    """Return the mean change in ab of the results and of the references."""
     changes: list[list[float]] = [[], []]
     for target, reference in pairs:
         turned = RasterImage(opposite(lab_of(reference.rgb)))

@@ -1,9 +1,9 @@
-"""Do the regions that a model proposes for a sketch lie in one thing each? Against SLIC of the same sketch.
+"""Purity of the regions proposed for a sketch: fraction of a region in a single object, against SLIC.
 
-Sketches are drawn from held-out illustrations at 128 pixels and from photos of COCO at 256. A region's share
-in one thing is that of its pixels in its largest true segment; ink is left out, because nobody is asked for
-its color. True segments are the panoptic masks of COCO; in illustrations, the connected places that are
-nearest to the same of eight colors. SLIC gives as many superpixels as the model gives regions.
+Sketches are drawn from unseen illustrations at 128 pixels and from COCO photos at 256 pixels. The purity of a
+region is the fraction of its pixels in its largest true segment; ink is excluded. True segments are the
+panoptic masks of COCO; in illustrations, the connected components that are nearest to the same of eight
+colors. SLIC produces as many superpixels as the model produces regions.
 """
 
 from __future__ import annotations
@@ -39,37 +39,37 @@ Labels = NDArray[np.int64]
 
 
 def run(options: Options) -> list[Row]:
-    """Return the share in one thing, by pixel and by region, of illustrations and of photos."""
+    """Return the purity by pixel and by region, for illustrations and for photos."""
     folder, most = options.data or FOLDER, options.images or IMAGES
     model: Any = create_coloring_model(options.model or "cho2023_small")
     rows = []
     sets = {"illustrations": read_drawn(folder, most), "photos": read_photos(folder, most)}
     for name, images in sets.items():
         found: list[tuple[float, ...]] = []
-        for rgb, things in images:
+        for rgb, objects in images:
             sketch = xdog(rgb_to_gray(rgb[None]))
             with torch.inference_mode():
                 regions = model.propose(sketch).index[0, 0].numpy()
             lines = sketch[0, 0].numpy()
             paper = lines > PAPER
             cells = superpixels(lines, paper, len(np.unique(regions[paper])))
-            found.append((*shares(regions[paper], things[paper]), *shares(cells[paper], things[paper])))
+            found.append((*shares(regions[paper], objects[paper]), *shares(cells[paper], objects[paper])))
         ours_by_pixel, ours, slic_by_pixel, others = map(statistics.fmean, zip(*found, strict=True))
         place = f"{len(found)} {name}, {where()}"
         for kind, share, reference in (("pixel", ours_by_pixel, slic_by_pixel), ("region", ours, others)):
-            claim = f"share of a region in one thing, mean by {kind}, {name}, against SLIC"
+            claim = f"fraction of a region in one object, mean by {kind}, {name}, against SLIC"
             rows.append(Row(claim, share, reference, share / reference, 1.0, "higher", place))
     return rows
 
 
 def read_drawn(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
-    """Yield held-out illustrations ``(3, H, W)`` in [0, 1] and their things ``(H, W)``."""
+    """Yield unseen illustrations ``(3, H, W)`` in [0, 1] and their segments ``(H, W)``."""
     files = sorted((folder / "sketch" / "val").glob("*.jpg"))
     if not files:
         raise SkippedError(f"{folder / 'sketch' / 'val'} holds no *.jpg; name its folder with --data")
     for path in files[:most]:
         rgb = decode_rgb(path.read_bytes(), DRAWN_SIDE).float() / 255
-        yield rgb, places_of_one_color(rgb)
+        yield rgb, components_of_one_color(rgb)
 
 
 def read_photos(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
@@ -78,8 +78,8 @@ def read_photos(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
         yield rgb, segments
 
 
-def places_of_one_color(rgb: Tensor) -> Labels:
-    """Return the connected places of an image that are nearest to the same of a few colors."""
+def components_of_one_color(rgb: Tensor) -> Labels:
+    """Return the connected components that are nearest to the same of a few colors."""
     lab = rgb_to_lab(rgb[None])[0].permute(1, 2, 0)
     _, nearest = kmeans2(lab.flatten(0, 1).numpy(), COLORS, minit="++", rng=0)
     nearest = ndimage.median_filter(nearest.reshape(lab.shape[:2]), 3)  # without specks of JPEG
@@ -91,7 +91,7 @@ def places_of_one_color(rgb: Tensor) -> Labels:
 
 
 def superpixels(lines: NDArray[np.float32], paper: NDArray[np.bool_], count: int) -> Labels:
-    """Return superpixels ``(H, W)`` of a sketch of which about ``count`` lie on paper."""
+    """Return superpixels ``(H, W)`` of a sketch, about ``count`` of them on paper."""
     asked, tried = count, []
     for _ in range(TRIES):
         cells: Labels = slic(lines, n_segments=asked, compactness=COMPACTNESS, channel_axis=None)
@@ -101,15 +101,15 @@ def superpixels(lines: NDArray[np.float32], paper: NDArray[np.bool_], count: int
     return min(tried, key=lambda each: each[0])[1]
 
 
-def shares(regions: Labels, things: Labels) -> tuple[float, float]:
-    """Return the share of regions in one thing each, as the mean by pixel and by region.
+def shares(regions: Labels, objects: Labels) -> tuple[float, float]:
+    """Return the mean purity of regions by pixel and by region.
 
     Args:
         regions: ``(N,)`` region of each pixel.
-        things: ``(N,)`` its thing.
+        objects: ``(N,)`` true segment of each pixel.
     """
     _, row = np.unique(regions, return_inverse=True)
-    _, column = np.unique(things, return_inverse=True)
+    _, column = np.unique(objects, return_inverse=True)
     table = np.zeros((row.max() + 1, column.max() + 1))
     np.add.at(table, (row, column), 1)
     largest, size = table.max(axis=1), table.sum(axis=1)

@@ -1,16 +1,16 @@
-"""Seams that points leave on even surfaces: jumps of the color where the lightness has none.
+"""Seams caused by points on even surfaces: steps of the color where the lightness has no step.
 
 A seam is a pair of neighboring pixels whose lightness differs by less than 1.5 and whose ab differs by more
-than 4. Ten points with automatic reach are put on each photo: on six black-and-white photos by hand, as an
-artist would, and on color photos at the places of a fixed list, in the true colors. The seams are compared
-with those of the automatic answer, and the error with that of points of unlimited reach.
+than 4. Ten points with automatic reach are placed on each photo: manually on six black-and-white photos, and
+at listed positions with the true colors on color photos. The seams are compared with the seams of the
+automatic result, and the error with the error of points of unlimited reach.
 
-Stronger colors make more seams by themselves: the same are compared with those of the automatic answer whose
-chroma is raised to the mean of the result, and with those of the true colors at the network's size.
+Stronger colors cause more seams. Therefore the seams are also compared with the seams of the automatic result
+whose chroma is raised to the mean of the result, and with the seams of the true colors at the network's size.
 
-That count has two more causes: the middle of a true edge, where the lightness of both sides is the same for a
-pixel, and very dark or bright pixels, whose chroma sRGB limits. Seams on even surfaces have neither: the
-lightness within two pixels differs by less than 6, and the colors are those before the limit.
+Two other causes are excluded on even surfaces: the middle of a true edge, where both sides have equal
+lightness for a pixel, and very dark or bright pixels, whose chroma sRGB limits. There the lightness within
+two pixels differs by less than 6, and the colors before the limit are used.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ BY_HAND = {
 
 
 def run(options: Options) -> list[Row]:
-    """Return seams against the automatic answer, and the error against points of unlimited reach."""
+    """Return seams against the automatic result, and the error against points of unlimited reach."""
     folder = options.data or FOLDER
     if not (folder / "legacy").is_dir() or not (folder / "photos" / "val_people").is_dir():
         raise SkippedError(f"{folder} needs legacy/ and photos/val_people/; name the folder with --data")
@@ -83,7 +83,7 @@ def run(options: Options) -> list[Row]:
         before, after, vivid = (total_seams(answers) for answers in (none, ten, map(as_colorful, none, ten)))
         claim = f"seams of ten points on {name} against none"
         rows.append(share_of(claim, after, before, GOAL_SEAMS, place))
-        claim = f"seams of ten points on {name} against none but as colorful"
+        claim = f"seams of ten points on {name} against no points with equal chroma"
         rows.append(share_of(claim, after, vivid, GOAL_AS_COLORFUL, place))
         if photos is listed:
             true = total_seams(
@@ -105,7 +105,7 @@ def run(options: Options) -> list[Row]:
 
 
 def hand_points(text: str) -> list[PointHint]:
-    """Return points of places and colors in turn."""
+    """Return points at positions and colors alternately."""
     words = text.split()
     places = (map(float, place.split(",")) for place in words[::2])
     return [
@@ -115,7 +115,7 @@ def hand_points(text: str) -> list[PointHint]:
 
 
 def listed_points(path: Path) -> list[PointHint]:
-    """Return points at the places of the list, in the mean colors of a photo around them."""
+    """Return points at the listed positions, with the mean colors of a photo around them."""
     lab, points = lab_of(read_rgb(path)), []
     height, width = lab.shape[1:]
     for across, down in PLACES:
@@ -126,7 +126,7 @@ def listed_points(path: Path) -> list[PointHint]:
 
 
 def colored(colorizer: Colorizer, path: Path, points: Sequence[PointHint]) -> ColorizedImage:
-    """Return a colored photo."""
+    """Return a colorized photo."""
     return colorizer.colorize(read_image(path), Recipe(points=tuple(points)))
 
 
@@ -163,13 +163,13 @@ def as_colorful(answer: ColorizedImage, other: ColorizedImage) -> ColorizedImage
 
 
 def in_true_colors(path: Path, answer: ColorizedImage) -> ColorizedImage:
-    """Return an image in the colors of its photo, as far as a map of the network's size holds them."""
+    """Return an image with the colors of its photo at the network resolution."""
     true = lab_of(read_rgb(path))[None, 1:]
     return replace(answer, ab=F.interpolate(true, answer.ab.shape[1:], mode="bicubic", antialias=True)[0])
 
 
 def surface_seams(answer: ColorizedImage) -> int:
-    """Count the seams of an image on even surfaces within its border, before sRGB limits its colors."""
+    """Count the seams on even surfaces within the border, before sRGB limits the colors."""
     inside = answer.lightness
     lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))
@@ -178,7 +178,7 @@ def surface_seams(answer: ColorizedImage) -> int:
 
 
 def mean_error(colorizer: Colorizer, photos: Sequence[tuple[Path, list[PointHint]]]) -> float:
-    """Return the mean distance of ab to that of the color photos."""
+    """Return the mean ab distance to the color photos."""
     return statistics.fmean(
         float((lab_of(colored(colorizer, path, points).rgb) - lab_of(read_rgb(path)))[1:].norm(dim=0).mean())
         for path, points in photos

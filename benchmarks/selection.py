@@ -1,9 +1,8 @@
-"""Intersection over union of what one click selects with the true thing.
+"""Intersection over union of the object selected by one click with the true object.
 
-Clicks are at random places in true things of the images of ``python -m benchmarks reach``, on which nothing
-was trained, and on the small things of ``python -m benchmarks small_things``, whose outlines were drawn by
-hand.
-Measured are the likeliest thing, and the best one of those that *Less* and *More* offer.
+Clicks are at random positions in true objects of the images of ``python -m benchmarks reach``, none of which
+was used for training, and on the small objects of ``python -m benchmarks small_objects``, whose outlines were
+drawn manually. The most likely object is measured, and the best of the objects offered by *Less* and *More*.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks import reach, small_things
+from benchmarks import reach, small_objects
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.image_io.read import read_image
@@ -25,37 +24,37 @@ from colorzoo.inference.selection import segmenter_features, select_at
 from colorzoo.inference.task import preprocess
 
 SIDE = 256  # shorter side of the images
-SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest thing, and two smaller and two larger ones
+SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest target, and two smaller and two larger ones
 GOAL = 0.7
 
 Overlaps = list[tuple[float, float]]
 
 
 def run(options: Options) -> list[Row]:
-    """Return the overlap of the likeliest and of the best thing, for things of COCO and for small things."""
-    photos = options.data or small_things.FOLDER
-    things = small_things.read_things()
-    if not all((photos / thing.photo).is_file() for thing in things):
-        raise SkippedError(f"{photos} needs the photos of small_things.json; name the folder with --data")
-    small = [overlap_of(thing, photos) for thing in things]
+    """Return the IoU of the most likely and of the best object, for COCO objects and for small objects."""
+    photos = options.data or small_objects.FOLDER
+    objects = small_objects.read_objects()
+    if not all((photos / target.photo).is_file() for target in objects):
+        raise SkippedError(f"{photos} needs the photos of small_objects.json; name the folder with --data")
+    small = [overlap_of(target, photos) for target in objects]
     coco = list(overlaps(reach.FOLDER, options.images or reach.IMAGES))
-    return [*rows("things of COCO", coco), *rows("small things", small)]
+    return [*rows("objects of COCO", coco), *rows("small objects", small)]
 
 
 def rows(name: str, found: Overlaps) -> list[Row]:
-    """Return the mean overlap of the likeliest and of the best thing."""
+    """Return the mean IoU of the most likely and of the best object."""
     place = f"{len(found)} clicks, {where()}"
     likeliest, best = (statistics.fmean(pair[index] for pair in found) for index in (0, 1))
     return [
-        Row(f"{name}: overlap of the best thing", best, GOAL, best / GOAL, 1.0, "higher", place),
+        Row(f"{name}: IoU of the best object", best, GOAL, best / GOAL, 1.0, "higher", place),
         Row(
-            f"{name}: overlap of the likeliest thing", likeliest, best, likeliest / best, 1.0, "higher", place
+            f"{name}: IoU of the most likely object", likeliest, best, likeliest / best, 1.0, "higher", place
         ),
     ]
 
 
 def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
-    """Yield the overlaps for a click into each thing of COCO images."""
+    """Yield the IoU for a click into each object of COCO images."""
     annotations = reach.read_annotations(folder)
     images = reach.in_order(annotations)
     kinds = {kind["id"]: kind["isthing"] for kind in annotations["categories"]}
@@ -68,17 +67,17 @@ def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
             yield overlap_at(lab[:, :1], place, click.inside.numpy())
 
 
-def overlap_of(thing: small_things.Thing, folder: Path) -> tuple[float, float]:
-    """Return the overlaps for a small thing."""
-    image = read_image(folder / thing.photo)
+def overlap_of(target: small_objects.SmallObject, folder: Path) -> tuple[float, float]:
+    """Return the IoU for a small object."""
+    image = read_image(folder / target.photo)
     lightness = preprocess(image, None, min(image.size)).lightness
-    return overlap_at(lightness, thing.click, thing.inside(*image.size))
+    return overlap_at(lightness, target.click, target.inside(*image.size))
 
 
 def overlap_at(
     lightness: Tensor, place: tuple[float, float], inside: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """Return the intersection over union of a true thing with the likeliest and with the best thing there."""
+    """Return the IoU of a true object with the most likely and the best object at a position."""
     height, width = inside.shape
     features = cache(segmenter_features)
     found = []

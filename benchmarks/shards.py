@@ -1,4 +1,4 @@
-"""Reading and decoding a shuffled epoch from shards against a folder of the same images."""
+"""Reading and decoding a shuffled epoch from shards, compared with a folder of the same images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GOAL = 1.3
 
 
 def run(options: Options) -> list[Row]:
-    """Measure images a second, with a warm page cache."""
+    """Measure images per second with a warm page cache."""
     del options
     try:
         load_litdata()
@@ -37,7 +37,7 @@ def run(options: Options) -> list[Row]:
 
 
 def shards_against_folder(folder: Path, out: Path) -> Row:
-    """Return images a second of shards over those of a folder."""
+    """Return images per second of shards relative to a folder."""
     sources = find_sources(folder)
     order = torch.randperm(len(sources), generator=torch.Generator().manual_seed(0)).tolist()
     shard_order = [index for index, _ in ShardSampler(ShardReader(str(out), "train").sizes)]

@@ -1,7 +1,7 @@
 """Start-up: ``import colorzoo`` and ``--help`` against ``import torch``; ``colorize`` against Lightning.
 
-The reference of ``colorize`` is the same call with Lightning imported, as when every model was a
-LightningModule. ``--models a,b`` measures these instead of the default, with a reference where needed.
+The reference of ``colorize`` is the same call with Lightning imported. ``--models a,b`` measures these models
+instead of the default, with a reference where required.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLORIZE = "import sys; from colorzoo.cli.main import main; sys.exit(main(['colo
 
 
 def run(options: Options) -> list[Row]:
-    """Compare the CPU seconds of fresh processes, in turn."""
+    """Compare the CPU seconds of fresh processes alternately."""
     runs = options.repeats or RUNS
     rows = []
     with TemporaryDirectory() as name:
@@ -66,7 +66,7 @@ def run(options: Options) -> list[Row]:
 
 
 def median_seconds(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, float]:
-    """Return the median CPU seconds of Python commands, each in a fresh process, in turn."""
+    """Return the median CPU seconds of Python commands, each in a fresh process, alternately."""
     spent: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, words in commands.items():

@@ -1,4 +1,4 @@
-"""How much of the package a single coloring takes: functions, files, modules, and circles of imports."""
+"""Functions, files and modules that one colorization uses, and import cycles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(options: Options) -> list[Row]:
         for name, (claim, goal) in CLAIMS.items()
     ]
     circles = count_circles()
-    return [*rows, Row("circles of imports in the package", circles, 0, circles, 0, "lower", where())]
+    return [*rows, Row("import cycles in the package", circles, 0, circles, 0, "lower", where())]
 
 
 def trace() -> dict[str, int]:
@@ -51,7 +51,7 @@ def trace() -> dict[str, int]:
 
 
 def count_circles() -> int:
-    """Return the number of groups of modules that import each other, lazily or not."""
+    """Return the number of import cycles, including lazy imports."""
     sys.path.append(str(TESTS))
     from import_graph import circles
 

@@ -1,4 +1,4 @@
-"""The drawing pad in a real browser: milliseconds to the first photo, and from pointer-up to new pixels.
+"""The drawing pad in a browser: milliseconds to the first photo, and from pointer-up to new pixels.
 
 The pad sets `performance.mark(name, {detail: {id}})` with the id of each `color` request: ``pad:input``
 (pointer or key event), ``pad:sent``, ``pad:received`` (with ``timing`` and ``quality``), ``pad:decoded`` and
@@ -116,7 +116,7 @@ def write_photo(folder: Path) -> Path:
 
 @contextmanager
 def pad_server(photo: Path) -> Iterator[str]:
-    """Run ``colorzoo studio`` on a photo in a process of its own; yield its address."""
+    """Run ``colorzoo studio`` on a photo in a separate process; yield its address."""
     command = [sys.executable, "-m", "colorzoo", "studio", str(photo), "--no-browser", "--port", "0"]
     home = {**os.environ, "COLORZOO_HOME": str(photo.parent)}  # without the points of an earlier run
     with subprocess.Popen(command, env=home, stdout=subprocess.PIPE, text=True) as process:

@@ -1,7 +1,7 @@
-"""Training of `zhang2017_local_small`: faster steps, and their loss after as many images.
+"""Training of `zhang2017_local_small`: faster steps, and their loss after an equal number of images.
 
 The reference has the settings of ``configs/zhang2017/local_small.yaml`` on crops of 96 pixels (AdamW,
-float32); all trainings see the same photos from scratch.
+float32); all variants train on the same photos from scratch.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Training:
             return self.model.training_step(batch, 0)
 
     def held_out_loss(self, batches: list[Batch]) -> float:
-        """Return the plain loss on images that were not trained on."""
+        """Return the loss on images that were not used for training."""
         plain = Training("plain", 1)
         plain.model.load_state_dict(self.model.state_dict())
         plain.model.eval()
@@ -105,7 +105,7 @@ class Training:
 
 
 def run(options: Options) -> list[Row]:
-    """Train the plain and the faster variants on the same batches, which takes minutes."""
+    """Train the reference and the faster variants on the same batches, which takes minutes."""
     data = FolderDataModule(
         str(options.data or FOLDER),
         batch_size=BATCH,
@@ -139,7 +139,9 @@ def run(options: Options) -> list[Row]:
         title = f"{steps * BATCH} images from scratch, {name} against plain"
         rows.append(times_faster(f"seconds of {title}", seconds[name], seconds["plain"], GOAL_SPEED, where()))
         rows.append(
-            share_of(f"held-out loss after {title}", losses[name], losses["plain"], GOAL_LOSS, where())
+            share_of(
+                f"loss on unseen images after {title}", losses[name], losses["plain"], GOAL_LOSS, where()
+            )
         )
     return rows
 

@@ -1,8 +1,8 @@
-"""Doubt: whether the photos whose colors a model doubts are those that it colors wrongly.
+"""Uncertainty: rank correlation of the predicted uncertainty of a photo with its color error.
 
-Each photo is read at 256 pixels and colored as a whole. The error is the mean distance in ab from the true
-colors at the network's size, and the figure Spearman's rank correlation of doubt and error over all photos
-that have colors and are not taken for a page. ``--data`` names a folder; without it all three are taken.
+Each photo is read at 256 pixels and colorized as a whole. The error is the mean ab distance from the true
+colors at the network's size. The figure is Spearman's rank correlation over all color photos that are not
+classified as a page. ``--data`` names a folder; without it all three folders are used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Film: the processor time of ``colorzoo video``, and how far its colors drift and flicker within a shot.
+"""Video: processor time of ``colorzoo video``, and drift and flicker of its colors within a shot.
 
-Clips below ``--data`` as gray film of 426 x 240; ``--images N`` takes the first N frames of each. The
-alternative is the model asked for each frame alone (``--steady 0``). The flicker of the lightness, which no
-coloring changes, is measured on gray frames and subtracted.
+Clips below ``--data`` are encoded as gray video of 426 x 240; ``--images N`` uses the first N frames of each
+clip. The reference colorizes each frame independently (``--steady 0``). The flicker of the lightness, which
+colorization does not change, is measured on gray frames and subtracted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ GOAL_FLICKER = 0.7
 GOAL_CHROMA = 0.1
 GOAL_TIME = 12  # times decoding
 GOAL_DRIFT = 1.5  # CIE units
-ROUNDS = 4  # of all clips, in the film that is timed: a real one is longer than these
+ROUNDS = 4  # repetitions of all clips in the timed video, because real videos are longer
 SPACING = 8  # pixels between the things that are followed
 RETURNS = 0.5  # pixels within which a thing is found again on the way back
 ENDS = 5  # frames at each end of a way, whose colors are averaged
@@ -59,12 +59,12 @@ class Scores:
 
 
 def run(options: Options) -> list[Row]:
-    """Return flicker with ``--steady`` over that without, PSNR, and frames per second, for each clip."""
+    """Return flicker relative to independent frames, PSNR, and frames per second, for each clip."""
     if options.data is None:
         raise SkippedError("give a folder of clips with --data")
     name = options.model or MODEL
     colorizer = Colorizer(name, weights=options.weights or "default", device="cpu")
-    rows, film = [], []
+    rows, clips = [], []
     for clip in find_clips(options.data):
         read = clip.read(0, min(clip.length, options.images or clip.length))
         sized = (
@@ -73,17 +73,17 @@ def run(options: Options) -> list[Row]:
         frames = torch.cat([frame.round().clamp(0, 255).byte() for frame in sized])
         place = f"{name}, {clip.name}, {len(frames)} frames of {WIDTH} x {HEIGHT}, {where()}"
         rows += shot_rows(colorizer, frames, clip.name, place)
-        film.append(frames)
-    count = sum(map(len, film))
+        clips.append(frames)
+    count = sum(map(len, clips))
     place = f"{name}, {count} frames of {WIDTH} x {HEIGHT} {ROUNDS} times, each frame alone once, {where()}"
-    ours, alone = times_of_decoding(film * ROUNDS, name), times_of_decoding(film, name, "--steady", "0")
-    claim = "processor time of a film from file to file, in times of decoding it"
+    ours, alone = times_of_decoding(clips * ROUNDS, name), times_of_decoding(clips, name, "--steady", "0")
+    claim = "processor time of a video from file to file, relative to decoding it"
     return [*rows, Row(claim, ours, alone, ours, GOAL_TIME, "lower", place)]
 
 
 @torch.inference_mode()
 def shot_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list[Row]:
-    """Compare drift, flicker and PSNR of steadied colors with those of single frames."""
+    """Compare drift, flicker and PSNR of stabilized colors with independent frames."""
     lightness = [rgb_to_lab(frame[None] / 255)[:, :1] for frame in true]
     seen = [shrink_lightness(one, working_size(HEIGHT, WIDTH, colorizer.size)) for one in lightness]
     colorer = FrameColorer(colorizer)
@@ -113,7 +113,7 @@ def shot_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list
 
 
 def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> Scores:
-    """Join each lightness with its ab and measure the clip."""
+    """Combine each lightness with its ab and measure the clip."""
     made = [join(one[0, 0], ab[0]) for one, ab in zip(lightness, colors, strict=True)]
     frames = torch.stack([torch.from_numpy(rgb).permute(2, 0, 1) for rgb in made])
     psnr = MeanPSNR()
@@ -129,10 +129,10 @@ def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> Scor
 
 
 def followed(lightness: list[Tensor]) -> NDArray[np.float32]:
-    """Follow points of a grid (Lucas and Kanade) from four frames on, through half of a shot each.
+    """Track points of a grid (Lucas and Kanade), starting at four frames, through half of a shot each.
 
-    Returns:
-        ``(T, N, 3)``: columns, rows and numbers of frames of the points that are found again on the way back.
+    Returns: ``(T, N, 3)``: columns, rows and frame numbers of the points that are found again when tracking
+    backward.
     """
     grays = [(one[0, 0] * 2.55).round().byte().numpy() for one in lightness]
     length = max(2, len(grays) // 2)
@@ -154,7 +154,7 @@ def followed(lightness: list[Tensor]) -> NDArray[np.float32]:
 
 
 def drift(colors: list[Tensor], ways: NDArray[np.float32]) -> float:
-    """Return the mean distance of the colors at both ends of the ways, in CIE units."""
+    """Return the mean color distance between both ends of the tracks, in CIE units."""
     seen = []
     for step in ways:
         ab = np.zeros((ways.shape[1], 2), np.float32)
@@ -169,7 +169,7 @@ def drift(colors: list[Tensor], ways: NDArray[np.float32]) -> float:
 
 
 def times_of_decoding(clips: list[Tensor], model: str, *options: str) -> float:
-    """Return the processor time of ``colorzoo video`` over that of decoding the same film."""
+    """Return the processor time of ``colorzoo video`` relative to decoding the same video."""
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name) / "in.mp4", Path(name) / "out.mp4"
         write_gray(source, torch.cat(clips))
@@ -185,7 +185,7 @@ def times_of_decoding(clips: list[Tensor], model: str, *options: str) -> float:
 
 
 def decode(path: Path) -> None:
-    """Decode the frames of a film with one thread."""
+    """Decode the frames of a video with one thread."""
     with import_av().open(str(path)) as container:
         container.streams.video[0].codec_context.thread_count = 1
         for _ in container.decode(video=0):

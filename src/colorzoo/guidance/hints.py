@@ -125,7 +125,7 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        look: ``(B, R, C)`` reference embedding of the exemplar, or a mix of several embeddings: feature
+        embedding: ``(B, R, C)`` reference embedding of the exemplar, or a mix of several embeddings: feature
             statistics (Xu et al. 2020), a vector (Zhao et al. 2021), or cell embeddings with colors
             (``colorzoo2026``). None: computed from ``rgb``.
         alpha: Strength of the exemplar in models with embeddings, 0 to 1.
@@ -139,12 +139,12 @@ class Exemplar(TensorFields):
         _check_map("Exemplar.rgb", self.rgb, 3)
 
     def embed_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return `look` if present, else ``compute(rgb)``."""
+        """Return `embedding` if present, else ``compute(rgb)``."""
         return compute(self.rgb) if self.embedding is None else self.embedding
 
     @classmethod
     def of_embedding(cls, embedding: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar from `look` ``(B, R, C)`` alone; its image is one black pixel."""
+        """Return an exemplar with only an embedding ``(B, R, C)``; its image is one black pixel."""
         return cls(embedding.new_zeros(len(embedding), 3, 1, 1), embedding, alpha)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
 
 _PAGE = "src/colorzoo/zoo/colorzoo2026/README.md"
-_LOOK = "`benchmarks look`, 400 validation photos, 256 x 256, network at 192"
+_LOOK = "`benchmarks appearance`, 400 validation photos, 256 x 256, network at 192"
 _STATISTICS = "`benchmarks global_statistics`, 200 validation photos, 256 x 256"
 _HUES = "`python -m benchmarks references`, 25 pairs"
 _EXEMPLAR = "xu2020-exemplar/2 of `colorzoo evaluate`, 50 pairs, 256 x 256"

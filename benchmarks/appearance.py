@@ -1,9 +1,8 @@
 """Quality of automatic colors: PSNR over gray, colorfulness, chroma of neutral areas, hues.
 
-Central 256 x 256 of every photo, colored without guidance at the model's working size, ab multiplied by
-``--strength``. With ``--aged``
-the model sees a simulated old print of each photo; its colors are joined with the original lightness, so both
-numbers are of the same images.
+The central 256 x 256 of every photo is colorized without guidance at the model's working size; ab is
+multiplied by ``--strength``. With ``--aged`` the model receives a simulated old print of each photo, and its
+colors are combined with the original lightness, so both settings are measured on the same images.
 """
 
 from __future__ import annotations

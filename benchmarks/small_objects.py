@@ -1,10 +1,10 @@
-"""Change outside of a small thing that a click is on: a lip, an eye, a button, a flower.
+"""Color change outside a small clicked object: a lip, an eye, a button, a flower.
 
-``small_things.json`` lists clicks on things of `val` and `val_people` photos and outlines drawn by hand. Each
-click gives its thing a color that a retoucher would, with the reach that the pad gives a new point there. The
-share of the change of ab that lies more than two pixels outside of the outline is measured. The price beside
-it: clicks into large true segments (of the images of ``python -m benchmarks reach``) that begin small, too.
-The rule and its limits were chosen on these things and clicks.
+``small_objects.json`` lists clicks on objects in `val` and `val_people` photos and outlines drawn manually.
+Each click assigns a plausible color with the reach that the pad assigns to a new point there. The benchmark
+measures the fraction of the ab change that lies more than two pixels outside the outline. It also measures
+the cost: clicks into large true segments (of the images of ``python -m benchmarks reach``) that start with a
+small reach. The rule and its limits were chosen on these objects and clicks.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ FOLDER = Path("data/photos")
 LISTED = Path(__file__).with_suffix(".json")
 COLORS = {"lips": "#a8443f", "eye": "#5f7a5a", "button": "#3f78b5", "flower": "#b0404c"}
 RADIUS = 1.5  # pixels of a new point
-AROUND = 2  # pixels around an outline that count as the thing
+AROUND = 2  # pixels around an outline that count as the target
 MOST, LEAST_SHARE = 0.1, 0.8  # change outside; clicks that must have less
 LARGE, MOST_SMALL = 0.1, 0.2  # share of an image; of clicks into such segments, how many may begin small
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A thing of a photo, with the place of a click and its outline in pixels."""
+class SmallObject:
+    """An object of a photo, with the position of a click and the outline in pixels."""
 
     kind: str
     photo: str
@@ -54,29 +54,29 @@ class Thing:
     outline: tuple[tuple[float, float], ...]
 
     def inside(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Return the pixels of the thing, ``(H, W)``."""
+        """Return the pixels of the object, ``(H, W)``."""
         image = Image.new("1", (width, height))
         ImageDraw.Draw(image).polygon(list(self.outline), fill=1)
         return np.array(image)
 
     def mask(self, width: int, height: int) -> Tensor:
-        """Return the thing and the pixels around it, ``(H, W)`` bool."""
+        """Return the object and the pixels around it, ``(H, W)`` bool."""
         return torch.from_numpy(ndimage.binary_dilation(self.inside(width, height), iterations=AROUND))
 
 
 def run(options: Options) -> list[Row]:
-    """Return the median share of the change outside, of all things and by kind, and how many stay inside."""
+    """Return the median fraction of the change outside, overall and by kind, and how many stay inside."""
     folder = options.data or FOLDER
-    things = read_things()[: options.images]
-    if not all((folder / thing.photo).is_file() for thing in things):
+    objects = read_objects()[: options.images]
+    if not all((folder / target.photo).is_file() for target in objects):
         raise SkippedError(f"{folder} needs the photos of {LISTED.name}; name the folder with --data")
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
-    shares = [(thing.kind, change_outside(colorizer, folder / thing.photo, thing)) for thing in things]
+    shares = [(target.kind, change_outside(colorizer, folder / target.photo, target)) for target in objects]
     place = f"{len(shares)} clicks, {colorizer.name}, {where()}"
     rows = []
-    for kind in ("small things", *dict.fromkeys(kind for kind, _ in shares)):
-        found = statistics.median(share for each, share in shares if kind in (each, "small things"))
-        rows.append(share_of(f"{kind}: median share of the change outside", found, 1.0, MOST, place))
+    for kind in ("small objects", *dict.fromkeys(kind for kind, _ in shares)):
+        found = statistics.median(share for each, share in shares if kind in (each, "small objects"))
+        rows.append(share_of(f"{kind}: median fraction of the change outside", found, 1.0, MOST, place))
     inside = sum(share < MOST for _, share in shares)
     claim = f"clicks with less than {MOST:g} of the change outside"
     rows.append(Row(claim, inside, len(shares), inside / len(shares), LEAST_SHARE, "higher", place))
@@ -86,7 +86,7 @@ def run(options: Options) -> list[Row]:
 
 
 def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
-    """Return the reach that a point begins with; automatic if the model compares no places."""
+    """Return the initial reach of a point; automatic if the model does not compare positions."""
     task, places = colorizer.prepare_part(part, Recipe()), PointPatches.of([point], part.size)
     costs = paths_from(task, places).costs
     alike = on_grid(likeness_to(task, places), costs)
@@ -94,7 +94,7 @@ def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
 
 
 def price(colorizer: Colorizer) -> Row:
-    """Return how many clicks into large segments begin with a small reach."""
+    """Return how many clicks into large segments start with a small reach."""
     small = []
     for rgb, segments, seed in reach.read_images(reach.FOLDER, reach.IMAGES, colorizer.size):
         lab = rgb_to_lab(rgb[None])
@@ -108,27 +108,27 @@ def price(colorizer: Colorizer) -> Row:
     return Row(claim, sum(small), len(small), sum(small) / len(small), MOST_SMALL, "lower", place)
 
 
-def read_things() -> list[Thing]:
-    """Read the listed things of unseen photos."""
+def read_objects() -> list[SmallObject]:
+    """Read the listed objects of unseen photos."""
     listed = json.loads(LISTED.read_text(encoding="ascii"))
     return [
-        Thing(each["kind"], each["photo"], (x, y), tuple((a, b) for a, b in each["outline"]))
+        SmallObject(each["kind"], each["photo"], (x, y), tuple((a, b) for a, b in each["outline"]))
         for each in listed
         for x, y in [each["click"]]
         if unseen([f"photos/{each['photo']}"])
     ]
 
 
-def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
-    """Return the share of the change of ab outside of a thing that one point makes."""
+def change_outside(colorizer: Colorizer, path: Path, target: SmallObject) -> float:
+    """Return the fraction of the ab change of a point outside the object."""
     image = read_image(path)
     width, height = image.size
     lightness = preprocess(image, None, colorizer.size).lightness
     radius = RADIUS * min(image.size) / min(lightness.shape[2:])
-    point = PointHint(*thing.click, radius, COLORS[thing.kind])
+    point = PointHint(*target.click, radius, COLORS[target.kind])
     start = start_at(colorizer, Part(lightness, image.size), point)
     none, one = (
         colorizer.colorize(image, Recipe(points=points)).ab for points in ((), (replace(point, reach=start),))
     )
     change = F.interpolate((one - none).norm(dim=0)[None, None], (height, width), mode="bilinear")[0, 0]
-    return float(change[~thing.mask(width, height)].sum() / change.sum())
+    return float(change[~target.mask(width, height)].sum() / change.sum())
