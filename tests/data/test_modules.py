@@ -74,13 +74,9 @@ def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path, name,
     card = model_card(name)
     task = build_model(load_task_class(card), {**card.contract_test.hparams, **given})
     miniatures.imagenet(tmp_path)
-    said = {
-        True: f"learns 2 classes of images and the data has 3; set {option} 3.",
-        False: f"learns 2 classes of images and the images have none; .* or set {option} 0.",
-    }
-    for labels, message in said.items():
+    for labels, count in ((True, 3), (False, 0)):
         data = ImageNetDataModule(str(tmp_path), labels=labels, **SMALL)
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=rf"{option} {count}"):
             quiet_trainer(tmp_path, max_steps=1).fit(task, data)
 
 

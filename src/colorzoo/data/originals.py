@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -30,29 +30,25 @@ class Original:
     source: Path | Callable[[], bytes]
 
 
+@dataclass(frozen=True)
 class Originals:
     """Images of a folder, as files or in tar shards.
 
-    Args:
+    Attributes:
         sources: Files and tar members.
         root: Data folder.
-        skipped: Skipped files that look like images, each with the reason.
-        errors: Errors of folders that cannot be searched.
+        skipped: Path and reason of each skipped file that looks like an image.
+        errors: Messages about folders that cannot be searched.
     """
 
-    def __init__(
-        self,
-        sources: Sources,
-        root: str | Path,
-        skipped: Sequence[tuple[Path, str]] = (),
-        errors: Sequence[str] = (),
-    ) -> None:
-        self.sources, self.root = sources, str(root)
-        self.skipped, self.errors = tuple(skipped), tuple(errors)
+    sources: Sources
+    root: str | Path
+    skipped: Sequence[tuple[Path, str]] = ()
+    errors: Sequence[str] = ()
 
     def select(self, rows: Tensor) -> Originals:
         """Return the images at ``rows`` in that order."""
-        return Originals(self.sources.select(rows), self.root, self.skipped, self.errors)
+        return replace(self, sources=self.sources.select(rows))
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -60,7 +56,7 @@ class Originals:
     def __getitem__(self, index: int) -> Original:
         found = self.sources[index]
         data = found.read if found.member else Path(found.path)
-        return Original(found.name, relative_name(found.name, self.root), data)
+        return Original(found.name, relative_name(found.name, str(self.root)), data)
 
 
 def find_originals(root: str | Path) -> Originals:

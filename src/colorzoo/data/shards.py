@@ -341,20 +341,6 @@ def _fetch(remote: str, name: str, file: Path) -> None:
         downloader.download_fileobj(f"{remote}/{name}", target)
 
 
-def s3_client() -> Any:
-    """Return a client of the S3 server configured in the environment (``AWS_ENDPOINT_URL`` and keys).
-
-    Raises:
-        DataError: boto3 is not installed.
-    """
-    try:
-        return importlib.import_module("boto3").client("s3", config=_s3_config())
-    except ImportError as error:
-        raise DataError(
-            f's3:// needs boto3 ({error}); install it with: pip install "colorzoo[s3]"'
-        ) from error
-
-
 def _s3_config() -> Any:
     """Return timeouts and retry limits; litdata's own configuration retries a thousand times."""
     return importlib.import_module("botocore.config").Config(
