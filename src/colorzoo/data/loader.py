@@ -202,7 +202,7 @@ def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Te
 
 
 class ResumableDataLoader(DataLoader[Sample]):
-    """DataLoader whose workers start with the first batch instead of with ``iter``.
+    """DataLoader that starts its workers when the first batch is requested, not when ``iter`` is called.
 
     Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed
     run. Workers that start prefetching there would repeat the beginning of the epoch.

@@ -74,7 +74,7 @@ class ShardReport:
         images: Number of images by split.
         chunks: Number of chunk files by split.
         size: Bytes of all chunk files.
-        gray: Number of training images left out because they have no color.
+        gray: Number of gray training images, which are excluded.
         broken: Name and reason of each image that cannot be decoded.
         classes: Names of the classes, in the order of their numbers.
         digest: Number and hash of the training images.

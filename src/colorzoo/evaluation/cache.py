@@ -17,21 +17,21 @@ from colorzoo.evaluation.images import digest
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 
-TRUE_IMAGE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
+TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
 _VERSION = "3"  # increment it when the meaning of stored values changes
 
 
 @dataclass
 class Entry:
-    """Stored results of one image colored by one method.
+    """Cached results of one image colorized by one method.
 
     Attributes:
-        moments: Moments by number of interactions, then by the key of an output.
+        moments: Moments by number of interactions, then by output key.
         features: Vectors of feature networks, with the same keys.
         actual_interactions: Actual number of interactions, by the requested number.
-        thumbnails: JPEG files by number of interactions (the largest), of the truth and of the reference.
-        skipped: Reason for a missing result; empty if there is one.
-        gray: True if the truth has no color.
+        thumbnails: JPEG files by key: the largest number of interactions, `TRUE_IMAGE` and `REFERENCE`.
+        skipped: Reason why the image was not evaluated; empty if it was.
+        gray: Whether the ground truth has no color.
     """
 
     moments: dict[int, dict[str, list[float]]] = field(default_factory=dict)

@@ -36,15 +36,15 @@ PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 @dataclass(frozen=True)
 class Item:
-    """Entry of an image of an evaluation, whose pixels are read later.
+    """An image to evaluate; its pixels are read later.
 
     Attributes:
         name: Path below the data folder.
-        source: Source of the file.
-        reference: Source of the reference file.
-        label: Class index from ``labels.csv``.
-        sha256: Hash of the file; empty before `hashed`.
-        reference_sha256: Hash of the reference's file.
+        source: Location of the image file.
+        reference: Location of the reference image, or None.
+        label: Class index from ``labels.csv``, or None.
+        sha256: SHA-256 of the image file; empty until `hashed` is called.
+        reference_sha256: SHA-256 of the reference file.
         reference_name: Path of the reference below the data folder.
     """
 
@@ -58,7 +58,7 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Hash of image, reference and label, which is part of the path in the cache."""
+        """Hash of image, reference and label, used in the path of the cache entry."""
         return digest(self.sha256, self.reference_sha256, str(self.label))
 
     def hashed(self) -> Item:
@@ -77,11 +77,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Selection:
-    """Selected images.
+    """Result of `select_images`.
 
     Attributes:
         items: The images in the order of the report.
-        deviation: Difference from the images of the protocol; empty if there is none.
+        deviation: Difference between these images and the images of the protocol; empty if there is none.
         notes: Notes on skipped files.
     """
 
@@ -284,7 +284,7 @@ def _decode(source: StoredImage, name: str) -> Tensor:
     try:
         return decode_rgb(source.read())
     except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNG
-        raise ImageError(f"{name} is broken: {error}") from error
+        raise ImageError(f"{name} cannot be decoded: {error}") from error
 
 
 def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:

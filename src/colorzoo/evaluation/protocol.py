@@ -35,7 +35,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Name in the keys of outputs."""
+        """Part of the keys of outputs that identifies the resize."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
     except ValueError as error:
         raise DataError(f"protocol {where}: {error}") from error
     if not isinstance(values, dict):
-        raise DataError(f"protocol {where}: expected a mapping of {', '.join(_KEYS)}")
+        raise DataError(f"protocol {where}: the YAML must be a mapping with the keys {', '.join(_KEYS)}")
     if unknown := sorted(set(values) - set(_KEYS)):
         raise DataError(f"protocol {where}: unknown key {unknown[0]!r}; expected {', '.join(_KEYS)}")
     try:

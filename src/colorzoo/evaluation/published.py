@@ -14,22 +14,22 @@ from colorzoo.metrics.base import Output
 
 @dataclass(frozen=True)
 class Published:
-    """Published result.
+    """A number from a paper, for comparison with a result of `evaluate`.
 
     Attributes:
         source: Paper and table.
-        protocol: Label of the most similar protocol of the package.
-        images: The images.
-        metric: Key of our output without the resize, or the name in the paper.
+        protocol: Label of the most similar protocol in the package.
+        images: Description of the images.
+        metric: Key of the corresponding output without the resize, or the name in the paper.
         resize: Key of the resize.
         method: Name of the method in the paper.
-        model: Registered name, or empty.
+        model: Registered name of the model; empty if the package does not have the model.
         count: Number of interactions.
-        value: The number.
+        value: The published number.
         error: Standard error, or None.
-        exact: Whether its protocol equals ours as far as the paper specifies it.
-        remark: Differences and unknowns.
-        differs: Reason why it is not comparable with ours; empty if it is comparable.
+        exact: Whether the paper's protocol equals ``protocol`` in all details that the paper specifies.
+        remark: Differences and unknown details of the paper's protocol.
+        differs: Reason why an evaluation is not comparable with this number; empty if it is comparable.
     """
 
     source: str
@@ -52,8 +52,8 @@ def published_for(protocol: Protocol, outputs: Sequence[Output], deviation: str)
 
     Args:
         protocol: Protocol of the evaluation.
-        outputs: Numbers of the evaluation.
-        deviation: Difference of the images from the protocol.
+        outputs: Outputs of the evaluation.
+        deviation: Difference between the images and the images of the protocol; empty if there is none.
     """
     keys = {output.key for output in outputs}
     return tuple(
@@ -74,7 +74,7 @@ def _differs(entry: Published, protocol: Protocol, keys: set[str], deviation: st
     if entry.metric not in keys:
         reasons.append(f"metric {entry.metric}")
     if not entry.exact:
-        reasons.append(entry.remark or "protocol not fully known")
+        reasons.append(entry.remark or "the protocol is not fully known")
     return "; ".join(reasons)
 
 

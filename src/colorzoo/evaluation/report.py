@@ -78,7 +78,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
 
 
 def results(summary: Summary) -> dict[str, Any]:
-    """Return all results; each key contains the protocol."""
+    """Return the content of ``results.json``; the keys of metrics contain the resize of the protocol."""
     setup = summary.setup
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
     target = setup.protocol.target

@@ -46,7 +46,7 @@ class EvaluationSetup:
         methods: The methods in the report.
         counts: Numbers of interactions of every method.
         measures: The measures.
-        deviation: Difference of the images from the protocol; empty if there is none.
+        deviation: Difference between the images and the images of the protocol; empty if there is none.
         notes: Notes for the user.
         resamples: Resamples of the bootstrap.
         machine: Machine of the measurements.
@@ -65,7 +65,7 @@ class EvaluationSetup:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """All numbers."""
+        """Outputs of all measures."""
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
