@@ -1,4 +1,4 @@
-"""Create registered models with their weights; `colorzoo.training.create` has the public calls."""
+"""Create registered models with their weights; the public functions are in `colorzoo.training.create`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def create_task(
     Args:
         name: See `create_coloring_model`.
         weights: See `create_coloring_model`.
-        kind: Class that the task has, or a base of it.
+        kind: Class or base class of the task.
         offline: See `create_coloring_model`.
         **hparams: See `create_coloring_model`.
 
@@ -58,11 +58,11 @@ W = TypeVar("W")
 
 
 def _of_hub(name: str, weights: W, offline: bool) -> tuple[str, W | Path]:
-    """Return the registered name and the weights of a model of the Hub; others as they are."""
+    """Return the registered name and the downloaded weights of a Hub model; other names are unchanged."""
     if not name.startswith(HUB):
         return name, weights
     if weights != "default":
-        raise WeightsError(f"{name} brings its own weights; leave out weights={weights!r}.")
+        raise WeightsError(f"{name} contains its own weights; omit weights={weights!r}.")
     return hub_weights(name, offline=offline)
 
 
@@ -87,7 +87,7 @@ def create_coloring_model(
     Raises:
         UnknownModelError: See `create_model`.
         WeightsError: See `create_model`.
-        ColorzooError: Neither the model nor its task has such a setting.
+        ColorzooError: Neither the model nor its task has the setting.
     """
     name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
@@ -96,10 +96,10 @@ def create_coloring_model(
     found = resolve_weights(card, weights, offline=offline)
     if found is not None and found.entry is None and not _stored(found).keys() <= known:
         found = _authors_own(card, found, known | known_settings(load_task_class(card)))
-    if not {*_stored(found), *hparams} <= known:  # as those of a checkpoint, which are the task's
+    if not {*_stored(found), *hparams} <= known:  # a checkpoint stores the settings of the task
         task = load_task_class(card)
         _require_same_model(card, found, known | known_settings(task))
-        nest_arguments(task, hparams)  # reports those that neither has
+        nest_arguments(task, hparams)  # raises an error for unknown settings
     settings = {**card.hparams, **_stored(found), **hparams}
     needed = {key: value for key, value in settings.items() if key in known}
     return _create(model, needed, found, tried=not hparams)
@@ -108,16 +108,16 @@ def create_coloring_model(
 def create_backbone(
     name: str, purpose: str, weights: str | None = "default", **settings: Any
 ) -> ColoringModel:
-    """Create a model whose layers another model uses.
+    """Create a model that is part of another model.
 
     Args:
         name: Registered name.
-        purpose: How a message calls the use, such as ``"trunk"``.
+        purpose: Setting that names the backbone, for messages, such as ``"trunk"``.
         weights: See `create_model`.
         **settings: See `create_model`.
 
     Raises:
-        WeightsError: It has no trained weights on this machine.
+        WeightsError: The model has no trained weights on this machine.
     """
     if is_meta():
         return create_coloring_model(name, None, **settings)
@@ -125,37 +125,41 @@ def create_backbone(
 
 
 def is_meta() -> bool:
-    """Return whether models are built for their shapes alone, so that there is nothing to load."""
+    """Return whether models are created on the meta device, without weights."""
     return torch.get_default_device().type == "meta"
 
 
 def require_trained(model: M, subject: str, name: str) -> M:
-    """Return a model unless its weights are random.
+    """Return a model with trained weights.
 
     Raises:
-        WeightsError: They are.
+        WeightsError: The weights are random.
     """
     if not model.trained:
         raise WeightsError(
-            f"{subject} has no trained weights on this machine; `colorzoo weights fetch {name}` gets the "
-            "authors', or name another model."
+            f"{subject} has no trained weights on this machine. Run `colorzoo weights fetch {name}`, or name "
+            "another model."
         )
     return model
 
 
 def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
-    """Build a model or a task with random weights from settings named with or without their group.
+    """Create a model or a task with random weights.
+
+    Args:
+        model_class: The class.
+        settings: Settings, named with or without their group.
 
     Raises:
         ColorzooError: The class has no such setting.
     """
-    # In a context of its own: while the command line builds a task, Lightning would take the arguments of
-    # that one for those of any other that is built meanwhile.
+    # LightningCLI stores the arguments of its task in a context variable and applies them to every module
+    # that is created meanwhile. A new context hides the variable from this model.
     return Context().run(model_class, **nest_arguments(model_class, settings))
 
 
 def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:
-    """Build a model or a task and load the weights that were found for it."""
+    """Create a model or a task and load its weights."""
     try:
         created: Any = build_model(kind, settings)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -184,14 +188,14 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
 
 
 def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
-    """Return the settings that weights need."""
+    """Return the settings that are stored with weights."""
     return {} if found is None else dict(found.hparams)
 
 
 def _authors_own(
     card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
 ) -> ResolvedWeights | None:
-    """Return weights; a checkpoint of Lightning without any setting of ours counts as one of the authors."""
+    """Return weights; a Lightning checkpoint without known settings is treated as an authors' checkpoint."""
     if found is None or found.entry is not None or _stored(found).keys() & known:
         return found
     entry = entry_without_hash(card, found.path)
@@ -202,5 +206,5 @@ def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: f
     if found is not None and (foreign := [key for key in _stored(found) if key not in known]):
         raise WeightsError(
             f"{found.path} does not fit {card.name}, which has no {', '.join(foreign)}: it belongs to "
-            f"{model_of_file(found.path) or 'another model'}; name that as the model."
+            f"{model_of_file(found.path) or 'another model'}. Name this model."
         )

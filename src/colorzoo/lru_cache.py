@@ -1,7 +1,4 @@
-"""The one memory of results: bounded in bytes, keyed by what a result depends on.
-
-An edit of an image is the same work with another input; what it leaves unchanged is found here.
-"""
+"""Caches of computed results, bounded in bytes and keyed by the inputs of a result."""
 
 from __future__ import annotations
 
@@ -16,59 +13,59 @@ import numpy as np
 from torch import Tensor
 
 MOST_BYTES = 256 << 20
-_LEAST_BYTES = 1 << 12  # that a result counts as, so that small ones do not grow without number
+_LEAST_BYTES = 1 << 12  # minimum counted size of a result, which bounds the number of results
 
 T = TypeVar("T")
 Column = TypeVar("Column")
 
 
 class LRUCache:
-    """Results by their keys, for use from several threads.
+    """Thread-safe cache of results, bounded in bytes.
 
-    The least recently used ones are forgotten first; the newest is kept, however large it is.
+    The least recently used result is evicted first. The newest result is kept, regardless of its size.
 
     Examples:
-        >>> memory = Memory()
-        >>> memory.get("square of 3", lambda: 9), memory.get("square of 3", lambda: 0)
+        >>> cache = LRUCache()
+        >>> cache.get("square of 3", lambda: 9), cache.get("square of 3", lambda: 0)
         (9, 9)
 
     Args:
-        most_bytes: Bytes of all results together.
+        most_bytes: Maximum size of all results in bytes.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
-        self._results: OrderedDict[str, tuple[Any, int]] = OrderedDict()  # with the bytes they count as
+        self._results: OrderedDict[str, tuple[Any, int]] = OrderedDict()  # result and counted bytes
         self._total = 0
         self._lock = threading.Lock()
 
     def get(self, key: str, compute: Callable[[], T]) -> T:
-        """Return the result of a key, computed if it is not remembered."""
+        """Return the cached result of a key, or compute and cache it."""
         with self._lock:
             if key in self._results:
                 return cast(T, self._keep(key, self._results[key][0]))
-        found = compute()  # without the lock, so that threads do not wait for each other
+        found = compute()  # without the lock, so that computations of several threads overlap
         with self._lock:
             return cast(T, self._keep(key, found))
 
     def __contains__(self, key: str) -> bool:
-        """Return whether the result of a key is remembered."""
+        """Return whether the result of a key is cached."""
         return key in self._results
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all results."""
+        """Size of all results in bytes."""
         return self._total
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all results."""
         with self._lock:
             self._results.clear()
             self._total = 0
 
     def _keep(self, key: str, result: object) -> object:
-        """Make a result the newest one, and forget the oldest ones if there are too many."""
-        # measured at each use, because some results grow with it
+        """Mark a result as most recently used and evict the oldest results above the limit."""
+        # measured at each use, because some results grow
         size = max(nbytes_of(result), _LEAST_BYTES)
         self._total += size - self._results.pop(key, (None, 0))[1]
         self._results[key] = result, size
@@ -79,13 +76,13 @@ class LRUCache:
 
 
 class ColumnCache(Generic[Column]):
-    """Columns of a matrix, each computed once; safe to use from several threads.
+    """Thread-safe cache of matrix columns.
 
-    If a new column does not fit, all columns that the call does not ask for are dropped.
+    If the new columns do not fit, all columns outside the current call are removed.
 
     Args:
-        compute: Returns the columns of some numbers, in their order.
-        most: Number of columns to keep; more may be asked for at once.
+        compute: Returns the columns with some indices, in their order.
+        most: Maximum number of columns between calls.
     """
 
     def __init__(self, compute: Callable[[list[int]], Iterable[Column]], most: int) -> None:
@@ -106,14 +103,14 @@ class ColumnCache(Generic[Column]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the columns."""
+        """Size of the columns in bytes."""
         return nbytes_of(list(self._columns.values()))
 
 
 def nbytes_of(value: object) -> int:
-    """Return the bytes of tensors and arrays in a value; other parts count as nothing.
+    """Return the size in bytes of the tensors and arrays in a value.
 
-    An object that holds them otherwise states their number as ``nbytes``.
+    Tuples, lists, mappings and dataclasses are searched; other objects can define an attribute ``nbytes``.
     """
     if isinstance(value, tuple | list):
         return sum(map(nbytes_of, value))
@@ -128,9 +125,9 @@ def nbytes_of(value: object) -> int:
 
 
 def key_of(*values: object) -> str:
-    """Return a key that equal values share: tensors by their content, dataclasses by their fields.
+    """Return a hash of values: of the content of tensors and the fields of dataclasses.
 
-    An object with an attribute ``cache_key`` is represented by it.
+    An attribute ``cache_key`` of an object replaces its content.
     """
     digest = sha256()
     for value in values:

@@ -1,4 +1,4 @@
-"""Results in object storage: written to a local folder, sent by fsspec, and recognized there."""
+"""Results in object storage, uploaded with fsspec from a local folder."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from colorzoo.image_io.provenance import (
 )
 
 _PROBE = ".colorzoo-probe"
-_BLOCK = 2**16  # bytes that are read at once; the provenance stands near the beginning
+_BLOCK = 2**16  # bytes per read; the provenance is near the beginning of a file
 
 
 def is_bucket(output: str) -> bool:
-    """Return whether results go to an address instead of a folder."""
+    """Return whether an output is an address of object storage instead of a folder."""
     return "://" in output
 
 
 class ResultBucket:
-    """The results of a run at an address of fsspec, such as ``s3://bucket/folder``.
+    """Results of a run at an fsspec address, such as ``s3://bucket/folder``.
 
-    An object appears whole or not at all and holds its provenance, so that a run that was killed goes on with
-    the same command, also elsewhere and with another number of processes.
+    Uploads are atomic, and each object contains its provenance. An interrupted run therefore continues with
+    the same command, on any machine and with any number of processes.
 
     Args:
         address: The address.
-        folder: Local folder in which results are made; each is removed once it is sent.
+        folder: Local folder of the results; each file is removed after its upload.
 
     Raises:
-        DataError: The address cannot be written to.
+        DataError: The address is not writable.
     """
 
     def __init__(self, address: str, folder: Path) -> None:
@@ -47,14 +47,14 @@ class ResultBucket:
             self._root = root.rstrip("/")
             self._files.pipe_file(f"{self._root}/{_PROBE}", b"")
             self._files.rm_file(f"{self._root}/{_PROBE}")
-        except Exception as error:  # each file system has errors of its own
+        except Exception as error:  # the error class depends on the file system
             raise DataError(f"cannot write to {address!r} ({first_words(error)}).") from error
 
     def is_done(self, result: Path, origin: ImageProvenance) -> bool:
-        """Return whether the object of a local path is a result of exactly this origin.
+        """Return whether the object of a local path has the same source and settings as ``origin``.
 
         Raises:
-            ImageError: The server does not answer.
+            ImageError: The server does not respond.
         """
         with _named(self._key(result), "looked up"):
             if not self._files.exists(self._key(result)):
@@ -67,19 +67,22 @@ class ResultBucket:
         return result_state(found, origin) == "done"
 
     def add(self, result: Path) -> None:
-        """Send a result and the file beside it, and remove both here.
+        """Upload a result and its sidecar file, and remove the local files.
 
         Raises:
-            ImageError: They cannot be sent.
+            ImageError: The upload failed.
         """
-        for path in (sidecar_path(result), result):  # the result last: it says that both are there
+        for path in (
+            sidecar_path(result),
+            result,
+        ):  # the result is last, because its existence marks a complete upload
             if path.is_file():
                 with _named(self._key(path), "sent"):
                     self._files.put_file(str(path), self._key(path))
                 path.unlink()
 
     def put_text(self, name: str, text: str) -> None:
-        """Write a text, or remove it if it is empty."""
+        """Write a text file; an empty text removes the file."""
         key = f"{self._root}/{name}"
         with _named(key, "written"):
             if text:
@@ -93,7 +96,7 @@ class ResultBucket:
 
 @contextmanager
 def _named(key: str, what: str) -> Iterator[None]:
-    """Turn the errors of a file system into ours."""
+    """Convert errors of the file system to `ImageError`."""
     try:
         yield
     except Exception as error:  # as above

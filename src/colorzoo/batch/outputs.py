@@ -1,4 +1,4 @@
-"""Plan the output file of each image: mirrored trees, names that never collide, nothing overwritten."""
+"""Choose the output file of each image, without name collisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.weights.files import digest_of
 if TYPE_CHECKING:
     from colorzoo.batch.task import FileTask
 
-# extensions of images; those of the folders colored.2024 and scans.v2 are none
+# extensions of images, but not of folder names such as colored.2024 and scans.v2
 _EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
 
 
@@ -27,8 +27,8 @@ class PlannedOutput:
 
     Attributes:
         path: The file.
-        state: ``"missing"`` if the image is to be colored; else what is there already, see `result_state`.
-        other: A file of the wanted name that was made of another image; it stays.
+        state: ``"missing"`` if the file does not exist; else its state, see `result_state`.
+        other: An existing file with the preferred name that was made from another image; it is kept.
     """
 
     path: Path
@@ -41,21 +41,21 @@ def output_path(
 ) -> Path:
     """Return the output file of one image.
 
-    Without `out` that is ``NAME.color.EXT`` beside the source. `out` may name a file (with the extension of
-    an image, for a single input) or a folder, in which the tree is mirrored under the same names. Formats
-    that cannot be written get ``.png`` after their own extension.
+    Without ``out`` the output is ``NAME.color.EXT`` beside the source. ``out`` is a file, for a single input,
+    or a folder with the folder structure of the sources. For formats that cannot be written, ``.png`` is
+    appended to the extension.
 
     Args:
         found: The source.
         out: A file or folder, or None.
-        single: Whether `found` is the only input.
-        extension: Extension of the result, unless `out` is a file; None takes the image's.
+        single: Whether ``found`` is the only input.
+        extension: Extension of the result, unless ``out`` is a file; None uses the extension of the image.
 
     Returns:
         The path of the result; never the source itself.
 
     Raises:
-        ImageError: One file was named for several inputs, or that file is the source.
+        ImageError: ``out`` is one file for several inputs, or ``out`` is the source.
     """
     if out is None:
         return found.path.with_name(result_name(found.path, RESULT_SUFFIX, extension))
@@ -75,10 +75,10 @@ def output_path(
 def output_paths(
     found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
 ) -> list[Path]:
-    """Return the output files of all images; of equal names the later ones get ``-2``, ``-3`` ...
+    """Return the output files of all images; repeated names get a suffix ``-2``, ``-3`` ...
 
     Raises:
-        ImageError: As `output_path`.
+        ImageError: See `output_path`.
     """
     taken: set[str] = set()
     paths = []
@@ -91,7 +91,7 @@ def output_paths(
 
 
 def names_file(out: str) -> bool:
-    """Return whether an output that a user named is a file, not a folder."""
+    """Return whether the option ``-o`` names a file instead of a folder."""
     if out.endswith(("/", os.sep)) or Path(out).is_dir():
         return False
     return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
@@ -105,19 +105,19 @@ def plan_outputs(
     overwrite: bool,
     extension: str | None,
 ) -> list[PlannedOutput]:
-    """Plan the output file of each image, no two the same.
+    """Choose a different output file for each image.
 
-    The result of another image stays: the next free name is taken, unless the user named the file.
+    A result of another image is kept: the next free name is used, unless the user named the file.
 
     Args:
         found: The images.
         tasks: The task of each image; its origin is computed only if the output file exists.
         out: A file or folder, or None; see `output_path`.
-        overwrite: Replace files that are there.
+        overwrite: Whether to replace existing files.
         extension: See `output_path`.
 
     Raises:
-        ImageError: As `output_path`.
+        ImageError: See `output_path`.
     """
     targets = output_paths(found, out, extension=extension)
     if overwrite or not any(map(os.path.lexists, targets)):
@@ -151,7 +151,7 @@ def _plan(
 
 
 def _numbered(wanted: Path) -> Iterator[Path]:
-    """Yield a name and those that take its place: ``NAME.EXT``, ``NAME-2.EXT`` ..."""
+    """Yield a name and its alternatives: ``NAME.EXT``, ``NAME-2.EXT`` ..."""
     yield wanted
     for count in range(2, 10_000):
         yield wanted.with_name(shorten_name(wanted.stem, f"-{count}{wanted.suffix}"))

@@ -1,7 +1,7 @@
-"""The report of a run, for whoever decides which results are published: pages to look at, or a table.
+"""Reports of a run as HTML pages or a CSV table, for the selection of results.
 
-It is made of the results and their records, so it tells images of earlier, interrupted runs too. Of a film
-it tells the shots (`colorzoo.video.report`).
+A report is computed from the results and their provenance, so it includes the images of earlier, interrupted
+runs. The report of a video lists its shots (`colorzoo.video.report`).
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Entry:
-    """An image in a report, or a shot of a film.
+    """An image in a report, or a shot of a video.
 
     Attributes:
-        source: Absolute path of the image or film.
-        result: Absolute path of its result; empty if there is none.
-        doubt: Color error that the model expects of itself, in CIE units; None if it tells none.
+        source: Absolute path of the image or video.
+        result: Absolute path of the result; empty without a result.
+        uncertainty: Color error that the model expects, in CIE units; None if the model does not predict it.
         chroma: Mean chroma of the result within its border, in CIE units; None without a result.
         border: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole image.
-        notes: Notes of the run; of an image that failed the reason.
-        model: Model that colored it.
+        notes: Notes of the run; for an image that failed, the reason.
+        model: Name of the model.
         source_sha256: SHA-256 of the image when it was colored.
         result_sha256: SHA-256 of the result.
-        gray: Small copy of the result without its colors, a JPEG as URL.
-        color: Small copy of the result.
+        gray: Thumbnail of the result without colors, a JPEG as data URL.
+        color: Thumbnail of the result.
         first_frame: Number of the first frame of a shot; None for an image.
-        last_frame: Number of its last frame.
-        shown_frame: Number of the frame that the small copies show.
+        last_frame: Number of the last frame of a shot.
+        shown_frame: Number of the frame in the thumbnails.
         first_time: Time code of the first frame, or its file name.
-        last_time: The same of the last frame.
+        last_time: Time code of the last frame, or its file name.
     """
 
     source: str
@@ -88,15 +88,15 @@ class Entry:
 
 
 SHOT_COLUMNS = ("first_frame", "last_frame", "shown_frame", "first_time", "last_time")
-"""Columns of a table that only films have, behind the others."""
+"""Additional columns of the table of a video."""
 COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gray", "color", *SHOT_COLUMNS))
 
 
 def check_report(path: Path) -> None:
-    """Refuse a report that cannot be written there, before the work.
+    """Raise an error if a report cannot be written to a path.
 
     Raises:
-        ColorzooError: The extension is of no report, or there is another file.
+        ColorzooError: The extension is not ``.csv`` or ``.html``, or another file exists.
     """
     if path.suffix.lower() not in KINDS:
         raise ColorzooError(f"--report {path}: the name of a report ends with {' or '.join(KINDS)}")
@@ -111,11 +111,11 @@ def _is_report(path: Path) -> bool:
 
 
 def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[Entry]:
-    """Read what a report tells of images: first those that failed, then by falling doubt.
+    """Return the entries of a report: failed images first, then by decreasing uncertainty.
 
     Args:
-        results: Results of a run; images that were left alone count if they were done before.
-        advance: Called after each.
+        results: Results of a run; skipped images are included if their result exists.
+        advance: Called after each result.
     """
     entries = []
     for result in results:
@@ -128,7 +128,7 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
 
 
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
-    """Return entries in the order of a report; equal ones of a film stay in their order."""
+    """Return entries in the order of a report; the sort is stable."""
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
@@ -148,17 +148,17 @@ def _entry(result: FileResult) -> Entry:
         source_sha256=record.source if record else "",
         result_sha256=digest,
     )
-    inside = "" if record is None or record.crop else record.border  # a cropped result has other pixels
+    inside = "" if record is None or record.crop else record.border  # crops shift the border
     return shown(entry, image.levels, inside)
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Return an entry with small copies of its result, and the mean chroma within a border.
+    """Return an entry with thumbnails of its result and the mean chroma within the border.
 
     Args:
         entry: The entry.
         levels: The result, ``(H, W, 3)``.
-        inside: The part within the border in pixels of the result; empty for all of it.
+        inside: The part within the border in pixels of the result; empty for the whole image.
     """
     small = _shrunk(levels)
     lab = rgb_to_lab(small)
@@ -169,18 +169,18 @@ def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
 
 
 def _shrunk(levels: Levels) -> Tensor:
-    """Return a small copy ``(3, h, w)`` in [0, 1]."""
-    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))  # what is left is averaged
+    """Return a thumbnail ``(3, h, w)`` in [0, 1]."""
+    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))  # average the remaining reduction
     image = Image.fromarray((as_rgb(levels[::step, ::step]) * 255 + 0.5).astype(np.uint8))
     image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
 
 
 def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
-    """Return the part of small maps ``(C, h, w)`` within the border of a record, in pixels of the image."""
+    """Return the part of thumbnail maps ``(C, h, w)`` within a border in pixels of the image."""
     try:
         inside = parse_border(border, "border")
-    except GuidanceError:  # none, or a record that somebody changed
+    except GuidanceError:  # no border, or a damaged record
         return values
     if isinstance(inside, str):
         return values
@@ -195,10 +195,10 @@ def _jpeg(rgb: Tensor) -> str:
 
 
 def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
-    """Write a report, and return its files: a table, or pages of at most `PER_PAGE` images.
+    """Write a report as a table or as pages of at most `PER_PAGE` images, and return its files.
 
     Raises:
-        ColorzooError: A file cannot be written, or another one is in its place.
+        ColorzooError: A file cannot be written, or another file exists.
     """
     if path.suffix.lower() == ".csv":
         is_film = any(entry.first_frame is not None for entry in entries)
@@ -221,13 +221,13 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
 
 @dataclass(frozen=True)
 class ServedReport:
-    """A report whose photos the drawing pad opens, for its server.
+    """A report with links that open its images in the drawing pad.
 
     Attributes:
-        name: File name of the page to begin with.
-        pages: HTML of the pages by their file names.
-        sources: Absolute paths of the images in it.
-        policy: Content-Security-Policy of the pages, by which only their own script runs.
+        name: File name of the first page.
+        pages: HTML of the pages, by file name.
+        sources: Absolute paths of the images.
+        policy: Content-Security-Policy that permits only the script of the pages.
     """
 
     name: str
@@ -239,10 +239,10 @@ class ServedReport:
 def serve_report(path: Path) -> ServedReport:
     """Return the pages of a report with links to the drawing pad.
 
-    They are made again of their data: nothing else of the files gets into the browser.
+    The pages are rendered again from their data, so that no other content of the files reaches the browser.
 
     Raises:
-        ColorzooError: A page is missing, or is no page of a report.
+        ColorzooError: A page is missing or is not a page of a report.
     """
     found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
     pages = {name: _page({**data, "pad": "../?photo="}) for name, data in found.items()}
@@ -277,8 +277,8 @@ def _page(data: dict[str, Any]) -> bytes:
     """Return the HTML of a page.
 
     Args:
-        data: Its images, and the names of all pages; under ``report``, the absolute path of the report, the
-            browser keeps the decisions of all pages; ``pad`` begins the addresses of photos in the pad.
+        data: ``images``: entries of the page. ``pages``: names of all pages. ``report``: absolute path of the
+            report, the key under which the browser stores decisions. ``pad``: prefix of pad addresses.
     """
     template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
     # "<" could end the script; a name that is no text stays a lone surrogate, which the page recognizes

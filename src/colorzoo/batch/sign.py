@@ -1,4 +1,4 @@
-"""Signatures of results (C2PA) with the user's key, where `c2pa-python` is installed."""
+"""C2PA signatures of results with the key of the user; requires `c2pa-python`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
-    """Return what signs with the certificates and the key of a PEM file, once it has signed an image.
+    """Load certificates and key of a PEM file and test them on a small image.
 
     Raises:
-        ColorzooError: The file cannot be used.
+        ColorzooError: The file cannot be read, or the key cannot sign.
     """
     try:
         pem = path.read_bytes()
@@ -52,15 +52,16 @@ def load_signer(path: Path) -> Signer:
 
 
 def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callable[[], None]) -> list[str]:
-    """Sign the results of a run that are not yet signed, those of earlier runs too.
+    """Sign the unsigned results of a run, including results of earlier runs.
 
     Args:
         results: Results of the run.
-        signer: Of `load_signer`.
-        advance: Called after each.
+        signer: Result of `load_signer`.
+        advance: Called after each result.
 
     Returns:
-        Those that cannot be signed: their format holds no signature, or they have no record to sign.
+        The files that cannot be signed, because their format supports no signature or the provenance is
+            missing.
 
     Raises:
         ColorzooError: A file cannot be read or written.
@@ -80,7 +81,7 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
 
 
 def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -> None:
-    """Sign a file, unless it is signed."""
+    """Sign a file that has no signature."""
     try:
         content = io.BytesIO(path.read_bytes())
         if Reader.try_create(kind, content) is None:
@@ -90,7 +91,6 @@ def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -
 
 
 def _algorithm(key: bytes) -> str:
-
     try:
         private = load_pem_private_key(key, None)
     except (TypeError, UnsupportedAlgorithm) as error:
@@ -103,7 +103,6 @@ def _algorithm(key: bytes) -> str:
 
 
 def _signed(content: io.BytesIO, kind: str, manifest: dict[str, Any], signer: Signer) -> bytes:
-
     content.seek(0)
     target = io.BytesIO()
     with Builder(json.dumps(manifest)) as builder:
@@ -120,7 +119,7 @@ def _manifest(name: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _signed_actions(record: ImageProvenance) -> list[dict[str, Any]]:
-    """Return what is signed: which version made the file when, of which part of which source, and how."""
+    """Return the C2PA actions of a result: its creation and its crop."""
     when = {"when": record.date} if record.date else {}
     by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
     created = {

@@ -21,36 +21,39 @@ from PIL import Image
 
 from colorzoo.guidance.border import Rectangle
 
-_LONGEST = 512  # pixels of the copy in which lines are searched
-_DEEPEST = 0.26  # of a side, to which a border may reach
-_STEEPEST = 0.018  # rise of a line along its side
-_LAYERS = (2, 2, 3)  # least number of clear sides of borders within each other, from outside
-_NEAR, _FAR = 3, 8  # pixels inside a line that must differ from the tone outside
-_EVEN = (5.0, 12.0)  # CIE units from the tone within which a border is even: of clean and of noisy scans
-_MOST_DIRT = 0.3  # share of the pixels of a border that may differ: lettering, holes, stains
-_CLEAR, _FAINT = 0.72, 0.25  # share of the columns that step: of a clear line, and of one beside clear ones
-_FAIR = 0.45  # the same, of lines on all four sides
-_CLOSE = 0.6  # share of the greatest support from which a line further outside is preferred
-_DARK, _LIGHT = 20.0, 72.0  # tones of borders on fewer than four sides
-_ALIKE = 14.0  # CIE units between the tones of the sides of one border
-_SAME = 1.0  # the same, of sides so even that less support is enough
-_SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
-_LEAST_INSIDE = 0.35  # of each side
-_TILTS = (7.0, 1.0)  # degrees to both sides that are searched, and their steps
-_FINER = (1.0, 0.25)  # the same, around the best of them
-_CLEAREST = 0.3  # below the greatest sum of supports, from which a tilt has a share in the mean
-_LEAST_TILT = 0.3  # degrees; less is upright
-_SUM = 2.0  # least sum of the supports of three or four lines of a tilted border
-_CORNER = 0.02  # of the shorter side, whose tones tell whether a tilt is searched
-_COARSE = 256  # pixels of the copy in which the tilts are searched first
-_BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of a bar beside the image
-_CROSSING = 0.97  # share of its pixels that have the tone of the border
-_LETTERED = 0.9  # the same, near a side, where a number may stand on the bar
-_BAR_EVEN = 8.0  # CIE units from that tone within which they have it
-_MARGIN = 0.08  # share of a side beyond a bar that is near it; more is another exposure
+_LONGEST = 512  # longer side in pixels of the copy in which lines are searched
+_DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
+_STEEPEST = 0.018  # maximum rise of a line, as a fraction of the side
+_LAYERS = (2, 2, 3)  # minimum number of clear sides of nested borders, from outside
+_NEAR, _FAR = 3, 8  # range of pixels inside a line that must differ from the tone outside
+_EVEN = (5.0, 12.0)  # maximum deviation from the tone in CIE units, in clean and in noisy scans
+_MOST_DIRT = 0.3  # maximum fraction of deviating pixels in a border: lettering, holes, stains
+_CLEAR, _FAINT = (
+    0.72,
+    0.25,
+)  # fraction of columns with a step: clear lines, lines beside clear lines
+_FAIR = 0.45  # fraction of columns with a step, of lines on all four sides
+_CLOSE = 0.6  # fraction of the maximum support above which a line further outside is preferred
+_DARK, _LIGHT = 20.0, 72.0  # tones in L of borders on fewer than four sides: at most, at least
+_ALIKE = 14.0  # maximum difference in L between the sides of a border
+_SAME = 1.0  # maximum difference in L between sides for which less support is sufficient
+_SOME, _SOME_MEAN = 0.4, 0.55  # fraction of columns with a step at each of three such sides, and on average
+_LEAST_INSIDE = 0.35  # minimum size of the image, as a fraction of each side
+_TILTS = (7.0, 1.0)  # search range in degrees, and step
+_FINER = (1.0, 0.25)  # second search range in degrees around the best tilt, and step
+_CLEAREST = 0.3  # difference to the maximum support within which a tilt is part of the mean
+_LEAST_TILT = 0.3  # minimum tilt in degrees
+_SUM = 2.0  # minimum total support of three or four lines of a tilted border
+_CORNER = 0.02  # size of the corners with equal tones in a tilted scan, as a fraction of the shorter side
+_COARSE = 256  # longer side in pixels of the copy for the first search
+_BAR = (3, 0.08)  # minimum width of a bar in pixels, and maximum width as a fraction of the side
+_CROSSING = 0.97  # minimum fraction of pixels of a bar with the tone of the border
+_LETTERED = 0.9  # minimum fraction near a side, where the bar may contain a frame number
+_BAR_EVEN = 8.0  # maximum deviation in L from the tone of the border
+_MARGIN = 0.08  # maximum distance of a bar from a side; beyond it is another exposure
 
 Array = NDArray[Any]
-Depths = tuple[int, int, int, int]  # of a border at the top, left, bottom and right
+Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int,
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Cut off bars of the border's dark tone, and what lies beyond: another exposure, or a film's margin."""
+    """Remove bars with the dark tone of the border, and the exposure or film margin beyond the bars."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
@@ -147,7 +150,7 @@ def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) ->
 
 
 def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
-    """Return the columns that are left on the wider side of each bar."""
+    """Return the range of columns on the wider side of each bar."""
     while (bar := _find_bar(is_border[:, first:end])) is not None:
         start, stop = bar
         first, end = (first, first + start) if start >= end - first - stop else (first + stop, end)
@@ -155,7 +158,7 @@ def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
 
 
 def _find_bar(is_border: Array) -> tuple[int, int] | None:
-    """Return the columns of a bar across all rows, nearly all of them near a side; None without one."""
+    """Return the first column of a vertical bar and the column after the bar; None without a bar."""
     shares, side = is_border.mean(axis=0), is_border.shape[1]
     for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
         crossing = np.pad(shares >= least, 1)
@@ -167,7 +170,7 @@ def _find_bar(is_border: Array) -> tuple[int, int] | None:
 
 
 def _find_tilt(small: Array) -> float | None:
-    """Return the degrees by which a border is turned clockwise; None for an upright border, or none."""
+    """Return the clockwise tilt of a border in degrees; None without a tilted border."""
     side = max(2, round(_CORNER * min(small.shape)))
     ends = (slice(side), slice(-side, None))
     corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
@@ -179,7 +182,7 @@ def _find_tilt(small: Array) -> float | None:
 
 
 def _likely_tilt(lightness: Array, tilts: Sequence[float]) -> float | None:
-    """Return the mean of the tilts at which lines are about as clear as at the best; None without lines."""
+    """Return the mean of the tilts with nearly maximum support; None without lines."""
     supports = np.array([_support(lightness, tilt) for tilt in tilts])
     if supports.max() < _SUM:
         return None
@@ -191,14 +194,14 @@ def _steps(middle: float, reach: float, step: float) -> list[float]:
 
 
 def _support(lightness: Array, tilt: float) -> float:
-    """Return the sum of supports of level lines of one tone in a turned image; 0 without 3 fair ones."""
+    """Return the total support of level lines in a rotated image; 0 with fewer than three fair lines."""
     _, alike = _of_one_tone(_find_lines(_sides(_turned(lightness, tilt)), (0,)), _FAINT, _ALIKE)
     supports = [line.support for line in alike]
     return sum(supports) if sum(support >= _FAIR for support in supports) >= 3 else 0.0
 
 
 def _turned(lightness: Array, tilt: float) -> Array:
-    """Return an image turned upright about its center; its borders are repeated."""
+    """Return an image rotated about its center, with replicated edges."""
     height, width = lightness.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, 1.0)
     turned: Array = cv2.warpAffine(
@@ -208,7 +211,7 @@ def _turned(lightness: Array, tilt: float) -> Array:
 
 
 def _sides(lightness: Array) -> list[Array]:
-    """Return an image turned so that each side in turn is at the top."""
+    """Return four copies of an image, rotated so that each side is at the top."""
     return [np.rot90(lightness, -quarter) for quarter in range(4)]
 
 
@@ -231,11 +234,11 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
 
 
 def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list[_Line | None]:
-    """Return the line along each side; without two that are likely, none.
+    """Return the line along each side; an empty list without two likely lines.
 
     Args:
-        turned: The image with each side in turn at the top.
-        rises: Rises of the lines; None for all up to `_STEEPEST`.
+        turned: Result of `_sides`.
+        rises: Candidate rises of the lines; None for all rises up to `_STEEPEST`.
     """
     lines: list[_Line | None] = []
     for side in turned:
@@ -243,7 +246,7 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
         likely = sum(line is not None and line.support >= 0.5 for line in lines)
         if likely + len(turned) - len(lines) < 2:
             return []
-    # again, between the ends of the neighboring sides, where the border's own corners do not count
+    # search again between the neighboring sides, to exclude the corners of the border
     ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
     near = [None if line is None else (line.rise,) for line in lines]
     return [
@@ -255,7 +258,7 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
 
 
 def _level_layer(straight: Array) -> Depths | None:
-    """Return the depth of the border by which an image was turned upright, at each side as `_find_layer`."""
+    """Return the depth of the border of a straightened image at each side; see `_find_layer`."""
     turned = _sides(straight)
     lines = _find_lines(turned, (0,))
     tone, alike = _of_one_tone(lines, _FAINT, _ALIKE)
@@ -263,7 +266,7 @@ def _level_layer(straight: Array) -> Depths | None:
 
 
 def _agree(turned: list[Array], lines: list[_Line | None], least_sides: int) -> Depths | None:
-    """Return the depths of the sides of a border if enough of them are clear and of one tone."""
+    """Return the depths of a border if enough sides are clear and have one tone."""
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike:
         return None
@@ -274,7 +277,7 @@ def _agree(turned: list[Array], lines: list[_Line | None], least_sides: int) -> 
 
 
 def _depths(turned: list[Array], lines: list[_Line | None], tone: float, alike: list[_Line]) -> Depths:
-    """Return the depth of a border of some tone at the top, left, bottom and right."""
+    """Return the depths of a border with a tone."""
     even = max(line.even for line in alike)
     deepest = max(line.inside for line in alike)
     depths = []
@@ -288,13 +291,13 @@ def _depths(turned: list[Array], lines: list[_Line | None], tone: float, alike: 
 
 
 def _same_tone(lines: list[_Line | None]) -> bool:
-    """Return whether three sides have one tone, as an even border around an image of like lightness does."""
+    """Return whether three sides have one tone, as a uniform border around an image of similar lightness."""
     _, same = _of_one_tone(lines, _SOME, _SAME)
     return len(same) >= 3 and float(np.mean([line.support for line in same])) >= _SOME_MEAN
 
 
 def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
-    """Return the median tone of the lines with some support, and those whose tone is near it."""
+    """Return the median tone of the lines with some support, and the lines with nearly this tone."""
     seen = [line for line in lines if line is not None and line.support >= least]
     if not seen:
         return 0.0, []
@@ -306,10 +309,10 @@ def _find_line(image: Array, start: int, stop: int, rises: Sequence[int] | None)
     """Find the line along the top with the most support between two columns.
 
     Args:
-        image: Lightness ``(h, w)`` with the side in question at the top.
-        start: First column that counts.
-        stop: Column after the last.
-        rises: Rises of the line that are tried; None for all up to `_STEEPEST`.
+        image: Lightness ``(h, w)`` with the side at the top.
+        start: First column of the search.
+        stop: Column after the search range.
+        rises: Candidate rises of the line; None for all rises up to `_STEEPEST`.
     """
     if rises is not None:
         return _clearest(_best_depth(image, rise, start, stop) for rise in rises)
@@ -325,7 +328,7 @@ def _clearest(lines: Iterable[_Line | None]) -> _Line | None:
 
 
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
-    """Return the outermost of the lines of a given rise that have about the most support."""
+    """Return the outermost line of a rise with nearly the maximum support."""
     strip = _sheared(image, rise)[:, start:stop:2]
     rows = len(strip) - _FAR
     if rows < 4 or strip.shape[1] < 16:
@@ -345,9 +348,7 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     steps &= np.abs(far - tone[:, None]) > 0.6 * limit
     support = steps.mean(axis=1)
     enough = support >= max(_CLOSE * float(support.max()), _FAINT)
-    for place in np.flatnonzero(
-        enough
-    ):  # the outermost: a line further inside is of the image, or a next border
+    for place in np.flatnonzero(enough):  # a line further inside belongs to the image or to another border
         above = slice(0, depth[place] - 1)
         dirt = np.mean(np.abs(strip[above] - tone[place]) > even[place])
         drift = np.quantile(np.abs(middle[above] - tone[place]), 0.9)
@@ -358,7 +359,7 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
 
 
 def _sheared(image: Array, rise: int) -> Array:
-    """Return the top of an image, smoothed along its rows, with lines of a given rise made level."""
+    """Return the top of an image, smoothed along its rows and sheared by a rise."""
     height, width = image.shape
     deepest = int(_DEEPEST * height) + _FAR
     shift = np.rint(rise * (0.5 - np.arange(width) / max(width - 1, 1))).astype(int)
@@ -370,7 +371,7 @@ def _sheared(image: Array, rise: int) -> Array:
 
 
 def _past_edge(image: Array, line: _Line) -> int:
-    """Return the first row inside a line whose edge may be uneven or blurred."""
+    """Return the first row inside the uneven or blurred edge of a line."""
     strip = _sheared(image, line.rise)[line.depth : line.depth + _FAR]
     outside = np.abs(strip - line.tone) < line.even
     ragged = int(np.quantile(np.cumprod(outside, axis=0).sum(axis=0), 0.5))
@@ -378,7 +379,7 @@ def _past_edge(image: Array, line: _Line) -> int:
 
 
 def _even_rows(image: Array, tone: float, even: float) -> int:
-    """Return how many rows from the top have the tone of the border nearly throughout."""
+    """Return the number of rows from the top that have the tone of the border."""
     rows = image[: int(_DEEPEST * len(image))]
     full = np.mean(np.abs(rows - tone) < even, axis=1) > 0.9
     return int(np.cumprod(full).sum())

@@ -1,6 +1,6 @@
-"""References: images and looks named by the user, converted to what a model takes.
+"""Read reference images and encode them for a model.
 
-A look is all that a model needs of a reference, computed once and stored in a file of 1 to 150 KB.
+A `ReferenceEmbedding` is computed once from reference images and stored in a file of 1 to 150 KB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
 
-_MAX_BYTES = 4 << 30  # of a reference that a recipe names
+_MAX_BYTES = 4 << 30  # maximum size of a reference file
 KIND = "colorzoo look"
 _STATISTICS = "statistics"
 
@@ -41,8 +41,8 @@ class ReferenceEmbedding:
 
     Attributes:
         statistics: ``(1, R, C)`` float32 on the CPU, see `EncodesReference.encode_reference`.
-        key: Key of the model that made it, see `EncodesReference.reference_key`.
-        model: Its name.
+        key: Key of the model that computed the embedding, see `EncodesReference.reference_key`.
+        model: Name of this model.
     """
 
     statistics: Tensor
@@ -50,7 +50,7 @@ class ReferenceEmbedding:
     model: str
 
     def save(self, path: str | Path) -> None:
-        """Write the embedding as safetensors, whole or not at all."""
+        """Write the embedding as safetensors, atomically."""
         metadata = {"kind": KIND, "model": self.model, "key": self.key}
         save_weights(Path(path), {_STATISTICS: self.statistics}, metadata, half=False)
 
@@ -72,24 +72,25 @@ class ReferenceEmbedding:
         return cls(statistics.float(), metadata.get("key", ""), metadata.get("model", ""))
 
     def check_for(self, model: object) -> None:
-        """Check that a model can use this look.
+        """Raise an error if a model cannot use this embedding.
 
         Raises:
-            GuidanceError: It takes none, or another model or other weights made it.
+            GuidanceError: The model does not use embeddings, or has other weights than the model that
+                computed the embedding.
         """
         name = type(model).__name__
         if not isinstance(model, EncodesReference):
             raise GuidanceError(f"{name} needs the reference image itself, not an embedding of {self.model}.")
         if self.key != model.reference_key():
             raise GuidanceError(
-                f"this look was made by {self.model} with other weights than those in use; "
-                "make it again from its reference image."
+                f"the reference embedding was computed by {self.model} with other weights. "
+                "Compute it again from the reference image."
             )
 
 
 @dataclass(frozen=True)
 class ReadReference:
-    """A reference.
+    """A reference image or embedding with its weight.
 
     Examples:
         >>> from colorzoo.image_io import read_image
@@ -97,8 +98,8 @@ class ReadReference:
         0.5
 
     Attributes:
-        source: An image, or the look of one.
-        weight: Its weight among several.
+        source: An image or an embedding.
+        weight: Weight among several references.
         name: Name in messages.
     """
 
@@ -108,10 +109,10 @@ class ReadReference:
 
 
 def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
-    """Read an image or a look, distinguished by content.
+    """Read a reference image or embedding; the content of the file determines the kind.
 
     Raises:
-        GuidanceError: The look is broken.
+        GuidanceError: The embedding is damaged.
         ImageError: The image cannot be read.
     """
     if path.is_file() and is_safetensors(path):
@@ -120,14 +121,14 @@ def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
 
 
 def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
-    """Return the protocol of the models that can use references; None if all models of references can.
+    """Return the protocol that a model must implement to use references; None for no requirement.
 
-    Classes without label images need a model that finds classes; several references and a share (``alpha``)
-    one that gives looks.
+    Classes without label images require `FindsClasses`. Several references, and a strength ``alpha``, require
+    `EncodesReference`.
 
     Args:
-        references: Images, looks, or paths of them.
-        guidance: The recipe, if there is one.
+        references: Images, embeddings, or their paths.
+        guidance: The recipe, or other guidance.
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
@@ -136,13 +137,13 @@ def ability_for(references: Sequence[object], guidance: object = None) -> type |
 
 
 def embedding_model(references: Sequence[object]) -> str | None:
-    """Return the name of the model that made the first look among references; None if there is no look.
+    """Return the name of the model that computed the first embedding among references, or None.
 
     Args:
         references: See `ability_for`.
 
     Raises:
-        GuidanceError: A file is no look.
+        GuidanceError: A file is not a reference embedding.
     """
     for each in references:
         if isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)):
@@ -153,7 +154,11 @@ def embedding_model(references: Sequence[object]) -> str | None:
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:
-    """Read references from files, with a weight for each, or equal weights.
+    """Read references from files.
+
+    Args:
+        paths: The files.
+        weights: A weight for each file; None for equal weights.
 
     Raises:
         ColorzooError: See `read_reference`, or the numbers of files and weights differ.
@@ -164,7 +169,7 @@ def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> l
 
 
 def require_color(image: RasterImage, name: str) -> None:
-    """Check that a reference has colors.
+    """Raise an error if a reference image is gray.
 
     Raises:
         GuidanceError: The image is gray.
@@ -174,12 +179,11 @@ def require_color(image: RasterImage, name: str) -> None:
 
 
 def without_color(name: str) -> GuidanceError:
-    """Return the error of a gray reference of a model that needs its colors."""
+    """Return the error for a gray reference image."""
     return GuidanceError(f"the reference {name} has no color; name an image in color.")
 
 
 def _require_colors(model: ColoringModel, references: Sequence[ReadReference]) -> None:
-    """Check that references have colors, where the model needs them; see `require_color`."""
     for reference in references if model.reference_needs_color else ():
         if isinstance(reference.source, RasterImage):
             require_color(reference.source, reference.name)
@@ -189,8 +193,8 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
     """Read the references of a recipe.
 
     Args:
-        recipe: Its ``exemplar`` has ``path``, optionally ``weight``, and ``more`` of the same.
-        folder: Folder of the recipe, which the paths are relative to.
+        recipe: The recipe; its field ``exemplar`` names the files.
+        folder: Folder of the recipe file, for relative paths.
 
     Raises:
         ColorzooError: See `read_reference`.
@@ -199,10 +203,11 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
 
 
 def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, float]]:
-    """Return the files of `recipe_references`, each with its weight.
+    """Return the reference files of a recipe and their weights.
 
     Raises:
-        GuidanceError: The recipe's field is malformed, or a file is a device, a pipe or larger than 4 GiB.
+        GuidanceError: The field ``exemplar`` is malformed, or a file is a device, a pipe or larger
+            than 4 GiB.
     """
     found = [(folder / file.path, file.weight) for file in recipe.exemplar.files]
     for path, _ in found:
@@ -221,16 +226,15 @@ def as_reference(image: RasterImage, size: int) -> Tensor:
 
 
 def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Exemplar:
-    """Convert references to what a model takes, for any number of images.
+    """Encode references for a model, for use with any number of images.
 
     Args:
         model: The model, on its device.
-        references: At least one; several only for a model that gives looks.
-        size: Shorter side of a reference for the model.
+        references: At least one reference; several only for a model that `EncodesReference`.
+        size: Shorter side in pixels of the reference for the model.
 
     Raises:
-        GuidanceError: The model needs one image, and got several or a look; or it needs colors, and a
-            reference is gray.
+        GuidanceError: The model requires a single image or a color image.
     """
     _require_colors(model, references)
     first = references[0].source
@@ -249,7 +253,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
 def embed_references(
     model: ColoringModel, name: str, references: Sequence[ReadReference], size: int
 ) -> ReferenceEmbedding:
-    """Compute the look of references for a file; see `make_exemplar`.
+    """Compute the embedding of references, to store it in a file.
 
     Examples:
         >>> from colorzoo.image_io import read_image
@@ -259,16 +263,16 @@ def embed_references(
         'xu2020_small'
 
     Raises:
-        GuidanceError: The model gives no looks, or needs colors that a reference does not have.
+        GuidanceError: The model does not use embeddings, or requires a color image.
     """
     if not isinstance(model, EncodesReference):
-        raise GuidanceError(f"{name} needs the reference image itself; it makes no looks.")
+        raise GuidanceError(f"{name} needs the reference image itself; it computes no embeddings.")
     _require_colors(model, references)
     return ReferenceEmbedding(_mixed_embedding(model, references, size), model.reference_key(), name)
 
 
 def _mixed_embedding(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Tensor:
-    """Return the mixed look ``(1, R, C)`` of references, float32 on the CPU."""
+    """Return the mixed embedding ``(1, R, C)`` of references, float32 on the CPU."""
     assert isinstance(model, EncodesReference)
     embeddings = []
     for reference in references:
@@ -290,17 +294,17 @@ def _mixed_embedding(model: ColoringModel, references: Sequence[ReadReference], 
 
 
 def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Return the weighted mean of looks ``(1, R, C)``.
+    """Return the weighted mean of embeddings ``(1, R, C)``.
 
-    Deviations are averaged like means, not as variances about the common mean, which would make a warm and a
-    cold reference together more vivid than either.
+    Standard deviations are averaged directly. The standard deviation about the common mean would make a mix
+    of a warm and a cold reference more vivid than each reference.
 
     Args:
-        embeddings: One of each reference.
-        weights: Not negative; only their ratios count.
+        embeddings: One embedding for each reference.
+        weights: Non-negative weights; only their ratios matter.
 
     Raises:
-        GuidanceError: The numbers differ, a weight is negative, or none is above 0.
+        GuidanceError: The number of weights is wrong, a weight is negative, or no weight is positive.
     """
     shares = _shares(weights, len(embeddings))
     return torch.stack([embedding * share for embedding, share in zip(embeddings, shares, strict=True)]).sum(
@@ -309,11 +313,11 @@ def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 
 
 def _shares(weights: Sequence[float], count: int) -> list[float]:
-    """Return the weights of a number of references over their sum; raise as `mix`."""
+    """Normalize weights to a sum of 1; see `mix` for the errors."""
     total = sum(weights)
     if len(weights) != count or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
         raise GuidanceError(
-            f"{count} references need as many weights from 0, one of them above 0; got {list(weights)}."
+            f"reference weights must be {count} numbers from 0 with a positive sum, got {list(weights)}."
         )
     return [weight / total for weight in weights]
 
