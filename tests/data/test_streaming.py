@@ -32,7 +32,7 @@ def test_processes_divide_the_epoch_of_one_process(world: int) -> None:
     shares = [list(sampler) for sampler in ranks]
     assert {len(share) for share in shares} == {-(-41 // world)}
     assert [shares[n % world][n // world] for n in range(41)] == alone
-    resumed = ShardSampler(sizes, window=16, seed=3, seen=lambda: 12)
+    resumed = ShardSampler(sizes, window=16, seed=3, skip=lambda: 12)
     assert list(resumed) == alone[12:]
 
 

@@ -42,7 +42,7 @@ class MeanDistance(ImageMean):
         require_pair(ab, target_ab, 2)
         self.add(torch.linalg.vector_norm(ab - target_ab, dim=1).mean(dim=(1, 2)))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         return (Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments),)
 '''
 

@@ -54,8 +54,8 @@ def test_order_and_seeds_depend_on_seed_and_epoch_only():
 
 def test_a_resumed_order_goes_on_where_it_stopped():
     whole = shares(20, 1, epoch=2)[0]
-    assert shares(20, 1, epoch=2, seen=lambda: 7)[0] == whole[7:]
-    assert len(SeededSampler(20, seen=lambda: 7)) == 20  # Lightning counts what is done as part of the epoch
+    assert shares(20, 1, epoch=2, skip=lambda: 7)[0] == whole[7:]
+    assert len(SeededSampler(20, skip=lambda: 7)) == 20  # Lightning counts what is done as part of the epoch
 
 
 def test_workers_change_nothing(images):

@@ -191,8 +191,8 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
     free_rows, free_columns = rgb.shape[1] - side, rgb.shape[2] - side
     if seed is None:
         return Square(free_rows // 2, free_columns // 2, side)
-    place = torch.rand(2, generator=torch.Generator().manual_seed(seed))
-    return Square(int(place[0] * (free_rows + 1)), int(place[1] * (free_columns + 1)), side)
+    position = torch.rand(2, generator=torch.Generator().manual_seed(seed))
+    return Square(int(position[0] * (free_rows + 1)), int(position[1] * (free_columns + 1)), side)
 
 
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:

@@ -124,10 +124,10 @@ def _scratches(lightness: Tensor, params: Tensor, generators: Generators) -> Ten
     """Draw three light or dark lines, one to two pixels wide."""
     height, width = lightness.shape[-2:]
     lines = draw_uniform(generators, len(lightness), 9, lightness.device).view(-1, 3, 3, 1, 1)
-    place, slope, tone = lines.unbind(dim=2)
+    offset, slope, tone = lines.unbind(dim=2)
     rows = torch.linspace(-0.5, 0.5, height, device=lightness.device)[:, None]
     columns = torch.arange(width, device=lightness.device)
-    across = columns - width * (place + (slope - 0.5) * rows)
+    across = columns - width * (offset + (slope - 0.5) * rows)
     ink = torch.exp(-(across**2) / (0.5 + params[0])) * (tone - 0.5)
     return lightness + 0.8 * ink.sum(dim=1, keepdim=True)
 

@@ -40,7 +40,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         world_size: Number of processes.
         drop_last: When shuffling, drop the samples at the end that cannot be divided evenly among the
             processes; by default samples are repeated instead.
-        seen: Returns, at the start of an iteration, the number of samples of this epoch, over all processes,
+        skip: Returns, at the start of an iteration, the number of samples of this epoch, over all processes,
             that a resumed run has already trained on.
 
     Raises:
@@ -57,12 +57,12 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         rank: int = 0,
         world_size: int = 1,
         drop_last: bool = False,
-        seen: Callable[[], int] = lambda: 0,
+        skip: Callable[[], int] = lambda: 0,
     ) -> None:
         if not shuffle:
             require_one_each(length, world_size)
         super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
-        self.length, self.world_size, self.seen = length, world_size, seen
+        self.length, self.world_size, self.skip = length, world_size, skip
         self.weights = weights
 
     def set_epoch(self, epoch: int) -> None:
@@ -79,11 +79,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         order = self.draw_order(generator) if self.shuffle else torch.arange(self.length)
         # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)
-        places = torch.arange(self.seen(), self.length)
-        if self.shuffle and len(places):
-            wanted = self._each(len(places)) * self.world_size
-            places = places.repeat(-(-wanted // len(places)))[:wanted]
-        mine = places[self.rank :: self.world_size]
+        positions = torch.arange(self.skip(), self.length)
+        if self.shuffle and len(positions):
+            total = self._each(len(positions)) * self.world_size
+            positions = positions.repeat(-(-total // len(positions)))[:total]
+        mine = positions[self.rank :: self.world_size]
         for chunk in torch.split(mine, _CHUNK):
             yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
 
@@ -120,7 +120,7 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
         samples: Sampler of this process.
         sizes: Batch sizes, used cyclically.
         drop_last: Drop an incomplete last batch of an epoch.
-        batches_seen: Returns, at the start of an iteration, the number of batches of this epoch that a
+        batches_done: Returns, at the start of an iteration, the number of batches of this epoch that a
             resumed run has already trained on; ``samples`` starts after them.
     """
 
@@ -130,11 +130,11 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
         sizes: Sequence[int],
         *,
         drop_last: bool,
-        batches_seen: Callable[[], int] = lambda: 0,
+        batches_done: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__(cast(Any, range(samples.length)), samples.world_size, samples.rank)
         self.samples, self.sizes = samples, list(sizes)
-        self.drop_last, self.batches_seen = drop_last, batches_seen
+        self.drop_last, self.batches_done = drop_last, batches_done
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next iteration (called by Lightning)."""
@@ -149,7 +149,7 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
         return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        samples, number = iter(self.samples), self.batches_seen()
+        samples, number = iter(self.samples), self.batches_done()
         while batch := list(islice(samples, size := cyclic_value(self.sizes, number))):
             if len(batch) < size and self.drop_last:
                 return
@@ -259,14 +259,14 @@ def call_on_rank_zero(trainer: Trainer | None, find: Callable[[], Found]) -> Fou
     """
     if trainer is None or trainer.world_size == 1:
         return find()
-    answer: tuple[Found] | DataError | None = None
+    result: tuple[Found] | DataError | None = None
     if trainer.is_global_zero:
         try:
-            answer = (find(),)
+            result = (find(),)
         except DataError as error:  # otherwise the other processes would hang
-            answer = error
-    answer = trainer.strategy.broadcast(answer)
-    if isinstance(answer, DataError):
-        raise answer
-    assert answer is not None
-    return answer[0]
+            result = error
+    result = trainer.strategy.broadcast(result)
+    if isinstance(result, DataError):
+        raise result
+    assert result is not None
+    return result[0]

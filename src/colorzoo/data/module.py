@@ -241,7 +241,7 @@ class ImageDataModule(LightningDataModule):
         samples = self.train_sampler()
         if len(sizes) == 1:
             return self._loader(data, samples, sizes[0], drop_last=drop_last)
-        batches = CyclicBatchSampler(samples, sizes, drop_last=drop_last, batches_seen=self.batches_seen)
+        batches = CyclicBatchSampler(samples, sizes, drop_last=drop_last, batches_done=self.batches_done)
         return self._loader(BatchedDataset(data), batches, None, drop_last=False)
 
     def val_dataloader(self) -> ResumableDataLoader:
@@ -276,7 +276,7 @@ class ImageDataModule(LightningDataModule):
         data: Any = self.train_data
         seed, weights = self.hparams.seed, self.sample_weights()
         more: dict[str, Any] = {"drop_last": self._drops_last(), **self.ranks()}
-        return SeededSampler(len(data), seed=seed, weights=weights, seen=self.samples_seen, **more)
+        return SeededSampler(len(data), seed=seed, weights=weights, skip=self.samples_done, **more)
 
     def _drops_last(self) -> bool:
         """Return whether to drop an incomplete last batch: True unless it is the only batch."""
@@ -329,7 +329,7 @@ class ImageDataModule(LightningDataModule):
             DataError: ``first_crop`` is set, but the length of the run is not.
         """
         hp = self.hparams
-        crop = cyclic_value(self.crops, self.batches_seen()) if len(self.crops) > 1 else self.crops[0]
+        crop = cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
         if hp.first_crop is None or self.trainer is None:
             return crop
         return min(hp.first_crop, crop) if run_progress(self.trainer) < hp.first_crop_fraction else crop
@@ -355,7 +355,7 @@ class ImageDataModule(LightningDataModule):
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
-    def batches_seen(self) -> int:
+    def batches_done(self) -> int:
         """Return the number of batches of this epoch that the run has trained on, also before resuming."""
         if self.trainer is None:
             return 0
@@ -363,10 +363,10 @@ class ImageDataModule(LightningDataModule):
         # batch transfer.
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
-    def samples_seen(self) -> int:
+    def samples_done(self) -> int:
         """Return how many samples of this epoch all processes together have trained on."""
         sizes = self.global_batches
-        rounds, rest = divmod(self.batches_seen(), len(sizes))
+        rounds, rest = divmod(self.batches_done(), len(sizes))
         epoch, extra = self._extra_images
         is_current = self.trainer is not None and self.trainer.current_epoch == epoch
         return rounds * sum(sizes) + sum(sizes[:rest]) + (extra if is_current else 0)

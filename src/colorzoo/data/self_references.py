@@ -98,8 +98,8 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     system[:count, count:], system[count:, :count] = plane, plane.T
     goal = torch.cat([control + shifts.double(), shifts.new_zeros(len(shifts), 3, 2).double()], 1)
     weights = torch.linalg.inv(system) @ goal
-    places = _lattice(size, device, ends=False)
-    basis = torch.cat([_radial(places, control), torch.ones_like(places[:, :1]), places], 1)
+    points_xy = _lattice(size, device, ends=False)
+    basis = torch.cat([_radial(points_xy, control), torch.ones_like(points_xy[:, :1]), points_xy], 1)
     grid: Tensor = basis.float() @ weights.float()
     return grid
 
@@ -116,9 +116,9 @@ def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tens
     return torch.stack([x.flatten(), y.flatten()], 1)
 
 
-def _radial(places: Tensor, control: Tensor) -> Tensor:
+def _radial(points_xy: Tensor, control: Tensor) -> Tensor:
     """Return r^2 log r^2 of the distances r between grid points and control points."""
-    squared = torch.cdist(places, control).square()
+    squared = torch.cdist(points_xy, control).square()
     radial: Tensor = torch.special.xlogy(squared, squared)
     return radial
 

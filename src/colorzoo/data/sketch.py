@@ -125,9 +125,9 @@ class SketchDataModule(FolderDataModule):
 
     @property
     def _layout(self) -> SketchLayout:
-        given: SketchLayout = self.hparams.layout
-        if given != "auto":
-            return given
+        layout: SketchLayout = self.hparams.layout
+        if layout != "auto":
+            return layout
         root = Path(self.hparams.root)
         if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
             return "pairs"

@@ -101,7 +101,7 @@ class StreamingDataModule(ImageDataModule):
             window=hp.shuffle_window,
             seed=hp.seed,
             drop_last=self._drops_last(),
-            seen=self.samples_seen,
+            skip=self.samples_done,
             **self.ranks(),
         )
 
@@ -159,7 +159,7 @@ class ShardSampler(SeededSampler):
         chunks = torch.randperm(len(self.sizes), generator=generator)
         sizes = self.sizes[chunks]
         starts = (self.sizes.cumsum(0) - self.sizes)[chunks]
-        places = sizes.cumsum(0) - sizes
-        order = torch.arange(self.length) + (starts - places).repeat_interleave(sizes)
+        offsets = sizes.cumsum(0) - sizes
+        order = torch.arange(self.length) + (starts - offsets).repeat_interleave(sizes)
         windows = torch.split(order, self.window)
         return torch.cat([part[torch.randperm(len(part), generator=generator)] for part in windows])

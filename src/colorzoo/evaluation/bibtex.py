@@ -74,11 +74,11 @@ def _keys(reference: Mapping[str, Any]) -> list[str]:
 
 def _entry(key: str, reference: Mapping[str, Any]) -> str:
     venue = reference.get("notes", "").partition("; published at ")[2]
-    kind, place = _KINDS.get(reference["type"], ("misc", "howpublished"))
+    kind, venue_key = _KINDS.get(reference["type"], ("misc", "howpublished"))
     fields = {
         "title": f"{{{reference['title']}}}",
         "author": " and ".join(map(_author, reference["authors"])),
-        place: venue.rpartition(" ")[0],
+        venue_key: venue.rpartition(" ")[0],
         "year": reference["year"],
         "doi": reference.get("doi"),
         "url": reference.get("url"),

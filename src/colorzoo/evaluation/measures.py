@@ -151,7 +151,7 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
 """Inputs of metrics by name; None for what an image does not have."""
 
 
-def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
+def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
     """Return the measure of a metric.
 
     An image that lacks an input of the metric has no value.
@@ -159,9 +159,9 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
     Args:
         name: Name in protocols.
         metric: The metric.
-        mark: See `ColorMetric.outputs`.
+        suffix: See `ColorMetric.outputs`.
     """
-    outputs = metric.outputs(mark)
+    outputs = metric.outputs(suffix)
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
@@ -280,8 +280,8 @@ def named_measure(name: str, weights: Path | None = None, device: torch.device |
     metric = named_metric(MetricName(parsed.base, parsed.network, file))
     for network in metric.children():
         network.to(device)
-    mark = "" if file is None else f"_weights-{sha256_of(file)[:8]}"
-    return metric_measure(parsed.base, metric, mark)
+    suffix = "" if file is None else f"_weights-{sha256_of(file)[:8]}"
+    return metric_measure(parsed.base, metric, suffix)
 
 
 def list_metrics() -> list[str]:

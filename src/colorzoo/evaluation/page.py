@@ -23,7 +23,7 @@ from colorzoo.evaluation.tables import Cell, heading, interval, number, of_sets,
 from colorzoo.metrics.base import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
-MOST_CURVES = 6
+MAX_CURVES = 6
 GALLERY_SIZE = 5  # images at each end
 SIZE = (4.6, 3.0)  # inches of 72 units
 _NO_NUMBER = Cell(math.nan, "—")
@@ -163,7 +163,7 @@ def _curves(summary: Summary) -> list[tuple[Output, str]]:
     if len({row.count for row in summary.rows}) < 2:
         return []
     shown = [output for output in summary.setup.outputs if not output.detail and curves_of(summary, output)]
-    return [(output, draw(summary, output)) for output in shown[:MOST_CURVES]]
+    return [(output, draw(summary, output)) for output in shown[:MAX_CURVES]]
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ class GalleryImage:
 
 def ranking_output(summary: Summary) -> Output | None:
     """Return the output that ranks images: the first per-image output with a better direction."""
-    usable = (o for o in summary.setup.outputs if o.per_image and o.better != "neither")
-    return next(usable, None)
+    available = (o for o in summary.setup.outputs if o.per_image and o.better != "neither")
+    return next(available, None)
 
 
 def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryImage], list[GalleryImage]]:

@@ -17,7 +17,7 @@ from colorzoo.errors import DataError
 ResizeMode = Literal["squash", "crop", "short", "none"]
 References = Literal["none", "pairs", "self"]
 Coloring = Literal["colorizer", "network"]
-MOST_INTERACTIONS = 1000
+MAX_INTERACTIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -232,12 +232,12 @@ def check_interactions(values: Any) -> tuple[int, ...]:
     """Return sorted unique numbers of interactions.
 
     Raises:
-        ValueError: A number is not an integer from 0 to `MOST_INTERACTIONS`.
+        ValueError: A number is not an integer from 0 to `MAX_INTERACTIONS`.
     """
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_INTERACTIONS:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTERACTIONS:
             raise ValueError(
-                f"interactions must be whole numbers from 0 to {MOST_INTERACTIONS}, got {value!r}"
+                f"interactions must be whole numbers from 0 to {MAX_INTERACTIONS}, got {value!r}"
             )
     if not values:
         raise ValueError("interactions must contain at least one number")

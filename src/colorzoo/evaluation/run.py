@@ -164,9 +164,9 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
     counts = _counts(plan)
     evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device)
-    share = items[rank::process_count]
-    with progress_bar("evaluating", len(share), log_every=_LOG_INTERVAL) as step:
-        for item in share:
+    part = items[rank::process_count]
+    with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
+        for item in part:
             evaluator.evaluate(item)
             step()
     if process_count > 1:

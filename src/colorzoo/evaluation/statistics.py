@@ -19,7 +19,7 @@ Weights = NDArray[np.float64]
 Features = NDArray[np.float32]
 Distance = Callable[[Features, Features], float]
 LEVEL = 0.95  # of the intervals
-GROUPS, LEAST_GROUPS = 20, 3  # of the jackknife
+GROUPS, MIN_GROUPS = 20, 3  # of the jackknife
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,10 @@ def jackknife(distance: Distance, results: Features, truths: Features) -> Estima
         truths: ``(N, D)``, for the same images in the same order.
 
     Returns:
-        The distance over all images; without an interval for fewer than `LEAST_GROUPS` images.
+        The distance over all images; without an interval for fewer than `MIN_GROUPS` images.
     """
     value, groups = distance(results, truths), min(GROUPS, len(results))
-    if groups < LEAST_GROUPS or not np.isfinite(value):
+    if groups < MIN_GROUPS or not np.isfinite(value):
         return Estimate(value)
     group = np.arange(len(results)) % groups
     others = np.array([distance(results[group != one], truths[group != one]) for one in range(groups)])

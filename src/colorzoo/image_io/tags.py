@@ -88,7 +88,7 @@ class Directory(NamedTuple):
 
 def read_directory(file: IO[bytes], layout: Layout, offset: int) -> Directory:
     """Read the entries of the directory at an offset, without their values."""
-    size, room, form = (20, 8, "HHQ") if layout.big else (12, 4, "HHL")
+    size, word_size, form = (20, 8, "HHQ") if layout.big else (12, 4, "HHL")
     word = layout.order + ("Q" if layout.big else "L")
     try:
         file.seek(offset)
@@ -99,11 +99,13 @@ def read_directory(file: IO[bytes], layout: Layout, offset: int) -> Directory:
         return Directory([], 0, complete=False)
     complete = len(data) == number * size
     entries = [
-        (*struct.unpack_from(layout.order + form, data, start), data[start + size - room : start + size])
+        (*struct.unpack_from(layout.order + form, data, start), data[start + size - word_size : start + size])
         for start in range(0, len(data) - size + 1, size)
     ]
-    end = file.read(room)
-    return Directory(entries, struct.unpack(word, end)[0] if complete and len(end) == room else 0, complete)
+    end = file.read(word_size)
+    return Directory(
+        entries, struct.unpack(word, end)[0] if complete and len(end) == word_size else 0, complete
+    )
 
 
 def read_tags(file: IO[bytes], offset: int | None = None) -> tuple[Tags, bool]:

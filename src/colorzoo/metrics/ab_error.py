@@ -42,7 +42,7 @@ class MeanAbRMSE(ImageMean):
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(squared_errors(ab, target_ab).sqrt())
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("ab_rmse_mean", "ab RMSE", "", "lower", mean_of_moments, 2),)
 
@@ -69,7 +69,7 @@ class PooledAbRMSE(PooledMSE):
         """Return the error; NaN without images."""
         return self.mean().sqrt().float()
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("ab_rmse_pooled", "ab RMSE (pooled)", "", "lower", root_mean, 2),)
 
@@ -171,7 +171,7 @@ class AbAUC(ColorMetric):
         """Return ``color_weights``."""
         return {"color_weights": class_weights_of(inputs["target_ab"], self.class_weights)}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (
             Output("auc_ab150_pooled", "AuC", "", "higher", area_of_moments),

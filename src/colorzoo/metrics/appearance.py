@@ -99,7 +99,7 @@ class Colorfulness(ImageMean):
         """Return ``cf_hasler`` or ``cf_absolute``."""
         return {f"cf_{self.form}": self.mean()}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output(f"cf_{self.form}_mean", "Colorfulness", "", "neither", mean_of_moments, 1),)
 
@@ -154,7 +154,7 @@ class DeltaColorfulness(ColorMetric):
         """Return the sums of the absolute and of the signed differences."""
         return sums([float(self.absolute), float(self.total)], [float(self.count)] * 2)
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         key = f"cf_{self.form}_distance"
         return (
@@ -181,7 +181,7 @@ class ColorfulnessRatio(Ratio):
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(colorfulness(rgb), colorfulness(target))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("cf_hasler_ratio", "Colorfulness ratio", "", "neither", mean_of_moments),)
 
@@ -241,7 +241,7 @@ class NeutralChroma(Ratio):
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*neutral_chroma(ab, target_ab))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean_of_moments),)
 
@@ -288,7 +288,7 @@ class RightHue(Ratio):
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*right_hues(ab, target_ab))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("hue35_where_chroma15", "Right hue", "", "higher", mean_of_moments),)
 
@@ -331,7 +331,7 @@ class GrayGain(MeanDecibels):
         gain = gray_gain(rgb, target)
         self.add(gain.masked_fill(gain.isneginf(), torch.nan))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return self.decibels_output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")
 
@@ -358,7 +358,7 @@ class WorseThanGray(ImageMean):
         # with a gray ground truth, the gain is minus infinity, or NaN for a result without color
         self.add((gain < -ROUNDING).float().masked_fill(gain.isneginf() | gain.isnan(), torch.nan))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (
             Output("psnr_rgb_8bit_below_gray_fraction", "Worse than gray", "", "lower", mean_of_moments, 2),

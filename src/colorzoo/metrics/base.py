@@ -69,11 +69,11 @@ class ColorMetric(Metric):
         shown = [drop_excluded(each) for each in val] if isinstance(val, list | tuple) else drop_excluded(val)
         return self._plot(shown, ax)
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the definitions of the numbers in reports; empty if the metric is not used in reports.
 
         Args:
-            mark: Part of the keys that distinguishes a user's weight file from the published weights.
+            suffix: Part of the keys that distinguishes a user's weight file from the published weights.
         """
         return ()
 

@@ -340,7 +340,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         a, b, both = sums(self.total.tolist(), self.count.tolist())
         return [both, a, b]
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         titles = {"cdr": "CDR", "cdr_a": "CDR of a", "cdr_b": "CDR of b"}
         return tuple(

@@ -86,6 +86,6 @@ class MeanCIEDE2000(ImageMean):
         with torch.no_grad():  # no gradient exists at equal colors (root) and at gray colors (angle)
             self.add(ciede2000(rgb_to_lab(rgb), rgb_to_lab(target)).mean(dim=(1, 2)))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("ciede2000_mean", "CIEDE2000", "", "lower", mean_of_moments, 2),)

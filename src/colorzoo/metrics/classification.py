@@ -132,10 +132,10 @@ class ClassifierAccuracy(ColorMetric):
         """Return the number of hits and the count for each k."""
         return sums(self.hits.tolist(), [float(self.count)] * len(self.best))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return tuple(
-            Output(f"{key}{mark}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
+            Output(f"{key}{suffix}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
             for key, k in zip(self.keys, self.best, strict=True)
         )
 

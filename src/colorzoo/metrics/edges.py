@@ -115,7 +115,7 @@ class BandFraction(BandMetric):
         """Return ``band_fraction_k7`` (or ``_full``) and the number ``excluded``."""
         return {f"band_fraction_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         key = f"band_fraction_k{self.kernel_size or 'full'}_mean"
         return (Output(key, "Share of the band", "", "neither", mean_of_moments),)
@@ -149,7 +149,7 @@ class BandPSNR(BandMetric, MeanDecibels):
         """Return ``psnr_k7`` (or ``psnr_full``) in dB and the number ``excluded``."""
         return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         key = f"psnr_rgb_float_k{self.kernel_size or 'full'}_mean"
         return self.decibels_output(key, self.heading("PSNR"))
@@ -202,7 +202,7 @@ class BandLPIPS(BandMetric):
         """Return ``lpips_NET_k7`` (or ``_full``) and the number ``excluded``."""
         return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        key = f"lpips_{self.net}_v0.1_k{self.kernel_size or 'full'}{mark}_mean"
+        key = f"lpips_{self.net}_v0.1_k{self.kernel_size or 'full'}{suffix}_mean"
         return (Output(key, self.heading("LPIPS"), "", "lower", mean_of_moments),)

@@ -74,7 +74,7 @@ class HistogramIntersection(ImageMean):
         require_exemplars(ab, reference_ab, 2, values=self.validate_args)
         self.add(histogram_intersection(ab, reference_ab))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean_of_moments),)
 
@@ -198,6 +198,6 @@ class ContextualSimilarity(ImageMean):
         """Return ``cx_NETWORK_PREPROCESSING_hBANDWIDTH``."""
         return {self.key: self.mean()}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{mark}_mean", "Contextual sim.", "", "higher", mean_of_moments),)
+        return (Output(f"{self.key}{suffix}_mean", "Contextual sim.", "", "higher", mean_of_moments),)

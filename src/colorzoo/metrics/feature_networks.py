@@ -178,8 +178,8 @@ class TimmNetwork(nn.Module):
         resized = F.interpolate(rgb, size=size, mode=self.mode, antialias=True).clamp(0, 1)
         top, left = ((side - self.side) // 2 for side in size)
         cut = resized[..., top : top + self.side, left : left + self.side]
-        answer: Tensor = self.model((cut - self.center) / self.scale)
-        return answer
+        output: Tensor = self.model((cut - self.center) / self.scale)
+        return output
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         if self.crop_fraction is None:

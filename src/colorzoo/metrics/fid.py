@@ -86,9 +86,9 @@ class FeatureDistance(ColorMetric):
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
         """Return the distance of two sets of features, ``(N, D)`` and ``(M, D)``."""
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        key = f"{self.key}{mark}"
+        key = f"{self.key}{suffix}"
         return (Output(key, self.title, "", "lower", no_finish, self.digits, per_image=False),)
 
 

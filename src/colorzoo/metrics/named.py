@@ -180,13 +180,13 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
     }
 
 
-def numbers_of(name: str, answer: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+def numbers_of(name: str, result: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the values of a metric by log name.
 
     A single value has the name of the metric; several values keep their own names, such as ``cdr_a``. The
     number of excluded images is dropped.
     """
-    if isinstance(answer, Tensor):
-        return {name: answer}
-    values = {key: value for key, value in answer.items() if key != "excluded"}
+    if isinstance(result, Tensor):
+        return {name: result}
+    values = {key: value for key, value in result.items() if key != "excluded"}
     return {name: next(iter(values.values()))} if len(values) == 1 else values

@@ -65,7 +65,7 @@ class MeanSSIM(ImageMean):
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(ssim(rgb, target))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
 
@@ -145,6 +145,6 @@ class MeanLPIPS(ImageMean):
         """Return ``lpips_NET``."""
         return {f"lpips_{self.net}": self.mean()}
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output(f"lpips_{self.net}_v0.1{mark}_mean", "LPIPS", "", "lower", mean_of_moments),)
+        return (Output(f"lpips_{self.net}_v0.1{suffix}_mean", "LPIPS", "", "lower", mean_of_moments),)

@@ -149,7 +149,7 @@ class MeanPSNR(EightBit, MeanDecibels):
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         if self.eight_bit:
             return self.decibels_output("psnr_rgb_8bit_mean", "PSNR")
@@ -173,7 +173,7 @@ class MeanAbPSNR(MeanDecibels):
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(psnr(ab, target_ab, peak=AB_SPAN))
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return self.decibels_output("psnr_ab220_mean", "PSNR of ab")
 
@@ -229,7 +229,7 @@ class PooledPSNR(EightBit, PooledMSE):
         """Return the PSNR in dB; inf if every image is exact, NaN without images."""
         return decibels(self.mean(), 1.0).float()
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         key = f"psnr_rgb_{'8bit' if self.eight_bit else 'float'}_pooled"
         return (Output(key, "PSNR (pooled)", "dB", "higher", decibels_of_mean(1.0), 2),)
@@ -257,7 +257,7 @@ class PooledAbPSNR(PooledMSE):
         """Return the PSNR in dB; inf if every image is exact, NaN without images."""
         return decibels(self.mean(), AB_SPAN).float()
 
-    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         key, title = "psnr_ab220_pooled", "PSNR of ab (pooled)"
         return (Output(key, title, "dB", "higher", decibels_of_mean(AB_SPAN), 2),)
