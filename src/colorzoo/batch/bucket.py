@@ -72,10 +72,7 @@ class ResultBucket:
         Raises:
             ImageError: The upload failed.
         """
-        for path in (
-            sidecar_path(result),
-            result,
-        ):  # the result is last, because its existence marks a complete upload
+        for path in (sidecar_path(result), result):  # the result is last, because it marks a complete upload
             if path.is_file():
                 with _named(self._key(path), "sent"):
                     self._files.put_file(str(path), self._key(path))

@@ -171,10 +171,8 @@ class FileTask:
         settings = {name: getattr(self.settings, name) for name in decisive}
         files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
         files = [*self.uploaded, *files]
-        recipe = _without_files({**self.recipe.to_dict(), "image": None})
-        if "border" in recipe:
-            recipe["frame"] = recipe.pop("border")  # as earlier versions named the field
         # the hash of these values must not change, because it identifies the results of earlier versions
+        recipe = _as_hashed(self.recipe)
         digests = [file.sha256 for file in files]
         return origin_of_choice(
             self.choice,
@@ -270,6 +268,25 @@ def _digest_or_nothing(path: Path) -> str:
         return digest_of(path)
     except OSError:  # reported when the file is opened
         return ""
+
+
+def _as_hashed(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as JSON types in the form of the first version, which wrote default values."""
+    document = {**recipe.to_dict(), "image": None}
+    if "border" in document:
+        document["frame"] = document.pop("border")
+    for name in ("points", "scribbles", "regions", "boxes", "healing"):
+        if name in document:
+            document[name] = [_with_defaults(item) for item in getattr(recipe, name)]
+    hashed: dict[str, Any] = _without_files(document)
+    return hashed
+
+
+def _with_defaults(item: Any) -> dict[str, Any]:
+    values = {name: value for name, value in vars(item).items() if name != "extra" and value is not None}
+    if values.get("strength") == 1:
+        del values["strength"]
+    return {**item.extra, **values}
 
 
 def _without_files(document: Any) -> Any:
