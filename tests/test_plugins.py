@@ -123,8 +123,8 @@ CARDS = [ModelCard(name="sound2031", **fixed), ModelCard(name="other2031", alias
     [
         ("import no_such_module_2031", "ModuleNotFoundError: No module named 'no_such_module_2031'"),
         ("CARDS = 3", "TypeError: 'int' object is not iterable"),
-        ("CARDS = ['toy']", "TypeError: 'toy' is no ModelCard"),
-        (CARD.format(aliases=("ddcolor",)), "ValueError: two models claim the name 'ddcolor': kang2023"),
+        ("CARDS = ['toy']", "TypeError"),
+        (CARD.format(aliases=("ddcolor",)), "ValueError: two models have the name 'ddcolor'"),
         (CARD.format(aliases=()), ""),
     ],
     ids=["import", "number", "name", "alias", "sound"],
@@ -152,10 +152,10 @@ def test_a_broken_package_is_named_and_stops_nothing(
             assert (said, set(list_models()) - set(before)) == ([], {"sound2031", "other2031"})
             return
         (line,) = said
-        assert line.startswith(f"colorzoo: the models of the package broken-paper are skipped: {reason}")
+        assert "package broken-paper" in line and reason in line
         assert list_models() == before
         assert main(["doctor"]) == 1
-        problem = f"problem: the models of the package broken-paper are skipped: {reason}"
+        problem = f"package broken-paper: {reason}"
         assert problem in capsys.readouterr().out
         refresh()
         main(["fit", "nothing"])

@@ -25,7 +25,7 @@ class ColorzooError(Exception):
 
 
 class UnknownModelError(ColorzooError, KeyError):
-    """There is no registered model with this name."""
+    """No registered model has this name."""
 
     def __str__(self) -> str:
         return str(self.args[0])

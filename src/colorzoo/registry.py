@@ -1,8 +1,8 @@
-"""The registry: finds model cards by scanning, never by a list kept by hand.
+"""The model registry, which finds model cards by scanning.
 
-Cards come from every ``card.py`` in the folders of `colorzoo.zoo`, and from the packages that the entry-point
-group ``colorzoo.models`` names (each entry point loads to an iterable of `ModelCard`). A package whose cards
-cannot be used is skipped with a warning. No torch is imported until a class is loaded.
+Cards come from every ``card.py`` in the folders of `colorzoo.zoo`, and from installed packages with an entry
+point in the group ``colorzoo.models``, which must load to an iterable of `ModelCard`. A package with invalid
+cards is skipped with a warning. torch is imported only when a class is loaded.
 """
 
 from __future__ import annotations
@@ -37,21 +37,20 @@ def list_models(
 
     Args:
         pattern: Shell-style pattern on the registered name, such as ``"zhang*"``.
-        guidance: Keep only models that accept this kind of guidance.
-        with_weights: Keep only models whose weights ship inside the package.
+        guidance: Return only models that support this kind of guidance.
+        with_weights: Return only models with embedded weights.
 
     Returns:
         Sorted registered names.
 
     Raises:
-        ColorzooError: There is no such kind of guidance.
+        ColorzooError: The kind of guidance is unknown.
     """
     if guidance is not None and guidance not in get_args(GuidanceKind):
         near = difflib.get_close_matches(str(guidance), get_args(GuidanceKind))
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ColorzooError(
-            f"no kind of guidance {guidance!r}; {hint}There are {', '.join(get_args(GuidanceKind))}."
-        )
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        known = ", ".join(get_args(GuidanceKind))
+        raise ColorzooError(f"guidance must be one of {known}, got {guidance!r}{hint}")
     return sorted(
         card.name
         for card in all_cards().values()
@@ -69,10 +68,10 @@ def model_card(name: str) -> ModelCard:
         'zhang2017_local'
 
     Raises:
-        UnknownModelError: No such model; the message names the nearest ones.
+        UnknownModelError: There is no such model; the message suggests similar names.
     """
     if not _scan.cache_info().currsize:
-        # a start that needs one card, such as that of the default, is spared those of all papers
+        # avoids importing the cards of all papers at start-up
         for card in _zoo_cards(name):
             if card.name == name:
                 return card
@@ -83,22 +82,22 @@ def model_card(name: str) -> ModelCard:
     if name in by_alias:
         return by_alias[name]
     near = difflib.get_close_matches(name, [*cards, *by_alias])
-    hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo models` lists them all."
+    hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo models` lists all models."
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
 
 
 def cards_of(kind: type) -> list[ModelCard]:
-    """Return the cards of a class, the `ColoringModel` or the task of models."""
+    """Return the cards of a `ColoringModel` or task class."""
     path = f"{kind.__module__}:{kind.__qualname__}"
     return [card for card in map(model_card, list_models()) if path in (card.model, card.task)]
 
 
 def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
-    """Return the card of a class whose settings an instance has, the one with the most; None without any.
+    """Return the card of a class that matches the most settings of an instance; None if no card matches.
 
     Args:
-        kind: Class of the model or of its trainer.
-        settings: Its settings, single or in groups.
+        kind: Class of the model or task.
+        settings: Settings of the instance, single or in groups.
     """
     own = plain_arguments(flatten_arguments(kind, settings))
 
@@ -109,21 +108,21 @@ def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
 
 
 def load_model_class(card: ModelCard) -> type[Any]:
-    """Import the `ColoringModel` of a card (this imports torch).
+    """Import the `ColoringModel` of a card, and thus torch.
 
     Raises:
-        ColorzooError: The card names none.
+        ColorzooError: The card has no model class.
     """
     if not card.model:
         raise ColorzooError(
-            f"the card of {card.name} names only a task class (task={card.task!r}); it also needs "
-            "model='package.module:Class', the ColoringModel that the task holds (see docs/paper.md)."
+            f"the card of {card.name} must have model='package.module:Class', the ColoringModel of the task "
+            f"{card.task!r}; see docs/paper.md."
         )
     return _load(card.model)
 
 
 def load_task_class(card: ModelCard) -> type[Any]:
-    """Import the task of a card, a `ColorizationModule` (this imports torch and Lightning)."""
+    """Import the task of a card, a `ColorizationModule`, and thus torch and Lightning."""
     return _load(card.task)
 
 
@@ -133,7 +132,7 @@ def task_paths() -> dict[str, str]:
 
 
 def refresh() -> None:
-    """Scan for cards again, so that a package installed since is found."""
+    """Scan for cards again, to find newly installed packages."""
     plugins.cache_clear()
     _scan.cache_clear()
 
@@ -147,58 +146,58 @@ def _load(path: str) -> type[Any]:
 
 @dataclass(frozen=True)
 class SkippedPackage:
-    """An installed package whose models are not used.
+    """An installed package with invalid model cards.
 
     Attributes:
-        package: Its name, as pip knows it.
-        reason: What is wrong with it.
+        package: Distribution name.
+        reason: Description of the problem.
     """
 
     package: str
     reason: str
 
     def __str__(self) -> str:
-        return f"the models of the package {self.package} are skipped: {self.reason}"
+        return f"skipped the models of the package {self.package}: {self.reason}"
 
 
 def all_cards() -> dict[str, ModelCard]:
     """Return all cards by name.
 
     Raises:
-        ValueError: Two models of the zoo have the same name or alias.
+        ValueError: Two embedded models have the same name or alias.
     """
     return _scan()[0]
 
 
 def skipped_packages() -> list[SkippedPackage]:
-    """Return the installed packages of papers whose cards cannot be used."""
+    """Return the installed packages with invalid model cards."""
     return _scan()[1]
 
 
 @cache
 def plugins() -> EntryPoints:
-    """Return the entry points of the installed packages of papers."""
+    """Return the entry points of installed model packages."""
     return entry_points(group=ENTRY_POINT_GROUP)
 
 
 def plugin_packages() -> set[str]:
-    """Return the names by which Python imports the installed packages of papers."""
+    """Return the import names of installed model packages."""
     return {each.module.partition(".")[0] for each in plugins()}
 
 
 @cache
 def _scan() -> tuple[dict[str, ModelCard], list[SkippedPackage]]:
-    """Return all cards by name and the packages that are skipped, with a warning for each of these."""
+    """Return all cards by name and the skipped packages; warn about each skipped package."""
     found: dict[str, ModelCard] = {}
     taken: dict[str, str] = {}
     _add_cards(_zoo_cards(), found, taken)
     skipped = []
     for entry_point in plugins():
-        # a copy: of a package with a wrong card none is used
+        # copies, because no card of a package with an invalid card is used
         more, names = dict(found), dict(taken)
         try:
             _add_cards(entry_point.load(), more, names)
-        except Exception as error:  # a module of others may raise anything
+        except Exception as error:  # a third-party module may raise any exception
             skipped.append(SkippedPackage(_package_of(entry_point), _reason(error)))
             warnings.warn(str(skipped[-1]), UserWarning, stacklevel=2)
         else:
@@ -207,24 +206,24 @@ def _scan() -> tuple[dict[str, ModelCard], list[SkippedPackage]]:
 
 
 def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: dict[str, str]) -> None:
-    """Add cards to those found by name, and their names and aliases to those taken.
+    """Add cards to ``found`` by name, and their names and aliases to ``taken``.
 
     Raises:
-        TypeError: One is no card.
-        ValueError: A name or an alias is taken.
+        TypeError: An item is not a card.
+        ValueError: A name or alias is already used.
     """
     for card in cards:
         if not isinstance(card, ModelCard):
-            raise TypeError(f"{card!r} is no ModelCard")
+            raise TypeError(f"expected a ModelCard, got {card!r}")
         for name in (card.name, *card.aliases):
             if name in taken:
-                raise ValueError(f"two models claim the name {name!r}: {taken[name]} and {card.name}")
+                raise ValueError(f"two models have the name {name!r}: {taken[name]} and {card.name}")
             taken[name] = card.name
         found[card.name] = card
 
 
 def _zoo_cards(name: str = "") -> Iterator[ModelCard]:
-    """Yield the cards of the zoo; for a registered name those of its folder, with which it begins."""
+    """Yield the embedded cards; ``name`` limits them to folders whose name is a prefix of it."""
     for folder in pkgutil.iter_modules(colorzoo.zoo.__path__):
         if folder.ispkg and (not name or name.startswith(folder.name)):
             yield from importlib.import_module(f"colorzoo.zoo.{folder.name}.card").CARDS

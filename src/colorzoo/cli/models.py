@@ -36,7 +36,7 @@ def run(args: ModelsOptions) -> int:
     """Print the matching models, and the default model for each of their uses.
 
     Raises:
-        UnknownModelError: The argument is not a pattern, and there is no model with this name or alias.
+        UnknownModelError: The argument is not a pattern, and no model has this name or alias.
     """
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
