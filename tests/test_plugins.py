@@ -152,7 +152,8 @@ def test_a_broken_package_is_named_and_stops_nothing(
             assert (said, set(list_models()) - set(before)) == ([], {"sound2031", "other2031"})
             return
         (line,) = said
-        assert "package broken-paper" in line and reason in line
+        assert "package broken-paper" in line
+        assert reason in line
         assert list_models() == before
         assert main(["doctor"]) == 1
         problem = f"package broken-paper: {reason}"
