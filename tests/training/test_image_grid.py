@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorzoo.guidance import Guidance, Points
 from colorzoo.training.callbacks import ImageGrid
-from colorzoo.training.callbacks.image_grid import draw_table, hint_image, paint_columns
+from colorzoo.training.callbacks.image_grid import draw_grid, grid_columns, hint_image
 
 
 class DeadLogger(CSVLogger):
@@ -48,7 +48,7 @@ def test_the_table_shows_the_model_that_is_validated(images, tmp_path):
     data = trainer.datamodule
     batches = [data.on_after_batch_transfer(batch, 0) for batch in data.val_dataloader()][:2]
     rgb, seeds = (torch.cat([batch[key] for batch in batches])[:3] for key in ("rgb", "seed"))
-    expected = draw_table(paint_columns(model.eval(), {"rgb": rgb, "seed": seeds, "name": ["", "", ""]}))
+    expected = draw_grid(grid_columns(model.eval(), {"rgb": rgb, "seed": seeds, "name": ["", "", ""]}))
     with Image.open(next(tmp_path.rglob("step-0000003.png"))) as made:
         assert np.array_equal(np.asarray(made), np.asarray(expected))
 
@@ -88,7 +88,7 @@ def test_hints_are_colored_squares_in_a_dark_frame():
     points = Points(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16))
     points.mask[..., 4:7, 4:7] = 1
     points.ab[:, 0, 4:7, 4:7] = 60.0
-    image = hint_image(lightness, points)[0]
+    image = hint_image(lightness, Guidance(points=points))[0]
     assert image[0, 5, 5] > image[1, 5, 5] + 0.2
     assert float(image[:, 3, 5].max()) < 0.01
     assert float(image[:, 12, 12].std()) < 0.01

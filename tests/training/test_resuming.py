@@ -178,7 +178,7 @@ def test_a_folder_stands_for_its_newest_checkpoint(tmp_path):
 
 
 def test_two_runs_do_not_train_into_one_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("colorzoo.training.callbacks.run_files._PATIENCE", 0.1)
+    monkeypatch.setattr("colorzoo.training.callbacks.run_files._TIMEOUT", 0.1)
     trainer, lock = small_trainer(tmp_path), RunLock()
     with FileLock(tmp_path / "run.lock"), pytest.raises(ColorzooError, match="default_root_dir"):
         lock.setup(trainer, trainer, "fit")

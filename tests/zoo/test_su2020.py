@@ -19,7 +19,7 @@ from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image
-from colorzoo.training.command import start_from
+from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
 from colorzoo.zoo.su2020.model import TorchvisionDetector, detect
@@ -110,7 +110,7 @@ def test_a_stage_copies_the_full_network_where_nothing_was_trained(
     trained_in = {} if before is None else {"provenance": json.dumps({"stage": before})}
     save_weights(path, saved.state_dict(), {"model": "su2020", **trained_in}, half=False)
     networks = build_model(Su2020, {**TINY, "stage": stage})
-    start_from(networks, str(path))
+    load_initial_weights(networks, str(path))
     networks.setup("fit")
     full = saved.model.network.full.state_dict()
     for name in ("full", "instance", "fusion"):

@@ -13,7 +13,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.inference.references import mix
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.training.command import start_from
+from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
@@ -87,7 +87,7 @@ def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None
     )
     convert_weights(tmp_path / "v.pth", model_card("xu2020"), tmp_path / "vgg.safetensors", hparams=TINY)
     full = build_model(Xu2020, {**TINY, "stage": "decoder"})
-    start_from(full, str(tmp_path / "vgg.safetensors"))
+    load_initial_weights(full, str(tmp_path / "vgg.safetensors"))
     full.setup("fit")
     encoder = full.model.network.transfer.encoder
     assert torch.equal(encoder.conv3_4.conv.weight, vgg19["features.16.weight"])

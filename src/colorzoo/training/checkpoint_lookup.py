@@ -1,4 +1,4 @@
-"""The checkpoint of ``--ckpt_path``, on a disk or in a bucket, and the model that it records."""
+"""The checkpoint of ``--ckpt_path``, on a disk or in a bucket, and the model that the checkpoint records."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 from fsspec.core import url_to_fs
 
 from colorzoo.errors import WeightsError, first_words
+from colorzoo.guidance import Recipe
+from colorzoo.inference.models import choose_for_guidance
 from colorzoo.registry import all_cards, load_task_class, model_card, task_paths
 from colorzoo.settings import nest_arguments
 from colorzoo.training.arguments import value_of, with_value
@@ -20,62 +22,44 @@ from colorzoo.weights.load import REMOVED_SETTINGS
 from colorzoo.weights.sharded import RECORD, is_sharded
 
 SUFFIX = ".ckpt"
-"""End of the names of checkpoints."""
+"""File name extension of checkpoints."""
 
 
-def find_checkpoint(place: str, *, begins: bool) -> str | None:
-    """Return the path of a checkpoint: the given one, or the newest below a folder.
+def find_checkpoint(path: str, *, begins: bool) -> str | None:
+    """Return the path of a checkpoint: the path itself, or the newest checkpoint below a folder.
 
     Args:
-        place: A file, the folder of a sharded checkpoint, or a folder of runs, also as
-            ``s3://BUCKET/FOLDER``.
-        begins: Whether a folder without checkpoints starts a new training, for which None is returned.
+        path: A file, the folder of a sharded checkpoint, or a folder of runs; also ``s3://BUCKET/FOLDER``.
+        begins: Whether to return None for a folder without checkpoints, so that a new training starts.
 
     Raises:
-        WeightsError: There is no such file, no checkpoint in the folder, or the bucket cannot be read.
+        WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be
+            read.
     """
-    if place in ("last", "best"):
-        raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {place!r}.")
+    if path in ("last", "best"):
+        raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}.")
     try:
-        fs, root = url_to_fs(place)
+        fs, root = url_to_fs(path)
         if fs.isfile(root) or is_sharded(Path(root)):
-            return place
-        # a sharded checkpoint is as old as the file that is written last
+            return path
+        # the age of a sharded checkpoint is the age of the file that is written last
         found = {
-            path.removesuffix(f"/{RECORD}"): fs.modified(path)
-            for path in fs.find(root)
-            if path.endswith((SUFFIX, f"{SUFFIX}/{RECORD}"))
+            file.removesuffix(f"/{RECORD}"): fs.modified(file)
+            for file in fs.find(root)
+            if file.endswith((SUFFIX, f"{SUFFIX}/{RECORD}"))
         }
     except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
-        raise WeightsError(f"--ckpt_path {place!r} cannot be read ({first_words(error)}).") from error
+        raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)}).") from error
     if found:
-        newest: str = fs.unstrip_protocol(max(found, key=lambda path: (found[path], path)))
+        newest: str = fs.unstrip_protocol(max(found, key=lambda file: (found[file], file)))
         return newest.removeprefix("file://")
-    if not begins or place.endswith(SUFFIX):
-        raise WeightsError(f"--ckpt_path {place!r}: no checkpoint found.")
+    if not begins or path.endswith(SUFFIX):
+        raise WeightsError(f"--ckpt_path {path!r} contains no checkpoint.")
     return None
 
 
-def read_checkpoint(path: str) -> dict[str, Any]:
-    """Return the content of a checkpoint on the CPU.
-
-    Raises:
-        WeightsError: It cannot be read.
-    """
-    file = f"{path}/{RECORD}" if is_sharded(Path(path)) else path
-    try:
-        with fsspec.open(file, "rb") as opened:
-            content: dict[str, Any] = torch.load(opened, map_location="cpu", weights_only=True)
-    except Exception as error:  # OSError, RuntimeError, EOFError, UnpicklingError ...
-        raise WeightsError(
-            f"--ckpt_path {path!r} is not a checkpoint of `colorzoo fit` ({type(error).__name__}); "
-            "for bare weights use --model CLASS --init_from FILE."
-        ) from error
-    return content
-
-
 def with_implied_arguments(words: Sequence[str]) -> list[str]:
-    """Add the checkpoint's model, and the DataModule of ``--data.root``, if no configuration is given."""
+    """Add the checkpoint's model and the DataModule of ``--data.root`` if there is no configuration."""
     flags = [word.partition("=")[0] for word in words]
     if "--config" in flags:
         return list(words)
@@ -92,16 +76,26 @@ def model_of(checkpoint: str) -> dict[str, Any]:
     """Return class and arguments of the model in a checkpoint of `fit`.
 
     Raises:
-        WeightsError: It records none, or a class that is not a registered model; its module is not imported.
+        WeightsError: The file is not a checkpoint, or its class is not a registered model. The module of an
+            unregistered class is not imported.
     """
-    found = read_checkpoint(checkpoint).get("hyper_parameters")
+    file = f"{checkpoint}/{RECORD}" if is_sharded(Path(checkpoint)) else checkpoint
+    try:
+        with fsspec.open(file, "rb") as opened:
+            content = torch.load(opened, map_location="cpu", weights_only=True)
+    except Exception as error:  # OSError, RuntimeError, EOFError, UnpicklingError ...
+        raise WeightsError(
+            f"--ckpt_path must be a checkpoint of `colorzoo fit`, got {checkpoint!r} "
+            f"({type(error).__name__}). For weights alone use --model CLASS --init_from FILE."
+        ) from error
+    found = content.get("hyper_parameters")
     found = found if isinstance(found, dict) else {}
     path = str(found.get("_class_path"))
     name = path.rpartition(".")[2]
     if task_paths().get(name, "").replace(":", ".") != path:
         raise WeightsError(
-            f"--ckpt_path {checkpoint!r} does not record a registered model (_class_path {path[:80]!r}); "
-            "add --model CLASS."
+            f"--ckpt_path {checkpoint!r} does not record a registered model (_class_path {path[:80]!r}). Add "
+            "--model CLASS."
         )
     arguments = {
         key: value for key, value in found.items() if not key.startswith("_") and key not in REMOVED_SETTINGS
@@ -110,22 +104,21 @@ def model_of(checkpoint: str) -> dict[str, Any]:
 
 
 def with_default_model(words: Sequence[str]) -> list[str]:
-    """Add the model of `predict` where none is named: that of ``--init_from``, else the default.
+    """Add a model to the arguments of `predict` if they contain none.
 
-    A registered name in ``--model`` stands for its class, settings and weights.
+    The model is a registered name in ``--model`` or ``--init_from``, else the default model. A registered
+    name in ``--model`` selects class, settings and weights.
 
     Raises:
         ColorzooError: No model has weights on this machine.
     """
-    from colorzoo.guidance import Recipe
-    from colorzoo.inference.models import choose_for_guidance
-
     named, source = value_of("--model", words), value_of("--init_from", words)
     known = {name for card in all_cards().values() for name in (card.name, *card.aliases)}
     configs = [Path(word.partition("=")[2]) for word in words if word.startswith("--config=")]
-    given = any(re.search("^model:", path.read_text(encoding="utf-8"), re.MULTILINE) for path in configs)
-    given = given or not any(word.startswith(("--data", "--config")) for word in words)
-    if named not in known and (given or any(word.startswith(("--model", "--ckpt_path")) for word in words)):
+    has_model = any(re.search("^model:", path.read_text(encoding="utf-8"), re.MULTILINE) for path in configs)
+    has_model = has_model or any(word.startswith(("--model", "--ckpt_path")) for word in words)
+    has_data = any(word.startswith(("--data", "--config")) for word in words)
+    if named not in known and (has_model or not has_data):
         return list(words)
     name = next((each for each in (named, source) if each in known), None)
     card = model_card(name or choose_for_guidance(None, Recipe(), source or "default").name)

@@ -1,4 +1,4 @@
-"""The folder of a run, its loggers and its images in them."""
+"""The folder of a run and its loggers."""
 
 from __future__ import annotations
 
@@ -9,75 +9,79 @@ from typing import Any
 
 import fsspec
 import numpy as np
-from lightning.fabric.utilities.cloud_io import get_filesystem
+from fsspec.core import url_to_fs
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers.tensorboard import TensorBoardLogger
 from PIL import Image
 
 RUNS = "runs"
 """Folder of all runs below ``trainer.default_root_dir``."""
 RECORD, TABLE = "run.json", "metrics.csv"
-"""Two files of each run."""
+"""Names of the record and of the table of metrics in the folder of a run."""
 
 
 def run_folder(trainer: Trainer) -> str:
-    """Return the folder of the run: that of the first logger, or the default one.
+    """Return the folder of the run: the folder of the first logger, or ``default_root_dir``.
 
-    All processes must call this together: the folder's name is broadcast.
+    All processes must call this function together, because the name of the folder is broadcast.
     """
     return str(trainer.log_dir or trainer.default_root_dir)
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file on a disk or in a bucket; missing folders are made."""
+    """Write a text file on a disk or in a bucket, and create missing folders."""
     with fsspec.open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
 def run_version(root: str, checkpoint: str | None) -> str | None:
-    """Return the name of the folder of a resumed run if it is below the root; None for a new folder."""
-    runs = f"{_full(root)}/{RUNS}/"
-    if checkpoint is None or not _full(checkpoint).startswith(runs):
+    """Return the folder name of the run that contains the checkpoint; None for a new run.
+
+    Args:
+        root: ``trainer.default_root_dir``.
+        checkpoint: The checkpoint to resume from; None for a new run.
+    """
+    runs = f"{_absolute(root)}/{RUNS}/"
+    if checkpoint is None or not _absolute(checkpoint).startswith(runs):
         return None
-    return _full(checkpoint).removeprefix(runs).partition("/")[0]
+    return _absolute(checkpoint).removeprefix(runs).partition("/")[0]
 
 
 def default_loggers(root: str, version: str | None) -> list[Logger]:
-    """Return the loggers of a run: CSV, and TensorBoard if it is installed and the run is on a disk.
+    """Return a CSV logger, and a TensorBoard logger if TensorBoard is installed and the run is local.
 
     Args:
-        root: The folder of all runs is below it.
-        version: Folder of the run below that of all runs; None takes a new number.
+        root: ``trainer.default_root_dir``.
+        version: Folder name of the run; None selects the next number.
     """
-    from lightning.pytorch.loggers.tensorboard import TensorBoardLogger
-
     table = CSVLogger(root, name=RUNS, version=version)
-    if "://" not in root:
-        try:
-            board = TensorBoardLogger(root, name=RUNS, version=table.version, sub_dir="tensorboard")
-        except ModuleNotFoundError:
-            return [table]
-        return [table, board]
-    return [table]
+    if "://" in root:
+        return [table]
+    try:
+        board = TensorBoardLogger(root, name=RUNS, version=table.version, sub_dir="tensorboard")
+    except ModuleNotFoundError:
+        return [table]
+    return [table, board]
 
 
 def keep_table(folder: str) -> None:
-    """Rename the table of numbers of an earlier part of a run, which Lightning's logger would delete."""
-    fs = get_filesystem(folder)
-    earlier = f"{folder}/{TABLE}"
+    """Rename the metrics table of the interrupted run, because Lightning's CSV logger would delete it."""
+    fs, path = url_to_fs(folder)
+    earlier = f"{path}/{TABLE}"
     if fs.isfile(earlier):
-        number = len(fs.glob(f"{folder}/metrics-*.csv")) + 1
-        fs.mv(earlier, f"{folder}/metrics-{number}.csv")
+        number = len(fs.glob(f"{path}/metrics-*.csv")) + 1
+        fs.mv(earlier, f"{path}/metrics-{number}.csv")
 
 
 def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int) -> None:
-    """Log an image to wandb-like and TensorBoard-like loggers; others, such as CSV, are skipped.
+    """Log an image with the loggers that support images: Weights & Biases and TensorBoard.
 
     Args:
-        loggers: The loggers of the trainer.
-        tag: Name under which the image appears.
+        loggers: The loggers of the Trainer.
+        tag: Name of the image.
         image: The image.
-        step: Number of the optimizer step.
+        step: Optimizer step.
     """
     logger: Any
     for logger in loggers:
@@ -86,9 +90,9 @@ def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int
                 logger.log_image(tag, [image], step=step)
             elif hasattr(logger.experiment, "add_image"):
                 logger.experiment.add_image(tag, np.asarray(image), step, dataformats="HWC")
-        except Exception as error:  # a full disk, a lost connection: an image must not end a run
+        except Exception as error:  # a full disk or a lost connection must not end the run
             warnings.warn(f"{type(logger).__name__} did not log {tag}: {error}", stacklevel=2)
 
 
-def _full(place: str) -> str:
-    return place.rstrip("/") if "://" in place else str(Path(place).resolve())
+def _absolute(path: str) -> str:
+    return path.rstrip("/") if "://" in path else str(Path(path).resolve())

@@ -1,16 +1,15 @@
-"""Callbacks of every training: example grids, records, checkpoints and checks."""
+"""Callbacks of every training: checkpoints, checks, records and example grids."""
 
 from colorzoo.training.callbacks.averaging import GrowingWeightAveraging
 from colorzoo.training.callbacks.checkpoints import LastCheckpoint, SignalCheckpoint
-from colorzoo.training.callbacks.guards import DataPlace, IntervalGuard, NonFiniteGuard, ResumeGuard, StepSeed
+from colorzoo.training.callbacks.guards import BatchProgress, NonFiniteGuard, ResumeGuard, StepSeed
 from colorzoo.training.callbacks.image_grid import ImageGrid
 from colorzoo.training.callbacks.run_files import RunLock, RunRecord
 
 __all__ = [
-    "DataPlace",
+    "BatchProgress",
     "GrowingWeightAveraging",
     "ImageGrid",
-    "IntervalGuard",
     "LastCheckpoint",
     "NonFiniteGuard",
     "ResumeGuard",

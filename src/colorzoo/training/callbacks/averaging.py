@@ -1,4 +1,4 @@
-"""Averaged weights whose memory grows with the run."""
+"""Weight averaging with a warmup of the decay."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from colorzoo.settings import Fraction, check_arguments
 class GrowingWeightAveraging(WeightAveraging):
     """Exponential moving average of the weights whose decay rises to its final value in the first steps.
 
-    The decay of the n-th update is ``min(decay, (1 + n) / (10 + n))``. With a constant one, as in Lightning's
-    `EMAWeightAveraging`, the average of a run's first thousand steps is mostly the weights that it began
-    with.
+    The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay, as in Lightning's
+    `EMAWeightAveraging`, the average after the first thousand steps consists mostly of the initial weights.
 
     Examples:
         >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)
 
     Args:
         decay: Final decay, in [0, 1].
-        device: Device of the average; None is the model's.
-        use_buffers: Average buffers, too.
+        device: Device of the averaged weights; None selects the model's device.
+        use_buffers: Whether to average buffers, too.
     """
 
     def __init__(
@@ -33,12 +32,12 @@ class GrowingWeightAveraging(WeightAveraging):
         super().__init__(device=device, use_buffers=use_buffers, avg_fn=self.average)
 
     def average(self, averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-        """Return the average after another update.
+        """Return the new average of a weight.
 
         Args:
-            averaged: The average.
-            current: The weights.
-            updates: Number of updates so far.
+            averaged: The previous average.
+            current: The current weight.
+            updates: Number of previous updates.
         """
         weight = (9 / (10 + torch.as_tensor(updates, device=averaged.device))).clamp(min=1 - self.decay)
         return averaged + weight * (current - averaged)

@@ -1,4 +1,4 @@
-"""The checkpoints that every training keeps: the best one, the last one, and that of an interruption."""
+"""Checkpoints of every training: the best, the last, and a checkpoint after an interruption."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from torch import distributed
 from colorzoo.training.loggers import run_folder
 
 SAVE_EVERY = 1000
-"""Steps between two saves of ``last.ckpt`` unless the configuration has its own."""
+"""Default number of steps between two updates of ``last.ckpt``."""
 
-_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # exit codes, as shells report them
-if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM's signal before the time limit; Windows has none
-    _CODES[_REQUEUE] = 143
+_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as in shells
+if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM sends it before the time limit; missing on Windows
+    _EXIT_CODES[_REQUEUE] = 143
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keep the last checkpoint, ``last.ckpt``: every so many steps and after the last step.
+    """Update ``last.ckpt`` at an interval of steps and after the last step.
 
-    `ModelCheckpoint` saves no checkpoint after a last step that is not a multiple of the interval.
+    `ModelCheckpoint` does not save after a last step that is not a multiple of the interval.
 
     Args:
-        every_n_train_steps: Steps between two saves.
+        every_n_train_steps: Number of steps between two updates.
     """
 
     def __init__(self, every_n_train_steps: int = SAVE_EVERY) -> None:
@@ -41,60 +41,59 @@ class LastCheckpoint(ModelCheckpoint):
             save_top_k=0,
             every_n_train_steps=every_n_train_steps,
             enable_version_counter=False,  # a resumed run overwrites the file
-            save_on_train_epoch_end=False,  # saves again after a validation, with its value
+            save_on_train_epoch_end=False,  # saves again after a validation, with its metrics
         )
         self._every = every_n_train_steps
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save if the interval has passed, or after the last step."""
+        """Save at the interval, and after the last step."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if _ends(trainer) and trainer.global_step % self._every:
             trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Do nothing: averaged weights have replaced the trained ones, which a longer run would need."""
+        """Save nothing, because averaged weights have replaced the current weights of the optimizer."""
 
 
 class SignalCheckpoint(Checkpoint):
-    """Write ``interrupted.ckpt`` and end the run on Ctrl+C, SIGTERM, or SIGUSR1 in a SLURM job.
+    """Save ``interrupted.ckpt`` and end the run on Ctrl+C, SIGTERM, or SIGUSR1 in a SLURM job.
 
-    A signal only sets a flag. At the end of each optimizer step the flags of all processes are joined; if one
-    is set, all save, and exit before the next batch with 130 (Ctrl+C) or 143. A run resumed from the file
-    equals an uninterrupted run. After SIGUSR1 the job is put back into SLURM's queue. In a run of one process
-    a second Ctrl+C ends it at once.
+    The signal handler only sets a flag. The flags of all processes are reduced after each optimizer step. If
+    a flag is set, all processes save the checkpoint and exit before the next batch, with code 130 (Ctrl+C) or
+    143. A run that is resumed from the file equals an uninterrupted run. After SIGUSR1 the job is requeued.
+    In a run of one process, a second Ctrl+C ends the run immediately.
 
-    `OnExceptionCheckpoint` and Lightning's handler of SLURM save wherever the signal arrives, also between
-    the optimizer's step and the count of the batch, which a resumed run then trains twice. In several
-    processes Lightning's handler of SIGTERM calls a collective operation that the other processes do not
-    call.
+    `OnExceptionCheckpoint` and Lightning's SLURM handler save at the moment of the signal, possibly between
+    the optimizer step and the batch counter; a resumed run would then train on this batch twice. In several
+    processes, Lightning's SIGTERM handler calls a collective operation in one process only.
 
-    It is a `Checkpoint` so that Lightning calls it after the callbacks whose state it saves.
+    The base class is `Checkpoint` because Lightning calls checkpoint callbacks last.
 
     Args:
-        dirpath: Folder of the file; ``checkpoints`` in the run's folder by default.
+        dirpath: Folder of the file; None selects ``checkpoints`` in the run folder.
     """
 
     def __init__(self, dirpath: str | None = None) -> None:
         self.dirpath = dirpath
-        self._received = self._agreed = 0
+        self._received = self._reduced = 0
         self._group: Any = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the path; finding the folder is a collective call."""
+        """Set the path of the file; finding the run folder is a collective call."""
         self._path = f"{self.dirpath or run_folder(trainer) + '/checkpoints'}/interrupted.ckpt"
-        self._received = self._agreed = 0
-        self._alone = trainer.world_size == 1
+        self._received = self._reduced = 0
+        self._single_process = trainer.world_size == 1
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Replace Lightning's handlers, which it sets just before."""
-        self._listen()
+        """Replace the signal handlers that Lightning has just installed."""
+        self._install_handlers()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Replace Lightning's handlers, and connect the processes without their devices."""
-        self._listen()
-        if not self._alone:
+        """Replace Lightning's signal handlers, and create a CPU process group."""
+        self._install_handlers()
+        if not self._single_process:
             self._group = distributed.new_group(backend="gloo")
 
     def on_train_batch_start(
@@ -105,71 +104,74 @@ class SignalCheckpoint(Checkpoint):
         Raises:
             SystemExit: The run was interrupted.
         """
-        if self._agreed:
+        if self._reduced:
             if trainer.is_global_zero:
                 print(f"colorzoo: interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)
-                if self._agreed == _REQUEUE:
+                if self._reduced == _REQUEUE:
                     _requeue_job()
-            raise SystemExit(_CODES[signal.Signals(self._agreed)])
+            raise SystemExit(_EXIT_CODES[signal.Signals(self._reduced)])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """At the end of an optimizer step, save if any process was interrupted."""
+        """After an optimizer step, save if any process was interrupted."""
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
         if (batch_idx + 1) % group == 0 or trainer.is_last_batch:
-            self._agreed = self._joined()
-            if self._agreed:
+            self._reduced = self._reduce()
+            if self._reduced:
                 trainer.save_checkpoint(self._path)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save again after the validation that followed the interrupted step, with its value."""
-        if self._agreed and not trainer.sanity_checking:
+        """Save again after the validation of the interrupted step, with its metrics."""
+        if self._reduced and not trainer.sanity_checking:
             trainer.save_checkpoint(self._path)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Delete the file of an interruption, as this run has gone on from there."""
+        """Delete the file of an earlier interruption, because this run has continued from it."""
         trainer.strategy.remove_checkpoint(self._path)
 
-    def _listen(self) -> None:
-        """Set the handlers; Lightning restores the earlier handlers in the end."""
+    def _install_handlers(self) -> None:
+        """Install the signal handlers; Lightning restores the previous handlers after the run."""
         if threading.current_thread() is threading.main_thread():
-            for number in _CODES:
+            for number in _EXIT_CODES:
                 if number != _REQUEUE or SLURMEnvironment.detect():
-                    signal.signal(number, self._note)
+                    signal.signal(number, self._handle)
 
-    def _note(self, number: int, _: object) -> None:
-        if number == signal.SIGINT and self._alone:
+    def _handle(self, number: int, _: object) -> None:
+        if number == signal.SIGINT and self._single_process:
             if self._received:
                 raise KeyboardInterrupt
             text = "\ncolorzoo: finishing this step, then saving; press Ctrl+C again to end without saving\n"
-            os.write(sys.stderr.fileno(), text.encode())  # print may not be called in a handler
-        self._received = max(self._received, number, key=[0, *_CODES].index)
+            os.write(sys.stderr.fileno(), text.encode())  # print is not reentrant
+        self._received = max(self._received, number, key=[0, *_EXIT_CODES].index)
 
-    def _joined(self) -> int:
-        """Return the strongest signal of all processes; all must call this together."""
+    def _reduce(self) -> int:
+        """Return the signal of highest priority of all processes; a collective call."""
         if self._group is None:
             return self._received
-        order = [0, *_CODES]
-        joined = torch.tensor(order.index(self._received))  # on the CPU: no process waits for its device
-        distributed.all_reduce(joined, op=distributed.ReduceOp.MAX, group=self._group)
-        return int(order[int(joined)])
+        order = [0, *_EXIT_CODES]
+        priority = torch.tensor(order.index(self._received))  # on the CPU, to avoid GPU synchronization
+        distributed.all_reduce(priority, op=distributed.ReduceOp.MAX, group=self._group)
+        return int(order[int(priority)])
 
 
-def missing_checkpoints(given: Sequence[object], monitor: str) -> list[ModelCheckpoint]:
-    """Return the callbacks that a training needs, besides those of its configuration, to keep best and last.
+def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:
+    """Return the callbacks that save the best and the last checkpoint, unless the configuration has them.
 
     Args:
-        given: The callbacks of the configuration.
-        monitor: The metric whose best value counts.
+        configured: The callbacks of the configuration.
+        monitor: Name of the metric that selects the best checkpoint; higher is better.
     """
-    checkpoints = [callback for callback in given if isinstance(callback, ModelCheckpoint)]
+    checkpoints = [callback for callback in configured if isinstance(callback, ModelCheckpoint)]
     missing: list[ModelCheckpoint] = []
     if not any(callback.monitor and callback.save_top_k for callback in checkpoints):
-        name = "best-{step}"
         missing.append(
             ModelCheckpoint(
-                monitor=monitor, mode="max", filename=name, save_on_train_epoch_end=False, verbose=True
+                monitor=monitor,
+                mode="max",
+                filename="best-{step}",
+                save_on_train_epoch_end=False,
+                verbose=True,
             )
         )
     if not any(callback.save_last for callback in checkpoints):
@@ -178,20 +180,20 @@ def missing_checkpoints(given: Sequence[object], monitor: str) -> list[ModelChec
 
 
 def _ends(trainer: Trainer) -> bool:
-    """Return whether the training ends with this step."""
+    """Return whether the current step is the last step of the training."""
     last_epoch = trainer.max_epochs not in (None, -1) and trainer.current_epoch + 1 >= trainer.max_epochs
     limited = trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps
     return limited or trainer.should_stop or (last_epoch and trainer.is_last_batch)
 
 
 def _requeue_job() -> None:
-    """Put this job back into SLURM's queue; print a refusal, as the checkpoint is saved in any case."""
+    """Requeue this SLURM job; a failure is only printed, because the checkpoint is saved."""
     job, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     name = f"{job}_{task}" if job else os.environ.get("SLURM_JOB_ID", "")
     try:
         done = subprocess.run(["scontrol", "requeue", name], capture_output=True, text=True, check=False)
-        why = done.stderr.strip() if done.returncode else ""
+        problem = done.stderr.strip() if done.returncode else ""
     except OSError as error:
-        why = str(error)
-    text = f"job {name} could not be queued again: {why}" if why else f"job {name} is queued again"
+        problem = str(error)
+    text = f"job {name} was not requeued: {problem}" if problem else f"job {name} was requeued"
     print(f"colorzoo: {text}", file=sys.stderr)

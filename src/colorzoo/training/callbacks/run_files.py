@@ -17,13 +17,13 @@ from colorzoo.registry import card_of
 from colorzoo.training.loggers import RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
-_PATIENCE = 5.0  # seconds, in which the workers of a killed process end
+_TIMEOUT = 5.0  # seconds, enough for the worker processes of a killed run to end
 
 
 class RunLock(Callback):
-    """Lock the run's folder while the run trains; the system releases the lock of a killed process.
+    """Lock the run folder during the training; the system releases the lock of a killed process.
 
-    The folder of a run in a bucket is not locked.
+    Run folders in a bucket are not locked.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class RunLock(Callback):
         """Lock the folder.
 
         Raises:
-            ColorzooError: In all processes, if another run trains into it.
+            ColorzooError: In all processes, if another run uses the folder.
         """
         folder, problem = run_folder(trainer), ""
         if trainer.is_global_zero and "://" not in folder:
@@ -41,10 +41,10 @@ class RunLock(Callback):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock = FileLock(path)
-                self._lock.acquire(timeout=_PATIENCE)
+                self._lock.acquire(timeout=_TIMEOUT)
             except Timeout:
-                problem = f"another process trains in {folder}; wait for it, or use another default_root_dir."
-            except OSError as error:  # without this line the other processes would wait
+                problem = f"another process trains in {folder}. Set another --trainer.default_root_dir."
+            except OSError as error:  # reported in all processes, because the others wait in broadcast
                 problem = f"{path}: {error.strerror}."
         if problem := trainer.strategy.broadcast(problem):
             raise ColorzooError(problem)
@@ -60,10 +60,10 @@ class RunLock(Callback):
 
 
 class RunRecord(Callback):
-    """Write ``run.json`` beside the run's ``config.yaml``, and commit and data into the model's provenance.
+    """Write ``run.json`` to the run folder, and commit and data to the model's provenance.
 
-    If a resumed run has other data or another commit, its provenance keeps both. Loggers receive the record,
-    and the card of a registered model.
+    The provenance of a run that is resumed with other data or another commit contains both. Loggers receive
+    the record and the card of a registered model.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
