@@ -72,7 +72,7 @@ def test_two_steps_are_those_written_out(shape: tuple[int, ...]) -> None:
 
 
 def test_steps_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="steps must be 1 to 5, got 9"):
+    with pytest.raises(ValueError, match="steps must be"):
         Muon([nn.Parameter(torch.zeros(2))], steps=9)
 
 

@@ -1,4 +1,4 @@
-"""Create registered models with their tasks."""
+"""Creation of registered models with their tasks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colorzoo.training.module import ColorizationModule
 def create_model(
     name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
 ) -> ColorizationModule:
-    """Create a registered model with its task, in evaluation mode.
+    """Return a registered model with its task, in evaluation mode.
 
     Examples:
         >>> model = create_model("zhang2017_local_small")
@@ -23,20 +23,19 @@ def create_model(
         name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` (with an optional
             ``@REVISION``) is a repository of the Hugging Face Hub with ``model.safetensors``, as
             ``colorzoo weights pack`` writes it.
-        weights: ``"default"``: the authors' weights in the cache, else those that ship inside the package,
-            else the authors' (fetched once), and if none can be had the model stays untrained and a warning
-            says how to get them.
-            ``"published"``: the authors', or an error. None: random. Anything else: the path of a weight
-            file or checkpoint.
-        offline: Open no connection.
-        **hparams: Settings of the model by name (``width=0.25``), or whole groups of them.
+        weights: ``"default"`` selects the authors' weights in the cache, else the weights in the package,
+            else downloads the authors' weights. If none are available, the weights are random and a warning
+            explains how to get trained weights. ``"published"`` requires the authors' weights. None selects
+            random weights. Any other value is the path of a weight file or checkpoint.
+        offline: Whether to open no connection.
+        **hparams: Settings by name (``width=0.25``), or dataclasses of settings.
 
     Returns:
-        The LightningModule; its ``model`` is the plain `ColoringModel`, its ``trained`` whether it has
+        The LightningModule. Its attribute ``model`` is the `ColoringModel`; ``trained`` is False for random
         weights.
 
     Raises:
-        UnknownModelError: No such model; the message names the nearest ones.
-        WeightsError: The weights are missing, broken or of another model.
+        UnknownModelError: The model is not registered; the message suggests similar names.
+        WeightsError: The weights are missing or damaged, or belong to another model.
     """
     return create_task(name, weights, kind=ColorizationModule, offline=offline, **hparams)

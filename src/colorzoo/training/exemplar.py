@@ -1,4 +1,4 @@
-"""Training of exemplar models: a base class, references made from the image itself, noise, losses.
+"""Training of exemplar models: base classes, self-references, input noise and losses.
 
 The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
 """
@@ -40,15 +40,16 @@ class ExemplarObjective:
     """Settings of the losses; the defaults are SPColor's (section IV-A).
 
     Attributes:
-        l1_weight: Weight of the L1 distance of self-referenced images.
-        perceptual_weight: Weight of the squared distance of the deepest features from those of the truth.
-        semantic: Weight that distance by 1 - similarity (SMP, eq. 12); False is the plain perceptual loss of
-            Zhang et al. 2019 and of the ablation in Table II.
-        smooth_weight: Weight of the edge-aware smoothness.
-        smooth_alpha: Squared Lab distance in it.
+        l1_weight: Weight of the L1 loss of self-referenced images.
+        perceptual_weight: Weight of the squared distance between the deepest features of result and ground
+            truth.
+        semantic: Whether to weight the perceptual distance by 1 - similarity (SMP, eq. 12). False is the
+            plain perceptual loss of Zhang et al. 2019 and of the ablation in Table II.
+        smooth_weight: Weight of the edge-aware smoothness loss.
+        smooth_alpha: Scale of the squared Lab distance in the smoothness loss.
         adversarial_weight: Weight of the relativistic adversarial loss.
-        contextual_weight: Weight of the contextual loss to the reference; in SPColor's code, not in its
-            paper.
+        contextual_weight: Weight of the contextual loss between result and reference; in the code of SPColor,
+            not in its paper.
     """
 
     l1_weight: float = 2.0
@@ -65,8 +66,9 @@ class ExemplarDiscriminator:
     """Settings of the discriminator.
 
     Attributes:
-        discriminator_width: Multiplier of its channel counts; 1.0 is the published network.
-        discriminator_layers: Its strided convolutions; the published 6 need 192 pixels, 4 need 48.
+        discriminator_width: Multiplier of the channel counts; 1.0 is the published network.
+        discriminator_layers: Number of strided convolutions. The published 6 require images of 192 pixels, 4
+            require 48.
     """
 
     discriminator_width: Positive = 1.0
@@ -78,8 +80,7 @@ class ExemplarSimulation:
     """Settings of the training images.
 
     Attributes:
-        lightness_noise: Standard deviation of the noise on L for trunk and color network, as in the published
-            code.
+        lightness_noise: Standard deviation of the noise that is added to L, as in the published code.
     """
 
     lightness_noise: NonNegativeFloat = 2.0
@@ -87,12 +88,12 @@ class ExemplarSimulation:
 
 @dataclass(frozen=True, kw_only=True)
 class ExemplarPrediction(AbPrediction):
-    """A colored training batch with the inputs of its losses.
+    """Prediction for a training batch, with the inputs of the losses.
 
     Attributes:
-        warped: Colors that are carried over from the references.
+        warped: Colors warped from the references.
         reference: ``(B, 3, H, W)`` references in [0, 1].
-        self_referenced: ``(B,)`` in {0, 1}, 1 if the reference was made from the image itself.
+        self_referenced: ``(B,)``, 1 if the reference is an augmented copy of the image itself, else 0.
     """
 
     warped: Warped
@@ -101,34 +102,34 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Part of a task that validates without a reference, and with one made from the image itself."""
+    """Mixin for tasks that validate without a reference and with a self-reference."""
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the image itself."""
+        """Return ``automatic`` (no reference) and ``self`` (an augmented copy of the image as reference)."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
+        """Return the guidance of a setting."""
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Return the references made from images ``(B, 3, H, W)``; by default cropped and half mirrored."""
-        return _made_reference(rgb, seeds)
+        return _self_reference(rgb, seeds)
 
 
 class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction]):
-    """Base class of the tasks of models that match a reference by features.
+    """Base class of the tasks of models that match image and reference by features.
 
-    The subclass's ``__init__`` sets these attributes before it calls that of this class. Its model has a
-    frozen trunk ``features`` and a network ``correspondence``, whose maps are matched.
+    The ``__init__`` of a subclass sets the attributes before it calls ``super().__init__``. The model has a
+    frozen feature network ``features`` and a network ``correspondence``, whose feature maps are matched.
 
     Attributes:
         objective: The losses.
         extensions: Additions to the paper.
-        matching_lr: Learning rate of the correspondence network; None takes the color network's.
-        missing_weights: Names of frozen networks whose weights are not loaded.
+        matching_lr: Learning rate of the correspondence network; None uses the color network's rate.
+        missing_weights: Names of frozen networks whose weights were not loaded.
     """
 
     model: Any
@@ -138,26 +139,22 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     missing_weights: set[str]
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Return the discriminator's input for images ``(B, 3, H, W)`` in Lab; by default the images."""
+        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default the images."""
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the color network, then those of the correspondence network."""
+        """Return the parameter groups of the color network and of the correspondence network."""
         own_rate = {} if self.matching_lr is None else {"lr": self.matching_lr}
         matching = [{**group, **own_rate} for group in parameter_groups(self.model.correspondence)]
         return [*parameter_groups(self.model.network), *matching]
 
     def on_fit_start(self) -> None:
-        """Refuse frozen networks with random weights.
-
-        Raises:
-            WeightsError: The weights of one are not loaded.
-        """
+        """Raise `WeightsError` if a frozen network has random weights."""
         super().on_fit_start()
         if self.missing_weights and not self.trained:
             raise WeightsError(
                 f"{type(self).__name__} uses frozen networks with random weights: "
-                f"{', '.join(sorted(self.missing_weights))}; give --init_from FILE, or see the model's page."
+                f"{', '.join(sorted(self.missing_weights))}. Set --init_from FILE (see the model's page)."
             )
 
     def generator_loss(self, batch: Batch, generated: ExemplarPrediction) -> Tensor:
@@ -173,14 +170,14 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
 
 
 def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
-    """Return the references of a batch, and ``(B,)`` with 1 for each that was made from its own target.
+    """Return the references of a batch, and ``(B,)`` flags of the self-references.
 
-    If the data has no references, all are made: a large crop of the image, half of them mirrored.
+    If the data has no references, all references are self-references: large crops, half of them mirrored.
     """
     rgb = batch["rgb"]
     given = batch.get("reference")
     if given is None:
-        given = _made_reference(rgb, batch["seed"])
+        given = _self_reference(rgb, batch["seed"])
         self_made = torch.ones(len(rgb), device=rgb.device)
     else:
         self_made = batch.get("self_made", torch.zeros(len(rgb), device=rgb.device)).float()
@@ -188,7 +185,7 @@ def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
 
 
 def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
-    """Add normal noise from the seeds of the images to lightness ``(B, 1, H, W)``."""
+    """Add Gaussian noise, drawn from the seeds of the images, to lightness ``(B, 1, H, W)``."""
     if not deviation:
         return lightness
     shape = lightness.shape[1:]
@@ -199,19 +196,18 @@ def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that depends on every parameter.
 
-    A batch without a common class gives the correspondence network no gradient, for which several processes
-    would wait.
+    Without shared classes in a batch, the correspondence network has no gradient, and DDP would block.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
 def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
-    """Return the weighted losses of color and correspondence network by name, without those of weight 0.
+    """Return the weighted losses of the generator by name; losses of weight 0 are omitted.
 
     Args:
-        task: The task with its settings, model and discriminator.
-        lab: ``(B, 3, H, W)`` truth.
-        generated: The colored batch.
+        task: The task.
+        lab: ``(B, 3, H, W)`` ground truth.
+        generated: The prediction for the batch.
     """
     weigh, ours = task.objective, task.extensions
     ab, true = generated.ab, lab[:, 1:]
@@ -254,28 +250,28 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 
 
 def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
-    """Return the L1 distance of warped colors from the truth (ours).
+    """Return the mean L1 distance between warped and true colors (not in the papers).
 
-    It is the mean over the matched positions of self-referenced images of all processes.
+    The mean is over the matched positions of the self-referenced images of all processes.
 
     Args:
-        generated: The colored batch.
-        true: ``(B, 2, H, W)`` in CIE units.
+        generated: The prediction for the batch.
+        true: ``(B, 2, H, W)`` ground truth in CIE units.
     """
     counted = generated.warped.matched.float() * generated.self_referenced[:, None, None, None]
     distance = (generated.warped.ab - F.avg_pool2d(true, 4)).abs()
-    places, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
-    # gradients are averaged over processes, so each divides by the mean number of positions
-    loss: Tensor = (distance * counted).sum() / (2 * places / processes).clamp(min=1e-6)
+    positions, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
+    # DDP averages gradients, so each process divides by the mean number of positions
+    loss: Tensor = (distance * counted).sum() / (2 * positions / processes).clamp(min=1e-6)
     return loss
 
 
 def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:
-    """Return the discriminator's scores ``(B, 1)`` of generated and of true images."""
+    """Return the discriminator scores ``(B, 1)`` of generated and true images."""
     fake = torch.cat([lab[:, :1], generated.ab], dim=1)
     both = [task.discriminator(task.discriminator_input(each, generated)) for each in (fake, lab)]
     return both[0].score.float(), both[1].score.float()
 
 
-def _made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
+def _self_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
     return crop_flip_reference(rgb, image_generators(seeds, "referen"))

@@ -1,7 +1,7 @@
-"""Training of systems that give a photo the colors of a reference at three sizes, by a gate.
+"""Training of gated color transfer from a reference at three scales.
 
-They are Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021), whose authors publish no training
-code; pages of the models tell where losses and weights come from.
+The systems are Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021). Their authors publish no
+training code; the model pages contain the sources of losses and weights.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class GatedTransferObjective:
     """Settings of the losses.
 
     Attributes:
-        pixel_weight: Weight of the smooth L1 distance of ab / 110, summed over the three sizes.
-        histogram_weight: Weight of the distance of the color histogram from that of the reference.
+        pixel_weight: Weight of the smooth L1 distance of ab / 110, summed over the three scales.
+        histogram_weight: Weight of the chi-square distance between the histograms of result and reference.
         variation_weight: Weight of the total variation of ab / 110.
-        class_weight: Weight of the cross-entropy of the image's class; 0 needs no labels.
+        class_weight: Weight of the image classification cross-entropy; 0 requires no labels.
         adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
     """
 
@@ -56,12 +56,12 @@ class GatedTransferObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedPrediction(AbPrediction):
-    """A colored training batch with the inputs of its losses.
+    """Prediction for a training batch, with the inputs of the losses.
 
     Attributes:
         found: Output of the network.
         truth: ``(B, 3, H, W)``, L / 50 - 1 and ab / 110 of the images.
-        histogram: ``(B, 441)`` of the references; None without any.
+        histogram: ``(B, 441)`` histograms of the references; None without references.
     """
 
     found: Colored
@@ -70,10 +70,10 @@ class GatedPrediction(AbPrediction):
 
 
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
-    """Base class of their tasks.
+    """Base class of the tasks of gated color transfer.
 
-    A subclass defines `read_references`. Its model has ``generate(lightness, reference)``, and its network a
-    ``classifier``.
+    A subclass defines `read_references`. Its model defines ``generate(lightness, reference)``, and the
+    network has a ``classifier``.
     """
 
     model: Any
@@ -86,23 +86,23 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
     ) -> None:
         super().__init__(model, stage=stage, **optimization)
         if not self.objective.class_weight:
-            self.model.network.classifier.requires_grad_(False)  # several processes would wait for it
+            self.model.network.classifier.requires_grad_(False)  # DDP waits for its gradients
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator of L / 50 - 1 and ab / 110."""
+        """Build the discriminator, whose input is L / 50 - 1 and ab / 110."""
         self.discriminator = pixel_patch_discriminator(self.discriminator_config.discriminator_width)
 
     @property
     def label_count(self) -> int:
-        """Number of classes that are learned."""
+        """Number of image classes; 0 if ``class_weight`` is 0."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references as ``generate`` takes them, and their `soft_histogram`, ``(B, 441)``."""
+        """Return the references for ``generate`` and their `soft_histogram` ``(B, 441)``, or None."""
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 
     def generate(self, batch: Batch) -> GatedPrediction:
-        """Color a batch by its references."""
+        """Colorize a batch with its references."""
         truth = scaled_lab(batch["rgb"])
         reference, histogram = self.read_references(batch) or (None, None)
         height, width = truth.shape[-2:]
@@ -117,15 +117,15 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return weighted_sum(terms, self.objective)
 
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the losses by name, unweighted.
+        """Return the unweighted losses by name.
 
         Args:
-            generated: The colored batch.
-            label: ``(B,)`` classes, or None.
+            generated: The prediction for the batch.
+            label: ``(B,)`` image classes, or None.
         """
         truth, ab = generated.truth, generated.ab / AB_SCALE
-        sizes = [each.shape[-2:] for each in generated.found.ab[:2]]
-        wanted = [F.interpolate(truth[:, 1:], size=size, mode="area") for size in sizes]
+        scales = [each.shape[-2:] for each in generated.found.ab[:2]]
+        wanted = [F.interpolate(truth[:, 1:], size=size, mode="area") for size in scales]
         pairs = zip([*generated.found.ab[:2], ab], [*wanted, truth[:, 1:]], strict=True)
         terms = {
             "pixel": torch.stack([F.smooth_l1_loss(*pair) for pair in pairs]).sum(),

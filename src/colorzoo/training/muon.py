@@ -1,8 +1,8 @@
-"""Muon: momentum whose matrices are orthogonalized, with AdamW for all other parameters.
+"""Muon: momentum with orthogonalized updates for matrices, and AdamW for all other parameters.
 
-Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; coefficients of Polar Express (Amsel et al.
-2025, https://arxiv.org/abs/2505.16932); step size of Liu et al. 2025, https://arxiv.org/abs/2502.16982.
-`torch.optim.Muon` takes matrices only, not kernels of convolutions.
+The optimizer follows Jordan et al. 2024, https://kellerjordan.github.io/posts/muon, with the coefficients of
+Polar Express (Amsel et al. 2025, https://arxiv.org/abs/2505.16932) and the step size of Liu et al. 2025,
+https://arxiv.org/abs/2502.16982. `torch.optim.Muon` does not support convolution kernels.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ _POLAR_EXPRESS = (
     (3.3184196573706015, -2.488488024314874, 0.51004894012372),
     (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
 )
-_SAFETY = (
-    1.01  # rounding in bfloat16 may carry a singular value beyond what the next iteration converges from
-)
-_RMS = 0.2  # of an update of a matrix at a rate of 1: about that of AdamW, so that both take the same rate
-_SMALLEST_SIDE = 17  # of a matrix that is worth orthogonalizing
+_SAFETY = 1.01  # bfloat16 rounding can move a singular value outside the range of convergence
+_RMS = 0.2  # RMS of a matrix update at learning rate 1, about the RMS of AdamW, so that both share a rate
+_SMALLEST_SIDE = 17  # smaller matrices take AdamW
 
 
 class Muon(Optimizer):
-    """Muon for groups with ``orthogonalize``, AdamW for the others.
+    """Optimizer with Muon for parameter groups with ``orthogonalize``, and AdamW for other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)
@@ -43,12 +41,12 @@ class Muon(Optimizer):
         >>> optimizer.step()
 
     Args:
-        params: Parameters, or groups as of `muon_groups`.
-        lr: Learning rate of both.
-        momentum: Of Muon, with Nesterov's correction.
-        betas: Of AdamW.
-        weight_decay: Decoupled, of both.
-        steps: Iterations of the orthogonalization, 1 to 5.
+        params: Parameters, or groups from `muon_groups`.
+        lr: Learning rate of Muon and AdamW.
+        momentum: Momentum of Muon, with Nesterov's correction.
+        betas: Coefficients of AdamW.
+        weight_decay: Decoupled weight decay of Muon and AdamW.
+        steps: Number of iterations of the orthogonalization, 1 to 5.
     """
 
     def __init__(
@@ -61,7 +59,7 @@ class Muon(Optimizer):
         steps: int = 4,
     ) -> None:
         if not 1 <= steps <= len(_POLAR_EXPRESS):
-            raise ValueError(f"steps must be 1 to {len(_POLAR_EXPRESS)}, got {steps}")
+            raise ValueError(f"steps must be between 1 and {len(_POLAR_EXPRESS)}, got {steps}")
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -74,7 +72,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Take a step."""
+        """Perform an optimization step."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -96,7 +94,7 @@ class Muon(Optimizer):
         momentum.lerp_(gradient, 1 - group["momentum"])
         ahead = torch.lerp(gradient, momentum, group["momentum"]).flatten(1)
         found = orthogonalize(ahead, group["steps"])
-        # by its own norm: the singular values of few iterations are above 1 on average
+        # scaled by the norm, because after few iterations the mean singular value exceeds 1
         scale = _RMS * math.sqrt(found.numel()) / found.norm().clamp(min=1e-7)
         change: Tensor = (scale * found).reshape(parameter.shape)
         return change
@@ -110,7 +108,7 @@ class Muon(Optimizer):
                 "square": torch.zeros_like(parameter),
             }
         state["step"] += 1
-        step = float(state["step"])  # lives on the CPU
+        step = float(state["step"])  # on the CPU
         state["mean"].lerp_(gradient, 1 - first)
         state["square"].lerp_(gradient.square(), 1 - second)
         root = (state["square"] / (1 - second**step)).sqrt_().add_(1e-8)
@@ -119,23 +117,22 @@ class Muon(Optimizer):
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters whose gradients need a limit: those that are not orthogonalized.
+    """Return the parameters whose gradients are clipped: parameters without orthogonalized updates.
 
-    The update of a matrix of Muon has one norm, whatever the norm of its gradient. Counted with the others,
-    such gradients would make the steps of all others smaller.
+    Muon updates have a fixed norm, so their gradients are excluded from clipping.
     """
     groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
     return [parameter for group in groups for parameter in group["params"]]
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Return approximately the nearest orthogonal matrix, by Polar Express.
+    """Return an approximation of the nearest orthogonal matrix, computed by Polar Express.
 
-    In bfloat16 where the hardware multiplies it, otherwise in float32: emulated, it takes many times as long.
+    Products are computed in bfloat16 if the hardware supports it, otherwise in float32.
 
     Args:
         matrix: ``(M, N)``.
-        steps: Iterations, 1 to 5.
+        steps: Number of iterations, 1 to 5.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     dtype = choose_dtype("auto", matrix.device)
@@ -149,13 +146,13 @@ def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
 
 
 def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Sort the trainable parameters of a module into those for Muon and those for AdamW.
+    """Return the trainable parameters of a module in groups for Muon and for AdamW.
 
-    Biases and the factors of normalizations (one axis or none) do not decay.
+    Parameters with at most one dimension, such as biases and normalization weights, are not decayed.
 
     Args:
         module: The module.
-        excluded: Parts of names, such as those of first and last layers, whose parameters take AdamW.
+        excluded: Substrings of parameter names, such as first and last layers, that AdamW optimizes.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

@@ -1,4 +1,4 @@
-"""Features of VGG-16 for perceptual losses: torchvision's layers, names and weights."""
+"""VGG features for perceptual losses, with the layers, names and weights of torchvision."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ PLAIN_URLS = {
     "VGG-16": str(VGG16_Weights.IMAGENET1K_V1.url),
     "VGG-19": str(VGG19_Weights.IMAGENET1K_V1.url),
 }
-"""Addresses of torchvision's weights without BatchNorm."""
+"""URLs of torchvision's weights without BatchNorm."""
 
 
 class VGG16Features(nn.Module):
-    """Maps of VGG-16 with BatchNorm, for images normalized as ImageNet's.
+    """Feature maps of VGG-16 with BatchNorm, for images with ImageNet normalization.
 
     Args:
-        layers: Numbers of the layers whose outputs are returned, ascending.
+        layers: Indices of the returned layers, in ascending order.
     """
 
     def __init__(self, layers: Sequence[int]) -> None:
@@ -31,19 +31,19 @@ class VGG16Features(nn.Module):
         self.features = vgg_layers(16, layers[-1] + 1, batch_norm=True)
 
     def forward(self, normalized: Tensor) -> list[Tensor]:
-        """Return the maps of ``(B, 3, H, W)``."""
+        """Return the feature maps of images ``(B, 3, H, W)``."""
         return outputs_of(self.features, normalized, self.layers)
 
 
 def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
-    """Return `VGG16Features` that are neither trained nor part of state dicts.
+    """Return `VGG16Features` that are neither trained nor stored in state dicts.
 
     Args:
         layers: See `VGG16Features`.
-        weights: torchvision's state dict; None keeps random weights.
+        weights: State dict of torchvision; None keeps random weights.
 
     Raises:
-        WeightsError: The weights do not fit.
+        WeightsError: The weights do not match.
     """
     network = VGG16Features(layers)
     if weights is not None:
@@ -52,15 +52,15 @@ def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) ->
 
 
 def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwork:
-    """Return a VGG without BatchNorm that is neither trained nor part of state dicts.
+    """Return a VGG without BatchNorm that is neither trained nor stored in state dicts.
 
     Args:
-        network: The network, with torchvision's names.
-        name: One of `PLAIN_URLS`.
-        untrained: Keep random weights, for tests.
+        network: The network, with parameter names of torchvision.
+        name: Key of `PLAIN_URLS`.
+        untrained: Whether to keep random weights, for tests.
 
     Raises:
-        WeightsError: The weights are not available, or do not fit.
+        WeightsError: The weights are not available, or do not match.
     """
     if not untrained:
         load_torchvision(network, published_weights(PLAIN_URLS[name]), name)
@@ -68,15 +68,15 @@ def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwo
 
 
 def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
-    """Load a state dict of torchvision; older files have no counters of BatchNorm.
+    """Load a state dict of torchvision; BatchNorm counters may be missing, as in older files.
 
     Args:
-        network: The network, with torchvision's names.
-        weights: It may hold more than are needed.
-        what: Description of the network for errors.
+        network: The network, with parameter names of torchvision.
+        weights: State dict, which may contain further entries.
+        what: Name of the network in error messages.
 
     Raises:
-        WeightsError: A name is missing, or a shape does not fit.
+        WeightsError: A name is missing, or a shape differs.
     """
     own = network.state_dict()
     counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}

@@ -1,4 +1,4 @@
-"""``colorzoo predict``: color the images of a data set at full size, by any number of processes."""
+"""``colorzoo predict``: colorize a data set at full size with any number of processes."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
-"""File among the results that lists the images that failed; absent if there are none."""
+"""Name of the file in the output folder that lists failed images; absent without failures."""
 
 
 class FullSizePrediction(LightningModule):
-    """The model of a `Trainer.predict`: it colors whole files as ``colorzoo colorize`` does.
+    """LightningModule for `Trainer.predict` that colorizes files as ``colorzoo colorize`` does.
 
-    A step colors one image, so the Trainer's progress bar and limits count images. Reading and writing
-    run beside it, in as many threads as the data has workers. Each process colors its share; results that
-    are done already, from the same bytes with the same settings, are skipped. It loads the model's
-    checkpoints.
+    A step colorizes one image, so the Trainer's progress bar and limits count images. ``num_workers`` threads
+    read and write files. Each process colorizes its part of the images. Existing results from the same bytes
+    and settings are skipped.
 
     Args:
-        model: The model.
+        model: The task; its checkpoints are loaded.
         data: The images.
-        output: Folder of the results, which mirrors that of the images, or an address such as
-            ``s3://bucket/folder``; None takes ``predictions`` in the folder of the run.
+        output: Output folder, also ``s3://bucket/folder``; its structure mirrors the input folder. None
+            selects ``predictions`` in the run folder.
 
     Attributes:
-        has_failures: True in the first process once some images of any process have failed.
+        has_failures: Whether images of any process failed; set in the first process.
     """
 
     def __init__(self, model: ColorizationModule, data: ImageDataModule, output: str | None = None) -> None:
@@ -57,25 +56,25 @@ class FullSizePrediction(LightningModule):
         self._results: Generator[FileResult, None, None]
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load the state of the model."""
+        """Load the state dict of the task."""
         return self.model.load_state_dict(*args, **kwargs)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Pass the checkpoint to the model."""
+        """Restore provenance and `trained` of the task."""
         self.model.on_load_checkpoint(checkpoint)
 
     def setup(self, stage: str) -> None:
-        """Find the images and the folder of the results.
+        """Find the images and the output folder.
 
         Raises:
-            DataError: There are no images, the results would overwrite them, or they cannot be sent.
+            DataError: There are no images, the results would overwrite them, or the bucket is not writable.
         """
         if is_bucket(self.output or ""):
             self._made = TemporaryDirectory(prefix="colorzoo-")
             self.folder = Path(self._made.name)
             self._bucket = ResultBucket(str(self.output), self.folder)
         else:
-            # all processes call this together
+            # run_folder is a collective call
             self.folder = Path(self.output or f"{run_folder(self.trainer)}/predictions")
         self.originals = call_on_rank_zero(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
@@ -83,19 +82,19 @@ class FullSizePrediction(LightningModule):
         if self.trainer.is_global_zero:
             first = "" if self.count == found else f"the first {self.count} (val_limit) of "
             what, root = self.data.originals_title, self.data.hparams.root
-            print(f"colorzoo: coloring {first}{found} {what} in {root}", file=sys.stderr)
+            print(f"colorzoo: colorizing {first}{found} {what} in {root}", file=sys.stderr)
             if skipped := self.originals.skipped:
                 print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
-        """Return the numbers of the images that this process colors."""
+        """Return the indices of the images of this process."""
         return range(self.trainer.global_rank, self.count, self.trainer.world_size)
 
     def on_predict_start(self) -> None:
-        """Prepare the model and the index of what is done.
+        """Start the threads that read and write files.
 
         Raises:
-            WeightsError: The model was never trained, and that is not allowed.
+            WeightsError: See `ColorizationModule.on_predict_start`.
         """
         self.model.on_predict_start()
         self.summary = BatchSummary()
@@ -113,14 +112,14 @@ class FullSizePrediction(LightningModule):
         _end_on_sigterm(self.trainer)
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
-        """Color the next image, unless it is done."""
+        """Colorize the next image, unless its result exists."""
         with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
             result = next(self._results)
         self.summary.add(result)
         return result.status
 
     def on_predict_end(self) -> None:
-        """Report on the images of all processes."""
+        """Print a summary of all processes."""
         self._results.close()
         summaries = _gathered(self.summary)
         if not self.trainer.is_global_zero:
@@ -138,7 +137,7 @@ class FullSizePrediction(LightningModule):
         print(f"{line}; results are in {place}", file=sys.stderr)
 
     def _write_failed(self, text: str) -> None:
-        """Write the list of the images that failed, or remove that of an earlier run."""
+        """Write the list of failed images, or remove the list of an earlier run."""
         if self._bucket is not None:
             self._bucket.put_text(FAILED, text)
             return
@@ -149,7 +148,7 @@ class FullSizePrediction(LightningModule):
     def _find(self) -> Originals:
         found = _outside(self.data.originals(), self.folder)
         if not len(found):
-            raise DataError(f"no image to color in {self.data.hparams.root!r}.")
+            raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}.")
         return found
 
 
@@ -177,10 +176,10 @@ class _StoredTasks:
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:
-    """End this process and those that it started at once on SIGTERM: each result is whole or not there.
+    """End this process and its child processes immediately on SIGTERM; results are written atomically.
 
-    With Lightning's own handler two signals to one process hang all of them, and prediction loops never check
-    what it recorded.
+    With Lightning's handler, a second signal to one process blocks all processes, and prediction loops ignore
+    the first.
     """
 
     def end(signum: int, _: object) -> None:
@@ -192,11 +191,11 @@ def _end_on_sigterm(trainer: Trainer) -> None:
 
 
 def _outside(found: Originals, folder: Path) -> Originals:
-    """Leave out what lies in the folder of the results, if that is inside the folder of the images."""
+    """Exclude the files of an output folder that is inside the input folder."""
     results, root = folder.resolve(), Path(found.root).resolve()
     if results == root:
         raise DataError(
-            f"--output {str(folder)!r} is the folder of the images, which would be lost; name another."
+            f"--output must not be the input folder, whose images would be overwritten, got {str(folder)!r}."
         )
     if root not in results.parents:
         return found
@@ -207,7 +206,7 @@ def _outside(found: Originals, folder: Path) -> Originals:
 
 
 def _gathered(summary: BatchSummary) -> list[BatchSummary]:
-    """Return the summaries of all processes."""
+    """Return the summaries of all processes; a collective call."""
     if not torch.distributed.is_initialized():
         return [summary]
     gathered: list[Any] = [None] * torch.distributed.get_world_size()

@@ -1,4 +1,4 @@
-"""Checkpoints that are written whole or not at all, on any file system."""
+"""Atomic checkpoints on local file systems and in buckets."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TEMPORARY = re.compile(r"\..*\.ckpt\.[0-9a-f]{32}\.tmp")
 
 
 class CheckpointFile(TorchCheckpointIO):
-    """Write each local checkpoint beside its target, and rename it when it is on the disk.
+    """Write each local checkpoint to a temporary file in the same folder, then rename it.
 
-    Lightning writes to the folder for temporary files first. If that is on another file system, fsspec copies
-    the file to its target (`shutil.move`), and a process that is killed meanwhile leaves a truncated
-    checkpoint. In a bucket an object appears when its upload is complete.
+    Lightning writes to the system's temporary folder. On another file system, fsspec copies the file to its
+    target (`shutil.move`), and a process that is killed during the copy leaves a truncated checkpoint. In a
+    bucket, an object appears when its upload is complete.
     """
 
     def save_checkpoint(
@@ -33,11 +33,11 @@ class CheckpointFile(TorchCheckpointIO):
 
         Args:
             checkpoint: The state of the training.
-            path: The file, or an address such as ``s3://bucket/run/last.ckpt``.
+            path: The file, or a URL such as ``s3://bucket/run/last.ckpt``.
             storage_options: See `TorchCheckpointIO`; None.
 
         Raises:
-            OSError: The file cannot be written; an earlier file of that name stays as it was.
+            OSError: The file cannot be written; an existing file of that name is unchanged.
         """
         if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
@@ -49,27 +49,27 @@ class CheckpointFile(TorchCheckpointIO):
 
 
 class ShardedStrategy(ModelParallelStrategy):
-    """Lightning's strategy for sharded weights, with checkpoints that are written whole or not at all.
+    """Lightning's strategy for sharded weights, with atomic checkpoints.
 
-    A sharded checkpoint is a folder. It is written under another name; the earlier one of its name is removed
-    after the new one is in its place.
+    A sharded checkpoint is a folder. The folder is written under a temporary name and then renamed; the
+    previous checkpoint of its name is removed last.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any = None
     ) -> None:
-        """Write a checkpoint; all processes must call this.
+        """Write a checkpoint; all processes must call this method.
 
         Args:
             checkpoint: The state of the training.
-            filepath: The folder, or the file of a strategy with ``save_distributed_checkpoint: false``.
+            filepath: The folder, or the file if ``save_distributed_checkpoint`` is false.
             storage_options: See `ModelParallelStrategy`; None.
         """
         if not self._save_distributed_checkpoint:
             super().save_checkpoint(checkpoint, filepath, storage_options)
             return
         path = Path(filepath)
-        partial = self.broadcast(temporary_name(path))  # the name of the first process
+        partial = self.broadcast(temporary_name(path))
         if self.is_global_zero:
             remove_partial(path.parent)
         super().save_checkpoint(checkpoint, partial, storage_options)
@@ -79,32 +79,32 @@ class ShardedStrategy(ModelParallelStrategy):
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Move a complete folder to the place of another one.
+    """Rename a complete folder to a path, and remove the previous content of the path.
 
-    If the process is killed meanwhile, ``NAME-previous.ckpt`` beside the path is the earlier checkpoint.
+    If the process is killed in between, ``NAME-previous.ckpt`` beside the path is the previous checkpoint.
 
     Args:
         new: The new folder, on the same file system.
-        path: The path, of a folder, a file or nothing.
+        path: Path of a folder, of a file, or of nothing.
     """
     for file in new.iterdir():
         sync(file)
     sync(new)
-    earlier = path.with_stem(f"{path.stem}-previous")
+    previous = path.with_stem(f"{path.stem}-previous")
     if is_complete(path):
-        shutil.rmtree(earlier, ignore_errors=True)
-        path.rename(earlier)
+        shutil.rmtree(previous, ignore_errors=True)
+        path.rename(previous)
     elif path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
     new.rename(path)
     sync(path.parent)
-    shutil.rmtree(earlier, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what a killed process has left of checkpoints in a folder; a single run must write there."""
+    """Remove the temporary files of killed processes; only one run may write to the folder."""
     for path in folder.glob(".*.tmp"):
         if not _TEMPORARY.fullmatch(path.name):
             continue
