@@ -89,15 +89,15 @@ def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
     card = narrow_zoo()
     _, out, _ = _run(capsys, "models")
     assert f"automatic   {SMALL}" in out
-    assert f"ranked higher: {FULL} (not here)" in out
+    assert f"ranked higher: {FULL} (not downloaded)" in out
     _put(card, authors_file.read_bytes())
     assert (choose("automatic"), choose("points")) == (FULL, FULL)
     assert choose("points", fast=True) == SMALL
     _, out, _ = _run(capsys, "models")
     (line,) = (line for line in out.splitlines() if line.startswith("automatic  "))
     assert FULL in line
-    assert "rank 50, its weights are here and have the hash of the card" in line
-    assert "(not here)" not in line  # what ranks higher has none to fetch
+    assert "rank 50, downloaded weights with the hash on the card" in line
+    assert "(not downloaded)" not in line  # what ranks higher has none to fetch
     _, out, _ = _run(capsys, "models", FULL, "--json")
     assert json.loads(out)[0]["default_for"].keys() == {"automatic", "points"}
 
@@ -137,10 +137,10 @@ def test_a_file_without_a_stated_hash_is_the_default_after_its_first_use(
 ) -> None:
     _put(narrow_zoo(sha256=None), authors_file.read_bytes())
     assert choose("automatic") == SMALL
-    assert f"{FULL} (here, unchecked until first use)" in _run(capsys, "models")[1]
+    assert f"{FULL} (downloaded, not checked until first use)" in _run(capsys, "models")[1]
     assert _run(capsys, "weights", "verify", FULL)[0] == 0
     assert choose("automatic") == FULL
-    assert "those of the first use (no hash is stated)" in _run(capsys, "models")[1]
+    assert "hash of their first use" in _run(capsys, "models")[1]
 
 
 def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_file: Path) -> None:

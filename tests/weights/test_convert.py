@@ -171,14 +171,16 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
     assert "depth" in refused("weights", "convert", MODEL, source, out, "--set", "depth=3")
     assert convert(tmp_path / "authors.pth", tmp_path / "authors.pth") == 2
     assert "already exists" in capsys.readouterr().err
-    assert "its own source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
+    assert "must not be the source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
     assert convert(tmp_path / "nothing.pth", out) == 2
     assert not out.exists()
 
 
 @pytest.mark.parametrize("text", ["mask_center", "=3", "a b=3"])
 def test_a_setting_is_key_and_value(refused, text: str) -> None:
-    assert "is not KEY=VALUE" in refused("weights", "convert", MODEL, "a.pth", "o.safetensors", "--set", text)
+    assert "must be KEY=VALUE" in refused(
+        "weights", "convert", MODEL, "a.pth", "o.safetensors", "--set", text
+    )
 
 
 def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, capsys) -> None:

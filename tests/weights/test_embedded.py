@@ -20,13 +20,13 @@ def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: p
     data[-1] ^= 1
     (tmp_path / name).write_bytes(data)
     monkeypatch.setattr(catalog, "embedded_folder", lambda: tmp_path)
-    with pytest.raises(WeightsError, match=f"{name} .*expected sha256 .*reinstall"):
+    with pytest.raises(WeightsError, match=f"{name} .*expected sha256 .*Reinstall"):
         create_coloring_model("zhang2016_small")
 
 
 def test_every_embedded_file_belongs_to_a_card() -> None:
     known = {w.file for name in list_models() for w in model_card(name).weights.values() if w.file}
-    assert {path.name for path in FILES} == known | {encoder.FILE, encoder.THINGS_FILE}
+    assert {path.name for path in FILES} == known | {encoder.FILE, encoder.SEGMENTER_FILE}
 
 
 def test_the_encoder_is_the_file_that_the_weights_were_trained_with() -> None:

@@ -57,7 +57,7 @@ def test_yes_fetches_the_best_of_each_use_once(zoo, fetch, server, payload: byte
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].split() == ["MODEL", "FOR", "SIZE", "LICENSE", "FROM", "STATE"]
-    rest = ["0.3", "MB", "MIT", "127.0.0.1", "not", "here"]
+    rest = ["0.3", "MB", "MIT", "127.0.0.1", "not", "downloaded"]
     assert lines[1].split() == ["lee2099", "automatic,", "points", *rest]
     assert lines[2].split() == ["may2098", "exemplar", *rest]
     paths = [weights_path(zoo[name], "published") for name in ("lee2099", "may2098")]
@@ -67,13 +67,13 @@ def test_yes_fetches_the_best_of_each_use_once(zoo, fetch, server, payload: byte
     assert all_defaults()["points"].model == "lee2099"
     code, out, _ = fetch("best")
     assert code == 0
-    assert "all of them are here" in out
+    assert "all files are available" in out
 
 
 def test_without_a_terminal_fetch_needs_yes(zoo, fetch, server) -> None:
     code, _, err = fetch("best")
     assert code == 2
-    assert err == "colorzoo: error: there is no terminal on which to confirm; add --yes to fetch them\n"
+    assert err == "colorzoo: error: confirmation requires a terminal; use --yes to download without it\n"
     assert server.requests == []
 
 
@@ -83,7 +83,7 @@ def test_a_terminal_asks_for_confirmation_once(
 ) -> None:
     asked = _terminal(monkeypatch, answer)
     assert fetch("exemplar")[0] == 0
-    assert asked == ["fetch them? [y/N] "]
+    assert asked == ["download? [y/N] "]
     assert len(server.requests) == requests
 
 

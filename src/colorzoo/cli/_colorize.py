@@ -30,7 +30,7 @@ from colorzoo.image_io.write import write_whole
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.progress import progress_bar, record_interrupts
-from colorzoo.weights.choice import remark_once
+from colorzoo.weights.choice import notice_once
 
 if TYPE_CHECKING:
     from c2pa import Signer
@@ -78,7 +78,7 @@ def color(args: ColorizeOptions) -> int:
             results += _run(args, tasks, report)
             colored = any(result.status == "colored" for result in results)
             may_remark = colored and not (args.recipe_folder or args.json)
-            if may_remark and (remark := remark_once(shared.choice)):
+            if may_remark and (remark := notice_once(shared.choice)):
                 print_line(f"colorzoo: {remark}", sys.stderr)
     summary = BatchSummary()
     for result in results:

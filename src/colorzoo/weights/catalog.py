@@ -1,4 +1,4 @@
-"""Weight files of the model cards: their paths on this machine, and whether they are intact."""
+"""Weight files of the model cards: paths on this machine and checks of their hashes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 Where = Literal["embedded", "cached", "missing"]
 Status = Literal["embedded", "verified", "recorded", "unchecked", "changed", "refused", "missing"]
 
-# Factors on an estimated size: half precision; an optimizer of three times the weights.
+# Factors on an estimated size: half precision; optimizer state of three times the weights.
 _LEAST, _MOST = 0.3, 4
 
 
 @dataclass(frozen=True)
 class FileState:
-    """State of one weight file.
+    """State of a weight file.
 
     Attributes:
-        status: ``"embedded"``: ships with the package; ``"verified"``: has the hash on the card;
-            ``"recorded"``: has the hash of its first use; ``"unchecked"``: never used, no SHA-256 is stated;
-            ``"changed"``: has another hash; ``"refused"``: is not the file of the card; ``"missing"``.
-        sha256: Its expected hash, if there is one.
-        reason: What is wrong, for use after a colon in a message; empty if nothing is.
+        status: ``"embedded"``: part of the package; ``"verified"``: matches the hash on the card;
+            ``"recorded"``: matches the hash of its first use; ``"unchecked"``: never used, and the card has
+            no SHA-256; ``"changed"``: another hash; ``"refused"``: not the file of the card; ``"missing"``.
+        sha256: Expected hash, if known.
+        reason: Description of the problem, for use in messages; empty without a problem.
     """
 
     status: Status
@@ -44,7 +44,7 @@ class FileState:
 
     @property
     def trusted(self) -> bool:
-        """True if the file may be used without further checks."""
+        """Whether the file may be used without further checks."""
         return self.status in ("embedded", "verified", "recorded")
 
 
@@ -61,7 +61,7 @@ class WeightFile:
         model: Registered name.
         tag: Tag of the weights on the model's card.
         weights: Entry of the card.
-        path: Path of the file, or the path to which it would be downloaded.
+        path: Path of the file; the file may be missing.
     """
 
     model: str
@@ -78,18 +78,18 @@ class WeightFile:
 
     @property
     def code_license(self) -> str:
-        """License of the code that the weights come from."""
+        """License of the code that was published with the weights."""
         return self.weights.code_license or ("Apache-2.0" if self.weights.file else "unknown")
 
     @property
     def origin(self) -> str:
-        """Source of the file: ``"package"``, or the host of its first address."""
+        """Source of the file: ``"package"``, or the host of its first URL."""
         if self.weights.file is not None:
             return "package"
         return urlsplit(self.weights.urls[0]).hostname or "nowhere" if self.weights.urls else "nowhere"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain JSON types."""
+        """Return the attributes as plain JSON types."""
         entry = asdict(self.weights)
         row = {"model": self.model, "tag": self.tag, "path": str(self.path), "where": self.where}
         row |= entry | {"urls": list(self.weights.urls), "hparams": dict(self.weights.hparams)}
@@ -97,7 +97,7 @@ class WeightFile:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """List the weight files of all models, or of the given cards, in the order of cards and tags.
+    """Return the weight files of all models, or of some cards, in the order of cards and tags.
 
     Examples:
         >>> card = colorzoo.model_card("zhang2017_local_small")
@@ -116,7 +116,8 @@ def cache_home() -> Path:
         >>> cache_home().is_absolute()
         True
 
-    ``COLORZOO_HOME`` if set, else ``colorzoo`` below ``XDG_CACHE_HOME`` or the platform's cache folder.
+    The folder is ``COLORZOO_HOME`` if set, else ``colorzoo`` in ``XDG_CACHE_HOME`` or in the cache folder of
+    the platform.
     """
     if home := os.environ.get("COLORZOO_HOME"):
         return Path(home).expanduser()
@@ -132,13 +133,13 @@ def cache_home() -> Path:
 
 
 def weight_file(card: ModelCard, tag: str) -> WeightFile:
-    """Return a weight file of a card by its tag; it may be missing.
+    """Return the weight file of a tag; the file may be missing.
 
     Raises:
-        WeightsError: The card has no weights of that tag; the message lists its tags.
+        WeightsError: The card does not contain the tag; the message lists its tags.
     """
     if tag not in card.weights:
-        raise WeightsError(f"{card.name} has no weights {tag!r}; {known_tags(card)}")
+        raise WeightsError(f"{card.name} has no weights {tag!r}: {known_tags(card)}.")
     weights = card.weights[tag]
     if weights.file is not None:
         return WeightFile(card.name, tag, weights, embedded_folder() / weights.file)
@@ -151,38 +152,39 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
 
 
 def weights_path(card: ModelCard, tag: str) -> Path:
-    """Return the path of a weight file of a card, or the path to which it would be downloaded.
+    """Return the path of the weight file of a tag; the file may be missing.
 
     Examples:
         >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
         '.safetensors'
 
-    The hash is part of a downloaded file's name, so a newer card never finds an older file.
+    The name of a downloaded file contains its hash, so a newer card does not use an older file.
 
     Raises:
-        WeightsError: The card has no weights of that tag.
+        WeightsError: The card does not contain the tag.
     """
     return weight_file(card, tag).path
 
 
 def default_tags(card: ModelCard) -> list[str]:
-    """Return the tags of a card that ``"default"`` stands for, in order of preference.
+    """Return the tags of a card that ``"default"`` selects, in order of preference.
 
-    These are the published file if it is in the cache, the embedded file, and the published file to download.
+    The order is: the published file in the cache, the embedded file, the published file to download.
     """
     tags = [tag for tag in ("default", "published") if tag in card.weights]
     return sorted(tags, key=lambda tag: weight_file(card, tag).where != "cached")
 
 
 def known_tags(card: ModelCard) -> str:
-    """Return a clause for messages that lists the tags of a card."""
+    """Return a part of a message that lists the tags of a card."""
     if not card.trainable:
-        return "it needs none"
-    return f"it has {', '.join(map(repr, card.weights))}" if card.weights else "its card names none"
+        return "the model has no trainable weights"
+    tags = ", ".join(map(repr, card.weights))
+    return f"known tags are {tags}" if tags else "its card contains none"
 
 
 def embedded_folder() -> Path:
-    """Return the folder of the weights that ship inside the package."""
+    """Return the folder of the weights in the package."""
     return Path(str(files("colorzoo.weights"))) / "embedded"
 
 
@@ -190,9 +192,9 @@ def inspect_file(weights: Weights, path: Path, *, rehash: bool = False) -> FileS
     """Return the state of a weight file.
 
     Args:
-        weights: Entry of the model's card.
-        path: Path of the file; it may be missing.
-        rehash: Compute the hash of the file; otherwise a file whose hash is known counts as intact.
+        weights: Entry of the card.
+        path: Path of the file; the file may be missing.
+        rehash: Whether to compute the hash of the file. If False, a file with a known hash counts as intact.
     """
     if not path.is_file():
         return FileState("missing", reason="missing")
@@ -205,7 +207,7 @@ def inspect_file(weights: Weights, path: Path, *, rehash: bool = False) -> FileS
         reason = f"expected sha256 {expected}, found {found}"
         if recorded:
             reason = (
-                f"changed since its first use: {reason}; to trust the new file, remove {_record_of(path)}"
+                f"changed since its first use: {reason}. To accept the new file, remove {_record_of(path)}"
             )
         return FileState("changed", expected, reason)
     if weights.file is not None:
@@ -214,7 +216,7 @@ def inspect_file(weights: Weights, path: Path, *, rehash: bool = False) -> FileS
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """Return the hash that a file had at its first use; None if it was never used."""
+    """Return the hash of a file at its first use; None for a file that was never used."""
     try:
         text = _record_of(path).read_text(encoding="ascii")
     except (OSError, ValueError):
@@ -223,8 +225,8 @@ def recorded_sha256(path: Path) -> str | None:
 
 
 def record_first_use(path: Path) -> None:
-    """Record the hash of a file whose authors state none, so that a later change is found."""
-    with suppress(OSError):  # a read-only cache: the file is checked again next time
+    """Record the hash of a file without a published hash, so that a later change is detected."""
+    with suppress(OSError):  # in a read-only cache, the file is checked again at the next use
         write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
 
 
@@ -233,9 +235,9 @@ def _record_of(path: Path) -> Path:
 
 
 def wrong_size(weights: Weights, size: int) -> str:
-    """Return why a file of this many bytes cannot be the one of a card, or an empty string if it can."""
+    """Return a description of the problem if a size in bytes does not match a card, else an empty string."""
     if weights.size_stated:
-        return "" if size == weights.size else f"has {size} bytes instead of {weights.size}"
+        return "" if size == weights.size else f"expected {weights.size} bytes, found {size}"
     if _LEAST * weights.size <= size <= _MOST * weights.size:
         return ""
-    return f"has {megabytes(size)} instead of about {megabytes(weights.size)}"
+    return f"expected about {megabytes(weights.size)}, found {megabytes(size)}"

@@ -1,9 +1,8 @@
-"""Choice of a model and its weights, made once a run.
+"""Selection of a model and its weights.
 
-Cards rank their models for each use (`colorzoo.card.Quality`). Unless a model is named, the one of the
-highest rank is chosen whose weights ship with the package, or lie in the cache with the hash on the card or
-of their first use. Importing this module imports no torch, and nothing here opens a connection except
-`ModelChoice.file`.
+Model cards contain a rank for each use (`colorzoo.card.Quality`). Unless the user selects a model, the model
+of highest rank is selected whose weights are in the package, or in the cache with a verified hash. This
+module does not import torch. Only `ModelChoice.file` opens connections.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from colorzoo.weights.resolve import ResolvedWeights, find_weights
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
-_REMARK_SHOWN = "told-of-better-weights"  # file in the cache folder
+_NOTICE_SHOWN = "better-weights-notice"  # marker file in the cache folder
 
 SHIPPED: Mapping[Use, str] = {
     "automatic": "colorzoo2026",
@@ -48,18 +47,18 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Defaults where no weights were downloaded: what the ranks of all cards give, without reading these."""
+"""Defaults without downloaded weights; equal to the ranks of all cards, but faster to find."""
 
 
 @dataclass(frozen=True)
 class RankedModel:
-    """A model's rank for one use.
+    """A model with its rank for a use.
 
     Attributes:
         card: The model.
-        quality: Entry of its card for this use.
-        file: File of its default weights, present or not; None if its card has none.
-        state: State of that file; ``"embedded"`` for a model that needs none.
+        quality: Entry of the card for this use.
+        file: File of the default weights, which may be missing; None if the card has no weights.
+        state: State of the file; ``"embedded"`` for a model without trainable weights.
     """
 
     card: ModelCard
@@ -69,12 +68,12 @@ class RankedModel:
 
     @property
     def embedded(self) -> bool:
-        """True if the weights ship with the package."""
+        """Whether the weights are part of the package."""
         return self.file is not None and self.file.weights.file is not None
 
     @property
     def fetchable(self) -> bool:
-        """True if the weights are to be downloaded from their authors."""
+        """Whether the weights are downloaded from their authors."""
         return self.file is not None and self.file.weights.file is None
 
 
@@ -84,9 +83,9 @@ class ModelChoice:
 
     Attributes:
         name: Registered name or alias of the model.
-        weights: What the user passed as weights; see `resolve_weights`.
-        ranked: The model's rank, if it was chosen as default; None if the user, a recipe or a file named it.
-        use: The use for which the user may want to know a better model; None if not.
+        weights: The ``weights`` argument of the user; see `resolve_weights`.
+        ranked: Rank of a default model; None if the user, a recipe or a weight file selected the model.
+        use: Use for which `notice` suggests better weights; None for no notice.
     """
 
     name: str
@@ -96,12 +95,12 @@ class ModelChoice:
 
     @property
     def named(self) -> bool:
-        """True if the user, a recipe or a weight file named the model."""
+        """Whether the user, a recipe or a weight file selected the model."""
         return self.ranked is None
 
     @cached_property
-    def remark(self) -> str:
-        """One line for the user about better weights, or an empty string; see `remark_once`."""
+    def notice(self) -> str:
+        """Message about better weights that can be downloaded, or an empty string; see `notice_once`."""
         order = rank_models(self.use) if self.use else []
         names = [row.card.name for row in order]
         above = order[: names.index(self.name)] if self.name in names else []
@@ -110,34 +109,34 @@ class ModelChoice:
             return ""
         size = megabytes(better.file.weights.size)
         return (
-            f"{self.name}, a small model that ships with colorzoo, does this; {better.card.name} is "
-            f"better: `colorzoo weights fetch {self.use}` downloads it ({size}; said once)"
+            f"using the small model {self.name}. `colorzoo weights fetch {self.use}` downloads the better "
+            f"model {better.card.name} ({size}); this message is shown once"
         )
 
     @property
     def file(self) -> ResolvedWeights | None:
-        """The weight file, downloaded if necessary; None for a model that has none.
+        """The weight file, downloaded if necessary; None for a model without weights.
 
         Raises:
-            WeightsError: As `resolve_weights`.
+            WeightsError: See `resolve_weights`.
         """
         return self._found[0]
 
     @property
     def untrained(self) -> str:
-        """Reason why a model that needs weights has none, empty otherwise.
+        """Reason why required weights are not available, or an empty string.
 
         Raises:
-            WeightsError: As `resolve_weights`.
+            WeightsError: See `resolve_weights`.
         """
         return self._found[1]
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the weight file, empty if there is none.
+        """SHA-256 of the weight file, or an empty string without a file.
 
         Raises:
-            WeightsError: As `file`.
+            WeightsError: See `file`.
         """
         return "" if self.file is None else self.file.sha256 or sha256_of(self.file.path)
 
@@ -152,7 +151,7 @@ class DefaultModel:
 
     Attributes:
         model: Registered name.
-        why: Its rank, the state of its weights, and the models of higher rank that are not ready.
+        why: Rank, state of the weights, and models of higher rank whose weights are not available.
     """
 
     model: str
@@ -167,18 +166,18 @@ def choose_model(
     fast: bool = False,
     able: type | None = None,
 ) -> ModelChoice:
-    """Choose the model of a run: the named one, else the one named in the weight file, else the default.
+    """Select the model of a run: the model of that name, else of the weight file, else the default.
 
-    The default is the best model whose weights are on this machine. A file whose authors state no hash counts
-    after its first use, such as by ``colorzoo weights verify``.
+    The default is the model of highest rank with local weights. A file without a published hash counts after
+    its first use or after ``colorzoo weights verify``.
 
     Args:
-        name: Registered name or alias that the user or a recipe gives.
-        uses: Uses of the model. Of several the first counts most, but a model that takes more of them as
-            guidance goes first. Without any, or where no model serves them, it is ``"automatic"``.
-        weights: As of `resolve_weights`.
-        fast: Choose the default among the models whose weights ship with the package.
-        able: Protocol that the class of the default must implement.
+        name: Registered name or alias from the user or a recipe; None selects the default.
+        uses: Uses of the model, the most important first. A model that accepts more of them as guidance is
+            preferred. ``"automatic"`` is used without uses, or if no model supports them.
+        weights: See `resolve_weights`.
+        fast: Whether to consider only models with weights in the package.
+        able: Protocol that the default model must implement.
 
     Raises:
         UnknownModelError: No model for these uses has weights on this machine.
@@ -189,13 +188,13 @@ def choose_model(
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
-        raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine; name one.")
-    told = chosen.embedded and weights == "default" and not fast
-    return ModelChoice(chosen.card.name, weights, chosen, wanted[0] if told else None)
+        raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine. Set --model.")
+    suggest = chosen.embedded and weights == "default" and not fast
+    return ModelChoice(chosen.card.name, weights, chosen, wanted[0] if suggest else None)
 
 
 def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
-    """Return the row of `SHIPPED`, if nothing on this machine can rank higher and it takes all guidance."""
+    """Return the model of `SHIPPED` if no other local model can rank higher; else None."""
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins():
         return None
@@ -207,13 +206,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
 
 
 def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
-    """Return the row of the default by all cards: the first of those that take the most uses as guidance.
-
-    Args:
-        wanted: See `choose_model`.
-        able: See `choose_model`.
-        fast: See `choose_model`.
-    """
+    """Return the model of highest rank among the models that accept the most uses as guidance."""
     usable: list[RankedModel] = []
     fallback: tuple[Use, ...] = ("automatic",)
     for uses in (wanted, fallback):
@@ -230,9 +223,9 @@ def _implements(card: ModelCard, able: type | None) -> bool:
 
 
 def rank_models(use: Use) -> list[RankedModel]:
-    """Return the models that serve a use, best first, with the state of their weights.
+    """Return the models for a use by descending rank, with the state of their weights.
 
-    A downloaded file that has no record yet is hashed here, once.
+    Hashes of downloaded files are computed once and recorded.
     """
     found = [
         (quality, card)
@@ -253,25 +246,25 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
     return RankedModel(card, quality, file, inspect_file(file.weights, file.path))
 
 
-def remark_once(choice: ModelChoice) -> str:
-    """Return the remark of a choice if none was shown on this machine before, else an empty string.
+def notice_once(choice: ModelChoice) -> str:
+    """Return the notice of a choice if no notice was shown on this machine before; else an empty string.
 
-    ``COLORZOO_QUIET=1`` silences it. Where the cache cannot be written, it is returned every time.
+    ``COLORZOO_QUIET=1`` disables it. If the cache is not writable, the notice is returned every time.
     """
     if is_on("COLORZOO_QUIET"):
         return ""
-    shown = cache_home() / _REMARK_SHOWN
+    shown = cache_home() / _NOTICE_SHOWN
     try:
-        if shown.exists() or not choice.remark:
+        if shown.exists() or not choice.notice:
             return ""
         write_atomic(shown, b"")
     except OSError:
         pass
-    return choice.remark
+    return choice.notice
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
-    """Return the default model of every use that a model on this machine serves, with the reason."""
+    """Return the default model of each use that a local model supports, with the reason."""
     orders = {use: rank_models(use) for use in USES}
     firsts = {use: next((row for row in order if row.state.trusted), None) for use, order in orders.items()}
     return {
@@ -281,9 +274,9 @@ def all_defaults() -> dict[Use, DefaultModel]:
 
 def _why_default(order: list[RankedModel], first: RankedModel) -> str:
     states = {
-        "embedded": "its weights ship with colorzoo",
-        "verified": "its weights are here and have the hash of the card",
-        "recorded": "its weights are here and are those of the first use (no hash is stated)",
+        "embedded": "weights in the package",
+        "verified": "downloaded weights with the hash on the card",
+        "recorded": "downloaded weights with the hash of their first use",
     }
     better = [f"{row.card.name} ({describe_state(row)})" for row in order[: order.index(first)]]
     rest = f"ranked higher: {', '.join(better)}" if better else "no model ranks higher"
@@ -291,14 +284,14 @@ def _why_default(order: list[RankedModel], first: RankedModel) -> str:
 
 
 def describe_state(row: RankedModel) -> str:
-    """Return the state of a model's weights in words."""
+    """Return a description of the state of a model's weights."""
     words = {
         "embedded": "embedded",
-        "verified": "here, verified",
-        "recorded": "here, hash recorded on first use",
-        "unchecked": "here, unchecked until first use",
-        "missing": "not here",
+        "verified": "downloaded, verified",
+        "recorded": "downloaded, hash recorded at first use",
+        "unchecked": "downloaded, not checked until first use",
+        "missing": "not downloaded",
     }
     if row.file is None:
-        return "none to fetch"
-    return words.get(row.state.status) or f"here, but not used: {row.state.reason}"
+        return "no weights to download"
+    return words.get(row.state.status) or f"downloaded, but invalid: {row.state.reason}"

@@ -1,4 +1,4 @@
-"""Conversion of the authors' files and of training checkpoints to safetensors with their settings."""
+"""Conversion of published files and training checkpoints to safetensors with settings."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def convert_weights(
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> dict[str, str]:
-    """Convert a file of the authors, and return the metadata of the new file.
+    """Convert a published weight file to safetensors and return the metadata of the new file.
 
-    The entry ``hparams`` configures the model that loads the file. The entry ``untrained`` names the
-    parts with random weights, which the authors' file does not contain.
+    The metadata ``hparams`` contain the constructor arguments of the model. The metadata ``untrained``
+    contain the names of the parts that the published file does not contain.
 
     Args:
-        source: A PyTorch checkpoint (read without running code), a Caffe model, or a folder with the files of
-            a model that has several (``published_files`` of its class).
-        card: The model; its class translates the names (``load_published_state_dict``, ``convert_caffe``).
-        out: File to write, with the ending ``.safetensors``.
-        hparams: Constructor arguments that the file does not contain; they override those of card and file.
-        half: Store float16: half the size, colors within rounding.
+        source: A PyTorch checkpoint, a Caffe model, or a folder with several published files
+            (``published_files`` of the model class). No code of the file is executed.
+        card: The model; its class converts the names (``load_published_state_dict``, ``convert_caffe``).
+        out: The new file, with the extension ``.safetensors``.
+        hparams: Constructor arguments, which override the arguments of card and file.
+        half: Whether to store float16.
 
     Raises:
-        WeightsError: The file cannot be read, is of another model, a checkpoint of ``colorzoo fit``, or an
-            argument is unknown.
+        WeightsError: The file cannot be read, belongs to another model or is a checkpoint of ``colorzoo
+            fit``, or an argument is unknown.
     """
     if out.exists() and out.samefile(source):
-        raise WeightsError(f"{out} would overwrite its own source; name another file to write")
+        raise WeightsError(f"the output file must not be the source file, got {out}.")
     cls = load_model_class(card)
     state_dict, found_hparams, terms = _read_source(source, card, cls)
     arguments = {**card.hparams, **found_hparams, **(hparams or {})}
@@ -63,8 +63,10 @@ def convert_weights(
     except (TypeError, ColorzooError) as error:
         raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
     if (cls.for_inference(state_dict).keys() - state_dict.keys()) & model.state_dict().keys():
-        remedy = f"`colorzoo weights pack {card.name} {source} {out}` makes a weight file of it"
-        raise WeightsError(f"{source} is a checkpoint of `colorzoo fit`, not a file of the authors; {remedy}")
+        remedy = f"Run `colorzoo weights pack {card.name} {source} {out}`"
+        raise WeightsError(
+            f"the source must be a published file, got a checkpoint of `colorzoo fit`. {remedy}."
+        )
     settings = flatten_arguments(cls, model.hparams)
     arguments |= {name: settings[name] for name in cls.recorded_hparams}
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
@@ -89,7 +91,7 @@ def convert_weights(
 
 
 def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
-    """Return the shortest names of the parts of a model that a file left with random weights.
+    """Return the names of the parts of a model whose weights a file does not contain.
 
     Args:
         before: Parameters of the new model.
@@ -110,9 +112,9 @@ def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) 
 def _read_source(
     path: Path, card: ModelCard, cls: type[Any]
 ) -> tuple[dict[str, Tensor], Mapping[str, Any], str]:
-    """Return the tensors under the names of the authors, the settings found in the file, and its license."""
-    terms = "that of the source"
-    if path.is_dir() and cls.published_files:  # each file's names below a prefix of its own
+    """Return the tensors with their published names, the settings in the file, and its license."""
+    terms = "as the source"
+    if path.is_dir() and cls.published_files:  # the names of each file get a prefix
         state_dict = {
             f"{prefix}.{name}": value
             for file, prefix in cls.published_files.items()
@@ -129,30 +131,30 @@ def _read_source(
 
 
 def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
-    """Write the (averaged) weights of a Lightning checkpoint as float16 safetensors, to ship in a package.
+    """Write the weights of a training checkpoint as float16 safetensors.
 
     Args:
-        checkpoint: Checkpoint of ``colorzoo fit``; of a run with moving averages the averages are taken.
-        card: The model. Its settings go into the file's metadata, with the settings of the checkpoint that
-            change the meaning of the weights, and its provenance.
-        out: File to write, with the ending ``.safetensors``.
+        checkpoint: Checkpoint of ``colorzoo fit``. Averaged weights are preferred.
+        card: The model. The metadata contain its settings, the `recorded_hparams` of the checkpoint, and the
+            provenance.
+        out: The new file, with the extension ``.safetensors``.
 
     Returns:
-        The entry for the card.
+        The weights entry for the card.
 
     Raises:
         WeightsError: The checkpoint cannot be read.
     """
     cls = load_model_class(card)
     content = read_weights(checkpoint)
-    given = flatten_arguments(cls, content.hparams)
-    trained = {key: value for key, value in given.items() if key in cls.recorded_hparams}
+    settings = flatten_arguments(cls, content.hparams)
+    trained = {key: value for key, value in settings.items() if key in cls.recorded_hparams}
     metadata = {
         "model": card.name,
         "hparams": json.dumps({**card.hparams, **trained}, sort_keys=True),
         "conventions": CONVENTIONS,
     }
-    if content.provenance is not None:  # never from the card, which may be wrong
+    if content.provenance is not None:  # not from the card, which may differ
         metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
     save_weights(out, cls.for_inference(content.state_dict), metadata)
     return Weights(sha256=sha256_of(out), size=out.stat().st_size, license="Apache-2.0", file=out.name)

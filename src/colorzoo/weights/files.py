@@ -15,18 +15,18 @@ def sha256_of(path: Path) -> str:
     Raises:
         OSError: The file cannot be read, or is a device or pipe.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # a device such as /dev/zero never ends
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a device such as /dev/zero would not end
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_mismatch(path: Path, stated: str) -> str:
-    """Return why a file does not have the digest of a card, or an empty string if it has, or none is stated.
+    """Return a description of the problem if a file does not match a digest, else an empty string.
 
     Args:
         path: The file.
-        stated: See `Weights.digest`.
+        stated: Digest on the card, see `Weights.digest`; may be empty.
     """
     if not stated:
         return ""
@@ -37,7 +37,7 @@ def digest_mismatch(path: Path, stated: str) -> str:
 
 
 def digest_of(source: Path | bytes) -> str:
-    """Return the SHA-256 of a file or of bytes; for a file it is cached until the file changes.
+    """Return the SHA-256 of a file or of bytes; the hash of a file is cached until the file changes.
 
     Raises:
         OSError: The file cannot be read.
@@ -50,12 +50,12 @@ def digest_of(source: Path | bytes) -> str:
 
 @lru_cache(maxsize=256)
 def _file_digest(path: Path, modified: int, size: int) -> str:
-    del modified, size  # part of the key only
+    del modified, size  # used as cache key only
     return sha256_of(path)
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:
-    """Return whether a file has one of some first bytes."""
+    """Return whether a file starts with one of several byte strings."""
     with path.open("rb") as file:
         return file.read(max(map(len, starts))).startswith(starts)
 

@@ -1,15 +1,15 @@
 """Weight files: reading them without running code, loading them into models, and writing them.
 
-The content of a PyTorch file is unwrapped by its structure:
+State dict for each structure of a PyTorch file:
 
 ==========================================================  =================================================
 content of the file                                         state dict
 ==========================================================  =================================================
-tensors by name                                             the same
+tensors by name                                             unchanged
 a Lightning checkpoint                                      its ``state_dict``, unchanged
-``{"params": {...}}`` or another of `WRAPPERS`              the content of the first wrapper found
+``{"params": {...}}`` or another key of `WRAPPERS`          the content of the first key that exists
 ``{"encoder": {...}, "decoder": {...}, "optimizer": ...}``  ``encoder.KEY`` and ``decoder.KEY``
-names that all begin with ``module.``                       the same without that prefix
+names with the common prefix ``module.``                    the tensors without the prefix
 ==========================================================  =================================================
 """
 
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
-"""Metadata of a file that was converted from a part of a model: names of the parts that are random."""
+"""Metadata key with the names of the parts that have random weights after a conversion."""
 WRAPPERS = ("params_ema", "params", "model", "state_dict")
-"""Names under which a state dict is saved; the first one found is taken, so averages before the last step."""
+"""Keys of state dicts in checkpoints, in order of preference: averaged weights before current weights."""
 
 _EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
-_SCALE = ".int8_scale"  # ending of the names of the scales of matrices in 8 bits, one for each output channel
+_SCALE = ".int8_scale"  # suffix of the scales of 8-bit weights, one for each output channel
 _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
-_DATA_PARALLEL = "module."  # prefix that DataParallel puts before every name
-_MAX_DEPTH = 3  # wrappers in wrappers; a pickle may contain itself
+_DATA_PARALLEL = "module."  # prefix that DataParallel adds to every name
+_MAX_DEPTH = 3  # nested wrappers; a pickle may contain itself
 _SAFE_GLOBALS_LOCK = threading.Lock()
-_MAX_NESTING = 20  # levels of settings and provenance; an earlier start may be recorded within another one
+_MAX_NESTING = 20  # levels of settings and of nested provenance records
 _MAX_KEYS = 3  # keys of each kind in a message
-# Other content that is saved under the name of a weight file, by its first bytes.
-_OTHER_CONTENT = {
+# Formats that are not weight files, by their first bytes.
+_OTHER_FORMATS = {
     b"\xff\xd8\xff": "a JPEG image",
     b"\x89PNG": "a PNG image",
     b"\x1f\x8b": "a gzip archive",
-    b"version https://git-lfs": "a Git LFS pointer, not the file it stands for",
+    b"version https://git-lfs": "a Git LFS pointer instead of the file",
     b"<": "a web page or XML",
 }
 
@@ -67,7 +67,7 @@ class WeightContent:
     Attributes:
         path: The file.
         state_dict: Tensors on the CPU by name, in the precision of the file.
-        stored: Unparsed ``hparams`` and ``provenance``, as far as the file has them.
+        stored: Unparsed ``hparams`` and ``provenance`` of the file, if present.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class WeightContent:
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        """Record of the training, see `colorzoo.weights.provenance`; None if the file has none.
+        """Provenance record (see `colorzoo.weights.provenance`); None if the file has none.
 
         Raises:
             WeightsError: The record is not a JSON object.
@@ -90,16 +90,16 @@ class WeightContent:
 
 
 def as_file(weights: str | Path | None) -> Path | None:
-    """Return the path of an existing file; None for any other text, however long."""
+    """Return the path of an existing file; None for any other string."""
     try:
         path = None if weights is None else Path(weights).expanduser()
         return path if path is not None and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # too long a name, a null byte, an unknown user
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, a null byte, an unknown user
         return None
 
 
 def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
-    """Read a weight file once: tensors, settings and provenance.
+    """Read tensors, settings and provenance of a weight file.
 
     Examples:
         >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
@@ -107,13 +107,12 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
         ['hint_attention', 'scene_blocks', 'width']
 
     Args:
-        path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint, whatever its
-            extension; or a file of Caffe or Torch7. Of a checkpoint the ``state_dict`` is taken; under weight
-            averaging that is the average.
-        trust_pickle: Let a pickle run any code it contains. Only for files whose author you trust.
+        path: File in safetensors format, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
+            extension is ignored. The ``state_dict`` of a checkpoint with weight averaging is the average.
+        trust_pickle: Whether a pickle may execute code. Use it only for files from a trusted author.
 
     Raises:
-        WeightsError: No such file, refused or not a weight file.
+        WeightsError: The file does not exist, would execute code, or is not a weight file.
     """
     _require_file(path)
     if is_safetensors(path):
@@ -123,7 +122,7 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
         state_dict = _unwrap_checkpoint(content)
         if state_dict is None:
             tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
-            raise WeightsError(f"{path} holds {_describe(content)}{tail}; {_EXPECTED}")
+            raise WeightsError(f"{path} contains {_describe(content)}{tail}; {_EXPECTED}")
         return WeightContent(path, state_dict, _stored_in_checkpoint(content))
     from colorzoo.weights.readers import caffe, torch7
 
@@ -148,17 +147,17 @@ def load_state_dict_file(path: Path, *, trust_pickle: bool = False) -> dict[str,
 
 
 def read_hparams(path: Path) -> dict[str, Any]:
-    """Return the constructor arguments that a weight file carries, empty if it carries none.
+    """Return the constructor arguments stored in a weight file, or an empty dict.
 
     Examples:
         >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
         >>> sorted(read_hparams(path))
         ['hint_attention', 'scene_blocks', 'width']
 
-    They are the metadata ``hparams`` of safetensors, or the ``hyper_parameters`` of a Lightning checkpoint.
+    They are stored as metadata ``hparams`` in safetensors and as ``hyper_parameters`` in checkpoints.
 
     Raises:
-        WeightsError: As `read_weights`, or the metadata are not a JSON object.
+        WeightsError: See `read_weights`; or the metadata are not a JSON object.
     """
     _require_file(path)
     if is_safetensors(path):
@@ -175,7 +174,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         'mine'
 
     Raises:
-        WeightsError: No such file, or not valid safetensors.
+        WeightsError: The file does not exist or is not valid safetensors.
     """
     _require_file(path)
     try:
@@ -186,7 +185,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def model_of_file(path: str | Path | None) -> str | None:
-    """Return the registered model that a safetensors file names; None for any other file.
+    """Return the registered model name in the metadata of a safetensors file; None for other files.
 
     Examples:
         >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
@@ -197,14 +196,14 @@ def model_of_file(path: str | Path | None) -> str | None:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return True if a file begins like safetensors: the length of a JSON header, then that header."""
+    """Return whether a file starts with a safetensors header: the length of the JSON header, then ``{``."""
     with path.open("rb") as file:
         head = file.read(9)
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
 
 
 def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
-    """Load a state dict into a model: all of it or, if it does not fit, nothing.
+    """Load a state dict into a model; the model is unchanged after an error.
 
     Examples:
         >>> layer = torch.nn.Linear(3, 2)
@@ -214,22 +213,22 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         6.0
 
     Args:
-        model: The model; half precision is converted to float32. Weights that only training needs (see
-            `ColorizationModule.for_inference`) may all be missing; the model then keeps its own.
-        state_dict: Tensors by name.
-        name: Name of these weights in messages.
-        published: The keys are the authors', and ``model.load_published_state_dict`` translates them, unless
-            they are the model's own.
+        model: The model. Weights that only training requires (see `ColoringModel.for_inference`) may be
+            missing; the model then keeps its current values.
+        state_dict: Tensors by name; half precision is converted to float32.
+        name: Name of the weights in error messages.
+        published: Whether ``model.load_published_state_dict`` converts the authors' names. It is not called
+            if all names belong to the model.
 
     Raises:
-        WeightsError: Keys are missing, unexpected or of another shape.
+        WeightsError: Keys are missing or unexpected, or a shape differs.
     """
     import torch
 
     low = (torch.float16, torch.bfloat16)
     wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
     own = model.state_dict()
-    # without a hash only the names distinguish the authors' file from a bare file of this model
+    # without a hash, only the names distinguish the authors' file from a converted file
     if published and not wide.keys() <= own.keys():
         loader: Any = model
         try:
@@ -238,21 +237,21 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             raise WeightsError(f"{name}: {error}") from error
         except (KeyError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise WeightsError(f"{name} does not fit {type(model).__name__}: {reason}") from error
+            raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
         return
     used: Any = getattr(model, "for_inference", dict)(own)
     spare = own.keys() - used.keys()
     if not spare & wide.keys():
         wide |= {key: own[key] for key in spare}
-    if misfits := _misfits(own, wide):
-        raise WeightsError(f"{name} does not fit {type(model).__name__}: {'; '.join(misfits)}")
+    if mismatches := _mismatches(own, wide):
+        raise WeightsError(f"{name} does not match {type(model).__name__}: {'; '.join(mismatches)}")
     model.load_state_dict(wide)
 
 
 def save_weights(
     path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = True
 ) -> None:
-    """Write safetensors atomically; equal input gives an equal file.
+    """Write a safetensors file atomically and deterministically.
 
     Examples:
         >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
@@ -260,11 +259,10 @@ def save_weights(
         torch.Size([2, 3])
 
     Args:
-        path: Target; missing folders are made.
-        state_dict: Tensors by name, on any device. Integer buffers keep their type.
-        metadata: Strings; by convention ``model``, ``hparams`` and ``provenance`` (JSON), and
-            ``conventions``.
-        half: Store floating point as float16, except tensors with values beyond its range (65504).
+        path: The file; missing folders are created.
+        state_dict: Tensors by name, on any device. Integer tensors keep their type.
+        metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON).
+        half: Whether to store float16, except tensors with values above 65504.
     """
     from safetensors.torch import save
 
@@ -276,8 +274,8 @@ def _require_file(path: Path) -> None:
     if path.is_file():
         return
     if path.is_dir() and next(path.glob("__*.distcp"), None) is not None:
-        joined = f"`python -m lightning.pytorch.utilities.consolidate_checkpoint {path}` joins it"
-        raise WeightsError(f"{path} is a sharded checkpoint; {joined}")
+        joined = f"Run `python -m lightning.pytorch.utilities.consolidate_checkpoint {path}`"
+        raise WeightsError(f"{path} is a sharded checkpoint, and one file is required. {joined}.")
     raise WeightsError(
         f"{path} is {'a folder, not a weight file' if path.is_dir() else 'missing'}; {_EXPECTED}"
     )
@@ -297,7 +295,7 @@ def _read_safetensors(path: Path) -> WeightContent:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path} is truncated or damaged safetensors ({error}); fetch or copy it again")
+    return WeightsError(f"{path} is truncated or damaged ({error}). Download or copy the file again.")
 
 
 def _is_torch(path: Path) -> bool:
@@ -305,44 +303,44 @@ def _is_torch(path: Path) -> bool:
         return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
 
 
-class _Forgotten:
-    """Replacement of an `argparse.Namespace` saved beside weights; discards its content."""
+class _DiscardedNamespace:
+    """Replacement of an `argparse.Namespace` in a checkpoint; discards the content."""
 
     def __setstate__(self, state: object) -> None:
         """Discard the content."""
 
 
 def _load_torch(path: Path, trust_pickle: bool) -> Any:
-    """Load a pickle or archive of torch; raise `WeightsError` if it is damaged or could run code."""
+    """Load a torch file; raise `WeightsError` if it is damaged or could execute code."""
     import torch
 
     try:
-        with warnings.catch_warnings():  # torch warns of old pickles that it reads well
+        with warnings.catch_warnings():  # torch warns about old pickles that load correctly
             warnings.simplefilter("ignore")
-            # torch has one list of safe classes for all threads
-            safe = torch.serialization.safe_globals([(_Forgotten, "argparse.Namespace")])
+            # the list of safe classes is shared by all threads
+            safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
             with (
                 _SAFE_GLOBALS_LOCK,
                 safe,
                 path.open("rb") as file,
-            ):  # given a path, torch goes by its extension
+            ):  # for a path, torch selects the format by the extension
                 return torch.load(file, map_location="cpu", weights_only=not trust_pickle)
-    except Exception as error:  # by the damage: OSError, RuntimeError, EOFError, KeyError, UnpicklingError...
+    except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
         raise WeightsError(_why_unreadable(path, error)) from error
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
     text = str(error)
     if "TorchScript" in text:
-        return f"{path} is a TorchScript archive, which is a program; {_EXPECTED}"
-    # Not by the type of the error: torch raises the same one for a damaged pickle.
+        return f"{path} is a TorchScript archive, which contains code; {_EXPECTED}"
+    # torch raises the same exception type for a damaged pickle
     if unsafe := re.search(r"GLOBAL (\S+)", text):
         return (
-            f"{path} is refused: it is a pickle that can run any code when loaded (it requires {unsafe[1]}); "
-            f"{_EXPECTED}; if you trust its author, load it with trust_pickle=True"
+            f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}. "
+            "If you trust its author, load it with trust_pickle=True."
         )
     reason = first_words(error)
-    return f"{path} is truncated, damaged or no PyTorch file ({reason}); {_EXPECTED}"
+    return f"{path} is truncated, damaged or not a PyTorch file ({reason}); {_EXPECTED}"
 
 
 def _describe(content: Any) -> str:
@@ -353,7 +351,7 @@ def _describe(content: Any) -> str:
 
 
 def _unwrap_checkpoint(content: object) -> dict[str, Tensor] | None:
-    """Return the tensors by name in the content of a PyTorch file; None if it has none."""
+    """Return the tensors by name in the content of a PyTorch file; None without tensors."""
     if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
         inner: Any = content.get("state_dict")
         return dict(inner) if _is_state_dict(inner) else None
@@ -430,17 +428,17 @@ def _is_deeper(value: object, levels: int) -> bool:
 
 
 def _unreadable(path: Path) -> WeightsError:
-    """Return the error of a file of another format, which it names by the first bytes."""
+    """Return the error for a file of another format, identified by its first bytes."""
     with path.open("rb") as file:
         head = file.read(512)
-    kind = next((name for start, name in _OTHER_CONTENT.items() if head.lstrip().startswith(start)), None)
+    kind = next((name for start, name in _OTHER_FORMATS.items() if head.lstrip().startswith(start)), None)
     if kind is None:
         kind = ("text" if head.isascii() else "of an unknown format") if head else "empty"
     return WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
-def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """Return one clause for each kind of key that keeps a state dict from loading."""
+def _mismatches(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """Return a message for each kind of mismatch between two state dicts."""
     reshaped = [
         f"{key}: expected {tuple(value.shape)}, found {tuple(found[key].shape)}"
         for key, value in expected.items()
@@ -459,7 +457,7 @@ def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> lis
 
 
 def _stored_tensor(tensor: Tensor, half: bool) -> Tensor:
-    # A copy, because safetensors rejects tensors that share memory.
+    # a copy, because safetensors rejects tensors that share memory
     copy = tensor.detach().cpu().contiguous().clone()
     if not (half and copy.is_floating_point()):
         return copy
@@ -468,10 +466,10 @@ def _stored_tensor(tensor: Tensor, half: bool) -> Tensor:
 
 
 def _sort_metadata(data: bytes) -> bytes:
-    """Sort the metadata of a safetensors file; the library writes them in random order."""
+    """Sort the metadata of a safetensors file, which the library writes in random order."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # the tensors stay aligned
+    text += b" " * (-len(text) % 8)  # aligns the tensors
     return len(text).to_bytes(8, "little") + text + data[end:]

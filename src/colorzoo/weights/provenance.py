@@ -1,4 +1,4 @@
-"""Provenance of weights: recorded in training, stored in checkpoints and packed weight files."""
+"""Provenance of weights: a record of the training, stored in checkpoints and weight files."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-_FORMER_KEYS = {"pictures": "images"}  # of weight files written by versions before 0.2.0
+_FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Record of the training of a model's weights; fields are empty where nothing is known.
+    """Record of the training of weights; unknown fields are empty.
 
     Attributes:
-        model: Class that was trained.
+        model: Name of the trained class.
         stage: Training stage, if the paper has stages.
         start: Initial weights: ``model`` or ``file``, ``sha256``, and their ``provenance``.
         config: Configuration files, in order.
-        commit: Commit of colorzoo's source.
-        data: ``images`` (their number) and ``sha256`` of their names below the root and their sizes.
-        earlier: Earlier parts of this training with other data or source code: ``until`` (the step at which
-            each ended), ``commit`` and ``data``.
-        steps: Optimizer steps of this training (of each optimizer).
-        images: Images seen in this training, over all processes.
+        commit: Git commit of colorzoo.
+        data: Number of training ``images``, and ``sha256`` of their relative names and sizes.
+        earlier: Earlier parts of this training with other data or another commit: ``until`` (last step of the
+            part), ``commit`` and ``data``.
+        steps: Number of optimizer steps.
+        images: Number of images in all training batches of all processes.
     """
 
     model: str = ""
@@ -52,6 +52,6 @@ class Provenance:
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:
-    """Return the number of training images and a hash of what names them, independent of their order."""
+    """Return the number of images and a hash of their names, independent of their order."""
     text = "\n".join(sorted(images)).encode()
     return {"images": len(images), "sha256": hashlib.sha256(text).hexdigest()}

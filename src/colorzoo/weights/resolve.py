@@ -1,7 +1,7 @@
-"""Resolution of the ``weights`` argument to a file on this machine, which is downloaded if necessary.
+"""Resolution of the ``weights`` argument to a local file, with a download if necessary.
 
-The rule: a given path, else the published file in the cache, else the embedded file, else the published file
-is downloaded.
+The order of preference is: a path, the published file in the cache, the embedded file, a download of the
+published file.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ HUB = "hf-hub:"
 
 _HUB_FILE = "model.safetensors"
 _OFFLINE = "COLORZOO_OFFLINE"
-_TIMEOUT = 15.0  # seconds without a byte
+_TIMEOUT = 15.0  # seconds without any received data
 
 
 @dataclass(frozen=True)
 class ResolvedWeights:
-    """A weight file on this machine.
+    """A local weight file.
 
     Examples:
         >>> ResolvedWeights(Path("mine.safetensors")).published
@@ -49,9 +49,9 @@ class ResolvedWeights:
 
     Attributes:
         path: The file.
-        entry: Entry of the model's card, or None for a file of the user's own.
-        hparams: Constructor arguments that these weights need.
-        state: State of the file; None for a file of the user's own.
+        entry: Entry of the model card; None for a file that the card does not contain.
+        hparams: Constructor arguments that the weights require.
+        state: State of the file; None for a file that the card does not contain.
     """
 
     path: Path
@@ -61,19 +61,19 @@ class ResolvedWeights:
 
     @property
     def sha256(self) -> str | None:
-        """Verified hash, by the card or the first use; None for a file of the user's own."""
+        """Hash on the card or of the first use; None for a file that the card does not contain."""
         return self.state.sha256 if self.state else None
 
     @property
     def published(self) -> bool:
-        """True if the keys are those of the authors."""
+        """Whether the tensors have the authors' names."""
         return self.entry is not None and self.entry.published
 
 
 def resolve_weights(
     card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
 ) -> ResolvedWeights | None:
-    """Find the weight file that a user means, downloading it if necessary.
+    """Return the local weight file for a ``weights`` argument; download the file if necessary.
 
     Examples:
         >>> card = colorzoo.model_card("zhang2017_local_small")
@@ -82,22 +82,22 @@ def resolve_weights(
 
     Args:
         card: The model.
-        weights: ``"default"`` (the published file in the cache, else the embedded one, else the published one
-            is downloaded, else none with a warning), another tag of the card such as ``"published"``, the
-            path of a file, or None. Resolved weights are returned as they are.
-        offline: Open no connection.
+        weights: ``"default"`` (the published file in the cache, else the embedded file, else a download, else
+            None with a warning), another tag of the card such as ``"published"``, a path, or None. Resolved
+            weights are returned unchanged.
+        offline: Whether to open no connection.
 
     Returns:
-        The file, or None for a model that stays untrained or needs no weights.
+        The file; None for random weights, or for a model without weights.
 
     Raises:
-        WeightsError: Weights other than ``"default"`` are not available, there is no such file, or the model
-            has no weights.
+        WeightsError: Weights other than ``"default"`` are not available, the file does not exist, or the
+            model has no weights.
     """
     found, reason = find_weights(card, weights, offline=offline)
     if reason:
         warnings.warn(
-            f"{card.name} is untrained, its weights are random: {reason}", UntrainedWarning, stacklevel=3
+            f"{card.name} has random weights: {reason.rstrip('.')}.", UntrainedWarning, stacklevel=3
         )
     return found
 
@@ -105,14 +105,14 @@ def resolve_weights(
 def find_weights(
     card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
 ) -> tuple[ResolvedWeights | None, str]:
-    """Return the file of `resolve_weights`, and the reason if ``"default"`` finds none that is needed."""
+    """Return the file of `resolve_weights`, and the reason if required weights are not available."""
     if isinstance(weights, ResolvedWeights):
         return weights, ""
     if weights is None or (weights == "default" and not card.trainable):
         return None, ""
     if not card.trainable:
         raise WeightsError(
-            f"weights {_short(weights)}: {card.name} has no weights to load, {known_tags(card)}"
+            f"weights must be None for {card.name}, got {_short(weights)}: {known_tags(card)}."
         )
     if weights == "default":
         return _find_default(card, offline)
@@ -122,14 +122,14 @@ def find_weights(
 
 
 def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    reason = "its card names no weights; pass the path of a file as weights"
+    reason = "its card contains no weights. Set weights to the path of a file"
     if card.weights:
-        reason = f"{known_tags(card)}; pass one of them, or the path of a file, as weights"
+        reason = f"{known_tags(card)}. Set weights to a tag or to the path of a file"
     for tag in default_tags(card):
         try:
             return _resolve_tag(card, tag, offline), ""
         except WeightsError as error:
-            if card.weights[tag].file is not None:  # a broken installation, not a missing network
+            if card.weights[tag].file is not None:  # the installation is damaged
                 raise
             reason = str(error)
     return None, reason
@@ -140,11 +140,11 @@ def _resolve_tag(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
     entry, path = file.weights, file.path
     state = inspect_file(entry, path, rehash=True)
     if entry.file is not None and not state.trusted:
-        problem = f"({megabytes(entry.size)}) is part of the package, but {state.reason}; reinstall colorzoo"
+        problem = f"({megabytes(entry.size)}) is part of the package, but {state.reason}. Reinstall colorzoo."
         raise WeightsError(f"{path} {problem}")
     if state.status == "refused":
-        again = f"`colorzoo weights fetch {card.name} --tag {tag}` downloads it again"
-        raise WeightsError(f"{path} is not used: {state.reason}; {again}")
+        again = f"Run `colorzoo weights fetch {card.name} --tag {tag}` to download the file again"
+        raise WeightsError(f"{path} is not used: {state.reason}. {again}.")
     if not state.trusted:
         state = inspect_file(entry, fetch(entry, path, offline=offline))
     return ResolvedWeights(path, entry, entry.hparams, state)
@@ -160,11 +160,12 @@ def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
         return ResolvedWeights(path, entry, entry.hparams if entry else {})
     if "://" in str(weights):
         raise WeightsError(
-            f"weights {_short(weights)}: an address has no hash to check; download it and pass the file's "
-            f"path; of {card.name}: {known_tags(card)}"
+            f"weights must be a tag of {card.name} ({known_tags(card)}) or the path of a file, got the URL "
+            f"{_short(weights)}. Download the file first."
         )
     raise WeightsError(
-        f"weights {_short(weights)}: no such file, and no tag of {card.name}: {known_tags(card)}"
+        f"weights must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
+        f"{_short(weights)}."
     )
 
 
@@ -174,7 +175,7 @@ def _short(weights: str | Path) -> str:
 
 
 def find_entry(card: ModelCard, path: Path) -> Weights | None:
-    """Return the entry of a card whose hash or digest a file has; None for any other file."""
+    """Return the entry of a card that matches the hash of a file; None for any other file."""
     found = sha256_of(path) if card.weights else ""
     for entry in card.weights.values():
         if entry.sha256 == found or (entry.digest and not digest_mismatch(path, entry.digest)):
@@ -183,20 +184,20 @@ def find_entry(card: ModelCard, path: Path) -> Weights | None:
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the authors' entry that a file without settings may belong to, if they state no hash."""
+    """Return the published entry without a hash, to which a file without metadata may belong; else None."""
     unstated = (entry for entry in card.weights.values() if entry.sha256 is None and not entry.digest)
     entries = [entry for entry in unstated if entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
 
 
 def is_offline() -> bool:
-    """Return True if the environment variable ``COLORZOO_OFFLINE`` forbids using the network."""
+    """Return whether the environment variable ``COLORZOO_OFFLINE`` is set."""
     return is_on(_OFFLINE)
 
 
 @contextmanager
 def offline_if(offline: bool) -> Iterator[None]:
-    """Open no connection within the block if ``offline``, as with ``COLORZOO_OFFLINE=1``."""
+    """Set ``COLORZOO_OFFLINE=1`` within the block if ``offline`` is True."""
     before = os.environ.get(_OFFLINE)
     if offline:
         os.environ[_OFFLINE] = "1"
@@ -211,22 +212,21 @@ def offline_if(offline: bool) -> Iterator[None]:
 
 
 def fetch(weights: Weights, destination: Path, *, offline: bool = False) -> Path:
-    """Make sure that a weight file is on this machine, downloading it if necessary.
+    """Download a weight file unless a valid file exists, and return its path.
 
-    A file with a wrong hash or size is deleted and never returned. Where the authors state no SHA-256, a file
-    of a fitting size and digest is returned; it must not be used before its model has loaded it.
+    A download with another hash or size is deleted. Without a published SHA-256, size and digest are checked;
+    the hash is then recorded when the model loads the file for the first time.
 
     Args:
-        weights: Entry of a model card with addresses, mirrors in order of preference.
-        destination: Path of the finished file; missing folders are made.
-        offline: Open no connection, as with ``COLORZOO_OFFLINE=1``.
+        weights: Entry of a model card; its URLs are tried in order.
+        destination: Path of the file; missing folders are created.
+        offline: Whether to open no connection, as with ``COLORZOO_OFFLINE=1``.
 
     Returns:
         ``destination``.
 
     Raises:
-        WeightsError: The file cannot be downloaded (the message says how to do it by hand), or it has changed
-            since its first use.
+        WeightsError: The file cannot be downloaded, or has changed since its first use.
     """
     state = inspect_file(weights, destination, rehash=True)
     if state.trusted or state.status == "unchecked":
@@ -235,10 +235,10 @@ def fetch(weights: Weights, destination: Path, *, offline: bool = False) -> Path
         raise WeightsError(f"{destination} is not used: {state.reason}")
     failures = []
     if not weights.urls:
-        failures = ["the model card gives no address"]
+        failures = ["the model card contains no URL"]
     elif offline or is_offline():
-        wrong = "" if state.status == "missing" else f", and of the file there: {state.reason}"
-        failures = [f"offline{wrong}"]
+        wrong = "" if state.status == "missing" else f", and the existing file is invalid: {state.reason}"
+        failures = [f"COLORZOO_OFFLINE is set{wrong}"]
     else:
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
@@ -248,19 +248,19 @@ def fetch(weights: Weights, destination: Path, *, offline: bool = False) -> Path
                 failures.append(f"{url}: {failure}")
         except OSError as error:
             raise WeightsError(
-                f"cannot store {destination.name} ({megabytes(weights.size)}): "
-                f"{error.filename or destination}: {error.strerror or error}; "
-                "free space there, or set COLORZOO_HOME to a writable folder"
+                f"cannot write {destination.name} ({megabytes(weights.size)}): "
+                f"{error.filename or destination}: {error.strerror or error}. "
+                "Free disk space, or set COLORZOO_HOME to a writable folder."
             ) from error
     source = f" from {weights.urls[0]}" if weights.urls else ""
     raise WeightsError(
-        f"cannot fetch {destination.name} ({megabytes(weights.size)}): {'; '.join(failures)}; "
-        f"download it by hand{source} to {destination}"
+        f"cannot download {destination.name} ({megabytes(weights.size)}): {'; '.join(failures)}. "
+        f"Copy the file{source} to {destination}."
     )
 
 
 def _download(url: str, weights: Weights, destination: Path) -> str:
-    """Download a file to its place; return why that failed, empty if it did not.
+    """Download a file; return the reason of a failure, or an empty string.
 
     Raises:
         OSError: The file cannot be written.
@@ -284,7 +284,7 @@ def _download(url: str, weights: Weights, destination: Path) -> str:
 
 
 def _wrong_content(weights: Weights, part: Path) -> str:
-    """Return why a download is not the file of the card, or an empty string if it is or may be."""
+    """Return a description of the problem if a download does not match the card, else an empty string."""
     if weights.sha256 is not None:
         found = sha256_of(part)
         return "" if found == weights.sha256 else f"expected sha256 {weights.sha256}, found {found}"
@@ -295,15 +295,15 @@ def _wrong_content(weights: Weights, part: Path) -> str:
 
 
 def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
-    """Return the registered model of a repository of the Hugging Face Hub, and its weight file.
+    """Return model name and weight file of a Hugging Face Hub repository.
 
     Args:
-        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``; the repository holds
-            ``model.safetensors`` as `colorzoo weights pack` writes it.
-        offline: Take what was fetched before.
+        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``; the repository contains
+            ``model.safetensors`` as written by `colorzoo weights pack`.
+        offline: Whether to use only the local cache.
 
     Raises:
-        WeightsError: There is no such repository, the Hub cannot be reached, or the file names no model.
+        WeightsError: The repository does not exist, the Hub cannot be reached, or the file has no model name.
         UnknownModelError: The model is not registered.
     """
     from huggingface_hub import hf_hub_download
@@ -317,8 +317,10 @@ def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
         )
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise WeightsError(f"{source} cannot be fetched ({reason.strip()})") from error
+        raise WeightsError(f"{source} cannot be downloaded ({reason.strip()}).") from error
     name = model_of_file(path)
     if name is None:
-        raise WeightsError(f"{path} does not name its model; `colorzoo weights pack` writes such files")
+        raise WeightsError(
+            f"{path} does not contain a model name. Write the file with `colorzoo weights pack`."
+        )
     return model_card(name).name, path

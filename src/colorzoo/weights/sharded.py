@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RECORD = "meta.pt"  # written last, by Lightning, after all shards: all but the weights and the optimizer
+RECORD = "meta.pt"  # Lightning writes this file after all shards; it contains all but weights and optimizer
 
 
 def is_sharded(path: Path) -> bool:
@@ -13,5 +13,5 @@ def is_sharded(path: Path) -> bool:
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether a sharded checkpoint was written to its end."""
+    """Return whether a sharded checkpoint was written completely."""
     return (folder / RECORD).is_file()
