@@ -1,4 +1,4 @@
-"""Make the report that docs/archive.md shows: ``python -m docs.models.report FOLDER``.
+"""Write the example report of docs/archive.md: ``python -m docs.models.report FOLDER``.
 
 It is the page of ``colorzoo colorize FOLDER -o colored --report historic.html --fast`` without the folders in
 which it was made.
@@ -19,7 +19,7 @@ REPORT = DOCS / "reports" / "historic.html"
 
 
 def main() -> None:
-    """Color the folder of the command line, and write the page."""
+    """Colorize the folder of the command line and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="historic/ of the data")
     args = parser.parse_args()
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def make_report(images: Path) -> str:
-    """Return the page about a folder of images, with paths below that folder and below ``colored``."""
+    """Return the report of a folder of images, with paths relative to this folder and to ``colored``."""
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / REPORT.name
         results = str(Path(folder) / "colored")

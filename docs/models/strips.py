@@ -1,4 +1,4 @@
-"""Draw the strips of images of the papers' pages: ``python -m docs.models.strips [MODEL ...]``.
+"""Draw the example grids of the pages of the papers: ``python -m docs.models.strips [MODEL ...]``.
 
 Writes ``docs/models/strips/NAME.jpg``. ``docs/models/strips.json`` records the weights and images of each,
 so that only outdated strips are drawn again.
@@ -74,9 +74,9 @@ Points = list[tuple[float, float, str]]
 
 
 def main() -> None:
-    """Draw the strips that are missing or outdated."""
+    """Draw the example grids that are missing or outdated."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("models", nargs="*", help="default: all strips that are missing or outdated")
+    parser.add_argument("models", nargs="*", help="default: all models whose grid is missing or outdated")
     names = parser.parse_args().models or stale_strips()
     single_thread()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def read_record() -> dict[str, dict[str, str]]:
 
 
 def digests(name: str) -> dict[str, str]:
-    """Return digests of a model's present weights and images."""
+    """Return digests of the current weights and images of a model."""
     sketches = model_card(name).input == "sketch"
     files = [SOURCES / "sketches" / f"{each}.jpg" for each in SKETCHES] if sketches else map(source, PHOTOS)
     content = b"".join(path.read_bytes() for path in files)
@@ -133,8 +133,10 @@ def draw_rows(card: ModelCard) -> dict[str, Row]:
     photos = {name: square(Image.open(source(name)).convert("RGB"), 256) for name in names}
     alone: dict[str, Any] = {"boxes": []} if "boxes" in card.guidance else {}
 
-    def color(photo: Image.Image, given: Mapping[str, Any], look: Image.Image | None = None) -> Image.Image:
-        return colorzoo.colorize(photo, card.name, {**alone, **given}, reference=look)
+    def color(
+        photo: Image.Image, guidance: Mapping[str, Any], reference: Image.Image | None = None
+    ) -> Image.Image:
+        return colorzoo.colorize(photo, card.name, {**alone, **guidance}, reference=reference)
 
     rows: dict[str, Row] = {"before": [photo.convert("L") for photo in photos.values()]}
     if card.trainable:
@@ -187,14 +189,14 @@ def street_points() -> Points:
 def true_points(photo: Image.Image) -> Points:
     """Return random points of a photo with their true colors."""
     dice = random.Random(0)
-    places = [(dice.randrange(8, 248), dice.randrange(8, 248)) for _ in range(POINTS)]
+    positions = [(dice.randrange(8, 248), dice.randrange(8, 248)) for _ in range(POINTS)]
     small = np.asarray(photo.resize((64, 64), Image.Resampling.BOX))
-    return [(x, y, "#{:02x}{:02x}{:02x}".format(*small[y // 4, x // 4])) for x, y in places]
+    return [(x, y, "#{:02x}{:02x}{:02x}".format(*small[y // 4, x // 4])) for x, y in positions]
 
 
 @torch.inference_mode()
 def sketch_rows(name: str) -> dict[str, Row]:
-    """Return sketches, their first regions, the painting after one and six true answers, and the truth."""
+    """Return sketches, their first regions, results with one and six region colors, and the ground truth."""
     model = create_coloring_model(name, offline=True).eval()
     rows: dict[str, list[Image.Image]] = {}
     for each in SKETCHES:

