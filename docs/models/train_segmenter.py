@@ -1,14 +1,15 @@
 """Train the `ClickSegmenter` of the pad: ``python -m docs.models.train_segmenter MIRROR COCO OUT``.
 
 MIRROR is a folder with snapshots ``OWNER+NAME/repo`` of the public repositories of `SOURCES`. COCO is a
-folder with ``annotations.json``, ``images``, ``panoptic`` and ``semantic``. The weights are written to
-``OUT/things.safetensors``. Every second COCO image and the images of ``--validation`` are excluded.
+folder with ``annotations.json``, ``images``, ``panoptic`` and ``semantic``. The weights are written to the
+file OUT. Every second COCO image and the images of ``--validation`` are excluded.
 
 One step trains on 8 crops of gray photos with random degradation; one crop in twelve shows flat shapes. The
 loss of the parts is the negative log-likelihood of all parts that are compatible with a label, because the
-data sets have different labels. Each mask that contains a click is a target. As in Segment Anything, only the best of the
-three predicted masks is trained on a target. The embedded weights are an average of the last 200 of about 4,400
-steps: first at a rate of 2e-3, which decreases after 45 % of the time, then from 1.5e-3 to 0 (``--start``).
+data sets have different labels. Each mask that contains a click is a target. As in Segment Anything, only
+the best of the three predicted masks is trained on a target. The embedded weights are an average of the
+last 200 of about 4,400 steps: first at a rate of 2e-3, which decreases after 45 % of the time, then from
+1.5e-3 to 0 (``--start``).
 """
 
 from __future__ import annotations
