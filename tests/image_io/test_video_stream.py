@@ -65,8 +65,6 @@ def test_the_cover_of_a_film_is_never_colored(
     assert main(["video", str(covered), str(out), "--size", "32", "--device", "cpu"]) == 0
     assert len(read_frames(out)) == 5
     assert "dropped" not in capsys.readouterr().out
-    assert main(["info", str(covered)]) == 1  # it has no record of its origin
-    assert "width 64, height 48, frames 5" in capsys.readouterr().out
     module = FramesDataModule(str(covered.parent), num_workers=0)
     module.setup("test")
     (batch,) = module.test_dataloader()

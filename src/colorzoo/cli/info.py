@@ -56,7 +56,7 @@ def run(args: InfoOptions) -> int:
                 print_line(f"colorzoo: error: {error}", sys.stderr)
         complete &= any(row["origin"] for row in found)
         if not args.json:
-            _print_tree(path, found) if path.is_dir() else _print_file(found[0])
+            _print_folder(path, found) if path.is_dir() else _print_file(found[0])
         rows += found
     if args.json:
         print(json.dumps(rows, indent=1))
@@ -68,31 +68,7 @@ def _row(path: Path) -> dict[str, Any]:
 
     found = read_provenance(path)
     origin = None if found is None else asdict(found) | {"source_type": found.source_type}
-    video = _video_properties(path)
-    return {"file": str(path), "origin": origin} | ({"video": video} if video else {})
-
-
-def _video_properties(path: Path) -> dict[str, Any] | None:
-    """Return size, frame rate, number of frames and codec; None if the file is not a readable video."""
-    from colorzoo.image_io.find import VIDEO_EXTENSIONS
-    from colorzoo.image_io.video_stream import import_av, main_video_stream
-
-    if path.suffix.lower() not in VIDEO_EXTENSIONS or not path.is_file():
-        return None
-    try:
-        with import_av().open(str(path)) as container:
-            stream = main_video_stream(container)
-            return {
-                "width": stream.width,
-                "height": stream.height,
-                "frames": stream.frames or None,
-                "rate": float(stream.average_rate) if stream.average_rate else None,
-                "seconds": float(container.duration / 1_000_000) if container.duration else None,
-                "codec": stream.codec_context.name,
-                "sound": bool(container.streams.audio),
-            }
-    except Exception:  # PyAV is not installed, or the video is damaged
-        return None
+    return {"file": str(path), "origin": origin}
 
 
 def _print_file(row: dict[str, Any]) -> None:
@@ -101,27 +77,18 @@ def _print_file(row: dict[str, Any]) -> None:
     for title, value in (origin or {}).items():
         if value != "":
             print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
-    if video := row.get("video"):
-        known = ", ".join(f"{title} {value}" for title, value in video.items() if value is not None)
-        print_line(f"  {'video':<11} {known}", sys.stdout)
 
 
-def _print_tree(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Print one line per file, indented below the names of its folders."""
+def _print_folder(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Print one line per file."""
     count = sum(bool(row["origin"]) for row in rows)
     print_line(f"{folder}: {count} of {len(rows)} files have a provenance record", sys.stdout)
-    printed: tuple[str, ...] = ()
     for row in rows:
-        *folders, name = Path(row["file"]).relative_to(folder).parts or (".",)
-        for depth, part in enumerate(folders):
-            if printed[: depth + 1] != tuple(folders[: depth + 1]):
-                print_line(f"{'  ' * (depth + 1)}{part}/", sys.stdout)
-        printed = tuple(folders)
         line = "no record"
         if origin := row["origin"]:
             parts = (origin["model"], origin["date"], f"source {origin['source'][:12]}")
             line = ", ".join(filter(None, parts))
-        print_line(f"{'  ' * (len(folders) + 1)}{name}  {line}", sys.stdout)
+        print_line(f"  {Path(row['file']).relative_to(folder)}  {line}", sys.stdout)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, InfoOptions, run)}
