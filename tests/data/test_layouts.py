@@ -126,16 +126,10 @@ LABELS, MAPS = "ILSVRC2012_devkit_t12", "stuffthingmaps"
     ("make", "gone", "needs", "what"),
     [
         ("imagenet", "val", "", "ImageNet folder 'val' not found.*img_val.tar"),
-        ("imagenet", "train", "", "ImageNet folder 'train'.*image-net.org"),
         ("imagenet", LABELS, "labels", "labels of ImageNet.*devkit_t12"),
-        ("imagenet", f"{LABELS}/data/meta.mat", "labels", "meta.mat"),
         ("places205", "trainvalsplit_places205", "", "list of Places205.*trainvalsplit_places205.tar.gz"),
-        ("places205", "data", "", "images of Places205.*resize"),
-        ("places365_listed", "val_256", "", "val images of Places365-standard"),
         ("places365_listed", "filelist_places365-standard", "labels", "labels of Places365.*standard.tar"),
         ("coco_stuff", "val2017", "", "COCO images 'val2017'.*val2017.zip"),
-        ("coco_stuff", "annotations", "boxes", "instances_val2017.json.*annotations_trainval2017.zip"),
-        ("coco_stuff", MAPS, "classes", "COCO-Stuff maps.*stuffthingmaps_trainval2017.zip"),
         ("coco_stuff", f"{MAPS}/val2017/{7:012}.png", "classes", "1 of 3 .*maps are missing.*07.png"),
     ],
 )

@@ -48,14 +48,6 @@ def test_other_images_stay(kind: str) -> None:
     assert torch.equal(white_balance(photos, generators(), 1.0), photos)
 
 
-@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1)])
-def test_the_share_counts_the_images_with_a_cast(share: float, least: float, most: float) -> None:
-    photos = lit_by(WARM, 1).expand(400, -1, -1, -1)
-    balanced = white_balance(photos, torch.Generator().manual_seed(1), share)
-    changed = (balanced != photos).flatten(1).any(dim=1).float().mean()
-    assert least <= changed <= most
-
-
 def test_training_images_are_balanced_and_validation_images_are_not(classes_folder) -> None:
     class Fitting:
         training = True

@@ -210,11 +210,9 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
     [
         ({"models": ("zhang2017_local_smal",)}, "zhang2017_local_small"),
         ({"models": ("truth", "truth")}, "twice"),
-        ({"models": ("zhang2017_local_small",), "weights": {NAME: "nowhere.safetensors"}}, "nowhere"),
         ({"models": ("theirs=nowhere",)}, "nowhere"),
         ({"metrics": ("psnrr",)}, "did you mean psnr"),
         ({"metrics": ("lpips",)}, "alexnet"),
-        ({"weights": {"nobody": "file"}}, "nobody"),
         ({"compare": ("gray", "gray")}, "twice"),
         ({"data": Path("nowhere")}, "does not exist"),
         (

@@ -120,7 +120,7 @@ def mean_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> flo
     return float(one.mean() - other.mean())
 
 
-@pytest.mark.parametrize("images", [3, 5, 20, 60])
+@pytest.mark.parametrize("images", [3, 60])
 def test_the_jackknife_of_a_mean_is_its_standard_error(images: int) -> None:
     one, other = np.random.default_rng(0).normal(size=(2, images, 1)).astype(np.float32)
     found = jackknife(mean_difference, one, other)

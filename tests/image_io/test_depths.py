@@ -5,8 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
-from tifffile import imwrite
 
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
@@ -33,13 +31,3 @@ def test_16_bit_color_survives_exactly(tmp_path, name, channels):
     assert same_bytes(again, pixels[..., :3], 65535)
     if channels == 4:
         np.testing.assert_array_equal(again.alpha, pixels[..., 3])
-
-
-@pytest.mark.parametrize("orientation", [3, 6])
-def test_float_tiff_is_turned_upright(tmp_path, orientation):
-    stored = RNG.integers(0, 256, (4, 6, 3)).astype(np.uint8)
-    tag = (274, 3, 1, orientation, True)
-    imwrite(tmp_path / "x.tif", np.float32(stored / 255), photometric="rgb", metadata=None, extratags=[tag])
-    image = Image.fromarray(stored)
-    image.getexif()[274] = orientation
-    assert same_bytes(read_image(tmp_path / "x.tif"), np.asarray(ImageOps.exif_transpose(image)))

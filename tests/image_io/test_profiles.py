@@ -64,21 +64,7 @@ def wide(curve: bytes) -> bytes:
 GRAY_PROFILE = profile(b"GRAY", {b"kTRC": gamma(1.0)})
 
 
-def para(kind: int, *values: float) -> bytes:
-    return b"para\0\0\0\0" + struct.pack(">HH", kind, 0) + fixed(*values)
-
-
-CURVES = {
-    "gamma": gamma(2.2),
-    "table": TABLE,
-    "power": para(0, 1.8),
-    "offset": para(1, 2.0, 1.1, -0.1),
-    "srgb": para(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045),
-    "seven": para(4, 2.2, 0.9, 0.1, 0.1, 0.2, 0.0, 0.0),
-}
-
-
-@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+@pytest.mark.parametrize("curve", [gamma(2.2), TABLE], ids=["gamma", "table"])
 def test_deep_rgb_profiles_agree_with_lcms(curve):
     pixels = np.random.default_rng(1).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     expected = np.asarray(to_srgb_8bit(Image.fromarray(pixels), wide(curve))[0]) / 255

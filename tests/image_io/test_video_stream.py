@@ -76,11 +76,9 @@ def test_the_cover_of_a_film_is_never_colored(
     [
         ("matroska", [("mjpeg", 96, 1, 0), ("mpeg4", 64, 5, 0)], 1),  # a cover that is copied as a track
         ("mov", [("png", 128, 1, DISPOSITION.default), ("mpeg4", 64, 5, 0)], 1),
-        ("matroska", [("mjpeg", 64, 5, 0)], 0),
         ("matroska", [("mpeg4", 32, 5, 0), ("mpeg4", 64, 5, DISPOSITION.default)], 1),
         ("matroska", [("mpeg4", 64, 5, DISPOSITION.default), ("mpeg4", 96, 5, 0)], 0),
         ("avi", [("mpeg4", 32, 5, 0), ("mpeg4", 64, 5, 0)], 1),
-        ("avi", [("mpeg4", 64, 5, 0), ("mpeg4", 64, 5, 0)], 0),
         ("mp4", [("mjpeg", 96, 1, DISPOSITION.attached_pic)], None),
     ],
 )

@@ -30,7 +30,7 @@ def test_the_truth_itself_scores_1() -> None:
     assert computed(TRUTH, TRUTH) == {"cdr_a": 1.0, "cdr_b": 1.0, "cdr": 1.0, "excluded": 0.0}
 
 
-@pytest.mark.parametrize("shift", [0.0, 1e-3, 40.0])
+@pytest.mark.parametrize("shift", [0.0, 40.0])
 def test_clusters_of_one_channel_are_those_of_the_gray_triple(shift: float) -> None:
     plane = np.random.default_rng(0).normal(shift, 5, (40, 56)).astype(np.float32)
     for each in (plane, np.zeros_like(plane)):
@@ -74,12 +74,9 @@ def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
     ("arguments", "options", "message"),
     [
         ((RESULT, TRUTH[:, :, 1:]), {}, "differ in shape"),
-        ((RESULT[0], TRUTH[0]), {}, "expected images"),
         ((RESULT, TRUTH, torch.ones(1, 1, 2, 2)), {}, "expected a mask"),
         ((RESULT,), {}, "target_ab"),
         ((RESULT,), {"truths": []}, "one truth for each of 3"),
-        ((RESULT[:1, :, 1:],), {"truths": [truth_clusters(TRUTH[0])]}, "differ in shape"),
-        ((RESULT * torch.nan, TRUTH), {}, "NaN"),
     ],
 )
 def test_wrong_input_is_an_error_in_one_line(

@@ -2,17 +2,15 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from scipy.ndimage import map_coordinates
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import DataError
-from colorzoo.metrics.video import visible_in_both, warp
+from colorzoo.metrics.video import warp
 
 
 def moved(columns: int) -> tuple[Tensor, Tensor]:
@@ -55,34 +53,6 @@ def test_chroma_flicker_counts_jumps_of_ab_and_not_noise_of_the_lightness() -> N
     assert steady < 0.1
     assert (small, large) == pytest.approx((4, 8), abs=0.1)
     assert float(metrics.warping_error(clip(0.0), gray)) > 1e-4  # which counts the noise
-
-
-def test_pixels_that_are_hidden_leave_the_image_or_lie_at_boundaries_are_not_visible() -> None:
-    """Ruder et al. 2016, eqs. 5 and 6, with SciPy's interpolation."""
-    coarse = torch.randn(2, 2, 3, 4, generator=torch.Generator().manual_seed(0))
-    smooth_flow, noise = F.interpolate(coarse, (60, 80), mode="bicubic").double()
-    smooth_flow, noise = smooth_flow.numpy(), 0.8 * noise.numpy()
-    rows, columns = np.mgrid[:60, :80] + smooth_flow[::-1]
-
-    def there(plane: np.ndarray) -> np.ndarray:
-        return map_coordinates(plane, (rows, columns), order=1, mode="grid-constant")
-
-    back = np.stack([there(plane) for plane in noise - smooth_flow])
-    size, down, right = (
-        (plane**2).sum(axis=0)
-        for plane in (
-            smooth_flow,
-            np.diff(smooth_flow, axis=1, append=smooth_flow[:, -1:]),
-            np.diff(smooth_flow, axis=2, append=smooth_flow[..., -1:]),
-        )
-    )
-    inside = there(np.ones((60, 80))) > 0.999
-    returns = ((smooth_flow + back) ** 2).sum(axis=0) <= 0.01 * (size + (back**2).sum(axis=0)) + 0.5
-    smooth = down + right <= 0.01 * size + 0.002
-    for one, others in ((inside, returns & smooth), (returns, inside & smooth), (smooth, inside & returns)):
-        assert (~one & others).sum() > 20
-    forward, backward = (torch.from_numpy(flow)[None].float() for flow in (smooth_flow, noise - smooth_flow))
-    np.testing.assert_equal(visible_in_both(forward, backward)[0, 0].numpy(), inside & returns & smooth)
 
 
 def test_clips_that_are_too_short_are_left_out_and_counted() -> None:
