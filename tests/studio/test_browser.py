@@ -319,7 +319,9 @@ def test_panels_depend_on_the_guidance_of_the_model(
     assert (
         set(shown) - {"area", "paint", "replace", "heal", "crop", "border"} == tools
     )  # those are for all models
-    assert set(titles) - {"Color", "Model", "Palette", "Likely colors", "All colors", "History"} == panels
+    assert (
+        set(titles) - {"Color", "Model", "Palette", "Likely colors", "Adjust all colors", "History"} == panels
+    )
 
 
 @pytest.mark.nightly

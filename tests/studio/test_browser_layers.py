@@ -98,6 +98,8 @@ def test_layers_are_hidden_faded_moved_and_undone(
         set_slider(pad, "Opacity of replacement 1", 30)
         act(pad, "Move up")
         assert [each.get("hidden", False) for each in pad.recipe()["replacements"]] == [True, False]
+        set_slider(pad, "Vibrance", 40)
+        assert pad.recipe()["finish"] == {"vibrance": 40}
         pad.page.click("[data-action=export]")
         shown = pixels(
             pad.download(
@@ -106,7 +108,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         )
         wanted = Colorizer(tiny_model(), device="cpu", size=64)(photo, pad.recipe())
         assert np.array_equal(shown, np.asarray(wanted))
-        for _ in range(13):
+        for _ in range(14):
             pad.page.click("[data-action=undo]")
         pad.settle()
         assert pad.recipe() == before

@@ -114,6 +114,13 @@ class GuidanceOptions(ColorSettings):
     histogram_of: str | None = option(
         None, "image whose color histogram the result should match", COLORS, metavar="IMG"
     )
+    finish: str | None = option(
+        None,
+        "adjust all colors of the result: temperature, tint, vibrance, shadows and highlights (chroma), each "
+        "from -100 to 100",
+        COLORS,
+        metavar="NAME=N,...",
+    )
     saturation: Fraction | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
     border: str | None = option(
         None,

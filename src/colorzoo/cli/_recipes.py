@@ -14,6 +14,7 @@ from colorzoo.guidance import BoxHint, PointHint, Recipe
 from colorzoo.guidance.border import parse_border
 from colorzoo.guidance.crop import parse_crop_text
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
+from colorzoo.guidance.finish import parse_finish_text
 from colorzoo.image_io.find import FoundImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics, require_color
@@ -47,7 +48,10 @@ def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
         boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
     border = recipe.border if args.border is None else parse_border(args.border, "--border")
     crop = recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop")
-    return replace(recipe, points=recipe.points + points, boxes=boxes, border=border, crop=crop)
+    finish = recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish")
+    return replace(
+        recipe, points=recipe.points + points, boxes=boxes, border=border, crop=crop, finish=finish
+    )
 
 
 def recipe_file(found: FoundImage, folder: Path) -> Path | None:

@@ -28,6 +28,7 @@ from colorzoo.guidance.fields import (
     read_reach,
     too_many,
 )
+from colorzoo.guidance.finish import Finish, parse_finish
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
 from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
 from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
@@ -184,6 +185,7 @@ class Recipe:
         areas: Areas to fill, lock, keep gray, restrict changes to, or treat as objects.
         paint: Brush strokes composited over the model's colors; later strokes cover earlier ones.
         replacements: Color replacements in the whole image, applied in order, below the paint.
+        finish: Adjustments of all colors of the result, above the paint; None changes nothing.
         healing: Strokes over dust and scratches, which are inpainted before colorizing.
         border: The part of the image that is colorized; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
@@ -204,6 +206,7 @@ class Recipe:
     areas: tuple[Area, ...] = ()
     paint: tuple[PaintStroke, ...] = ()
     replacements: tuple[ColorReplacement, ...] = ()
+    finish: Finish | None = None
     healing: tuple[Stroke, ...] = ()
     border: BorderSetting = "automatic"
     crop: Crop | None = None
@@ -239,6 +242,8 @@ class Recipe:
             document["border"] = self.border if isinstance(self.border, str) else list(self.border.numbers)
         if self.crop is not None:
             document["crop"] = self.crop.to_dict()
+        if self.finish is not None:
+            document["finish"] = self.finish.to_dict()
         for name in _WRITTEN:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
@@ -290,8 +295,8 @@ class Recipe:
 
     @property
     def has_overlays(self) -> bool:
-        """Whether the recipe edits the predicted colors (paint or replacements)."""
-        return any(getattr(self, name) for name in _OVERLAYS)
+        """Whether the recipe edits the predicted colors (paint, replacements or adjustments)."""
+        return self.finish is not None or any(getattr(self, name) for name in _OVERLAYS)
 
     def shown(self) -> Self:
         """Return the recipe without areas and overlays that are hidden or have an opacity of 0."""
@@ -304,7 +309,7 @@ class Recipe:
     def without_hints(self) -> Self:
         """Return the recipe without hints, areas, overlays and strength, for the model's automatic result."""
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
-        return replace(self, strength=1.0, **nothing)
+        return replace(self, strength=1.0, finish=None, **nothing)
 
     def with_fields(
         self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
@@ -334,7 +339,8 @@ class Recipe:
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _PAD_FIELDS
             ]
-        names += [f"crop.{name}" for name in (self.crop.extra if self.crop else ())]
+        for key, each in {"crop": self.crop, "finish": self.finish}.items():
+            names += [f"{key}.{name}" for name in (each.extra if each else ())]
         return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
 
     def check_known(self) -> Self:
@@ -412,6 +418,7 @@ def _parse(fields: Fields) -> Recipe:
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
     crop = fields.child("crop") if fields.rest().get("crop") is not None else fields.take("crop")
+    finish = fields.child("finish") if fields.rest().get("finish") is not None else fields.take("finish")
     overlays: dict[str, Any] = {
         name: tuple(map(parse, fields.children(name, most))) for name, (_, most, parse) in _OVERLAYS.items()
     }
@@ -429,6 +436,7 @@ def _parse(fields: Fields) -> Recipe:
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
         **overlays,
+        finish=None if finish is None else parse_finish(finish),
         border=_parse_border(fields, version),
         crop=None if crop is None else parse_crop(crop),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},

@@ -1,4 +1,4 @@
-"""Color changes at full size after the network: replaced colors, then paint."""
+"""Color changes at full size after the network: replaced colors, then paint, then adjustments."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
+from colorzoo.inference.steps.finishing import Finishing
 from colorzoo.inference.steps.painting import Painting
 from colorzoo.inference.steps.replacing import Replacing
 
@@ -35,4 +36,6 @@ def overlays_of(
     if recipe.paint:
         limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
         found.append(Painting(recipe.paint, image_size, size, recipe.strength, limits))
+    if recipe.finish is not None:
+        found.append(Finishing(recipe.finish))
     return tuple(found)

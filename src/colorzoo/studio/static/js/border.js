@@ -66,7 +66,6 @@ export function endBorder(pad) {
   setBorder(pad, draggedBorder, t("scan border"));
 }
 
-/** @param {Border} border @param {string} label */
 function setBorder(pad, border, label) {
   pad.set({ classes: null });
   pad.edit({ ...pad.doc, border }, label);

@@ -7,7 +7,6 @@
 const EARLY_DELAY = 80; // ms without movement after which a drag is likely to end here
 
 class RequestError extends Error {
-  /** @param {string} code of the protocol @param {string} message */
   constructor(code, message) {
     super(message);
     this.code = code;

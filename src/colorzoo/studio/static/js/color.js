@@ -146,13 +146,6 @@ export function atLightness([own, a, b], lightness) {
   return farthestAb([r, g, blue], y, fits, MAX_FACTOR);
 }
 
-/** Return a color under less light: its linear RGB is darker as a whole. @param {Triple} lab @param {number} lightness below its own @returns {Ab} */
-export function dimmed(lab, lightness) {
-  const light = luminance(lightness) / luminance(lab[0]);
-  const [r, g, blue] = labToLinear(lab).map((v) => v * light);
-  return linearToAb([r, g, blue]);
-}
-
 /** @param {Triple} lab @returns {Triple} levels from 0 to 255, brought into sRGB */
 function labToRgb([lightness, a, b]) {
   const [x, y] = reduceChroma(lightness, [a, b]);

@@ -158,7 +158,7 @@ export function firstOpenRegion(pad) {
 export function pickRegion(pad, index, more = false) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
-  const group = index === null ? [] : (pad.doc.merged.find((joined) => joined.includes(index)) ?? [index]);
+  const group = index === null ? [] : [index];
   let pick = group;
   if (more) pick = regionPick.includes(index) ? regionPick.filter((other) => !group.includes(other)) : [...regionPick, ...group];
   pad.set({ regionPick: pick, selected: null, shape: null });
@@ -202,16 +202,4 @@ export async function requestMatch(pad, x, y) {
   if (!pad.ui.exemplar || pad.ui.link !== "open") return;
   const reply = await pad.client.ask({ type: "match", recipe: currentRecipe(pad), x, y }).catch(() => null);
   if (reply) pad.set({ matched: reply.message.x === null ? null : [reply.message.x, reply.message.y] });
-}
-
-/** Show or hide the colors without one edge scribble, around it. */
-export async function toggleScribblePreview(pad, index) {
-  const { scribblePreview: preview } = pad.ui;
-  const stroke = pad.doc.scribbles[index];
-  if (preview?.stroke === stroke) return pad.set({ scribblePreview: null });
-  const recipe = currentRecipe(pad);
-  const message = { type: "color", recipe: { ...recipe, scribbles: recipe.scribbles.toSpliced(index, 1) }, quality: "final" };
-  const reply = await pad.ask(message);
-  if (!reply || !pad.doc.scribbles.includes(stroke)) return;
-  pad.set({ scribblePreview: { stroke, layer: await decodeLayer(reply.buffers[0], reply.message.mime) } });
 }

@@ -77,7 +77,7 @@ export function createColoringsPanel(pad) {
     const shown = isNew && !hasNone && pad.accepts("points") ? COLORINGS : items.length; // their room is kept until they arrive
     show(el, shown > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
     syncList(grid, shown, make, (tile, index) => {
-      tile.disabled = !items[index];
+      setAttr(tile, "disabled", !items[index]);
       if (items[index]) fillVariant(tile, items[index], index, found.lightness);
       setAttr(tile, "aria-pressed", String(index === chosen));
     });

@@ -282,16 +282,13 @@ const PRESETS = [
 /** @type {Record<string, string>} */
 const PART_PALETTES = { skin: "Skin", hair: "Hair", lips: "Lips and cheeks", teeth: "Teeth and nails", eyes: "Eyes", clothes: "Cloth", sky: "Sky", water: "Water", plants: "Grass and leaves" };
 const PREFER_SMALL = 0.8; // factor on the distance to their colors in a small thing
-const MAX_PALETTES = 24;
-const MAX_COLORS = 48;
 
-/** @typedef {{name: string, colors: string[], own: boolean, small?: boolean}} Palette */
+/** @typedef {{name: string, colors: string[], small?: boolean}} Palette */
 
 function palettesOf(pad) {
-  const recent = { name: t("Recent colors"), colors: pad.ui.recent.map(({ hex }) => hex), own: false };
-  const presets = PRESETS.map(([name, colors, small]) => ({ name: t(name), colors, own: false, small: Boolean(small) }));
-  const own = (pad.settings.palettes ?? []).filter(({ name, colors }) => typeof name === "string" && Array.isArray(colors));
-  return [recent, ...presets, ...own.map((palette) => ({ ...palette, own: true }))];
+  const recent = { name: t("Recent colors"), colors: pad.ui.recent.map(({ hex }) => hex) };
+  const presets = PRESETS.map(([name, colors, small]) => ({ name: t(name), colors, small: Boolean(small) }));
+  return [recent, ...presets];
 }
 
 /** @returns {boolean} whether a point goes less far than the thing it is on, as it does at first in a small one */
@@ -312,19 +309,11 @@ function fittingPalette(pad, palettes) {
   return presets.filter(({ small }) => isSmall || !small).reduce((best, palette) => (apart(palette) < apart(best) ? palette : best));
 }
 
-function savePalettes(pad, palettes) {
-  const own = palettes.filter((palette) => palette.own).slice(-MAX_PALETTES);
-  pad.setSetting("palettes", own.map(({ name, colors }) => ({ name, colors: colors.slice(-MAX_COLORS) })));
-}
-
 function createPalettes(pad) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Palette") });
   const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Colors of the palette") });
-  const keep = button({ icon: "plus", label: t("Add this color to your palette"), className: "cz-ghost", onClick: () => addToPalette(pad, select), action: "keep-color" });
-  const create = button({ icon: "copy", label: t("New palette from recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)), action: "new-palette" });
-  const remove = button({ icon: "trash", label: t("Delete this palette"), className: "cz-ghost", onClick: () => savePalettes(pad, palettesOf(pad).filter(({ name, own }) => !own || name !== select.value)) });
   const vary = button({ icon: "photo", label: t("Compare other colors side by side"), className: "cz-ghost", onClick: () => requestVariants(pad), action: "variants" });
-  const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary, keep, create, remove), row);
+  const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary), row);
   /** @type {{key: any, name: string}} */
   let fitted = { key: null, name: "" };
   /** Return the palette to show until one is chosen; it stays while a point or an area gets colors. */
@@ -349,9 +338,7 @@ function createPalettes(pad) {
     select.value = shown.name;
     const { locked } = colorTarget(pad);
     syncList(row, shown.colors.length, () => h("button", { type: "button", class: "cz-swatch" }), (swatch, index) => fillSwatch(pad, swatch, shown, index, locked));
-    show(remove, shown.own);
     vary.disabled = !canVary(pad);
-    show(create, shown === palettes[0] && shown.colors.length > 0);
     show(row, shown.colors.length > 0);
   };
   return { el, update };
@@ -366,24 +353,4 @@ function fillSwatch(pad, swatch, { name, colors }, index, locked) {
   setAttr(swatch, "title", words);
   swatch.disabled = !pad.photo || locked;
   swatch.onclick = (event) => pad.during(event, () => setHex(pad, hex));
-}
-
-function addToPalette(pad, select) {
-  const { lightness, ab } = colorTarget(pad);
-  const hex = labHex(lightness, ab);
-  const palettes = palettesOf(pad);
-  const shown = palettes.find(({ name, own }) => own && name === select.value);
-  if (!shown) return createPaletteWith(pad, palettes, [hex]);
-  if (!shown.colors.includes(hex)) shown.colors = [...shown.colors, hex];
-  savePalettes(pad, palettes);
-  pad.announce(t("{hex} added to the palette", { hex }));
-}
-
-function createPaletteWith(pad, palettes, colors) {
-  let number = 1;
-  while (palettes.some(({ name }) => name === t("My colors {n}", { n: number }))) number += 1;
-  const name = t("My colors {n}", { n: number });
-  savePalettes(pad, [...palettes, { name, colors, own: true }]);
-  pad.setSetting("palette", name);
-  pad.announce(t("{name} created", { name }));
 }

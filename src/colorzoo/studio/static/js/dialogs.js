@@ -73,7 +73,6 @@ function createExport(pad) {
   return { el, prepare: refresh };
 }
 
-/** @returns {{els: HTMLElement[], help: () => void, exportImage: () => void}} */
 export function createDialogs(pad) {
   const help = createHelp(pad);
   const exporting = createExport(pad);
@@ -96,7 +95,6 @@ const MAX_TOASTS = 3;
 
 /** @typedef {{label: string, run: () => void}} Action */
 
-/** @returns {{el: HTMLElement, add: (text: string, kind?: "info" | "error", action?: Action | null) => void, clear: () => void}} */
 export function createToasts() {
   const el = h("div", { class: "cz-toasts" });
   const add = (text, kind = "info", action = null) => {

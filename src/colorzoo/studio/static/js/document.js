@@ -9,11 +9,11 @@
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
+ *   divisions: {path: [number, number][], closed?: boolean}[], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
  *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, border: import("./border.js").Border,
- *   paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
+ *   finish: Record<string, number> | null, paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a step of undo belongs to the last one: states before either
@@ -59,22 +59,21 @@ const RECIPE_VERSION = 2;
 export const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "border", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
+  "divisions", "border", "finish", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
 ];
 
-/** @param {string} model @returns {Doc} */
 export function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
+    model, points: [], scribbles: [], regions: {}, divisions: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
+    classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], finish: null, border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
   };
 }
 
 export function hasWork(doc) {
   const counts = [
-    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop) || doc.strength !== 1 || doc.border !== "automatic";
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop || doc.finish) || doc.strength !== 1 || doc.border !== "automatic";
 }
 
 /**
@@ -82,7 +81,6 @@ export function hasWork(doc) {
  * @template S
  */
 export class History {
-  /** @param {S} start @param {{state: S, label: string}[]} [past] @param {{state: S, label: string}[]} [future] */
   constructor(start, past = [], future = []) {
     this.past = past;
     this.future = future;
@@ -166,12 +164,13 @@ export function toRecipe(doc, image) {
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
   if (doc.crop) recipe.crop = doc.crop;
+  if (doc.finish) recipe.finish = doc.finish;
   if (doc.healing.length) recipe.healing = doc.healing;
   for (const name of Object.keys(OVERLAYS)) if (doc[name].length) recipe[name] = doc[name];
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map((point) => ({ ...write(point), ...(point.untouched ? { untouched: true } : {}) }));
   const untouched = doc.points.filter((point) => point.untouched && !point.muted).map(write);
-  const studio = { ...(muted.length ? { muted } : {}), ...(untouched.length ? { untouched } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}), ...(doc.merged.length ? { merged: doc.merged } : {}) };
+  const studio = { ...(muted.length ? { muted } : {}), ...(untouched.length ? { untouched } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
 }
@@ -195,7 +194,6 @@ export const strengthOf = (point) => point.strength ?? 1;
 
 export const reachOf = (point) => point.reach ?? "automatic";
 
-/** @param {{version?: number}} recipe @returns {Reach} of its points without one */
 const defaultReach = (recipe) => (recipe.version === 1 ? "everywhere" : "automatic");
 
 /**
@@ -220,7 +218,6 @@ export function fromRecipe(recipe, image, abOf) {
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
     divisions: list(recipe, "divisions").map(({ path, closed } = {}, index) => ({ path: readStroke({ path }, index).path, ...(closed ? { closed: true } : {}) })),
-    merged: list(recipe.studio ?? {}, "merged").filter(Array.isArray).map((group) => group.map(Number)),
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
@@ -234,6 +231,7 @@ export function fromRecipe(recipe, image, abOf) {
     paint: list(recipe, "paint").map(readPaint),
     border: readBorder(recipe.border ?? recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     crop: readCrop(recipe.crop),
+    finish: recipe.finish ?? null,
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !RECIPE_FIELDS.includes(name))),
@@ -296,7 +294,6 @@ export function changePoint(doc, id, change) {
   return { ...doc, points: doc.points.map((point) => (points.includes(point) ? changed(point) : point)) };
 }
 
-/** @param {Doc} doc @param {number} id @returns {Doc} */
 export function withoutPoint(doc, id) {
   const one = doc.points.find((point) => point.id === id);
   const points = one ? strokePoints(doc, one) : [];

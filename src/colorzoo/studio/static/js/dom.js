@@ -117,7 +117,6 @@ export function button(spec) {
   return /** @type {HTMLButtonElement} */ (h("button", props, ...parts));
 }
 
-/** @param {string} title @param {...Node} children @returns {HTMLElement} */
 export function section(title, ...children) {
   const heading = h("h2", { class: "cz-heading" }, title);
   return h("section", { class: "cz-section", "aria-label": title }, heading, ...children);
@@ -144,7 +143,6 @@ export function oncePerFrame(callback) {
   };
 }
 
-/** @param {(checked: boolean) => void} use */
 export function checkbox(label, use) {
   const box = h("input", { type: "checkbox", on: { change: () => use(box.checked) } });
   return { box, el: h("label", { class: "cz-check" }, box, h("span", {}, label)) };

@@ -1,10 +1,8 @@
 /** Edits of points, colors and regions; each is one step of undo. */
 
-import { abDistance, atLightness, clamp, dimmed, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
+import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
-import {
-  changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
-} from "./document.js";
+import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, strokePoints, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
@@ -13,11 +11,10 @@ import { changeReplacement, pickedReplacement } from "./replacing.js";
 import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
 import { change } from "./state.js";
 
-const MAX_RECENT = 12;
+const MAX_RECENT = 24;
 const SAME_COLOR = 2;
 const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 const TYPED_DIFFERENCE = 10; // CIE units between a typed and the shown color; a larger difference is reported
-const GRAYISH = 6; // units of chroma; less looks gray
 
 /**
  * Return what the color controls change: the selected point, area or regions, or the color of the next point.
@@ -87,17 +84,6 @@ function isFirstColor(id) {
   return (last, before) => !find(last) && Boolean(find(before)?.untouched);
 }
 
-/**
- * Return whether a place shows less of a color than its light lets expect: shade takes chroma as it takes light, down to gray.
- * @param {[number, number, number]} lab wanted @param {number} there lightness of the place @param {[number, number]} ab shown
- */
-function isPaler(lab, there, ab) {
-  const [lightness, a, b] = lab;
-  const [chroma, shown] = [Math.hypot(a, b), Math.hypot(...ab)];
-  const expected = there < lightness ? Math.hypot(...dimmed(lab, there)) : chroma;
-  return expected - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
-}
-
 /** Set a color; points and most areas keep the lightness of the photo. @param {boolean} [typed] whether the user entered this exact color instead of picking a swatch */
 export function setHex(pad, hex, typed = false) {
   const lab = rgbToLab(hexToRgb(hex));
@@ -107,7 +93,7 @@ export function setHex(pad, hex, typed = false) {
   const ab = fixed ? atLightness(lab, target.lightness) : /** @type {[number, number]} */ ([a, b]);
   const difference = fixed ? Math.hypot(lightness - target.lightness, abDistance([a, b], ab)) : 0;
   // a point may lie in shade, where less chroma is natural; an area or a replacement also covers lights, so any loss is reported
-  const loses = target.kind === "point" ? isPaler(lab, target.lightness, ab) : Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS;
+  const loses = target.kind !== "point" && Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS;
   const differs = (loses || (typed && difference > TYPED_DIFFERENCE)) && !target.locked;
   setColor(pad, ab, true, fixed ? target.lightness : lightness, differs ? hex : undefined);
   pad.set({ unavailableColor: differs && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
@@ -331,21 +317,3 @@ function isLoop(path, scale) {
   const length = path.slice(1).reduce((sum, place, index) => sum + step(place, path[index]), 0);
   return length > MIN_LOOP && step(path[0], path.at(-1)) < CLOSING_GAP;
 }
-
-/** Join the selected regions: they are selected and colored as one. */
-export function joinRegions(pad) {
-  const pick = pad.ui.regionPick;
-  if (pick.length < 2) return;
-  const others = pad.doc.merged.filter((group) => !group.some((index) => pick.includes(index)));
-  const color = pick.map((index) => pad.doc.regions[index]).find(Boolean);
-  const regions = color ? { ...pad.doc.regions, ...Object.fromEntries(pick.map((index) => [index, color])) } : pad.doc.regions;
-  pad.edit({ ...pad.doc, regions, merged: [...others, [...pick].sort((one, other) => one - other)] }, t("join regions"));
-}
-
-export function splitRegions(pad) {
-  const [first] = pad.ui.regionPick;
-  pad.edit({ ...pad.doc, merged: pad.doc.merged.filter((group) => !group.includes(first)) }, t("separate regions"));
-  pickRegion(pad, first ?? null);
-}
-
-export const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.regionPick[0]));

@@ -19,7 +19,6 @@ const MAX_STEPS = 100;
 const MAX_STEPS_LENGTH = 1e6; // characters
 const MEBIBYTE = 1024 * 1024;
 
-/** @param {string} accept @returns {Promise<File | null>} */
 function chooseFile(accept) {
   return new Promise((resolve) => {
     const input = document.createElement("input");
@@ -53,7 +52,6 @@ export async function openFile(pad, file, name = file.name || t("Pasted image"),
   });
 }
 
-/** @param {Blob} file @returns {Promise<Uint8Array>} */
 const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
 function checkFile(pad, file, name) {
@@ -232,7 +230,6 @@ async function sendReference(pad, slot, file, name) {
   return pad.client.ask({ type: "attach", slot, name, model: pad.doc.model, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
 }
 
-/** @param {"exemplar" | "statistics"} slot @param {File | null} file null opens a file dialog */
 export async function attach(pad, slot, file = null) {
   const chosen = file ?? (await chooseFile(IMAGES));
   if (!chosen) return;
@@ -293,7 +290,6 @@ export function saveRecipe(pad) {
   pad.announce(t("Recipe saved"));
 }
 
-/** @param {File | null} [file] null opens a file dialog */
 export async function loadRecipe(pad, file = null) {
   const chosen = file ?? (await chooseFile(".json,application/json"));
   if (!chosen) return;
@@ -329,7 +325,6 @@ export async function replaceDoc(pad, recipe, label) {
   pad.modelChanged();
 }
 
-/** @param {any} pad @param {{format: string, quality: number}} wish */
 export async function exportImage(pad, { format, quality }) {
   const { photo } = pad;
   const exporting = readOnly({ id: 0, share: 0 });
@@ -505,7 +500,6 @@ export async function openInitial(pad, hello) {
   else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
 }
 
-/** @param {DataTransfer | null} transfer @param {"exemplar" | "statistics" | null} [slot] panel on which it was dropped */
 export async function takeDropped(pad, transfer, slot = null) {
   const files = [...(transfer?.files ?? [])];
   if (!files.length) return false;

@@ -31,7 +31,6 @@ export const stepHealingWidth = (pad, step) => pad.set({ healingWidth: healingWi
 /** @param {Place} place */
 export const startHealing = (pad, place) => pad.set({ healing: { path: [place], width: Math.round(healingWidth(pad) * 10) / 10 } });
 
-/** @param {Place} place */
 export function continueHealing(pad, place) {
   const { healing } = pad.ui;
   if (!healing) return;

@@ -11,10 +11,8 @@
  */
 
 import { OVERLAYS } from "./document.js";
-import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { createSlider, flagButton } from "./panels.js";
-import { pickedReplacement } from "./replacing.js";
-import { pickedArea } from "./shapeedits.js";
 import { TOOLS } from "./tools.js";
 
 const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, the lowest first
@@ -23,28 +21,16 @@ const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, t
 const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
 
 export function createLayersPanel(pad) {
-  const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, the top one first") });
   const details = createLayerDetails(pad);
-  const el = section(t("Layers"), words, rows, details.el);
+  const el = section(t("Layers"), rows, details.el);
   const update = () => {
     const layers = pad.photo ? LAYER_KINDS.flatMap(({ layersOf }) => layersOf(pad)).reverse() : [];
-    const hint = layersHint(pad);
-    show(el, layers.length > 0 || hint !== "");
-    setText(words, hint);
-    show(words, hint !== "");
+    show(el, layers.length > 0);
     if (pad.ui.tab === "layers") syncList(rows, layers.length, () => layerRow(), (row, index) => fillLayer(pad, row, layers[index]));
     details.show(layers.find(({ picked }) => picked) ?? null);
   };
   return { el, update };
-}
-
-function layersHint(pad) {
-  const { tool, selection } = pad.ui;
-  if (!pad.photo) return "";
-  if (tool === "area") return selection || pickedArea(pad) ? t("Hold Shift to add to the area, Ctrl to subtract.") : clickOrTap("Click an object, or draw around it roughly.");
-  if (tool === "replace") return pickedReplacement(pad) ? t("Choose the new color above; its shades change with it.") : clickOrTap("Click a color in the image to replace it everywhere.");
-  return "";
 }
 
 const THUMBNAIL = [40, 30]; // CSS pixels

@@ -53,7 +53,7 @@ function createMenu(pad) {
     pad.setSetting("theme", theme.value);
     close();
   });
-  const checks = [["singleKeys", t("Single-key shortcuts")], ["leftHanded", t("Panel on the left")]].map(([name, label]) => settingCheck(pad, name, label));
+  const checks = [settingCheck(pad, "singleKeys", t("Single-key shortcuts"))];
   const leave = button({ text: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
   const clear = button({ text: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
   const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear, leave);

@@ -1,5 +1,5 @@
 /**
- * Draws regions, painted classes, boxes, areas and the scribble preview over the photo.
+ * Draws regions, painted classes, boxes and areas over the photo.
  *
  * @typedef {(x: number, y: number) => [number, number]} ToStage  from pixels of the photo
  */
@@ -41,14 +41,12 @@ export function drawBorder(context, pad, toStage) {
   context.restore();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y center */
 function centeredText(context, text, x, y) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillText(text, x, y + 0.5);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y center */
 function outlinedText(context, text, x, y) {
   Object.assign(context, { textAlign: "center", textBaseline: "middle", lineWidth: 3, strokeStyle: "rgba(0, 0, 0, .7)", fillStyle: "#fff" });
   context.strokeText(text, x, y + 0.5);
@@ -66,11 +64,10 @@ export function drawLabel(context, left, middle, text) {
   centeredText(context, text, left + width / 2, middle);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} at */
 export function drawRegions(context, pad, at) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
-  if (pad.settings.outlines !== false) drawLines(context, pad, linesOf(regions, regionPick), at);
+  drawLines(context, pad, linesOf(regions, regionPick), at);
   const next = firstOpenRegion(pad);
   regions.items.forEach((item, order) => {
     if (regionPick.includes(item.index) || item.index === next) drawNumber(context, pad, item, order + 1, at);
@@ -202,7 +199,6 @@ function strokeOutline(context, strokes) {
 
 const FAINT = 0.55;
 
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 export function drawAreas(context, pad, toStage) {
   const { ui, doc } = pad;
   const picked = pickedArea(pad);
@@ -233,7 +229,6 @@ function drawAreaStroke(context, pad, toStage) {
 
 const ANTS = { length: 6, speed: 0.02 }; // CSS pixels, and CSS pixels per ms
 
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Area} area @param {ToStage} toStage @param {number} alpha @param {boolean} selected tinted, with marching ants */
 function drawArea(context, pad, area, toStage, alpha, selected) {
   const { outline, tint } = areaImage(area, pad.photo);
   const [left, top] = toStage(0, 0);
@@ -250,22 +245,4 @@ function drawArea(context, pad, area, toStage, alpha, selected) {
     context.stroke(outline);
   }
   context.restore();
-}
-
-const BAND_WIDTH = 6; // relative to the width of the scribble
-
-/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
-export function drawScribblePreview(context, pad, toStage) {
-  const { scribblePreview: preview, view } = pad.ui;
-  if (!preview || !pad.doc.scribbles.includes(preview.stroke)) return;
-  const [left, top] = toStage(0, 0);
-  const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
-  const canvas = new OffscreenCanvas(Math.max(1, Math.ceil(pad.ui.stage.width)), Math.max(1, Math.ceil(pad.ui.stage.height)));
-  const inside = canvas.getContext("2d");
-  Object.assign(inside, { lineWidth: Math.max(24, BAND_WIDTH * preview.stroke.width * view.scale), lineCap: "round", lineJoin: "round" });
-  traceStroke(inside, preview.stroke.path, toStage);
-  inside.stroke();
-  inside.globalCompositeOperation = "source-in";
-  inside.drawImage(preview.layer.bitmap, left, top, right - left, bottom - top);
-  context.drawImage(canvas, 0, 0, canvas.width, canvas.height);
 }

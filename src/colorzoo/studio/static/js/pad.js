@@ -21,7 +21,7 @@ import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
 import {
-  createHintsPanel, createModelPanel, createNoReference, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createStrengthPanel,
+  createHintsPanel, createModelPanel, createNoReference, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel,
 } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
@@ -56,13 +56,12 @@ class Pad {
   /** @type {() => void} */
   #greet;
 
-  /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {PadOptions} options */
   constructor(root, transport, options) {
     this.root = root;
     this.transport = transport;
     this.options = options;
     /** @type {Readonly<Record<string, any>>} */
-    this.settings = readOnly({ theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() });
+    this.settings = readOnly({ theme: "auto", singleKeys: true, ...loadSettings() });
     this.ui = readOnly(initialUi(this.settings));
     this.session = readOnly(initialSession());
     this.tabs = new TabLocks(() => this.toast(t("This photo is also open in another tab, whose edits are saved separately.")));
@@ -211,7 +210,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
-      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
+      area: null, coat: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
@@ -255,7 +254,6 @@ class Pad {
     this.set({ announcement: text });
   }
 
-  /** @param {string} text @param {"info" | "error"} [kind] @param {import("./dialogs.js").Action | null} [action] */
   toast(text, kind = "info", action = null) {
     this.toasts.add(text, kind, action);
   }
@@ -467,7 +465,7 @@ function buildPage(pad) {
   const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createHealingOptions, createCropOptions));
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
-    ["layers", "Layers", make(createStrengthPanel, createLayersPanel, createHintsPanel, createBoxesPanel)],
+    ["layers", "Layers", make(createLayersPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
     ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel, createNoReference)],
     ["history", "History", make(createHistoryPanel)],
   ]);
@@ -482,7 +480,6 @@ function updateAttributes(pad, stage) {
   setAttr(root, "data-theme", settings.theme === "auto" ? pad.options.theme : settings.theme);
   setAttr(root, "data-photo", String(Boolean(pad.photo || previewOf(pad))));
   setAttr(root, "data-opening", pad.photo && ui.loading ? "true" : null);
-  setAttr(root, "data-hand", settings.leftHanded ? "left" : "right");
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);
   const count = pad.doc.points.length;

@@ -21,7 +21,6 @@ function coatsIn(paint) {
   return coats;
 }
 
-/** @param {PaintStroke} one @param {PaintStroke} other @returns {boolean} */
 function belongTogether(one, other) {
   if (one.color !== other.color || one.layer !== other.layer || blendOf(one) !== blendOf(other)) return false;
   return one.layer !== undefined || (one.opacity === other.opacity && Boolean(one.hidden) === Boolean(other.hidden));

@@ -1,11 +1,11 @@
 /** Panels for the guidance of the model: model, hints, regions, reference, color statistics. */
 
 import { colorName, rgbToHex } from "./color.js";
-import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
+import { labelAt, pickRegion, requestRegions } from "./coloring.js";
 import { runCommand } from "./commands.js";
 import { colorOfStroke, isStroke, listedHints, strengthOf } from "./document.js";
-import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
+import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
 import { modelGroups, proposedModel, purposeOf, purposes, requestSamples } from "./models.js";
 import { pixelAt } from "./pixels.js";
@@ -60,11 +60,29 @@ export function createModelPanel(pad) {
   return { el, update };
 }
 
-/** Strength of all colors. */
-export function createStrengthPanel(pad) {
+/** Adjustments of a recipe. @type {[string, string][]} */
+const ADJUSTMENTS = [["temperature", "Temperature"], ["tint", "Tint"], ["vibrance", "Vibrance"], ["shadows", "Chroma in shadows"], ["highlights", "Chroma in highlights"]];
+
+/** Strength and adjustments of all colors. */
+export function createAdjustmentsPanel(pad) {
   const strength = createSlider(t("Strength"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("strength")));
-  const el = section(t("All colors"), strength.el);
-  return { el, update: () => strength.update(Math.round(pad.doc.strength * 100), !pad.photo) };
+  const sliders = ADJUSTMENTS.map(([name, label]) => createSlider(t(label), -100, 100, (value, done) => {
+    const { [name]: _, ...others } = pad.doc.finish ?? {};
+    const finish = value ? { ...others, [name]: value } : others;
+    pad.applyChange({ ...pad.doc, finish: Object.keys(finish).length ? finish : null }, done, t(label).toLowerCase());
+  }));
+  const reset = button({ text: t("Reset adjustments"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, finish: null, strength: 1 }, t("reset adjustments")) });
+  const el = section(t("Adjust all colors"), ...[strength, ...sliders].map((slider) => slider.el), reset);
+  for (const field of el.querySelectorAll(".cz-field")) field.classList.add("cz-inline");
+  const update = () => {
+    strength.update(Math.round(pad.doc.strength * 100), !pad.photo);
+    sliders.forEach((slider, index) => {
+      const value = Math.round(pad.doc.finish?.[ADJUSTMENTS[index][0]] ?? 0);
+      slider.update(value, !pad.photo, value > 0 ? `+${value}` : String(value));
+    });
+    reset.disabled = !pad.doc.finish && pad.doc.strength === 1;
+  };
+  return { el, update };
 }
 
 function drawResult(pad, canvas) {
@@ -208,9 +226,7 @@ export function flagButton(el, on, whenOn, whenOff, run) {
 }
 
 function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbles) {
-  const n = index + 1;
-  const preview = pad.ui.scribblePreview?.stroke === scribbles[index];
-  flagButton(mute, preview, ["eyeoff", t("Show the result with edge stroke {n}", { n })], ["eye", t("Show the result without edge stroke {n}", { n })], () => toggleScribblePreview(pad, index));
+  show(mute, false);
   swatch.style.background = "";
   swatch.classList.add("cz-swatch-line");
   setText(words.firstChild, t("Edge stroke"));
@@ -228,27 +244,20 @@ export function createRegionsPanel(pad) {
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
-  const join = button({ text: t("Join"), label: t("Join the selected regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
-  const part = button({ text: t("Separate"), label: t("Separate the joined regions"), className: "cz-wide", onClick: () => splitRegions(pad) });
-  const { el: outlining, box: outlines } = checkbox(t("Outlines"), (checked) => pad.setSetting("outlines", checked));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, most important first") });
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), outlining);
+  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, ask, skip));
   const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Choose a color for the selected region, or skip it. Shift-click selects several; draw a line across a region to split it.") : t("Find regions to color one by one."));
+    setText(words, items.length ? t("Choose a color for the selected region, or skip it. Shift-click selects several, which take the same color; a line across a region splits it.") : t("Find regions to color one by one."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);
     swatch.style.background = hex ?? "";
     setText(use.lastChild, t("Use the shown color, {hex}", { hex: hex ?? "" }));
     skip.disabled = pad.ui.regionPick.length === 0;
-    outlines.checked = pad.settings.outlines !== false;
-    show(join, !isJoined(pad));
-    show(part, isJoined(pad));
-    join.disabled = pad.ui.regionPick.length < 2;
     ask.disabled = !pad.photo;
   };
   return { el, update };
@@ -258,7 +267,6 @@ function fillRegion(pad, tile, { index }, number) {
   const color = pad.doc.regions[index];
   const skipped = pad.doc.skipped.includes(index);
   setText(tile, String(number));
-  show(tile, (pad.doc.merged.find((group) => group.includes(index))?.[0] ?? index) === index); // one tile for joined regions
   tile.style.background = color ?? "";
   tile.classList.toggle("cz-region-colored", Boolean(color));
   tile.classList.toggle("cz-region-skipped", skipped);
@@ -314,7 +322,8 @@ export function createReferencePanel(pad) {
   const slot = createImageSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
-  const el = section(t("Reference"), slot.el, hint, again);
+  const alpha = createSlider(t("Strength"), 0, 100, (value, done) => pad.applyChange({ ...pad.doc, exemplar: { ...pad.doc.exemplar, kept: { ...pad.doc.exemplar.kept, alpha: value / 100 } } }, done, t("reference strength")));
+  const el = section(t("Reference"), slot.el, alpha.el, hint, again);
   slot.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...canvasPlace(slot.canvas, event)));
   const update = () => {
     const { exemplar } = pad.ui;
@@ -322,6 +331,8 @@ export function createReferencePanel(pad) {
     show(el, pad.accepts("exemplar") || Boolean(exemplar));
     slot.update(exemplar);
     show(again, Boolean(missing));
+    show(alpha.el, Boolean(exemplar && pad.doc.exemplar) && pad.accepts("exemplar"));
+    alpha.update(Math.round(100 * (pad.doc.exemplar?.kept?.alpha ?? 1)), false);
     setText(hint, missing ? t("The recipe names {name}; choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
     show(hint, hint.textContent !== "");
   };

@@ -10,7 +10,6 @@ import { lightnessAround } from "./surroundings.js";
 
 const LIGHTNESS_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
 
-/** @param {Uint8Array} bytes @param {string} [mime] @returns {Promise<Layer>} */
 export async function decodeLayer(bytes, mime = "image/jpeg") {
   const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (bytes)], { type: mime }));
   return { bitmap, width: bitmap.width, height: bitmap.height };

@@ -50,7 +50,6 @@ function onDown(el, hand, to, at) {
   return undefined;
 }
 
-/** @param {{touch: boolean}} at @returns {number} tolerance in CSS pixels */
 export const nearBy = (at) => (at.touch ? NEAR_TOUCH : NEAR_MOUSE);
 
 const isMac = () => /mac/i.test(navigator.platform ?? "");

@@ -113,7 +113,6 @@ export function pickArea(pad, index) {
   pad.announce(t("{name} selected", { name: areaName(pad, index) }));
 }
 
-/** @param {number} index @returns {string} for display */
 export const areaName = (pad, index) => t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
 
 function actionText({ action, color }) {
@@ -160,7 +159,6 @@ function selectionAround(pad, place) {
   return selection && areaAt([selection], pad.photo, place) === 0 ? selection.mask : null;
 }
 
-/** @returns {number} share of the photo in view */
 function visibleShare(pad) {
   const { view, stage } = pad.ui;
   const { width, height } = pad.photo;
@@ -182,7 +180,6 @@ export async function brushArea(pad, path, size, less) {
   await changeBorder(pad, picked, mask);
 }
 
-/** @param {any} pad @param {{area: import("./shapes.js").Area, index: number}} picked @param {import("./shapes.js").AreaMask} mask its new border */
 async function changeBorder(pad, { area, index }, mask) {
   if (isEmptyMask(mask)) return pad.toast(t("This would leave the area empty. Delete it instead."));
   const { path: _, ...rest } = area;
@@ -226,12 +223,6 @@ async function objectInBox(pad, box) {
 function addObject(pad, boxes, area, label) {
   pad.edit({ ...pad.doc, boxes, areas: [...pad.doc.areas, area] }, label);
   pickArea(pad, pad.doc.areas.length - 1);
-}
-
-export async function followEdges(pad, index) {
-  const box = pad.doc.boxes[index];
-  const area = await objectInBox(pad, box);
-  if (area && pad.doc.boxes?.[index] === box) addObject(pad, pad.doc.boxes.toSpliced(index, 1), area, t("outline an object"));
 }
 
 export async function addObjectInBox(pad, box) {

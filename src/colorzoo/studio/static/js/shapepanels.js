@@ -7,7 +7,7 @@ import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
 import {
-  SELECTION_SIZES, addArea, className, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses,
+  SELECTION_SIZES, addArea, className, deleteShape, isPicked, keepOutline, paintClass, paintableClasses,
   pickShape, pickedShape, resizeSelection, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
 import { AREA_ACTIONS, areaBounds } from "./shapes.js";
@@ -150,22 +150,20 @@ function boxesHint(pad, detects) {
   const { boxes } = pad.doc;
   if (boxes === null && detects) return t("Objects are detected automatically. Draw boxes to mark them yourself.");
   if (pickedShape(pad)?.kind === "box") return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
-  if (boxes?.length) return t("Each object in a box is also colored separately. A box can be replaced by the outline of its object.");
+  if (boxes?.length) return t("Each object in a box is also colored separately.");
   return t("The photo is colored as a whole. Draw a box around an object to find its outline and color it separately.");
 }
 
 function boxRow() {
   const { main, remove } = shapeRow(h("span", { class: "cz-hint-words" }, h("span"), h("small")));
-  const follow = button({ icon: "lasso", label: "-", className: "cz-ghost cz-small", onClick: () => {} });
-  return h("li", { class: "cz-hint-row" }, main, follow, remove);
+  return h("li", { class: "cz-hint-row" }, main, remove);
 }
 
 function fillBox(pad, row, index) {
-  const [main, follow, remove] = row.children;
+  const [main, remove] = row.children;
   const { x, y, width, height } = pad.doc.boxes[index];
   const size = `${Math.round(width)} × ${Math.round(height)}`;
   fillShape(pad, { main, remove }, "box", index, [x + width / 2, y + height / 2]);
-  flagButton(follow, false, null, ["lasso", t("Replace box {n} by the outline of its object", { n: index + 1 })], () => followEdges(pad, index));
   setAttr(main, "aria-label", t("{name}, {size} pixels", { name: shapeName(pad, "box", index), size }));
   setText(main.lastElementChild.firstChild, t("Box"));
   setText(main.lastElementChild.lastChild, `${size} · x ${Math.round(x)}, y ${Math.round(y)}`);

@@ -101,7 +101,6 @@ function allowedShift({ x, y, width, height }, dx, dy, photo) {
   return [clamp(dx, -x, photo.width - x - width), clamp(dy, -y, photo.height - y - height)];
 }
 
-/** @param {Box} box @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {Box} */
 export function movedBox(box, dx, dy, photo) {
   const [right, down] = allowedShift(box, dx, dy, photo);
   const [x, y] = [box.x + right, box.y + down];
@@ -133,7 +132,6 @@ const OUTLINE_SIDE = 256; // pixels of the shorter side at which outlines are ra
 const bitsCache = new WeakMap();
 const imageCache = new WeakMap();
 
-/** @param {AreaMask} mask @returns {AreaBits} */
 function decodeMask({ width, height, runs }) {
   const bits = new Uint8Array(width * height);
   let at = 0;
@@ -145,7 +143,6 @@ function decodeMask({ width, height, runs }) {
   return { width, height, bits };
 }
 
-/** @param {AreaBits} drawn @returns {AreaMask} */
 function encodeMask({ width, height, bits }) {
   const runs = [];
   let [value, count] = [0, 0];
@@ -190,12 +187,10 @@ export function drawnMaskSize(photo) {
 
 export const areaMask = (area, photo) => area.mask ?? encodeMask(areaBits(area, photo));
 
-/** @param {AreaMask} mask @returns {number} its share of the photo */
 export const maskShare = ({ width, height, runs }) => runs.split(" ").reduce((sum, run, index) => sum + (index % 2) * Number(run), 0) / (width * height);
 
 export const isEmptyMask = (mask) => !mask.runs.includes(" ");
 
-/** @param {AreaMask} one @param {AreaMask} other @param {boolean} less subtract the other mask @returns {AreaMask} */
 export function combinedMasks(one, other, less) {
   const [mine, theirs] = [decodeMask(one), decodeMask(other)];
   const [across, down] = [theirs.width / mine.width, theirs.height / mine.height]; // another size after the frame has moved

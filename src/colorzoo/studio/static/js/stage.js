@@ -5,7 +5,7 @@ import { t } from "./dom.js";
 import { colorOfStroke, hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
 import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
-import { DARK, LIGHT, drawAreas, drawBorder, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
+import { DARK, LIGHT, drawAreas, drawBorder, drawLabel, drawRegions, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
 import { strokePath, tracePolygon, traceStroke, turnedCorners, turnedPlace } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
@@ -32,7 +32,6 @@ function panes(pad) {
   ];
 }
 
-/** @returns {{width: number, height: number}} size for zooming and fitting */
 export function paneSize(pad) {
   const { width, height } = panes(pad)[0];
   return { width, height };
@@ -170,7 +169,7 @@ function drawHints(context, pad, pane, at) {
   drawHealing(context, pad, at);
   if (!MARKLESS.includes(ui.tool)) drawAreas(context, pad, at);
   if (bare) return;
-  for (const draw of [drawShapes, drawScribblePreview]) draw(context, pad, at);
+  drawShapes(context, pad, at);
   for (const stroke of doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
   for (const point of doc.points) drawHint(context, pad, point);
 }

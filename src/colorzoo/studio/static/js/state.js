@@ -46,7 +46,7 @@ export function initialUi(settings) {
     replacing: null, coat: null,
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
-    scribblePreview: null, answered: null, unavailableColor: null, variants: null,
+    answered: null, unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, hidesMarks: false, panning: false, cursor: null, cross: null,
     showClasses: false, recent: settings.recent ?? [],

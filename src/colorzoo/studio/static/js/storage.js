@@ -119,7 +119,6 @@ export class TabLocks {
     this.channel?.close();
   }
 
-  /** @param {string} key @returns {Promise<boolean>} whether this tab has it now */
   async #take(key) {
     if (!navigator.locks) return true;
     return new Promise((resolve) => {

@@ -2,7 +2,6 @@
 
 import { clickOrTap, h, setAttr, setText, show, t } from "./dom.js";
 
-/** @param {[id: string, title: string, parts: import("./dom.js").Part[]][]} groups @returns {import("./dom.js").Part} */
 export function createTabs(pad, groups) {
   const pages = groups.map(([id, title, parts]) => {
     const open = () => pad.set({ tab: id });
@@ -33,6 +32,7 @@ export function createTabs(pad, groups) {
 
 /** What the active tool does, where no option says it. @type {Record<string, string>} */
 const TOOL_HINTS = {
+  area: "Click an object, or draw around it. Click inside again for a part; Shift adds, Ctrl subtracts.",
   region: "Click a region. Draw a line across it to split it.",
   lasso: "Draw around an object to give it a type.",
   box: "Drag a box around an object.",

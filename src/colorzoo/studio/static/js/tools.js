@@ -16,21 +16,15 @@ import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
 import { t } from "./dom.js";
-import {
-  addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
-} from "./edits.js";
+import { addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
 import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { PAINT_LAYERS } from "./paintlayers.js";
 import { nearBy } from "./pointer.js";
 import { REPLACEMENT_LAYERS, replaceColorAt } from "./replacing.js";
-import {
-  addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
-} from "./shapeedits.js";
-import {
-  areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified, turned,
-} from "./shapes.js";
+import { addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf } from "./shapeedits.js";
+import { areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified, turned } from "./shapes.js";
 import { beforeTurn, paneSize, stageToPhoto, viewTurn } from "./stage.js";
 import { NO_DRAG, change, readOnly } from "./state.js";
 import { panBy, zoomAt } from "./view.js";
@@ -62,10 +56,8 @@ export const TOOLS = [
 /** Tools that neither set points nor select areas: their panels come first. */
 export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
 
-/** @param {string[]} guidance of the model @returns {typeof TOOLS} */
 export const toolsFor = (guidance) => TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
 
-/** @returns {Parameters<typeof import("./pointer.js").listenToStage>[1]} */
 export function stageGestures(pad) {
   const place = (at) => stageToPhoto(pad, at.x, at.y);
   return {
@@ -85,6 +77,7 @@ export function stageGestures(pad) {
   };
 }
 
+/** @param {[number, number]} at on the stage */
 function zoomTo(pad, factor, at) {
   const size = paneSize(pad);
   const [x, y] = beforeTurn(pad, ...at);
@@ -355,7 +348,6 @@ function draggedBox(pad, { box, grip, start }, place, inside) {
   return grip ? resized(box, grip, inside) : movedBox(box, place[0] - start[0], place[1] - start[1], pad.photo);
 }
 
-/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
 function endShape(pad, drag, place) {
   const { shaping } = pad.ui;
   const kind = DRAWS[drag.tool];

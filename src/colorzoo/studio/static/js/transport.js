@@ -11,7 +11,6 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
 const POLICY_VIOLATION = 1008;
 
-/** @param {object} message @param {Uint8Array[]} buffers @returns {string | Uint8Array} */
 function packFrame(message, buffers) {
   if (!buffers.length) return JSON.stringify(message);
   const json = new TextEncoder().encode(JSON.stringify({ ...message, buffers: buffers.map((buffer) => buffer.byteLength) }));
@@ -26,7 +25,6 @@ function packFrame(message, buffers) {
   return frame;
 }
 
-/** @param {string | ArrayBuffer} frame @returns {[any, Uint8Array[]]} */
 function unpackFrame(frame) {
   if (typeof frame === "string") return [JSON.parse(frame), []];
   const length = new DataView(frame).getUint32(0, true);

@@ -63,7 +63,7 @@ export async function requestVariants(pad) {
  * @param {Variants["items"]} made takes each color with its image @param {() => boolean} goesOn whether they are still wanted
  */
 export async function colorVariants(pad, items, target, made, goesOn) {
-  const { colored, around, ask, size = VARIANT_SIZE } = target;
+  const { colored, around, ask, size = /** @type {[number, number]} */ (VARIANT_SIZE) } = target;
   const { photo } = pad;
   for (const item of items) {
     if (!goesOn()) break;
