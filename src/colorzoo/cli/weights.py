@@ -48,7 +48,7 @@ class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
     name: str = argument(f"model name or alias, metrics, best, or a use: {', '.join(USES)}", "NAME")
-    yes: bool = option(False, "with best or a use: do not ask for confirmation")
+    yes: bool = option(False, "with best or a use: download without confirmation")
     tag: str = option("published", "tag of the weights (default: published)")
     offline: bool = option(False, "check the file without network access")
 
@@ -254,7 +254,7 @@ def _fetch_metrics(*, offline: bool) -> int:
 
 
 def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
-    """List the best weights for some uses, ask for confirmation, and download the missing files.
+    """List the best weights for some uses, and download the missing files after a confirmation.
 
     Args:
         uses: Uses of the models.

@@ -1,1 +1,1 @@
-"""Color videos and folders of frames with temporally stable colors."""
+"""Colorize videos and folders of frames with temporally stable colors."""

@@ -1,4 +1,4 @@
-"""Exposure stabilization within a shot, so that flicker of old film does not change the colors."""
+"""Exposure stabilization within a shot, so that flicker of old footage does not change the colors."""
 
 from __future__ import annotations
 
