@@ -34,7 +34,7 @@ def test_an_onnx_file_accepts_any_size_and_batch_and_has_metadata(tmp_path: Path
         "paper": model_card("gray").paper,
         "hparams": "{}",
         "conventions": "lightness: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); "
-        "RGB in [0, 1]; softmax of logits: shares of the bins",
+        "RGB in [0, 1]; softmax of logits: probabilities of the bins",
     }
     assert "".join(capfd.readouterr()) == ""
     (ab,) = session.run(["ab"], {"lightness": sample_input("gray", (19, 33), batch=3).numpy()})
@@ -64,8 +64,8 @@ def test_the_command_line_writes_a_torch_graph_and_prints_the_parity(tmp_path: P
     assert main(["weights", "export", "gray", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == [
-        "96x64: largest difference from the model 0.0e+00 of the full scale",
-        "64x160: largest difference from the model 0.0e+00 of the full scale",
+        "96x64: maximum difference from the model 0.0e+00 of full scale",
+        "64x160: maximum difference from the model 0.0e+00 of full scale",
         f"{out} size={out.stat().st_size} inputs=lightness; height and width in multiples of 32 from 64 on",
     ]
     extra = {"colorzoo.json": ""}
@@ -81,13 +81,13 @@ def test_models_that_cannot_be_exported_are_refused_in_one_line(
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     for model, name, reason in (
-        ("gray", "gray.pt", "expected .onnx or .pt2"),
+        ("gray", "gray.pt", ".onnx or .pt2"),
         ("levin2004", "levin.pt2", "levin2004 cannot be exported"),
     ):
         assert reason in refused("weights", "export", model, tmp_path / name)
     with (
-        pytest.warns(UserWarning, match="untrained"),
-        pytest.raises(ColorzooError, match="not exported with random weights"),
+        pytest.warns(UserWarning, match="random weights"),
+        pytest.raises(ColorzooError, match="must be trained"),
     ):
         export_model(model_card("zhang2017_local"), tmp_path / "a.pt2", width=0.125)
     assert list(tmp_path.iterdir()) == []

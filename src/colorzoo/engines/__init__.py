@@ -1,1 +1,1 @@
-"""Devices and precisions, ONNX Runtime, and export."""
+"""Device and precision selection, ONNX Runtime, and export."""

@@ -1,4 +1,4 @@
-"""Choice of device, precision and engine."""
+"""Selection of device and precision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from colorzoo.settings import Precision
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name; ``"auto"`` takes CUDA, then Apple's MPS, then the CPU.
+    """Return the device of a name; ``"auto"`` selects CUDA, then MPS, then the CPU.
 
     Raises:
         ColorzooError: The device is not available.
@@ -22,12 +22,14 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ColorzooError(f"device {name!r} is not available here; use auto, cpu, cuda or mps.") from error
+        raise ColorzooError(
+            f"device must be auto, cpu, cuda or mps and available on this machine, got {name!r}."
+        ) from error
     return device
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; ``"auto"`` takes bfloat16 if the hardware multiplies it."""
+    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if the hardware supports it."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     fast = False

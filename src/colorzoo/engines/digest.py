@@ -1,4 +1,4 @@
-"""Digest of everything that decides the answers of a model, to identify results and graphs."""
+"""Hash of everything that determines the predictions of a model, to identify results and graphs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from colorzoo.model import ColoringModel
 
 
 def model_digest(model: ColoringModel, *more: Any) -> bytes:
-    """Hash a model: the version of colorzoo, class, arguments, and every weight, also borrowed ones.
+    """Return a hash of colorzoo's version and of a model's class, arguments and weights.
 
     Args:
         model: The model.
-        more: Further values that decide the answers, with a complete ``repr``.
+        *more: Further values that determine the predictions, with a complete ``repr``.
 
     Returns:
-        32 bytes; the same for a model of the command line and one of `create_model` with the same arguments.
+        32 bytes.
     """
     arguments = sorted(model.hparams.items())
     digest = hashlib.sha256(repr((__version__, type(model).__qualname__, arguments, *more)).encode())
-    # weights that are borrowed are parameters, but in no state dict
+    # weights of another model are parameters, but not in the state dict
     weights = {**dict(model.named_parameters()), **model.borrowed_weights(), **model.state_dict()}
     for name, tensor in sorted(weights.items()):
         digest.update(name.encode())

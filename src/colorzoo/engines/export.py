@@ -1,10 +1,9 @@
-"""Export of models as graphs for other programs: ONNX, or torch.export; each is compared with its model.
+"""Export of models to ONNX or torch.export, with a comparison of graph and model.
 
-Both take batches of any number of images. The inputs are ``lightness`` and then every tensor of the
-guidance that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). A reference
-cannot be left out: zeros are a black image; ``colorzoo weights export`` writes no input for it where a
-model colors well without one. The outputs are the image and, for a model that predicts one, the
-distribution over colors as ``logits``.
+Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
+``points_ab`` and ``points_mask`` (all zeros: no points). A graph with a reference requires a reference,
+because zeros are a black image. The outputs are the image and, for a model that predicts a color
+distribution, ``logits``.
 """
 
 from __future__ import annotations
@@ -34,28 +33,28 @@ from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
-"""Runs a written graph: from its inputs in order to its outputs by name."""
+"""Runs a graph: maps the inputs in order to the outputs by name."""
 Sample = tuple[Tensor, Guidance]
 """Arguments of a model."""
 
 Format = Literal["onnx", "pt2"]
 
 TOLERANCE = 1e-4
-"""Largest accepted difference from the model, as a share of the full scale."""
+"""Largest accepted difference between graph and model, as a fraction of the full scale."""
 
 _FULL_SCALE: Mapping[str, float] = {"ab": 100.0, "rgb": 1.0}
 _CONVENTIONS = (
     "lightness: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); RGB in [0, 1]; "
-    "softmax of logits: shares of the bins"
+    "softmax of logits: probabilities of the bins"
 )
-# of height and width for torch.export, whose guards hold for what was traced without padding
+# size limits of torch.export, whose guards assume that the traced image was not padded
 _MULTIPLE, _SMALLEST = 32, 64
 _TRACED: Mapping[Format, tuple[int, int]] = {"onnx": (61, 91), "pt2": (64, 96)}
 _CHECKED: Mapping[Format, tuple[tuple[int, int], ...]] = {
     "onnx": ((64, 96), (37, 53), (128, 40)),
-    "pt2": ((96, 64), (64, 160)),  # not 32: torch changes the layout of maps with one row
+    "pt2": ((96, 64), (64, 160)),  # not 32, because torch changes the memory format of maps with one row
 }
-_BATCHES = (1, 3)  # of the checked sizes in turn; traced with 2 images
+_BATCHES = (1, 3)  # batch sizes of the compared samples; 2 images are traced
 _SIZES: Mapping[Format, str] = {
     "onnx": "any height and width",
     "pt2": f"height and width in multiples of {_MULTIPLE} from {_SMALLEST} on",
@@ -68,10 +67,11 @@ class ExportedGraph:
 
     Attributes:
         path: The file.
-        inputs: Names of the graph's inputs, in order.
-        outputs: Names of its outputs, in order.
-        sizes: Image sizes that it accepts, in words.
-        differences: Largest difference from the model by height and width, as a share of the full scale.
+        inputs: Names of the inputs, in order.
+        outputs: Names of the outputs, in order.
+        sizes: Description of the supported image sizes.
+        differences: Largest difference between graph and model for each height and width, as a fraction of
+            the full scale.
     """
 
     path: Path
@@ -82,11 +82,11 @@ class ExportedGraph:
 
 
 class _TensorModel(nn.Module):
-    """A model whose guidance is a list of tensors, as graphs need it.
+    """Adapter that passes guidance as a list of tensors, as graphs require.
 
     Args:
         model: The model.
-        template: Guidance with the kinds and fields that the tensors fill, in order.
+        template: Guidance whose tensors are replaced, in order.
     """
 
     def __init__(self, model: ColoringModel, template: Guidance) -> None:
@@ -98,7 +98,7 @@ class _TensorModel(nn.Module):
 
 
 def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
-    """Return the outputs of a graph: the image, and the logits of a color distribution if there are any."""
+    """Return the outputs of a graph: the image, and the logits of a color distribution if available."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
     logits = prediction.color_logits
@@ -110,38 +110,42 @@ def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
 def export_model(
     card: ModelCard, out: Path, *, weights: str | Path | None = "default", **hparams: Any
 ) -> ExportedGraph:
-    """Write a model as a graph, whole or not at all, and compare it with the model.
+    """Export a model atomically and compare the graph with the model.
 
     Args:
-        card: The model's card.
-        out: File to write; its extension chooses the format, ``.onnx`` or ``.pt2``.
+        card: The card of the model.
+        out: The new file, with the extension ``.onnx`` or ``.pt2``.
         weights: See `create_model`; None exports random weights.
         **hparams: See `create_model`.
 
     Raises:
-        ColorzooError: The extension is another, the model cannot be exported or is untrained, or a package is
-            missing.
+        ColorzooError: The extension is invalid, the model cannot be exported or has random weights, or a
+            package is missing.
     """
     kind = _format(out)
     if "export" in card.limits:
-        raise ColorzooError(f"{card.name} cannot be exported: its answer is no graph of tensors.")
+        raise ColorzooError(
+            f"{card.name} cannot be exported, because it is not a graph of tensor operations."
+        )
     if kind == "onnx":
         require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
-        raise ColorzooError(f"{card.name} is not exported with random weights; fetch or name its weights.")
+        raise ColorzooError(
+            f"weights of {card.name} must be trained for export. Run `colorzoo weights fetch {card.name}`."
+        )
     return write_graph(model, *graph_samples(card, kind), out, {"model": card.name, "paper": card.paper})
 
 
 def graph_samples(card: ModelCard, kind: Format) -> tuple[Sample, list[Sample]]:
-    """Return random inputs with all guidance that a model accepts.
+    """Return random inputs with all accepted kinds of guidance.
 
     Args:
-        card: The model's card.
+        card: The card of the model.
         kind: Format of the graph.
 
     Returns:
-        Two images to trace, and samples of other sizes and of one and three images to compare.
+        Two images to trace, and samples of other image and batch sizes to compare.
     """
     others = zip(_CHECKED[kind], cycle(_BATCHES), strict=False)
     return _sample(card, _TRACED[kind], 2), [_sample(card, size, batch) for size, batch in others]
@@ -154,25 +158,25 @@ def write_graph(
     out: Path,
     metadata: Mapping[str, str],
 ) -> ExportedGraph:
-    """Write a graph, whole or not at all, and compare it with the model.
+    """Write a graph atomically and compare it with the model.
 
     Args:
-        model: In evaluation mode, on the CPU.
-        traced: Two images with all the guidance that the graph is to take.
-        others: Samples to compare, of other sizes and numbers of images than the traced ones.
-        out: File to write, ``.onnx`` or ``.pt2``.
-        metadata: Entries to add to the file's metadata.
+        model: The model, in evaluation mode on the CPU.
+        traced: Two images with the guidance of the graph.
+        others: Samples to compare, with other image and batch sizes.
+        out: The new file, with the extension ``.onnx`` or ``.pt2``.
+        metadata: Metadata of the file.
 
     Raises:
-        ColorzooError: No graph can be made of the model, or it takes none of the other samples.
+        ColorzooError: The model cannot be exported, or the graph does not support a sample.
         OSError: The file cannot be written.
     """
     inputs = ("lightness", *guidance_tensors(traced[1]))
-    with _written_whole(out) as part:
+    with _atomic_file(out) as part:
         with torch.inference_mode():
             outputs = _outputs_of(model, traced)
         write = _write_onnx if _format(out) == "onnx" else _write_pt2
-        with _one_line("it cannot be traced and written"):
+        with _one_line("the model cannot be traced and written"):
             program = trace(model, *traced)
             graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
         found = _differences(model, graph, others)
@@ -182,24 +186,24 @@ def write_graph(
 def compare_traced(
     model: ColoringModel, traced: Sample, others: Sequence[Sample]
 ) -> Mapping[tuple[int, int], float]:
-    """Compare the graph that torch.export makes of a model with the model.
+    """Compare the graph of torch.export with the model.
 
-    It is saved, but not read again, which takes as long as all the rest.
+    The graph is saved, but not loaded again, because loading takes as long as all other steps.
 
     Args:
-        model: In evaluation mode, on the CPU.
-        traced: Two images with all the guidance that the graph is to take.
-        others: Samples to compare, as for `write_graph`.
+        model: See `write_graph`.
+        traced: See `write_graph`.
+        others: See `write_graph`.
 
     Returns:
-        Largest difference by height and width, as a share of the full scale.
+        Largest difference for each height and width, as a fraction of the full scale.
 
     Raises:
-        ColorzooError: No graph can be made of the model, or it takes none of the other samples.
+        ColorzooError: The model cannot be exported, or the graph does not support a sample.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter, about itself
-        with _one_line("it cannot be traced and written"):
+        warnings.simplefilter("ignore")  # warnings of the exporter about its own code
+        with _one_line("the model cannot be traced and written"):
             program = trace(model, *traced)
             torch.export.save(program, io.BytesIO())
             graph = _runner(program)
@@ -207,22 +211,18 @@ def compare_traced(
 
 
 @contextmanager
-def _written_whole(out: Path) -> Iterator[Path]:
-    """Yield the path of a file that takes the place of another one if no error arises."""
+def _atomic_file(out: Path) -> Iterator[Path]:
+    """Yield a temporary path that is renamed to ``out`` if no error occurs."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporters, about themselves
+        warnings.simplefilter("ignore")  # warnings of the exporters about their own code
         yield Path(folder) / out.name
         (Path(folder) / out.name).replace(out)
 
 
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
-    """Turn an error of the exporters, which raise many classes with long texts, into one line.
-
-    Raises:
-        ColorzooError: An error other than an `OSError` arose.
-    """
+    """Convert any error of the exporters except `OSError` to a `ColorzooError` of one line."""
     try:
         yield
     except OSError:
@@ -231,7 +231,7 @@ def _one_line(what: str) -> Iterator[None]:
         reason = next(
             (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
         )
-        raise ColorzooError(f"no graph: {what} ({reason[:200]})") from error
+        raise ColorzooError(f"export failed: {what} ({reason[:200]})") from error
 
 
 @torch.no_grad()
@@ -240,18 +240,18 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
 
     Args:
         model: The model, in evaluation mode.
-        lightness: ``(2, 1, H, W)``; a batch of 1 would become a constant of the graph.
-        guidance: All kinds that the graph is to take.
+        lightness: ``(2, 1, H, W)``, because torch.export treats a batch size of 1 as a constant.
+        guidance: All guidance of the graph.
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
-    # with dynamic sizes torch's cache of result shapes has hardly any hits and takes a third of the time
+    # the cache of result shapes has few hits with dynamic sizes and takes a third of the time
     with torch._dynamo.config.patch(fake_tensor_cache_enabled=False):
         return torch.export.export(_TensorModel(model, guidance), (lightness, tensors), dynamic_shapes=shapes)
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
-    """Return all tensors of a guidance, such as ``points_ab``, in the order of its kinds and their fields."""
+    """Return the tensors of guidance by name, such as ``points_ab``, in the order of kinds and fields."""
     found: dict[str, Any] = {}
     for name in guidance.kinds():
         kind = getattr(guidance, name)
@@ -260,13 +260,13 @@ def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
 
 
 def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
-    """Return guidance like ``template`` with other tensors, the inverse of `guidance_tensors`."""
+    """Return a copy of ``template`` with other tensors; the inverse of `guidance_tensors`."""
     left = iter(tensors)
     filled = {}
     for name in template.kinds():
         kind = getattr(template, name)
-        given = [field.name for field in fields(kind) if isinstance(getattr(kind, field.name), Tensor)]
-        filled[name] = replace(kind, **{field: next(left) for field in given})
+        names = [field.name for field in fields(kind) if isinstance(getattr(kind, field.name), Tensor)]
+        filled[name] = replace(kind, **{field: next(left) for field in names})
     return Guidance(**filled)
 
 
@@ -300,10 +300,10 @@ def _write_onnx(
 ) -> Graph:
     from onnxscript.optimizer import optimize_ir
 
-    from colorzoo.engines.onnx_linalg import TRANSLATIONS  # needs onnxscript
+    from colorzoo.engines.onnx_linalg import TRANSLATIONS  # imports onnxscript
 
     if any("attention" in str(node.target) for node in program.graph.nodes):
-        program = program.run_decompositions()  # the exporter supports attention of four axes only
+        program = program.run_decompositions()  # the exporter supports 4D attention only
     graph = torch.onnx.export(
         program,
         input_names=list(inputs),
@@ -313,8 +313,8 @@ def _write_onnx(
         verbose=False,
         optimize=False,
     )
-    assert graph is not None, "torch.onnx.export returns a program unless it is given a file"
-    # the exporter's own two rounds, with shapes, take eight times as long and find no more
+    assert graph is not None, "torch.onnx.export returns a program if no file is passed"
+    # the exporter's default of two iterations with shapes takes eight times as long for the same result
     optimize_ir(graph.model, num_iterations=1, onnx_shape_inference=False)
     graph.model.metadata_props.update(metadata)
     graph.save(path)
@@ -322,11 +322,11 @@ def _write_onnx(
 
 
 def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
-    """Open an ONNX file; it runs on as many threads as torch does.
+    """Load an ONNX file, which runs on the number of threads of torch.
 
     Args:
         path: The file.
-        inputs: Names of the tensors that it will be given, in order; the graph may lack one without effect.
+        inputs: Names of the passed tensors, in order; the graph may lack an input that has no effect.
     """
     import onnxruntime
 
@@ -338,8 +338,8 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
     outputs = [value.name for value in session.get_outputs()]
 
     def run(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
-        given = dict(zip(inputs, tensors, strict=True))
-        found = session.run(outputs, {name: given[name].contiguous().numpy() for name in used})
+        values = dict(zip(inputs, tensors, strict=True))
+        found = session.run(outputs, {name: values[name].contiguous().numpy() for name in used})
         return dict(zip(outputs, map(torch.from_numpy, found), strict=True))
 
     return run
@@ -348,11 +348,11 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 def _differences(
     model: ColoringModel, graph: Graph, samples: Sequence[Sample]
 ) -> dict[tuple[int, int], float]:
-    """Return the largest difference between graph and model by height and width, as a share of full scale."""
+    """Return the largest difference for each height and width, as a fraction of the full scale."""
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
-        with _one_line(f"the graph does not take {batch} x {height} x {width} pixels"):
+        with _one_line(f"the graph does not support {batch} images of {height} x {width} pixels"):
             found[height, width] = _difference(model, graph, sample)
     return found
 
@@ -370,7 +370,7 @@ def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
 
 
 def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
-    """Return contiguous random inputs, as torch.export guards the strides that it traces."""
+    """Return contiguous random inputs, because torch.export adds guards on strides."""
     lightness = sample_input(card.input, size, batch=batch).contiguous()
     guidance = sample_guidance(card.guidance, size, batch=batch)
     tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
@@ -378,7 +378,7 @@ def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
 
 
 def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the metadata of a graph; with a distribution, also the colors of its bins."""
+    """Return the metadata of a graph, including the bin colors of a color distribution."""
     hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
     metadata = {"hparams": hparams, "conventions": _CONVENTIONS}
     if "logits" not in outputs:
@@ -393,19 +393,15 @@ def _format(out: Path) -> Format:
         return "onnx"
     if out.suffix == ".pt2":
         return "pt2"
-    raise ColorzooError(f"{out}: the ending chooses the format; expected .onnx or .pt2 (torch.export)")
+    raise ColorzooError(f"the output file must have the extension .onnx or .pt2 (torch.export), got {out}.")
 
 
 def require_onnx() -> None:
-    """Check that ONNX files can be written and run.
-
-    Raises:
-        ColorzooError: A package is missing.
-    """
+    """Raise `ColorzooError` if a package for ONNX is missing."""
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ColorzooError(
-            f"ONNX needs the package {error.name}: python -m pip install 'colorzoo[export]'"
+            f"ONNX requires the package {error.name}. Run python -m pip install 'colorzoo[export]'."
         ) from error

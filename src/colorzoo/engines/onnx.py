@@ -1,8 +1,7 @@
-"""ONNX Runtime in place of torch, with graphs that are made once and cached.
+"""Inference with ONNX Runtime and cached graphs.
 
-A graph takes one set of guidance tensors, so each set gets its own: no guidance is lost, and absent guidance
-costs nothing. Graphs are stored in the user's cache under a hash of all that decides them: weights, settings,
-guidance, versions. Each is compared with the model before it is stored.
+Each set of guidance tensors has its own graph. Graphs are cached under a hash of weights, settings, guidance
+and versions. Each graph is compared with the model before it is stored.
 """
 
 from __future__ import annotations
@@ -41,20 +40,20 @@ _CHECKED = ((64, 96), (37, 53))
 
 
 class OnnxModel:
-    """A model run by ONNX Runtime on the CPU, with the same answers.
+    """Runs a model with ONNX Runtime on the CPU.
 
     Args:
-        model: In evaluation mode, on the CPU.
-        name: Registered name, or that of the class.
+        model: The model, in evaluation mode on the CPU.
+        name: Registered name, or name of the class.
 
     Raises:
-        ColorzooError: No graph can be made of the model, or a package is missing.
+        ColorzooError: The model cannot be exported, or a package is missing.
     """
 
     def __init__(self, model: ColoringModel, name: str) -> None:
         if name in list_models() and "export" in model_card(name).limits:
             raise ColorzooError(
-                f"{name} runs on torch only: no graph can be made of it; leave out the engine onnxruntime."
+                f"--engine must be torch for {name}, which cannot be exported, got onnxruntime."
             )
         require_onnx()
         self._model, self._name = model, name
@@ -63,74 +62,71 @@ class OnnxModel:
         self._failed: dict[str, str] = {}
 
     def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
-        """Color a batch.
+        """Colorize a batch.
 
         Raises:
-            GuidanceError: A setting of the guidance is no tensor, which a graph cannot take.
-            ColorzooError: No graph can be made, or its answers differ from the model's.
+            GuidanceError: The guidance contains a setting that is not a tensor.
+            ColorzooError: The export failed, or the predictions of graph and model differ.
         """
         unused = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
-        given = replace(guidance, **dict.fromkeys(unused))
-        _refuse_settings(given)
-        key = self.graph_key(given)
+        used = replace(guidance, **dict.fromkeys(unused))
+        _refuse_settings(used)
+        key = self.graph_key(used)
         if key in self._failed:
             raise ColorzooError(self._failed[key])
         if key not in self._graphs:
-            self._graphs[key] = self._graph(key, given)
-        found = dict(self._graphs[key]([lightness, *guidance_tensors(given).values()]))
+            self._graphs[key] = self._graph(key, used)
+        found = dict(self._graphs[key]([lightness, *guidance_tensors(used).values()]))
         if self._model.output_kind == "rgb":
             return RgbPrediction(rgb=found.pop("rgb"), extras=found)
         return AbPrediction(ab=found.pop("ab"), extras=found)
 
     def graph_key(self, given: Guidance) -> str:
-        """Return the key of the graph for this guidance: maps may have any size, other tensors may not."""
+        """Return the cache key of the graph; a graph supports any size of maps, but not of other tensors."""
         tensors = guidance_tensors(given).items()
         shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]
         text = json.dumps([self._digest, *shapes])
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def _graph(self, key: str, given: Guidance) -> Graph:
-        """Open the cached graph; make it if there is none that can be read."""
+        """Load the cached graph; export it if it is missing or damaged."""
         path = cache_home() / "graphs" / f"{self._name}-{key}.onnx"
         inputs = ["lightness", *guidance_tensors(given)]
         if path.is_file():
-            # onnxruntime raises its own classes; a damaged graph is made again
+            # onnxruntime raises its own exception classes for a damaged file
             with suppress(Exception):
                 return load_onnx(path, inputs)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=path.parent, prefix=f".{key}.") as folder:
-                self._make(Path(folder) / path.name, given).replace(path)
-        except ColorzooError as error:  # it would fail for every other image with such guidance
+                self._export(Path(folder) / path.name, given).replace(path)
+        except ColorzooError as error:  # the export would fail for every image
             self._failed[key] = str(error)
             raise
         except OSError as error:
             raise ColorzooError(
-                f"{path.parent}: the graph cannot be kept there ({error.strerror}); COLORZOO_HOME names "
-                "another folder"
+                f"cannot write {path.parent} ({error.strerror}). Set COLORZOO_HOME to a writable folder."
             ) from error
         return load_onnx(path, inputs)
 
-    def _make(self, path: Path, given: Guidance) -> Path:
-        """Write the graph for this guidance; see `__call__`."""
+    def _export(self, path: Path, given: Guidance) -> Path:
+        """Export the graph for this guidance."""
         traced = self._sample(given, _TRACED, 2)
         others = [self._sample(given, size, 1) for size in _CHECKED]
         try:
             made = write_graph(self._model, traced, others, path, {"model": self._name})
         except ColorzooError as error:
             kinds = " and ".join(given.kinds()) or "no guidance"
-            raise ColorzooError(
-                f"{self._name} with {kinds} runs on torch only: {error}; leave out the engine onnxruntime."
-            ) from error
+            raise ColorzooError(f"--engine must be torch for {self._name} with {kinds}: {error}") from error
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(
-                f"{self._name} runs on torch only: its graph differs by {difference:.1e} of the full scale; "
-                "leave out the engine onnxruntime."
+                f"--engine must be torch for {self._name}: the ONNX graph differs by {difference:.1e} of the "
+                "full scale."
             )
         return path
 
     def _sample(self, given: Guidance, size: tuple[int, int], batch: int) -> Sample:
-        """Return images of a size, with guidance of the given kinds and fields."""
+        """Return images of a size, with guidance like ``given``."""
         lightness = sample_input(self._model.input_kind, size, batch=batch).contiguous()
         tensors = []
         for name, tensor in guidance_tensors(given).items():
@@ -147,17 +143,12 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _refuse_settings(given: Guidance) -> None:
-    """Refuse settings that are no tensors, and so would become constants of the graph.
-
-    Raises:
-        GuidanceError: There is such a setting.
-    """
+    """Raise `GuidanceError` for settings that are not tensors and would become constants of the graph."""
     for name in given.kinds():
         kind = getattr(given, name)
         for field in fields(kind):
             value = getattr(kind, field.name)
             if not isinstance(value, Tensor) and value != field.default:
                 raise GuidanceError(
-                    f"{name}.{field.name} = {value} is not in the graph, which only has {field.default}; "
-                    "leave out the engine onnxruntime."
+                    f"{name}.{field.name} must be {field.default} with --engine onnxruntime, got {value}."
                 )

@@ -1,4 +1,4 @@
-"""Linear algebra that torch.onnx lacks: ONNX functions that loop over the rows of ``(B, n, n)`` matrices."""
+"""Linear algebra for torch.onnx: ONNX functions that loop over the rows of ``(B, n, n)`` matrices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cholesky(matrix: TensorType) -> TensorType:
     """Return the lower Cholesky factor; the upper half of the matrix is not read."""
     size = op.Gather(op.Shape(matrix), 1)
     rows = op.Unsqueeze(op.Range(0, size, 1), [1])
-    factor = op.Slice(matrix, [0], [0], [2])  # its columns so far
+    factor = op.Slice(matrix, [0], [0], [2])  # columns computed so far
     for column in range(size):
         start = op.Unsqueeze(column, [0])
         known = op.Transpose(op.Slice(factor, start, start + 1, [1]), perm=[0, 2, 1])
@@ -33,7 +33,7 @@ def cholesky(matrix: TensorType) -> TensorType:
 def solve_lower(factor: TensorType, right: TensorType) -> TensorType:
     """Solve ``factor @ x = right`` for a lower triangular factor, by forward substitution."""
     size = op.Gather(op.Shape(factor), 1)
-    solution = op.Slice(right, [0], [0], [1])  # its rows so far
+    solution = op.Slice(right, [0], [0], [1])  # rows computed so far
     for row in range(size):
         start = op.Unsqueeze(row, [0])
         line = op.Slice(factor, start, start + 1, [1])
@@ -48,7 +48,7 @@ def _cholesky_ex(matrix: Any) -> Any:
 
 
 def _cholesky_solve(right: Any, factor: Any) -> Any:
-    """Solve with the factor, then with its transpose, which is lower triangular in reverse order."""
+    """Solve with the factor, then with its transpose, which is lower triangular after reversing both axes."""
     half = solve_lower(factor, right)
     transposed = _reversed(_reversed(op.Transpose(factor, perm=[0, 2, 1]), 1), 2)
     return _reversed(solve_lower(transposed, _reversed(half, 1)), 1)

@@ -1,4 +1,4 @@
-"""Seeded random inputs of a model: images, lightness, sketches and every kind of guidance."""
+"""Seeded random inputs of models: images, lightness, sketches and every kind of guidance."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return guidance of the given kinds for images of ``size``.
+    """Return random guidance for images of a size.
 
     Examples:
         >>> sample_guidance(["points"], (32, 48)).kinds()
@@ -65,7 +65,7 @@ def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1
 
 
 def _mask(size: Size, batch: int, seed: int, share: float) -> Tensor:
-    """Return a ``(batch, 1, *size)`` mask in {0, 1} that holds at least one pixel."""
+    """Return a ``(batch, 1, *size)`` mask in {0, 1} with at least one pixel."""
     generator = torch.Generator().manual_seed(seed + 1)
     mask = (torch.rand(batch, 1, *size, generator=generator) < share).float()
     mask[..., size[0] // 2, size[1] // 2] = 1.0
@@ -92,7 +92,7 @@ def _regions(size: Size, batch: int, seed: int) -> Regions:
 
 
 def _exemplar(size: Size, batch: int, seed: int) -> Exemplar:
-    other = (size[0] + 8, max(8, size[1] - 4))  # its size may differ from the image's
+    other = (size[0] + 8, max(8, size[1] - 4))  # the size of a reference is arbitrary
     return Exemplar(sample_image(other, batch=batch, seed=seed + 4))
 
 
