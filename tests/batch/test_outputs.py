@@ -18,19 +18,16 @@ def plant(root: Path, *names: str) -> None:
         path.touch()
 
 
-@pytest.mark.parametrize(
-    ("source", "result"),
-    [
+def test_results_lie_beside_their_source():
+    for source, result in [
         ("x.jpg", "x.color.jpg"),
         ("My Photo.JPG", "My Photo.color.JPG"),
         ("a.b.png", "a.b.color.png"),
         ("x.psd", "x.color.psd.png"),
         ("scan", "scan.color.png"),
-    ],
-)
-def test_results_lie_beside_their_source(source, result):
-    found = FoundImage(Path("in") / source, Path(source))
-    assert output_path(found) == Path("in") / result
+    ]:
+        found = FoundImage(Path("in") / source, Path(source))
+        assert output_path(found) == Path("in") / result
 
 
 def test_out_names_a_file_or_a_folder(tmp_path):

@@ -42,13 +42,13 @@ class Watched:
         return overlapped(range(count), self.open, self.sizes.__getitem__, threads=threads, max_size=max_size)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_results_come_in_order_and_one_thread_does_the_second_step(threads: int) -> None:
-    watched = Watched([1] * 30)
-    found = list(watched.run(30, threads, 1000))
-    assert found == [10 * item + 1 for item in range(30)]
-    assert watched.makers == {threading.get_ident()}
-    assert watched.most <= 2 * threads + 2
+def test_results_come_in_order_and_one_thread_does_the_second_step() -> None:
+    for threads in [1, 2, 5]:
+        watched = Watched([1] * 30)
+        found = list(watched.run(30, threads, 1000))
+        assert found == [10 * item + 1 for item in range(30)]
+        assert watched.makers == {threading.get_ident()}
+        assert watched.most <= 2 * threads + 2
 
 
 def test_reading_the_network_and_writing_overlap() -> None:
@@ -72,21 +72,22 @@ def test_reading_the_network_and_writing_overlap() -> None:
     assert list(overlapped(range(4), open_item, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("available", "threads", "left"), [(4, 3, 1), (2, 2, 1)])
-def test_the_network_gets_the_threads_that_are_left(available: int, threads: int, left: int) -> None:
-    def open_item(_: int) -> Callable[[], Callable[[], int]]:
-        return lambda: partial(int, torch.get_num_threads())
+def test_the_network_gets_the_threads_that_are_left() -> None:
+    for available, threads, left in [(4, 3, 1), (2, 2, 1)]:
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(available)
-    try:
-        assert list(overlapped(range(2), open_item, lambda _: 1, threads=threads, max_size=99)) == [
-            left,
-            left,
-        ]
-        assert torch.get_num_threads() == available
-    finally:
-        torch.set_num_threads(before)
+        def open_item(_: int) -> Callable[[], Callable[[], int]]:
+            return lambda: partial(int, torch.get_num_threads())
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(available)
+        try:
+            assert list(overlapped(range(2), open_item, lambda _: 1, threads=threads, max_size=99)) == [
+                left,
+                left,
+            ]
+            assert torch.get_num_threads() == available
+        finally:
+            torch.set_num_threads(before)
 
 
 def test_room_limits_the_items_at_work_and_a_large_one_is_alone() -> None:

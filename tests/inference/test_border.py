@@ -54,10 +54,10 @@ def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
     assert all(0 <= each <= tolerance for each in cut), cut
 
 
-@pytest.mark.parametrize("tone", [2, 10, 90, 99])
-@pytest.mark.parametrize("noise", [0, 3])
-def test_dark_and_light_borders_are_found(tone: float, noise: float) -> None:
-    assert_near(find_border(bordered(tone, noise)))
+def test_dark_and_light_borders_are_found() -> None:
+    for noise in [0, 3]:
+        for tone in [2, 10, 90, 99]:
+            assert_near(find_border(bordered(tone, noise)))
 
 
 def film(bar: tuple[int, int], tone: float = 3, *, upright: bool = False) -> Array:
@@ -68,28 +68,28 @@ def film(bar: tuple[int, int], tone: float = 3, *, upright: bool = False) -> Arr
     return whole.T.copy() if upright else whole
 
 
-@pytest.mark.parametrize("upright", [False, True])
-def test_another_exposure_lies_outside(upright: bool) -> None:
-    for bar, (start, stop) in (((130, 138), (0, 130)), ((20, 24), (24, 180))):
-        found = find_border(film(bar, upright=upright))
-        assert found is not None
-        x, width = (found.y, found.height) if upright else (found.x, found.width)
-        assert 0 <= x - INSIDE.x - start <= 3
-        assert 0 <= INSIDE.x + stop - x - width <= 3
+def test_another_exposure_lies_outside() -> None:
+    for upright in [False, True]:
+        for bar, (start, stop) in (((130, 138), (0, 130)), ((20, 24), (24, 180))):
+            found = find_border(film(bar, upright=upright))
+            assert found is not None
+            x, width = (found.y, found.height) if upright else (found.x, found.width)
+            assert 0 <= x - INSIDE.x - start <= 3
+            assert 0 <= INSIDE.x + stop - x - width <= 3
 
 
-@pytest.mark.parametrize("upright", [False, True])
-def test_margins_of_a_film_lie_outside_with_numbers_on_them(upright: bool) -> None:
-    for first, last in ((6, 174), (16, 180), (0, 164)):  # each bar begins or ends within the margin
-        inside = scene(INSIDE.height, INSIDE.width, low=30)
-        inside[:, max(first - 8, 0) : first] = inside[:, last : last + 8] = 3
-        inside[INSIDE.height // 2 : INSIDE.height * 57 // 100, [first - 2, last + 2][first == 0]] = 90
-        whole = bordered(3, noise=1, inside=inside)
-        found = find_border(whole.T.copy() if upright else whole)
-        assert found is not None
-        x, width = (found.y, found.height) if upright else (found.x, found.width)
-        assert 0 <= x - INSIDE.x - first <= 3
-        assert 0 <= INSIDE.x + last - x - width <= 3
+def test_margins_of_a_film_lie_outside_with_numbers_on_them() -> None:
+    for upright in [False, True]:
+        for first, last in ((6, 174), (16, 180), (0, 164)):  # each bar begins or ends within the margin
+            inside = scene(INSIDE.height, INSIDE.width, low=30)
+            inside[:, max(first - 8, 0) : first] = inside[:, last : last + 8] = 3
+            inside[INSIDE.height // 2 : INSIDE.height * 57 // 100, [first - 2, last + 2][first == 0]] = 90
+            whole = bordered(3, noise=1, inside=inside)
+            found = find_border(whole.T.copy() if upright else whole)
+            assert found is not None
+            x, width = (found.y, found.height) if upright else (found.x, found.width)
+            assert 0 <= x - INSIDE.x - first <= 3
+            assert 0 <= INSIDE.x + last - x - width <= 3
 
 
 def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
@@ -116,20 +116,23 @@ def test_lettering_and_holes_do_not_matter() -> None:
     assert_near(find_border(np.array(image)))
 
 
-@pytest.mark.parametrize("degrees", [-0.9, -0.5, 0.3, 0.6, 0.9])
-@pytest.mark.parametrize("tone", [4, 95])
-def test_a_tilted_image_is_cut_to_what_lies_inside(tone: float, degrees: float) -> None:
-    around = np.zeros((380, 520), np.float32)
-    around[40:340, 40:480] = 1
-    rotated = np.array(Image.fromarray(around).rotate(degrees, Image.Resampling.BICUBIC)) > 0.5
-    whole = np.where(rotated, scene(380, 520, 25, 80), np.float32(tone))
-    whole[:12, :12] = 50  # something in a corner: no tilt is searched
-    found = find_border(whole)
-    assert found is not None
-    part = rotated[found.y : found.y + found.height, found.x : found.x + found.width]
-    assert part.all()  # nothing of the border
-    height, width = 300 - 440 * abs(np.sin(np.radians(degrees))), 440 - 300 * abs(np.sin(np.radians(degrees)))
-    assert part.size > 0.97 * height * width  # of the largest upright rectangle
+def test_a_tilted_image_is_cut_to_what_lies_inside() -> None:
+    for tone in [4, 95]:
+        for degrees in [-0.9, -0.5, 0.3, 0.6, 0.9]:
+            around = np.zeros((380, 520), np.float32)
+            around[40:340, 40:480] = 1
+            rotated = np.array(Image.fromarray(around).rotate(degrees, Image.Resampling.BICUBIC)) > 0.5
+            whole = np.where(rotated, scene(380, 520, 25, 80), np.float32(tone))
+            whole[:12, :12] = 50  # something in a corner: no tilt is searched
+            found = find_border(whole)
+            assert found is not None
+            part = rotated[found.y : found.y + found.height, found.x : found.x + found.width]
+            assert part.all()  # nothing of the border
+            height, width = (
+                300 - 440 * abs(np.sin(np.radians(degrees))),
+                440 - 300 * abs(np.sin(np.radians(degrees))),
+            )
+            assert part.size > 0.97 * height * width  # of the largest upright rectangle
 
 
 def test_borders_within_each_other_are_all_found() -> None:
@@ -201,14 +204,14 @@ def window() -> Array:
     return room
 
 
-@pytest.mark.parametrize("image", [night, horizon, studio, tiles, window, lambda: scene(160, 240)])
-def test_no_border_is_seen_where_none_is(image) -> None:
-    assert find_border(image()) is None
+def test_no_border_is_seen_where_none_is() -> None:
+    for image in [night, horizon, studio, tiles, window, lambda: scene(160, 240)]:
+        assert find_border(image()) is None
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 400), (20, 20), (64, 9)])
-def test_tiny_images_have_no_border(shape: tuple[int, int]) -> None:
-    assert find_border(np.zeros(shape, np.float32)) is None
+def test_tiny_images_have_no_border() -> None:
+    for shape in [(1, 1), (3, 400), (20, 20), (64, 9)]:
+        assert find_border(np.zeros(shape, np.float32)) is None
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
@@ -315,10 +318,10 @@ def test_borders_are_read_and_written() -> None:
         assert Recipe.from_json({name: [1, 2, 30, 40]}).to_dict()["border"] == [1, 2, 30, 40]
 
 
-@pytest.mark.parametrize("border", ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True])
-def test_broken_borders_are_refused(border: object) -> None:
-    with pytest.raises(GuidanceError, match="border must be"):
-        Recipe.from_json({"border": border})
+def test_broken_borders_are_refused() -> None:
+    for border in ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True]:
+        with pytest.raises(GuidanceError, match="border must be"):
+            Recipe.from_json({"border": border})
 
 
 def test_a_rectangle_outside_the_image_is_refused() -> None:

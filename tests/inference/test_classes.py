@@ -73,20 +73,17 @@ def test_label_images_replace_the_classes_of_the_model(tmp_path: Path) -> None:
     assert int(found.exemplar[0, 0, 0, 0]) == 200
 
 
-@pytest.mark.parametrize(
-    ("classes", "message"),
-    [
+def test_errors_name_what_does_not_exist() -> None:
+    for classes, message in [
         ({"map": {"0": 3}}, "class 3; classes are from 0 to 2"),
         ({"map": {"9": 0}}, "class 9; classes are from 0 to 2"),
         ({"map": {"sky": 0}}, "'sky'"),
         ({"painted": [{"class": 5, "path": [[0, 0], [9, 0], [9, 9]]}]}, "class 5; classes are from 0 to 2"),
         ({"painted": [{"class": 1, "path": [[0, 0]]}]}, "at least three corners"),
         ({"file": "nowhere.png"}, "'nowhere.png' cannot be read"),
-    ],
-)
-def test_errors_name_what_does_not_exist(classes: dict[str, Any], message: str) -> None:
-    with pytest.raises(GuidanceError, match=message):
-        asked(**classes)
+    ]:
+        with pytest.raises(GuidanceError, match=message):
+            asked(**classes)
 
 
 def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> None:
@@ -131,16 +128,14 @@ def test_classes_choose_a_model_that_accepts_them() -> None:
     assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance
 
 
-@pytest.mark.parametrize(("size", "fits"), [((204, 200), True), ((205, 200), False), ((200, 205), False)])
-def test_label_images_have_the_shape_of_their_image_to_two_percent(
-    tmp_path: Path, size: tuple[int, int], fits: bool
-) -> None:
-    file, like = labels(tmp_path / "a.png", size), torch.zeros(1, 1, 300, 300)
-    if fits:
-        assert read_labels(file, like).shape[2:] == size[::-1]
-    else:
-        with pytest.raises(GuidanceError, match="not the shape"):
-            read_labels(file, like)
+def test_label_images_have_the_shape_of_their_image_to_two_percent(tmp_path: Path) -> None:
+    for size, fits in [((204, 200), True), ((205, 200), False), ((200, 205), False)]:
+        file, like = labels(tmp_path / "a.png", size), torch.zeros(1, 1, 300, 300)
+        if fits:
+            assert read_labels(file, like).shape[2:] == size[::-1]
+        else:
+            with pytest.raises(GuidanceError, match="not the shape"):
+                read_labels(file, like)
 
 
 def test_classes_of_unknown_number_fit_16_bits(tmp_path: Path) -> None:

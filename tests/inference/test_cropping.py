@@ -54,26 +54,28 @@ def places(crop: Crop) -> tuple[NDArray[Any], NDArray[Any]]:
     return x, crop.center[1] + across * math.sin(turn) + down * math.cos(turn)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_without_an_angle_the_pixels_stay_as_they_are(dtype: Any) -> None:
-    levels = smooth(80, 100, dtype)
-    kept = cropped(levels, Crop(12, 9, 60, 50))
-    assert kept.dtype == levels.dtype
-    assert np.array_equal(kept, levels[9:59, 12:72])
-    assert np.array_equal(cropped(levels[..., 0], Crop(0, 0, 100, 80)), levels[..., 0])
+def test_without_an_angle_the_pixels_stay_as_they_are() -> None:
+    for dtype in [np.uint8, np.uint16, np.float32]:
+        levels = smooth(80, 100, dtype)
+        kept = cropped(levels, Crop(12, 9, 60, 50))
+        assert kept.dtype == levels.dtype
+        assert np.array_equal(kept, levels[9:59, 12:72])
+        assert np.array_equal(cropped(levels[..., 0], Crop(0, 0, 100, 80)), levels[..., 0])
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("angle", [-45.0, -3.3, 0.4, 12.0, 45.0])
-def test_a_turned_part_has_the_values_between_the_pixels(dtype: Any, angle: float) -> None:
-    crop = Crop(300, 310, 610, 590, angle)  # of several tiles
-    turned = cropped(smooth(1200, 1200, dtype), crop)
-    x, y = places(crop)
-    error = turned.astype(float) - as_levels(waves(x, y), dtype)
-    assert turned.dtype == np.dtype(dtype)
-    most = 1.0 if dtype is np.float32 else float(np.iinfo(dtype).max)
-    assert np.abs(error).max() <= 0.0025 * most + (0 if dtype is np.float32 else 1.5)  # both are rounded
-    assert abs(error.mean()) < 0.1 * (most if dtype is np.float32 else 1)
+def test_a_turned_part_has_the_values_between_the_pixels() -> None:
+    for angle in [-45.0, -3.3, 0.4, 12.0, 45.0]:
+        for dtype in [np.uint8, np.uint16, np.float32]:
+            crop = Crop(300, 310, 610, 590, angle)  # of several tiles
+            turned = cropped(smooth(1200, 1200, dtype), crop)
+            x, y = places(crop)
+            error = turned.astype(float) - as_levels(waves(x, y), dtype)
+            assert turned.dtype == np.dtype(dtype)
+            most = 1.0 if dtype is np.float32 else float(np.iinfo(dtype).max)
+            assert np.abs(error).max() <= 0.0025 * most + (
+                0 if dtype is np.float32 else 1.5
+            )  # both are rounded
+            assert abs(error.mean()) < 0.1 * (most if dtype is np.float32 else 1)
 
 
 def test_a_part_up_to_the_border_has_no_dark_rim() -> None:
@@ -187,18 +189,16 @@ def test_recipes_keep_a_crop() -> None:
     assert parse_crop_text("-3,9.0,60,50,-1.25", "--crop") == Crop(-3, 9, 60, 50, -1.25)
 
 
-@pytest.mark.parametrize("crop", [{**PLACE, "x": 41}, {**PLACE, "y": -1}, {**PLACE, "angle": 45}])
-def test_a_crop_outside_of_the_image_is_refused(crop: dict[str, Any]) -> None:
-    words = r"must lie within .*100 x 80"
-    with pytest.raises(GuidanceError, match=words):
-        Recipe.from_json({"image": {"width": 100, "height": 80}, "crop": crop})
-    with pytest.raises(GuidanceError, match=words):
-        Colorizer(tiny_model(), device="cpu", size=64)(gray_image(80, 100), {"crop": crop})
+def test_a_crop_outside_of_the_image_is_refused() -> None:
+    for crop in [{**PLACE, "x": 41}, {**PLACE, "y": -1}, {**PLACE, "angle": 45}]:
+        words = r"must lie within .*100 x 80"
+        with pytest.raises(GuidanceError, match=words):
+            Recipe.from_json({"image": {"width": 100, "height": 80}, "crop": crop})
+        with pytest.raises(GuidanceError, match=words):
+            Colorizer(tiny_model(), device="cpu", size=64)(gray_image(80, 100), {"crop": crop})
 
 
-@pytest.mark.parametrize(
-    "text", ["1,2,3", "a,b,c,d", "1,2,30,40,5,6", "1.5,2,30,40", "1,2,30,40,", "inf,2,30,40"]
-)
-def test_a_wrong_option_is_refused(text: str) -> None:
-    with pytest.raises(GuidanceError, match="--crop must be X,Y,WIDTH,HEIGHT"):
-        parse_crop_text(text, "--crop")
+def test_a_wrong_option_is_refused() -> None:
+    for text in ["1,2,3", "a,b,c,d", "1,2,30,40,5,6", "1.5,2,30,40", "1,2,30,40,", "inf,2,30,40"]:
+        with pytest.raises(GuidanceError, match="--crop must be X,Y,WIDTH,HEIGHT"):
+            parse_crop_text(text, "--crop")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
@@ -17,25 +16,20 @@ from colorzoo.inference.full_size import (
 )
 
 
-@pytest.mark.parametrize("rows", [1, 7, 43, 4000])
-@pytest.mark.parametrize(
-    ("whole", "size"),
-    [
+def test_shrinking_in_bands_equals_shrinking_the_whole() -> None:
+    for whole, size in [
         ((400, 600), (64, 96)),
         ((333, 517), (256, 397)),
         ((300, 300), (300, 200)),
         ((5, 9), (3, 9)),
         ((3000, 3), (8, 2)),  # torch repeats the first row where the result is one pixel wide
-    ],
-)
-def test_shrinking_in_bands_equals_shrinking_the_whole(
-    whole: tuple[int, int], size: tuple[int, int], rows: int
-) -> None:
-    lightness = 100 * torch.rand(1, 1, *whole, generator=torch.Generator().manual_seed(0))
-    shrinker = BandShrinker(whole, size)
-    for first in range(0, whole[0], rows):
-        shrinker.add(lightness[0, 0, first : first + rows])
-    assert (shrinker.result() - shrink_lightness(lightness, size)).abs().max() < 1e-3
+    ]:
+        for rows in [1, 7, 43, 4000]:
+            lightness = 100 * torch.rand(1, 1, *whole, generator=torch.Generator().manual_seed(0))
+            shrinker = BandShrinker(whole, size)
+            for first in range(0, whole[0], rows):
+                shrinker.add(lightness[0, 0, first : first + rows])
+            assert (shrinker.result() - shrink_lightness(lightness, size)).abs().max() < 1e-3
 
 
 def test_shrinking_a_strip_of_a_million_rows_needs_little_memory() -> None:
@@ -45,15 +39,15 @@ def test_shrinking_a_strip_of_a_million_rows_needs_little_memory() -> None:
     assert (shrinker.result() - 50).abs().max() < 1e-3
 
 
-@pytest.mark.parametrize("chroma", [3.0, 10.0, 60.0])  # pale colors lie outside sRGB near black alone
-def test_16_bits_and_floats_keep_the_lightness_also_near_black(chroma: float) -> None:
-    generator = torch.Generator().manual_seed(0)
-    lightness = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
-    ab = chroma * torch.randn(2, 80, 120, generator=generator)
-    for made in (join_levels(lightness, ab, depth=16) / np.float32(65535), join(lightness, ab)):
-        kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
-        assert (kept[0] - lightness).abs().max() < 0.01
-        assert kept[1:].abs().mean() > 1
+def test_16_bits_and_floats_keep_the_lightness_also_near_black() -> None:
+    for chroma in [3.0, 10.0, 60.0]:
+        generator = torch.Generator().manual_seed(0)
+        lightness = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
+        ab = chroma * torch.randn(2, 80, 120, generator=generator)
+        for made in (join_levels(lightness, ab, depth=16) / np.float32(65535), join(lightness, ab)):
+            kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
+            assert (kept[0] - lightness).abs().max() < 0.01
+            assert kept[1:].abs().mean() > 1
 
 
 def test_single_pixels_of_a_lightness_are_those_of_its_rows() -> None:

@@ -24,18 +24,18 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_model(), device="cpu")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_stays_gray_and_is_named(colorizer: Colorizer, name: str) -> None:
-    colored = colorizer.colorize(PAGES[name](), border="none")
-    assert NOTHING_TO_COLOR in colored.notes
-    assert not colored.ab.any()
+def test_a_page_stays_gray_and_is_named(colorizer: Colorizer) -> None:
+    for name in PAGES:
+        colored = colorizer.colorize(PAGES[name](), border="none")
+        assert NOTHING_TO_COLOR in colored.notes
+        assert not colored.ab.any()
 
 
-@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
-def test_a_photo_is_no_page(colorizer: Colorizer, path: Path) -> None:
-    colored = colorizer.colorize(read_image(path), border="none")
-    assert NOTHING_TO_COLOR not in colored.notes
-    assert colored.ab.any()
+def test_a_photo_is_no_page(colorizer: Colorizer) -> None:
+    for path in IMAGES:
+        colored = colorizer.colorize(read_image(path), border="none")
+        assert NOTHING_TO_COLOR not in colored.notes
+        assert colored.ab.any()
 
 
 def test_a_page_is_colored_where_the_user_wants_it(colorizer: Colorizer) -> None:

@@ -45,13 +45,13 @@ def test_suggestions_are_the_peaks_most_likely_first() -> None:
         assert math.atan2(each.ab[1], each.ab[0]) == pytest.approx(math.atan2(b, a), abs=0.02)
 
 
-@pytest.mark.parametrize("lightness", [3.0, 50.0, 97.0])
-def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness(lightness: float) -> None:
-    found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), lightness)
-    assert len(found) == 9
-    lab = torch.tensor([[lightness, *each.ab] for each in found]).T[None, :, :, None]
-    assert survives_rgb(lab).all()
-    assert sum(each.share for each in found) == pytest.approx(1)
+def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness() -> None:
+    for lightness in [3.0, 50.0, 97.0]:
+        found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), lightness)
+        assert len(found) == 9
+        lab = torch.tensor([[lightness, *each.ab] for each in found]).T[None, :, :, None]
+        assert survives_rgb(lab).all()
+        assert sum(each.share for each in found) == pytest.approx(1)
 
 
 def test_an_untrained_head_is_not_offered() -> None:
@@ -85,24 +85,24 @@ def test_a_pixel_reads_its_own_cell() -> None:
     assert torch.equal(distribution.at(99, 99), distribution.at(11, 7))
 
 
-@pytest.mark.parametrize("size", [(24, 40), (11, 9), (41, 17)])
-def test_the_next_point_has_the_most_uncertainty_around_it(size: tuple[int, int]) -> None:
+def test_the_next_point_has_the_most_uncertainty_around_it() -> None:
     """Within two cells, times that within an eighth of the shorter side, where outside all is certain."""
-    shares = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) ** 4
-    distribution = Distribution(shares / shares.sum(dim=0), hull_centers()[:3], 4)
-    entropy = torch.special.entr(distribution.probabilities).sum(dim=0)
-    half, taken = max(2, min(size) // 8), [(4.0 * size[1] - 1, 1.0)]
-    for _ in range(4):
-        found: dict[tuple[float, float], float] = {}
-        for row, column in product(*map(range, size)):
-            if all(max(abs(row - int(y / 4)), abs(column - int(x / 4))) > 3 for x, y in taken):
-                near, wide = (
-                    entropy[max(0, row - way) : row + way + 1, max(0, column - way) : column + way + 1]
-                    for way in (2, half)
-                )
-                found[4 * (column + 0.5), 4 * (row + 0.5)] = float(near.mean() * wide.sum())
-        taken.append(next_point(distribution, taken))
-        assert taken[-1] == max(found, key=found.__getitem__)
+    for size in [(24, 40), (11, 9), (41, 17)]:
+        shares = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) ** 4
+        distribution = Distribution(shares / shares.sum(dim=0), hull_centers()[:3], 4)
+        entropy = torch.special.entr(distribution.probabilities).sum(dim=0)
+        half, taken = max(2, min(size) // 8), [(4.0 * size[1] - 1, 1.0)]
+        for _ in range(4):
+            found: dict[tuple[float, float], float] = {}
+            for row, column in product(*map(range, size)):
+                if all(max(abs(row - int(y / 4)), abs(column - int(x / 4))) > 3 for x, y in taken):
+                    near, wide = (
+                        entropy[max(0, row - way) : row + way + 1, max(0, column - way) : column + way + 1]
+                        for way in (2, half)
+                    )
+                    found[4 * (column + 0.5), 4 * (row + 0.5)] = float(near.mean() * wide.sum())
+            taken.append(next_point(distribution, taken))
+            assert taken[-1] == max(found, key=found.__getitem__)
 
 
 def test_a_color_counts_by_its_logit_times_a_sharpness() -> None:
@@ -127,16 +127,16 @@ def test_the_clusters_of_a_few_colors_are_the_best_there_are() -> None:
         assert lost == pytest.approx(weights @ np.square(points).sum(1) - kept, rel=1e-6)
 
 
-@pytest.mark.parametrize(("spread", "seed"), [(0.3, 0), (1.0, 3), (1.0, 14), (10.0, 1), (10.0, 3)])
-def test_a_cluster_lies_at_the_mean_of_its_colors(spread: float, seed: int) -> None:
-    points = hull_centers().double().numpy()
-    weights = np.random.default_rng(seed).gamma(spread, size=len(points))
-    means, masses = weighted_clusters(points, weights / weights.sum(), 9)
-    nearest = np.square(points[:, None] - means).sum(-1).argmin(1)
-    for number in range(9):
-        inside = np.where(nearest == number, weights / weights.sum(), 0)
-        assert inside.sum() == pytest.approx(masses[number])
-        np.testing.assert_allclose(inside @ points / inside.sum(), means[number], atol=0.05)
+def test_a_cluster_lies_at_the_mean_of_its_colors() -> None:
+    for spread, seed in [(0.3, 0), (1.0, 3), (1.0, 14), (10.0, 1), (10.0, 3)]:
+        points = hull_centers().double().numpy()
+        weights = np.random.default_rng(seed).gamma(spread, size=len(points))
+        means, masses = weighted_clusters(points, weights / weights.sum(), 9)
+        nearest = np.square(points[:, None] - means).sum(-1).argmin(1)
+        for number in range(9):
+            inside = np.where(nearest == number, weights / weights.sum(), 0)
+            assert inside.sum() == pytest.approx(masses[number])
+            np.testing.assert_allclose(inside @ points / inside.sum(), means[number], atol=0.05)
 
 
 def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:

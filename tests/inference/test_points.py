@@ -61,25 +61,23 @@ def test_each_place_belongs_to_the_nearest_point() -> None:
     torch.testing.assert_close(mirrored.weight.flip(1), alone.weight, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("right", "least", "most"), [(50.0, 0, 15), (80.0, 25, 120)])
-def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
-    right: float, least: float, most: float
-) -> None:
-    lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
-    lightness[..., SIDE // 2 :] = right
-    hints = [red(20, 50, 1.0), PointHint(80, 50, 3, ab=(-20.0, -30.0), reach=1.0)]
-    points = Guidance.from_recipe(Recipe(points=tuple(hints)), SIDE, SIDE).points
-    assert points is not None
-    ab = torch.zeros(1, 2, SIDE, SIDE)
-    for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
-        ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
-    given = replace(points, ab=ab * points.mask)
-    base = show_base(torch.zeros_like(ab), lightness)
-    found = limit_reach(ab, base, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
-    steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
-    assert least < steps.amax(dim=1).median() < most
-    assert steps.max() < most
-    assert torch.equal(found[given.mask.expand_as(ab) > 0], ab[given.mask.expand_as(ab) > 0])
+def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge() -> None:
+    for right, least, most in [(50.0, 0, 15), (80.0, 25, 120)]:
+        lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
+        lightness[..., SIDE // 2 :] = right
+        hints = [red(20, 50, 1.0), PointHint(80, 50, 3, ab=(-20.0, -30.0), reach=1.0)]
+        points = Guidance.from_recipe(Recipe(points=tuple(hints)), SIDE, SIDE).points
+        assert points is not None
+        ab = torch.zeros(1, 2, SIDE, SIDE)
+        for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
+            ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
+        given = replace(points, ab=ab * points.mask)
+        base = show_base(torch.zeros_like(ab), lightness)
+        found = limit_reach(ab, base, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
+        steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
+        assert least < steps.amax(dim=1).median() < most
+        assert steps.max() < most
+        assert torch.equal(found[given.mask.expand_as(ab) > 0], ab[given.mask.expand_as(ab) > 0])
 
 
 def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
@@ -148,13 +146,13 @@ def test_a_small_point_does_not_flood_the_reach_of_another_one(colorizer: Colori
         torch.testing.assert_close(both[(..., *RIGHT)], alone[(..., *RIGHT)], atol=0.1, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2), (9, 9)])
-def test_images_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> None:
-    image = read_image(np.full(size, 120, np.uint8))
-    point = red(0.5, 0.5, "automatic", radius=0)
-    ab = colorizer.colorize(image, Recipe(points=(point, replace(point, reach=2.0)))).ab
-    assert torch.isfinite(ab).all()
-    assert ab[:, 0, 0].norm() > 40
+def test_images_of_any_shape(colorizer: Colorizer) -> None:
+    for size in [(1, 1), (3, 200), (200, 2), (9, 9)]:
+        image = read_image(np.full(size, 120, np.uint8))
+        point = red(0.5, 0.5, "automatic", radius=0)
+        ab = colorizer.colorize(image, Recipe(points=(point, replace(point, reach=2.0)))).ab
+        assert torch.isfinite(ab).all()
+        assert ab[:, 0, 0].norm() > 40
 
 
 MOTHER = Path(__file__).parents[2] / "docs" / "images" / "sources" / "migrant_mother_1936.jpg"

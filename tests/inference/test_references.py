@@ -68,7 +68,7 @@ def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_n
         make_exemplar(model, GIVEN, 16)
     with pytest.raises(GuidanceError, match="needs the reference image itself, not an embedding of alike"):
         make_exemplar(model, [ReadReference(embedding)], 16)
-    with pytest.raises(GuidanceError, match="hints needs the reference image itself; it makes no looks"):
+    with pytest.raises(GuidanceError, match="it computes no embeddings"):
         embed_references(model, "hints", GIVEN[:1], 16)
     gray = ReadReference(RasterImage(np.full((20, 30), 128, np.uint8)), name="old.png")
     model.reference_needs_color = True
@@ -85,7 +85,7 @@ def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None
     assert isinstance(read.source, ReferenceEmbedding)
     assert (read.source.key, read.source.model, read.weight, read.name) == ("alike", "alike", 2.0, str(path))
     assert torch.equal(make_exemplar(Alike(), [read], 16).embedding, embedding.statistics)
-    with pytest.raises(GuidanceError, match="made by alike with other weights"):
+    with pytest.raises(GuidanceError, match="computed by alike with other weights"):
         make_exemplar(Alike(), [ReadReference(replace(embedding, key="other"))], 16)
     assert [embedding_model(each) for each in (["none.png", path], [IMAGES[0], embedding], ["none.png"])] == [
         *("alike", "alike", None)

@@ -51,14 +51,14 @@ def changed(kind: str, **more: Any) -> dict[str, Any]:
     return {name: [{**entry, **more} for entry in entries] for name, entries in LAYERS[kind].items()}
 
 
-@pytest.mark.parametrize("kind", LAYERS)
-def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share(kind: str) -> None:
-    without, full = colored({}), colored(changed(kind))
-    assert (full - without).abs().max() > 5
-    for nothing in ({"hidden": True}, {"opacity": 0}):
-        assert torch.equal(colored(changed(kind, **nothing)), without)
-    half = colored(changed(kind, opacity=0.25))
-    torch.testing.assert_close(half, without + 0.25 * (full - without), atol=0.02, rtol=0)
+def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share() -> None:
+    for kind in LAYERS:
+        without, full = colored({}), colored(changed(kind))
+        assert (full - without).abs().max() > 5
+        for nothing in ({"hidden": True}, {"opacity": 0}):
+            assert torch.equal(colored(changed(kind, **nothing)), without)
+        half = colored(changed(kind, opacity=0.25))
+        torch.testing.assert_close(half, without + 0.25 * (full - without), atol=0.02, rtol=0)
 
 
 def test_another_opacity_runs_no_network() -> None:
@@ -71,25 +71,29 @@ def test_another_opacity_runs_no_network() -> None:
     assert counts[0] == counts[1] == counts[2]
 
 
-@pytest.mark.parametrize("feather", [0, 10, 24])
-def test_a_feathered_border_fades_to_both_sides(feather: float) -> None:
-    size, image = (60, 80), (160, 120)  # two pixels of the image in one cell
-    lightness = torch.full((1, 1, *size), 50.0)
-    lightness[..., 40:] = 80.0  # an edge, which a border without feather follows
-    areas = Recipe.from_json(
-        {"areas": [{"action": "gray", "path": [[0, 0], [80, 0], [80, 120], [0, 120]], "feather": feather}]}
-    ).areas
-    (drawn,) = draw_areas(lightness, areas=areas, image_size=image)
-    row = drawn.share[30]
-    assert (row.diff() <= 1e-6).all()
-    faded = ((row > 0.01) & (row < 0.99)).nonzero().flatten().tolist()
-    if feather:
-        assert max(faded) - min(faded) == pytest.approx(feather, abs=4)
-        assert row[39:41].mean() == pytest.approx(0.5, abs=0.02)
-        assert row.diff().abs().max() < 2.5 / feather, "the edge is not in it"
-    else:
-        assert row[38] > 0.95
-        assert row[41] < 0.05
+def test_a_feathered_border_fades_to_both_sides() -> None:
+    for feather in [0, 10, 24]:
+        size, image = (60, 80), (160, 120)  # two pixels of the image in one cell
+        lightness = torch.full((1, 1, *size), 50.0)
+        lightness[..., 40:] = 80.0  # an edge, which a border without feather follows
+        areas = Recipe.from_json(
+            {
+                "areas": [
+                    {"action": "gray", "path": [[0, 0], [80, 0], [80, 120], [0, 120]], "feather": feather}
+                ]
+            }
+        ).areas
+        (drawn,) = draw_areas(lightness, areas=areas, image_size=image)
+        row = drawn.share[30]
+        assert (row.diff() <= 1e-6).all()
+        faded = ((row > 0.01) & (row < 0.99)).nonzero().flatten().tolist()
+        if feather:
+            assert max(faded) - min(faded) == pytest.approx(feather, abs=4)
+            assert row[39:41].mean() == pytest.approx(0.5, abs=0.02)
+            assert row.diff().abs().max() < 2.5 / feather, "the edge is not in it"
+        else:
+            assert row[38] > 0.95
+            assert row[41] < 0.05
 
 
 def test_strokes_of_a_layer_are_one_coat() -> None:

@@ -58,45 +58,45 @@ def test_a_clean_sketch_is_not_changed() -> None:
     assert torch.allclose(lines[0, 0], torch.from_numpy(image[..., 0] / 255).float(), atol=1e-4)
 
 
-@pytest.mark.parametrize(("paper", "ink"), [(150, 40), (190, 110), (235, 90)])
-def test_scanned_paper_becomes_white_and_lines_black(paper: int, ink: int) -> None:
-    image = drawing(paper=paper, ink=ink)
-    noise = np.random.default_rng(0).normal(0, 3, image.shape[:2])[..., None]
-    light = np.linspace(0, -25, image.shape[1])[None, :, None]  # darker towards the right, as scans are
-    scan = np.clip(image + noise + light, 0, 255).astype(np.uint8)
-    lines, notes = draw_sketch(lightness_of(scan))
-    is_ink = image[..., 0] == ink
-    assert not notes
-    assert (lines[0, 0][torch.from_numpy(is_ink)] < 0.5).float().mean() > 0.95
-    far = ~np.asarray(Image.fromarray(is_ink).resize((80, 60))) & (np.abs(np.gradient(is_ink * 1.0)[0]) == 0)
-    assert (lines[0, 0][torch.from_numpy(far)] > 0.5).float().mean() > 0.85
+def test_scanned_paper_becomes_white_and_lines_black() -> None:
+    for paper, ink in [(150, 40), (190, 110), (235, 90)]:
+        image = drawing(paper=paper, ink=ink)
+        noise = np.random.default_rng(0).normal(0, 3, image.shape[:2])[..., None]
+        light = np.linspace(0, -25, image.shape[1])[None, :, None]  # darker towards the right, as scans are
+        scan = np.clip(image + noise + light, 0, 255).astype(np.uint8)
+        lines, notes = draw_sketch(lightness_of(scan))
+        is_ink = image[..., 0] == ink
+        assert not notes
+        assert (lines[0, 0][torch.from_numpy(is_ink)] < 0.5).float().mean() > 0.95
+        far = ~np.asarray(Image.fromarray(is_ink).resize((80, 60))) & (
+            np.abs(np.gradient(is_ink * 1.0)[0]) == 0
+        )
+        assert (lines[0, 0][torch.from_numpy(far)] > 0.5).float().mean() > 0.85
 
 
-@pytest.mark.parametrize(("height", "side"), [(50, 31), (20, 19), (19, 19)])
-def test_cleaning_divides_by_the_paper_around_and_makes_the_darkest_percentile_black(
-    height: int, side: int
-) -> None:
+def test_cleaning_divides_by_the_paper_around_and_makes_the_darkest_percentile_black() -> None:
     """A sheet whose darkest percentile is above 0.7 of its paper is blank: its lines do not become black."""
-    gray = torch.rand(2, 1, height, 40, generator=torch.Generator().manual_seed(0)) ** 0.3
-    gray[1] = 0.6 + 0.3 * gray[1]
-    for clean, level in zip(clean_line_art(gray).double(), gray[:, 0].double().numpy(), strict=True):
-        within, paper = np.ones_like(level), ndimage.maximum_filter(level, side, mode="constant")
-        within, paper = (ndimage.uniform_filter(each, side, mode="constant") for each in (within, paper))
-        share = np.minimum(level * within / paper, 1)
-        ink = min(float(np.sort(share.ravel())[share.size // 100]), 0.7)
-        wanted = ((share - ink) / (0.92 - ink)).clip(0, 1)
-        np.testing.assert_allclose(clean[0].numpy(), wanted, atol=1e-4)
+    for height, side in [(50, 31), (20, 19), (19, 19)]:
+        gray = torch.rand(2, 1, height, 40, generator=torch.Generator().manual_seed(0)) ** 0.3
+        gray[1] = 0.6 + 0.3 * gray[1]
+        for clean, level in zip(clean_line_art(gray).double(), gray[:, 0].double().numpy(), strict=True):
+            within, paper = np.ones_like(level), ndimage.maximum_filter(level, side, mode="constant")
+            within, paper = (ndimage.uniform_filter(each, side, mode="constant") for each in (within, paper))
+            share = np.minimum(level * within / paper, 1)
+            ink = min(float(np.sort(share.ravel())[share.size // 100]), 0.7)
+            wanted = ((share - ink) / (0.92 - ink)).clip(0, 1)
+            np.testing.assert_allclose(clean[0].numpy(), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(37, 1000), (1, 1), (9, 300), (130, 70)])
-def test_sketches_of_any_size_are_painted(colorizer: Colorizer, size: tuple[int, int]) -> None:
-    image = np.full((*size, 3), 255, np.uint8)
-    image[size[0] // 2] = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        painted = np.asarray(colorizer(image))
-    assert painted.shape[:2] == size
-    assert np.ptp(painted) > 0 or size == (1, 1)
+def test_sketches_of_any_size_are_painted(colorizer: Colorizer) -> None:
+    for size in [(37, 1000), (1, 1), (9, 300), (130, 70)]:
+        image = np.full((*size, 3), 255, np.uint8)
+        image[size[0] // 2] = 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            painted = np.asarray(colorizer(image))
+        assert painted.shape[:2] == size
+        assert np.ptp(painted) > 0 or size == (1, 1)
 
 
 def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
@@ -193,40 +193,40 @@ def test_of_many_drawings_the_same_ones_are_cleaned_and_remarked_on_as_before() 
     )
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "La16", "palette of 1 bit", "TIFF"])
-@pytest.mark.parametrize("hidden", [0, 90])
-def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path, mode: str, hidden: int) -> None:
+def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path) -> None:
     """Whatever color the transparent parts hide."""
-    cover = np.zeros((64, 64), np.uint8)
-    cover[8:56, 20:23] = cover[30:33, 8:56] = 255
-    cover[50:54, 40:44] = 128
-    gray = np.where(cover > 0, 0, hidden).astype(np.uint8)
-    path = tmp_path / ("a.tif" if mode == "TIFF" else "a.png")
-    image = Image.merge("LA", [Image.fromarray(gray), Image.fromarray(cover)])
-    if mode == "P":
-        image = Image.fromarray(np.digitize(cover, [1, 200]).astype(np.uint8), "P")
-        image.putpalette([hidden] * 3 + [0] * 6)
-        image.save(path, transparency=bytes([0, 128, 255]))
-    elif mode == "palette of 1 bit":
-        cover[cover == 128] = 0
-        image = Image.fromarray((cover > 0).astype(np.uint8), "P")
-        image.putpalette([hidden] * 3 + [0] * 3)
-        image.save(path, transparency=0, bits=1)
-    elif mode == "La16":
-        deep = np.dstack([gray, cover]).astype(np.uint16) * 257
-        path.write_bytes(imagecodecs.png_encode(deep))
-    else:
-        image.convert("RGBA" if mode == "RGBA" else "LA").save(path)
-    paper = Image.fromarray(255 - cover)
-    colorizer = Colorizer(tiny_painter(), device="cpu", allow_untrained=True)
-    expected, found = colorizer(paper), colorizer.colorize(path)
-    np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=3 / 255)
-    assert PAPER_NOTE in found.notes
-    source = found.source(read_image(path))
-    assert source.alpha is None
-    assert colorizer(Image.open(path)).mode == "RGB"
-    lines = decode_rgb(path.read_bytes())
-    np.testing.assert_allclose(lines.numpy(), np.broadcast_to(255 - cover, (3, 64, 64)), atol=1)
+    for hidden in [0, 90]:
+        for mode in ["RGBA", "LA", "P", "La16", "palette of 1 bit", "TIFF"]:
+            cover = np.zeros((64, 64), np.uint8)
+            cover[8:56, 20:23] = cover[30:33, 8:56] = 255
+            cover[50:54, 40:44] = 128
+            gray = np.where(cover > 0, 0, hidden).astype(np.uint8)
+            path = tmp_path / ("a.tif" if mode == "TIFF" else "a.png")
+            image = Image.merge("LA", [Image.fromarray(gray), Image.fromarray(cover)])
+            if mode == "P":
+                image = Image.fromarray(np.digitize(cover, [1, 200]).astype(np.uint8), "P")
+                image.putpalette([hidden] * 3 + [0] * 6)
+                image.save(path, transparency=bytes([0, 128, 255]))
+            elif mode == "palette of 1 bit":
+                cover[cover == 128] = 0
+                image = Image.fromarray((cover > 0).astype(np.uint8), "P")
+                image.putpalette([hidden] * 3 + [0] * 3)
+                image.save(path, transparency=0, bits=1)
+            elif mode == "La16":
+                deep = np.dstack([gray, cover]).astype(np.uint16) * 257
+                path.write_bytes(imagecodecs.png_encode(deep))
+            else:
+                image.convert("RGBA" if mode == "RGBA" else "LA").save(path)
+            paper = Image.fromarray(255 - cover)
+            colorizer = Colorizer(tiny_painter(), device="cpu", allow_untrained=True)
+            expected, found = colorizer(paper), colorizer.colorize(path)
+            np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=3 / 255)
+            assert PAPER_NOTE in found.notes
+            source = found.source(read_image(path))
+            assert source.alpha is None
+            assert colorizer(Image.open(path)).mode == "RGB"
+            lines = decode_rgb(path.read_bytes())
+            np.testing.assert_allclose(lines.numpy(), np.broadcast_to(255 - cover, (3, 64, 64)), atol=1)
 
 
 def test_a_model_of_photos_keeps_transparent_parts(tmp_path: Path) -> None:
