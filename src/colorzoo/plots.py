@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
 
+from colorzoo.color import hull_centers, lab_to_rgb, nearest_bin, rgb_to_lab
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-    from PIL import Image
 
-    ImageLike = Image.Image | NDArray[np.uint8]
+ImageLike = Image.Image | NDArray[np.uint8]
 
 __all__ = [
     "Curve",
@@ -199,10 +201,6 @@ def gamut_fractions(image: ImageLike) -> NDArray[np.float64]:
         >>> gamut_fractions(np.full((32, 48, 3), 128, dtype=np.uint8)).shape
         (313,)
     """
-    import torch
-
-    from colorzoo.color import nearest_bin
-
     bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
     counts = np.bincount(bins.numpy(), minlength=len(_swatches()[0]))
     fractions: NDArray[np.float64] = counts / counts.sum()
@@ -239,10 +237,6 @@ def _axes(axes: Axes | None) -> Axes:
 
 def _lab(image: ImageLike) -> NDArray[np.float32]:
     """Return ``(3, H, W)`` Lab of an 8-bit image."""
-    import torch
-
-    from colorzoo.color import rgb_to_lab
-
     rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ColorzooError(
@@ -254,10 +248,6 @@ def _lab(image: ImageLike) -> NDArray[np.float32]:
 
 def _swatches() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the centers of the bins, ``(313, 2)``, and their colors, ``(313, 3)`` RGB in [0, 1]."""
-    import torch
-
-    from colorzoo.color import hull_centers, lab_to_rgb
-
     centers = hull_centers()
     lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]
     return centers.numpy(), lab_to_rgb(lab).clamp(0, 1)[:, 0].T.numpy()

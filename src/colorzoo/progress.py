@@ -46,33 +46,24 @@ def progress_bar(
 
 @contextmanager
 def _terminal_bar(title: str, total: int | None, done: int) -> Iterator[Advance]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
+    from rich import console, progress, text
 
-    class RateColumn(ProgressColumn):
-        def render(self, task: Task) -> Text:
+    class RateColumn(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> text.Text:
             speed = task.finished_speed or task.speed
-            return Text(_rate(speed) if speed else "")
+            return text.Text(_rate(speed) if speed else "")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns,
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
         RateColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
+        progress.TimeRemainingColumn(),
+        console=console.Console(stderr=True),
         redirect_stdout=sys.stdout.isatty(),  # otherwise redirected output would be written to standard error
-    ) as progress:
-        task = progress.add_task(title, total=total, completed=done)
-        yield lambda count=1: progress.advance(task, count)
+    ) as bar:
+        task = bar.add_task(title, total=total, completed=done)
+        yield lambda count=1: bar.advance(task, count)
 
 
 def _log_lines(title: str, total: int | None, before: int, every: float) -> Advance:

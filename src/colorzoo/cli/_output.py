@@ -22,14 +22,12 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not sys.stdout.isatty():
         print("\n".join(align([headers, *rows])))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich import console, table, text
 
-    table = Table(*headers)
+    grid = table.Table(*headers)
     for row in rows:
-        table.add_row(*map(Text, row))  # Text: brackets in a cell are not markup
-    Console().print(table)
+        grid.add_row(*map(text.Text, row))  # brackets in a cell are not markup
+    console.Console().print(grid)
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
