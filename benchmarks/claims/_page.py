@@ -151,7 +151,7 @@ def table(claims: Sequence[Claim]) -> str:
 def note_of(reason: str) -> str:
     """Return what a reason says beyond the rules at the head of the page, to follow the verdict."""
     chance = re.search(r"may be chance among \d+ tests \((p [\d.e-]+)", reason)
-    kept = [part for part in reason.split("; ") if not _RULES.search(part)]
+    kept = [part for part in reason.split("; ") if part and not _RULES.search(part)]
     notes = [_EARLIER.sub(r"[measured earlier](\1): \2", each) for each in kept]
     return "".join(f"; {each}" for each in [*([chance[1]] if chance else []), *notes])
 

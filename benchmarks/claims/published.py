@@ -108,7 +108,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             Claim(
                 f"{title}: the output matches the authors' code within the tolerance",
                 Estimate(left, math.nan, math.nan),
-                "of the tolerance unused",
+                "(unused fraction)",
                 1,
                 "reproduced" if left >= 0 else "not reproduced",
                 "",
