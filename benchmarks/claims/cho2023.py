@@ -42,7 +42,7 @@ ARMS = {
     "shuffled": "cho2023-regions-shuffled",
     "superpixels": "cho2023-regions-superpixels",
 }
-CONTROL = "[the paper's page](../../src/colorzoo/zoo/cho2023/README.md), the same painter trained on points"
+CONTROL = "[the paper's page](../../src/colorzoo/zoo/cho2023/README.md), the same generator trained on points"
 
 
 def begin_order(setup: Setup) -> Measure:
@@ -127,6 +127,6 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         )
     )
     for count, values in ((1, (0.77, 0.54, 1.02)), (3, (2.15, 1.86, 2.48)), (10, (3.84, 3.45, 4.29))):
-        text = f"{words[count]} of regions are better than equally many random points"
+        text = f"regions are better than random points after {words[count]}"
         found.append(make_claim(text, Estimate(*values), "dB", earlier, paper_number="not found"))
     return found
