@@ -36,7 +36,7 @@ def test_labels_are_read_from_a_table(photos: Path) -> None:
     assert read_truth(found.items[0].hashed(), TINY, CPU).label == 7
     for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
         table.write_text(wrong)
-        with pytest.raises(DataError, match="needs the columns image and label"):
+        with pytest.raises(DataError, match="must have the columns image and label"):
             select_images(photos, TINY, None, None)
 
 
@@ -89,7 +89,7 @@ def test_a_truth_is_the_image_at_the_size_of_the_protocol(photos: Path, tmp_path
     write_image(tmp_path / "small.png", 0, size=(16, 16))
     assert read_truth(item(tmp_path / "small.png"), TINY, CPU).size == (16, 16)
     assert torch.equal(read_result(path, truth, small, "0.png"), read_truth(item(path), small, CPU).rgb)
-    with pytest.raises(ImageError, match=r"small.png is 16 x 16 pixels, but its truth 0.png is 48 x 40"):
+    with pytest.raises(ImageError, match=r"small.png must have 48 x 40 pixels like 0.png, got 16 x 16"):
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
 
 

@@ -73,7 +73,7 @@ def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((RESULT, TRUTH[:, :, 1:]), {}, "differ in shape"),
+        ((RESULT, TRUTH[:, :, 1:]), {}, "must have the shape"),
         ((RESULT, TRUTH, torch.ones(1, 1, 2, 2)), {}, "expected a mask"),
         ((RESULT,), {}, "target_ab"),
         ((RESULT,), {"truths": []}, "one truth for each of 3"),

@@ -112,7 +112,7 @@ def test_a_wrong_name_is_an_error_in_one_line(name: str, error: type[Exception],
 
 
 def test_a_repeated_name_is_an_error() -> None:
-    with pytest.raises(DataError, match="named twice among psnr, cf, colorfulness"):
+    with pytest.raises(DataError, match="listed once, got psnr, cf, colorfulness"):
         metrics.image_metrics(("psnr", "cf", "colorfulness"))
 
 

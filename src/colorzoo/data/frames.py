@@ -18,11 +18,9 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import visible_entries
+from colorzoo.image_io.find import VIDEO_EXTENSIONS, visible_entries
 from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream
 from colorzoo.settings import NonNegativeInt, PositiveInt
-
-VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
 
 
 class FrameBatch(TypedDict):

@@ -109,7 +109,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
     file = Path(subset)
     if not file.is_file():
         raise DataError(
-            f"subset {subset!r} is neither one of {', '.join(SUBSETS)} nor an existing list file."
+            f"val_subset must be one of {', '.join(SUBSETS)}, or the path of a list file, got {subset!r}."
         )
     if file.suffix == ".npy":
         return _rows_by_number(sources, np.load(file, allow_pickle=False).astype(np.int64) + 1, subset)

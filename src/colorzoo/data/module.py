@@ -403,8 +403,8 @@ class ImageDataModule(LightningDataModule):
             return batches
         if len(before) > 1 or len(now) > 1:
             raise DataError(
-                f"the checkpoint is within an epoch with batches of {before} images in turn; resume it with "
-                f"--data.batch_size {before if len(before) > 1 else before[0]}, not {now}."
+                f"the checkpoint was saved within an epoch with batches of {before} images; resume it with "
+                f"--data.batch_size {before if len(before) > 1 else before[0]}, got {now}."
             )
         data: Any = self.train_data
         images = batches * before[0] + (self._extra_images[1] if self._extra_images[0] == epoch else 0)

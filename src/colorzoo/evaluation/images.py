@@ -127,8 +127,8 @@ def _unsupported_note(folder: Path) -> tuple[str, ...]:
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
     if not (folder / pairs).is_file():
         raise DataError(
-            f"protocol {protocol.name} needs references: no {pairs} in {str(folder)!r} (CSV with the columns "
-            "target and reference); --pairs names another file"
+            f"protocol {protocol.name} requires {pairs} in {str(folder)!r} (CSV with the columns target and "
+            "reference); create the file, or set --pairs"
         )
     items = []
     for target, reference in read_pairs(folder, pairs, pairs)[1]:
@@ -149,7 +149,7 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
                 labels[row["image"]] = int(row["label"])
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(
-                    f"{str(file)!r} needs the columns image and label (a whole number), got {dict(row)}"
+                    f"{str(file)!r} must have the columns image and label (an integer), got {dict(row)}"
                 ) from error
     return [replace(item, label=labels.get(item.name)) for item in items]
 
@@ -269,13 +269,13 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
         ImageError: The file is missing or broken, or its size differs from the image.
     """
     if not path.is_file():
-        raise ImageError(f"{name} has no result {path}")
+        raise ImageError(f"no result for {name}; expected {path}")
     image = _decode(StoredImage(str(path)), str(path))
     size = (int(image.shape[1]), int(image.shape[2]))
     if size != truth.size:
         raise ImageError(
-            f"{path} is {size[1]} x {size[0]} pixels, but its truth {name} is "
-            f"{truth.size[1]} x {truth.size[0]}"
+            f"{path} must have {truth.size[1]} x {truth.size[0]} pixels like {name}, "
+            f"got {size[1]} x {size[0]}"
         )
     return _resized(image, protocol, truth.rgb.device)
 

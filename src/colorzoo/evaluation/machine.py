@@ -62,7 +62,6 @@ def shared_machine(device: torch.device, processes: int) -> Machine:
     dist.all_gather_object(found, own)
     if other := next((each for each in found if each != own), None):
         raise DataError(
-            f"processes run on different machines, whose results may differ: {own} and {other}; "
-            "start all processes on equal machines"
+            f"all processes must run on equal machines, because results can differ; got {own} and {other}"
         )
     return own

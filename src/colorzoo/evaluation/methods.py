@@ -144,7 +144,7 @@ def gray_method() -> Method:
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     if not folder.is_dir():
-        raise DataError(f"no folder {str(folder)!r} with the results of {name!r} (--models NAME=FOLDER)")
+        raise DataError(f"the folder of --models {name}=FOLDER must exist, got {str(folder)!r}")
     files = {Path(path).relative_to(folder).with_suffix(""): Path(path) for path in walk_files(str(folder))}
 
     def color_function(item: Item, truth: Truth) -> ColorFunction:

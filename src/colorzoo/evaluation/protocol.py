@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -271,8 +272,6 @@ def load_yaml(text: str | bytes) -> Any:
     Raises:
         ValueError: The text is invalid.
     """
-    import yaml  # installed with omegaconf
-
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

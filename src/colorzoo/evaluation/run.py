@@ -213,7 +213,7 @@ def _counts(plan: Plan) -> tuple[int, ...]:
     counts = plan.protocol.interactions if plan.interactions is None else plan.interactions
     if plan.protocol.user is None:
         if any(counts):
-            raise DataError(f"protocol {plan.protocol.name} is automatic; --interactions must be 0")
+            raise DataError(f"--interactions must be 0 for protocol {plan.protocol.name}, got {max(counts)}")
         return (0,)
     make_user(plan.protocol.user.name, **plan.protocol.user.options)  # raises for an unknown user
     return counts
@@ -227,17 +227,17 @@ def _make_output_folder(output: Path, data: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make the folder {str(output)!r}: {error.strerror}") from error
+        raise DataError(f"cannot create the folder {str(output)!r}: {error.strerror}") from error
 
 
 def _check_names(plan: Plan, methods: Sequence[Method], measures: Sequence[Measure]) -> None:
     if plan.compare is not None and plan.compare[0] == plan.compare[1]:
-        raise DataError(f"--compare needs two different methods, got {plan.compare[0]!r} twice")
+        raise DataError(f"--compare must name two different methods, got {plan.compare[0]!r} twice")
     known = {method.name for method in methods} | {measure.name for measure in measures}
     known |= {name.partition(":")[0] for name in plan.metrics or plan.protocol.metrics}
     for name in plan.weights:
         if name not in known:
-            raise DataError(f"--weights {name}=...: unknown model or metric in this evaluation")
+            raise DataError(f"--weights must name a model or metric of this evaluation, got {name!r}")
 
 
 def warn(outcome: Outcome) -> None:

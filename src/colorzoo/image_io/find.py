@@ -191,7 +191,7 @@ def read_list(path: str | Path) -> list[str]:
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise ImageError(f"--from {path}: {error.strerror or error}") from error
+        raise ImageError(f"--from {path} cannot be read: {error.strerror or error}") from error
     names = split_names(data)
     if names is None:
         raise ImageError(f"--from must be a list of paths, one per line; {path} contains other data")

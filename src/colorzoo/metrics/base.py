@@ -266,8 +266,8 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
         require_values(target, _RANGES.get(channels, _TRUE_AB))
     if image.shape != target.shape:
         raise DataError(
-            f"images of {tuple(image.shape)} and ground truth of {tuple(target.shape)} differ in shape; "
-            "resize one of them"
+            f"images must have the shape {tuple(target.shape)} of the ground truth, "
+            f"got {tuple(image.shape)}; resize one of them"
         )
 
 

@@ -166,7 +166,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
     parsed = [parse_name(name) for name in names]
     keys = [each.key for each in parsed]
     if len(set(keys)) < len(keys):
-        raise DataError(f"a metric is named twice among {', '.join(names)}")
+        raise DataError(f"each metric must be listed once, got {', '.join(names)}")
     return MetricCollection({each.key: named_metric(each) for each in parsed}, compute_groups=False)
 
 

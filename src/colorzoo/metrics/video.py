@@ -323,7 +323,8 @@ def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
     _require_clips(frames)
     if frames.shape != target_frames.shape:
         raise DataError(
-            f"clips of {tuple(frames.shape)} and their truth of {tuple(target_frames.shape)} differ"
+            f"target_frames must have the shape of frames {tuple(frames.shape)}, "
+            f"got {tuple(target_frames.shape)}"
         )
 
 
