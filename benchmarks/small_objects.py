@@ -31,7 +31,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pipeline import likeness_to, paths_from
+from colorzoo.inference.pipeline import paths_from, similarity_to
 from colorzoo.inference.steps.reach import PointPatches, on_grid, starting_reach
 from colorzoo.inference.task import Part, preprocess
 
@@ -89,7 +89,7 @@ def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
     """Return the initial reach of a point; automatic if the model does not compare positions."""
     task, places = colorizer.prepare_part(part, Recipe()), PointPatches.of([point], part.size)
     costs = paths_from(task, places).costs
-    alike = on_grid(likeness_to(task, places), costs)
+    alike = on_grid(similarity_to(task, places), costs)
     return "automatic" if alike is None else starting_reach(costs, alike)
 
 

@@ -100,6 +100,6 @@ def test_the_border_of_an_area_becomes_a_stroke_except_at_the_image_border() -> 
 
 def test_a_model_without_boxes_or_strokes_has_a_note_and_another_is_the_default() -> None:
     image, recipe = read_image(two_walls(1)), Recipe(areas=(WALL,))
-    assert "areas that are things" in Colorizer(Deaf(), device="cpu").colorize(image, recipe).notes[0]
+    assert "object areas" in Colorizer(Deaf(), device="cpu").colorize(image, recipe).notes[0]
     assert Colorizer(Boxed(), device="cpu").colorize(image, recipe).notes == ()
     assert choose_for_guidance(None, recipe).name == "kim2021_su2020_small"

@@ -19,7 +19,7 @@ from colorzoo.color.lab import lab_to_linear_rgb
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
-from colorzoo.inference.steps.painting import places_along
+from colorzoo.inference.steps.painting import points_along
 from tiny_model import gray_image, tiny_model
 
 LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}
@@ -156,7 +156,7 @@ def test_a_stroke_with_a_limited_reach_ends_at_an_edge() -> None:
 def test_places_along_a_stroke_are_even_and_at_most_64() -> None:
     def along(path: list[list[float]], size: float) -> list[tuple[float, float]]:
         (stroke,) = Recipe.from_json({"paint": [{**WIDE, "path": path, "size": size}]}).paint
-        return [(hint.x, hint.y) for hint in places_along(stroke)]
+        return [(hint.x, hint.y) for hint in points_along(stroke)]
 
     assert along([[10, 10], [20, 10], [20, 20]], 20) == [(10, 10), (15, 10), (20, 10), (20, 15), (20, 20)]
     assert along([[7, 8]], 20) == [(7, 8)]
@@ -164,4 +164,4 @@ def test_places_along_a_stroke_are_even_and_at_most_64() -> None:
     assert len(many) == 64
     assert (many[0], many[-1]) == ((0, 0), (1000, 0))
     (stroke,) = Recipe.from_json({"paint": [WIDE]}).paint
-    assert {hint.radius for hint in places_along(stroke)} == {4.0}  # a tenth of the brush
+    assert {hint.radius for hint in points_along(stroke)} == {4.0}  # a tenth of the brush

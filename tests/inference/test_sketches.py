@@ -26,8 +26,8 @@ from colorzoo.inference.steps.sketch import (
     PAPER_NOTE,
     PHOTO_NOTE,
     draw_sketch,
-    enlarge_painted_lightness,
-    looks_drawn,
+    is_line_art,
+    upsample_predicted_lightness,
 )
 from colorzoo.lru_cache import LRUCache
 from inference.by_hand import task_on
@@ -103,11 +103,11 @@ def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
     large = lightness_of(drawing(240, 320))
     seen = torch.nn.functional.interpolate(large, scale_factor=0.25, mode="area")
     painted = 0.3 * seen + 60
-    result = enlarge_painted_lightness(large, seen, painted)
+    result = upsample_predicted_lightness(large, seen, painted)
     ink = large[0, 0] < 50
     assert result.shape == large.shape
     assert result[0, 0][~ink].mean() - result[0, 0][ink].mean() > 40  # enlarged alone: about 20
-    assert torch.equal(enlarge_painted_lightness(seen, seen, painted), painted)
+    assert torch.equal(upsample_predicted_lightness(seen, seen, painted), painted)
 
 
 def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
@@ -186,7 +186,7 @@ def test_of_many_drawings_the_same_ones_are_cleaned_and_remarked_on_as_before() 
         lines, notes = draw_sketch(lightness)
         is_clean = torch.allclose(lines, lightness_to_rgb(lightness)[:, :1])
         kind = {(): "-="[is_clean], (PHOTO_NOTE,): "p", (BLANK_NOTE,): "b"}[notes]
-        told += kind if looks_drawn(lightness) else {"-": "+", "=": "~"}.get(kind, kind.upper())
+        told += kind if is_line_art(lightness) else {"-": "+", "=": "~"}.get(kind, kind.upper())
     assert told == (
         "=B-==--BP-=+-=P-B--BP-B+-BP---=--=BP-+P=-P=BP=-+-BP-BP-=P=BP"
         "=B-=--=B--BP=BP=-+=+P==--B--B--B--B--+--=P-B---P-BP=B-=-P=--"

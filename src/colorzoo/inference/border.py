@@ -298,11 +298,11 @@ def _same_tone(lines: list[_Line | None]) -> bool:
 
 def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
     """Return the median tone of the lines with some support, and the lines with nearly this tone."""
-    seen = [line for line in lines if line is not None and line.support >= least]
-    if not seen:
+    supported = [line for line in lines if line is not None and line.support >= least]
+    if not supported:
         return 0.0, []
-    tone = float(np.median([line.tone for line in seen]))
-    return tone, [line for line in seen if abs(line.tone - tone) <= spread]
+    tone = float(np.median([line.tone for line in supported]))
+    return tone, [line for line in supported if abs(line.tone - tone) <= spread]
 
 
 def _find_line(image: Array, start: int, stop: int, rises: Sequence[int] | None) -> _Line | None:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from colorzoo.capabilities import ComputesSimilarity
 from colorzoo.guidance import PointHint
 from colorzoo.inference.palette import Distribution, distribution_of
-from colorzoo.inference.pipeline import likeness_to
+from colorzoo.inference.pipeline import similarity_to
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.reach import PointPatches
 from colorzoo.inference.task import ColorizeTask
@@ -74,7 +74,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
     ):
         return None
     candidates = _candidate_points(task.part.size)
-    maps = [likeness_to(task, PointPatches.of([point], task.part.size)) for point in candidates]
+    maps = [similarity_to(task, PointPatches.of([point], task.part.size)) for point in candidates]
     similarities = [similarity for similarity in maps if similarity is not None]
     grid = distribution.probabilities.shape[1:]
     correlation = torch.cat([F.interpolate(similarity, grid, mode="area") for similarity in similarities])[

@@ -210,8 +210,8 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
             moved = torch.stack(_shift(across, down, inside) * 2, dim=-1)
             shift = shift - moved / torch.tensor([width, height]).repeat(2)
         corners = (guidance.boxes.corners * scale - shift).clamp(0, 1)
-        seen = ((corners[..., 2:] - corners[..., :2]) > 0).all(-1)
-        cropped["boxes"] = Boxes(corners, guidance.boxes.given * seen)
+        inside_part = ((corners[..., 2:] - corners[..., :2]) > 0).all(-1)
+        cropped["boxes"] = Boxes(corners, guidance.boxes.given * inside_part)
     return replace(guidance, **cropped)
 
 
@@ -220,14 +220,14 @@ def _with_all_points(cut: Points, points: Points, inside: Rectangle, size: tuple
     rows, columns = points.mask.shape[-2:]
     height, width = cut.mask.shape[-2:]
     number, _, row, column = points.mask.nonzero(as_tuple=True)
-    places = ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
-    x, y = inside.unbounded(places)
+    centers = ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
+    x, y = inside.unbounded(centers)
     x, y = (x * width / inside.width).floor().long(), (y * height / inside.height).floor().long()
-    seen = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    seen[seen.clone()] = cut.mask[number[seen], 0, y[seen], x[seen]] == 0
+    valid = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    valid[valid.clone()] = cut.mask[number[valid], 0, y[valid], x[valid]] == 0
     ab, mask = cut.ab.clone(), cut.mask.clone()
-    ab[number[seen], :, y[seen], x[seen]] = points.ab[number[seen], :, row[seen], column[seen]]
-    mask[number[seen], 0, y[seen], x[seen]] = 1
+    ab[number[valid], :, y[valid], x[valid]] = points.ab[number[valid], :, row[valid], column[valid]]
+    mask[number[valid], 0, y[valid], x[valid]] = 1
     return Points(ab, mask)
 
 

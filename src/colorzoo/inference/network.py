@@ -89,10 +89,10 @@ class NetworkRunner:
         """Cache key of this runner, unique in the process."""
         return f"{self.name} {self._number}"
 
-    def ask(self, question: Callable[[Any], T]) -> T:
-        """Call a function with the model."""
+    def call(self, function: Callable[[Any], T]) -> T:
+        """Call a function with the model, under the lock and in inference mode."""
         with self._lock, torch.inference_mode():
-            return question(self.model)
+            return function(self.model)
 
     def predict(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Run the model.

@@ -1,4 +1,4 @@
-"""The stages of one image in their order: from points and other guidance to colors at the network's size."""
+"""The stages of one image in their order, from guidance to colors at the size of the network."""
 
 from __future__ import annotations
 
@@ -154,13 +154,14 @@ def _with_points_in_full(
         return enforced
     small = tuple(hint for hint in limited if is_small(hint))
     larger = tuple(hint for hint in limited if not is_small(hint))
-    # small points come last: the network would spread their colors within the reach of the larger ones
+    # small points are added last, because the network would spread their colors within larger reaches
     rest = tuple(hint for hint in hints if not (is_small(hint) if small else is_limited(hint)))
     base = task.run(show_base, _with_some_points(task, rest), lightness)
     extent = extent_of(task, small or larger)
     if small and larger:
         own, rivals = (
-            [paths_from(task, places) for places in _patches_by_reach(task, some)] for some in (small, larger)
+            [paths_from(task, patches) for patches in _patches_by_reach(task, some)]
+            for some in (small, larger)
         )
         extent = keep_nearer(extent, *own, *rivals, own=len(own))
     return task.run(limit_reach, enforced, base, lightness, points, extent)
@@ -189,22 +190,22 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     return task.run(
         limit_extent,
         *(paths_from(task, part) for part in parts),
-        *(likeness_to(task, part) for part in parts),
-        places=PointPatches.of(hints, task.part.size),
+        *(similarity_to(task, part) for part in parts),
+        patches=PointPatches.of(hints, task.part.size),
         reaches=tuple(hint.reach for hint in hints),
         size=task.part.network_size,
     )
 
 
 def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return where each stroke of paint may go; nothing if all go everywhere."""
+    """Return the reach mask of each paint stroke; an empty tuple if all strokes are unlimited."""
     paint = task.recipe.paint
     if all(stroke.reach == "everywhere" for stroke in paint):
         return ()
-    from colorzoo.inference.steps.painting import places_along  # few recipes have paint
+    from colorzoo.inference.steps.painting import points_along  # few recipes have paint
 
     return tuple(
-        None if stroke.reach == "everywhere" else extent_of(task, places_along(stroke)).weight
+        None if stroke.reach == "everywhere" else extent_of(task, points_along(stroke)).weight
         for stroke in paint
     )
 
@@ -214,17 +215,17 @@ def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[Po
     return [PointPatches.of([hints[number] for number in group], task.part.size) for group in groups]
 
 
-def paths_from(task: ColorizeTask, places: PointPatches) -> Paths:
-    """Return the cheapest paths from places of the image."""
-    return task.run(find_paths, task.run(step_costs, task.part.lightness), places=places)
+def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
+    """Return the cheapest paths from patches of the image."""
+    return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches)
 
 
-def likeness_to(task: ColorizeTask, places: PointPatches) -> Tensor | None:
-    """Return how similar each place is to some places; None if the model compares none."""
+def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
+    """Return the similarity of all positions to patches; None if the model does not compute it."""
     if not isinstance(task.network.model, ComputesSimilarity):
         return None
     state = _edit_state(task)
-    return task.run(compute_similarity, task.part.lightness, state, network=task.network, places=places)
+    return task.run(compute_similarity, task.part.lightness, state, network=task.network, patches=patches)
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -277,7 +278,7 @@ def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[Poi
 
 
 def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
-    """Return the prediction for the colors of areas; None if the model takes no points."""
+    """Return the prediction for the colors of areas; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
     full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
@@ -295,12 +296,12 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
         points: Points at the network's size.
         hinted: Whether strokes and the colors of regions are used.
     """
-    guidance, things = _guidance(task, hinted=hinted), _areas(task, "thing")
+    guidance, objects = _guidance(task, hinted=hinted), _areas(task, "thing")
     strokes = _strokes(task) if hinted else None
     prediction = _run_once(task, guidance, points, strokes)
-    if not things or "boxes" not in task.network.model.accepts:
+    if not objects or "boxes" not in task.network.model.accepts:
         return prediction
-    drawn = _drawn(task, things)
+    drawn = _drawn(task, objects)
     boxed = _run_once(task, boxes_of_areas(guidance, drawn), points, strokes)
     return restrict_to_areas(boxed, prediction, drawn)
 
@@ -308,12 +309,11 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
 def _run_once(
     task: ColorizeTask, guidance: Guidance, points: Points | None, strokes: Scribbles | None
 ) -> Prediction:
-    """Return the prediction for guidance, strokes, and points if the model takes them."""
+    """Return the prediction for guidance, strokes, and points if the model supports points."""
     if "points" not in task.network.model.accepts:
         points = None
     state = state_of(task, guidance, points)
-    seen = network_input(task)
-    return task.run(run_network, seen, guidance, points, strokes, state, network=task.network)
+    return task.run(run_network, network_input(task), guidance, points, strokes, state, network=task.network)
 
 
 def state_of(task: ColorizeTask, guidance: Guidance, points: Points | None) -> EditState:
@@ -335,16 +335,16 @@ def network_input(task: ColorizeTask) -> Tensor:
 
 
 def _strokes(task: ColorizeTask) -> Scribbles | None:
-    """Return all strokes, if the model takes them."""
+    """Return all strokes, if the model supports strokes."""
     if "scribbles" not in task.network.model.accepts:
         return None
-    dense, things = task.tensors.scribbles, _areas(task, "thing")
+    dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
         strokes = draw_strokes(task.part.lightness, strokes=task.recipe.scribbles, image_size=task.part.size)
     elif dense is not None:
         strokes = resize_maps(Guidance(scribbles=dense), size=task.part.network_size).scribbles
-    return strokes_of_areas(strokes, _drawn(task, things)) if things else strokes
+    return strokes_of_areas(strokes, _drawn(task, objects)) if objects else strokes
 
 
 def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
@@ -353,7 +353,7 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
     tensors = _accepted_tensors(task, hinted=hinted)
     boxes = task.recipe.boxes if "boxes" in accepts else None
     if _areas(task, "thing") and "boxes" in accepts:
-        boxes = boxes or ()  # a model that detects objects does not look for others
+        boxes = boxes or ()  # disables the detection of further objects
     guidance = place_boxes(tensors, boxes=boxes, image_size=task.part.size, size=task.part.network_size)
     added = dict(_added_guidance(task, hinted=hinted))
     unboxed = "boxes" in accepts and boxes is None and tensors.boxes is None
@@ -363,7 +363,7 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
 
 
 def _accepted_tensors(task: ColorizeTask, *, hinted: bool) -> Guidance:
-    """Return the tensors that the model takes, without points and strokes."""
+    """Return the tensors that the model supports, without points and strokes."""
     dropped = {kind for kind in task.tensors.kinds() if kind not in task.network.model.accepts}
     dropped |= {"points", "scribbles"} if hinted else {"points", "scribbles", "regions"}
     return replace(task.tensors, **dict.fromkeys(dropped))
@@ -385,8 +385,8 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
             files = tuple(map(_digest_or_nothing, recipe.classes.label_files))
-            given = {"network": task.network, "recipe": only, "files": files}
-            yield "classes", task.run(read_classes, task.part.lightness, exemplar, **given)
+            settings = {"network": task.network, "recipe": only, "files": files}
+            yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings)
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
             yield "regions", task.run(color_regions, proposed_regions(task), colors=())
@@ -402,7 +402,7 @@ def _digest_or_nothing(path: str) -> str:
 
 
 def _exemplar(task: ColorizeTask) -> Exemplar | None:
-    """Return the reference with its look, if the model takes one."""
+    """Return the reference with its embedding, if the model supports references."""
     exemplar = task.reference
     if exemplar is None or "exemplar" not in task.network.model.accepts:
         return None
@@ -444,7 +444,7 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 
 
 def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
-    """Return a note on each kind of guidance that was given and that the model does not accept."""
+    """Return a note for each kind of guidance that the model does not support."""
     accepts, name = task.network.model.accepts, task.network.name
     ignored = [_PLURALS.get(kind, kind) for kind in task.kinds if kind not in accepts]
     if "classes" in task.recipe.kinds() and "classes" in accepts:
@@ -453,9 +453,9 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
         if lacks_classes(task.network.model, task.recipe):
             ignored.append("classes without label images")
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
-        ignored.append("areas that are things")
+        ignored.append("object areas")
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
     if "points" in ignored:
-        where = "were ignored" if task.is_sketch else "color their own place only"
+        where = "were ignored" if task.is_sketch else "color only their own pixels"
         notes.append(f"{name} does not use points; they {where}")
     return tuple(notes)

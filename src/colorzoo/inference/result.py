@@ -25,7 +25,7 @@ from colorzoo.inference.inside import NO_AB, Surroundings
 from colorzoo.inference.stages import StageRun
 from colorzoo.inference.steps.colors import Colors
 from colorzoo.inference.steps.point_corrections import correct_points
-from colorzoo.inference.steps.sketch import enlarge_painted_lightness
+from colorzoo.inference.steps.sketch import upsample_predicted_lightness
 from colorzoo.inference.task import Part
 
 AnyLightness = FullLightness | Tensor
@@ -67,7 +67,7 @@ class ColorizedImage:
     @property
     def predicted_lightness(self) -> Tensor | None:
         """``(1, 1, h, w)`` lightness that a sketch model predicted; None for models of photos."""
-        return self.colors.painted
+        return self.colors.lightness
 
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
         """Return the colors over another copy of the image, which may have another size.
@@ -136,7 +136,7 @@ class ColorizedImage:
         shift = self.colors.shift
         if self.predicted_lightness is not None:
             sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
-            return enlarge_painted_lightness(sketch, self.part.lightness, self.predicted_lightness)[0, 0]
+            return upsample_predicted_lightness(sketch, self.part.lightness, self.predicted_lightness)[0, 0]
         if shift is None:
             return lightness
         if isinstance(lightness, FullLightness):

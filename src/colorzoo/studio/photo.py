@@ -39,7 +39,7 @@ from colorzoo.inference.full_size import (
 )
 from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, select_part
 from colorzoo.inference.steps.healing import heal
-from colorzoo.inference.steps.sketch import looks_drawn
+from colorzoo.inference.steps.sketch import is_line_art
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
 
@@ -294,7 +294,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
     shown, drawn = composite_on_white(image), network_lightness
     if shown is not image:
         drawn = shrunk(FullLightness(shown.levels), working_size(height, width, network))
-    is_sketch = chroma_note(shown) != IN_COLOR and looks_drawn(drawn)
+    is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(drawn)
     shown = shown if is_sketch else image  # the pad shows a sketch on paper
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)

@@ -21,7 +21,13 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.fields import Reach
-from colorzoo.inference.pipeline import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
+from colorzoo.inference.pipeline import (
+    divided_regions,
+    extent_of,
+    paths_from,
+    proposed_regions,
+    similarity_to,
+)
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.selection import (
     find_parts,
@@ -251,7 +257,7 @@ def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
     """Return the paths from a point, and how like it the cells of their grid are."""
     task, places = request.task(), PointPatches.of([point], request.photo.size)
     paths = paths_from(task, places)
-    similarity = likeness_to(task, places)
+    similarity = similarity_to(task, places)
     return paths, on_grid(similarity, paths.costs)
 
 

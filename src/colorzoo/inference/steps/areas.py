@@ -112,8 +112,8 @@ def fill_areas(
         extent: Reach of the points inside the areas, which take precedence there; None without any.
         strengths: Strength of each of these points.
     """
-    shift = None if colors.painted is not None else _lightness_shift(drawn, lightness)
-    shown = colors.painted
+    shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)
+    shown = colors.lightness
     if shown is None:
         shown = lightness if shift is None else shift.apply(lightness)
     ab, precedence = colors.ab, torch.zeros(colors.ab.shape[2:])
@@ -143,7 +143,7 @@ def lock_areas(
     Raises:
         GuidanceError: Recorded colors cannot be read.
     """
-    painted = torch.zeros_like(colors.ab[:, :1]) if colors.painted is None else colors.painted
+    painted = torch.zeros_like(colors.ab[:, :1]) if colors.lightness is None else colors.lightness
     lab = torch.cat([painted, colors.ab], dim=1)[0]
     locked, size = torch.zeros(lab.shape[1:]), (int(lab.shape[1]), int(lab.shape[2]))
     for area, share in _locks(drawn):
@@ -154,8 +154,8 @@ def lock_areas(
             kept = _own_lab(own, strength) if stored is None else stored
             lab = lab + share * (kept - lab)
         locked = torch.maximum(locked, share)
-    shown = None if colors.painted is None else lab[None, :1]
-    return replace(colors, ab=lab[None, 1:], painted=shown, locked=locked)
+    shown = None if colors.lightness is None else lab[None, :1]
+    return replace(colors, ab=lab[None, 1:], lightness=shown, locked=locked)
 
 
 def _own_lab(own: Prediction | None, strength: float) -> Tensor:

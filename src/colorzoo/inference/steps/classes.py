@@ -48,7 +48,7 @@ def read_classes(
     """
     del files
     reference = None if exemplar is None else exemplar.rgb
-    return network.ask(lambda model: class_map(model, recipe, lightness, reference))
+    return network.call(lambda model: class_map(model, recipe, lightness, reference))
 
 
 def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
@@ -80,23 +80,23 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     """
     if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
         return None
-    wanted = recipe.classes
-    file, reference_file = wanted.file, wanted.reference_file
+    hints = recipe.classes
+    file, reference_file = hints.file, hints.reference_file
     count = None if file else getattr(model, "class_count", None)
     target = read_labels(file, lightness) if file else find_classes(cast(FindsClasses, model), lightness)
     moved = target.clone()
-    for old, new in wanted.moved.items():
+    for old, new in hints.moved.items():
         for number in (old, new):
             _check_class(number, count, "recipe.classes.map")
         moved[target == old] = new
-    _paint(moved, wanted.painted, recipe, count)
+    _fill_polygons(moved, hints.painted, recipe, count)
     if reference is None:
         return ClassMap(moved)
     if reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
-                "classes of a reference (--reference-classes) belong to one image; several references and "
-                "looks have none."
+                "classes of a reference (--reference-classes) require one reference image, not several "
+                "references or an embedding."
             )
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
@@ -145,7 +145,9 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     return labels
 
 
-def _paint(labels: Tensor, painted: Sequence[PaintedClass], recipe: Recipe, count: int | None) -> None:
+def _fill_polygons(
+    labels: Tensor, painted: Sequence[PaintedClass], recipe: Recipe, count: int | None
+) -> None:
     """Set the class inside painted polygons; later polygons cover earlier polygons."""
     height, width = labels.shape[-2:]
     scale = (width / (recipe.width or width), height / (recipe.height or height))

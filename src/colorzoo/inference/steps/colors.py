@@ -17,13 +17,13 @@ class Colors:
 
     Attributes:
         ab: ``(1, 2, h, w)`` in CIE units.
-        painted: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
+        lightness: ``(1, 1, h, w)`` lightness that a sketch model predicted; None for models of photos.
         shift: Shift of the image's lightness by areas, or None.
         locked: ``(h, w)`` in [0, 1], mask of colors locked by areas; None without areas.
     """
 
     ab: Tensor
-    painted: Tensor | None = None
+    lightness: Tensor | None = None
     shift: LightnessShift | None = None
     locked: Tensor | None = None
 
@@ -35,8 +35,8 @@ def take_colors(prediction: Prediction, ab: Tensor) -> Colors:
         prediction: Prediction of the network.
         ab: ``(1, 2, h, w)``, its ab with the points applied.
     """
-    painted = rgb_to_lab(prediction.rgb)[:, :1] if isinstance(prediction, RgbPrediction) else None
-    return Colors(ab, painted)
+    lightness = rgb_to_lab(prediction.rgb)[:, :1] if isinstance(prediction, RgbPrediction) else None
+    return Colors(ab, lightness)
 
 
 def scale_chroma(colors: Colors, *, factor: float) -> Colors:

@@ -125,13 +125,13 @@ def run_network(
 
 
 def compute_similarity(
-    lightness: Tensor, state: EditState, *, network: NetworkRunner, places: PointPatches
+    lightness: Tensor, state: EditState, *, network: NetworkRunner, patches: PointPatches
 ) -> Tensor:
     """Compute the similarity of all locations to points, ``(1, 1, h, w)`` in [0, 1] at any size.
 
     See `colorzoo.capabilities.ComputesSimilarity`.
     """
-    mask = places.mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
     return network.similarity(lightness, mask, state)
 
 
@@ -141,17 +141,18 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
     Raises:
         GuidanceError: The model has no detector.
     """
-    found: Boxes = network.ask(lambda model: model.find_boxes(lightness.to(model.device)).to("cpu"))
+    found: Boxes = network.call(lambda model: model.find_boxes(lightness.to(model.device)).to("cpu"))
     return found
 
 
 def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
     """Encode a reference; see `colorzoo.capabilities.EncodesReference`."""
-    embedding = network.ask(lambda model: model.encode_reference(exemplar.rgb.to(model.device)).float().cpu())
+    embedding = network.call(lambda model: model.encode_reference(exemplar.rgb.to(model.device)))
+    embedding = embedding.float().cpu()
     return replace(exemplar, embedding=embedding)
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
     """Propose the regions to color; see `colorzoo.capabilities.ProposesRegions`."""
-    found: Regions = network.ask(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
+    found: Regions = network.call(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
     return found

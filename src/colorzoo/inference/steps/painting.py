@@ -98,7 +98,7 @@ class Painting:
             yield [(self.strokes[number], reaches[number]) for number in run]
 
 
-def places_along(stroke: PaintStroke) -> list[PointHint]:
+def points_along(stroke: PaintStroke) -> list[PointHint]:
     """Return evenly spaced locations along a stroke, from which its reach is computed."""
     path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
     lengths = np.hypot(*np.diff(path, axis=0).T)

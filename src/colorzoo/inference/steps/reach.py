@@ -106,7 +106,7 @@ class PointPatches:
     """Squares that points cover in an image.
 
     Attributes:
-        squares: Center and half the side of each, in pixels of the image.
+        squares: Center and half the side of each square, in pixels of the image.
         image_size: Width and height of the image.
     """
 
@@ -119,7 +119,7 @@ class PointPatches:
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
     def numbers(self, grid: tuple[int, ...]) -> Numbers:
-        """Return the number of the square that covers each cell of a grid ``(h, w)``, -1 where none does."""
+        """Return the index of the square that covers each cell of a grid ``(h, w)``; -1 for no square."""
         cells = np.full(grid, -1, np.int64)
         width, height = self.image_size
         for number, (x, y, radius) in enumerate(self.squares):
@@ -134,7 +134,7 @@ class PointPatches:
 
 
 def step_costs(lightness: Tensor) -> Map:
-    """Compute the cost of crossing each cell: `edge_costs` on the grid of the search.
+    """Compute `edge_costs` on the grid of the path search.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -146,7 +146,7 @@ def step_costs(lightness: Tensor) -> Map:
 
 
 def edge_costs(lightness: Map) -> Map:
-    """Return the cost ``(h, w)`` of a step: the slope of the lightness over that of its surroundings."""
+    """Return the cost ``(h, w)`` of a step: the lightness gradient relative to its local mean."""
     calm = cv2.medianBlur(np.ascontiguousarray(lightness, np.float32), 5)
     slope = np.hypot(cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)) / 8
     around = cv2.GaussianBlur(slope, (0, 0), REACH.calm)
@@ -154,12 +154,12 @@ def edge_costs(lightness: Map) -> Map:
     return costs
 
 
-def find_paths(costs: Map, *, places: PointPatches) -> Paths:
-    """Find the shortest paths from points, given `step_costs`."""
-    cells = places.numbers(costs.shape)
+def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
+    """Find the shortest paths from points for the result of `step_costs`."""
+    cells = patches.numbers(costs.shape)
     search = MCP_Geometric(costs)
     found, steps = search.find_costs(np.argwhere(cells >= 0))
-    # offsets to the cell before; a start, whose step is -1, has none
+    # offset to the previous cell; a start has the step -1 and the offset 0
     offsets = np.concatenate([np.asarray(search.offsets), [(0, 0)]])
     rows, columns = np.indices(costs.shape)
     back = offsets[np.where(steps < 0, len(offsets) - 1, steps)]
@@ -171,20 +171,20 @@ def find_paths(costs: Map, *, places: PointPatches) -> Paths:
 
 
 def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
-    """Return the numbers of points by their reach."""
+    """Return the indices of points by reach."""
     return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
 
 
 def limit_extent(
-    *found: Paths | Tensor | None, places: PointPatches, reaches: tuple[Reach, ...], size: Size
+    *found: Paths | Tensor | None, patches: PointPatches, reaches: tuple[Reach, ...], size: Size
 ) -> Extent:
     """Compute the extent of point colors.
 
     Args:
-        found: For each reach of `by_reach` the paths from its points, then for each how like them all places
-            are, ``(1, 1, h, w)`` in [0, 1] at any size, or None if the lightness decides alone.
-        places: The points.
-        reaches: Reach of each.
+        found: For each reach of `by_reach`, the paths from its points. Then, for each reach, the similarity
+            of all positions to its points, ``(1, 1, h, w)`` in [0, 1] at any size; None uses the lightness.
+        patches: The points.
+        reaches: Reach of each point.
         size: Height and width of the map.
     """
     groups = by_reach(reaches)
@@ -199,7 +199,7 @@ def limit_extent(
     maps = torch.from_numpy(weight)[None, None], torch.from_numpy(nearest)[None, None].double()
     smooth = F.interpolate(maps[0], size=size, mode="bilinear", align_corners=False)
     owners = F.interpolate(maps[1], size=size, mode="nearest")
-    return Extent(smooth[0, 0], owners[0, 0].long(), torch.from_numpy(places.numbers(size)))
+    return Extent(smooth[0, 0], owners[0, 0].long(), torch.from_numpy(patches.numbers(size)))
 
 
 def is_limited(hint: PointHint) -> bool:

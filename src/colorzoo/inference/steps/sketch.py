@@ -56,7 +56,7 @@ def draw_sketch(lightness: Tensor) -> Sketch:
     return Sketch(lines, (*notes, BLANK_NOTE) if blank else notes)
 
 
-def looks_drawn(lightness: Tensor) -> bool:
+def is_line_art(lightness: Tensor) -> bool:
     """Check whether an image is line art on light paper.
 
     Args:
@@ -65,7 +65,7 @@ def looks_drawn(lightness: Tensor) -> bool:
     return _share(lightness > _PAPER) > 0.5 and not draw_sketch(lightness).notes  # neither a photo nor blank
 
 
-def enlarge_painted_lightness(lightness: Tensor, small: Tensor, painted: Tensor) -> Tensor:
+def upsample_predicted_lightness(lightness: Tensor, small: Tensor, painted: Tensor) -> Tensor:
     """Upsample the predicted lightness of a sketch to the size of the sketch.
 
     The difference between the sketch and its small copy is added, so that lines keep their sharpness.
