@@ -37,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that may not be searched, whoever runs the tests."""
+    """A folder that raises PermissionError for any user."""
     folder = tmp_path / "in" / "locked"
     folder.mkdir(parents=True)
     scandir = os.scandir
@@ -51,7 +51,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_locked_folder_is_passed_over_and_named(
+def test_unreadable_folders_are_reported(
     run: Run, tmp_path: Path, locked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo(tmp_path / "in" / "a.png")
@@ -66,8 +66,8 @@ def test_a_locked_folder_is_passed_over_and_named(
 
 
 @pytest.mark.parametrize("extra", [(), ("--format", "png")])
-def test_a_second_run_colors_nothing_again(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
-    """Names that differ by case or ending get a number; these results too are none of the sources."""
+def test_a_second_run_skips_all_results(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
+    """Names that differ only in case or extension are numbered; results are never read as sources."""
     for name in ("1.png", "1.tif", "1.PNG", "sub/1.png"):
         photo(tmp_path / name, 30 + len(name))
     runs = [(tmp_path,), (tmp_path, "-o", tmp_path / "new"), (f"{tmp_path}/*", "-o", tmp_path / "two")]
@@ -105,7 +105,7 @@ def test_no_command_overwrites_an_input(here: Path, refused: Refused) -> None:
     assert contents(here) == before
 
 
-def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
+def test_failed_overwrites_only_lists(run: Run, tmp_path: Path) -> None:
     image, notes = photo(tmp_path / "a.png"), tmp_path / "notes.txt"
     notes.write_text("call Anna\n")
     code, _, err = run(image, "--failed", notes)
@@ -117,7 +117,7 @@ def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
     assert notes.read_text() == "missing\n"
 
 
-def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
+def test_results_written_by_another_run_are_skipped(weights: Path, tmp_path: Path) -> None:
     colorizer = Colorizer("zhang2017_local_small", weights=weights, device="cpu")
     source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
     tasks = [FileTask(source, target, "a.png", colorizer=colorizer) for _ in range(2)]

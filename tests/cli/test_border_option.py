@@ -25,9 +25,7 @@ def chroma(path: Path) -> np.ndarray:
     return np.ptp(np.asarray(Image.open(path).convert("RGB")).astype(int), axis=2)
 
 
-def test_the_border_of_a_scan_stays_gray_unless_told_otherwise(
-    scan: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_border_stays_gray_by_default(scan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found, whole, part = (scan.with_name(name) for name in ("found.png", "whole.png", "part.png"))
     assert main(["colorize", str(scan), "-o", str(found), "--model", "colorzoo2026"]) == 0
     assert "colored within the border" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def color(run: Run, photo: Path, reference: Path, *words: str | Path) -> tuple[i
     return run("colorize", photo, *given, *words)
 
 
-def test_label_images_of_options_and_of_a_recipe_give_the_same_colors(
+def test_label_images_of_options_and_recipes_are_equivalent(
     run: Run, photo: Path, reference: Path, tmp_path: Path
 ) -> None:
     labels = np.arange(80) // 27 * np.ones((64, 1), int)

@@ -100,7 +100,7 @@ def test_invalid_options_are_one_line_and_leave_no_file(
     assert tree(tmp_path) == before
 
 
-def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: Path) -> None:
+def test_quality_and_pixel_limit_apply_to_each_file(run: Run, tmp_path: Path) -> None:
     photo(tmp_path / "in" / "a.jpg")
     photo(tmp_path / "in" / "b.jpg", 31)
     code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--quality", "7", "--max-pixels", "0.0012")
@@ -111,7 +111,7 @@ def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: 
     assert found.quantization[0] == same.quantization[0]  # type: ignore[attr-defined]
 
 
-def test_an_unexpected_error_stops_no_other_image(run: Run, tmp_path: Path, monkeypatch) -> None:
+def test_unexpected_errors_do_not_stop_the_run(run: Run, tmp_path: Path, monkeypatch) -> None:
     from colorzoo.batch import file
 
     def read(stream: IO[bytes], name: str, *options, **more):
@@ -151,7 +151,7 @@ def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     Image.open(out / "a.png").load()
 
 
-def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:
+def test_options_without_effect_are_errors(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
         code, _, err = run(source, *words)
@@ -228,7 +228,7 @@ def test_standard_input_and_output(
     assert tree(tmp_path) == ["noname"]
 
 
-def test_invalid_uses_of_pipes_are_refused(run: Run, tmp_path: Path) -> None:
+def test_invalid_uses_of_pipes_are_errors(run: Run, tmp_path: Path) -> None:
     first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png")
     for words in (["-", first, "-o", "-"], [first, second, "-o", "-"], [tmp_path, "-o", "-"], ["-"]):
         code, out, err = run(*words)
@@ -278,7 +278,7 @@ def test_colored_images_can_be_skipped(run: Run, tmp_path: Path) -> None:
     assert "input was already in color, which is not used" in run(tmp_path / "a.png")[1]
 
 
-def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Path) -> None:
+def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Path) -> None:
     for index in range(60):
         photo(tmp_path / "in" / f"{index:02}.png", 300, 300)
     words = ["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--weights", str(weights)]

@@ -1,4 +1,4 @@
-"""Damaged files of every kind: one line each, no traceback, no partial file, no started program, no hang."""
+"""Damaged files cause one-line errors without tracebacks, partial files, subprocesses or hangs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLOR = np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]])
 
 @cache
 def whole_files() -> tuple[tuple[str, bytes], ...]:
-    """Return small real files of every format and kind that is read."""
+    """Return small files of every supported format."""
     exif = Image.Exif()
     exif[274], exif[271] = 6, "maker"
     color, gray = Image.fromarray(COLOR), Image.fromarray(GRAY)
@@ -92,7 +92,7 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
 
 
 def huge(data: bytes, chance: random.Random) -> bytes:
-    """Put an extreme number into the header."""
+    """Write an extreme number into the header."""
     changed = bytearray(data)
     place = chance.randrange(min(len(data) - 4, 120))
     form = chance.choice("<>") + chance.choice("LH")

@@ -17,9 +17,7 @@ def pages(path: Path, count: int) -> Path:
     return path
 
 
-def test_too_many_frames_are_refused_with_a_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
-) -> None:
+def test_too_many_frames_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setattr(batch_file, "MOST_FRAMES", 3)
     assert run(pages(tmp_path / "a.tif", 3))[0] == 0
     code, _, said = run(pages(tmp_path / "b.tif", 4))

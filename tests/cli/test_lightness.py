@@ -1,4 +1,4 @@
-"""Lightness of written results, as docs/colorize.md states it, and lossless results of JPEG."""
+"""Lightness error of results, as documented in docs/colorize.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def moved(source: Path, result: Path) -> float:
 
 
 @pytest.mark.parametrize(("extension", "depth", "most"), [("png", 8, 0.3), ("tif", 16, 0.01)])
-def test_lightness_moves_by_rounding_alone(
+def test_lightness_changes_only_by_rounding(
     tmp_path: Path, weights: list[str], extension: str, depth: int, most: float
 ) -> None:
     gray = gray_image(60, 80)

@@ -1,4 +1,4 @@
-"""Entry point of the command line: verbs, options, errors and exit codes, without torch."""
+"""Entry point of the command line: commands, options, errors and exit codes."""
 
 import os
 import subprocess
@@ -88,7 +88,7 @@ def test_the_options_of_colorize_are_the_settings_of_python() -> None:
 
 @pytest.fixture
 def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
-    """Make the verb `models` raise a given exception."""
+    """Make the command `models` raise an exception."""
 
     def arrange(error: BaseException) -> None:
         def run(_: object) -> int:
@@ -139,7 +139,7 @@ def test_invalid_usage_is_one_line(refused: Refused) -> None:
         assert named.split()[-1 if "mood" in named else 0] in refused(*words.split())
 
 
-def test_the_users_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
+def test_colorzoo_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
     raising(ImageError("a.jpg:\n  is no image"))
     assert refused("models") == "colorzoo: error: a.jpg: is no image"
 
@@ -154,7 +154,7 @@ def test_debug_shows_the_traceback(
         main(["models"])
 
 
-def test_an_unforeseen_error_is_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
+def test_unexpected_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
     raising(ZeroDivisionError("division\nby zero"))
     assert "ZeroDivisionError" in refused("models")
 
@@ -172,7 +172,7 @@ def test_exit_codes_of_other_exceptions(
         assert (main(["models"]), *capsys.readouterr()) == (code, "", message)
 
 
-def test_a_closed_pipe_is_quiet() -> None:
+def test_a_closed_pipe_prints_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -182,7 +182,7 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_help_and_light_verbs_import_nothing_heavy() -> None:
+def test_help_does_not_import_torch() -> None:
     code = """import sys
 from colorzoo.cli import main as entry
 for words in (["--help"], ["models", "--json"], *([name, "--help"] for name in entry.all_verbs())):

@@ -1,4 +1,4 @@
-"""``colorzoo models``, over made-up cards, and the shape of its JSON over the real ones."""
+"""``colorzoo models`` with stub cards, and the JSON of the registered cards."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def card(name: str, **changes: Any) -> ModelCard:
 
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three made-up models instead of the real ones; the last is an algorithm, and a default."""
+    """Replace the registered cards by three stubs; the last stub is an algorithm and a default."""
     weights = {"default": Weights("0" * 64, 1, "MIT")}
     algorithm = {"parameters": 0, "limits": ("training",), "quality": (Quality("automatic", 1, ""),)}
     cards = [
@@ -41,7 +41,7 @@ def names(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return [entry["name"] for entry in json.loads(capsys.readouterr().out)]
 
 
-def test_json_of_the_real_zoo_has_the_promised_keys(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_contains_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in entries] == registry.list_models()
@@ -49,7 +49,7 @@ def test_json_of_the_real_zoo_has_the_promised_keys(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("zoo")
-def test_models_are_chosen_by_pattern_alias_and_guidance(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_are_filtered_by_pattern_alias_and_guidance(capsys: pytest.CaptureFixture[str]) -> None:
     assert names(capsys) == ["doe1999", "roe2001_small", "sum1998"]
     assert names(capsys, "*_small") == ["roe2001_small"]
     assert names(capsys, "doodle") == ["doe1999"]

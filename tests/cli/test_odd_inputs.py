@@ -24,7 +24,7 @@ from tiny_model import write_tiny_weights
 
 @dataclass(frozen=True)
 class Outcome:
-    """Exit code, report by name, and source of a run over all odd inputs."""
+    """Exit code, report by name, and source of a run over all unusual inputs."""
 
     code: int
     rows: dict[str, dict[str, Any]]
@@ -52,7 +52,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Outcome(code, rows, folder / "in", contents(folder / "in") == before)
 
 
-def test_every_input_is_accounted_for(outcome: Outcome) -> None:
+def test_every_input_is_reported(outcome: Outcome) -> None:
     assert len(ODD_INPUTS) >= 87
     assert outcome.code == 1
     assert outcome.untouched

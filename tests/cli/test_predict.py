@@ -1,4 +1,4 @@
-"""``colorzoo predict``: images at full size, each once, despite interruptions and other processes."""
+"""``colorzoo predict``: every image is colorized once, also with interruptions and several processes."""
 
 import hashlib
 import os
@@ -122,7 +122,7 @@ def decoded(files: dict[str, bytes]) -> dict[str, tuple]:
     return found
 
 
-def test_the_tree_is_mirrored_with_the_images_of_colorize(album, tmp_path):
+def test_results_equal_those_of_colorize(album, tmp_path):
     assert predict(album, tmp_path / "out") == 0
     found = results(tmp_path / "out")
     assert sorted(found) == IMAGES
@@ -157,7 +157,7 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     assert results(out) == second
 
 
-def test_failures_are_listed_at_the_end_and_stop_nothing(album, tmp_path, capsys):
+def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     out = tmp_path / "out"
     whole = (album / "a" / "x.jpg").read_bytes()
     (album / "a" / "x.jpg").write_bytes(whole[:300])
@@ -200,7 +200,7 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
 
 
 def predict_half(album: Path, folder: Path) -> None:
-    """Color as one of two processes."""
+    """Run one of two prediction processes."""
     file.colorize = partial(logged_colorize, folder / "colored.txt")
     with (folder / "told.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
@@ -226,7 +226,7 @@ def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_pa
     assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
 
 
-def test_random_weights_are_refused(album, tmp_path):
+def test_random_weights_are_an_error(album, tmp_path):
     words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
     with pytest.raises(WeightsError, match="random weights"):
         run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
@@ -243,12 +243,12 @@ def test_random_weights_are_refused(album, tmp_path):
         ("/c0/x.jpg", "", "c0/x.jpg"),
     ],
 )
-def test_results_never_leave_their_folder(name, root, expected):
+def test_results_are_written_inside_the_output_folder(name, root, expected):
     assert relative_name(name, root) == expected
 
 
-def test_results_go_to_an_address_of_fsspec(album, tmp_path):
-    """A second run finds them there, a changed image is colored again, and failures are listed."""
+def test_results_are_written_to_fsspec_addresses(album, tmp_path):
+    """A second run skips results; changed images are colorized again, and failures are listed."""
     address = f"memory://{tmp_path.name}/out"
     files = fsspec.filesystem("memory")
     gray(5, (20, 20)).save(album / "z.gif")  # of which the provenance lies beside it

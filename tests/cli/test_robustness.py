@@ -1,4 +1,4 @@
-"""Guarantees for archives, through the command line."""
+"""Robustness of the command line."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from colorzoo.inference.colorizer import Colorizer
 from tiny_model import Run, gray_image, tiny_model
 
 
-def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path) -> None:
-    """No file of an album is passed over in silence."""
+def test_an_album_with_heic_is_colorized(run: Run, tmp_path: Path) -> None:
+    """Every file of the album is reported."""
     pillow_heif = pytest.importorskip("pillow_heif", reason="pip install 'colorzoo[formats]'")
     pillow_heif.register_heif_opener()
     album = tmp_path / "album"
@@ -36,7 +36,7 @@ def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path
     assert read_image(tmp_path / "out" / "IMG_1.HEIC.png").size == (30, 40)
 
 
-def test_all_frames_are_colored_unless_one_is_asked_for(run: Run, tmp_path: Path) -> None:
+def test_all_frames_are_colorized_by_default(run: Run, tmp_path: Path) -> None:
     frames = [Image.fromarray(np.roll(gray_image(30, 40), 9 * k, 1)) for k in range(3)]
     source = tmp_path / "a.gif"
     frames[0].save(source, save_all=True, append_images=frames[1:], duration=[50, 70, 90], loop=0)
@@ -56,7 +56,9 @@ def test_all_frames_are_colored_unless_one_is_asked_for(run: Run, tmp_path: Path
     assert "first of 3 frames" in run(source, "-o", tmp_path / "still.jpg")[1]
 
 
-def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> None:
+def test_auto_selects_the_cpu_without_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto").type == "cpu"
@@ -66,7 +68,7 @@ def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_pat
         assert (code, err.count("\n"), "use auto, cpu, cuda or mps" in err) == (2, 1, True)
 
 
-def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     colorizer, real, seen = Colorizer(model, device="cpu", precision="bfloat16"), model.forward, []
 
@@ -83,7 +85,7 @@ def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.Monk
 
 @pytest.mark.nightly
 def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path) -> None:
-    """The bound that docs/colorize.md states for 100 million pixels, measured on 25."""
+    """The bound in docs/colorize.md for 100 million pixels, measured with 25 million pixels."""
     Image.new("L", (5000, 5000), 90).save(tmp_path / "large.jpg")
     Image.new("L", (50, 50), 90).save(tmp_path / "small.jpg")
 

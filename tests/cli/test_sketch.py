@@ -36,7 +36,7 @@ def recipe(tmp_path: Path, *regions: tuple[int, str]) -> str:
     return str(path)
 
 
-def test_the_box_takes_the_color_of_its_region(sketch: Path, tmp_path: Path) -> None:
+def test_regions_receive_their_colors(sketch: Path, tmp_path: Path) -> None:
     reds = []
     for color in ("#d02020", "#2040d0"):
         given = recipe(tmp_path, (0, "#ffffff"), (1, color))
@@ -47,7 +47,9 @@ def test_the_box_takes_the_color_of_its_region(sketch: Path, tmp_path: Path) -> 
     assert reds[0] > reds[1] + 60
 
 
-def test_gaps_and_photos_are_noted(sketch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_colors_and_photos_are_noted(
+    sketch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     painted(sketch, tmp_path / "gap.png", "--recipe", recipe(tmp_path, (1, "#d02020")))
     assert "left out before others" in capsys.readouterr().out
     rng = np.random.default_rng(0)

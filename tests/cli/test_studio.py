@@ -65,12 +65,14 @@ def test_a_port_in_use_is_an_error(refused: Refused) -> None:
         assert "try another --port" in refused("studio", "--no-browser", "--port", port)
 
 
-def test_a_missing_extra_prints_its_install_line(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+def test_a_missing_extra_prints_the_install_command(
+    monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
     assert 'needs uvicorn: python -m pip install "colorzoo[studio]"' in refused("studio")
 
 
-def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+def test_server_prints_its_address_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     Image.fromarray(gray_image(40, 50)).save(tmp_path / "old.jpg")
     command = [sys.executable, "-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
     source = str(Path(colorzoo.__path__[0]).parent)
@@ -87,9 +89,7 @@ def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> Non
         assert process.wait(120) == 0
 
 
-def test_weights_that_the_user_names_are_those_of_the_pad(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pad_uses_the_given_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, file = "zhang2017_local", tmp_path / "narrow.safetensors"
     model = build_model(load_model_class(model_card(name)), {"width": 0.125})
     save_weights(file, model.state_dict(), {"model": name, "hparams": '{"width": 0.125}'})

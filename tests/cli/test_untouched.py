@@ -33,7 +33,7 @@ def listed(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose owner keeps files at every name near the results."""
+    """A folder with foreign files at names similar to the results."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(gray_image(40, 48)).save("barn.png")
     Image.fromarray(np.dstack([gray_image(40, 48), gray_image(40, 48)[::-1], gray_image(40, 48)])).save(
@@ -86,7 +86,7 @@ def test_other_commands(folder: Path) -> None:
             Path(name).unlink()
 
 
-def test_what_others_add_to_a_sidecar_stays(folder: Path, weights: Path) -> None:
+def test_foreign_sidecar_entries_are_kept(folder: Path, weights: Path) -> None:
     beside = Path("new.gif.xmp")
     beside.write_bytes(add_provenance(Metadata(xmp=EDITS), ORIGIN).xmp or b"")
     words = ["colorize", "barn.png", "--weights", str(weights), "-o", "new.gif", "--overwrite"]
@@ -103,7 +103,7 @@ def test_what_others_add_to_a_sidecar_stays(folder: Path, weights: Path) -> None
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_file_that_appears_meanwhile_is_not_replaced(
+def test_files_created_meanwhile_are_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     if not links:  # as on FAT

@@ -90,7 +90,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["notes"] == ["resumes from out.webm.parts"]
 
 
-def test_a_broken_packet_makes_the_exit_code_1(
+def test_a_broken_packet_sets_exit_code_1(
     tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write_video(
@@ -103,7 +103,7 @@ def test_a_broken_packet_makes_the_exit_code_1(
     assert len(read_frames(tmp_path / "out.mkv")) == len(SCENES)
 
 
-def test_key_frames_give_their_colors(tmp_path: Path) -> None:
+def test_key_frames_are_references(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     tinted = np.stack([SCENES[0] * 0.9, SCENES[0] * 0.5, SCENES[0] * 0.3], axis=2).astype(np.uint8)
     Image.fromarray(tinted).save(tmp_path / "key.png")
@@ -128,7 +128,7 @@ def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.Capture
     assert capsys.readouterr() == (line, "")
 
 
-def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
+def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     good = write_video(folder / "good.mp4", SCENES[:2], sound=True)
     text = folder / "text.mp4"
     text.write_text("no video " * 99)
@@ -165,8 +165,8 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
     }
 
 
-def test_bad_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, (words, message) in bad_inputs(tmp_path).items():
+def test_invalid_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, (words, message) in invalid_inputs(tmp_path).items():
         assert video(*words) == 2, name
         lines = capsys.readouterr().err.strip().splitlines()
         errors = [line for line in lines if line.startswith("colorzoo: error: ")]
@@ -177,7 +177,7 @@ def test_bad_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
 
 
-def test_a_frame_is_written_and_its_recipe_is_a_key(
+def test_recipe_of_an_extracted_frame_is_a_key(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, frame, out = (

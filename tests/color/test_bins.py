@@ -39,7 +39,7 @@ def test_soft_encoding_is_gaussian_over_the_nearest_bins() -> None:
     assert torch.equal(encoded.argmax(1), nearest_bin(AB))
 
 
-def test_a_color_takes_the_nearest_cell_of_the_grid() -> None:
+def test_grid_index_is_the_nearest_cell() -> None:
     nearest = torch.cdist(AB, grid_centers()).argmin(dim=1)
     assert torch.equal(grid_index(AB.T[None, :, :, None])[0, :, 0], nearest)
     far = torch.tensor([[-500.0, 500.0], [-500.0, 500.0]]).view(1, 2, 1, 2)
@@ -60,7 +60,7 @@ def test_annealed_mean_lies_between_mean_and_mode() -> None:
     )
 
 
-def test_rebalancing_has_mean_one_and_favors_rare_bins_by_half() -> None:
+def test_rebalancing_weights_match_equation_4() -> None:
     prior = prior_probabilities()
     weights = rebalancing_weights(prior)
     mixed = 0.5 * prior + 0.5 / 313
@@ -78,7 +78,7 @@ def test_soft_neighbors_agree_with_soft_encode() -> None:
     assert (weights.diff(dim=1) <= 0).all()  # nearest first
 
 
-def test_bilinear_shares_are_those_of_the_four_nodes_around() -> None:
+def test_bilinear_weights_match_the_four_nodes() -> None:
     ab = 280 * torch.rand(1, 2, 9, 7, generator=torch.Generator().manual_seed(0)) - 140
     index, share = bilinear_bins(ab)
     inside = ab.clamp(-120, 119.99)

@@ -14,12 +14,12 @@ def test_a_flat_image_has_no_edges() -> None:
         assert edges(torch.full((1, 1, 9, 12), 0.4)).max() < 1e-7
 
 
-def test_sobel_mirrors_with_the_image() -> None:
+def test_sobel_is_mirror_symmetric() -> None:
     dims = (-1, -2)
     torch.testing.assert_close(sobel(IMAGE.flip(dims)), sobel(IMAGE).flip(dims), atol=1e-5, rtol=1e-4)
 
 
-def test_canny_finds_a_square_and_mirrors_with_it() -> None:
+def test_canny_detects_a_square_and_is_mirror_symmetric() -> None:
     square = torch.zeros(1, 1, 32, 32)
     square[..., 8:24, 10:22] = 1.0
     edges = canny(square)
@@ -38,7 +38,7 @@ def test_sobel_measures_the_slope_of_a_ramp() -> None:
     torch.testing.assert_close(inner, torch.full_like(inner, 0.1**0.5))
 
 
-def test_canny_takes_strong_edges_and_what_goes_on_from_them() -> None:
+def test_canny_hysteresis_continues_strong_edges() -> None:
     steps = torch.zeros(100, 1, 24, 32)
     steps[..., 16:] = torch.linspace(0, 0.99, 100).view(-1, 1, 1, 1)
     found = canny(steps).flatten(1).any(dim=1)

@@ -73,7 +73,7 @@ def hue_turn(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return ((one - other + 180) % 360 - 180).abs()
 
 
-def test_a_chosen_color_keeps_its_hue_at_any_lightness() -> None:
+def test_at_lightness_keeps_the_hue() -> None:
     """Hue is measured in spaces that the mapping does not use; CIE Lab would turn it up to 26 degrees."""
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 1000, 1, generator=generator)
@@ -146,7 +146,7 @@ def test_reduction_has_gradients() -> None:
     assert lab.grad[:, 1:].any()
 
 
-def test_snapping_is_the_loop_of_the_published_pad() -> None:
+def test_snapping_matches_the_published_pad() -> None:
     generator = torch.Generator().manual_seed(0)
     for rgb in torch.rand(60, 3, 1, 1, generator=generator):
         lightness = 100 * torch.rand(1, 1, 1, generator=generator)
@@ -202,7 +202,7 @@ def test_fit_chroma_agrees_with_a_search() -> None:
         )  # blues that leave and come back
 
 
-def test_more_than_the_largest_chroma_lies_outside() -> None:
+def test_max_chroma_is_the_gamut_boundary() -> None:
     generator = torch.Generator().manual_seed(0)
     lightness = 5 + 90 * torch.rand(500, generator=generator)
     hue = 6.28 * torch.rand(500, generator=generator) - 3.14

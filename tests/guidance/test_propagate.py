@@ -1,4 +1,4 @@
-"""Propagation for edit after edit equals the direct solution."""
+"""Incremental propagation equals the direct solution."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_each_edit_equals_the_direct_solution(most: int, monkeypatch: pytest.Mon
         assert np.allclose(found[:, given], ab[:, given])
 
 
-def test_a_new_color_solves_no_system() -> None:
+def test_new_colors_reuse_cached_columns() -> None:
     propagator = Propagator(np.full(SIZE, 50.0), FADE)
     ab, given = hints(5, 0)
     propagator(ab, given)
@@ -49,7 +49,7 @@ def test_a_new_color_solves_no_system() -> None:
         pytest.param([50, 50, 50, 50, 50, 50, 50, 100], id="at least a millionth of the largest"),
     ],
 )
-def test_a_free_pixel_is_the_mean_of_its_neighbors_by_their_lightness(around: list[float]) -> None:
+def test_free_pixels_are_weighted_means_of_their_neighbors(around: list[float]) -> None:
     lightness = np.insert(np.array(around, float), 4, 50.0).reshape(3, 3)
     ab = 1e6 * np.random.default_rng(0).normal(size=(2, 3, 3))
     given = np.ones((3, 3), bool)

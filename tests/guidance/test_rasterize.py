@@ -1,4 +1,4 @@
-"""Points and strokes drawn as tensors, at the size of the image and at others."""
+"""Rasterization of points and strokes at several sizes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def drawn(
     return points_
 
 
-def test_a_square_covers_the_pixels_whose_centers_lie_in_it() -> None:
+def test_a_square_covers_the_pixel_centers_inside() -> None:
     mask = drawn(PointHint(10, 20, 3)).mask[0, 0]
     assert mask.sum() == 36
     assert mask[17:23, 7:13].all()
@@ -49,7 +49,7 @@ def test_a_point_covers_at_least_the_pixel_that_contains_it() -> None:
             assert mask.sum() == 1
 
 
-def test_drawing_at_twice_the_size_is_the_drawing_of_twice_the_recipe() -> None:
+def test_rasterization_scales_with_the_recipe() -> None:
     small = drawn(PointHint(10.3, 7.1, 2.5, "#c04020"), size=(60, 80))
     large = drawn(PointHint(20.6, 14.2, 5, "#c04020"), image=(80, 60))
     assert torch.equal(small.mask, large.mask)
@@ -62,23 +62,23 @@ def test_later_points_cover_earlier_ones() -> None:
     assert points.ab[0, :, 9, 7].tolist() == [50.0, 0.0]
 
 
-def test_ab_goes_before_color_and_gray_is_a_hint_too() -> None:
+def test_ab_overrides_color_and_gray_is_a_hint() -> None:
     assert drawn(PointHint(1, 1, 0, "#ff0000", ab=(1.5, -2.25))).ab[0, :, 1, 1].tolist() == [1.5, -2.25]
     gray = drawn(PointHint(1, 1, 0, "#808080"))
     assert gray.ab.abs().max() < 0.01
     assert gray.mask.sum() == 1
 
 
-def test_absurd_radii_cover_the_image() -> None:
+def test_huge_radii_cover_the_image() -> None:
     assert drawn(PointHint(1, 1, 1e308), size=(300, 400)).mask.all()
 
 
-def test_a_color_that_is_none_is_an_error_of_its_own() -> None:
+def test_invalid_colors_are_errors() -> None:
     with pytest.raises(GuidanceError, match="#rrggbb"):
         drawn(PointHint(1, 1, 0, "red"))
 
 
-def test_strokes_are_as_thick_as_asked_at_any_size() -> None:
+def test_stroke_width_scales_with_the_map() -> None:
     recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 4),))
     for scale in (1, 3):
         scribbles = Guidance.from_recipe(recipe, 40, 30, (30 * scale, 40 * scale)).scribbles
@@ -91,7 +91,7 @@ def test_strokes_are_as_thick_as_asked_at_any_size() -> None:
     assert dot.mask[0, 0, 4, 3] == 1
 
 
-def test_a_stroke_on_a_map_of_another_shape_has_the_mean_of_its_scales() -> None:
+def test_stroke_width_uses_the_mean_scale() -> None:
     recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 4),))
     scribbles = Guidance.from_recipe(recipe, 40, 30, (60, 160)).scribbles
     assert scribbles is not None
@@ -123,7 +123,7 @@ def test_exact_ab_becomes_a_color_of_lightness_60() -> None:
     assert list(color_lab(point.color)) == pytest.approx([60, 20, -10], abs=0.5)
 
 
-def test_statistics_are_those_of_256_pixels_and_of_cells_of_4() -> None:
+def test_statistics_use_256_pixels_and_cells_of_4() -> None:
     ab = torch.zeros(1, 2, 4, 8)
     ab[:, 0, :, :2], ab[:, 0, :, 2:4], ab[:, 0, :, 4:] = 40, -40, 80
     (bins,) = ab_histogram(ab)[0].nonzero(as_tuple=True)

@@ -179,7 +179,7 @@ def fits_schema(document: object) -> bool:
     return jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
 
 
-def test_every_field_survives_a_round_trip_also_unknown_ones() -> None:
+def test_all_fields_survive_a_round_trip() -> None:
     recipe = Recipe.from_json(FULL)
     assert Recipe.from_json(recipe.to_dict()) == recipe
     plain = recipe.without_hints()
@@ -313,7 +313,7 @@ def test_masks_survive_encoding() -> None:
     assert Mask.of(np.eye(2, dtype=bool)).runs == (0, 1, 2, 1)
 
 
-def test_runs_must_fill_their_mask_and_areas_need_a_place_and_an_action() -> None:
+def test_invalid_masks_and_areas_are_errors() -> None:
     mask = {"width": 4, "height": 2, "runs": "1 2 4"}
     with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
@@ -332,7 +332,7 @@ def test_missing_boxes_differ_from_an_empty_list() -> None:
     assert Guidance.from_recipe(none, 20, 10).boxes.given.shape == (1, 0)
 
 
-def test_boxes_are_shares_of_the_image_and_must_lie_in_it() -> None:
+def test_boxes_are_relative_and_inside_the_image() -> None:
     recipe = Recipe.from_json({"boxes": [{"x": 5, "y": 2, "width": 10, "height": 8}]})
     drawn = Guidance.from_recipe(recipe, 20, 10, size=(64, 128))
     torch.testing.assert_close(drawn.boxes.corners, torch.tensor([[[0.25, 0.2, 0.75, 1.0]]]))
@@ -343,7 +343,7 @@ def test_boxes_are_shares_of_the_image_and_must_lie_in_it() -> None:
             Recipe.from_json({"boxes": [{"x": 1, "y": 1, **wrong}]})
 
 
-def test_points_outside_the_image_are_refused() -> None:
+def test_points_outside_the_image_are_errors() -> None:
     inside = {"image": {"width": 10, "height": 5}, "points": [POINT | {"x": 10, "y": 5}]}
     Recipe.from_json(inside)
     outside = inside | {"points": [POINT, POINT | {"y": 5.5}]}
@@ -382,7 +382,7 @@ def test_missing_and_unwritable_files(tmp_path: Path) -> None:
         Recipe().to_json(tmp_path / "file" / "r.json")
 
 
-def test_a_byte_order_mark_is_read_over_and_writing_leaves_no_other_file(tmp_path: Path) -> None:
+def test_byte_order_marks_are_ignored_and_writing_is_atomic(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     Recipe(points=(PointHint(1, 2, color="#102030"),)).to_json(path)
     assert list(tmp_path.iterdir()) == [path]
@@ -390,7 +390,7 @@ def test_a_byte_order_mark_is_read_over_and_writing_leaves_no_other_file(tmp_pat
     assert Recipe.from_json(path).points == (PointHint(1, 2, 3, "#102030"),)
 
 
-def test_objects_of_a_recipe_have_types_and_keep_their_json() -> None:
+def test_recipe_objects_are_typed_and_keep_their_json() -> None:
     document = {
         "exemplar": {"path": "a.png", "alpha": 1, "more": [{"path": "b.png", "weight": 2}, {"weight": 3}]},
         "classes": {"map": {"3": 7}, "file": "l.png", "painted": [{"class": 1, "path": [[0, 1], [2, 3]]}]},

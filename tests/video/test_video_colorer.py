@@ -72,7 +72,7 @@ def test_strength_scales_chroma() -> None:
         assert torch.allclose(half, whole / 2)
 
 
-def test_every_frame_is_needed_by_a_model_that_sees_the_one_before() -> None:
+def test_models_with_previous_frames_need_every_frame() -> None:
     reference = Exemplar(torch.zeros(1, 3, 32, 48))
     assert frames_colorer({}, reference).needs_every_frame
     assert frames_colorer({3: colored(1)}).needs_every_frame
@@ -130,6 +130,6 @@ def test_uncertainty_of_a_shot_is_the_mean_over_its_frames() -> None:
     assert colorer.uncertainty is None
 
 
-def test_models_of_sketches_are_refused() -> None:
+def test_sketch_models_are_an_error() -> None:
     with pytest.raises(VideoError, match="sketches"):
         FrameColorer(Colorizer(tiny_painter(), device="cpu"))

@@ -36,7 +36,7 @@ def convert(
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> None:
+def test_variable_timestamps_are_kept(tmp_path: Path, extension: str) -> None:
     pts = np.cumsum([0, 512, 700, 300, 512, 2048, 128, 512, 512, 900, 512, 512]).tolist()
     source = write_video(tmp_path / f"in{extension}", SCENES, pts=pts)
     out = tmp_path / f"out{extension}"
@@ -48,7 +48,7 @@ def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> 
 
 @pytest.mark.parametrize(("extension", "count"), [(".mp4", 12), (".mkv", 12), (".h264", None)])
 def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extension: str, count: int) -> None:
-    """Those of an elementary stream, which has no timestamps, last as long as its rate says."""
+    """Frames of an elementary stream, which has no timestamps, follow its frame rate."""
     source = write_video(tmp_path / f"in{extension}", SCENES)
     video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
     formats = {"from": "h264 yuv420p", "to": "ffv1 yuv420p"}
@@ -71,18 +71,18 @@ def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
 
 
 def described(path: Path) -> tuple[str | None, ...]:
-    """Return the title of a film, that of its chapter and the language of its sound."""
-    with av.open(str(path)) as film:
-        (chapter,) = film.chapters()
+    """Return the titles of a video and of its chapter, and the language of its sound."""
+    with av.open(str(path)) as video:
+        (chapter,) = video.chapters()
         return (
-            film.metadata["title"],
+            video.metadata["title"],
             chapter["metadata"]["title"],
-            film.streams.audio[0].metadata["language"],
+            video.streams.audio[0].metadata["language"],
         )
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_sound_is_copied_to_the_bit(tmp_path: Path, extension: str) -> None:
+def test_sound_is_copied_bit_for_bit(tmp_path: Path, extension: str) -> None:
     source = write_video(tmp_path / f"in{extension}", SCENES, sound=True)
     out = tmp_path / f"out{extension}"
     convert(source, out)
@@ -101,7 +101,7 @@ def test_sound_is_copied_to_the_bit(tmp_path: Path, extension: str) -> None:
         ("yuv420p10le", 10, {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 14}),
     ],
 )
-def test_depth_tags_and_every_lightness_sample_stay(
+def test_depth_tags_and_lightness_samples_are_kept(
     tmp_path: Path, pixels: str, bits: int, tags: dict[str, int]
 ) -> None:
     grain = np.random.default_rng(0).integers(-3, 4, SCENES[0].shape)
@@ -152,7 +152,7 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
         assert np.abs(levels - expected).mean() < 2.5  # the encoder loses a little
 
 
-def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) -> None:
+def test_rotated_videos_are_colorized_upright(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
     out, colorer = tmp_path / "out.mp4", StubColorer()
     convert(source, out, colorer)
@@ -184,7 +184,7 @@ def test_lightness_error_is_below_half_a_level(
     assert all(word in out.read_bytes() for word in options)  # as the encoders write them into the stream
 
 
-def test_odd_sides_stay(tmp_path: Path) -> None:
+def test_odd_sides_are_kept(tmp_path: Path) -> None:
     size = (45, 63)
     source = write_video(tmp_path / "in.mkv", [s[: size[0], : size[1]] for s in SCENES[:2]], codec="ffv1")
     out = tmp_path / "out.mp4"

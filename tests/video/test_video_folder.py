@@ -73,7 +73,7 @@ def test_frames_are_read_in_natural_order_without_hidden_files(tmp_path: Path) -
     assert [frame.stamp for frame in FrameFolder(tmp_path).frames()] == names
 
 
-def test_frames_are_read_up_to_the_last_chosen_one(tmp_path: Path) -> None:
+def test_reading_stops_at_the_last_requested_frame(tmp_path: Path) -> None:
     folder = FrameFolder(make_frames(tmp_path / "in"))
     frames = list(folder.frames())
     folder.frames = lambda: (each if each.number < 3 else pytest.fail("read on") for each in frames)
@@ -84,7 +84,7 @@ def test_frames_are_read_up_to_the_last_chosen_one(tmp_path: Path) -> None:
     assert pick_frames(folder, []) == {}
 
 
-def test_folders_without_images_are_refused(tmp_path: Path) -> None:
+def test_folders_without_images_are_errors(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(VideoError, match="no image"):
         FrameFolder(tmp_path / "empty")

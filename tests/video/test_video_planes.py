@@ -43,7 +43,7 @@ def check_uniform_color(layout: Layout) -> None:
     assert np.abs(back - color).max() < (0.012 if layout.bits == 8 else 0.003)
 
 
-def test_values_are_those_of_the_standards() -> None:
+def test_values_match_the_standards() -> None:
     red = np.zeros((2, 2, 3), np.float32)
     red[..., 0] = 1
     assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, False, 1))] == [

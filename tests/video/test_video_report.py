@@ -1,4 +1,4 @@
-"""The report of the shots of a film."""
+"""Reports of the shots of a video."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
 
 
 class UncertainColorer(StubColorer):
-    """Doubts each shot more than the one before; interrupts the run in one of them."""
+    """Stub with increasing uncertainty per shot, which can interrupt the run."""
 
     def __init__(self, interrupted: int = -1) -> None:
         super().__init__(15)
@@ -104,7 +104,7 @@ def test_the_command_line_writes_pages_and_tables(tmp_path: Path, capsys: pytest
     words = ["video", source, tmp_path / "out.mp4", "--weights", weights, "--size", "32", "--device", "cpu"]
     words += ["--report", tmp_path / "r.html", "--report", tmp_path / "r.csv"]
     told = []
-    for _ in range(2):  # the second time the film is there
+    for _ in range(2):  # the second time the video is there
         assert main([*map(str, words)]) == 0
         assert f"colorzoo: report: {tmp_path / 'r.csv'}" in capsys.readouterr().err
         told.append(rows(tmp_path / "r.csv"))
@@ -130,7 +130,7 @@ def test_invalid_reports_are_an_error_before_the_run(tmp_path: Path, refused: Re
     assert (tmp_path / "mine.csv").read_text() == "date,place\n"
 
 
-def test_shots_are_decided_one_by_one(tmp_path: Path) -> None:
+def test_decisions_are_stored_per_shot(tmp_path: Path) -> None:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")
     entry = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=0, last_frame=3, shown_frame=2)

@@ -39,7 +39,7 @@ def test_a_killed_run_resumes_with_its_shot(tmp_path: Path) -> None:
     assert not parts_path(out).exists()
 
 
-def test_parts_of_other_settings_or_another_source_are_dropped(tmp_path: Path) -> None:
+def test_parts_with_other_settings_are_deleted(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     kept = PartsFolder(out, "b")
     kept.part(0, ".nut").write_bytes(b"of another run")
@@ -54,7 +54,7 @@ def test_a_truncated_note_is_ignored(tmp_path: Path) -> None:
     assert kept.finished(0) is None
 
 
-def test_a_foreign_folder_is_not_removed(tmp_path: Path) -> None:
+def test_foreign_folders_are_not_deleted(tmp_path: Path) -> None:
     folder = tmp_path / "out.mp4.parts"
     folder.mkdir()
     (folder / "mine.txt").write_text("keep")
@@ -64,10 +64,8 @@ def test_a_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "window"), [((30, 40), 72), ((1200, 1600), 46)])
-def test_frames_that_wait_take_a_quarter_of_a_gigabyte(
-    tmp_path: Path, size: tuple[int, int], window: int
-) -> None:
-    """Three bytes a pixel; but 72 frames wait at most, and at least six."""
+def test_buffered_frames_are_bounded_in_bytes(tmp_path: Path, size: tuple[int, int], window: int) -> None:
+    """Three bytes per pixel; at least 6 and at most 72 frames are buffered."""
     light, told = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
     image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)

@@ -21,7 +21,7 @@ def test_flashes_and_fades_are_not_cuts() -> None:
 
 
 def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
-    """Return whether more than a fifth of the levels of the quarters change and the images are unlike."""
+    """Return whether the histograms of the quadrants and the correlation of the frames indicate a cut."""
     change = 0.0
     for rows in (slice(0, 18), slice(18, 36)):
         for columns in (slice(0, 32), slice(32, 64)):
@@ -31,8 +31,8 @@ def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
     return bool(change > 0.2 and np.corrcoef(first.ravel(), second.ravel())[0, 1] < 0.6)
 
 
-def test_a_cut_changes_levels_and_places() -> None:
-    """A flash, motion within the quarters and a slow fade change one of them, or less."""
+def test_cuts_change_histograms_and_correlation() -> None:
+    """A flash, motion within the quadrants and a slow fade change at most one criterion."""
     generator, found = np.random.default_rng(0), []
     for _ in range(400):
         image, noise = generator.uniform(-70, 70, (2, 36, 64))

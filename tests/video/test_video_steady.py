@@ -47,14 +47,14 @@ def flat(*values: float) -> list[Tensor]:
     return [torch.full((1, 2, 64, 96), float(value)) for value in values]
 
 
-def test_a_short_shot_is_colored_by_its_middle() -> None:
+def test_short_shots_colorize_their_middle_frame() -> None:
     for count, wanted in ((12, [5]), (13, [0, 12])):
         model = StubModel(flat(*[5] * count))
         stabilize([texture(0)] * count, model)
         assert model.numbers == wanted
 
 
-def test_what_no_chosen_frame_reaches_is_model_for_up_to_one_in_twenty() -> None:
+def test_unreached_frames_are_colorized_up_to_one_in_twenty() -> None:
     for count, most in ((49, 2), (51, 3)):
         model = StubModel(flat(*[5] * count))
         third = count // 3
@@ -64,7 +64,7 @@ def test_what_no_chosen_frame_reaches_is_model_for_up_to_one_in_twenty() -> None
         assert all(third <= number < 2 * third for number in model.numbers[2:])
 
 
-def test_later_windows_keep_the_colors_of_the_first_and_ask_for_nothing_known() -> None:
+def test_later_windows_reuse_the_colors_of_the_first() -> None:
     model = StubModel(flat(*range(100)))
     steady = stabilize([texture(0)] * 100, model, window=20)
     assert model.numbers == [0, 19]
@@ -72,7 +72,7 @@ def test_later_windows_keep_the_colors_of_the_first_and_ask_for_nothing_known() 
     assert float((found - 19 / 2).abs().max()) < 1
 
 
-def test_a_place_without_a_color_takes_that_around_it() -> None:
+def test_pixels_without_a_color_are_filled_from_their_surroundings() -> None:
     model = StubModel(flat(*[20] * 40))
     changed = texture(0).clone()
     changed[..., 26:38, 42:54] = texture(1)[..., 26:38, 42:54]
@@ -81,8 +81,8 @@ def test_a_place_without_a_color_takes_that_around_it() -> None:
     assert float((steady[20] - 20).abs().max()) < 0.5
 
 
-def test_a_thing_that_no_chosen_frame_shows_keeps_its_first_color_on_its_way() -> None:
-    """From surroundings of one color into those of another."""
+def test_objects_keep_their_first_color_when_they_move() -> None:
+    """The surroundings change their color."""
     height, width, side = 192, 320, 60
     halves = torch.cat([torch.zeros(1, 2, height, 160), torch.full((1, 2, height, 160), 60.0)], dim=3)
     dark, bright = 0.4 * texture(0, height, width), 50 + 0.5 * texture(1, side, side)
@@ -97,7 +97,7 @@ def test_a_thing_that_no_chosen_frame_shows_keeps_its_first_color_on_its_way() -
     assert max(float(ab.mean()) for ab in thing) < 10  # each frame alone would come to 41
 
 
-def test_without_strength_colors_stay_to_the_bit_and_come_at_once() -> None:
+def test_strength_0_returns_the_predictions() -> None:
     colors = SteadyColors(0.0)
     for ab in flat(1, 5, 3):
         (found,) = colors.add(texture(0), lambda ab=ab: ab)
@@ -106,8 +106,8 @@ def test_without_strength_colors_stay_to_the_bit_and_come_at_once() -> None:
 
 
 @pytest.mark.parametrize(("strength", "held"), [(0.6, 0.6), (1.0, 0.98)])
-def test_a_share_is_held_where_a_frame_has_colors_of_its_own(strength: float, held: float) -> None:
-    """In a still image; the light may change within a shot, so that nothing is held in full."""
+def test_strength_weights_the_propagated_color(strength: float, held: float) -> None:
+    """In a still image; a strength of 1 is limited to 0.98."""
     wide = [0.0, 30.0, 60.0]
     found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
     wanted, means = [30.0], [30.0, 45.0, 60.0]  # of each frame and those after it
@@ -117,7 +117,7 @@ def test_a_share_is_held_where_a_frame_has_colors_of_its_own(strength: float, he
     assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
 
 
-def test_a_new_shot_owes_nothing_to_the_one_before() -> None:
+def test_shots_are_independent() -> None:
     colors = SteadyColors(0.9)
     for ab in flat(30, -30):
         assert colors.add(texture(0), lambda ab=ab: ab) == []
@@ -125,7 +125,7 @@ def test_a_new_shot_owes_nothing_to_the_one_before() -> None:
         assert float((found - ab).abs().max()) < 0.01
 
 
-def test_broken_frames_are_not_model_for_unless_all_are() -> None:
+def test_broken_frames_are_not_colorized_unless_all_are() -> None:
     model = StubModel(flat(*range(20)))
     stabilize([texture(0)] * 20, model, broken=(0, 1, 19))
     assert model.numbers == [2, 18]
@@ -134,8 +134,8 @@ def test_broken_frames_are_not_model_for_unless_all_are() -> None:
     assert model.numbers == [0]
 
 
-def test_a_shot_of_everything_has_the_colors_of_before() -> None:
-    """A thing moves over a moving ground, with grain, a broken frame and one of the user, in 3 windows."""
+def test_colors_of_a_complex_shot_are_unchanged() -> None:
+    """An object moves over a moving background with grain, a broken frame and a key frame, in 3 windows."""
     generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
     lightnesses, colors = [], []
     for number in range(30):
@@ -160,7 +160,7 @@ def test_a_shot_of_everything_has_the_colors_of_before() -> None:
 
 
 def bilinear(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return values ``(C, h, w)`` at positions between pixels; those beyond the border repeat it."""
+    """Sample values ``(C, h, w)`` bilinearly with border replication."""
     height, width = image.shape[-2:]
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     total = torch.zeros(len(image), height, width)
@@ -171,7 +171,7 @@ def bilinear(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return total
 
 
-def test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_image() -> None:
+def test_trust_follows_from_flow_and_lightness_consistency() -> None:
     """exp(-(error of the flow / 2)^2 / 2 - (error of the lightness / 16)^2 / 2), 0 beyond the image."""
     wide, other = texture(1, 64, 120), texture(2, 64, 120)
     second = wide[..., 6:102].clone()
@@ -196,7 +196,7 @@ def test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_imag
         assert trust[clear].min() < 0.3 < 0.9 < trust[clear].median()
 
 
-def test_colors_are_moved_as_far_as_they_are_trusted_and_seven_tenths_are_all() -> None:
+def test_warped_colors_are_weighted_by_trust() -> None:
     flow, trust = np.zeros((1, 4, 2), np.float32), np.float32([[1.0, 0.5, 0.0, 0.7]])
     flow[0, 3, 0] = -2.0
     values = np.repeat(np.float32([[10.0, 20.0, 30.0, 40.0]])[..., None], 3, axis=2)
@@ -204,7 +204,7 @@ def test_colors_are_moved_as_far_as_they_are_trusted_and_seven_tenths_are_all() 
     np.testing.assert_allclose(found[0, :, 0], [10, 10, 0, 20], atol=0.01)
 
 
-def test_key_frames_stay_and_influence_the_others() -> None:
+def test_key_frames_are_unchanged_and_influence_other_frames() -> None:
     colors = flat(*[0.0] * 4, 30.0, *[0.0] * 4)
     steady = stabilize([texture(0)] * 9, StubModel(colors), 0.9, fixed=(4,), every=True)
     assert torch.equal(steady[4], colors[4])

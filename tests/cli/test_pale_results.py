@@ -1,4 +1,4 @@
-"""Messages say what is true."""
+"""Notes about results with little color."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from colorzoo.prediction import AbPrediction
 
 
 class Flat(ColoringModel):
-    """Gives every pixel the same color."""
+    """Predict one color for all pixels."""
 
     def __init__(self, chroma: float) -> None:
         super().__init__(torch.nn.Identity())
@@ -31,8 +31,8 @@ class Flat(ColoringModel):
 
 
 @pytest.mark.parametrize(("chroma", "light", "pale"), [(1.4, 96, True), (1.6, 96, False), (2.8, 100, True)])
-def test_almost_no_color_is_said(tmp_path: Path, chroma: float, light: int, pale: bool) -> None:
-    """Chroma below a mean of 1.5 that shows: paper, of a lightness of 97 and more, has none."""
+def test_pale_results_are_noted(tmp_path: Path, chroma: float, light: int, pale: bool) -> None:
+    """Mean chroma below 1.5 is noted; pixels with L of at least 97 are excluded."""
     lightness = np.full((32, 32), 60.0)
     lightness[16:] = light
     levels = lab_to_rgb(torch.from_numpy(np.stack([lightness, 0 * lightness, 0 * lightness])))[0]

@@ -111,7 +111,7 @@ def test_pixel_aspect_ratio_is_kept(tmp_path, codec, extension):
 
 
 def make_tracks(path: Path) -> Path:
-    """Write a film with two languages, a forced subtitle, a font and a cover; all are titled and flagged."""
+    """Write a video with two languages, a forced subtitle, a font and a cover, with titles and flags."""
     flags, cover = av.stream.Disposition, io.BytesIO()
     Image.new("RGB", (32, 24), "red").save(cover, "JPEG")
     with av.open(str(path), "w", options={"default_mode": "passthrough"}) as container:
@@ -159,7 +159,7 @@ def tracks(path: Path) -> list[tuple[str, str, str, int]]:
         ]
 
 
-def test_all_tracks_keep_titles_languages_and_flags_in_matroska(tmp_path):
+def test_matroska_keeps_titles_languages_and_flags(tmp_path):
     film = make_tracks(tmp_path / "in.mkv")
     assert [row[1:] for row in tracks(film)[:4]] == TRACKS
     assert not convert(film, tmp_path / "out.mkv").issues.lines()
@@ -183,7 +183,7 @@ DISPLAY = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 1, 10_000_000)
 
 
 def light_of(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the HDR metadata of the first frame, rationals by their numerators."""
+    """Return the HDR metadata of the first frame, with the numerators of rationals."""
     data = {each.type.name: bytes(each) for each in read_frames(path)[0].side_data}
     if "MASTERING_DISPLAY_METADATA" not in data:
         return {}
