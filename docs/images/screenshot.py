@@ -1,51 +1,105 @@
-"""Take the screenshot of the pad at the top of README: ``python -m docs.images.screenshot``."""
+"""Take the screenshots of the pad in README and docs/studio.md: ``python -m docs.images.screenshot``."""
 
 from __future__ import annotations
 
-import re
+import io
+import json
 import shutil
-import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from benchmarks._common import DOCS
+from benchmarks.studio import pad_server
 from PIL import Image
-from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(DOCS.parent / "tests" / "studio"))
+from browser_pad import BrowserPad, chromium
 
 IMAGES = DOCS / "images"
-SOURCE = IMAGES / "sources" / "detroit_1915.jpg"
+STREET, PORTRAIT = (IMAGES / "sources" / name for name in ("detroit_1915.jpg", "migrant_mother_1936.jpg"))
+SCREEN = {"viewport": {"width": 1366, "height": 768}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SELECTED = 6  # index of the point whose color the panel shows
-READY = ".colorzoo-pad[data-state=ready]"
+SAMPLES = "() => document.querySelectorAll('.cz-purpose img[src]:not([hidden])').length >= 6"
 
 
 def main() -> None:
-    """Serve the pad with an edited image, and write its screenshot."""
-    recipe = SOURCE.with_suffix(".recipe.json")
-    command = [sys.executable, "-m", "colorzoo", "studio", str(SOURCE), "--recipe", str(recipe)]
-    with subprocess.Popen([*command, "--no-browser"], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
-        try:
-            take(url)
-        finally:
-            server.terminate()
+    """Serve the pad with a copy of a photo, so that no work is saved beside it, and write its screenshots."""
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        street = Path(shutil.copy(STREET, folder))
+        with pad_server(street) as url:
+            screen = BrowserPad(browser, url, **SCREEN)
+            take_work(screen)
+            take_comparison(screen)
+            take_models(screen)
+            take_areas(screen)
+            screen.close()
+            phone = BrowserPad(browser, url, **PHONE)
+            load_recipe(phone, STREET)
+            select_point(phone)
+            save(phone, "studio_phone")
+            phone.close()
 
 
-def take(url: str) -> None:
-    """Write the screenshot of the pad at an address."""
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(url)
-        page.wait_for_selector(READY, timeout=60_000)
-        page.evaluate(f"window.colorzooPad.select({SELECTED})")
-        page.wait_for_selector('[data-role="suggestion"]')
-        page.wait_for_timeout(4_000)  # milliseconds, for the last query
-        page.wait_for_selector(READY)
-        shot = IMAGES / "studio_work.png"
-        page.screenshot(path=shot)
-        browser.close()
-    Image.open(shot).convert("RGB").save(IMAGES / "studio_work.jpg", quality=88, optimize=True)
-    shot.unlink()
+def take_work(pad: BrowserPad) -> None:
+    """Show the points of a street, and the color of one of them."""
+    load_recipe(pad, STREET)
+    select_point(pad)
+    save(pad, "studio_work")
+
+
+def take_comparison(pad: BrowserPad) -> None:
+    """Show the gray and the colorized photo side by side, in the dark appearance."""
+    pad.page.emulate_media(color_scheme="dark")
+    pad.page.click("[data-action=compare-side]")
+    pad.page.keyboard.press("Escape")
+    pad.settle()
+    save(pad, "studio_compare")
+    pad.page.click("[data-action=compare-side]")
+    pad.page.emulate_media(color_scheme="light")
+
+
+def take_models(pad: BrowserPad) -> None:
+    """Show the menu of models with a preview by each."""
+    pad.open_models()
+    pad.page.wait_for_function(SAMPLES)
+    pad.settle()
+    save(pad, "studio_models")
+    pad.page.click(".cz-model")
+
+
+def take_areas(pad: BrowserPad) -> None:
+    """Show a selected object with its actions."""
+    pad.open_ready(PORTRAIT)
+    pad.page.click("[data-tool=area]")
+    pad.click(300, 420)
+    pad.page.wait_for_selector(".cz-select-bar:visible")
+    pad.settle()
+    save(pad, "studio_areas")
+
+
+def load_recipe(pad: BrowserPad, photo: Path) -> None:
+    """Load the recipe beside a photo."""
+    pad.settle()
+    for toast in pad.page.locator(".cz-toast [aria-label=Close]").all():
+        toast.click()
+    recipe = json.loads(photo.with_suffix(".recipe.json").read_text(encoding="utf-8"))
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
+    pad.settle()
+
+
+def select_point(pad: BrowserPad) -> None:
+    """Select a point and wait for its likely colors."""
+    pad.page.evaluate(f"colorzooPad.select({SELECTED})")
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+
+
+def save(pad: BrowserPad, name: str) -> None:
+    """Write a screenshot as JPEG."""
+    with Image.open(io.BytesIO(pad.page.screenshot())) as shot:
+        shot.convert("RGB").save(IMAGES / f"{name}.jpg", quality=86, optimize=True)
 
 
 if __name__ == "__main__":

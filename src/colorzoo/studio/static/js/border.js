@@ -81,7 +81,7 @@ export function createBorderPanel(pad) {
   const update = () => {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
-    show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (photo.border !== null || doc.border !== "automatic" || ui.tool === "border"));
+    show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (inside !== null || ui.tool === "border"));
     setText(words, inside ? t("Only the image inside this line is colored. The Border tool moves it.") : t("The whole scan is colored. Draw a border to leave out film edges and margins."));
     show(off, inside !== null);
     show(found, doc.border !== "automatic" && photo?.border !== null);
