@@ -79,7 +79,7 @@ def test_a_model_without_a_network_of_photos_says_so(name: str, value: float) ->
         colorzoo.features(colorzoo.create_model(name), torch.full((1, 1, 64, 64), value))
 
 
-def test_features_of_a_image_in_color_are_refused() -> None:
+def test_features_of_an_image_in_color_are_refused() -> None:
     with pytest.raises(ColorzooError, match=r"rgb_to_lab"):
         colorzoo.features(colorzoo.create_model("colorzoo2026"), torch.zeros(1, 3, 32, 32))
 

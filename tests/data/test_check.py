@@ -86,7 +86,7 @@ def test_a_second_start_decodes_only_broken_images(root, decodes, caplog):
 @pytest.mark.parametrize(
     ("a", "b", "gray"), [(2.2, 2.2, True), (2.9, 2.9, False), (4.4, 0, True), (0, 5.8, False)]
 )
-def test_a_image_without_color_spans_less_than_five_units(a, b, gray):
+def test_an_image_without_color_spans_less_than_five_units(a, b, gray):
     lab = torch.tensor([[60.0, 60.0], [0.0, a], [0.0, b]])[..., None]
     assert check.is_gray((lab_to_rgb(lab) * 255).round().byte()) == gray
 

@@ -10,7 +10,7 @@ from colorzoo.errors import DataError
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "num_workers": 0}
 
 
-def test_the_class_of_a_image_is_its_folder_the_same_in_both_splits(classes_folder) -> None:
+def test_the_class_of_an_image_is_its_folder_the_same_in_both_splits(classes_folder) -> None:
     (classes_folder / "val" / "c0").rename(classes_folder / "val" / "away")
     try:
         with pytest.raises(DataError, match="not in a class folder"):
@@ -47,7 +47,7 @@ def test_weighted_samplers_of_two_processes_share_one_order_that_resumes() -> No
     assert order(skip=lambda: 7) == together[7:]
 
 
-def test_without_classes_the_power_is_refused(classes_folder, shards) -> None:
+def test_class_power_without_classes_raises(classes_folder, shards) -> None:
     for module in (
         FolderDataModule(str(classes_folder), class_power=0.5, check=False, **SMALL),
         StreamingDataModule(str(shards), class_power=0.5, **SMALL),
@@ -83,7 +83,7 @@ def drawn_shares(module: FolderDataModule) -> dict[str, float]:
     return shares
 
 
-def test_sources_are_drawn_in_their_shares_and_classes_within_them(mixed) -> None:
+def test_sampling_weights_follow_source_fractions_and_classes(mixed) -> None:
     shares = drawn_shares(FolderDataModule(str(mixed), class_power=0.0, **MIX))
     assert shares == pytest.approx({"new/c1": 0.375, "new/c2": 0.375, "old/c0": 0.125, "old/c1": 0.125})
     factors = {"new/c1": 2.0, "old/c0": 0.5}
@@ -108,7 +108,7 @@ def test_sources_are_drawn_in_their_shares_and_classes_within_them(mixed) -> Non
         ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors needs the class"),
     ],
 )
-def test_wrong_names_of_sources_and_classes_are_refused(mixed, settings, message) -> None:
+def test_unknown_names_of_sources_and_classes_raise(mixed, settings, message) -> None:
     module = FolderDataModule(str(mixed), **{**MIX, **settings})
     with pytest.raises(DataError, match=message):
         drawn_shares(module)

@@ -1,4 +1,4 @@
-"""Aging of training images: lightness changes, colors stay."""
+"""Degradation of training images changes the lightness but not the colors."""
 
 import kornia
 import pytest
@@ -21,7 +21,7 @@ def generators(count: int = 4) -> list[torch.Generator]:
     return image_generators(torch.arange(count), "aging")
 
 
-def test_lightness_changes_and_colors_stay() -> None:
+def test_degradation_changes_lightness_but_not_colors() -> None:
     rgb = photos()
     aged = degrade_images(rgb, generators(), 1.0)
     before, after = rgb_to_lab(rgb), rgb_to_lab(aged)
@@ -31,7 +31,7 @@ def test_lightness_changes_and_colors_stay() -> None:
     assert aged.max() <= 1
 
 
-def test_aging_does_not_depend_on_the_batch() -> None:
+def test_degradation_does_not_depend_on_the_batch() -> None:
     rgb = photos()
     together = degrade_images(rgb, generators(), 0.6)
     alone = [degrade_images(rgb[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
@@ -49,7 +49,7 @@ def test_each_degradation_changes_the_lightness_and_is_reproducible(degrade) -> 
     torch.testing.assert_close(degrade(light, params, generators(6)), degraded, rtol=0, atol=0)
 
 
-def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
+def test_jpeg_degradation_has_quality_25_to_85() -> None:
     light = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     jpeg = DEGRADATIONS[-1][0]
     for number, quality in ((0.0, 25), (1.0, 85)):
@@ -58,7 +58,7 @@ def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
         torch.testing.assert_close(jpeg(light, how, generators(1)), coded[:, :1])
 
 
-def test_some_emulsions_see_little_red_and_much_blue() -> None:
+def test_some_emulsions_are_insensitive_to_red() -> None:
     rgb = torch.eye(3)[:, :, None, None]  # a red, a green and a blue image
     plain = rgb_to_lab(rgb)[:, :1]
     seen = torch.stack([simulate_emulsion(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)])[
@@ -77,7 +77,7 @@ def test_some_emulsions_see_little_red_and_much_blue() -> None:
     torch.testing.assert_close(simulate_emulsion(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
 
 
-def test_training_images_age_and_validation_images_do_not(classes_folder, monkeypatch) -> None:
+def test_training_images_are_degraded_and_validation_images_are_not(classes_folder, monkeypatch) -> None:
     def modules(prob: float) -> FolderDataModule:
         return FolderDataModule(
             str(classes_folder), batch_size=2, crop=32, val_size=32, degrade_prob=prob, check=False

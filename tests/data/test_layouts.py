@@ -103,7 +103,7 @@ def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
     assert names(found) == [f"{n:012d}.jpg" for n in (6, 7, 8)]
 
 
-def test_coco_without_boxes_can_be_left_out(tmp_path):
+def test_coco_images_without_boxes_can_be_excluded(tmp_path):
     found = coco_stuff_images(miniatures.coco_stuff(tmp_path), "val", only_with_boxes=True, classes=True)
     assert names(found) == ["000000000006.jpg", "000000000007.jpg"]
     assert len(found.classes) == 2

@@ -95,7 +95,7 @@ def test_the_command_packs_tars_and_files_in_two_processes(tmp_path, capsys) -> 
         ("in", "full", "'full' is not empty"),
     ],
 )
-def test_bad_folders_give_one_line(here, refused, source: str, out: str, words: str) -> None:
+def test_invalid_folders_raise_one_line(here, refused, source: str, out: str, words: str) -> None:
     colorful(np.random.default_rng(0)).save("x.png")
     for folder in ("in/train", "in/val", "full"):
         Path(folder).mkdir(parents=True)

@@ -65,7 +65,7 @@ def test_sketches_are_drawn_from_the_batch(classes_folder) -> None:
     assert all(10 < width.sum() < 40 for width in widths)  # each of the three widths, about as often
 
 
-def test_any_function_can_draw_and_jitter_follows(classes_folder) -> None:
+def test_custom_sketch_extraction_precedes_color_jitter(classes_folder) -> None:
     rgb = torch.rand(32, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     batch = {"rgb": rgb, "seed": torch.arange(32)}
     module = data(classes_folder, extract=canny_sketch, jitter=True)
@@ -79,7 +79,7 @@ def test_any_function_can_draw_and_jitter_follows(classes_folder) -> None:
 
 
 @pytest.mark.parametrize("layout", ["guidingpainter", "tag2pix"])
-def test_read_sketches_move_with_their_images(layout, request) -> None:
+def test_sketches_are_augmented_with_their_images(layout, request) -> None:
     module = data(request.getfixturevalue(layout))
     module.setup("fit")
     for batch in (next(iter(module.train_dataloader())), next(iter(module.val_dataloader()))):

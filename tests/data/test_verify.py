@@ -132,7 +132,7 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     }
 
 
-def test_the_command_prints_json_and_its_code_tells_of_broken_files(tmp_path, capsys):
+def test_verify_prints_json_and_its_exit_code_reports_broken_files(tmp_path, capsys):
     root = miniatures.folder(tmp_path, train=2, val=1)
     assert main(["data", "verify", str(root)]) == 0
     (root / "train" / "empty.jpg").write_bytes(b"")
@@ -155,7 +155,7 @@ def test_the_command_prints_json_and_its_code_tells_of_broken_files(tmp_path, ca
         *((f"shard d o --val-fraction {share}", "val-fraction") for share in ("0", "x")),
     ],
 )
-def test_options_that_cannot_be_are_one_line(here, refused, words, option):
+def test_invalid_options_raise_one_line(here, refused, words, option):
     (here / "there.npy").touch()
     assert option in refused("data", *words.split())
 

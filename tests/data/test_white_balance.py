@@ -27,7 +27,7 @@ def generators(count: int = 4) -> list[torch.Generator]:
     return image_generators(torch.arange(count), "white balance")
 
 
-def test_a_cast_goes_in_part_by_the_formula_and_bright_images_become_darker() -> None:
+def test_white_balance_removes_part_of_a_cast_and_darkens_bright_images() -> None:
     photos = lit_by(WARM)
     photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
     balanced = white_balance(photos, generators(), 1.0)

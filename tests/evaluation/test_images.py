@@ -40,7 +40,7 @@ def test_labels_are_read_from_a_table(photos: Path) -> None:
             select_images(photos, TINY, None, None)
 
 
-def test_what_is_chosen_and_how_it_differs_from_the_protocol(photos: Path) -> None:
+def test_selection_of_images_and_deviation_from_the_protocol(photos: Path) -> None:
     for limit, deviation in ((4, ""), (3, "only the first 3")):
         found = select_images(photos, TINY, None, limit)
         assert ([each.name for each in found.items], found.deviation, found.notes) == (
@@ -96,7 +96,7 @@ def test_a_truth_is_the_image_at_the_size_of_the_protocol(photos: Path, tmp_path
 MACHINE = Machine("cpu", 1, "chip", "AVX2", {"torch": "2.0"})
 
 
-def test_the_cache_tells_protocols_and_machines_apart(tmp_path: Path) -> None:
+def test_the_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
     kept = Cache(tmp_path, TINY, MACHINE)
     kept.write("method", "image", Entry(skipped="kept"))
 

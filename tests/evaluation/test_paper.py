@@ -50,7 +50,7 @@ def bold(text: str) -> list[str]:
     return re.findall(r"^(\w+) &.*textbf", text, re.MULTILINE)
 
 
-def test_the_best_is_bold_beyond_chance(compared: Any, plan: Plan) -> None:
+def test_significantly_best_values_are_bold(compared: Any, plan: Plan) -> None:
     found = compared(5, 40)
     text = latex(found)
     assert text == (plan.output / "results.tex").read_text()
@@ -65,7 +65,7 @@ def test_the_best_is_bold_beyond_chance(compared: Any, plan: Plan) -> None:
     assert len(re.findall('class="n best"', (plan.output / "report.html").read_text())) == 1
 
 
-def test_a_paper_is_written_from_the_results_alone(run: Run, plan: Plan) -> None:
+def test_latex_and_bibtex_need_only_results_json(run: Run, plan: Plan) -> None:
     run(metrics=("psnr", "cf"))
     found = json.loads((plan.output / "results.json").read_text())
     shutil.rmtree(plan.data)
@@ -89,7 +89,7 @@ def test_names_of_methods_are_valid_latex(compared: Any) -> None:
     assert bare.count("{") == bare.count("}")
 
 
-def test_what_was_used_is_cited(run: Run, plan: Plan) -> None:
+def test_models_and_metrics_are_cited(run: Run, plan: Plan) -> None:
     run(models=("zhang2016_small", "gray"), metrics=("psnr", "ssim", "cf"), interactions=(0,), weights={})
     text = (plan.output / "references.bib").read_text()
     assert re.findall(r"@\w+{(\w+),", text) == ["colorzoo", "zhang2016", "wang2004", "hasler2003"]

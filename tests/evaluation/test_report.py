@@ -160,7 +160,7 @@ def test_two_methods_are_compared_on_the_images_of_both(made: Made) -> None:
     }  # which are parts of another
 
 
-def test_the_target_is_reached_by_this_share_of_images(made: Made) -> None:
+def test_the_fraction_of_images_that_reach_the_target(made: Made) -> None:
     target = made.results["target"]
     assert (target["metric"], target["value"]) == ("psnr", 21)
     reached = made.theirs >= 21
@@ -171,7 +171,7 @@ def test_the_target_is_reached_by_this_share_of_images(made: Made) -> None:
     assert target["methods"]["theirs"]["interactions"]["value"] == 0
 
 
-def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
+def test_the_manifest_contains_all_inputs_of_the_evaluation(made: Made) -> None:
     found = json.loads((made.plan.output / "manifest.json").read_text())
     run = found.pop("run")
     assert datetime.fromisoformat(run.pop("date")).tzinfo is not None
@@ -205,7 +205,7 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
     }
 
 
-def test_numbers_that_are_not_finite_have_signs_of_their_own() -> None:
+def test_format_of_numbers_that_are_not_finite() -> None:
     texts = [number(value, 2) for value in (math.nan, math.inf, -math.inf, -0.001, 1.239)]
     assert texts == ["—", "∞", "-∞", "0.00", "1.24"]
     assert [span(Estimate(1, *ends), 1) for ends in ((math.nan, math.nan), (0.96, 2))] == ["", "1.0 to 2.0"]

@@ -184,7 +184,7 @@ def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
     ("metric", "value", "gray"),
     [("auc", 0.59, 1), ("ciede2000", 10, 0)],
 )
-def test_a_target_is_the_first_number_of_a_metric_which_may_be_better_if_lower(
+def test_a_target_uses_the_first_output_and_its_direction(
     run: Run, plan: Plan, metric: str, value: float, gray: int
 ) -> None:
     """The rebalanced area is below 0.58, and the error above 20 for all four gray images."""

@@ -61,7 +61,7 @@ def test_a_pooled_number_is_computed_from_the_mean_error() -> None:
     assert found.low == pytest.approx(10 * np.log10(1 / 0.09))
 
 
-def test_a_small_consistent_difference_is_significant_only_in_pairs() -> None:
+def test_paired_differences_detect_small_consistent_improvements() -> None:
     generator = np.random.default_rng(4)
     values = generator.normal(25, 5, 80)
     better = values + generator.normal(0.2, 0.3, 80)

@@ -17,7 +17,7 @@ from colorzoo.image_io.write import write_image
 NOISE = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 
 
-def refusal(call, *args, **options) -> str:
+def error_message(call, *args, **options) -> str:
     with pytest.raises(ImageError) as caught:
         call(*args, **options)
     message = str(caught.value)
@@ -33,16 +33,16 @@ def encoded(kind: str) -> bytes:
 
 def test_missing_file_folder_and_empty_file(tmp_path):
     (tmp_path / "empty.jpg").touch()
-    assert "no such file" in refusal(read_image, tmp_path / "none.jpg")
-    assert "is a folder" in refusal(read_image, tmp_path)
-    assert "is empty" in refusal(read_image, tmp_path / "empty.jpg")
-    assert "cannot be opened" in refusal(read_image, tmp_path / "empty.jpg" / "x.jpg")
-    assert "cannot be opened" in refusal(read_image, "a\0b.jpg")
-    assert refusal(read_image, b"") == "the image is empty (0 bytes)"
+    assert "no such file" in error_message(read_image, tmp_path / "none.jpg")
+    assert "is a folder" in error_message(read_image, tmp_path)
+    assert "is empty" in error_message(read_image, tmp_path / "empty.jpg")
+    assert "cannot be opened" in error_message(read_image, tmp_path / "empty.jpg" / "x.jpg")
+    assert "cannot be opened" in error_message(read_image, "a\0b.jpg")
+    assert error_message(read_image, b"") == "the image is empty (0 bytes)"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_max_pixels_decides_not_the_limit_of_pillow(tmp_path, monkeypatch, kind):
+def test_max_pixels_replaces_the_limit_of_pillow(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     path = tmp_path / "x.bin"
     path.write_bytes(encoded(kind))
@@ -51,7 +51,7 @@ def test_max_pixels_decides_not_the_limit_of_pillow(tmp_path, monkeypatch, kind)
     limit = "has 64 x 64 = 0.0 million pixels, the limit is 0.004095 million"
     for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the image")):
         assert read_image(source, max_pixels=4096).size == (64, 64)
-        assert refusal(read_image, source, max_pixels=4095).startswith(f"{name} {limit}; ")
+        assert error_message(read_image, source, max_pixels=4095).startswith(f"{name} {limit}; ")
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ def image():
     return read_image(NOISE)
 
 
-def test_existing_file_is_replaced_only_when_asked(tmp_path, image):
+def test_existing_file_is_replaced_only_with_overwrite(tmp_path, image):
     path = tmp_path / "x.png"
     path.write_text("mine")
-    assert "exists already" in refusal(write_image, path, image.rgb, image)
+    assert "exists already" in error_message(write_image, path, image.rgb, image)
     assert path.read_text() == "mine"
     write_image(path, image.rgb, image, overwrite=True)
     assert read_image(path).size == (64, 64)
@@ -74,7 +74,7 @@ def test_the_source_is_never_replaced(tmp_path, image):
     source = read_image(path)
     (tmp_path / "link.png").symlink_to(path)
     for target in (path, tmp_path / "link.png", tmp_path / "." / "x.png"):
-        assert "source itself" in refusal(write_image, target, source.rgb, source, overwrite=True)
+        assert "source itself" in error_message(write_image, target, source.rgb, source, overwrite=True)
     assert path.read_bytes() == before
 
 
@@ -92,7 +92,7 @@ def test_full_or_locked_disk_leaves_no_half_file(tmp_path, monkeypatch, image, c
         return file
 
     monkeypatch.setattr(Path, "open", open_full)
-    message = refusal(write_image, tmp_path / "x.png", image.rgb, image, overwrite=True)
+    message = error_message(write_image, tmp_path / "x.png", image.rgb, image, overwrite=True)
     assert "the disk says no" in message
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
     assert (tmp_path / "x.png").read_text() == "old"

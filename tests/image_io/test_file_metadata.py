@@ -88,7 +88,7 @@ CROP = Crop(2, 3, 20, 10)
         *(("png", "png", "<", CROP), ("png", "avif", ">", None), ("png", "tif", ">", CROP)),
     ],
 )
-def test_a_result_states_its_own_size(
+def test_metadata_of_a_result_has_the_size_of_the_result(
     tmp_path: Path, source: str, target: str, order: str, crop: Crop | None
 ) -> None:
     SOURCES[source](tmp_path / f"a.{source}", exif_block(order))

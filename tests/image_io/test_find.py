@@ -89,13 +89,13 @@ def test_symbolic_links_are_followed_and_loops_entered_once(tmp_path):
     assert found_below(tmp_path, tmp_path / "a") == ["a/1.jpg", "a/there/2.jpg"]
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+def test_a_pipe_raises_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "p.jpg")
     ((_, error),) = find_existing([tmp_path / "p.jpg"]).errors
     assert "p.jpg is not a regular file" in str(error)
 
 
-def test_results_of_earlier_runs_and_the_output_folder_are_left_out(tmp_path):
+def test_results_of_earlier_runs_and_the_output_folder_are_excluded(tmp_path):
     plant(tmp_path, "x.jpg", "x.color.jpg", "in.color.png", "out/x.jpg")
     assert found_below(tmp_path, tmp_path, exclude=tmp_path / "out") == ["in.color.png", "x.jpg"]
     assert found_below(tmp_path, tmp_path / "x.color.jpg", tmp_path / "x.jpg") == ["x.jpg"]

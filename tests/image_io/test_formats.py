@@ -50,10 +50,10 @@ def test_only_the_listed_readers_are_used(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On every way in: the command line, Python, the pad, training."""
-    asked = []
+    opened = []
 
     def factory(*arguments: Any) -> Image.Image:
-        asked.append(arguments)
+        opened.append(arguments)
         return Image.new("L", (4, 4))  # as if anything were an image of this kind
 
     monkeypatch.setitem(Image.OPEN, kind, (factory, lambda _: True))
@@ -70,9 +70,9 @@ def test_only_the_listed_readers_are_used(
     )
     with watched() as started:
         for way in ways:
-            asked.clear()
+            opened.clear()
             with contextlib.suppress(ImageError, OSError, StudioError, DataError):
                 way()
-            assert bool(asked) == (kind in FORMATS)
+            assert bool(opened) == (kind in FORMATS)
     assert started == []
     capsys.readouterr()

@@ -137,13 +137,13 @@ def test_arrays(shape, dtype):
         (np.zeros(8, np.uint8), "(8"),
     ],
 )
-def test_arrays_of_other_kinds_are_refused(array, words):
+def test_invalid_arrays_raise(array, words):
     with pytest.raises(ImageError) as caught:
         read_image(array)
     assert words in str(caught.value)
 
 
-def test_pil_images_are_read_and_left_as_they_were():
+def test_pil_images_are_read_without_changing_them():
     image = MODES["color and alpha"].copy()
     raster = read_image(image)
     assert same_bytes(raster, NOISE)
@@ -159,7 +159,7 @@ def sepia(noise: float) -> Image.Image:
     return Image.fromarray(np.clip(tinted + RNG.normal(0, noise, tinted.shape), 0, 255).astype(np.uint8))
 
 
-def test_sepia_gray_and_color_are_told_apart():
+def test_sepia_gray_and_color_are_distinguished():
     tinted, gray = read_image(sepia(2)), read_image(sepia(0).convert("L"))
     color = read_image(Image.fromarray(COLOR).resize((200, 150), Image.Resampling.BICUBIC))
     assert [chroma_note(p) for p in (tinted, gray, color)] == ["sepia tint dropped", None, "already in color"]
@@ -173,7 +173,7 @@ def smooth_color(seed: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(("colors", "seed"), [(4, 0), (8, 1), (16, 2), (64, 3), (256, 0)])
-def test_a_palette_in_color_is_no_tint_and_one_of_a_tint_is(colors, seed):
+def test_quantized_images_keep_their_tint_class(colors, seed):
     image = smooth_color(seed)
     assert chroma_note(read_image(image.quantize(colors))) == "already in color"
     for dark, light in (("#20140a", "#fff0d0"), ("#001030", "#f0f8ff")):

@@ -78,7 +78,7 @@ def test_raw_files_are_developed_to_16_bits_and_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.jxl", "a.dng"])
-def test_files_cut_short_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+def test_truncated_files_raise_one_line(tmp_path: Path, name: str) -> None:
     make = {"a.heic": heic, "a.dng": dng, "a.jxl": lambda path: jxl(path, np.dstack([GRAY] * 3))}[name]
     data = make(tmp_path / name).read_bytes()
     for share in (0.02, 0.3, 0.7):
@@ -103,9 +103,9 @@ def test_without_the_library_the_error_has_the_install_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)  # importing it fails
     (tmp_path / name).write_bytes(data)
-    told = r"python -m pip install 'colorzoo\[formats\]'"
-    with pytest.raises(ImageError, match=told):
+    expected = r"python -m pip install 'colorzoo\[formats\]'"
+    with pytest.raises(ImageError, match=expected):
         read_image(tmp_path / name)
     monkeypatch.setattr(formats.Plugin, "installed", False)
-    with pytest.raises(ImageError, match=told):
+    with pytest.raises(ImageError, match=expected):
         check_image(tmp_path / name)

@@ -37,7 +37,7 @@ def to_light(values: np.ndarray) -> np.ndarray:
     ("chunk", "exponent", "kind"),
     [(LINEAR, 1.0, np.uint16), (gamma(55556), 0.55556, np.uint8), (gamma(44500), 0.445, np.uint16)],
 )
-def test_light_is_converted_to_srgb(chunk, exponent, kind):
+def test_png_gamma_is_converted_to_srgb(chunk, exponent, kind):
     full = np.iinfo(kind).max
     stored = np.rint(to_light(RAMP) ** exponent * full).astype(kind)
     read = read_image(png(stored, chunk))
@@ -53,6 +53,6 @@ def test_light_is_converted_to_srgb(chunk, exponent, kind):
         *((gamma(value),) for value in (0, 46300)),  # about that of sRGB
     ],
 )
-def test_what_is_srgb_stays_to_the_bit(chunks):
+def test_srgb_png_is_unchanged(chunks):
     stored = np.rint(RAMP * 255).astype(np.uint8)
     np.testing.assert_array_equal(np.rint(read_image(png(stored, *chunks)).rgb[..., 0] * 255), stored)

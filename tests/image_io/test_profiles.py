@@ -65,7 +65,7 @@ GRAY_PROFILE = profile(b"GRAY", {b"kTRC": gamma(1.0)})
 
 
 @pytest.mark.parametrize("curve", [gamma(2.2), TABLE], ids=["gamma", "table"])
-def test_deep_rgb_profiles_agree_with_lcms(curve):
+def test_float_conversion_of_rgb_profiles_equals_pillow(curve):
     pixels = np.random.default_rng(1).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     expected = np.asarray(to_srgb_8bit(Image.fromarray(pixels), wide(curve))[0]) / 255
     ours, tag = to_srgb_float((pixels / 255).astype(np.float32), wide(curve))
@@ -101,7 +101,7 @@ def test_rgb_profile_is_honored_alpha_untouched_output_tagged(tmp_path, extensio
     assert to_pil(raster.rgb, raster).info["icc_profile"] == srgb_profile()
 
 
-def test_srgb_profile_moves_no_pixel_and_untagged_stays_untagged(tmp_path):
+def test_srgb_profile_changes_no_pixel_and_untagged_images_stay_untagged(tmp_path):
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(NOISE).save(tmp_path / "x.png", icc_profile=icc)
     Image.fromarray(NOISE).save(tmp_path / "z.png")
@@ -115,7 +115,7 @@ def test_srgb_profile_moves_no_pixel_and_untagged_stays_untagged(tmp_path):
     ("icc", "bits"),
     [(b"nonsense" * 40, 8), (GRAY_PROFILE, 16), (wide(gamma(2.2))[:200], 8), (GRAY_PROFILE[:100], 16)],
 )
-def test_useless_profiles_are_dropped_with_a_note(tmp_path, icc, bits):
+def test_invalid_profiles_are_dropped_with_a_note(tmp_path, icc, bits):
     raster = read_image(NOISE if bits == 8 else NOISE.astype(np.uint16) * 257)
     tagged = replace(raster, metadata=replace(raster.metadata, icc=icc))
     again = read_image(write_image(tmp_path / "x.png", raster.rgb, tagged))

@@ -63,13 +63,13 @@ def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> Non
     assert off(image, light) < half_a_step(dtype) + 1e-7
     assert image.bit_depth == (8 if dtype in ("uint8", "int8") else 16)
     bits, is_float = 8 * np.dtype(dtype).itemsize, "float" in dtype
-    told = []
+    expected = []
     if dtype not in ("uint8", "uint16") and not is_float:
-        told.append(f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}")
+        expected.append(f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}")
     if is_float or bits > 16:
         kind = "float" if is_float else "integer"
-        told.append(f"{bits}-bit {kind} samples are written as integers of at most 16 bits")
-    assert image.notes == tuple(told)
+        expected.append(f"{bits}-bit {kind} samples are written as integers of at most 16 bits")
+    assert image.notes == tuple(expected)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind
         (np.float32([0, 10, 20]), [0, 10 / 255, 20 / 255], "values taken as 0 to 255"),
     ],
 )
-def test_a_scale_that_no_file_declares_is_guessed_and_said(
+def test_undeclared_full_scale_is_estimated_and_noted(
     tmp_path: Path, values: np.ndarray, light: list[float], note: str
 ) -> None:
     image = tiff(tmp_path, np.tile(values, (16, 1)), "minisblack")

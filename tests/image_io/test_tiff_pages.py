@@ -72,7 +72,9 @@ SOME = ("mask first", "scan below the preview", "pyramid below")
     ],
     ids=str,
 )
-def test_the_scan_is_read_and_the_rest_is_named(tmp_path: Path, case: str, options: dict[str, Any]) -> None:
+def test_the_full_image_is_read_and_other_directories_are_listed(
+    tmp_path: Path, case: str, options: dict[str, Any]
+) -> None:
     write, named = ONE_SCAN[case]
     with tifffile.TiffWriter(tmp_path / "a.tif", **options) as file:
         write(file)
@@ -127,7 +129,7 @@ def test_every_kind_of_color_is_read_behind_a_preview(
         np.testing.assert_allclose(alone.rgb * 255, np.asarray(image.convert("RGB")), atol=40)
 
 
-def test_a_volume_is_refused(tmp_path: Path) -> None:
+def test_a_three_dimensional_tiff_raises(tmp_path: Path) -> None:
     volume = np.zeros((5, 20, 30), np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", volume, photometric="minisblack", volumetric=True, tile=(5, 16, 16))
     with pytest.raises(ImageError, match="three dimensions"):

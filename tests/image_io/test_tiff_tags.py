@@ -79,7 +79,7 @@ def test_captions_go_from_tiff_to_jpeg_and_back(tmp_path):
 
 @pytest.mark.parametrize("extension", ["png", "tif"])
 @pytest.mark.parametrize("comment", ["Großmutter 祖母".encode(), "Großmutter".encode("latin-1")])
-def test_a_comment_is_kept(tmp_path, comment, extension):
+def test_comments_are_copied(tmp_path, comment, extension):
     Image.fromarray(PIXELS).save(tmp_path / "x.jpg", comment=comment)
     assert not write_notes(f"out.{extension}", read_image(tmp_path / "x.jpg"))
     result = rewritten(tmp_path / "x.jpg", f"out.{extension}")
@@ -91,7 +91,7 @@ def test_a_comment_is_kept(tmp_path, comment, extension):
             assert image.text["Comment"].startswith("Großmutter")
 
 
-def test_layers_of_photoshop_are_dropped_and_named(tmp_path):
+def test_photoshop_layers_are_dropped_with_a_note(tmp_path):
     """They show the image without colors."""
     layers = (37724, 7, 12, b"Adobe Photos", False)
     tifffile.imwrite(tmp_path / "x.tif", PIXELS, extratags=[layers], metadata=None)
@@ -100,7 +100,7 @@ def test_layers_of_photoshop_are_dropped_and_named(tmp_path):
         assert 37724 not in read_tags(file)[0]
 
 
-def test_a_damaged_tag_costs_no_other(tmp_path):
+def test_other_tags_survive_a_damaged_tag(tmp_path):
     source = write_source(tmp_path / "x.tif")
     with tifffile.TiffFile(source) as tiff:
         place = tiff.pages[0].tags[65001].offset

@@ -1,4 +1,4 @@
-"""Choice of the stream that holds the film."""
+"""Choice of the main video stream."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tiny_video import read_frames, scene
 DISPOSITION = av.stream.Disposition
 
 
-def make_film(path: Path, streams: list[tuple[str, int, int, int]], form: str | None = None) -> Path:
+def make_video(path: Path, streams: list[tuple[str, int, int, int]], form: str | None = None) -> Path:
     """Write streams given by codec, width, number of frames and disposition."""
     with av.open(str(path), "w", format=form) as container:
         made = []
@@ -51,12 +51,12 @@ def put_cover_first(path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def covered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("films") / "film.mp4"
+    path = tmp_path_factory.mktemp("videos") / "video.mp4"
     streams = [("mpeg4", 64, 5, DISPOSITION.default), ("mjpeg", 96, 1, DISPOSITION.attached_pic)]
-    return put_cover_first(make_film(path, streams))
+    return put_cover_first(make_video(path, streams))
 
 
-def test_the_cover_of_a_film_is_never_colored(
+def test_the_cover_of_a_video_is_never_colorized(
     covered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with av.open(str(covered)) as container:
@@ -82,10 +82,10 @@ def test_the_cover_of_a_film_is_never_colored(
         ("mp4", [("mjpeg", 96, 1, DISPOSITION.attached_pic)], None),
     ],
 )
-def test_the_film_is_the_default_stream_of_a_video_codec(
+def test_the_main_stream_is_the_default_stream_of_a_video_codec(
     form: str, streams: Any, chosen: int | None, tmp_path: Path
 ) -> None:
-    path = make_film(tmp_path / "film", streams, form)
+    path = make_video(tmp_path / "video", streams, form)
     with av.open(str(path)) as container:
         found = main_video_stream(container)
         assert (None if found is None else found.index) == chosen

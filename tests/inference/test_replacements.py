@@ -71,7 +71,7 @@ def test_gray_stays_nearly_gray_and_locks_hold() -> None:
     assert found[:, 3].tolist() == pytest.approx(turned(BLUE, 0), abs=1.5)
 
 
-def test_a_image_and_its_points_change_but_paint_does_not() -> None:
+def test_an_image_and_its_points_change_but_paint_does_not() -> None:
     colorizer, gray = Colorizer(tiny_model(), device="cpu", size=64), gray_image(80, 100)
     hints = {
         "points": [{"x": 30, "y": 30, "radius": 4, "color": RED}],

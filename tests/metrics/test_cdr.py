@@ -62,7 +62,7 @@ def noisy_gray() -> Tensor:
 
 
 @pytest.mark.parametrize("gray", [GRAY, noisy_gray()], ids=["flat", "rounding"])
-def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
+def test_gray_ground_truth_is_excluded_and_counted(gray: Tensor) -> None:
     alone = computed(RESULT[:1], gray)
     assert np.isnan([alone["cdr_a"], alone["cdr_b"], alone["cdr"]]).all()
     assert alone["excluded"] == 1

@@ -51,7 +51,7 @@ def test_ciede2000_of_known_pairs() -> None:
 
 
 @pytest.mark.parametrize("size", [7, None])
-def test_a_image_without_edges_is_left_out_at_every_k(size: int | None) -> None:
+def test_images_without_edges_are_excluded_for_every_band_width(size: int | None) -> None:
     edges = EDGES.clone()
     edges[0] = 0
     metric, alone = metrics.BandPSNR(kernel_size=size), metrics.BandPSNR(kernel_size=size)

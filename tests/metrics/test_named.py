@@ -111,7 +111,7 @@ def test_a_wrong_name_is_an_error_in_one_line(name: str, error: type[Exception],
         named_metric(name)
 
 
-def test_a_repeated_name_is_an_error() -> None:
+def test_a_repeated_name_raises() -> None:
     with pytest.raises(DataError, match="listed once, got psnr, cf, colorfulness"):
         metrics.image_metrics(("psnr", "cf", "colorfulness"))
 

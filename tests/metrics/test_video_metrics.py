@@ -55,7 +55,7 @@ def test_chroma_flicker_counts_jumps_of_ab_and_not_noise_of_the_lightness() -> N
     assert float(metrics.warping_error(clip(0.0), gray)) > 1e-4  # which counts the noise
 
 
-def test_clips_that_are_too_short_are_left_out_and_counted() -> None:
+def test_clips_that_are_too_short_are_excluded_and_counted() -> None:
     short = torch.rand(2, 1, 3, 16, 16)
     metric = metrics.WarpingError()
     metric.update(short, short)

@@ -81,7 +81,7 @@ def test_one_class_is_global_matching() -> None:
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_a_image_matches_itself() -> None:
+def test_an_image_matches_itself() -> None:
     query, _, _ = images(5)
     values = torch.randn(3, 300, 3)
     labels = uneven(5)[0].abs()

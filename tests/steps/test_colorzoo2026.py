@@ -152,7 +152,7 @@ def test_the_step(trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.Mon
     torch.testing.assert_close(logged["loss"], found, rtol=0, atol=0)
 
 
-def test_cells_of_a_image_are_its_own_and_those_of_other_purposes_differ() -> None:
+def test_cells_of_an_image_are_its_own_and_those_of_other_purposes_differ() -> None:
     seeds = torch.arange(400)
     index, given = random_cells(seeds, 256)
     assert all(len(set(row)) == 64 for row in index.tolist())  # different cells

@@ -57,7 +57,7 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     assert not pad.hello["resumed"]
 
 
-def test_the_default_colors_a_image_before_the_first_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_colors_an_image_before_the_first_photo(monkeypatch: pytest.MonkeyPatch) -> None:
     """So the first photo and point do not wait for what is made once."""
     studio, done = tiny_studio(), threading.Event()
     colored: list[tuple[Any, Any]] = []
@@ -118,7 +118,7 @@ def test_what_paints_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytes
     assert (found["kind"], found["proposed"]) == ("gray", None)
 
 
-def test_color_returns_a_image_and_the_displayed_points(pad: DirectPad) -> None:
+def test_color_returns_an_image_and_the_displayed_points(pad: DirectPad) -> None:
     photo = pad.open()
     answer = pad.ask("color", recipe=with_points(photo, POINT), quality="final")
     image = pixels(answer.buffers[0])

@@ -142,7 +142,7 @@ def test_opacity_is_the_mean_of_what_a_pixel_covers(depth: type) -> None:
         ((1, 5000), 9, (1, 9)),
     ],
 )
-def test_a_image_is_fitted_into_a_square(size: tuple[int, int], side: int, fitting: tuple[int, int]) -> None:
+def test_an_image_is_fitted_into_a_square(size: tuple[int, int], side: int, fitting: tuple[int, int]) -> None:
     assert fit_size(*size, side) == fitting
 
 

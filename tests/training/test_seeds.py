@@ -51,7 +51,7 @@ class Seen(Callback):
         ("exemplar", int.from_bytes(sha256(b"exemplar").digest()[:8], "big")),
     ],
 )
-def test_draws_of_a_image_follow_from_its_seed_and_their_purpose(purpose: str, salt: int) -> None:
+def test_draws_of_an_image_follow_from_its_seed_and_their_purpose(purpose: str, salt: int) -> None:
     seeds = [3, 2**62 + 5]
     plain = [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds]
     wanted = torch.stack([torch.rand(4, generator=each) for each in plain])

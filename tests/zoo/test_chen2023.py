@@ -137,7 +137,7 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
         )
 
 
-def test_hiding_draws_for_a_image_for_its_whole_reference_and_for_each_class() -> None:
+def test_hiding_draws_for_an_image_for_its_whole_reference_and_for_each_class() -> None:
     labels, seeds = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2), torch.arange(64)
     found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
     shares = Extensions(one_class=0.2, hide_classes=0.5, without_reference=0.1)

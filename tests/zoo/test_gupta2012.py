@@ -12,7 +12,7 @@ from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.gupta2012.model import Features, features, gabor, match, of_labels, superpixels, vote
 
 
-def test_a_image_is_its_own_reference() -> None:
+def test_an_image_is_its_own_reference() -> None:
     """Each region has a lightness and a color of its own; every match costs nothing, so all count."""
     rgb = regions((96, 128))
     lab = rgb_to_lab(rgb)

@@ -114,7 +114,7 @@ def test_gamut_keeps_luminance_and_moves_toward_gray() -> None:
     torch.testing.assert_close(into_gamut(inside), inside, rtol=1e-4, atol=1e-3)
 
 
-def test_a_image_is_its_own_reference() -> None:
+def test_an_image_is_its_own_reference() -> None:
     rgb = regions((64, 80))
     lab = rgb_to_lab(rgb)
     model = colorzoo.create_model("pierre2015", step=4)

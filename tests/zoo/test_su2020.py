@@ -157,7 +157,7 @@ def test_a_start_that_means_something_else_is_refused(
         networks.setup("fit")
 
 
-def test_boxes_of_a_batch_are_shares_and_a_image_without_is_one_box() -> None:
+def test_boxes_of_a_batch_are_shares_and_an_image_without_is_one_box() -> None:
     batch: Any = sample_batch((32, 64), batch=2)
     assert [len(each) for each in shares(batch)] == [0, 0]
     batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
