@@ -83,9 +83,9 @@ def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
     reference = color_photo(tmp_path / "warm.png")
     before = contents(tmp_path)
     _, _, err = run(album, "--reference", reference, "-o", reference, "--overwrite")
-    assert "one of the files that this run reads" in err
+    assert "is an input of this run" in err
     _, _, err = run(album.parent, other.parent, "-o", other.parent, "--overwrite")
-    assert "one of the files that this run reads" in err
+    assert "is an input of this run" in err
     assert {name: contents(tmp_path)[name] for name in before} == before
 
 
@@ -110,7 +110,7 @@ def test_failed_overwrites_only_lists(run: Run, tmp_path: Path) -> None:
     notes.write_text("call Anna\n")
     code, _, err = run(image, "--failed", notes)
     assert code == 2
-    assert "is no list of names" in err
+    assert "a list of names" in err
     assert notes.read_text() == "call Anna\n"
     notes.write_text(f"{image}\n{tmp_path}/gone.jpg\nmissing\n")
     assert run(image, "missing", "--failed", notes)[0] == 1

@@ -145,7 +145,7 @@ def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     (out / "a.png").write_bytes(b"not ours")
     code, said, err = run(album, "-o", out)
     assert (code, said.count("is already there"), err.count("\n")) == (1, 2, 2)
-    assert "a.png exists already and does not say of which image it was made" in err
+    assert "a.png exists already and does not record its source image" in err
     assert (out / "a.png").read_bytes() == b"not ours"
     assert run(album, "-o", out, "--overwrite")[0] == 0
     Image.open(out / "a.png").load()
@@ -176,7 +176,7 @@ def test_failed_images_are_listed_and_can_be_repeated(run: Run, tmp_path: Path) 
     code, _, err = run("--from", left)
     assert (code, "--from" in err) == (2, True)
     code, _, err = run()
-    assert (code, "name a photo" in err) == (2, True)
+    assert (code, "IMAGE" in err) == (2, True)
 
 
 def test_a_full_disk_stops_the_run_and_the_same_command_resumes(

@@ -42,10 +42,10 @@ Report = Callable[[FileResult], None]
 _EXISTS = {
     "changed": "exists already, made with other settings; --overwrite replaces it",
     "foreign": "exists already, made of another image; --overwrite replaces it, -o names another file",
-    "unknown": "exists already and does not say of which image it was made; --overwrite replaces it, "
-    "-o names another place",
+    "unknown": "exists already and does not record its source image; --overwrite replaces it, "
+    "-o names another file",
 }
-_IS_INPUT = "is one of the files that this run reads; -o names another place"
+_IS_INPUT = "is an input of this run. Choose another output with -o."
 _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
 
 
@@ -152,9 +152,7 @@ def _check_options(args: ColorizeOptions) -> None:
     if args.format and args.output not in (None, "-"):
         kind = WRITABLE.get(Path(args.output).suffix.lower())
         if names_file(args.output) and kind != WRITABLE[f".{args.format}"]:
-            raise ColorzooError(
-                f"-o {args.output} and --format {args.format} name two formats; leave one out"
-            )
+            raise ColorzooError(f"--format must match the extension of -o {args.output}, got {args.format}")
     if args.report:
         from colorzoo.batch.report import check_report
 
@@ -173,7 +171,7 @@ def _check_failed_list(failed: str, names: Sequence[str]) -> None:
     if listed is None or not all(
         name in names or Path(name).suffix.lower() in endings or os.path.lexists(name) for name in listed
     ):
-        raise ColorzooError(f"--failed {failed} exists and is no list of names; name another file")
+        raise ColorzooError(f"--failed must be a new file or a list of names, got {failed}")
 
 
 def _check_reference_options(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> None:
@@ -325,7 +323,7 @@ def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | 
         if images == ["-"]:
             data = sys.stdin.buffer.read()
             if not data:
-                raise ImageError("standard input is empty (0 bytes), an image was expected")
+                raise ImageError("standard input must contain an image, got 0 bytes")
             path = Path(folder) / f"stdin{_extension(io.BytesIO(data))}"
             path.write_bytes(data)
             images = [str(path)]
@@ -343,12 +341,12 @@ def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | 
 
 def _check_streams(args: ColorizeOptions) -> None:
     if "-" in args.images and (args.images != ["-"] or args.from_list):
-        raise ImageError("- is one image from standard input, and cannot stand among others")
+        raise ImageError("- (standard input) cannot be combined with other images")
     if args.images == ["-"] and args.output is None:
-        raise ImageError("an image from standard input has no place for its result; name a file or - with -o")
+        raise ImageError("an image from standard input requires -o FILE or -o -")
     is_single = args.images == ["-"] or (len(args.images) == 1 and Path(args.images[0]).is_file())
     if args.output == "-" and (not is_single or args.from_list or args.json or args.dry_run):
-        raise ImageError("-o - sends one image to standard output, and nothing else can go there")
+        raise ImageError("-o - (standard output) requires one image without --from, --json and --dry-run")
 
 
 def _extension(source: Path | io.BytesIO) -> str:

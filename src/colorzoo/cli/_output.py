@@ -13,7 +13,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in file names; a line break would s
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: with a frame that fits the terminal, or as plain aligned columns into a pipe or file.
+    """Print a table with borders on a terminal, and as plain aligned columns into a pipe or file.
 
     Args:
         headers: Titles of the columns.
@@ -49,7 +49,7 @@ def printed_warnings() -> Iterator[None]:
 
 
 def print_line(text: str, stream: TextIO) -> None:
-    """Print a line and flush; control characters and those the stream cannot encode are escaped."""
+    """Print a line and flush; escape control characters and characters that the stream cannot encode."""
     text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -1,4 +1,4 @@
-"""The recipe of a command line: a file, for all images or for each its own, and what options add to it."""
+"""Recipes of the command line: a file for all images or for each image, extended by options."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from colorzoo.inference.references import describe_statistics, require_color
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
 )
-_ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
+_ENDINGS = (".recipe.json", ".json")  # names of the pad, and short names
 
 
 def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
-    """Return the recipe of a file with the options of the command line added.
+    """Return the recipe of a file, extended by options.
 
     Args:
         args: Options.
-        file: Recipe file; None takes that of ``--recipe``, if there is one.
+        file: Recipe file; None uses the file of ``--recipe``, or an empty recipe.
 
     Raises:
         GuidanceError: The file is not a recipe, or an option is malformed.
@@ -55,9 +55,9 @@ def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
 
 
 def recipe_file(found: FoundImage, folder: Path) -> Path | None:
-    """Return the recipe of an image in a folder of recipes, whose tree is that of the images.
+    """Return the recipe file of an image in a folder of recipes, which has the structure of the image folder.
 
-    For ``a/b.jpg`` that is ``a/b.jpg.recipe.json``, ``a/b.jpg.json``, ``a/b.recipe.json`` or ``a/b.json``.
+    The file of ``a/b.jpg`` is ``a/b.jpg.recipe.json``, ``a/b.jpg.json``, ``a/b.recipe.json`` or ``a/b.json``.
     """
     names = (found.relative.name, found.relative.stem)
     paths = (folder / found.relative.with_name(name + ending) for name in names for ending in _ENDINGS)
@@ -69,10 +69,10 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
 
     Args:
         text: Value of ``--point``.
-        reach: Reach of a point that names none; None means the default of recipes.
+        reach: Reach of a point without ``@REACH``; None uses the default of recipes.
 
     Raises:
-        GuidanceError: It is malformed.
+        GuidanceError: The value is malformed.
     """
     match = _POINT.fullmatch(text)
     own = match["reach"] if match else None
@@ -88,13 +88,12 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=far)
     except ValueError:
         raise GuidanceError(
-            f"--point {text!r} is not X,Y=COLOR or X,Y,RADIUS=COLOR, for example 120,80=#c04020; a color is "
-            "#rrggbb, #rgb or a name of HTML such as teal; @REACH may follow, as in 120,80=#c04020@0.5"
+            f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. A "
+            "color is #rrggbb, #rgb or an HTML name such as teal."
         ) from None
 
 
 def _parse_box(text: str) -> BoxHint:
-
     try:
         x, y, width, height = (float(part) for part in text.split(","))
         if not (width > 0 and height > 0):
@@ -102,13 +101,13 @@ def _parse_box(text: str) -> BoxHint:
         return BoxHint(x, y, width, height)
     except ValueError:
         raise GuidanceError(
-            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the image, for example "
-            "40,30,200,120, nor the word none"
+            "--box must be X,Y,WIDTH,HEIGHT in pixels of the image, for example 40,30,200,120, or none, "
+            f"got {text!r}"
         ) from None
 
 
 def _statistics(args: GuidanceOptions) -> dict[str, object]:
-    """Return histogram and saturation of the command line, in the form of a recipe."""
+    """Return the recipe fields of ``--histogram-of`` and ``--saturation``."""
     found: dict[str, object] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
@@ -120,7 +119,7 @@ def _statistics(args: GuidanceOptions) -> dict[str, object]:
 
 
 def _classes(args: GuidanceOptions, recipe: Recipe, file: Path | None) -> dict[str, object]:
-    """Return the fields of the classes that options set; label images of a recipe lie beside its file."""
+    """Return the class fields of a recipe; label images are relative to the recipe file."""
     given, found = recipe.classes, dict[str, object]()
     for name, path, own in (
         ("file", args.classes, given.file),
@@ -139,5 +138,5 @@ def _classes(args: GuidanceOptions, recipe: Recipe, file: Path | None) -> dict[s
 def _parse_reassigned(text: str) -> tuple[str, int]:
     old, _, new = text.partition("=")
     if not (old.isdigit() and new.isdigit()):
-        raise GuidanceError(f"--class {text!r} is not OLD=NEW, for example 3=7")
+        raise GuidanceError(f"--class must be OLD=NEW, for example 3=7, got {text!r}")
     return old, int(new)

@@ -23,35 +23,35 @@ colorzoo colorize album/ --fast -o colored/
 colorzoo colorize album/ -o colored/ --report report.html
 """
 
-_SPINS = "2000"  # rounds of waiting, some microseconds
+_SPINS = "2000"  # iterations of busy waiting, a few microseconds
 
 
 def share_cores() -> None:
-    """Let idle threads of torch sleep soon, unless the user has decided that; to be called before its import.
+    """Limit the busy waiting of OpenMP threads, unless the user has set it; call before the import of torch.
 
-    They spin while they wait, and so take the cores from the threads that read and write, and from other
-    programs: on two busy cores that doubled the time of a folder and more.
+    Waiting threads occupy the cores of threads that read and write files, which doubles the time of a folder
+    on two cores.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = _SPINS
 
 
 def run(args: ColorizeOptions) -> int:
-    """Color every image; one that fails does not stop the others.
+    """Colorize every image; an image that fails does not stop the run.
 
     Returns:
-        0 if all went well, 1 if some images failed, 2 if all did.
+        0 if no image failed, 1 if some images failed, 2 if all images failed.
     """
     share_cores()
     reuse_memory()
     if not 0 < args.max_pixels < float("inf"):
-        raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
+        raise ColorzooError(f"--max-pixels must be a positive number of millions, got {args.max_pixels:g}")
     if args.recipe and args.recipe_folder:
-        raise ColorzooError("--recipe is for all images, --recipe-folder for each its own; give one of them")
+        raise ColorzooError("--recipe cannot be combined with --recipe-folder")
     if args.recipe_folder and not Path(args.recipe_folder).is_dir():
-        raise GuidanceError(f"--recipe-folder {args.recipe_folder}: no such folder")
+        raise GuidanceError(f"--recipe-folder must be a folder, got {args.recipe_folder}")
     if not args.images and args.from_list is None:
-        raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
+        raise ColorzooError("IMAGE must be a file, a folder or a glob. See `colorzoo colorize --help`.")
     _check_single_image(args)
     from colorzoo.cli._colorize import color  # imports torch
 
@@ -59,9 +59,9 @@ def run(args: ColorizeOptions) -> int:
 
 
 def _check_single_image(args: ColorizeOptions) -> None:
-    """Refuse a single unreadable image before torch is imported, which takes seconds and memory."""
+    """Raise an error for a single unreadable image before the import of torch, which takes seconds."""
     if len(args.images) != 1 or args.from_list or args.json or args.failed or args.dry_run:
-        return  # in a run over many it becomes a line of the report
+        return  # an error of one image does not stop a run
     path = Path(args.images[0])
     if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
         raise ImageError(f"{path}: no such file or folder")
