@@ -67,7 +67,9 @@ def test_the_factor_is_the_median_over_usable_pixels() -> None:
 def test_model_inputs_are_stabilized_and_lightness_is_kept(tmp_path) -> None:
     generator = np.random.default_rng(0)
     images = [scene(n).astype(float) * (1 + 0.12 * generator.uniform(-1, 1)) for n in range(12)]
-    video = write_video(tmp_path / "in.mkv", [p.clip(16, 235).astype(np.uint8) for p in images], codec="ffv1")
+    source = write_video(
+        tmp_path / "in.mkv", [each.clip(16, 235).astype(np.uint8) for each in images], codec="ffv1"
+    )
     seen: list[Tensor] = []
 
     class Recorder(StubColorer):
@@ -76,8 +78,8 @@ def test_model_inputs_are_stabilized_and_lightness_is_kept(tmp_path) -> None:
             return super().color(frame, lightness)
 
     out = tmp_path / "out.mkv"
-    video = VideoFile(video, choose_encoding(out, "ffv1", None))
+    video = VideoFile(source, choose_encoding(out, "ffv1", None))
     color_video(video, Recorder(), PartsFolder(out, "test"), out, steady=0, size=32)
     assert steps(seen) < 0.8
-    for before, after in zip(lightness_planes(video), lightness_planes(out), strict=True):
+    for before, after in zip(lightness_planes(source), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1
