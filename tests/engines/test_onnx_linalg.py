@@ -49,11 +49,11 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     return write(tmp_path_factory.mktemp("linalg") / "solver.onnx", Solver())
 
 
-@pytest.mark.parametrize(("batch", "size", "columns"), [(1, 1, 1), (3, 2, 7), (2, 40, 1), (1, 150, 5)])
-def test_solutions_of_any_size_are_those_of_torch(graph: Graph, batch: int, size: int, columns: int) -> None:
-    given = system(batch, size, columns)
-    for found, expected in zip(graph(given).values(), Solver()(*given), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+def test_solutions_of_any_size_are_those_of_torch(graph: Graph) -> None:
+    for batch, size, columns in [(1, 1, 1), (3, 2, 7), (2, 40, 1), (1, 150, 5)]:
+        given = system(batch, size, columns)
+        for found, expected in zip(graph(given).values(), Solver()(*given), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_near_points_are_told_apart(graph: Graph) -> None:

@@ -41,11 +41,11 @@ def test_the_error_of_a_step_is_its_share_of_the_columns() -> None:
     assert float(found) == pytest.approx(0.25 * 2 / 16, rel=1e-5)
 
 
-@pytest.mark.parametrize("reach", [0, 1, 2])
-def test_a_mask_is_dilated_by_its_reach(reach: int) -> None:
-    mask = torch.zeros(1, 1, 9, 9)
-    mask[..., 4, 4] = 1
-    grown = widened(mask, reach)
-    assert grown.shape == mask.shape
-    assert grown.sum() == (2 * reach + 1) ** 2
-    assert grown[..., 4 - reach, 4 + reach] == 1
+def test_a_mask_is_dilated_by_its_reach() -> None:
+    for reach in [0, 1, 2]:
+        mask = torch.zeros(1, 1, 9, 9)
+        mask[..., 4, 4] = 1
+        grown = widened(mask, reach)
+        assert grown.shape == mask.shape
+        assert grown.sum() == (2 * reach + 1) ** 2
+        assert grown[..., 4 - reach, 4 + reach] == 1

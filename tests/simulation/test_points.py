@@ -48,26 +48,23 @@ def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
     return found
 
 
-@pytest.mark.parametrize(
-    "simulation",
-    [
+def test_points_follow_their_distribution() -> None:
+    """Each image by its own generator, with lightness if it is given."""
+    for simulation in [
         PointSimulation(),
         PointSimulation(many=0.5, most=20, everywhere=0.5, none=0.2, reveal_all=0.2, max_side=4, spread=0.1),
         PointSimulation(stop_probability=0.001, max_side=2),
-    ],
-)
-def test_points_follow_their_distribution(simulation: PointSimulation) -> None:
-    """Each image by its own generator, with lightness if it is given."""
-    lab = torch.cat([100 * torch.rand(60, 1, 24, 40, generator=generator(1)), colors(60)], dim=1)
-    draws = [torch.rand(5 + 3 * 256 + 1, generator=generator(seed)) for seed in range(60)]
-    wanted = torch.stack([points_by_hand(*each, simulation) for each in zip(lab, draws, strict=True)])
-    found = simulate_points(lab, [generator(seed) for seed in range(60)], simulation)
-    assert found.lightness is not None
-    maps = torch.cat([found.lightness, found.ab, found.mask], dim=1)
-    torch.testing.assert_close(maps, wanted, rtol=0, atol=1e-3)
-    plain = simulate_points(lab[:, 1:], [generator(seed) for seed in range(60)], simulation)
-    assert torch.equal(plain.ab, found.ab)
-    assert plain.lightness is None
+    ]:
+        lab = torch.cat([100 * torch.rand(60, 1, 24, 40, generator=generator(1)), colors(60)], dim=1)
+        draws = [torch.rand(5 + 3 * 256 + 1, generator=generator(seed)) for seed in range(60)]
+        wanted = torch.stack([points_by_hand(*each, simulation) for each in zip(lab, draws, strict=True)])
+        found = simulate_points(lab, [generator(seed) for seed in range(60)], simulation)
+        assert found.lightness is not None
+        maps = torch.cat([found.lightness, found.ab, found.mask], dim=1)
+        torch.testing.assert_close(maps, wanted, rtol=0, atol=1e-3)
+        plain = simulate_points(lab[:, 1:], [generator(seed) for seed in range(60)], simulation)
+        assert torch.equal(plain.ab, found.ab)
+        assert plain.lightness is None
 
 
 def test_patches_are_those_of_a_slow_loop() -> None:
@@ -99,23 +96,23 @@ def slow_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> tup
     return painted, mask
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 40), (5, 5)])
-def test_patches_fit_small_images(size: tuple[int, int]) -> None:
-    ab = colors(16, *size)
-    points = simulate_points(ab, generator(), NO_REVEAL)
-    assert points.ab.isfinite().all()
-    assert set(points.mask.unique().tolist()) <= {0.0, 1.0}
-    assert not points.ab[points.mask.expand_as(points.ab) == 0].any()
-    assert uniform_points(ab, 2, generator()).mask.any()
+def test_patches_fit_small_images() -> None:
+    for size in [(1, 1), (3, 40), (5, 5)]:
+        ab = colors(16, *size)
+        points = simulate_points(ab, generator(), NO_REVEAL)
+        assert points.ab.isfinite().all()
+        assert set(points.mask.unique().tolist()) <= {0.0, 1.0}
+        assert not points.ab[points.mask.expand_as(points.ab) == 0].any()
+        assert uniform_points(ab, 2, generator()).mask.any()
 
 
-@pytest.mark.parametrize("count", [0, 1, 10])
-def test_uniform_points_are_6_by_6_and_as_many_as_asked(count: int) -> None:
-    points = uniform_points(torch.ones(3, 2, 256, 256), count, generator())
-    covered = points.mask.sum(dim=(1, 2, 3))
-    assert (covered <= 36 * count).all()
-    assert (covered >= 36 * count * 0.8).all()
-    assert torch.equal(points.ab[:, :1], points.mask)  # the mean of ones is one
+def test_uniform_points_are_6_by_6_and_as_many_as_asked() -> None:
+    for count in [0, 1, 10]:
+        points = uniform_points(torch.ones(3, 2, 256, 256), count, generator())
+        covered = points.mask.sum(dim=(1, 2, 3))
+        assert (covered <= 36 * count).all()
+        assert (covered >= 36 * count * 0.8).all()
+        assert torch.equal(points.ab[:, :1], points.mask)  # the mean of ones is one
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

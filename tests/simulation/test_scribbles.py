@@ -50,17 +50,19 @@ def test_short_strokes_are_dropped() -> None:
     assert (drawn(reach=(3, 3), widths=(1,), shortest=4).sum(dim=(1, 2)) > 0).all()
 
 
-@pytest.mark.parametrize(
-    ("changes", "kept", "is_lost"),
-    [({"lost": 0.1}, 0.91, False), ({"lost": 0.1}, 0.89, True), ({}, 0.71, False), ({}, 0.69, True)],
-)
-def test_an_edge_is_lost_above_the_threshold(changes: dict[str, float], kept: float, is_lost: bool) -> None:
-    other = truth(1)
-    other[:, :, 60:, EDGE:] = 0  # lacks all of it there
-    mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, kept * truth(1), other)
-    rows = lost_edges(mixed, truth(1), ScribbleSimulation(**changes))[0][0, 0].amax(dim=1)
-    assert rows[90] == 1
-    assert rows[5] == is_lost
+def test_an_edge_is_lost_above_the_threshold() -> None:
+    for changes, kept, is_lost in [
+        ({"lost": 0.1}, 0.91, False),
+        ({"lost": 0.1}, 0.89, True),
+        ({}, 0.71, False),
+        ({}, 0.69, True),
+    ]:
+        other = truth(1)
+        other[:, :, 60:, EDGE:] = 0  # lacks all of it there
+        mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, kept * truth(1), other)
+        rows = lost_edges(mixed, truth(1), ScribbleSimulation(**changes))[0][0, 0].amax(dim=1)
+        assert rows[90] == 1
+        assert rows[5] == is_lost
 
 
 def test_jitter_bounds_the_displacement() -> None:
@@ -111,13 +113,11 @@ def test_runs_are_connected_strokes_of_limited_length() -> None:
     assert marked.max() == 1  # no pixel belongs to two strokes
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"width": 4}, {"width": -1}, {"jitter": -0.1}, {"coverage": 0}, {"coverage": 1.1}]
-)
-def test_scribbles_of_a_wrong_kind_are_refused(wrong: dict[str, float]) -> None:
-    BledEdgeScribbles(width=1, jitter=0, coverage=1)
-    with pytest.raises(GuidanceError, match=r"width.*jitter.*coverage"):
-        BledEdgeScribbles(**wrong)
+def test_scribbles_of_a_wrong_kind_are_refused() -> None:
+    for wrong in [{"width": 4}, {"width": -1}, {"jitter": -0.1}, {"coverage": 0}, {"coverage": 1.1}]:
+        BledEdgeScribbles(width=1, jitter=0, coverage=1)
+        with pytest.raises(GuidanceError, match=r"width.*jitter.*coverage"):
+            BledEdgeScribbles(**wrong)
 
 
 def summary(masks: Tensor) -> list[tuple[float, float, float]]:

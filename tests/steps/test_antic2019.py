@@ -78,20 +78,17 @@ class Turns(Callback):
         self.seen.append(moved)
 
 
-@pytest.mark.parametrize(
-    ("stage", "threshold", "wanted"),
-    [
+def test_whose_turn_it_is(tmp_path: Path) -> None:
+    for stage, threshold, wanted in [
         ("frozen", 0.65, ["model"] * 4),
         ("critic", 9.0, ["discriminator"] * 4),
         ("gan", 9.0, ["discriminator", "model"] * 2),
         ("gan", 0.0, ["discriminator"] * 4),
-    ],
-)
-def test_whose_turn_it_is(stage: str, threshold: float, wanted: list[str], tmp_path: Path) -> None:
-    model: Any = small("antic2019", stage=stage, discriminator_threshold=threshold)
-    model.allow_untrained, turns = True, Turns()
-    batches = [sample_batch((64, 64), batch=2, seed=seed) for seed in range(4)]
-    with silent_lightning():
-        quiet_trainer(tmp_path, max_epochs=1, callbacks=[turns]).fit(model, batch_loader(batches))
-    assert turns.seen == [{name} for name in wanted]
-    assert model.provenance.steps == 0 or model.trained
+    ]:
+        model: Any = small("antic2019", stage=stage, discriminator_threshold=threshold)
+        model.allow_untrained, turns = True, Turns()
+        batches = [sample_batch((64, 64), batch=2, seed=seed) for seed in range(4)]
+        with silent_lightning():
+            quiet_trainer(tmp_path, max_epochs=1, callbacks=[turns]).fit(model, batch_loader(batches))
+        assert turns.seen == [{name} for name in wanted]
+        assert model.provenance.steps == 0 or model.trained

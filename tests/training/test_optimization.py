@@ -37,42 +37,41 @@ def test_a_schedule_that_follows_a_metric_is_refused(images, tmp_path):
         rates(images, tmp_path, small_model(lr_scheduler=ReduceLROnPlateau))
 
 
-@pytest.mark.parametrize("name", TRAINABLE)
-def test_every_model_takes_the_optimizers_it_is_given(name, tmp_path):
-    card = model_card(name)
-    settings = {
-        **card.hparams,
-        **card.contract_test.hparams,
-        "optimizer": partial(Adam, lr=0.5, betas=(0.1, 0.2)),
-    }
-    gan = issubclass(load_task_class(card), GANColorizationModule)
-    if gan:
-        settings["discriminator_optimizer"] = partial(SGD, lr=0.25)
-    model = build_model(load_task_class(card), settings)
-    model.trainer = small_trainer(tmp_path, enable_checkpointing=False, max_epochs=1)
-    found = model.configure_optimizers()
-    first = found[0][0] if gan else found
-    assert isinstance(first, Adam)
-    assert first.param_groups[0]["lr"] == 0.5
-    assert all(tuple(group["betas"]) == (0.1, 0.2) for group in first.param_groups)
-    if gan and any(True for _ in model.discriminator.parameters()):  # a stage may come before it
-        assert isinstance(found[0][1], SGD)
-        assert found[0][1].param_groups[0]["lr"] == 0.25
-        assert found[1] == []
+def test_every_model_takes_the_optimizers_it_is_given(tmp_path):
+    for name in TRAINABLE:
+        card = model_card(name)
+        settings = {
+            **card.hparams,
+            **card.contract_test.hparams,
+            "optimizer": partial(Adam, lr=0.5, betas=(0.1, 0.2)),
+        }
+        gan = issubclass(load_task_class(card), GANColorizationModule)
+        if gan:
+            settings["discriminator_optimizer"] = partial(SGD, lr=0.25)
+        model = build_model(load_task_class(card), settings)
+        model.trainer = small_trainer(tmp_path, enable_checkpointing=False, max_epochs=1)
+        found = model.configure_optimizers()
+        first = found[0][0] if gan else found
+        assert isinstance(first, Adam)
+        assert first.param_groups[0]["lr"] == 0.5
+        assert all(tuple(group["betas"]) == (0.1, 0.2) for group in first.param_groups)
+        if gan and any(True for _ in model.discriminator.parameters()):  # a stage may come before it
+            assert isinstance(found[0][1], SGD)
+            assert found[0][1].param_groups[0]["lr"] == 0.25
+            assert found[1] == []
 
 
-@pytest.mark.parametrize(
-    ("device", "precision", "kind", "expected"),
-    [
+def test_adam_is_fused_on_gpus():
+    for device, precision, kind, expected in [
         ("cuda", "bf16-mixed", torch.optim.AdamW, True),
         ("cuda", "32-true", torch.optim.Adam, True),
         ("cuda", "16-mixed", torch.optim.AdamW, None),
         ("cpu", "32-true", torch.optim.AdamW, None),
-    ],
-)
-def test_adam_is_fused_on_gpus(device, precision, kind, expected):
-    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)), precision=precision)
-    optimizer = fused(kind([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
-    assert [group["fused"] for group in optimizer.param_groups] == [expected]
-    plain = fused(torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
-    assert plain.param_groups[0]["fused"] is None
+    ]:
+        trainer = SimpleNamespace(
+            strategy=SimpleNamespace(root_device=torch.device(device)), precision=precision
+        )
+        optimizer = fused(kind([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
+        assert [group["fused"] for group in optimizer.param_groups] == [expected]
+        plain = fused(torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
+        assert plain.param_groups[0]["fused"] is None

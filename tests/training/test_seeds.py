@@ -43,25 +43,22 @@ class Seen(Callback):
         self.validated.setdefault(trainer.current_epoch, []).append(row)
 
 
-@pytest.mark.parametrize(
-    ("purpose", "salt"),
-    [
+def test_draws_of_an_image_follow_from_its_seed_and_their_purpose() -> None:
+    for purpose, salt in [
         ("flip", int.from_bytes(b"flip...", "big")),  # as the first release drew
         ("exempla", int.from_bytes(b"exempla", "big")),
         ("exemplar", int.from_bytes(sha256(b"exemplar").digest()[:8], "big")),
-    ],
-)
-def test_draws_of_an_image_follow_from_its_seed_and_their_purpose(purpose: str, salt: int) -> None:
-    seeds = [3, 2**62 + 5]
-    plain = [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds]
-    wanted = torch.stack([torch.rand(4, generator=each) for each in plain])
-    made = image_generators(torch.tensor(seeds), purpose)
-    assert torch.equal(draw_uniform(made, 2, 4, torch.device("cpu")), wanted)
-    wanted = torch.stack([torch.randn(2, 3, generator=each) for each in plain])
-    assert torch.equal(draw_normal(made, 2, (2, 3), torch.device("cpu")), wanted)
-    for draw in (draw_uniform, draw_normal):
-        with pytest.raises(ValueError, match="2 generators for 3 images; one for each is needed"):
-            draw(made, 3, 1, torch.device("cpu"))  # type: ignore[arg-type]
+    ]:
+        seeds = [3, 2**62 + 5]
+        plain = [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds]
+        wanted = torch.stack([torch.rand(4, generator=each) for each in plain])
+        made = image_generators(torch.tensor(seeds), purpose)
+        assert torch.equal(draw_uniform(made, 2, 4, torch.device("cpu")), wanted)
+        wanted = torch.stack([torch.randn(2, 3, generator=each) for each in plain])
+        assert torch.equal(draw_normal(made, 2, (2, 3), torch.device("cpu")), wanted)
+        for draw in (draw_uniform, draw_normal):
+            with pytest.raises(ValueError, match="generators"):
+                draw(made, 3, 1, torch.device("cpu"))  # type: ignore[arg-type]
 
 
 def seen(images: Path, folder: Path, seed: int, step_seed: int = 0) -> Seen:
@@ -117,26 +114,29 @@ def test_crops_reach_every_place():
     assert (place_square(image, 10).top, place_square(image, 10).left) == (1, 1)
 
 
-@pytest.mark.parametrize("color", [(0.6, 0.35, 0.2), (0.97, 0.02, 0.3), (0.5, 0.48, 0.47)])
-def test_the_jitter_of_colors_is_that_of_colorsys(color):
-    seeds = torch.arange(200)
-    rgb = torch.tensor(color)
-    found = jitter_colors(rgb[None, :, None, None].expand(200, 3, 2, 2), image_generators(seeds, "jitter"))
-    draws = draw_uniform(image_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
-    kinds = set()
-    for (light, tint, *shifts), image in zip(draws, found, strict=True):
-        light, tint = light < 0.5, tint < 0.5
-        brightness, contrast, hue, saturation, value = (2 * shift - 1 for shift in shifts)
-        lit = [
-            min(1, max(0, v * (1 + 0.2 * light * contrast) + 0.2 * light * brightness)) for v in rgb.tolist()
-        ]
-        h, s, v = colorsys.rgb_to_hsv(*lit)
-        if tint:
-            h, s, v = (h + hue * 40 / 360) % 1, s + saturation * 30 / 255, v + value * 20 / 255
-        wanted = colorsys.hsv_to_rgb(h, min(1, max(0, s)), min(1, max(0, v)))
-        torch.testing.assert_close(image[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
-        kinds.add((light, tint))
-    assert len(kinds) == 4
+def test_the_jitter_of_colors_is_that_of_colorsys():
+    for color in [(0.6, 0.35, 0.2), (0.97, 0.02, 0.3), (0.5, 0.48, 0.47)]:
+        seeds = torch.arange(200)
+        rgb = torch.tensor(color)
+        found = jitter_colors(
+            rgb[None, :, None, None].expand(200, 3, 2, 2), image_generators(seeds, "jitter")
+        )
+        draws = draw_uniform(image_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
+        kinds = set()
+        for (light, tint, *shifts), image in zip(draws, found, strict=True):
+            light, tint = light < 0.5, tint < 0.5
+            brightness, contrast, hue, saturation, value = (2 * shift - 1 for shift in shifts)
+            lit = [
+                min(1, max(0, v * (1 + 0.2 * light * contrast) + 0.2 * light * brightness))
+                for v in rgb.tolist()
+            ]
+            h, s, v = colorsys.rgb_to_hsv(*lit)
+            if tint:
+                h, s, v = (h + hue * 40 / 360) % 1, s + saturation * 30 / 255, v + value * 20 / 255
+            wanted = colorsys.hsv_to_rgb(h, min(1, max(0, s)), min(1, max(0, v)))
+            torch.testing.assert_close(image[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
+            kinds.add((light, tint))
+        assert len(kinds) == 4
 
 
 def test_purposes_and_images_draw_independently():
@@ -157,28 +157,25 @@ def test_images_of_all_processes_are_counted(processes):
     assert model.provenance.images == 15 * processes
 
 
-@pytest.mark.parametrize(
-    ("step", "steps", "epoch", "epochs", "expected"),
-    [
+def test_a_run_ends_with_the_first_of_its_limits():
+    for step, steps, epoch, epochs, expected in [
         (2, 8, 0, 100, 0.25),
         (2, 100, 1, 2, 0.5),
         (2, -1, 1, 4, 0.25),
         (2, 8, 0, -1, 0.25),
         (2, 8, 0, None, 0.25),
-    ],
-)
-def test_a_run_ends_with_the_first_of_its_limits(step, steps, epoch, epochs, expected):
-    progress = SimpleNamespace(current=SimpleNamespace(ready=0))
-    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
-    trainer: Any = SimpleNamespace(
-        global_step=step,
-        max_steps=steps,
-        current_epoch=epoch,
-        max_epochs=epochs,
-        num_training_batches=10,
-        fit_loop=loop,
-    )
-    assert math.isclose(run_progress(trainer), expected)
+    ]:
+        progress = SimpleNamespace(current=SimpleNamespace(ready=0))
+        loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
+        trainer: Any = SimpleNamespace(
+            global_step=step,
+            max_steps=steps,
+            current_epoch=epoch,
+            max_epochs=epochs,
+            num_training_batches=10,
+            fit_loop=loop,
+        )
+        assert math.isclose(run_progress(trainer), expected)
 
 
 class Weights(Callback):

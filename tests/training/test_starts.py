@@ -55,7 +55,7 @@ def test_training_begins_with_the_layers_of_the_starting_model(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
-@pytest.mark.filterwarnings("ignore:zhang2017_local is untrained")
+@pytest.mark.filterwarnings("ignore:zhang2017_local has random weights")
 def test_a_start_from_random_weights_is_refused(name, monkeypatch):
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points_small")
@@ -119,13 +119,11 @@ def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(images, tm
     assert all(torch.equal(full[key], instance[key]) for key in full)
 
 
-@pytest.mark.parametrize(
-    "name", ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]
-)
-def test_a_stage_that_is_not_there_is_refused(name):
-    with pytest.raises(ColorzooError, match=r"has no (stage|argument)") as caught:
-        model_of(name, stage="regresion")
-    assert "\n" not in str(caught.value)
+def test_a_stage_that_is_not_there_is_refused():
+    for name in ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]:
+        with pytest.raises(ColorzooError, match=r"stage of|has no argument") as caught:
+            model_of(name, stage="regresion")
+        assert "\n" not in str(caught.value)
 
 
 def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, images):

@@ -65,18 +65,18 @@ def _contradiction(higher: Quality, lower: Quality) -> str:
     return "" if sign * pair[0].value >= sign * pair[1].value else f"{pair[0]} against {pair[1]}"
 
 
-@pytest.mark.parametrize("use", USES)
-def test_ranks_are_unique_and_agree_with_the_first_scores_that_two_models_share(use) -> None:
-    order = rank_models(use)
-    ranks = [ranked.quality.rank for ranked in order]
-    assert len(set(ranks)) == len(ranks), "a card made by `replace` inherits the ranks of the other one"
-    for higher, lower in combinations(order, 2):
-        assert not _contradiction(higher.quality, lower.quality), (higher.card.name, lower.card.name)
-    assert any(ranked.embedded for ranked in order), "a fresh machine needs one"
-    for ranked in order:
-        scores = (*ranked.quality.measured, *ranked.quality.stated)
-        assert all(score.source and score.protocol for score in scores)
-        assert all((ROOT / score.source).is_file() for score in ranked.quality.measured)
+def test_ranks_are_unique_and_agree_with_the_first_scores_that_two_models_share() -> None:
+    for use in USES:
+        order = rank_models(use)
+        ranks = [ranked.quality.rank for ranked in order]
+        assert len(set(ranks)) == len(ranks), "a card made by `replace` inherits the ranks of the other one"
+        for higher, lower in combinations(order, 2):
+            assert not _contradiction(higher.quality, lower.quality), (higher.card.name, lower.card.name)
+        assert any(ranked.embedded for ranked in order), "a fresh machine needs one"
+        for ranked in order:
+            scores = (*ranked.quality.measured, *ranked.quality.stated)
+            assert all(score.source and score.protocol for score in scores)
+            assert all((ROOT / score.source).is_file() for score in ranked.quality.measured)
 
 
 def test_a_fresh_machine_uses_embedded_weights() -> None:

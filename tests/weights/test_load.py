@@ -52,12 +52,12 @@ def test_the_format_is_recognized_by_content_not_by_name(tmp_path: Path, name: s
     assert _same(load_state_dict_file(tmp_path / name), STATE)
 
 
-@pytest.mark.parametrize("legacy", [True, False])
-@pytest.mark.parametrize("wrapped", [True, False])
-def test_torch_files(tmp_path: Path, legacy: bool, wrapped: bool):
-    content = {"state_dict": STATE, "epoch": 3} if wrapped else STATE
-    torch.save(content, tmp_path / "a.safetensors", _use_new_zipfile_serialization=not legacy)
-    assert _same(load_state_dict_file(tmp_path / "a.safetensors"), STATE)
+def test_torch_files(tmp_path: Path):
+    for wrapped in [True, False]:
+        for legacy in [True, False]:
+            content = {"state_dict": STATE, "epoch": 3} if wrapped else STATE
+            torch.save(content, tmp_path / "a.safetensors", _use_new_zipfile_serialization=not legacy)
+            assert _same(load_state_dict_file(tmp_path / "a.safetensors"), STATE)
 
 
 def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path):
@@ -69,9 +69,8 @@ def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path
     assert read_hparams(tmp_path / "last.ckpt") == {"width": 0.5}
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
+def test_other_content_is_named(tmp_path: Path):
+    for content, said in [
         (b"epoch 3, loss 0.1\n", "is text"),
         (b"\xff\xd8\xff\xe0" + bytes(99), "is a JPEG image"),
         (b"\n<!doctype html><html></html>", "is a web page"),
@@ -79,26 +78,24 @@ def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path
         (bytes(range(120, 256)), "of an unknown format"),
         (b"", "is empty"),
         (pickle.dumps([1, 2], protocol=2), "not a PyTorch file"),
-    ],
-)
-def test_other_content_is_named(tmp_path: Path, content: bytes, said: str):
-    (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match=said) as caught:
-        load_state_dict_file(tmp_path / "a.pth")
-    assert "expected safetensors, a PyTorch state dict or a Lightning checkpoint" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    ]:
+        (tmp_path / "a.pth").write_bytes(content)
+        with pytest.raises(WeightsError, match=said) as caught:
+            load_state_dict_file(tmp_path / "a.pth")
+        assert "expected safetensors, a PyTorch state dict or a Lightning checkpoint" in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
-def test_truncated_files(tmp_path: Path, kind: str):
-    path = tmp_path / "a.pth"
-    if kind == "safetensors":
-        save_weights(path, STATE, {})
-    else:
-        torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(WeightsError, match=r"a\.pth is truncated"):
-        load_state_dict_file(path)
+def test_truncated_files(tmp_path: Path):
+    for kind in ["safetensors", "zip", "legacy"]:
+        path = tmp_path / "a.pth"
+        if kind == "safetensors":
+            save_weights(path, STATE, {})
+        else:
+            torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(WeightsError, match=r"a\.pth is truncated"):
+            load_state_dict_file(path)
 
 
 class _Attack:
@@ -197,9 +194,8 @@ def _saved(path: Path, content: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
+def test_wrappers_are_removed(tmp_path: Path) -> None:
+    for content in [
         STATE,
         *({name: STATE} for name in WRAPPERS),
         {"params": OTHER, "params_ema": STATE},
@@ -209,11 +205,8 @@ def _saved(path: Path, content: Any) -> Path:
         {"model": {"depth": 12}, "state_dict": STATE},
         PARALLEL,
         {"params": PARALLEL},
-    ],
-    ids=lambda content: "+".join(content),
-)
-def test_wrappers_are_removed(tmp_path: Path, content: dict[str, Any]) -> None:
-    assert _same(load_state_dict_file(_saved(tmp_path / "a.pth", content)), STATE)
+    ]:
+        assert _same(load_state_dict_file(_saved(tmp_path / "a.pth", content)), STATE)
 
 
 def test_several_networks_in_a_file_keep_their_names(tmp_path: Path) -> None:

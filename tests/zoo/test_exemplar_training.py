@@ -51,7 +51,7 @@ def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
 def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORZOO_CACHE", "/nonexistent")
     with (
-        pytest.warns(UserWarning, match="untrained"),
+        pytest.warns(UserWarning, match="random weights"),
         pytest.raises(WeightsError, match="features='zhang2016'"),
     ):
         small(name, **{setting: "zhang2016"})
