@@ -66,12 +66,14 @@ KID_CASE = Case(
 )
 
 
-def patches_of_red(rgb: Tensor) -> Tensor:
+class RedPatches(nn.Module):
     """A classifier without weights: the mean red of 16 patches."""
-    return nn.functional.avg_pool2d(rgb[:, :1], SIDE // 4).flatten(1)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(rgb[:, :1], SIDE // 4).flatten(1)
 
 
-CLASSIFIER = metrics.Classifier("patches", "none", patches_of_red)
+CLASSIFIER = metrics.FeatureNetwork("patches", "none", RedPatches(), 16)
 LABELED = [{"rgb": batch["rgb"], "labels": torch.arange(3, 3 + len(batch["rgb"])) % 16} for batch in IMAGES]
 
 

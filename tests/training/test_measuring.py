@@ -19,7 +19,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.metrics import Classifier, MeanSSIM, image_metrics
+from colorzoo.metrics import FeatureNetwork, MeanSSIM, image_metrics
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
@@ -139,8 +139,15 @@ def test_what_batches_do_not_hold_is_refused_before_any_work(monkeypatch):
             StageMetrics("val", ("a",), (name,))
 
 
-def test_accuracy_wants_the_classes_of_images(monkeypatch):
-    flat = Classifier("flat", "none", lambda rgb: torch.eye(6)[: len(rgb)])
+class OneHot(torch.nn.Module):
+    """Predicts class i for image i."""
+
+    def forward(self, rgb):
+        return torch.eye(6)[: len(rgb)]
+
+
+def test_accuracy_requires_labels(monkeypatch):
+    flat = FeatureNetwork("flat", "none", OneHot(), 6)
     monkeypatch.setattr("colorzoo.metrics.classification.classifier_network", lambda *_: flat)
     metrics = StageMetrics("test", ("a",), ("accuracy",))
     with pytest.raises(DataError, match="accuracy"):

@@ -30,7 +30,7 @@ from colorzoo.metrics.cdr import (
     truth_clusters,
 )
 from colorzoo.metrics.ciede2000 import MeanCIEDE2000, ciede2000
-from colorzoo.metrics.classification import Classification, Classifier, ClassifierAccuracy, classifier_network
+from colorzoo.metrics.classification import Classification, ClassifierAccuracy, classifier_network
 from colorzoo.metrics.edges import BandFraction, BandLPIPS, BandPSNR, band_psnr, edge_band
 from colorzoo.metrics.exemplar import (
     ContextualSimilarity,
@@ -65,7 +65,6 @@ __all__ = [
     "CDRSettings",
     "ChromaFlicker",
     "Classification",
-    "Classifier",
     "ClassifierAccuracy",
     "ClusterDiscrepancyRatio",
     "ColorConsistency",

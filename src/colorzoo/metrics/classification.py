@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, sums
-from colorzoo.metrics.feature_networks import LITE0, FrozenNetwork, lite0_network, timm_network
+from colorzoo.metrics.feature_networks import (
+    LITE0,
+    FeatureNetwork,
+    FrozenNetwork,
+    lite0_network,
+    timm_network,
+)
 
 
-@dataclass(frozen=True)
-class Classifier:
-    """An image classifier with the names that become part of the metric's key.
-
-    Examples:
-        >>> classifier = Classifier("mine", "whole", lambda rgb: rgb.mean(dim=(2, 3)))
-        >>> classifier.network(torch.rand(2, 3, 8, 8)).shape
-        torch.Size([2, 3])
-
-    Attributes:
-        name: Name of the network and its weights.
-        preprocessing: Short description of the preprocessing: size, crop, interpolation.
-        network: Module or function that maps ``(B, 3, H, W)`` RGB in [0, 1] to ``(B, classes)`` logits.
-    """
-
-    name: str
-    preprocessing: str
-    network: Callable[[Tensor], Tensor]
-
-
-def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> Classifier:
+def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> FeatureNetwork:
     """Build a classifier by name.
 
     Examples:
@@ -53,24 +38,27 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
         WeightsError: The weights are missing or do not fit, or the model does not exist.
     """
     if name == LITE0:
-        lite0 = lite0_network(weights, classify=True)
-        return Classifier(LITE0, lite0.preprocessing, lite0)
+        network = lite0_network(weights, classify=True)
+        return FeatureNetwork(LITE0, network.preprocessing, network, 1000)
     network = timm_network(name, weights, crop=True)
-    return Classifier(f"timm-{name}", network.preprocessing, network)
+    classes = int(network.model.num_classes)  # type: ignore[arg-type]  # every timm model has it as int
+    return FeatureNetwork(f"timm-{name}", network.preprocessing, network, classes)
 
 
 class ClassifierAccuracy(ColorMetric):
     """Top-k accuracy of a classifier on results (SPColor, Table I).
 
     Examples:
-        >>> classifier = Classifier("mine", "whole", lambda rgb: rgb.mean(dim=(2, 3)))
+        >>> mean = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        >>> classifier = FeatureNetwork("mine", "whole", mean, 3)
         >>> accuracy = ClassifierAccuracy(classifier, best=(1,))
         >>> reds = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> accuracy(reds, torch.tensor([0, 1]))
         {'top1_mine_whole': tensor(0.5000)}
 
     Args:
-        classifier: A classifier, or a name for `classifier_network`; None uses `default_network`.
+        classifier: A network whose features are the logits of the classes, or a name for
+            `classifier_network`; None uses `default_network`.
         weights: Weight file of a classifier given by name.
         best: Values of k.
         **options: See `ColorMetric`.
@@ -86,17 +74,16 @@ class ClassifierAccuracy(ColorMetric):
 
     def __init__(
         self,
-        classifier: Classifier | str | None = None,
+        classifier: FeatureNetwork | str | None = None,
         weights: Path | None = None,
         *,
         best: Sequence[int] = (1, 5),
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if not isinstance(classifier, Classifier):
+        if not isinstance(classifier, FeatureNetwork):
             classifier = classifier_network(classifier or self.default_network, weights)
-        network = classifier.network
-        self.classify = FrozenNetwork(network) if isinstance(network, nn.Module) else network
+        self.classify = FrozenNetwork(classifier.network)
         self.best = tuple(best)
         self.title = f"({classifier.name.removeprefix('timm-')})"
         self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in self.best]

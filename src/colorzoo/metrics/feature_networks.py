@@ -76,7 +76,7 @@ class FeatureNetwork:
         name: Name of the network and its weights.
         preprocessing: Short description of the preprocessing: size, interpolation, normalization.
         network: Maps ``(B, 3, H, W)`` in [0, 1], quantized to 8 bits, to ``(B, dimension)``.
-        dimension: Length of the feature vectors.
+        dimension: Length of the feature vectors; for a classifier the number of classes.
     """
 
     name: str
