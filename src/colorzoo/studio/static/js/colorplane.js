@@ -1,7 +1,7 @@
 /** The ab plane at a lightness, with the sRGB gamut, the current color and the suggestions. */
 
 import { colorName, labHex, planePixels, reduceChroma } from "./color.js";
-import { createCanvas, h, oncePerFrame, setAttr, setText, t } from "./dom.js";
+import { createCanvas, h, oncePerFrame, setAttr, t } from "./dom.js";
 
 const RESOLUTION = 96;
 const EDGE_STEPS = 144;
@@ -37,35 +37,19 @@ export function createGamut({ onPick }) {
     class: "cz-gamut-canvas", tabindex: "0", role: "slider", "aria-roledescription": t("color plane"),
     "aria-label": t("Color at this brightness"), "aria-valuemin": "0", "aria-valuemax": "150",
   }));
-  const note = h("p", { class: "cz-gamut-note" }, "");
-  const el = h("div", { class: "cz-gamut" }, canvas, note);
-  const plot = { canvas, state: null, plane: null, key: NaN, outline: [], range: 100, requested: null, picked: null };
+  const el = h("div", { class: "cz-gamut" }, canvas);
+  const plot = { canvas, state: null, plane: null, key: NaN, outline: [], range: 100 };
   const redraw = oncePerFrame(() => drawPlot(plot));
-  const pick = (requested, done) => {
-    const ab = reduceChroma(plot.state.lightness, requested);
-    const snapped = Math.hypot(requested[0] - ab[0], requested[1] - ab[1]) > 1;
-    Object.assign(plot, { requested: snapped ? requested : null, picked: { lightness: plot.state.lightness, ab } });
-    setText(note, snapped ? t("This is the nearest color at this brightness") : "");
-    onPick(ab, done);
-  };
+  const pick = (requested, done) => onPick(reduceChroma(plot.state.lightness, requested), done);
   listenToPointer(plot, pick);
   listenToKeys(plot, pick);
   new ResizeObserver(redraw).observe(canvas);
   const update = (state) => {
-    if (!sameColor(state, plot.picked)) {
-      plot.requested = null;
-      setText(note, "");
-    }
     plot.state = state;
     describe(canvas, state);
     redraw();
   };
   return { el, update };
-}
-
-function sameColor(state, picked) {
-  if (!picked || Math.abs(state.lightness - picked.lightness) > 0.5) return false;
-  return Math.hypot(state.ab[0] - picked.ab[0], state.ab[1] - picked.ab[1]) < 0.1;
 }
 
 function describe(canvas, { lightness, ab, enabled }) {
@@ -155,11 +139,6 @@ function drawPlaneMarks(context, plot, at, ratio) {
     ring(context, at(ab), (2 + 4 * Math.sqrt(share)) * ratio, ratio, "rgba(0,0,0,.55)", "rgba(255,255,255,.9)");
   }
   const [x, y] = at(state.ab);
-  if (plot.requested) {
-    context.setLineDash([4 * ratio, 3 * ratio]);
-    line(context, at(plot.requested), [x, y], ratio);
-    context.setLineDash([]);
-  }
   context.fillStyle = labHex(state.lightness, state.ab);
   context.beginPath();
   context.arc(x, y, 8 * ratio, 0, 7);
@@ -175,13 +154,4 @@ function ring(context, [x, y], radius, width, outer, inner) {
     context.strokeStyle = color;
     context.stroke();
   }
-}
-
-function line(context, from, to, ratio) {
-  context.beginPath();
-  context.moveTo(...from);
-  context.lineTo(...to);
-  context.lineWidth = 1.5 * ratio;
-  context.strokeStyle = "#888";
-  context.stroke();
 }

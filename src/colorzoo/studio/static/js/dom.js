@@ -76,7 +76,6 @@ const ICONS = {
   unlock: "M7 11V8a5 5 0 0 1 9.500-2M5.500 11h13v9h-13Z",
   trash: "M4 7h16M9 7V4h6v3M6.500 7l1 13h9l1-13M10 11v5m4-5v5",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5m11-5v5h-5",
-  copy: "M9 9h11v11H9ZM5 15H4V4h11v1",
   down: "m6 9.500 6 6 6-6",
   up: "m6 14.500 6-6 6 6",
   plus: "M12 5v14M5 12h14",

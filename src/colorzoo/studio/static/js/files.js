@@ -175,10 +175,7 @@ async function selectWork(pad, { name, file, sha256 }, key, recipe, found) {
   const older = works.find((work) => work.key === best) ?? null;
   const apart = recipe !== null && key === null && older !== null; // a given recipe must not replace saved work
   const taken = await pad.tabs.acquire(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
-  if (!apart && taken !== best) {
-    pad.tabs.tellHolder(best);
-    pad.toast(t("This photo is also open in another tab. Your work here is saved separately."));
-  }
+  if (!apart && taken !== best) pad.toast(t("This photo is also open in another tab. Your work here is saved separately."));
   return { work: key !== null || taken === best ? older : null, taken };
 }
 

@@ -46,17 +46,11 @@ export function createTopBar(pad) {
 
 function createMenu(pad) {
   const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"), h("span", { class: "cz-caption", "aria-hidden": "true" }, t("More")));
-  const theme = h("select", { class: "cz-input cz-select", "aria-label": t("Appearance") },
-    ...[["auto", t("Same as the system")], ["light", t("Light")], ["dark", t("Dark")]].map(([value, text]) => h("option", { value }, text)));
   const close = () => { el.open = false; };
-  theme.addEventListener("change", () => {
-    pad.setSetting("theme", theme.value);
-    close();
-  });
   const checks = [settingCheck(pad, "singleKeys", t("Single-key shortcuts"))];
   const leave = button({ text: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
   const clear = button({ text: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
-  const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear, leave);
+  const body = h("div", { class: "cz-menu-body" }, ...checks.map(({ el }) => el), clear, leave);
   const el = h("details", { class: "cz-menu" }, summary, body);
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !el.open) return;
@@ -69,7 +63,6 @@ function createMenu(pad) {
   });
   el.ownerDocument.addEventListener("pointerdown", (event) => !el.contains(event.target) && close(), { signal: pad.stop.signal });
   const update = () => {
-    theme.value = pad.settings.theme;
     for (const check of checks) check.update();
     clear.disabled = !pad.photo;
     leave.disabled = !pad.photo;

@@ -20,9 +20,7 @@ import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
-import {
-  createHintsPanel, createModelPanel, createNoReference, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel,
-} from "./panels.js";
+import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
 import { createPartsPanel } from "./parts.js";
@@ -61,10 +59,10 @@ class Pad {
     this.transport = transport;
     this.options = options;
     /** @type {Readonly<Record<string, any>>} */
-    this.settings = readOnly({ theme: "auto", singleKeys: true, ...loadSettings() });
+    this.settings = readOnly({ singleKeys: true, ...loadSettings() });
     this.ui = readOnly(initialUi(this.settings));
     this.session = readOnly(initialSession());
-    this.tabs = new TabLocks(() => this.toast(t("This photo is also open in another tab, whose edits are saved separately.")));
+    this.tabs = new TabLocks();
     this.stop = new AbortController();
     this.toasts = createToasts();
     this.dialogs = createDialogs(this);
@@ -466,7 +464,7 @@ function buildPage(pad) {
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
     ["layers", "Layers", make(createLayersPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
-    ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel, createNoReference)],
+    ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel)],
     ["history", "History", make(createHistoryPanel)],
   ]);
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, model.el, tabs.el);
@@ -476,8 +474,8 @@ function buildPage(pad) {
 }
 
 function updateAttributes(pad, stage) {
-  const { root, ui, settings } = pad;
-  setAttr(root, "data-theme", settings.theme === "auto" ? pad.options.theme : settings.theme);
+  const { root, ui } = pad;
+  setAttr(root, "data-theme", pad.options.theme);
   setAttr(root, "data-photo", String(Boolean(pad.photo || previewOf(pad))));
   setAttr(root, "data-opening", pad.photo && ui.loading ? "true" : null);
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
@@ -531,7 +529,7 @@ export function mountPad(element, transport, options = {}) {
     observer.disconnect();
     clearInterval(ants);
     pad.queue.stop();
-    pad.tabs.close();
+    pad.tabs.release();
     transport.close();
     root.remove();
   };

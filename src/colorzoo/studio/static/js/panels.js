@@ -339,12 +339,6 @@ export function createReferencePanel(pad) {
   return { el, update };
 }
 
-/** Shown in the tab if the model uses neither a reference nor statistics. */
-export function createNoReference(pad) {
-  const el = h("p", { class: "cz-hint cz-section" }, t("This model uses no reference image. Choose “From a reference” or “Match a mood” above."));
-  return { el, update: () => show(el, !pad.ui.exemplar && !["exemplar", "classes", "statistics"].some((kind) => pad.accepts(kind))) };
-}
-
 function referenceHint(pad) {
   if (pad.ui.tool === "lasso") return clickOrTap("Click an object type here to paint with it.");
   const words = [

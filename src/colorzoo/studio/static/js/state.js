@@ -30,20 +30,17 @@ export function initialUi(settings) {
     tool: "point", tab: "color", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, swapped: { ab: [0, 0], lightness: 60 }, sticky: false, colorForNext: false, paintClass: null,
     // selected point, painted class or box, area, and regions
     selected: null, shape: null, area: null, regionPick: [],
-    // no outline hides the selected area's new color until the pointer is back on the photo
-    judging: false,
+    judging: false, // no outline hides the selected area's new color until the pointer is back on the photo
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // the brush that paints, its stroke in progress, and strokes that the image does not show yet
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color" }, painting: null, freshPaint: [], draggedBorder: null,
     // width of the healing brush, its stroke in progress, and the strokes that the shown image has
     healingWidth: null, healing: null, healed: [],
-    // the rectangle to crop to that is not confirmed yet, and while it is dragged
-    cropping: null, cropDrag: null,
+    cropping: null, cropDrag: null, // the rectangle to crop to that is not confirmed yet, and while it is dragged
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
-    // the selected replaced color, and the selected coat of paint
-    replacing: null, coat: null,
+    replacing: null, coat: null, // the selected replaced color and coat of paint
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     answered: null, unavailableColor: null, variants: null,

@@ -82,15 +82,12 @@ const CHANNEL = "colorzoo-pad";
 
 /** Lock of a tab on the key under which it saves its work. Browsers have locks at secure addresses only; elsewhere every tab gets the first key. */
 export class TabLocks {
-  /** @param {() => void} onShared called when another tab has found this one's key taken */
-  constructor(onShared) {
+  constructor() {
     /** @type {() => void} */
     this.free = () => {};
     /** @type {Promise<unknown>} */
     this.freed = Promise.resolve();
     this.held = null;
-    this.channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
-    if (this.channel) this.channel.onmessage = ({ data }) => data.shared === this.held && onShared();
   }
 
   /** @param {Iterable<string>} keys in order of preference @returns {Promise<string>} the first key that no other tab holds */
@@ -105,18 +102,9 @@ export class TabLocks {
     return this.held;
   }
 
-  tellHolder(key) {
-    this.channel?.postMessage({ shared: key });
-  }
-
   release() {
     this.held = null;
     this.free();
-  }
-
-  close() {
-    this.release();
-    this.channel?.close();
   }
 
   async #take(key) {

@@ -34,12 +34,8 @@ export function createTabs(pad, groups) {
 const TOOL_HINTS = {
   area: "Click an object, or draw around it. Click inside again for a part; Shift adds, Ctrl subtracts.",
   region: "Click a region. Draw a line across it to split it.",
-  lasso: "Draw around an object to give it a type.",
-  box: "Drag a box around an object.",
   replace: "Click a color in the image to replace it everywhere.",
   border: "Drag the sides of the border, or draw a new one.",
-  dropper: "Click a color to use it.",
-  hand: "Drag to move the view.",
 };
 
 /** @param {import("./dom.js").Part[]} parts options of the tools, each of which hides itself @returns {import("./dom.js").Part} */
