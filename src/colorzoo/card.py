@@ -36,7 +36,7 @@ _DIGEST = r"md5:[0-9a-f]{8,32}|sha1:[0-9a-f]{8,40}|sha256:[0-9a-f]{8,64}"
 
 @dataclass(frozen=True)
 class Weights:
-    """One weight file of a model.
+    """Weight file of a model.
 
     Attributes:
         sha256: Hash of the whole file. None if its authors state none; such a file is accepted by its size,

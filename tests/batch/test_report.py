@@ -137,7 +137,7 @@ def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes:
         Path(result.source).name for result in failed
     ]
     pages[-1].write_text("of somebody else")
-    with pytest.raises(ColorzooError, match=f"{pages[-1].name} exists and is no report"):
+    with pytest.raises(ColorzooError, match=f"{pages[-1].name} exists and is not a report"):
         write_report(tmp_path / "r.html", read_entries(failed, nothing))
 
 
@@ -145,8 +145,8 @@ def test_a_page_has_at_most_a_thousand_images(tmp_path: Path, count: int, sizes:
     ("name", "words", "message"),
     [
         ("r.txt", (), r"ends with .csv or .html"),
-        ("photo.csv", (), "exists and is no report"),
-        ("folder.html", (), "exists and is no report"),
+        ("photo.csv", (), "exists and is not a report"),
+        ("folder.html", (), "exists and is not a report"),
         ("r.html", ("--dry-run",), "--dry-run"),
     ],
 )

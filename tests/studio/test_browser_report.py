@@ -112,7 +112,7 @@ def greeting(client: TestClient, query: str) -> dict[str, Any]:
 def test_a_lost_page_of_a_report_is_named(report: Path) -> None:
     second = report.with_name("r 1-2.html")
     second.write_text("<p>no data")
-    with pytest.raises(ColorzooError, match=r"r 1-2.html is no page of a report"):
+    with pytest.raises(ColorzooError, match=r"r 1-2.html must be a report page"):
         serve_report(report)
     second.unlink()
     with pytest.raises(ColorzooError, match=r"r 1-2.html: No such file"):

@@ -101,7 +101,7 @@ def check_report(path: Path) -> None:
     if path.suffix.lower() not in KINDS:
         raise ColorzooError(f"--report {path}: the name of a report ends with {' or '.join(KINDS)}")
     if path.exists() and not (path.is_file() and _is_report(path)):
-        raise ColorzooError(f"--report {path} exists and is no report; name another file")
+        raise ColorzooError(f"--report {path} exists and is not a report; choose another file")
 
 
 def _is_report(path: Path) -> bool:
@@ -263,7 +263,7 @@ def _read_page(path: Path) -> dict[str, Any]:
     except ValueError:
         data = None
     if not isinstance(data, dict) or not {"pages", "images"} <= data.keys():
-        raise ColorzooError(f"{path} is no page of a report; `--report` writes one")
+        raise ColorzooError(f"{path} must be a report page; write it with `--report`")
     return data
 
 

@@ -124,7 +124,7 @@ class _Run:
                 self._disk_full.set()
             if not is_first:
                 return task.result("failed", NOT_TRIED)
-            return task.result("full", f"{error}; the same command goes on from here")
+            return task.result("full", f"{error}; the same command resumes the run")
         except Exception as error:  # one damaged image must not end a run of thousands
             return task.result("failed", failure(error, task.name, str(task.target)))
 

@@ -56,7 +56,7 @@ class StudioOptions:
     )
     allow_host: list[str] = option(
         [],
-        "another host name of this server, such as that of a proxy; may be repeated",
+        "additional host name of this server, such as the name of a proxy; may be repeated",
         _NETWORK,
         metavar="NAME",
     )

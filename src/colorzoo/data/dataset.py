@@ -57,7 +57,7 @@ def sketches_of(batch: Batch) -> Tensor:
 
 
 class Sample(TypedDict):
-    """One image as a worker returns it.
+    """Sample returned by a DataLoader worker.
 
     Attributes:
         rgb: ``(3, H, W)`` uint8.

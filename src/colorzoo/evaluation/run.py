@@ -78,7 +78,7 @@ class Outcome:
     """Outcome of an evaluation.
 
     Examples:
-        >>> Outcome(None, skipped=(("broken.png", "it is no image"),)).skipped[0][0]
+        >>> Outcome(None, skipped=(("broken.png", "not an image"),)).skipped[0][0]
         'broken.png'
 
     Attributes:

@@ -4,7 +4,7 @@ A border has a uniform tone along at least two sides of the scan and ends at str
 sides. For each side, the detector searches the line, slightly tilted or not, at which most columns differ
 from the tone outside. Borders can be nested. If the corners of the scan have the same tone, rotated copies
 are searched too, for tilted prints; these require three straight lines. A bar with the tone of a dark border
-separates the image from another exposure of the film. Without a certain detection the whole image is used,
+separates the image from another exposure. Without a certain detection the whole image is used,
 because cropping a night sky, snow or a studio wall is worse than missing a border.
 """
 

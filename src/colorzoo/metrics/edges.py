@@ -1,7 +1,7 @@
 """PSNR and LPIPS in a band around edges: the rows K = 7 and K = Full of Kim et al. 2021.
 
 The authors' slides use K without a definition. Here the band is a square dilation, K pixels wide, of the
-edges that the caller passes, such as those of the (pseudo-)scribbles. A band around all edges of an image
+edges that the caller passes, such as the edges of (pseudo-)scribbles. A band around all edges of an image
 would cover nearly all of it.
 """
 

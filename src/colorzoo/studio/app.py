@@ -80,10 +80,10 @@ class StudioLoader:
         return self._future.result() if done else None
 
     def named(self, address: QueryParams) -> Path | None:
-        """Return the photo that the address of a pad names, or None if it names none.
+        """Return the photo named in the address of a pad, or None.
 
         Raises:
-            StudioError: It is no file, or not in the report.
+            StudioError: The photo is not a file, or not in the report.
         """
         name = address.get("photo")
         if name is None:
@@ -279,7 +279,7 @@ async def _upload(request: Request) -> Response:
     try:
         session = studio.sessions.find(request.query_params.get("session"))
         if session is None:
-            raise StudioError("expired", "this session was idle for too long; reload to go on")
+            raise StudioError("expired", "this session has expired; reload the page")
         data = await uploads.read(request, session.id)
         key = studio.uploads.add(data, "upload", session.id)
     except StudioError as error:

@@ -1,4 +1,4 @@
-"""One handler per request of the pad protocol, see ``docs/studio_protocol.md``."""
+"""Handlers of the pad protocol, one per request; see ``docs/studio_protocol.md``."""
 
 from __future__ import annotations
 
@@ -134,8 +134,7 @@ class Context:
     ) -> PadRequest:
         """Return photo, recipe, attached reference and a loaded model.
 
-        Photo and recipe are those of the part within the border, if the model sees it alone: drawings have no
-        border.
+        Photo and recipe refer to the part within the border, except for drawings, which have no border.
 
         Raises:
             GuidanceError: The recipe's border does not lie within the photo, or the model needs the colors
@@ -287,7 +286,7 @@ def _next(ctx: Context) -> Iterator[Message]:
 
 
 def _colorings(ctx: Context) -> Iterator[Message]:
-    """Find the place whose color tells most about the photo, and its likely colors."""
+    """Find the point whose color has the most information about the photo, and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
     place = find_informative_point(request.task(), predict(request))
@@ -349,7 +348,7 @@ def _propose(ctx: Context) -> Iterator[Message]:
     """Return the regions that the model proposes to color."""
     request = ctx.pad_request()
     if "regions" not in request.colorizer.model.accepts:
-        raise StudioError("unsupported", f"{request.colorizer.name} does not ask for regions")
+        raise StudioError("unsupported", f"{request.colorizer.name} does not support regions")
     facts, buffer = regions.describe_regions(request, predict(request))
     yield ctx.answer("regions", buffer, **facts)
 
@@ -476,7 +475,7 @@ def _save_work(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     key, forget, work = fields.text("key", ""), fields.take("forget"), ctx.message.buffers
     if not forget and not work:
-        raise StudioError("bad_message", "save needs the work as a buffer, or forget.")
+        raise StudioError("bad_message", "save must contain the session as a buffer, or delete it.")
     if ctx.works is None or not is_key(key) or not (forget or key.split("#")[0] == ctx.photo().sha256):
         raise StudioError("bad_message", "work is saved for the opened photo only.")
     if forget:

@@ -46,7 +46,7 @@ from colorzoo.studio.window import Window
 _IN_COLOR = "this photo has colors of its own, which are not used; “Before” shows them"
 _TINTED = "the paper's tint is not used; “Before” shows it"
 LARGE = 4_000_000
-"""Pixels above which progress is told; smaller photos are done before a progress bar could be read."""
+"""Number of pixels above which progress is reported, because smaller photos open quickly."""
 
 _PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
@@ -268,7 +268,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         network: Shorter side at which most networks see it.
 
     Raises:
-        ImageError: The file is no image, damaged, or has too many pixels.
+        ImageError: The file is not an image, is damaged, or has too many pixels.
     """
     preview = _jpeg_preview(data)
     if preview is not None:
@@ -321,7 +321,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
     """Read an image that a pad has sent.
 
     Raises:
-        ImageError: The file is no image, damaged, or has too many pixels.
+        ImageError: The file is not an image, is damaged, or has too many pixels.
     """
     name = safe_name(name)
     if not data:

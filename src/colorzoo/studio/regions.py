@@ -156,7 +156,7 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 
 def _features(request: PadRequest, lightness: Tensor) -> SegmenterFeatures:
-    """Return what the network for things sees in a lightness; the memory keeps it."""
+    """Return the cached segmenter features of a lightness."""
     return StageRunner(request.cache)(segmenter_features, lightness)
 
 
@@ -247,7 +247,7 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
-    """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
+    """Return a reach for a new point at x and y of the photo; None if unknown."""
     radius = NEW_POINT * min(request.photo.size) / min(request.lightness().shape[2:])
     paths, alike = _search(request, PointHint(*place, radius))
     return None if alike is None else find_start(paths.costs, alike)

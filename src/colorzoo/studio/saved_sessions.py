@@ -68,7 +68,7 @@ class Works:
         return {key: work for key, work in found.items() if work is not None}
 
     def free_key(self, key: str, knows: Collection[str]) -> str:
-        """Return a key under which saving replaces no work that the caller does not know.
+        """Return a key under which saving does not overwrite a session that is unknown to the caller.
 
         Args:
             key: The preferred key. It is free if its work does not exist, or has no ``version``.

@@ -91,7 +91,7 @@ class Address:
     Attributes:
         host: Host name or IP address.
         port: Port, or None for the first free one from `FIRST_PORT`.
-        names: Further host names under which it may be opened, such as that of a proxy.
+        names: Further host names under which it may be opened, such as the name of a proxy.
     """
 
     host: str = "127.0.0.1"

@@ -149,7 +149,7 @@ class SessionStore:
             StudioError: It has expired.
         """
         if self.find(session.id) is None:
-            raise StudioError("expired", "this session was idle for too long; reload to go on")
+            raise StudioError("expired", "this session has expired; reload the page")
 
     def remove_expired(self) -> None:
         """Remove idle sessions, and drop photos until the rest fits into memory."""

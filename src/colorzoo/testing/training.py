@@ -32,7 +32,7 @@ _TRAIN_BATCH, _STEPS = 3, 2
 
 
 def check_gradients(card: ModelCard) -> None:
-    """One training step gives every trainable weight a gradient, except the weights listed on the card.
+    """Check that a training step computes a gradient for every trainable weight not excluded by the card.
 
     A model whose ``limits`` contain ``"training"`` must have no weights and must raise an error in training.
     """

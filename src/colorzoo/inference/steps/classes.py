@@ -125,7 +125,7 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
                 )
             return np.asarray(image).astype(np.int64)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "it is no image"
+        reason = getattr(error, "strerror", None) or "not an image"
         raise GuidanceError(f"label image {str(path)!r} cannot be read: {reason}.") from error
 
 

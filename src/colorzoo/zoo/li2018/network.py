@@ -75,7 +75,7 @@ class Encoded(NamedTuple):
     """Output of an encoder.
 
     Attributes:
-        taps: relu1_1, relu2_1 ... up to the level of the encoder.
+        hooks: relu1_1, relu2_1 ... up to the level of the encoder.
         pools: Pooling indices, in order.
     """
 

@@ -96,7 +96,7 @@ class ExemplarOutput(NamedTuple):
 
 
 class ExemplarNetwork(nn.Module):
-    """Both sub-nets: colorize, transfer, select hints, colorize again.
+    """Colorization and transfer sub-nets: colorize, transfer, select hints, colorize again.
 
     Args:
         architecture: Settings of both sub-nets and of the hint selection.
