@@ -64,7 +64,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         pairs: For ``list``: CSV file relative to ``root``.
         val_pairs: For ``list``: CSV file of validation pairs; None splits ``pairs``.
         encoder: For ``nearest``: name of a timm model.
-        pretrained: For ``nearest``: False uses random weights, for tests without downloads.
         neighbors: For ``nearest``: number of nearest images from which training draws.
         index_file: For ``nearest``: index file; None is ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: Method that derives a reference from the target.
@@ -80,7 +79,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         pairs: str = "pairs.csv",
         val_pairs: str | None = None,
         encoder: str = "vit_small_patch16_224.dino",
-        pretrained: bool = True,
         neighbors: PositiveInt = 5,
         index_file: str | None = None,
         self_reference: SelfReference = "crop_flip",
@@ -91,13 +89,12 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     def build_encoder(self) -> FeatureEncoder:
         """Return the encoder for ``pairing: nearest``; override it to use a model that timm does not have."""
-        return timm_encoder(self.hparams.encoder, pretrained=self.hparams.pretrained)
+        return timm_encoder(self.hparams.encoder)
 
     @property
     def encoder_name(self) -> str:
         """Name of the encoder stored in the index; override it together with `build_encoder`."""
-        state = "pretrained" if self.hparams.pretrained else "random-0"
-        return f"timm:{self.hparams.encoder}:{state}"
+        return f"timm:{self.hparams.encoder}:pretrained"
 
     @property
     def index_path(self) -> Path:

@@ -54,48 +54,26 @@ class Neighbors:
     val: Tensor
 
 
-class _TimmFeatures(nn.Module):
-    """A timm model preceded by its input normalization."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        features: Tensor = self.network((rgb - self.mean) / self.std)
-        return features
-
-
-def timm_encoder(name: str, *, pretrained: bool, seed: int = 0) -> FeatureEncoder:
-    """Create an encoder from a timm model, on the GPU if available.
+def timm_encoder(name: str) -> FeatureEncoder:
+    """Create an encoder from a pretrained timm model, on the GPU if available.
 
     Args:
         name: Model name of ``timm.list_models()``, optionally followed by a dot and a weight tag.
-        pretrained: False uses random weights from ``seed``, for tests.
-        seed: Seed of random weights.
 
     Raises:
         DataError: timm has no such model, or its weights cannot be downloaded.
     """
     import timm
-    from timm.data import resolve_data_config
+    from torchvision.transforms import Normalize
 
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = timm.create_model(name, pretrained=pretrained, num_classes=0).eval()
+        network = timm.create_model(name, pretrained=True, num_classes=0).eval()
     except Exception as error:  # timm and its hub client raise various types
         raise DataError(f"cannot create the encoder {name!r} ({type(error).__name__}: {error}).") from error
-    config = resolve_data_config({}, model=network)
+    config = timm.data.resolve_data_config({}, model=network)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    module = _TimmFeatures(network, config["mean"], config["std"]).to(device)
-    state = "pretrained" if pretrained else f"random-{seed}"
-    return FeatureEncoder(f"timm:{name}:{state}", module, int(config["input_size"][-1]), device)
+    module = nn.Sequential(Normalize(config["mean"], config["std"]), network).to(device)
+    return FeatureEncoder(f"timm:{name}:pretrained", module, int(config["input_size"][-1]), device)
 
 
 def build_neighbors(

@@ -22,13 +22,9 @@ log = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
-_PASSING = frozenset(  # temporary errors of a file server that is restarting or busy
-    {
-        *(errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY),
-        *(errno.ETIMEDOUT, errno.ECONNRESET, errno.EHOSTUNREACH),
-    }
-)
-_PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
+# errors of a file server that is restarting or busy
+_TEMPORARY = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET)
+_RETRY_DELAYS = (0.5, 2.0)  # seconds before the second and the third attempt
 
 
 class StoredImage(NamedTuple):
@@ -53,20 +49,16 @@ class StoredImage(NamedTuple):
 
     def read(self) -> bytes:
         """Return the encoded image; retry after temporary errors of network file systems."""
-        for pause in _PAUSES:
+        for delay in (*_RETRY_DELAYS, None):
             try:
-                return self.read_once()
+                with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
+                    stream.seek(self.offset)
+                    return stream.read(self.size)
             except OSError as error:
-                if error.errno not in _PASSING:
+                if delay is None or error.errno not in _TEMPORARY:
                     raise
-                time.sleep(pause)
-        return self.read_once()
-
-    def read_once(self) -> bytes:
-        """Return the encoded image without retries."""
-        with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
-            stream.seek(self.offset)
-            return stream.read(self.size)
+                time.sleep(delay)
+        raise AssertionError("the last attempt returns or raises")
 
 
 class Sources(Sequence[StoredImage]):
