@@ -47,7 +47,7 @@ def test_a_file_without_weights_or_a_damaged_one_is_one_line(tmp_path: Path) -> 
         read_weights(written(tmp_path, {"model": {}}))
     outside = whole.replace(np.array([2, 3, 3, 1], "<i8").tobytes(), np.array([2, 3, 4, 1], "<i8").tobytes())
     path.write_bytes(outside)
-    with pytest.raises(WeightsError, match="leaves its storage"):
+    with pytest.raises(WeightsError, match="exceeds its storage"):
         read_weights(path)
 
 

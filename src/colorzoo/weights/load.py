@@ -28,6 +28,7 @@ from safetensors import SafetensorError, safe_open
 
 from colorzoo.atomic import write_atomic
 from colorzoo.errors import WeightsError, first_words
+from colorzoo.weights.readers import caffe, torch7
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -89,7 +90,7 @@ class WeightContent:
         return _parse(self.path, self.stored, "provenance")
 
 
-def as_file(weights: str | Path | None) -> Path | None:
+def existing_file(weights: str | Path | None) -> Path | None:
     """Return the path of an existing file; None for any other string."""
     try:
         path = None if weights is None else Path(weights).expanduser()
@@ -124,8 +125,6 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
             tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
             raise WeightsError(f"{path} contains {_describe(content)}{tail}; {_EXPECTED}")
         return WeightContent(path, state_dict, _stored_in_checkpoint(content))
-    from colorzoo.weights.readers import caffe, torch7
-
     if caffe.is_caffe_hdf5(path):
         return WeightContent(path, caffe.read_caffe_hdf5(path), {})
     if torch7.is_torch7(path):
@@ -191,7 +190,7 @@ def model_of_file(path: str | Path | None) -> str | None:
         >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
         'zhang2017_local_small'
     """
-    file = as_file(path)
+    file = existing_file(path)
     return read_metadata(file).get("model") if file and is_safetensors(file) else None
 
 

@@ -29,7 +29,7 @@ from colorzoo.weights.catalog import (
     wrong_size,
 )
 from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
-from colorzoo.weights.load import as_file, model_of_file, read_hparams
+from colorzoo.weights.load import existing_file, model_of_file, read_hparams
 
 HUB = "hf-hub:"
 """Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
@@ -151,7 +151,7 @@ def _resolve_tag(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
 
 
 def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
-    path = as_file(weights)
+    path = existing_file(weights)
     if path is not None:
         entry = find_entry(card, path)
         if entry is None and (recorded := read_hparams(path)):

@@ -1,4 +1,4 @@
-"""Reader of ``.caffemodel`` files without Caffe: the fields of the protocol buffer that contain weights.
+"""Reader of ``.caffemodel`` files without Caffe, for the protocol buffer fields that contain weights.
 
 A NetParameter has layers (field 100; 2 in files older than 2014), a layer has a name and blobs, a blob has a
 shape and packed floats. All other fields are skipped.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
-"""Blobs (float32) by the name of their layer, in Caffe's order: weight, bias."""
+"""float32 blobs by layer name, in the order of Caffe: weight, bias."""
 
 _STARTS = (b"\x0a", b"\x12", b"\xa2\x06")  # possible first fields: a name, an old layer, a layer
 _AFTER_NAME = (*_STARTS[1:], b"\x1a", b"\x20", b"\x28", b"\x32", b"\x38", b"\x42")  # fields 3 to 8
@@ -43,28 +43,28 @@ class _MalformedError(Exception):
 
 
 def is_caffe(path: Path) -> bool:
-    """Return True if a file begins like the protocol buffer of a Caffe model."""
+    """Return whether a file starts like the protocol buffer of a Caffe model."""
     with path.open("rb") as file:
         head = file.read(2 + _LONGEST_NAME + 2)
     if not head.startswith(_STARTS):
         return False
     if head[:1] != _STARTS[0]:
         return True
-    end = 2 + head[1]  # of the name
+    end = 2 + head[1]  # end of the name
     return end < 2 + _LONGEST_NAME and head[2:end].isascii() and head[end:].startswith(_AFTER_NAME)
 
 
 def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
-    """Read the blobs of all layers that have any.
+    """Return the blobs of all layers with weights.
 
     Args:
         path: A binary NetParameter, such as ``model.caffemodel``.
 
     Returns:
-        Blobs by layer name; their shapes are those of the file.
+        Blobs by layer name, with the shapes in the file.
 
     Raises:
-        WeightsError: No such file, truncated, or no Caffe model.
+        WeightsError: The file does not exist, is truncated or is not a Caffe model.
     """
     if not path.is_file():
         raise WeightsError(f"{path} is missing; expected a Caffe model (.caffemodel)")
@@ -72,10 +72,10 @@ def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
         layers = dict(_read_layers(memoryview(path.read_bytes())))
     except (_MalformedError, UnicodeDecodeError) as error:
         raise WeightsError(
-            f"{path} is truncated or no Caffe model ({error}); fetch or copy it again"
+            f"{path} is truncated or not a Caffe model ({error}). Download or copy the file again."
         ) from error
     if not layers:
-        raise WeightsError(f"{path} holds no layer with weights; expected a Caffe model (.caffemodel)")
+        raise WeightsError(f"{path} contains no layer with weights; expected a Caffe model (.caffemodel)")
     return layers
 
 
@@ -95,7 +95,7 @@ def _read_layers(net: memoryview) -> Iterator[tuple[str, list[NDArray[np.float32
 
 
 def _read_blob(blob: memoryview) -> NDArray[np.float32]:
-    """Return the array of a BlobProto; single and packed values have the same bytes."""
+    """Return the array of a BlobProto."""
     floats, doubles, shape = [], [], []
     old_axes: dict[int, int] = {}
     for number, value in _fields(blob):
@@ -109,12 +109,12 @@ def _read_blob(blob: memoryview) -> NDArray[np.float32]:
             old_axes[number] = value
     raw, kind = (b"".join(doubles), "<f8") if doubles else (b"".join(floats), "<f4")
     if len(raw) % np.dtype(kind).itemsize:
-        raise _MalformedError("a blob ends within a number")
+        raise _MalformedError("truncated blob")
     values = np.frombuffer(raw, dtype=kind).astype(np.float32)
     if not shape:
         shape = [old_axes.get(axis, 1) for axis in _OLD_AXES] if old_axes else [values.size]
     if math.prod(shape) != values.size:
-        raise _MalformedError(f"a blob of shape {tuple(shape)} holds {values.size} numbers")
+        raise _MalformedError(f"a blob of shape {tuple(shape)} has {values.size} values")
     return values.reshape(shape)
 
 
@@ -132,7 +132,7 @@ def _read_shape(shape: memoryview) -> Iterator[int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield the fields of a message: integers as integers, everything else as bytes."""
+    """Yield the fields of a message: integers as int, all other types as bytes."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -148,13 +148,13 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         else:
             raise _MalformedError(f"wire type {wire_type}")
         if position + size > len(message):
-            raise _MalformedError("it ends within a field")
+            raise _MalformedError("truncated field")
         yield number, message[position : position + size]
         position += size
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return an integer stored in seven bits a byte, and the position after it."""
+    """Return a varint and the position after it."""
     value = shift = 0
     while position < len(data) and shift < 64:
         byte = data[position]
@@ -162,17 +162,17 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         position, shift = position + 1, shift + 7
         if byte < 128:
             return value, position
-    raise _MalformedError("it ends within a number" if shift < 64 else "a number is too long")
+    raise _MalformedError("truncated varint" if shift < 64 else "varint of more than 64 bits")
 
 
 def _message(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
-        raise _MalformedError("a number where a message was expected")
+        raise _MalformedError("expected a message, found an integer")
     return value
 
 
 def read_caffe_blobs(path: Path) -> dict[str, Tensor]:
-    """Return the blobs as ``LAYER.0``, ``LAYER.1`` ...; for models of which Caffe holds a part."""
+    """Return the blobs as tensors with names ``LAYER.0``, ``LAYER.1`` ..."""
     import torch
 
     layers = read_caffe(path).items()
@@ -180,12 +180,12 @@ def read_caffe_blobs(path: Path) -> dict[str, Tensor]:
 
 
 def is_caffe_hdf5(path: Path) -> bool:
-    """Return True if a file begins like HDF5."""
+    """Return whether a file is in HDF5 format."""
     return begins_with(path, b"\x89HDF\r\n\x1a\n")
 
 
 def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
-    """Read the blobs of a ``.caffemodel.h5`` file by their path, such as ``data/conv1_1/0``.
+    """Return the blobs of a ``.caffemodel.h5`` file by path, such as ``data/conv1_1/0``.
 
     Raises:
         WeightsError: It is damaged, holds no arrays, or the package h5py is missing.
@@ -195,7 +195,7 @@ def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
     try:
         import h5py
     except ImportError as error:
-        raise WeightsError(f"{path} is HDF5: python -m pip install h5py") from error
+        raise WeightsError(f"{path} is HDF5, which requires h5py. Run python -m pip install h5py.") from error
     found: dict[str, Tensor] = {}
 
     def add(name: str, item: Any) -> None:
@@ -207,8 +207,8 @@ def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
             file.visititems(add)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"{path} is truncated or no Caffe model in HDF5 ({error}); fetch or copy it again"
+            f"{path} is truncated or not a Caffe model in HDF5 ({error}). Download or copy the file again."
         ) from error
     if not found:
-        raise WeightsError(f"{path} holds no arrays; expected a Caffe model in HDF5 (.caffemodel.h5)")
+        raise WeightsError(f"{path} contains no arrays; expected a Caffe model in HDF5 (.caffemodel.h5)")
     return found

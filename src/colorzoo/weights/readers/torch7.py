@@ -1,10 +1,10 @@
-"""Reader of ``.t7`` files without Torch7: the weights of a network of ``nn`` or ``nngraph``.
+"""Reader of ``.t7`` files without Torch7, for the weights of networks of ``nn`` or ``nngraph``.
 
-A file is one object: a number, a text, a table or an object of a class, which is a table or a tensor. Tables
-and objects have an index by which others refer to them. Functions are skipped.
+A file contains one object: a number, a string, a table or an instance of a class, whose content is a table or
+a tensor. Tables and objects have an index for references. Functions are skipped.
 
-Weights are named by their place: ``model.4.1.weight`` is that of the first layer of the fourth node of the
-network below ``model``. Layers come in the order of the forward pass, those in several places once.
+The name of a weight is its path: ``model.4.1.weight`` belongs to the first layer of the fourth node of the
+network ``model``. Layers are in the order of the forward pass; shared layers are listed once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NIL, _NUMBER, _TEXT, _TABLE, _OBJECT, _BOOLEAN, _FUNCTION = range(7)
 _RECURSIVE_FUNCTIONS = (7, 8)
-_STARTS = (b"\x03\0\0\0\x01\0\0\0", b"\x04\0\0\0\x01\0\0\0")  # a table or an object, the first of the file
+_STARTS = (b"\x03\0\0\0\x01\0\0\0", b"\x04\0\0\0\x01\0\0\0")  # a file starts with a table or an object
 _KINDS = {"Double": "<f8", "Float": "<f4", "Half": "<f2", "Long": "<i8", "Int": "<i4", "Short": "<i2"}
 _KINDS |= {
     "Byte": "u1",
@@ -45,33 +45,33 @@ class _MalformedError(Exception):
 
 
 @dataclass
-class _Thing:
-    """A table, or an object of a class whose content is a table."""
+class _Table:
+    """A table, or an instance of a class whose content is a table."""
 
     kind: str = ""
     content: dict[Any, Any] = field(default_factory=dict)
 
-    def parts(self) -> Iterator[tuple[str, _Thing]]:
-        """Yield the layers of a network by number, in the order of the forward pass."""
+    def parts(self) -> Iterator[tuple[str, _Table]]:
+        """Yield the layers of a network with their indices, in the order of the forward pass."""
         found = self.content.get("forwardnodes", self.content.get("modules"))
-        entries = found.content if isinstance(found, _Thing) else {}
+        entries = found.content if isinstance(found, _Table) else {}
         for number in sorted(key for key in entries if isinstance(key, int)):
             part = entries[number]
-            if isinstance(part, _Thing) and isinstance(data := part.content.get("data"), _Thing):
+            if isinstance(part, _Table) and isinstance(data := part.content.get("data"), _Table):
                 part = data.content.get("module")  # of a node
-            if isinstance(part, _Thing):
+            if isinstance(part, _Table):
                 yield str(number), part
 
 
 class _File:
-    """Reads the object at a position of a file's bytes, and what it refers to."""
+    """Parser of the objects in a file."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0
         self.seen: dict[int, Any] = {}
 
     def read(self) -> Any:
-        """Return the object here: None, a number, text, bool, `_Thing` or array."""
+        """Return the object at the current position: None, a number, string, bool, `_Table` or array."""
         kind = self._int()
         if kind in (_NIL, _NUMBER, _TEXT, _BOOLEAN):
             return self._plain(kind)
@@ -85,7 +85,7 @@ class _File:
         if kind in _RECURSIVE_FUNCTIONS:
             self.seen[index] = None
             return self._function()
-        return self._table(index, _Thing()) if kind == _TABLE else self._object(index)
+        return self._table(index, _Table()) if kind == _TABLE else self._object(index)
 
     def _plain(self, kind: int) -> Any:
         if kind == _NUMBER:
@@ -103,13 +103,13 @@ class _File:
             return self._keep(index, self._storage(short.removesuffix("Storage")))
         if package == "torch" and short.endswith("Tensor"):
             return self._keep(index, self._tensor())
-        thing = self._keep(index, _Thing(name))
+        thing = self._keep(index, _Table(name))
         table = self.read()
-        if isinstance(table, _Thing):
+        if isinstance(table, _Table):
             thing.content = table.content
         return thing
 
-    def _table(self, index: int, thing: _Thing) -> _Thing:
+    def _table(self, index: int, thing: _Table) -> _Table:
         self._keep(index, thing)
         for _ in range(self._int()):
             key, value = self.read(), self.read()
@@ -132,18 +132,18 @@ class _File:
             raise _MalformedError(f"a tensor of {axes} axes")
         shape = [self._unpack("<q") for _ in range(axes)]
         strides = [self._unpack("<q") for _ in range(axes)]
-        offset, storage = self._unpack("<q") - 1, self.read()  # counted from 1
+        offset, storage = self._unpack("<q") - 1, self.read()  # offsets start at 1
         if not isinstance(storage, np.ndarray) or not axes:
             return np.empty(0, np.float32)
         last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
         if min(shape) < 0 or min(strides) < 0 or offset < 0 or (min(shape) and last >= storage.size):
-            raise _MalformedError("a tensor leaves its storage")
+            raise _MalformedError("a tensor exceeds its storage")
         steps = [stride * storage.itemsize for stride in strides]
         return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False)
 
     def _function(self) -> None:
         self._skip(self._int())
-        self.read()  # what it refers to
+        self.read()  # upvalues
 
     def _keep(self, index: int, found: Any) -> Any:
         self.seen[index] = found
@@ -162,16 +162,16 @@ class _File:
         return struct.unpack_from(kind, self.data, start)[0]
 
     def _skip(self, size: int) -> int:
-        """Skip some bytes and return the position before them."""
+        """Advance by some bytes and return the previous position."""
         start = self.position
         if size < 0 or start + size > len(self.data):
-            raise _MalformedError("it ends within an object")
+            raise _MalformedError("truncated object")
         self.position += size
         return start
 
 
-def _weights(thing: _Thing, name: str, done: set[int]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the weights of a network, or of the networks and numbers of a table."""
+def _weights(thing: _Table, name: str, done: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights of a network, or of the networks and tensors in a table."""
     import torch
 
     if id(thing) in done:
@@ -186,30 +186,30 @@ def _weights(thing: _Thing, name: str, done: set[int]) -> Iterator[tuple[str, Te
     if thing.kind:
         return
     for key, value in sorted(thing.content.items(), key=lambda entry: str(entry[0])):
-        if isinstance(value, _Thing):
+        if isinstance(value, _Table):
             yield from _weights(value, f"{name}{key}.", done)
         elif isinstance(value, float):
             yield f"{name}{key}", torch.tensor(value)
 
 
 def is_torch7(path: Path) -> bool:
-    """Return True if a file begins like an object of Torch7."""
+    """Return whether a file starts like a Torch7 object."""
     return begins_with(path, *_STARTS)
 
 
 def read_torch7(path: Path) -> dict[str, Tensor]:
-    """Read the weights of a network by their place; functions in the file are never run.
+    """Return the weights of a network by name; no code in the file is executed.
 
     Raises:
-        WeightsError: It is damaged or holds no network.
+        WeightsError: The file is damaged or contains no network.
     """
     try:
         found = _File(path.read_bytes()).read()
-        state_dict = dict(_weights(found, "", set())) if isinstance(found, _Thing) else {}
+        state_dict = dict(_weights(found, "", set())) if isinstance(found, _Table) else {}
     except (_MalformedError, struct.error, RecursionError, ValueError) as error:
         raise WeightsError(
-            f"{path} is truncated or no Torch7 file ({error}); fetch or copy it again"
+            f"{path} is truncated or not a Torch7 file ({error}). Download or copy the file again."
         ) from error
     if not state_dict:
-        raise WeightsError(f"{path} holds no network with weights; expected one of Torch7's nn or nngraph")
+        raise WeightsError(f"{path} contains no network with weights; expected a network of nn or nngraph")
     return state_dict
