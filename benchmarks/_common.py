@@ -61,7 +61,7 @@ class Options:
         sizes: Sides of the images in pixels.
         repeats: Number of timed rounds.
         device: Device to measure on; empty for the benchmark's default.
-        quick: Rehearse on tiny inputs; the results are meaningless.
+        quick: Dry run on tiny inputs with meaningless results.
     """
 
     data: Path | None = None

@@ -61,7 +61,7 @@ def run(options: Options) -> list[Row]:
     """Print both tables; return the speed-up of training over float32."""
     device = options.device or ("cuda" if torch.cuda.is_available() else "")
     if not device:
-        raise SkippedError("no GPU here; --device cpu --quick rehearses it")
+        raise SkippedError("no GPU here; --device cpu --quick is a dry run")
     trainable = (name for name in list_models() if model_card(name).trainable)
     full_size = tuple(name for name in trainable if not name.endswith("_small"))
     names = options.models or (("zhang2016", "xu2020") if options.quick else full_size)
@@ -70,7 +70,7 @@ def run(options: Options) -> list[Row]:
     plan = Plan(device, names, options.sizes or SIZES)
     if options.quick:
         plan = Plan(device, names, (64,), side=64, batch=2, warmup=1, steps=1)
-    place = torch.cuda.get_device_name() if device == "cuda" else f"rehearsal on the {device}"
+    place = torch.cuda.get_device_name() if device == "cuda" else f"dry run on the {device}"
     print(f"\n{place}, torch {torch.__version__}; crops of {plan.side}, batches of {plan.batch}\n")
     rows = [row for name in names for row in training_rows(name, plan, place)]
     for name in names:

@@ -50,7 +50,7 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         sources = unseen_sources(folder)
     except DataError as error:
         raise SkippedError(str(error)) from error
-    doubts, errors = [], []
+    uncertainties, errors = [], []
     for source in islice(sources, 0, None, max(1, len(sources) // most)):
         levels = _small(read_image(source.read()).levels)
         true = rgb_to_lab(torch.from_numpy(levels).permute(2, 0, 1)[None] / 255)[:, 1:]
@@ -62,11 +62,11 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         uncertainty = mean_uncertainty(answer)
         if uncertainty is None:
             raise SkippedError(f"{colorizer.name} predicts no distribution")
-        doubts.append(uncertainty)
+        uncertainties.append(uncertainty)
         seen = F.interpolate(true, answer.ab.shape[1:], mode="bilinear", antialias=True)
         errors.append(float((answer.ab - seen[0]).norm(dim=0).mean()))
-    correlation = float(spearmanr(doubts, errors).statistic)
-    claim = "rank correlation of doubt and color error"
+    correlation = float(spearmanr(uncertainties, errors).statistic)
+    claim = "rank correlation of uncertainty and color error"
     return Row(claim, correlation, 0.0, correlation, GOAL, "higher", f"{len(errors)} of {folder}, {where()}")
 
 

@@ -63,7 +63,7 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("--data", type=Path, default=Path("data"), help="folder of the data sets")
     add("--out", type=Path, default=DOCS / "claims", help="folder of the page and the records")
     add("--count", type=positive, help="number of images of each experiment")
-    add("--quick", action="store_true", help="rehearse on two small images each")
+    add("--quick", action="store_true", help="dry run on two small images each")
     add("--pages", action="store_true", help="write the page from the records")
     return parser
 

@@ -66,7 +66,7 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of the evidence.
+    """Row of the evidence.
 
     Attributes:
         claim: The paper's statement, as an effect that can be measured.

@@ -58,7 +58,7 @@ class Setup:
         data: Folder of the data sets.
         out: Folder of the page and the records.
         count: Number of images of each experiment; None for the experiment's own number.
-        quick: Rehearse on two small images each; the results are meaningless.
+        quick: Dry run on two small images each; the results are meaningless.
         scratch: Folder for trained weights.
     """
 
