@@ -4,7 +4,6 @@ import copy
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,16 +40,3 @@ def test_spawned_workers_color() -> None:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(colorizer, images))
     assert all(map(same, found, colorizer(images)))
-
-
-def test_a_list_has_images_of_any_size_and_one_guidance(tmp_path: Path) -> None:
-    colorizer = colorzoo.Colorizer("colorzoo2026", device="cpu", size=64)
-    photo(48, 64).save(tmp_path / "photo.png")
-    images = [photo(64, 48), np.asarray(photo(40, 72)), tmp_path / "photo.png"]
-    reference = Image.new("RGB", (32, 32), "#c04020")
-    found = colorizer(images, reference=reference, strength=0.5)
-    assert [each.size for each in found] == [(48, 64), (72, 40), (64, 48)]
-    assert all(
-        same(a, colorizer(b, reference=reference, strength=0.5)) for a, b in zip(found, images, strict=True)
-    )
-    assert colorizer([]) == []

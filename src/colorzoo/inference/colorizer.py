@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -64,8 +64,6 @@ class Colorizer:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
         >>> colorizer("photo.png").size
         (48, 32)
-        >>> [image.size for image in colorizer(["photo.png", "photo.png"])]
-        [(48, 32), (48, 32)]
 
     A colorizer can be copied and pickled with its weights.
 
@@ -137,7 +135,6 @@ class Colorizer:
         self.__dict__.update(state)
         self._network = NetworkRunner(self.model, self.name, state["_network"], self.precision, self.engine)
 
-    @overload
     def __call__(
         self,
         image: ImageLike,
@@ -146,35 +143,14 @@ class Colorizer:
         strength: float | None = None,
         reference: ReferenceLike | None = None,
         border: BorderSetting | None = None,
-    ) -> Image.Image: ...
-
-    @overload
-    def __call__(
-        self,
-        image: list[ImageLike],
-        guidance: GuidanceLike = None,
-        *,
-        strength: float | None = None,
-        reference: ReferenceLike | None = None,
-        border: BorderSetting | None = None,
-    ) -> list[Image.Image]: ...
-
-    def __call__(
-        self,
-        image: ImageLike | list[ImageLike],
-        guidance: GuidanceLike = None,
-        *,
-        strength: float | None = None,
-        reference: ReferenceLike | None = None,
-        border: BorderSetting | None = None,
-    ) -> Image.Image | list[Image.Image]:
-        """Colorize an image, or a list of images of any sizes.
+    ) -> Image.Image:
+        """Colorize an image.
 
         Notes for the user (`ColorizedImage.notes`) are issued as Python warnings.
 
         Args:
             image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
-                uint16 or float in [0, 1]; or a list of them, which share the guidance.
+                uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image, for models that accept an exemplar; also a `ReferenceEmbedding`, its
@@ -184,17 +160,11 @@ class Colorizer:
                 border of a scan.
 
         Returns:
-            A Pillow image with alpha, of the size of the input or of the crop of the recipe; for a list, a
-            list.
+            A Pillow image with alpha, of the size of the input or of the crop of the recipe.
 
         Raises:
             ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
         """
-        if isinstance(image, list):
-            exemplar = self.exemplar_of(reference, read_guidance(guidance), recipe_folder(guidance))
-            return [
-                self(each, guidance, strength=strength, reference=exemplar, border=border) for each in image
-            ]
         raster = _as_image(image)
         colored = self.colorize(raster, guidance, strength=strength, reference=reference, border=border)
         for note in colored.notes:
