@@ -59,12 +59,12 @@ def xia2022_pooling(golden: Golden) -> None:
 def xia2022_features(golden: Golden) -> None:
     network = FeatureNetwork().eval()
     network.load_state_dict(golden.weights())
-    seen: dict[str, Tensor] = {}
+    encoded: dict[str, Tensor] = {}
     for name, block in network.named_children():
-        block.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
+        block.register_forward_hook(lambda *call, name=name: encoded.update({name: call[-1]}))
     golden.close("out_features", every(network(golden.tensor("in_gray")), 4, 2))
     for name in (key for key in golden.arrays if key.startswith("out_conv")):
-        found = seen[name.removeprefix("out_")]
+        found = encoded[name.removeprefix("out_")]
         channels, rows, columns = (
             max(1, side // n) for side, n in zip(found.shape[1:], (16, 8, 8), strict=True)
         )
@@ -80,10 +80,10 @@ def xia2022_transformer(golden: Golden) -> None:
     place = positions(cells.shape[2], cells.shape[3], cells.shape[1], cells.device)
     golden.close("out_position", place.mT.view_as(golden.tensor("out_position")))
     last: Any = network.layers[-1]
-    seen: list[tuple[Tensor, ...]] = []
-    last.attention.register_forward_pre_hook(lambda _, given: seen.append(given))
+    encoded: list[tuple[Tensor, ...]] = []
+    last.attention.register_forward_pre_hook(lambda _, given: encoded.append(given))
     golden.close("out_tokens", network(cells).flatten(2).permute(2, 0, 1))
-    golden.close("out_attention", last.attention.attention(*seen[0][1:])[1])
+    golden.close("out_attention", last.attention.attention(*encoded[0][1:])[1])
 
 
 @case("xia2022_labels")
@@ -127,14 +127,16 @@ def xia2022_network(golden: Golden) -> None:
     model = build_model(AnchorColorization, {"anchors": meta["clusters"]}).eval()
     model.load_published_state_dict(golden.weights())
     network = model.network
-    seen = network.see(gray)
-    golden.close("out_palette_logits", every(seen.palette, 8))
-    clusters = kmeans(seen.tokens.flatten(2).mT, starts)
-    anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), meta["clusters"])
-    mask = anchors.float().view_as(seen.palette[:, :1])
-    for bins in anchor_bins(seen.palette.flatten(2))[: 3 if meta["diverse"] else 1]:
+    encoded = network.encode(gray)
+    golden.close("out_palette_logits", every(encoded.palette, 8))
+    clusters = kmeans(encoded.tokens.flatten(2).mT, starts)
+    anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), meta["clusters"])
+    mask = anchors.float().view_as(encoded.palette[:, :1])
+    for bins in anchor_bins(encoded.palette.flatten(2))[: 3 if meta["diverse"] else 1]:
         bins = bins.unflatten(1, mask.shape[2:])
-        answers.append((*network.follow(gray, seen, mask, bins), hull_centers()[bins].movedim(-1, 1), mask))
+        answers.append(
+            (*network.decode(gray, encoded, mask, bins), hull_centers()[bins].movedim(-1, 1), mask)
+        )
     logits, ab, colors, hints = (torch.cat(each) for each in zip(*answers, strict=True))
     golden.close("out_reference_logits", every(logits, 8))
     golden.close("out_ab", every(ab, places=2))
@@ -192,17 +194,17 @@ def xia2022_step(golden: Golden) -> None:
     task.load_published_state_dict(golden.weights("network"))
     network = task.model.network
     lab = torch.cat([50 * golden.tensor("in_gray") + 50, AB_SCALE * golden.tensor("in_ab")], dim=1)
-    seen: dict[str, Tensor] = {}
-    network.join.register_forward_pre_hook(lambda _, given: seen.update(joined=given[0].movedim(-1, 1)))
-    network.superpixels.register_forward_hook(lambda *call: seen.update(shares=call[-1]))
+    encoded: dict[str, Tensor] = {}
+    network.join.register_forward_pre_hook(lambda _, given: encoded.update(joined=given[0].movedim(-1, 1)))
+    network.superpixels.register_forward_hook(lambda *call: encoded.update(shares=call[-1]))
     losses, ab = task.losses(lab, golden.tensor("in_first"))
     for name, ours in (("palette",) * 2, ("reference",) * 2, ("reconstruction", "perceptual")):
         golden.close(f"out_{name}", losses[ours])
     golden.close("out_ab", every(ab, places=2))
-    cells = pool(golden.tensor("in_ab"), seen["shares"])
+    cells = pool(golden.tensor("in_ab"), encoded["shares"])
     golden.close("out_cells_ab", cells)
     golden.close("out_label", true_bins(cells)[:, None])
-    golden.close("out_hint", seen["joined"][:, -1:])
+    golden.close("out_hint", encoded["joined"][:, -1:])
     losses["loss"].backward()
     own = dict(task.model.named_parameters())
     keys = [next(iter(convert_published({key: ab}))) for key in meta["grad_keys"]]

@@ -15,7 +15,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
-from colorzoo.zoo.huang2022.sampling import LRUCache, gumbel_draw, gumbel_noise, sample, sample_cached
+from colorzoo.zoo.huang2022.sampling import KeyValueCache, gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 
 CARD = model_card("huang2022")
@@ -50,8 +50,8 @@ def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
     top_k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, passes = transformer(), []
-    plain = LRUCache.refresh
-    monkeypatch.setattr(LRUCache, "refresh", lambda *a: (passes.append(1), plain(*a))[1])
+    plain = KeyValueCache.refresh
+    monkeypatch.setattr(KeyValueCache, "refresh", lambda *a: (passes.append(1), plain(*a))[1])
     gray = torch.randn(1, 30, 12, generator=torch.Generator().manual_seed(2))
     hints = Hints(torch.tensor([[0, 1, 1], [0, 4, 2]]), torch.tensor([[0.5, 0, -1], [0, 1, 0.2]]))
     start = torch.full((6, 5), network.mask_token)

@@ -81,14 +81,14 @@ class ClickSegmenter(nn.Module):
         parts = self.fine_parts(F.relu(fine)) + _enlarged(self.coarse_parts(F.relu(coarse)), fine)
         return SegmenterFeatures(coarse, fine, parts)
 
-    def segment_clicks(self, seen: SegmenterFeatures, places: Tensor) -> ClickMasks:
+    def segment_clicks(self, features: SegmenterFeatures, clicks: Tensor) -> ClickMasks:
         """Return object masks for one click per image.
 
         Args:
-            seen: Output of `forward`.
-            places: ``(B, 2)``, x and y of the clicks as fractions of width and height.
+            features: Output of `forward`.
+            clicks: ``(B, 2)``, x and y of the clicks as fractions of width and height.
         """
-        return self.click(seen, places)
+        return self.click(features, clicks)
 
 
 class ClickHead(nn.Module):
@@ -107,12 +107,12 @@ class ClickHead(nn.Module):
         self.masks = nn.Conv2d(fine, SCALES, 1)
         self.score = nn.Sequential(nn.Linear(coarse * (SCALES + 1), 32), nn.ReLU(), nn.Linear(32, SCALES))
 
-    def forward(self, seen: SegmenterFeatures, places: Tensor) -> ClickMasks:
+    def forward(self, features: SegmenterFeatures, clicks: Tensor) -> ClickMasks:
         """Return object masks for one click per image; see `ClickSegmenter.segment_clicks`."""
-        coarse = self.coarse(seen.coarse, places)
+        coarse = self.coarse(features.coarse, clicks)
         for block in self.blocks:
             coarse = coarse + block(F.relu(coarse))
-        fine = self.fine(seen.fine, places) + _enlarged(self.enlarge(coarse), seen.fine)
+        fine = self.fine(features.fine, clicks) + _enlarged(self.enlarge(coarse), features.fine)
         logits = self.masks(F.relu(fine + self.last(F.relu(fine))))
         shares = F.interpolate(logits, coarse.shape[2:], mode="area").sigmoid()[:, :, None]
         active = F.relu(coarse)
@@ -137,14 +137,14 @@ class Comparison(nn.Module):
         self.place = nn.Conv2d(_PLACE, wider, 1)
         self.clicked = nn.Linear(width, wider)
 
-    def forward(self, maps: Tensor, places: Tensor) -> Tensor:
+    def forward(self, maps: Tensor, clicks: Tensor) -> Tensor:
         """Return ``(B, wider, h, w)`` from maps ``(B, width, h, w)`` and clicks ``(B, 2)``."""
         embedded = self.embed(maps)
         at = F.grid_sample(
-            embedded, (2 * places - 1)[:, None, None], align_corners=False, padding_mode="border"
+            embedded, (2 * clicks - 1)[:, None, None], align_corners=False, padding_mode="border"
         )
         found: Tensor = (
-            self.product(embedded * at / 4) + self.itself(maps) + self.place(_around(maps, places))
+            self.product(embedded * at / 4) + self.itself(maps) + self.place(_around(maps, clicks))
         )
         clicked: Tensor = self.clicked(at.flatten(1))
         return found + clicked[:, :, None, None]
@@ -169,12 +169,12 @@ class ResidualBlock(nn.Module):
         return maps + found
 
 
-def _around(maps: Tensor, places: Tensor) -> Tensor:
+def _around(maps: Tensor, clicks: Tensor) -> Tensor:
     """Return ``(B, 8, h, w)``: offsets, distance and Gaussians around a click, in shorter sides."""
     height, width = maps.shape[2:]
     side = min(height, width)
-    across = (torch.arange(width, device=maps.device) + 0.5) / side - places[:, :1] * width / side
-    down = (torch.arange(height, device=maps.device) + 0.5) / side - places[:, 1:] * height / side
+    across = (torch.arange(width, device=maps.device) + 0.5) / side - clicks[:, :1] * width / side
+    down = (torch.arange(height, device=maps.device) + 0.5) / side - clicks[:, 1:] * height / side
     x = across[:, None, :].expand(-1, height, -1)
     y = down[:, :, None].expand(-1, -1, width)
     squared = x.square() + y.square()

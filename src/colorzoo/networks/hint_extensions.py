@@ -66,8 +66,8 @@ class HintAttention(nn.Module):
             key, value = _hinted_in_some_image(key, value, weight)
         # add a head axis: ONNX export supports only 4D attention
         query, key, value = query[:, None], key[:, None], value[:, None]
-        answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
-        return answer.transpose(1, 2).reshape(batch, 3, height, width)
+        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
+        return attended.transpose(1, 2).reshape(batch, 3, height, width)
 
     def _embed(self, key: Tensor) -> Tensor:
         """Append scaled coordinates to the features and flatten to ``(B, h * w, D)``."""

@@ -93,4 +93,5 @@ class VGG19Maps(nn.Module):
 
     def maps(self, rgb: Tensor, layers: Collection[int]) -> list[Tensor]:
         """Return the outputs of the given layer indices (ascending) for ``(B, 3, H, W)`` in [0, 1]."""
+        rgb = rgb.to(next(self.features.parameters()).dtype)
         return outputs_of(self.features, normalized(rgb), layers)

@@ -103,11 +103,11 @@ def _match_classes(
             rows.append(checkpoint(_match_group, a, b, v, few, many, tau, use_reentrant=False))
         else:
             rows.append(_match_group(a, b, v, few, many, tau))
-    answer = query.new_zeros(batch * places, values.shape[-1] + 1)
+    gathered = query.new_zeros(batch * places, values.shape[-1] + 1)
     if rows:
-        answer = answer.index_copy(0, plan.queries, torch.cat(rows))
-    answer = answer.view(batch, places, -1)
-    return Matched(answer[..., :-1], answer[..., -1])
+        gathered = gathered.index_copy(0, plan.queries, torch.cat(rows))
+    gathered = gathered.view(batch, places, -1)
+    return Matched(gathered[..., :-1], gathered[..., -1])
 
 
 def _take(features: Tensor, places: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:

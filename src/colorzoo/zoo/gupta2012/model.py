@@ -131,8 +131,8 @@ def gabor(gray: Array) -> Array:
         for index in range(_ORIENTATIONS):
             angle = index * math.pi / _ORIENTATIONS
             away = (rows - math.sin(angle) / period) ** 2 + (columns - math.cos(angle) / period) ** 2
-            answer = np.abs(fft.ifft2(spectrum * np.exp(-away / (2 * spread**2))))
-            found.append(answer[reach : reach + gray.shape[0], reach : reach + gray.shape[1]])
+            response = np.abs(fft.ifft2(spectrum * np.exp(-away / (2 * spread**2))))
+            found.append(response[reach : reach + gray.shape[0], reach : reach + gray.shape[1]])
     return np.stack(found)
 
 

@@ -76,18 +76,18 @@ def sample_cached(
         noise: See `gumbel_draw`.
         top_k: See `gumbel_draw`.
     """
-    codes, memory = codes.clone(), LRUCache(transformer, gray, hints)
+    codes, cache = codes.clone(), KeyValueCache(transformer, gray, hints)
     rates: list[float] = []
     age = 0  # steps since the last full pass
     for step, cell in enumerate(cells):
         code, guess = None, None
         if age:
             around = [*cells[step - 1 : step], *_neighbors(cell, *codes.shape)]
-            guess = memory.recall(codes, [cell, *around], step)
+            guess = cache.recall(codes, [cell, *around], step)
             if len(rates) >= _MEASURED:
                 code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates[-_MEASURED:]) * age)
         if code is None:
-            logits = memory.refresh(codes, cell)
+            logits = cache.refresh(codes, cell)
             code = winner(logits, noise[step], top_k)
             if guess is not None:
                 rates.append(_error(guess, logits, top_k) / age)
@@ -97,7 +97,7 @@ def sample_cached(
     return codes
 
 
-class LRUCache:
+class KeyValueCache:
     """Cache of the keys and values of all tokens of an image.
 
     Attributes:
@@ -122,12 +122,12 @@ class LRUCache:
         x = self.transformer.embed(self.gray, codes[None], self.hints)
         row = self.gray.shape[1] + cell
         for block in self.transformer.layers:
-            seen = block.ln1(x)
-            kept = block.attn.keys_and_values(seen)
-            self._kept.append(kept)
+            normalized = block.ln1(x)
+            key_value = block.attn.keys_and_values(normalized)
+            self._kept.append(key_value)
             if len(self._kept) == len(self.transformer.blocks):  # only one token of the last block is read
-                x, seen = x[:, row : row + 1], seen[:, row : row + 1]
-            x = block.finish(x, seen, *kept)
+                x, normalized = x[:, row : row + 1], normalized[:, row : row + 1]
+            x = block.finish(x, normalized, *key_value)
         return self.transformer.logits(x[0, 0])
 
     def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
@@ -148,12 +148,12 @@ class LRUCache:
         ours = dict.fromkeys([*(offset + cell for cell in cells), *witnesses])
         rows, seen_by_all = (torch.tensor([*each], device=x.device) for each in (ours, witnesses))
         seeing, x = torch.isin(rows, seen_by_all), x[:, rows]
-        for block, kept in zip(self.transformer.layers, self._kept, strict=True):
-            seen = block.ln1(x)
-            for old, new in zip(kept, block.attn.keys_and_values(seen), strict=True):
+        for block, key_value in zip(self.transformer.layers, self._kept, strict=True):
+            normalized = block.ln1(x)
+            for old, new in zip(key_value, block.attn.keys_and_values(normalized), strict=True):
                 old += (new - old[:, :, rows])[:, :, seeing].mean(dim=2, keepdim=True)
                 old[:, :, rows] = new
-            x = block.finish(x, seen, *kept)
+            x = block.finish(x, normalized, *key_value)
         return self.transformer.logits(x[0, 0])
 
 
@@ -174,7 +174,7 @@ def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
-    """Mask all but the ``top_k`` largest logits ``(codes,)`` with minus infinity; ties are kept."""
+    """Mask all but the ``top_k`` largest logits ``(codes,)`` with minus infinity; ties are key_value."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
     return logits.masked_fill(logits < least, -torch.inf)
 

@@ -144,19 +144,19 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output tokens ``(B, N, C)``."""
-        seen = self.ln1(x)
-        return self.finish(x, seen, *self.attn.keys_and_values(seen))
+        normalized = self.ln1(x)
+        return self.finish(x, normalized, *self.attn.keys_and_values(normalized))
 
-    def finish(self, x: Tensor, seen: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def finish(self, x: Tensor, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Return the output tokens for precomputed keys and values.
 
         Args:
             x: ``(B, n, C)``, a subset of the tokens.
-            seen: ``(B, n, C)``, these tokens after the first normalization.
+            normalized: ``(B, n, C)``, these tokens after the first normalization.
             key: ``(B, heads, N, c)`` of all tokens.
             value: ``(B, heads, N, c)`` of all tokens.
         """
-        x = x + self.attn(seen, key, value)
+        x = x + self.attn(normalized, key, value)
         return x + self.mlp(self.ln2(x))
 
 
@@ -173,13 +173,13 @@ class Attention(nn.Module):
         self.heads = heads
         self.key, self.query, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
 
-    def keys_and_values(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def keys_and_values(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values ``(B, heads, n, c)`` of tokens ``(B, n, C)``."""
-        return self.split(self.key(seen)), self.split(self.value(seen))
+        return self.split(self.key(normalized)), self.split(self.value(normalized))
 
-    def forward(self, seen: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(self, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend from tokens ``(B, n, C)`` to keys and values."""
-        taken = F.scaled_dot_product_attention(self.split(self.query(seen)), key, value)
+        taken = F.scaled_dot_product_attention(self.split(self.query(normalized)), key, value)
         return self.proj(taken.transpose(1, 2).flatten(2))
 
     def split(self, x: Tensor) -> Tensor:

@@ -73,16 +73,16 @@ class TrunkEncoder(nn.Module):
 
     def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         """Return feature maps at strides 2, 4, 8 and 16; see `Encoder`."""
-        seen: dict[str, Tensor] = {}
+        maps: dict[str, Tensor] = {}
 
         def keep(name: str, activation: Tensor) -> Tensor:
-            seen[name] = activation
+            maps[name] = activation
             return activation
 
         hinted, _ = hint_input(lightness, Points.none(lightness), self.mask_center)
         encoded = self.unet.encode(hinted, visit=keep)
-        deep = seen["7_3"]
-        return seen["2_2"], encoded.trunk, deep, nn.functional.avg_pool2d(deep, 2)
+        deep = maps["7_3"]
+        return maps["2_2"], encoded.trunk, deep, nn.functional.avg_pool2d(deep, 2)
 
 
 PIXEL_CHANNELS = (512, 512, 256)

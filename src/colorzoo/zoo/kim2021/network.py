@@ -96,8 +96,8 @@ class Propagation(nn.Module):
             [lightness / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
         )
         drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
-        seen = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
-        belief = _GAIN * self.belief(seen).float()
+        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
+        belief = _GAIN * self.belief(inputs).float()
         return belief * (drawn - ab)
 
     def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:

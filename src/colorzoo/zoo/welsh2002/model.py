@@ -63,14 +63,14 @@ class ColorTransfer(ColoringModel):
         """Return the ab ``(B, 2, N)`` of the sample with the nearest features ``(B, 2, N)`` per pixel."""
         target = torch.cat([lightness, window_deviation(lightness)], dim=1)
         best = torch.full_like(lightness, torch.inf)
-        answer = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
+        output = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
         for index in range(len(self.places)):  # loop over samples; a full distance matrix needs gigabytes
             place = slice(index, index + 1)
             distance = (target - features[..., place, None]).abs().sum(dim=1, keepdim=True)
             nearer = distance < best
             best = torch.where(nearer, distance, best)
-            answer = torch.where(nearer, ab[..., place, None], answer)
-        return answer
+            output = torch.where(nearer, ab[..., place, None], output)
+        return output
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:

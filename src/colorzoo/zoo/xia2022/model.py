@@ -25,7 +25,7 @@ from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Range, Width, settings_of
-from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, Seen, sizes
+from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, EncodedImage, sizes
 from colorzoo.zoo.xia2022.published import convert_published
 
 ALTERNATIVES = 3
@@ -144,24 +144,24 @@ class AnchorColorization(ColoringModel):
             raise ColorzooError("xia2022 is not exported: a graph of its k-means takes very long to trace.")
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
-        seen = self.network.see(gray)
-        clusters = self.clusters_of(seen)
-        anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), self.architecture.anchors)
-        bins = anchor_bins(seen.palette.float().flatten(2))[self.architecture.alternative]
+        encoded = self.network.encode(gray)
+        clusters = self.clusters_of(encoded)
+        anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), self.architecture.anchors)
+        bins = anchor_bins(encoded.palette.float().flatten(2))[self.architecture.alternative]
         points = guidance.points if guidance is not None else None
         if points is not None:
             anchors, bins = _with_points(anchors, bins, clusters, points)
-        cells = seen.cells.shape[-2:]
+        cells = encoded.cells.shape[-2:]
         mask = torch.unflatten(anchors.to(gray)[:, None], 2, cells)
-        logits, ab = self.network.follow(gray, seen, mask, torch.unflatten(bins, 1, cells))
+        logits, ab = self.network.decode(gray, encoded, mask, torch.unflatten(bins, 1, cells))
         return AbPrediction(
             ab=AB_SCALE * ab.float()[:, :, :height, :width],
             extras={"logits": logits.float(), "anchors": mask},
         )
 
-    def clusters_of(self, seen: Seen) -> Tensor:
+    def clusters_of(self, encoded: EncodedImage) -> Tensor:
         """Return the cluster ``(B, N)`` of each superpixel."""
-        tokens = seen.tokens.flatten(2).mT
+        tokens = encoded.tokens.flatten(2).mT
         return kmeans(tokens, starts_of(self.draws, tokens.shape[1]).expand(len(tokens), -1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -263,7 +263,7 @@ class Rise(nn.Module):
         return self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
 
 
-class Seen(NamedTuple):
+class EncodedImage(NamedTuple):
     """Output of the first branch.
 
     Attributes:
@@ -298,29 +298,31 @@ class AnchorNetwork(nn.Module):
         self.reference = nn.Linear(channels, _BINS, bias=False)
         self.refinement = Refinement(channels, width)
 
-    def see(self, gray: Tensor) -> Seen:
+    def encode(self, gray: Tensor) -> EncodedImage:
         """Predict superpixel colors of ``(B, 1, H, W)`` in [-1, 1]; sides must be multiples of 16."""
         shares = self.superpixels(gray)
         cells = pool(self.features(gray), shares)
         tokens = self.palette_branch(cells)
-        return Seen(shares, cells, tokens, _by_cell(self.palette, tokens))
+        return EncodedImage(shares, cells, tokens, _by_cell(self.palette, tokens))
 
-    def follow(self, gray: Tensor, seen: Seen, anchors: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, gray: Tensor, encoded: EncodedImage, anchors: Tensor, bins: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Propagate the anchor colors to all superpixels and pixels.
 
         Args:
             gray: ``(B, 1, H, W)`` in [-1, 1].
-            seen: Output of `see`.
+            encoded: Output of `encode`.
             anchors: ``(B, 1, h, w)`` in {0, 1}.
             bins: ``(B, h, w)`` int64, anchor colors among the 313 bins.
 
         Returns:
             Color logits of the superpixels ``(B, 313, h, w)``, and ab ``(B, 2, H, W)`` in [-1, 1].
         """
-        colors = F.one_hot(bins, _BINS).permute(0, 3, 1, 2).to(seen.cells) * anchors
-        joined = _by_cell(self.join, torch.cat([seen.cells, colors, anchors], dim=1))
+        colors = F.one_hot(bins, _BINS).permute(0, 3, 1, 2).to(encoded.cells) * anchors
+        joined = _by_cell(self.join, torch.cat([encoded.cells, colors, anchors], dim=1))
         tokens = self.reference_branch(joined)
-        ab = self.refinement(gray, spread(tokens, seen.shares))
+        ab = self.refinement(gray, spread(tokens, encoded.shares))
         return _by_cell(self.reference, tokens), ab
 
 

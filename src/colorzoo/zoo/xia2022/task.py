@@ -131,14 +131,17 @@ class Xia2022(SingleOptimizerModule):
             starts: ``(B, k)`` int64, indices of the initial k-means centers.
         """
         gray, network = network_input(lab[:, :1]), self.model.network
-        seen = network.see(gray)
-        cells = pool(lab[:, 1:] / AB_SCALE, seen.shares)
+        encoded = network.encode(gray)
+        cells = pool(lab[:, 1:] / AB_SCALE, encoded.shares)
         bins = true_bins(cells)
         clusters = kmeans(cells.flatten(2).mT, starts)
-        anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), starts.shape[1])
+        anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), starts.shape[1])
         mask = torch.unflatten(anchors.to(gray)[:, None], 2, (cells.shape[-2], cells.shape[-1]))
-        logits, ab = network.follow(gray, seen, mask, bins)
-        losses = {"palette": self.color_loss(seen.palette, bins), "reference": self.color_loss(logits, bins)}
+        logits, ab = network.decode(gray, encoded, mask, bins)
+        losses = {
+            "palette": self.color_loss(encoded.palette, bins),
+            "reference": self.color_loss(logits, bins),
+        }
         if self.objective.perceptual_weight:
             similarity = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
             losses["perceptual"] = self.objective.perceptual_weight * similarity

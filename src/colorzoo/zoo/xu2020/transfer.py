@@ -280,8 +280,8 @@ class TransferNetwork(nn.Module):
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
-        answer: Tensor = self.decoder(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), adapt), adapt)
-        return answer[:, :, :height, :width].float()
+        output: Tensor = self.decoder(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), adapt), adapt)
+        return output[:, :, :height, :width].float()
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the moments of a reference at the ten layers, ``(B, 2, 1856w)`` float32.
@@ -289,30 +289,32 @@ class TransferNetwork(nn.Module):
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
         """
-        seen: dict[str, Moments] = {}
+        statistics: dict[str, Moments] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
             if place != BOTTOM:
-                seen[place] = moments(maps)
+                statistics[place] = moments(maps)
             return maps
 
         self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
-        return self.join_embedding(seen)
+        return self.join_embedding(statistics)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
         """Return the feature maps of a reference at the ten layers."""
-        seen: dict[str, Tensor] = {}
+        statistics: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
-            seen[place] = maps
+            statistics[place] = maps
             return maps
 
         self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
-        return seen
+        return statistics
 
-    def join_embedding(self, seen: Mapping[str, Moments]) -> Tensor:
+    def join_embedding(self, statistics: Mapping[str, Moments]) -> Tensor:
         """Concatenate moments by layer to ``(B, 2, 1856w)``."""
-        parts = [torch.cat([seen[place].mean, seen[place].std], dim=3).squeeze(2) for place in PLACES]
+        parts = [
+            torch.cat([statistics[place].mean, statistics[place].std], dim=3).squeeze(2) for place in PLACES
+        ]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:

@@ -158,19 +158,19 @@ class IColoriTNetwork(nn.Module):
         size = (lightness.shape[-2], lightness.shape[-1])
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic")
 
-    def generate(self, seen: Tensor) -> Tensor:
+    def generate(self, image: Tensor) -> Tensor:
         """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image`."""
-        tokens = self.embed(seen) + self.positions
+        tokens = self.embed(image) + self.positions
         for block in self.trunk.blocks:
             tokens = block(tokens)
         outputs = self.head(self.trunk.norm(tokens))
         return to_pixels(outputs.float().tanh(), self.patch)
 
-    def embed(self, seen: Tensor) -> Tensor:
+    def embed(self, image: Tensor) -> Tensor:
         """Return the tokens ``(B, N, width)`` of a `hint_image`, without position encodings."""
         # float32: some oneDNN releases compute this convolution incorrectly in bfloat16
-        with torch.autocast(seen.device.type, enabled=False):
-            tokens: Tensor = self.trunk.patch_embed(seen.float())
+        with torch.autocast(image.device.type, enabled=False):
+            tokens: Tensor = self.trunk.patch_embed(image.float())
         return tokens
 
 

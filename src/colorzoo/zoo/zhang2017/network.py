@@ -328,13 +328,15 @@ class SteeredNetwork(GlobalNetwork):
     def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
         """Run the network up to block 8; see `forward` for the arguments."""
         histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
-        told = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
-        vector = self.branch(statistics, lightness.shape[0]) * told[:, :, None, None]
+        is_known = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
+        vector = self.branch(statistics, lightness.shape[0]) * is_known[:, :, None, None]
         hinted, none = hint_input(lightness, Points.none(lightness), self.mask_center)
         encoded = self.unet.encode(hinted, none, context=vector)
         likely = self._likely_colors(encoded.trunk, lightness, statistics)
-        given = torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * told[:, :, None, None]
-        trunk = encoded.trunk + self.bring(given.to(encoded.trunk))
+        hinted_colors = (
+            torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * is_known[:, :, None, None]
+        )
+        trunk = encoded.trunk + self.bring(hinted_colors.to(encoded.trunk))
         return HookState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
