@@ -48,10 +48,9 @@ the plots, each row has its own scale with zero in the middle; the bar is the in
 effect in the paper. `docs/claims/data` contains the numbers of each image."""
 LOOKS_NOTE = """## Repeated evaluation
 
-Rules and margins were not chosen on these numbers, but their author knew earlier numbers. Two choices of
-weights used images of this page: the weights of `zhang2017_local_small` (60 of `photos/val`) and a rejected
-training of `su2020_small` (24 of COCO). [looks.csv](looks.csv) lists each evaluation of a set of images; a
-set that was evaluated often proves less."""
+[looks.csv](looks.csv) lists each evaluation of a set of images, because a set that was evaluated often proves
+less. 60 images of `photos/val` were used to select the weights of `zhang2017_local_small`, and 24 images of
+COCO to reject a training of `su2020_small`."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
