@@ -224,7 +224,7 @@ def test_untrained_models_are_refused_in_one_error() -> None:
         assert str(refused.value) == f"{name} is untrained{reason}"
     assert Colorizer(NAME, weights=None, allow_untrained=True, device="cpu").model.trained is False
     for size in (0, 10_000):
-        with pytest.raises(ColorzooError, match="size must be from 16 to 4096"):
+        with pytest.raises(ColorzooError, match="size must be between 16 and 4096"):
             Colorizer(tiny_model(), size=size)
     with pytest.raises(ColorzooError, match="device 'warp' is not available"):
         Colorizer(tiny_model(), device="warp")

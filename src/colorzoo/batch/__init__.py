@@ -1,1 +1,1 @@
-"""Many images: find them, plan outputs, skip what is done, color, report."""
+"""Colorize many files: tasks, output files, provenance, reports and signatures."""

@@ -139,8 +139,8 @@ def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | No
         if frames is not None and not supports_frames(task.target, frames):
             if task.needs_all_frames:
                 raise ImageError(
-                    f"it holds {frames.count} {frames.kind}, which a file named {task.target.suffix} cannot "
-                    "hold; rename it (.tif), or color its first one with `colorzoo colorize`"
+                    f"{task.target.suffix} files cannot contain {frames.count} {frames.kind}. Rename the "
+                    "source to .tif, or run `colorzoo colorize --frames first`."
                 )
             frames = None
         if frames is None:
@@ -148,8 +148,8 @@ def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | No
             return ImageFrame(read_file(file, name, task.max_pixels)), None, iter(())
     if frames.count > MOST_FRAMES:
         raise ImageError(
-            f"it holds {frames.count:,} {frames.kind}, more than the limit of {MOST_FRAMES:,}; "
-            "--frames first colors the first one"
+            f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
+            "Use --frames first."
         )
     images = read_frames(source, frames, max_pixels=task.max_pixels)
     return next(images), frames, images

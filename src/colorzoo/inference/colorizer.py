@@ -111,12 +111,10 @@ class Colorizer:
         **settings: Any,
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
-            raise ColorzooError(f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
+            raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}.")
         if engine == "onnxruntime":
             if device not in ("auto", "cpu") or precision == "bfloat16":
-                raise ColorzooError(
-                    "engine onnxruntime runs on the CPU in float32; leave out other devices and precisions."
-                )
+                raise ColorzooError("engine onnxruntime requires device cpu and precision float32.")
             device, precision = "cpu", "float32"
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
@@ -328,7 +326,7 @@ def _as_array(image: Tensor) -> NDArray[Any]:
     """
     if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         shape = tuple(image.shape)
-        raise ImageError(f"a tensor (3, H, W) or (1, H, W) was expected, this one is {shape}")
+        raise ImageError(f"a tensor must be (3, H, W), (1, H, W) or (4, H, W), got {shape}")
     if image.is_floating_point():
         image = image.float()
     return image.detach().permute(1, 2, 0).contiguous().cpu().numpy()

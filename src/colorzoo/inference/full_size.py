@@ -21,13 +21,13 @@ from colorzoo.color.gamut import linear_rgb_in_gamut
 from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_levels
 from colorzoo.image_io.raster_image import Levels
 
-BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
-CUT = 3.5  # deviations beyond which a correction's weight is about two thousandths
-LONGEST = 4  # times the working size; a longer strip is scaled by its long side
+BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
+CUT = 3.5  # standard deviations; the weight of a correction there is 0.002
+LONGEST = 4  # maximum ratio of the longer side to the working size
 BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
-"""Shifts the lightness ``(rows, W)`` of a band, given its first row and the one after its last."""
+"""Shifts the lightness ``(rows, W)`` of a band, given the first row and the row after the last row."""
 
 
 class Overlay(Protocol):
@@ -68,14 +68,14 @@ class FullLightness:
         return lightness_of_levels(self.levels[rows, columns][None])[0]
 
     def whole(self) -> Tensor:
-        """Return all of it, ``(1, 1, H, W)``."""
+        """Return the whole lightness, ``(1, 1, H, W)``."""
         lightness = torch.empty(1, 1, *self.shape)
         for first, last in bands(*self.shape):
             lightness[0, 0, first:last] = self.rows(first, last)
         return lightness
 
     def shrunk(self, size: tuple[int, int]) -> Tensor:
-        """Return `shrink_lightness` of the whole, ``(1, 1, h, w)``."""
+        """Return the lightness resampled to a size, ``(1, 1, h, w)``; see `shrink_lightness`."""
         if self.shape == size:
             return self.whole()
         shrinker = BandShrinker(self.shape, size)
@@ -115,9 +115,9 @@ class PointCorrection:
         ab[:, top:bottom, left:right] += self.ab.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
 
 
-def distance_outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
-    """Return the distance of a location from [first, last] in pixels, 0 inside."""
-    return torch.maximum(first - place, place - last).clamp(min=0).float()
+def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
+    """Return the distance of a position from the range [first, last] in pixels, 0 inside."""
+    return torch.maximum(first - position, position - last).clamp(min=0).float()
 
 
 def full_lightness(levels: Levels) -> Tensor:
@@ -251,8 +251,8 @@ class BandShrinker:
     """Streaming version of `shrink_lightness` for a map that arrives in bands of rows.
 
     Rows are reduced first, then columns. As in
-    ``F.interpolate(mode="bicubic", antialias=True)`` a pixel of the result covers two of its own widths to
-    each side, and weights are normalized at the borders.
+    ``F.interpolate(mode="bicubic", antialias=True)`` the kernel of a pixel covers two pixel widths to each
+    side, and weights are normalized at the borders.
 
     Args:
         whole: Height and width of the map.

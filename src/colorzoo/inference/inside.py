@@ -157,7 +157,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
-        raise GuidanceError("classes.file covers the whole image; it needs the border 'none'.")
+        raise GuidanceError("classes.file requires border 'none', because it covers the whole image.")
     places = [(point, *inside.unbounded((point.x, point.y))) for point in recipe.points]
     points = tuple(replace(point, x=x, y=y) for point, x, y in places if inside.contains((point.x, point.y)))
     lost = len(recipe.points) - len(points)

@@ -370,7 +370,7 @@ def _accepted_tensors(task: ColorizeTask, *, hinted: bool) -> Guidance:
 
 
 def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:
-    """Yield the kinds of guidance that need the model, or that do not depend on the size."""
+    """Yield guidance that the model computes, and guidance without a size."""
     accepts, recipe, model = task.network.model.accepts, task.recipe, task.network.model
     kinds = recipe.kinds()
     exemplar = _exemplar(task)
@@ -419,7 +419,7 @@ def proposed_regions(task: ColorizeTask) -> Regions:
         GuidanceError: The model proposes none.
     """
     if not isinstance(task.network.model, ProposesRegions):
-        raise GuidanceError(f"{task.network.name} proposes no regions")
+        raise GuidanceError(f"{task.network.name} does not propose regions")
     return task.run(propose_regions, network_input(task), network=task.network)
 
 

@@ -1,7 +1,7 @@
-"""Photorealistic stylization: a color image in the colors of another one.
+"""Photorealistic stylization: transfer the colors of a style image to a content image.
 
-The network runs on a small copy. Its change, in Lab, is enlarged and added to the image, so that a result
-is as sharp as its source.
+The network stylizes a small copy. The Lab difference is upsampled and added to the content image, so the
+result keeps its sharpness.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def stylize(
         model: A model that `Stylizes`.
         content: The image to change.
         style: The image whose colors to use.
-        transform: ``adain`` or ``wct``; None takes the model's default.
+        transform: ``adain`` or ``wct``; None uses the default of the model.
         alpha: Strength, 0 to 1.
         labels: Integer maps of content and style at their full size, or None.
         size: Shorter side for the network.
@@ -73,10 +73,10 @@ def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
 
 
 def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read a label map ``(H, W)`` int64 of the given width and height.
+    """Read a label map ``(H, W)`` int64 with a width and height.
 
     Raises:
-        GuidanceError: It cannot be read, has several channels or another size.
+        GuidanceError: The file cannot be read, or has several channels or another size.
     """
     labels = read_label_image(path)
     if labels.shape != size[::-1]:

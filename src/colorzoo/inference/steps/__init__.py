@@ -1,1 +1,1 @@
-"""Steps of coloring an image, one step per module; `colorzoo.inference.pipeline` puts them in order."""
+"""Stages of one image; `colorzoo.inference.pipeline` calls them in order."""

@@ -40,9 +40,9 @@ class AreaConstants:
     Attributes:
         fill: Weight of the chosen color; the rest is the prediction for that color.
         seeds: Number of points that pass the color of an area to the network.
-        seed_radius: Half their side in pixels of the network.
+        seed_radius: Half the side of these points in network pixels.
         apart: Weight of the distance to other seeds relative to the distance to the boundary.
-        least_room: Least of this weighted distance.
+        least_room: Minimum of this weighted distance.
         stroke: Width of boundary strokes in network pixels, the middle of the training range.
     """
 

@@ -216,9 +216,9 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
     """Restrict the extent of points to the locations for which they are nearest.
 
     Args:
-        extent: The reach.
-        paths: The paths from these points, then those from the others.
-        own: Number of the former.
+        extent: Extent of the points.
+        paths: Paths from these points, followed by paths from other points.
+        own: Number of path maps that belong to these points.
     """
     nearest, other = (np.minimum.reduce([each.costs for each in some]) for some in (paths[:own], paths[own:]))
     kept = torch.from_numpy(nearest <= other)[None, None].float()

@@ -46,7 +46,7 @@ def turn_back(values: Tensor, inside: Rectangle, rows: tuple[int, int], columns:
     Args:
         values: ``(C, height, width)`` of the upright part, at most 4 channels.
         inside: The part.
-        rows: First row of the image, and the one after its last.
+        rows: First row, and the row after the last row.
         columns: Width of the image.
 
     Returns:
