@@ -1,4 +1,4 @@
-"""The import rules of docs/architecture.md: left to right, and papers know nothing of each other."""
+"""Import rules of docs/architecture.md: packages import only lower layers, and papers are independent."""
 
 from pathlib import Path
 
@@ -9,20 +9,21 @@ ROOT = Path(colorzoo.__path__[0])
 LIGHTNING = ("lightning", "pytorch_lightning", "lightning_fabric")
 HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
-# Lowest first; what stands on one line must not import each other. See docs/architecture.md.
+# Lowest layer first; packages of one layer must not import each other. See docs/architecture.md.
 LAYERS = (
-    "atomic environment lazy memory progress randomness",
+    "atomic environment lazy lru_cache progress randomness",
     "errors",
     "card settings",
     "registry",
     "color",
     "guidance",
-    "losses networks prediction",
+    "losses prediction",
+    "networks",
     "capabilities",
     "weights",
     "model",
     "factory",
-    "images",
+    "image_io",
     "data",
     "metrics",
     "simulation",
