@@ -102,7 +102,7 @@ def test_the_pad_uses_the_given_weights(tmp_path: Path, monkeypatch: pytest.Monk
     studio, recipe, where, given = made
     assert isinstance(studio, Studio)
     assert where == server.Address("127.0.0.1", None, ("pad.org",))
-    assert given == {"browser": False, "photo": tmp_path / "old.jpg", "report": None}
+    assert given == {"browser": False, "image_path": tmp_path / "old.jpg", "report": None}
     hello: list[Message] = []
     studio.connect(None, hello.append, recipe)
     assert (hello[0].body["start"]["name"], hello[0].body["recipe"]["strength"]) == ("old.jpg", 0.5)

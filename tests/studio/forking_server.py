@@ -16,14 +16,16 @@ from pads import tiny_studio
 
 from colorzoo.studio import server
 from colorzoo.studio.app import StudioLoader
-from colorzoo.studio.saved_sessions import Works
+from colorzoo.studio.saved_sessions import SavedSessions
 from colorzoo.studio.server import Address, run_server
 
 server.secrets.token_urlsafe = lambda _: "fixed"  # so that the page reconnects to a new server
 
 
 def serve(folder: Path, port: int) -> None:
-    with run_server(StudioLoader.loaded(tiny_studio(works=Works(folder))), Address(port=port)):
+    with run_server(
+        StudioLoader.loaded(tiny_studio(saved_sessions=SavedSessions(folder))), Address(port=port)
+    ):
         while True:
             time.sleep(3600)
 

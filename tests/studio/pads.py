@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.access import Access
 from colorzoo.studio.app import StudioLoader, build_app
-from colorzoo.studio.photo import Photo, open_photo
+from colorzoo.studio.opened_image import OpenedImage, open_upload
 from colorzoo.studio.protocol import Limits, Message, pack, unpack
 from colorzoo.studio.studio import Studio
 from tiny_model import gray_image, tiny_model
@@ -39,10 +39,10 @@ def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: 
     return memory.getvalue()
 
 
-def open_at_once(data: bytes, name: str, limits: Limits, network: int) -> Photo:
+def open_at_once(data: bytes, name: str, limits: Limits, network: int) -> OpenedImage:
     """Open a photo and skip the progress."""
-    *_, photo = open_photo(data, name, limits, network)
-    assert isinstance(photo, Photo)
+    *_, photo = open_upload(data, name, limits, network)
+    assert isinstance(photo, OpenedImage)
     return photo
 
 

@@ -18,7 +18,7 @@ from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.studio.photo import jpeg
+from colorzoo.studio.opened_image import jpeg
 from colorzoo.studio.window import Window
 from inference.test_border import INSIDE, bordered
 from inference.test_tilt import SIZE, TILTED, mask_of

@@ -18,7 +18,7 @@ from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
 
 from colorzoo.studio.app import StudioLoader
-from colorzoo.studio.saved_sessions import Works
+from colorzoo.studio.saved_sessions import SavedSessions
 from colorzoo.studio.server import Address, run_server
 
 pytestmark = pytest.mark.browser
@@ -26,20 +26,20 @@ PAUSE = 400  # ms between edits, less than any autosave waits
 
 
 @pytest.fixture
-def works(tmp_path: Path) -> Works:
-    return Works(tmp_path / "works")
+def works(tmp_path: Path) -> SavedSessions:
+    return SavedSessions(tmp_path / "works")
 
 
 @pytest.fixture
-def pad(browser: Any, works: Works) -> Iterator[BrowserPad]:
+def pad(browser: Any, works: SavedSessions) -> Iterator[BrowserPad]:
     with (
-        run_server(StudioLoader.loaded(tiny_studio(works=works)), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(tiny_studio(saved_sessions=works)), Address(port=0)) as (url, _),
         watched_pad(browser, url) as opened,
     ):
         yield opened
 
 
-def points_saved(works: Works) -> int:
+def points_saved(works: SavedSessions) -> int:
     """Return the number of points of the work with most on the server."""
     found = [json.loads(path.read_text(encoding="utf-8"))["recipe"] for path in works.folder.glob("*.json")]
     return max((point_count(recipe) for recipe in found), default=0)
@@ -53,7 +53,9 @@ def add_point(pad: BrowserPad, number: int) -> None:
     pad.click(15 + number % 22 * 10, 15 + number // 22 % 14 * 10)
 
 
-def test_work_is_saved_while_edits_follow_each_other(pad: BrowserPad, photo: Path, works: Works) -> None:
+def test_work_is_saved_while_edits_follow_each_other(
+    pad: BrowserPad, photo: Path, works: SavedSessions
+) -> None:
     pad.open_ready(photo)
     for number in range(12):
         add_point(pad, number)
@@ -71,7 +73,7 @@ class KilledServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/?token=fixed"
-        self.works = Works(folder)
+        self.works = SavedSessions(folder)
         parts = [sys.executable, str(Path(__file__).with_name("forking_server.py")), str(folder), str(port)]
         self.parent = subprocess.Popen(parts, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.say("start")

@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Limits
-from colorzoo.studio.saved_sessions import Works
+from colorzoo.studio.saved_sessions import SavedSessions
 from colorzoo.studio.server import Address, run_server
 from tiny_model import gray_image
 
@@ -90,8 +90,8 @@ GIVE_FILE = """([way, name, bytes]) => {
 
 @pytest.mark.nightly
 def test_points_and_undo_come_back_on_another_port(browser: Any, photo: Path, tmp_path: Path) -> None:
-    works = Works(tmp_path / "works")
-    with run_server(StudioLoader.loaded(tiny_studio(works=works)), Address(port=0)) as (url, _):
+    works = SavedSessions(tmp_path / "works")
+    with run_server(StudioLoader.loaded(tiny_studio(saved_sessions=works)), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         for place in ((60, 50), (180, 60)):
@@ -103,7 +103,7 @@ def test_points_and_undo_come_back_on_another_port(browser: Any, photo: Path, tm
         pad.page.wait_for_timeout(1200)
         pad.close()
     assert len(list(works.folder.glob("*.json"))) == 1
-    with run_server(StudioLoader.loaded(tiny_studio(works=works)), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(tiny_studio(saved_sessions=works)), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         assert pad.points() == points

@@ -48,7 +48,7 @@ def idle_for_two_hours(studio: Studio) -> None:
     clock = studio.sessions._clock
     studio.sessions._clock = lambda: clock() + 7200
     studio.sessions.remove_expired()
-    assert all(session.photo is None for session in studio.sessions._sessions.values())
+    assert all(session.opened is None for session in studio.sessions._sessions.values())
 
 
 @pytest.mark.nightly

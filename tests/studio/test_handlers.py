@@ -176,7 +176,7 @@ def test_an_export_says_nothing_about_what_the_pad_keeps_for_itself(pad: DirectP
 
 def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectPad) -> None:
     recipe = with_points(pad.open(photo_file(192, 120)), POINT)
-    opened, colorizer = pad.session.photo, pad.studio.pool.get(None).colorizer()
+    opened, colorizer = pad.session.opened, pad.studio.pool.get(None).colorizer()
     assert opened is not None
     seen = opened.network_lightness(64)
     height, width = seen.shape[2:]

@@ -179,8 +179,8 @@ def test_statistics_of_an_attached_image_are_returned(pad: DirectPad) -> None:
 
 def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     body = pad.ask("classes", recipe={}).body
-    assert pad.session.photo is not None
-    light = (pad.session.photo.network_lightness(64) > 50).float()
+    assert pad.session.opened is not None
+    light = (pad.session.opened.network_lightness(64) > 50).float()
     shares = sorted([(float(light.mean()), 1, "light"), (1 - float(light.mean()), 0, "dark")], reverse=True)
     assert [(item["share"], item["id"], item["name"]) for item in body["items"]] == [
         (pytest.approx(share, abs=1e-6), number, name) for share, number, name in shares

@@ -19,7 +19,7 @@ from colorzoo.image_io.provenance import ImageProvenance, read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio import Pad
-from colorzoo.studio.photo import jpeg
+from colorzoo.studio.opened_image import jpeg
 from colorzoo.studio.protocol import Message
 from colorzoo.studio.studio import Studio
 from tiny_model import tiny_model
@@ -141,6 +141,6 @@ def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pyte
     whole = np.asarray(Colorizer(str(RECIPE["model"]), size=side)(pixels(photo_file()), recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
     assert studio.pool.get(None).colorizer().size == side
-    assert pad.session.photo is not None
-    assert min(pad.session.photo.network_lightness(side).shape[2:]) == min(side, 80)
+    assert pad.session.opened is not None
+    assert min(pad.session.opened.network_lightness(side).shape[2:]) == min(side, 80)
     studio.close()

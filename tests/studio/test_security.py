@@ -26,7 +26,7 @@ from websockets.sync.client import connect
 from colorzoo.studio import app, saved_sessions, server
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Message, StudioError, unpack
-from colorzoo.studio.saved_sessions import Works
+from colorzoo.studio.saved_sessions import SavedSessions
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
 from colorzoo.studio.worker_pool import QueuedRequest, Worker
@@ -89,13 +89,13 @@ def test_messages_and_work_are_strict_json(text: str, tmp_path: Path) -> None:
     with pytest.raises(StudioError):
         unpack(text)
     with pytest.raises(ValueError, match=r"."):
-        Works(tmp_path).save(PHOTO, text.encode())
+        SavedSessions(tmp_path).save(PHOTO, text.encode())
     (tmp_path / f"{PHOTO}.json").write_text(text)  # as an earlier version saved it
-    assert Works(tmp_path).find(PHOTO) == {}
+    assert SavedSessions(tmp_path).find(PHOTO) == {}
 
 
 def test_invalid_work_is_answered_by_an_error(tmp_path: Path) -> None:
-    made = tiny_studio(works=Works(tmp_path))
+    made = tiny_studio(saved_sessions=SavedSessions(tmp_path))
     with closing(made):
         pad = DirectPad(made)
         sha256 = pad.open()["image"]["sha256"]
@@ -112,7 +112,7 @@ def test_a_name_that_is_no_unicode_is_exported(web: SocketPad) -> None:
 def test_saved_work_is_limited_for_each_photo_and_in_total(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Works(tmp_path)
+    store = SavedSessions(tmp_path)
     other = "1" * 64
     assert store.save(other, b"{}")
     os.utime(tmp_path / f"{other}.json", (0, 0))

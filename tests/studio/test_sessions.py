@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pads import open_at_once, photo_file
 
-from colorzoo.studio.photo import Photo, safe_name
+from colorzoo.studio.opened_image import OpenedImage, safe_name
 from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.sessions import SessionStore, TemporaryFiles
 
@@ -23,7 +23,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def a_photo() -> Photo:
+def a_photo() -> OpenedImage:
     return open_at_once(photo_file(), "old.png", Limits(), 64)
 
 
@@ -37,7 +37,7 @@ def test_idle_sessions_expire(clock: Clock) -> None:
     assert store.find(busy.id) is busy
     assert store.find(idle.id) is None
     assert gone == [idle.id]
-    with pytest.raises(StudioError, match="idle"):
+    with pytest.raises(StudioError, match="expired"):
         store.touch(idle)
     store.close()
     assert (gone, len(store)) == ([idle.id, busy.id], 0)
@@ -56,10 +56,10 @@ def test_photos_are_dropped_when_memory_is_short() -> None:
     store = SessionStore(Limits(memory_bytes=int(photo.nbytes * 2.5)))
     sessions = [store.new() for _ in range(3)]
     for session in sessions:
-        session.set_photo(photo)
+        session.set_opened(photo)
         store.find(session.id)
     store.remove_expired()
-    assert [session.photo is None for session in sessions] == [True, False, False]
+    assert [session.opened is None for session in sessions] == [True, False, False]
     assert store.nbytes <= photo.nbytes * 2.5
 
 
@@ -133,11 +133,11 @@ def test_connected_sessions_never_expire(clock: Clock) -> None:
     store = SessionStore(Limits(idle_seconds=60, sessions=2), clock)
     here, away = store.new(), store.new()
     here.connected = True
-    here.set_photo(a_photo())
+    here.set_opened(a_photo())
     clock.now = 100
     store.remove_expired()
     assert store.find(here.id) is here
-    assert here.photo is None  # the pad sends it again when it goes on
+    assert here.opened is None  # the pad sends it again when it goes on
     assert store.find(away.id) is None
 
 

@@ -18,7 +18,7 @@ from colorzoo.studio import Pad
 from colorzoo.studio.protocol import Message
 from tiny_model import gray_image, tiny_model
 
-POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020", "reach": "automatic"}
+POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020"}
 
 
 class Page:

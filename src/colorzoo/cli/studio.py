@@ -91,13 +91,15 @@ def run(args: StudioOptions) -> int:
     from colorzoo.studio.server import Address, serve
 
     names = tuple(name.lower() for name in args.allow_host)
-    photo = args.images[0] if args.images else None
+    image_path = args.images[0] if args.images else None
     report = None
-    if photo is not None and photo.suffix.lower() == ".html":
-        report, photo = _read_report(args, photo), None
+    if image_path is not None and image_path.suffix.lower() == ".html":
+        report, image_path = _read_report(args, image_path), None
     address = Address(args.host, args.port, names)
     browser = not args.no_browser
-    serve(lambda: _make_studio(args, photo), address, browser=browser, photo=photo, report=report)
+    serve(
+        lambda: _make_studio(args, image_path), address, browser=browser, image_path=image_path, report=report
+    )
     return 0
 
 
@@ -112,15 +114,15 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     return serve_report(path)
 
 
-def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[str, Any] | None]:
+def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
     """Return the studio with the photo of the command line, and the initial recipe."""
     from colorzoo.engines.device import choose_device
     from colorzoo.guidance import Recipe
     from colorzoo.image_io.read import check_image
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.studio.access import is_loopback
-    from colorzoo.studio.photo import without_options
-    from colorzoo.studio.saved_sessions import Works, works_folder
+    from colorzoo.studio.opened_image import without_options
+    from colorzoo.studio.saved_sessions import SavedSessions, sessions_folder
     from colorzoo.studio.studio import Studio
 
     choose_device(args.device)  # raises on an unknown device
@@ -128,14 +130,16 @@ def _make_studio(args: StudioOptions, photo: Path | None) -> tuple[Studio, dict[
     name = args.model or (recipe or {}).get("model")
     choice = choose_model(name, "points", args.weights, fast=args.fast)
     own = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    works = Works(works_folder()) if is_loopback(args.host) else None  # else several users share the pad
-    studio = Studio(own, model=choice.name, device=args.device, works=works, tune=True)
-    if photo is not None:
+    saved_sessions = (
+        SavedSessions(sessions_folder()) if is_loopback(args.host) else None
+    )  # else several users share the pad
+    studio = Studio(own, model=choice.name, device=args.device, saved_sessions=saved_sessions, tune=True)
+    if image_path is not None:
         try:
-            check_image(photo, max_pixels=studio.limits.pixels)  # raises here, not in the page
+            check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page
         except ImageError as error:
             raise without_options(error) from error
-        studio.offer(photo.read_bytes(), photo.name)
+        studio.offer(image_path.read_bytes(), image_path.name)
     return studio, recipe
 
 

@@ -55,12 +55,14 @@ class StudioLoader:
 
     Args:
         limits: Limits of the studio, which the server needs first.
-        photo: Photo that new pads open; they show it in gray while the studio is loading.
+        image_path: Photo that new pads open; they show it in gray while the studio is loading.
         report: Report that is served too; a pad whose address names a photo in it opens that one.
     """
 
-    def __init__(self, limits: Limits, photo: Path | None = None, report: ServedReport | None = None) -> None:
-        self.limits, self.photo, self.report = limits, photo, report
+    def __init__(
+        self, limits: Limits, image_path: Path | None = None, report: ServedReport | None = None
+    ) -> None:
+        self.limits, self.image_path, self.report = limits, image_path, report
         self.recipe: dict[str, Any] | None = None
         self._future: Future[Studio] = Future()
         self._glimpse: bytes | None = None
@@ -107,7 +109,7 @@ class StudioLoader:
         """Return the photo as a gray JPEG; empty without one, and for formats that only the studio reads."""
         with self._drawing:
             if self._glimpse is None:
-                self._glimpse = _gray_preview(self.photo, self.limits.pixels) if self.photo else b""
+                self._glimpse = _gray_preview(self.image_path, self.limits.pixels) if self.image_path else b""
         return self._glimpse
 
     async def wait(self) -> Studio:
@@ -312,8 +314,8 @@ async def _websocket(socket: WebSocket) -> None:
     reply, sending = outgoing.reply, outgoing.sending
     try:
         studio = await loader.wait()
-        photo = loader.named(socket.query_params)
-        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, photo)
+        image_path = loader.named(socket.query_params)
+        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, image_path)
     except Exception as error:  # loading failed, or too many sessions: reported, and the client retries
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))

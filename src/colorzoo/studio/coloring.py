@@ -19,8 +19,8 @@ from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, Part
 from colorzoo.lru_cache import LRUCache
+from colorzoo.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
-from colorzoo.studio.photo import Photo, fit_size, jpeg
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.worker_pool import ThreadCountChooser, stop_if_cancelled
 
@@ -53,7 +53,7 @@ class PadRequest:
 
     Attributes:
         colorizer: The model.
-        photo: The photo.
+        opened: The photo.
         recipe: Hints and settings; of the part, if the photo is one.
         reference: Reference whose colors to use, or None.
         cache: Results of earlier edits.
@@ -61,7 +61,7 @@ class PadRequest:
     """
 
     colorizer: Colorizer
-    photo: Photo
+    opened: OpenedImage
     recipe: Recipe
     reference: Exemplar | None = None
     cache: LRUCache | None = None
@@ -69,7 +69,7 @@ class PadRequest:
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that the network gets."""
-        return self.photo.network_lightness(self.colorizer.size)
+        return self.opened.network_lightness(self.colorizer.size)
 
     def task(self) -> ColorizeTask:
         """Return the task of colorizing the image.
@@ -77,12 +77,12 @@ class PadRequest:
         Raises:
             GuidanceError: The recipe does not fit the photo.
         """
-        part = Part(self.lightness(), self.photo.size)
+        part = Part(self.lightness(), self.opened.size)
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
         """Return the job of coloring the photo at once, at another size and of nearly the same lightness."""
-        part = Part(self.photo.approximate_lightness(size), self.photo.size)
+        part = Part(self.opened.approximate_lightness(size), self.opened.size)
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
 
@@ -126,9 +126,9 @@ def preview(
     result = _run(request, task)
     watch.lap("network")
     stop_if_cancelled()
-    lightness = _preview_lightness(request.photo.whole or request.photo, quality, limits)
+    lightness = _preview_lightness(request.opened.whole or request.opened, quality, limits)
     surroundings = None
-    if (window := request.photo.window) is not None:
+    if (window := request.opened.window) is not None:
         inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
         surroundings = Surroundings(lightness[0, 0], inside)
         lightness = crop_lightness(lightness, inside)
@@ -142,18 +142,18 @@ def preview(
     return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
 
 
-def _preview_lightness(photo: Photo, quality: Quality, limits: Limits) -> Tensor:
-    width, height = photo.view
+def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) -> Tensor:
+    width, height = opened.view
     if quality == "drag":
-        return shrink_lightness(photo.lightness, fit_size(height, width, limits.view_side * 3 // 8))
-    if quality == "final" or photo.view == photo.size:
-        return photo.lightness
-    lightness = FullLightness(photo.decode().levels)
-    pixels = photo.size[0] * photo.size[1]
+        return shrink_lightness(opened.lightness, fit_size(height, width, limits.view_side * 3 // 8))
+    if quality == "final" or opened.view == opened.size:
+        return opened.lightness
+    lightness = FullLightness(opened.decode().levels)
+    pixels = opened.size[0] * opened.size[1]
     if pixels <= limits.full_pixels:
         return lightness.whole()
     scale = (limits.full_pixels / pixels) ** 0.5
-    return lightness.shrunk((int(photo.size[1] * scale), int(photo.size[0] * scale)))
+    return lightness.shrunk((int(opened.size[1] * scale), int(opened.size[0] * scale)))
 
 
 def displayed_points(request: PadRequest) -> list[DisplayedColor]:
@@ -161,7 +161,7 @@ def displayed_points(request: PadRequest) -> list[DisplayedColor]:
     points = request.recipe.points
     if not points:
         return []
-    lightness = torch.tensor([request.photo.lightness_around((point.x, point.y)) for point in points])
+    lightness = torch.tensor([request.opened.lightness_around((point.x, point.y)) for point in points])
     chosen = torch.stack([point_ab(point) for point in points])
     at_lightness = points_lab(points, lightness)[:, 1:]
     paler = chosen.norm(dim=1) - at_lightness.norm(dim=1) > VISIBLE_CHANGE

@@ -36,9 +36,9 @@ from colorzoo.studio.coloring import (
 )
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
-from colorzoo.studio.photo import LARGE, Photo, open_photo, read_upload, safe_name, thumbnail
+from colorzoo.studio.opened_image import LARGE, OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
-from colorzoo.studio.saved_sessions import Works, is_key
+from colorzoo.studio.saved_sessions import SavedSessions, is_key
 from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
 from colorzoo.studio.worker_pool import ThreadCountChooser
 
@@ -78,7 +78,7 @@ class Context:
     limits: Limits
     uploads: TemporaryFiles
     downloads: TemporaryFiles | None
-    works: Works | None
+    saved_sessions: SavedSessions | None
     network: int
     received: float = field(default_factory=time.perf_counter)
 
@@ -86,16 +86,16 @@ class Context:
         """Return the answer to this request."""
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
-    def photo(self) -> Photo:
+    def opened(self) -> OpenedImage:
         """Return the opened photo.
 
         Raises:
             StudioError: No photo is open.
         """
-        photo = self.session.photo
-        if photo is None:
+        opened = self.session.opened
+        if opened is None:
             raise StudioError("no_photo", "no photo is open here; open it again")
-        return photo
+        return opened
 
     def place(self) -> tuple[float, float]:
         """Return x and y of the request.
@@ -105,7 +105,7 @@ class Context:
         """
         fields = self.message.fields()
         x, y = fields.required_number("x"), fields.required_number("y")
-        return _inside(x, y, self.photo())
+        return _inside(x, y, self.opened())
 
     def full_recipe(self) -> Recipe:
         """Return the recipe of the request; raises GuidanceError if it is invalid."""
@@ -125,12 +125,16 @@ class Context:
 
         See `task_by`.
         """
-        photo, recipe = self.photo(), recipe or self.recipe()
+        opened, recipe = self.opened(), recipe or self.recipe()
         colorizer = self.pool.get(recipe.model).colorizer()
-        return self.task_by(colorizer, photo, recipe, self.pool.threads)
+        return self.task_by(colorizer, opened, recipe, self.pool.threads)
 
     def task_by(
-        self, colorizer: Colorizer, photo: Photo, recipe: Recipe, threads: ThreadCountChooser | None = None
+        self,
+        colorizer: Colorizer,
+        opened: OpenedImage,
+        recipe: Recipe,
+        threads: ThreadCountChooser | None = None,
     ) -> PadRequest:
         """Return photo, recipe, attached reference and a loaded model.
 
@@ -140,10 +144,10 @@ class Context:
             GuidanceError: The recipe's border does not lie within the photo, or the model needs the colors
                 of a reference that has none.
         """
-        photo = (photo.on_paper() if colorizer.is_sketch_model else photo).healed(recipe.healing)
-        part = photo if colorizer.is_sketch_model else photo.part(recipe.border)
+        opened = (opened.on_paper() if colorizer.is_sketch_model else opened).healed(recipe.healing)
+        part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
         if part.window is not None:
-            recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
+            recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
         reference = self.reference()
         if reference is None:
             return PadRequest(colorizer, part, recipe, cache=self.pool.cache, threads=threads)
@@ -171,18 +175,18 @@ class Context:
 def _open(ctx: Context) -> Iterator[Message]:
     """Open a photo."""
     data, name = ctx.file()
-    for step in open_photo(data, name, ctx.limits, ctx.network):
+    for step in open_upload(data, name, ctx.limits, ctx.network):
         if ctx.message.id in ctx.session.cancelled:
             raise StudioError("cancelled", "cancelled")
-        if isinstance(step, Photo):
-            if ctx.session.photo is not None:
+        if isinstance(step, OpenedImage):
+            if ctx.session.opened is not None:
                 ctx.pool.free_memory()
-            ctx.session.set_photo(step)
+            ctx.session.set_opened(step)
             proposed = ctx.pool.for_sketches() if step.kind == "sketch" else None
             facts = {**step.describe(ctx.network), "proposed": proposed}
             buffers = (step.gray, step.source, *((step.alpha,) if step.alpha else ()))
-            if ctx.works is not None:
-                facts["works"] = ctx.works.find(step.sha256)
+            if ctx.saved_sessions is not None:
+                facts["works"] = ctx.saved_sessions.find(step.sha256)
             yield ctx.answer("photo", *buffers, **facts)
         else:
             buffers = () if step.preview is None else (step.preview,)
@@ -232,7 +236,7 @@ def _color(ctx: Context) -> Iterator[Message]:
     request = ctx.pad_request(recipe)
     result, image, facts = preview(request, cast(Quality, quality), ctx.limits)
     shown = iter([asdict(point) for point in displayed_points(request)])
-    window = request.photo.window
+    window = request.opened.window
     points = [
         next(shown) if window is None or window.inside.contains((point.x, point.y)) else None
         for point in recipe.points
@@ -263,12 +267,12 @@ def suggest(ctx: Context) -> Iterator[Message]:
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
-    place = _inner(request, _inside(x, y, ctx.photo()))
+    place = _inner(request, _inside(x, y, ctx.opened()))
     result = predict(request)
     found: dict[str, Any] = {"lightness": None, "items": [], "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggestions(distribution, request.photo, place, shape, count)
+        found = palette.suggestions(distribution, request.opened, place, shape, count)
     yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(request, place), **found)
 
 
@@ -279,9 +283,9 @@ def _next(ctx: Context) -> Iterator[Message]:
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggest_next_point(distribution, request.photo, request.recipe, shape)
-        if request.photo.window is not None:
-            found["x"], found["y"] = request.photo.window.inside.outer((found["x"], found["y"]))
+        found = palette.suggest_next_point(distribution, request.opened, request.recipe, shape)
+        if request.opened.window is not None:
+            found["x"], found["y"] = request.opened.window.inside.outer((found["x"], found["y"]))
     yield ctx.answer("next", **found)
 
 
@@ -291,9 +295,9 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
     place = find_informative_point(request.task(), predict(request))
     if place is not None:
-        found = palette.likely_colorings(place, request.photo)
-        if request.photo.window is not None:
-            found["x"], found["y"] = request.photo.window.inside.outer((found["x"], found["y"]))
+        found = palette.likely_colorings(place, request.opened)
+        if request.opened.window is not None:
+            found["x"], found["y"] = request.opened.window.inside.outer((found["x"], found["y"]))
     yield ctx.answer("colorings", **found)
 
 
@@ -338,7 +342,7 @@ def _keep(ctx: Context) -> Iterator[Message]:
     """Record the present colors that an area locks."""
     area = parse_area(ctx.message.fields().child("area"))
     request = ctx.pad_request()
-    if (window := request.photo.window) is not None:
+    if (window := request.opened.window) is not None:
         (area,) = crop_recipe(Recipe(areas=(area,)), window.size, window.inside)[0].areas
     kept = regions.locked_colors(request, predict(request), area)
     yield ctx.answer("kept", kept=kept)
@@ -369,10 +373,10 @@ def _match(ctx: Context) -> Iterator[Message]:
     found: tuple[float, float] | None = None
     match = match_of(result)
     if match is not None and reference is not None:
-        place, window = _inside(x, y, ctx.photo()), request.photo.window
+        place, window = _inside(x, y, ctx.opened()), request.opened.window
         if window is None or window.inside.contains(place):
             inner = _inner(request, place)
-            found = regions.matched_place(match, inner, request.photo.size, reference.size)
+            found = regions.matched_place(match, inner, request.opened.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
 
 
@@ -385,15 +389,15 @@ def _model(ctx: Context) -> Iterator[Message]:
 def _sample(ctx: Context) -> Iterator[Message]:
     """Color the photo small by a model, without hints, for the menu of models."""
     name = ctx.message.fields().text("name", "")
-    photo = ctx.photo()
+    opened = ctx.opened()
     reference = ctx.reference()
     key = f"{name} {'' if reference is None else reference.id}"
-    if key not in photo.samples:
+    if key not in opened.samples:
         with ctx.pool.borrow(name) as colorizer:
             recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
-            request = ctx.task_by(colorizer, photo, recipe)
-            photo.samples[key] = preview(request, "drag", ctx.limits)[1]
-    yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
+            request = ctx.task_by(colorizer, opened, recipe)
+            opened.samples[key] = preview(request, "drag", ctx.limits)[1]
+    yield ctx.answer("sample", opened.samples[key], name=name, mime="image/jpeg")
 
 
 def _export(ctx: Context) -> Iterator[Message]:
@@ -405,12 +409,12 @@ def _export(ctx: Context) -> Iterator[Message]:
         raise StudioError(
             "bad_message", f"export takes {', '.join(_MIME_TYPES)} and a quality from 1 to 100."
         )
-    photo, recipe = ctx.photo(), ctx.recipe()
-    name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
-    large = photo.size[0] * photo.size[1] > LARGE
+    opened, recipe = ctx.opened(), ctx.recipe()
+    name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
+    large = opened.size[0] * opened.size[1] > LARGE
     if large:
         yield ctx.answer("progress", share=0.05)
-    image = photo.decode()
+    image = opened.decode()
     colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
     exemplar = None if reference is None else Exemplar(reference.rgb)
     if large:
@@ -425,7 +429,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_layers(kind, colored.source(image), colored.levels(), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality)
-        origin = with_prediction(origin_of_result(origin, photo.sha256, photo.name), colored)
+        origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
         source = colored.source(image)
         marked = replace(source, metadata=add_provenance(source.metadata, origin))
         levels = colored.levels(output_bit_depth(name, image))
@@ -456,41 +460,44 @@ def _origin(
 def _check(ctx: Context) -> Iterator[Message]:
     """Check a recipe that is to be loaded."""
     recipe = ctx.full_recipe()
-    photo = ctx.session.photo
+    opened = ctx.session.opened
     notes = [f"the recipe's entry {name!r} is not known here; it is kept" for name in recipe.unknown()]
     if _without_files(recipe) != recipe:
         notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
-    if photo is not None:
-        photo.part(recipe.border)  # raises if it does not fit
-        recipe.check_inside(*photo.size)
-        if recipe.sha256 not in (None, photo.sha256):
+    if opened is not None:
+        opened.part(recipe.border)  # raises if it does not fit
+        recipe.check_inside(*opened.size)
+        if recipe.sha256 not in (None, opened.sha256):
             notes.append("the recipe was made for another image file")
     if recipe.model is not None:
         ctx.pool.get(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
 
 
-def _save_work(ctx: Context) -> Iterator[Message]:
-    """Save the work on the opened photo, or delete work."""
+def _save_session(ctx: Context) -> Iterator[Message]:
+    """Save the session of the opened photo, or delete a saved session."""
     fields = ctx.message.fields()
-    key, forget, work = fields.text("key", ""), fields.take("forget"), ctx.message.buffers
-    if not forget and not work:
+    key, forget, content = fields.text("key", ""), fields.take("forget"), ctx.message.buffers
+    if not forget and not content:
         raise StudioError("bad_message", "save must contain the session as a buffer, or delete it.")
-    if ctx.works is None or not is_key(key) or not (forget or key.split("#")[0] == ctx.photo().sha256):
-        raise StudioError("bad_message", "work is saved for the opened photo only.")
+    store = ctx.saved_sessions
+    if store is None or not is_key(key) or not (forget or key.split("#")[0] == ctx.opened().sha256):
+        raise StudioError("bad_message", "save.key must contain the SHA-256 of the opened photo.")
     if forget:
-        ctx.works.forget(key)
+        store.forget(key)
         yield ctx.answer("saved", saved=True)
         return
     knows = fields.take("knows") or []
     if not (isinstance(knows, list) and all(isinstance(version, str) for version in knows)):
         raise StudioError("bad_message", "save.knows must be a list of texts.")
-    key = ctx.works.free_key(key, knows)
+    key = store.free_key(key, knows)
     try:
-        saved = ctx.works.save(key, work[0])
+        saved = store.save(key, content[0])
     except ValueError as error:
-        raise StudioError("bad_message", f"work must be a JSON object of limited size: {error}.") from None
-    yield ctx.answer("saved", saved=saved, key=key, keys=ctx.works.keys(ctx.photo().sha256))
+        raise StudioError(
+            "bad_message", f"save must contain a JSON object of limited size: {error}."
+        ) from None
+    yield ctx.answer("saved", saved=saved, key=key, keys=store.keys(ctx.opened().sha256))
 
 
 Handler = Callable[[Context], Iterator[Message]]
@@ -531,7 +538,7 @@ REQUESTS: dict[str, Request] = {
     "sample": Request(_sample, newest_only=False, rank=2),
     "export": Request(_export, newest_only=False),
     "check": Request(_check, newest_only=False),
-    "save": Request(_save_work),
+    "save": Request(_save_session),
 }
 
 
@@ -543,11 +550,11 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
     """Return x and y in the part that a request is about."""
-    return place if request.photo.window is None else request.photo.window.inside.inner(place)
+    return place if request.opened.window is None else request.opened.window.inside.inner(place)
 
 
-def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
-    width, height = photo.size
+def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
+    width, height = opened.size
     if not (0 <= x <= width and 0 <= y <= height):
         raise StudioError(
             "bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)."

@@ -14,33 +14,37 @@ from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorings import COLORINGS, InformativePoint
 from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
-from colorzoo.studio.photo import Photo
+from colorzoo.studio.opened_image import OpenedImage
 
 VISIBLE_CHANGE = 0.5  # CIE units; smaller changes cannot be seen
 
 
 def suggestions(
-    distribution: Distribution, photo: Photo, place: tuple[float, float], shape: tuple[int, int], count: int
+    distribution: Distribution,
+    opened: OpenedImage,
+    place: tuple[float, float],
+    shape: tuple[int, int],
+    count: int,
 ) -> dict[str, Any]:
     """Return ``items``, ``lightness`` and ``entropy`` of the message ``suggestions``.
 
     Args:
         distribution: Colors predicted from all other hints.
-        photo: The photo.
+        opened: The photo.
         place: x and y in pixels of the photo.
         shape: Height and width of the prediction.
         count: Number of colors.
     """
-    lightness = photo.lightness_around(place)
-    x, y = place[0] * shape[1] / photo.size[0], place[1] * shape[0] / photo.size[1]
+    lightness = opened.lightness_around(place)
+    x, y = place[0] * shape[1] / opened.size[0], place[1] * shape[0] / opened.size[1]
     shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1))
     items = _items(suggest_colors(shares, distribution.centers, lightness, count=count))
     return {"lightness": lightness, "items": items, "entropy": _entropy(shares)}
 
 
-def likely_colorings(found: InformativePoint, photo: Photo) -> dict[str, Any]:
+def likely_colorings(found: InformativePoint, opened: OpenedImage) -> dict[str, Any]:
     """Return the fields of the message ``colorings``, in pixels of the photo."""
-    lightness = photo.lightness_around((found.x, found.y))
+    lightness = opened.lightness_around((found.x, found.y))
     items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
     return {"x": found.x, "y": found.y, "lightness": lightness, "items": items}
 
@@ -58,15 +62,15 @@ def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
 
 
 def suggest_next_point(
-    distribution: Distribution, photo: Photo, recipe: Recipe, shape: tuple[int, int]
+    distribution: Distribution, opened: OpenedImage, recipe: Recipe, shape: tuple[int, int]
 ) -> dict[str, Any]:
     """Return place and entropy of the message ``next``, in pixels of the photo."""
-    x_scale, y_scale = photo.size[0] / shape[1], photo.size[1] / shape[0]
+    x_scale, y_scale = opened.size[0] / shape[1], opened.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]
     x, y = next_point(distribution, taken)
     return {
-        "x": min(float(x) * x_scale, photo.size[0] - 0.5),
-        "y": min(float(y) * y_scale, photo.size[1] - 0.5),
+        "x": min(float(x) * x_scale, opened.size[0] - 0.5),
+        "y": min(float(y) * y_scale, opened.size[1] - 0.5),
         "entropy": _entropy(distribution.at(x, y)),
     }
 

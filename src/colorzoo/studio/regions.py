@@ -79,8 +79,8 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
             {
                 "index": number,
                 "area": float(inside.mean()),
-                "x": (column + 0.5) * request.photo.size[0] / width,
-                "y": (row + 0.5) * request.photo.size[1] / height,
+                "x": (column + 0.5) * request.opened.size[0] / width,
+                "y": (row + 0.5) * request.opened.size[1] / height,
                 "suggested": suggested[number],
             }
         )
@@ -106,15 +106,15 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     if not isinstance(model, FindsClasses):
         raise StudioError("unsupported", f"{request.colorizer.name} has no classes")
     names = getattr(model, "class_names", {})
-    photo = find_classes(model, request.lightness())[0, 0]
-    if (window := request.photo.window) is not None:
-        photo = torch.from_numpy(window.surrounded(photo.numpy(), edge=True))
-    facts: dict[str, Any] = {**_class_shares(photo, names), "reference": None}
+    opened = find_classes(model, request.lightness())[0, 0]
+    if (window := request.opened.window) is not None:
+        opened = torch.from_numpy(window.surrounded(opened.numpy(), edge=True))
+    facts: dict[str, Any] = {**_class_shares(opened, names), "reference": None}
     if request.reference is None:
-        return facts, (_uint16_bytes(photo),)
+        return facts, (_uint16_bytes(opened),)
     reference = find_classes(model, rgb_to_lab(request.reference.rgb)[:, :1])[0, 0]
     facts["reference"] = _class_shares(reference, names)
-    return facts, (_uint16_bytes(photo), _uint16_bytes(reference))
+    return facts, (_uint16_bytes(opened), _uint16_bytes(reference))
 
 
 def _class_shares(classes: Tensor, names: dict[int, str]) -> dict[str, Any]:
@@ -142,15 +142,15 @@ def select_at_point(
         size: 1 selects the likeliest object; larger values select larger objects.
         visible: Fraction of the photo in view; larger objects are not the first choice.
     """
-    lightness = request.photo.approximate_lightness(MASK_SIZE)
+    lightness = request.opened.approximate_lightness(MASK_SIZE)
     features = partial(_features, request)
-    found = select_at(lightness, place, request.photo.size, size, visible=visible, features=features)
+    found = select_at(lightness, place, request.opened.size, size, visible=visible, features=features)
     return _mask_fields(request, found)
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
     """Return names and masks of the parts of a photo, such as skin and sky."""
-    lightness = request.photo.approximate_lightness(MASK_SIZE)
+    lightness = request.opened.approximate_lightness(MASK_SIZE)
     parts = find_parts(lightness, features=_features(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
@@ -169,20 +169,20 @@ def select_in_outline(
         ab = predict(request).ab
     except GuidanceError:  # the model needs guidance
         ab = torch.zeros(2, *lightness.shape[2:])
-    return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.photo.size), size))
+    return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.opened.size), size))
 
 
 def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
     """Return the mask of an outline itself; see `select_in_outline`."""
     return _mask_fields(
-        request, resize_mask(outline_mask(request.lightness(), path, request.photo.size), size)
+        request, resize_mask(outline_mask(request.lightness(), path, request.opened.size), size)
     )
 
 
 def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
     """Return a mask of the whole photo as areas of recipes have it."""
-    if request.photo.window is not None:
-        mask = Mask.of(request.photo.window.surrounded(mask.array()))
+    if request.opened.window is not None:
+        mask = Mask.of(request.opened.window.surrounded(mask.array()))
     fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
     return fields
 
@@ -202,13 +202,13 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
         else []
     )
     share = locked_share(
-        draw_areas(lightness, areas=[*others, area], image_size=request.photo.size), area.action
+        draw_areas(lightness, areas=[*others, area], image_size=request.opened.size), area.action
     )
     painted = (
         torch.zeros_like(lightness) if result.predicted_lightness is None else result.predicted_lightness
     )
     lab = torch.cat([painted[0], result.ab])
-    if (window := request.photo.window) is not None:
+    if (window := request.opened.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
         share = torch.from_numpy(window.surrounded(share.numpy()))
     kept = encode_locked_colors(lab, share)
@@ -227,8 +227,8 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     if is_limited(point):
         weight = extent_of(request.task(), [point]).weight
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
-    if request.photo.window is not None:
-        alpha = request.photo.window.surrounded(alpha)
+    if request.opened.window is not None:
+        alpha = request.opened.window.surrounded(alpha)
     tint = np.dstack([np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3)), alpha])
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")
@@ -248,14 +248,14 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
     """Return a reach for a new point at x and y of the photo; None if unknown."""
-    radius = NEW_POINT * min(request.photo.size) / min(request.lightness().shape[2:])
+    radius = NEW_POINT * min(request.opened.size) / min(request.lightness().shape[2:])
     paths, alike = _search(request, PointHint(*place, radius))
     return None if alike is None else find_start(paths.costs, alike)
 
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
     """Return the paths from a point, and how like it the cells of their grid are."""
-    task, places = request.task(), PointPatches.of([point], request.photo.size)
+    task, places = request.task(), PointPatches.of([point], request.opened.size)
     paths = paths_from(task, places)
     similarity = similarity_to(task, places)
     return paths, on_grid(similarity, paths.costs)

@@ -18,14 +18,14 @@ from typing import Any
 from colorzoo.atomic import write_atomic
 from colorzoo.studio.protocol import parse_json_object
 
-MOST_PER_PHOTO = 8  # files
-MOST_WORKS = 500  # files of all photos
+MOST_PER_IMAGE = 8  # files
+MOST_SESSIONS = 500  # files of all photos
 MOST_BYTES = 2**20  # of a file
 MOST_TOTAL = 100 * 2**20  # bytes of all files
 _KEY = re.compile(r"[0-9a-f]{64}(#[1-9][0-9]{0,2})?")
 
 
-def works_folder() -> Path:
+def sessions_folder() -> Path:
     """Return the folder of saved work.
 
     ``COLORZOO_HOME/works`` if set, else below ``XDG_DATA_HOME`` or the platform's folder for data.
@@ -46,7 +46,7 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-class Works:
+class SavedSessions:
     """Work saved on photos, as the pad wrote it.
 
     A key is the SHA-256 of the photo, with ``#2`` and so on for further work on the same photo.
@@ -65,7 +65,7 @@ class Works:
     def find(self, sha256: str) -> dict[str, Any]:
         """Return all work on a photo by its key; files that cannot be read are left out."""
         found = {key: self._read(key) for key in self.keys(sha256)}
-        return {key: work for key, work in found.items() if work is not None}
+        return {key: saved for key, saved in found.items() if saved is not None}
 
     def free_key(self, key: str, knows: Collection[str]) -> str:
         """Return a key under which saving does not overwrite a session that is unknown to the caller.
@@ -80,7 +80,7 @@ class Works:
         saved = self.keys(sha256 := key.split("#")[0])
         return next(free for number in count(2) if (free := f"{sha256}#{number}") not in saved)
 
-    def save(self, key: str, work: bytes) -> bool:
+    def save(self, key: str, saved: bytes) -> bool:
         """Save work atomically; returns False if the disk refuses it.
 
         The oldest work is deleted, first of the same photo, when there is too much.
@@ -88,12 +88,12 @@ class Works:
         Raises:
             ValueError: The work is not a JSON object, or is too large.
         """
-        if len(work) > MOST_BYTES:
+        if len(saved) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
-        parse_json_object(work)
+        parse_json_object(saved)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomic(self._path(key), work)
+            write_atomic(self._path(key), saved)
         except OSError:
             return False
         self._drop_oldest(key.split("#")[0])
@@ -117,12 +117,12 @@ class Works:
         with suppress(OSError):
             status = {path: path.stat() for path in self.folder.glob("*.json")}
             newest = sorted(status, key=lambda path: status[path].st_mtime_ns, reverse=True)
-            of_photo = [path for path in newest if path.stem.startswith(sha256)]
-            dropped = set(of_photo[MOST_PER_PHOTO:])
+            of_image = [path for path in newest if path.stem.startswith(sha256)]
+            dropped = set(of_image[MOST_PER_IMAGE:])
             total = 0
             for number, path in enumerate(path for path in newest if path not in dropped):
                 total += status[path].st_size
-                if number >= MOST_WORKS or total > MOST_TOTAL:
+                if number >= MOST_SESSIONS or total > MOST_TOTAL:
                     dropped.add(path)
             for path in dropped:
                 path.unlink(missing_ok=True)

@@ -104,7 +104,7 @@ def serve(
     address: Address,
     *,
     browser: bool,
-    photo: Path | None = None,
+    image_path: Path | None = None,
     report: ServedReport | None = None,
 ) -> None:
     """Serve until interrupted. The page answers at once, while the studio is still loading.
@@ -113,14 +113,14 @@ def serve(
         make: Loads the studio.
         address: Address on which to listen.
         browser: Open the page in the user's browser.
-        photo: Photo that new pads open; they show it in gray while the studio is loading.
+        image_path: Photo that new pads open; they show it in gray while the studio is loading.
         report: Report to open instead of the pad.
 
     Raises:
         ColorzooError: The address cannot be used, or ``make`` fails.
     """
     keep_freed_memory()
-    loader = StudioLoader(Limits(), photo, report)
+    loader = StudioLoader(Limits(), image_path, report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
         if report:
             url = url.replace("/?", f"/report/{quote(report.name)}?")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from colorzoo.batch.origin import UsedFile
-from colorzoo.studio.photo import Photo
+from colorzoo.studio.opened_image import OpenedImage
 from colorzoo.studio.protocol import Limits, StudioError
 
 _MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
@@ -43,7 +43,7 @@ class Session:
 
     Attributes:
         id: Random and secret; a client that has it owns the session.
-        photo: The opened photo.
+        opened: The opened photo.
         reference: The attached reference image.
         last_used: Time of the last use, by the clock of the store.
         connected: Whether a pad is connected; a second one gets a new session.
@@ -55,7 +55,7 @@ class Session:
     """
 
     id: str
-    photo: Photo | None = None
+    opened: OpenedImage | None = None
     reference: AttachedReference | None = None
     last_used: float = 0.0
     connected: bool = False
@@ -65,18 +65,18 @@ class Session:
     cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def set_photo(self, photo: Photo | None) -> None:
+    def set_opened(self, opened: OpenedImage | None) -> None:
         """Replace the photo, without the reference of the one before; None closes it."""
         with self.lock:
-            self.photo = photo
+            self.opened = opened
             self.reference = None
 
     @property
     def nbytes(self) -> int:
         """Memory in use."""
-        photo = 0 if self.photo is None else self.photo.nbytes
+        opened = 0 if self.opened is None else self.opened.nbytes
         reference = 0 if self.reference is None else self.reference.rgb.nbytes
-        return photo + reference
+        return opened + reference
 
 
 class SessionStore:
@@ -116,7 +116,7 @@ class SessionStore:
             session = self._sessions.get(session_id or "")
             if session is not None:
                 self._touch(session)
-            self._drop_photos()
+            self._drop_opened()
         self._report(removed)
         return session
 
@@ -155,7 +155,7 @@ class SessionStore:
         """Remove idle sessions, and drop photos until the rest fits into memory."""
         with self._lock:
             removed = self._expire()
-            self._drop_photos()
+            self._drop_opened()
         self._report(removed)
 
     def close(self) -> None:
@@ -172,16 +172,16 @@ class SessionStore:
         for session_id in removed:
             del self._sessions[session_id]
         for session in idle:
-            session.set_photo(None)
+            session.set_opened(None)
         return removed
 
-    def _drop_photos(self) -> None:
+    def _drop_opened(self) -> None:
         total = sum(session.nbytes for session in self._sessions.values())
         for session in list(self._sessions.values())[:-1]:  # all but the one in use
             if total <= self._limits.memory_bytes:
                 break
             total -= session.nbytes
-            session.set_photo(None)
+            session.set_opened(None)
 
     def _touch(self, session: Session) -> None:
         session.last_used = self._clock()

@@ -19,9 +19,9 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
 from colorzoo.studio.models import ModelPool
-from colorzoo.studio.photo import safe_name
+from colorzoo.studio.opened_image import safe_name
 from colorzoo.studio.protocol import Limits, Message, Reply, StudioError, error_message
-from colorzoo.studio.saved_sessions import Works
+from colorzoo.studio.saved_sessions import SavedSessions
 from colorzoo.studio.sessions import Session, SessionStore, TemporaryFiles
 from colorzoo.studio.worker_pool import (
     QueuedRequest,
@@ -57,7 +57,7 @@ class Studio:
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
-        works: Works | None = None,
+        saved_sessions: SavedSessions | None = None,
         tune: bool = False,
     ) -> None:
         self.limits = limits = limits or Limits()
@@ -73,7 +73,7 @@ class Studio:
         self.sessions = SessionStore(limits, on_remove=self._forget)
         self.uploads = TemporaryFiles(limits.upload_seconds, limits.memory_bytes // 4)
         self.downloads = TemporaryFiles(limits.download_seconds, limits.memory_bytes // 2)
-        self._inline_files, self._works = inline_files, works
+        self._inline_files, self._saved_sessions = inline_files, saved_sessions
         self._file_worker = Worker("files", limits.queued, _FILE_THREADS)
         self._start: dict[str, str] | None = None
         self._models: list[dict[str, Any]] | None = None
@@ -129,7 +129,7 @@ class Studio:
         session = found or self.sessions.new()
         session.connected = True
         session.connection += 1
-        photo, start = session.photo, self._start
+        opened, start = session.opened, self._start
         if named is not None:
             self.limits.check_bytes(named.stat().st_size)
             start = self._offered(named.read_bytes(), named.name, session.id)
@@ -140,11 +140,11 @@ class Studio:
             "session": session.id,
             "version": colorzoo.__version__,
             "resumed": found is not None,
-            "photo": None if photo is None else photo.describe(self.network),
+            "photo": None if opened is None else opened.describe(self.network),
             "start": start,
             "recipe": recipe,
             "models": self._models,
-            "saves": self._works is not None,
+            "saves": self._saved_sessions is not None,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
         reply(Message(hello))
@@ -163,7 +163,7 @@ class Studio:
             self.sessions.touch(session)
             if message.type == "close":  # at once, so that no later request sees the photo
                 self._forget(session.id)
-                session.set_photo(None)
+                session.set_opened(None)
             elif message.type == "cancel":  # at once, since it would wait for the request that it cancels
                 session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
@@ -196,7 +196,7 @@ class Studio:
             limits=self.limits,
             uploads=self.uploads,
             downloads=None if self._inline_files else self.downloads,
-            works=self._works,
+            saved_sessions=self._saved_sessions,
             network=self.network,
         )
 

@@ -61,8 +61,8 @@ class Pad(anywidget.AnyWidget):
         own, name = (colorizer, None) if isinstance(colorizer, Colorizer) else (None, colorizer)
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
-        self._photo: RasterImage | None = None
-        self._photo_sha256 = None if photo is None else self._offer(photo)
+        self._image: RasterImage | None = None
+        self._image_sha256 = None if photo is None else self._offer(photo)
         initial = {} if recipe is None else _to_dict(recipe)
         super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial)
         self.on_msg(self._receive)
@@ -83,9 +83,9 @@ class Pad(anywidget.AnyWidget):
         Raises:
             ColorzooError: There is no photo, or the recipe does not fit it.
         """
-        photo = self._session.photo
-        is_own = photo is None or photo.sha256 == self._photo_sha256  # else the user opened another one
-        image = self._photo if is_own or photo is None else photo.decode()
+        photo = self._session.opened
+        is_own = photo is None or photo.sha256 == self._image_sha256  # else the user opened another one
+        image = self._image if is_own or photo is None else photo.decode()
         if image is None:
             raise ColorzooError("the pad has no photo yet; give one, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
@@ -101,9 +101,9 @@ class Pad(anywidget.AnyWidget):
 
     def _offer(self, photo: str | Path | Image.Image | NDArray[Any]) -> str:
         """Offer a photo to the page and return the SHA-256 of its file."""
-        self._photo = read_image(photo)  # raises here if the photo is invalid
+        self._image = read_image(photo)  # raises here if the photo is invalid
         path = Path(photo) if isinstance(photo, str | Path) else None
-        data = encode(self._photo.rgb, self._photo, "PNG", 95) if path is None else path.read_bytes()
+        data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
         self.studio.offer(data, "image.png" if path is None else path.name)
         return sha256(data).hexdigest()
 

@@ -1,4 +1,4 @@
-/** The lightness around a place, which decides what color a point can have there: colorzoo.studio.photo.lightness_around. */
+/** The lightness around a place, which decides what color a point can have there: colorzoo.studio.opened_image.lightness_around. */
 
 const SAME_THING = 25; // units of lightness
 const NETWORK = 256; // shorter side at which most networks see a photo

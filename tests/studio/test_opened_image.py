@@ -20,8 +20,8 @@ from PIL import Image
 from colorzoo.image_io.read import read_image
 from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
-from colorzoo.studio import photo
-from colorzoo.studio.photo import (
+from colorzoo.studio import opened_image
+from colorzoo.studio.opened_image import (
     fit_size,
     jpeg,
     lightness_around,
@@ -34,7 +34,7 @@ from tiny_model import gray_image
 
 @pytest.fixture
 def small_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo, "LARGE", 1000)
+    monkeypatch.setattr(opened_image, "LARGE", 1000)
     monkeypatch.setattr(full_size, "BAND_PIXELS", 96 * 16)
 
 
@@ -73,7 +73,7 @@ def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatc
         pad.send("cancel", re=pad.count)
         return read_upload(data, *options)
 
-    monkeypatch.setattr(photo, "read_upload", cancel_and_read)
+    monkeypatch.setattr(opened_image, "read_upload", cancel_and_read)
     found = answers(pad, pad.send("open", photo_file(40, 30), name="other.png"))
     assert [message.body.get("code") for message in found] == ["cancelled"]
     assert pad.ask("color", recipe={"image": first["image"]}).type == "colored"  # the other photo stayed
@@ -212,8 +212,8 @@ def test_transparent_line_art_lies_on_paper() -> None:
     cover[10:80, 20:23] = cover[40:43, 20:100] = 255
     memory = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros((96, 128, 3), np.uint8), cover])).save(memory, "PNG")
-    opened = list(photo.open_photo(memory.getvalue(), "ink.png", Limits(), 64))[-1]
-    assert isinstance(opened, photo.Photo)
+    opened = list(opened_image.open_upload(memory.getvalue(), "ink.png", Limits(), 64))[-1]
+    assert isinstance(opened, opened_image.OpenedImage)
     assert (opened.kind, opened.alpha) == ("sketch", b"")
     assert pixels(opened.gray).mean() > 200
     assert float(opened.lightness.mean()) < 0.01  # as models of photos read it

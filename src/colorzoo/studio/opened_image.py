@@ -57,7 +57,7 @@ _STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
 
 @dataclass(frozen=True, repr=False)  # which would print whole files
-class Photo:
+class OpenedImage:
     """An opened photo; full-size pixels are not kept but decoded again for an export.
 
     Attributes:
@@ -102,13 +102,13 @@ class Photo:
     samples: dict[str, bytes] = field(default_factory=dict)
     border: Rectangle | None = None
     window: Window | None = None
-    whole: Photo | None = None
-    parts: dict[Rectangle, Photo] = field(default_factory=dict)
+    whole: OpenedImage | None = None
+    parts: dict[Rectangle, OpenedImage] = field(default_factory=dict)
     around: dict[tuple[int, int], float] = field(default_factory=dict)
     healing: tuple[Stroke, ...] = ()
-    last_healed: list[Photo] = field(default_factory=list)
+    last_healed: list[OpenedImage] = field(default_factory=list)
     opaque: bool = True
-    last_on_paper: list[Photo] = field(default_factory=list)
+    last_on_paper: list[OpenedImage] = field(default_factory=list)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -122,7 +122,7 @@ class Photo:
         files = (self.data, self.gray, self.source, self.alpha)
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
         others = [*self.last_healed, *self.last_on_paper]
-        healed = sum(photo.nbytes - sum(map(len, files)) for photo in others)
+        healed = sum(opened.nbytes - sum(map(len, files)) for opened in others)
         return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
 
     def decode(self) -> RasterImage:
@@ -132,7 +132,7 @@ class Photo:
             image = composite_on_white(image)
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
-    def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
+    def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
         """Return the photo with what strokes cover filled from around; border and “Before” stay.
 
         New strokes decode the file again.
@@ -143,7 +143,7 @@ class Photo:
             self.last_healed[:] = [self._changed(healing=strokes)]
         return self.last_healed[0]
 
-    def on_paper(self) -> Photo:
+    def on_paper(self) -> OpenedImage:
         """Return the photo as models for sketches read it: transparent parts are white paper."""
         if self.opaque:
             return self
@@ -151,18 +151,18 @@ class Photo:
             self.last_on_paper[:] = [self._changed(opaque=True)]
         return self.last_on_paper[0]
 
-    def _changed(self, **changes: Any) -> Photo:
+    def _changed(self, **changes: Any) -> OpenedImage:
         """Return a photo of other pixels, which are decoded again, with maps of its own."""
         fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
-        photo = replace(self, approximate_lightnesses={}, **fresh, **changes)
+        opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
         width, height = self.size
-        levels = photo.decode().levels
+        levels = opened.decode().levels
         full = FullLightness(levels)
         networks = {size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses}
         view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
-        return replace(photo, lightness=view[None, None], network_lightnesses=networks)
+        return replace(opened, lightness=view[None, None], network_lightnesses=networks)
 
-    def part(self, setting: BorderSetting) -> Photo:
+    def part(self, setting: BorderSetting) -> OpenedImage:
         """Return what a setting means: the part within the border, with places and maps of its own, or all.
 
         Raises:
@@ -258,7 +258,7 @@ class Progress:
     preview: bytes | None = None
 
 
-def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Progress | Photo]:
+def open_upload(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Progress | OpenedImage]:
     """Open an image file of any format and yield the progress of large ones; the photo comes last.
 
     Args:
@@ -299,7 +299,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)
     gray = gray_jpeg(lightness_of_levels(levels)[None, None])
-    yield Photo(
+    yield OpenedImage(
         name=safe_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
@@ -334,7 +334,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 
 def without_options(error: ImageError) -> ImageError:
     """Return an error without the options of other commands that it recommends."""
-    return ImageError(re.split(r" or raise the limit \(--", str(error))[0])
+    return ImageError(re.split(r" or raise --", str(error))[0])
 
 
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from pads import DirectPad, photo_file, tiny_studio
 
-from colorzoo.studio.saved_sessions import Works, works_folder
+from colorzoo.studio.saved_sessions import SavedSessions, sessions_folder
 
 WORK = {"recipe": {"points": [{"x": 1, "y": 2, "color": "#c04020"}]}, "time": 5}
 TEXT = json.dumps(WORK).encode()
 
 
 def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
-    first, second = (tiny_studio(works=Works(tmp_path / "works")) for _ in range(2))
+    first, second = (tiny_studio(saved_sessions=SavedSessions(tmp_path / "works")) for _ in range(2))
     try:
         pad = DirectPad(first)
         sha256 = pad.open()["image"]["sha256"]
@@ -34,7 +34,7 @@ def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
 
 
 def test_work_is_saved_for_the_opened_photo_only(tmp_path: Path) -> None:
-    studio = tiny_studio(works=Works(tmp_path))
+    studio = tiny_studio(saved_sessions=SavedSessions(tmp_path))
     try:
         pad = DirectPad(studio)
         sha256 = pad.open()["image"]["sha256"]
@@ -51,12 +51,12 @@ def test_work_counts_as_saved_once_it_is_on_the_disk(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert not Works(tmp_path).save("0" * 64, TEXT)
-    assert Works(tmp_path).find("0" * 64) == {}
+    assert not SavedSessions(tmp_path).save("0" * 64, TEXT)
+    assert SavedSessions(tmp_path).find("0" * 64) == {}
 
 
 def test_work_that_changed_since_it_was_read_is_kept_as_a_second_one(tmp_path: Path) -> None:
-    studio = tiny_studio(works=Works(tmp_path))
+    studio = tiny_studio(saved_sessions=SavedSessions(tmp_path))
     try:
         pad, other = DirectPad(studio), DirectPad(studio)
         sha256 = pad.open()["image"]["sha256"]
@@ -90,4 +90,4 @@ def test_a_pad_without_a_folder_saves_by_itself(pad: DirectPad) -> None:
 
 def test_the_folder_is_one_per_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
-    assert works_folder() == tmp_path / "works"
+    assert sessions_folder() == tmp_path / "works"
