@@ -298,7 +298,7 @@ def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance"):
         colorizer.prepare(image, several, border="none")
-    with pytest.raises(GuidanceError, match=r"classes\.file covers the whole image"):
+    with pytest.raises(GuidanceError, match=r"classes\.file requires border"):
         colorizer.prepare(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
 
 

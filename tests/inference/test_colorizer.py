@@ -210,18 +210,9 @@ def test_other_errors_of_a_model_are_not_hidden() -> None:
 
 
 def test_untrained_models_are_refused_in_one_error() -> None:
-    option, file = "allow_untrained=True (--allow-untrained)", "pass the path of a file as weights"
-    for name, weights, reason in (
-        (NAME, None, f", its weights are random; it is not used for coloring unless you pass {option}."),
-        (
-            "chen2023",
-            "default",
-            f" here: its card names no weights; {file}; {option} colorizes with random weights",
-        ),
-    ):
-        with pytest.raises(ColorzooError) as refused:
+    for name, weights in ((NAME, None), ("chen2023", "default")):
+        with pytest.raises(ColorzooError, match=rf"^{name} is untrained.*--allow-untrained"):
             Colorizer(name, weights=weights)
-        assert str(refused.value) == f"{name} is untrained{reason}"
     assert Colorizer(NAME, weights=None, allow_untrained=True, device="cpu").model.trained is False
     for size in (0, 10_000):
         with pytest.raises(ColorzooError, match="size must be between 16 and 4096"):
