@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from colorzoo.lru_cache import ColumnCache, key_of
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-    from scipy.sparse.linalg import SuperLU
+    from scipy.sparse import csr_array, linalg
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -78,7 +77,7 @@ class Propagator:
         self.cache_key = key_of(lightness, fade)
         self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
-        self.solver: SuperLU | None = None
+        self.solver: linalg.SuperLU | None = None
         self._inverse = ColumnCache(self._solve, MOST_COLUMNS)
 
     def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
@@ -115,12 +114,13 @@ def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], 
     return result
 
 
-def _factor(weights: csr_array, fade: float) -> SuperLU:
-    from scipy.sparse import eye_array
-    from scipy.sparse.linalg import splu
+def _factor(weights: csr_array, fade: float) -> linalg.SuperLU:
+    from scipy.sparse import eye_array, linalg
 
     system = ((1 + fade) * eye_array(weights.shape[0]) - weights).tocsc()
-    return splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    return linalg.splu(
+        system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
 
 
 def affinities(lightness: Array, variance_share: float) -> csr_array:
