@@ -132,8 +132,8 @@ def clip_boxes(boxes: Tensor, size: int) -> Tensor:
 _CAST_RATIO = (
     0.88  # length of the mean color / mean length of the colors; above it, an image has a color cast
 )
-_MIN_WARMTH = 0.02  # of the mean of (R + G) / 2 - B; blue and green casts are usually water and leaves
-_MIN_EXPONENT = 0.4  # of the correction
+_MIN_WARMTH = 0.02  # lower bound of the mean of (R + G) / 2 - B; other casts are usually water or leaves
+_MIN_EXPONENT = 0.4  # smallest exponent of the gains
 _WHITE_QUANTILE = 0.995  # quantile of the values that must not exceed 1
 _MIN_MEAN = 1e-3  # lower bound of a channel mean
 

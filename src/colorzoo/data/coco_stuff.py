@@ -112,7 +112,7 @@ def read_boxes(file: Path, sources: Sources) -> BoxTable:
 
 
 def _load_without_outlines(file: Path) -> dict[str, Any]:
-    if not file.stat().st_size:  # cannot be mapped
+    if not file.stat().st_size:  # an empty file cannot be memory-mapped
         return {}
     # memory-mapped, so that the 0.5 GB of the training set are not in memory twice
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:

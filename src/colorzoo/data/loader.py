@@ -232,7 +232,7 @@ def delay_signals(worker: int) -> None:
     """
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "win32":  # has no alarm, and stops workers together with their parent process
+    if sys.platform == "win32":  # Windows has no alarm signal and stops workers with their parent
         return
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: signal.alarm(_LAST_SECONDS))

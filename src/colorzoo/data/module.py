@@ -445,7 +445,7 @@ class ImageDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return ResumableDataLoader(
             data,
-            batch_size=batch_size,  # as a keyword, because Lightning re-creates the loader for predict
+            batch_size=batch_size,  # keyword, because Lightning re-creates the loader for predict
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,

@@ -400,7 +400,7 @@ def _exif_facts(image: Image.Image) -> list[Fact]:
     try:
         with _exif_lock, warnings.catch_warnings():
             warnings.filterwarnings("error", message="Corrupt EXIF")
-            Image.Exif().load(image.info.get("exif", b""))  # again; opening may have parsed it
+            Image.Exif().load(image.info.get("exif", b""))  # again, for the warning
             orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # damaged EXIF raises UserWarning, SyntaxError, struct.error and others
         return [("damaged EXIF", " ".join(str(error).split()))]

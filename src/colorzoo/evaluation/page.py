@@ -25,9 +25,9 @@ from colorzoo.plots import COLORS, Curve, draw_curve
 
 MAX_CURVES = 6
 GALLERY_SIZE = 5  # images at each end
-SIZE = (4.6, 3.0)  # inches of 72 units
+SIZE = (4.6, 3.0)  # inches; an inch has 72 SVG units
 _NO_NUMBER = Cell(math.nan, "—")
-_DIM, _LINE = "#667080", "#e6e9ee"  # of the page
+_DIM, _LINE = "#667080", "#e6e9ee"  # colors of text and lines on the page
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "colorzoo",  # reproducible bytes
@@ -226,7 +226,7 @@ def _gallery_image(summary: Summary, cache: Cache, index: int, output: Output) -
         if REFERENCE in thumbnails:
             reference = _data_url("image/jpeg", thumbnails[REFERENCE])
         if method.name == TRUTH:
-            continue  # has its own column
+            continue  # the truth has its own column
         value = float(_values(summary, method, output)[index])
         results.append((method.name, _data_url("image/jpeg", thumbnails[_last(summary, method)]), value))
     return GalleryImage(item, truth, reference, tuple(results))

@@ -26,7 +26,7 @@ from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.progress import progress_bar
 from colorzoo.simulation import make_user
 
-_TIMEOUT = timedelta(days=7)  # of collective operations, because processes differ in speed
+_TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between lines of progress in a log
 
 

@@ -18,8 +18,8 @@ from colorzoo.metrics.base import Finish, Moments, mean_of_moments
 Weights = NDArray[np.float64]
 Features = NDArray[np.float32]
 Distance = Callable[[Features, Features], float]
-LEVEL = 0.95  # of the intervals
-GROUPS, MIN_GROUPS = 20, 3  # of the jackknife
+LEVEL = 0.95  # confidence level of the intervals
+GROUPS, MIN_GROUPS = 20, 3  # groups of the jackknife, and the minimum
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ MAX_PIXELS = 200_000_000
 _IPTC_RESOURCE = 0x0404  # number of the Photoshop resource in JPEG segment APP13
 # PNG text keywords that describe the file, or that `Metadata` stores in another field
 _SKIPPED_TEXT = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
-_UNSUPPORTED = {  # by the first bytes
+_UNSUPPORTED = {  # format and remedy, by the first bytes of the file
     b"%PDF-": "PDF; extract the images, for example with pdfimages",
     b"%!PS": "PostScript, which is a program; export it as PNG or TIFF",
     b"\xc5\xd0\xd3\xc6": "PostScript, which is a program; export it as PNG or TIFF",

@@ -56,7 +56,14 @@ _DATA_TAGS = (273, 324, 513)  # offsets of strips, of tiles, and of an old-style
 _REDUCED, _PAGE, _MASK = 1, 2, 4  # bits of NewSubfileType
 _OLD_REDUCED, _MASK_PHOTOMETRIC = 2, 4
 _MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # kinds of extra samples
-_COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4}  # by photometric; 1 for the indices of a palette
+_COLOR_CHANNELS = {
+    0: 1,
+    1: 1,
+    2: 3,
+    3: 1,
+    4: 1,
+    5: 4,
+}  # color channels by photometric; a palette has one index
 _PALETTE, _YCBCR, _LAB, _JPEG = 3, 6, 8, 7
 _MAX_LISTED = 3
 _IS_MASK = "transparency mask"

@@ -16,7 +16,7 @@ from torchmetrics import Metric
 
 from colorzoo.errors import DataError
 
-_RANGES = {3: (0.0, 1.0)}  # by number of channels; the ab of a result is unbounded
+_RANGES = {3: (0.0, 1.0)}  # allowed values by number of channels; predicted ab is unbounded
 _TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
 _SLACK = 2e-3  # rounding errors of float16; half an 8-bit level
 

@@ -105,7 +105,7 @@ class ClassifierAccuracy(ColorMetric):
             scores = self.classify(rgb.float())
         require_labels(labels, len(rgb), scores.shape[1])
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
-        ranks = (scores > true_scores).sum(dim=1)  # equal scores count for the true class
+        ranks = (scores > true_scores).sum(dim=1)  # ties count as correct
         found = torch.stack([(ranks < k).sum() for k in self.best])
         # Not in place, see `ImageMean.add`.
         self.hits = self.hits + found.to(self.hits.device)
