@@ -9,11 +9,11 @@ from colorzoo.environment import is_on
 
 __all__ = [
     "ColorzooError",
-    "CutShortError",
     "DataError",
     "DiskFullError",
     "GuidanceError",
     "ImageError",
+    "TruncatedImageError",
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
@@ -43,7 +43,7 @@ class ImageError(ColorzooError):
     """An image cannot be read or written."""
 
 
-class CutShortError(ImageError):
+class TruncatedImageError(ImageError):
     """An image is damaged or truncated; part of it may be readable."""
 
 

@@ -1,4 +1,4 @@
-"""``colorzoo colorize``: color images, folders and globs."""
+"""``colorzoo colorize``: colorize images, folders and globs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from colorzoo.cli._options import Command
 from colorzoo.environment import reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError, ImageError
 
-HELP = "color images; results are written beside them as NAME.color.EXT"
+HELP = "colorize images; results are written beside them as NAME.color.EXT"
 EXAMPLE = """
 colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0

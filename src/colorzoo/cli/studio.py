@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
-HELP = "color an image by hand, in the browser"
+HELP = "colorize an image manually in the browser"
 EXAMPLE = """
 colorzoo studio old.jpg
 colorzoo studio old.jpg --recipe hints.json

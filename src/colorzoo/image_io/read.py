@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from colorzoo.errors import CutShortError, ImageError
+from colorzoo.errors import ImageError, TruncatedImageError
 from colorzoo.image_io.formats import (
     CAMERA_RAW,
     JPEG_XL,
@@ -204,7 +204,7 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 def _first_page(found: TiffPages, name: str) -> Directory:
     if not found.pages:
-        raise CutShortError(f"{name} is a damaged or truncated TIFF: no directory contains an image")
+        raise TruncatedImageError(f"{name} is a damaged or truncated TIFF: no directory contains an image")
     return found.pages[0]
 
 
@@ -244,7 +244,7 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
         hint = _format_hint(head, Path(name).suffix.lower(), plugin)
         raise ImageError(f"{name} is not an image that can be read{hint}") from None
     except Exception as error:  # parsers raise many types of errors for damaged headers
-        raise CutShortError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
+        raise TruncatedImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
         yield image
 
@@ -366,7 +366,7 @@ def _load(image: Image.Image, name: str) -> None:
             f"{name} does not fit into memory at {image.width} x {image.height} pixels"
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
-        raise CutShortError(f"{name} is damaged or cut short: {_one_line(error)}") from error
+        raise TruncatedImageError(f"{name} is damaged or cut short: {_one_line(error)}") from error
 
 
 def _as_bytes(value: object) -> bytes | None:

@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from colorzoo.errors import CutShortError, ImageError
+from colorzoo.errors import ImageError, TruncatedImageError
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.metadata import Exif, Metadata, clean_xmp, descriptive_tags, tiff_tags
 from colorzoo.image_io.pixels import Pixels, image_pixels
@@ -205,7 +205,7 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         ) from None
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
-        raise CutShortError(f"{name} is damaged or cut short: {reason}") from error
+        raise TruncatedImageError(f"{name} is damaged or cut short: {reason}") from error
     notes = [] if complete else ["some tags were damaged or too large and dropped"]
     notes += ["Photoshop layers dropped"] if LAYERS in tags else []
     notes += ["tiles are written as one strip"] if decoded.is_tiled else []
@@ -262,7 +262,7 @@ def _decode(file: IO[bytes], offset: int, tags: Tags) -> tuple[Pixels, Any]:
             raise SamplesError(f"is a {_bits(page)}-bit CIELAB TIFF; save it as RGB")
         ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=size + 1) > size:  # tifffile reads pixels beyond the end of the file as zeros
-            raise CutShortError("some pixels are missing")
+            raise TruncatedImageError("some pixels are missing")
         if page.compression not in tifffile.TIFF.DECOMPRESSORS:
             codec = getattr(page.compression, "name", page.compression)
             raise SamplesError(f"is a TIFF compressed with {codec}; save it without compression")
