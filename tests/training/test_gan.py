@@ -13,10 +13,13 @@ from torch.nn import functional as F
 from torch.optim import Adam
 from torch.optim.lr_scheduler import MultiStepLR
 
+from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
+from colorzoo.registry import model_card
+from colorzoo.testing.training import write_overlay
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.schedules import Linear
 
@@ -175,3 +178,19 @@ def test_a_resumed_gan_goes_on_equally(images, tmp_path):
     assert len(tail) == 3
     assert tail == losses[-3:]
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+
+
+def test_fit_passes_accumulation_and_clipping_to_the_task(images, tmp_path, monkeypatch):
+    card = model_card("cho2023_small")
+    small = write_overlay(card, tmp_path, images)
+    seen = []
+    step = GANColorizationModule.training_step
+
+    def recorded(self, batch, batch_idx):
+        seen.append((self.accumulate, self.clip, self.trainer.accumulate_grad_batches))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(GANColorizationModule, "training_step", recorded)
+    options = ["--trainer.accumulate_grad_batches=2", "--trainer.gradient_clip_val=0.5"]
+    assert main(["fit", f"--config={card.config}", f"--config={small}", *options]) == 0
+    assert set(seen) == {(2, 0.5, 1)}

@@ -137,7 +137,7 @@ def test_a_preempted_job_is_queued_again(images, tmp_path, whole, monkeypatch, c
         saved = interrupted(images, tmp_path, 143, SignalIn(4, USR1))
     assert signal.getsignal(USR1) == before
     assert (tmp_path / "asked").read_text() == "requeue 4711\n"
-    assert "job 4711 is queued again" in capfd.readouterr().err
+    assert "job 4711 was requeued" in capfd.readouterr().err
     assert not list(tmp_path.glob("hpc_ckpt*"))
     compare(images, tmp_path, saved, whole("epochs"))
 

@@ -41,7 +41,7 @@ def test_a_file_without_weights_or_a_damaged_one_is_one_line(tmp_path: Path) -> 
     path = tmp_path / "net.t7"
     for size in range(8, len(whole)):
         path.write_bytes(whole[:size])
-        with pytest.raises(WeightsError, match="truncated or no Torch7 file"):
+        with pytest.raises(WeightsError, match="truncated or not a Torch7 file"):
             read_weights(path)
     with pytest.raises(WeightsError, match="no network with weights"):
         read_weights(written(tmp_path, {"model": {}}))
