@@ -1,8 +1,7 @@
-"""The tour of docs/tour.md, step by step, and the toy paper of docs/paper.md."""
+"""The tour of docs/tour.md runs, step by step."""
 
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,44 +10,24 @@ import pytest
 from PIL import Image
 from skimage import data
 
-import throwaway_paper
 from colorzoo.cli.main import main
-from colorzoo.registry import list_models, refresh
 
 DOCS = Path(__file__).parent.parent / "docs"
-BLOCK = re.compile(r"## ([^\n]+)\n|```(bash|python)\n(.*?)```", re.DOTALL)
-
-
-def steps(page: str) -> dict[str, list[tuple[str, str]]]:
-    """Return the blocks of a page, language and text, by the heading above them."""
-    found: dict[str, list[tuple[str, str]]] = {"": []}
-    heading = ""
-    for title, language, text in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
-        heading = title or heading
-        found.setdefault(heading, [])
-        if language:
-            found[heading].append((language, text))
-    return found
-
-
-TOUR = steps("tour.md")
+TOUR = (DOCS / "tour.md").read_text(encoding="utf-8")
 
 
 def run_section(heading: str) -> None:
     """Run the blocks below a heading of the tour."""
-    assert TOUR[heading], f"no block below {heading!r}"
-    for language, text in TOUR[heading]:
+    section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TOUR, re.DOTALL | re.MULTILINE)
+    assert section, heading
+    for language, text in re.findall(r"```(bash|python)\n(.*?)```", section[1], re.DOTALL):
         if language == "python":
             exec(compile(text, "tour.md", "exec"), {})
-        else:
-            run_commands(text)
-
-
-def run_commands(text: str) -> None:
-    for line in text.splitlines():
-        program, *words = shlex.split(line)
-        assert program == "colorzoo", line
-        assert main(words) == 0, line
+            continue
+        for line in text.splitlines():
+            program, *words = shlex.split(line)
+            assert program == "colorzoo", line
+            assert main(words) == 0, line
 
 
 @pytest.fixture(scope="module")
@@ -109,32 +88,3 @@ def test_training_and_evaluation_write_their_results(folder: Path) -> None:
     assert (folder / "mine.jpg").is_file()
     run_section("Compare two models")
     assert "zhang2017_local_small" in (folder / "report" / "report.html").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def install(folder: Path, tmp_path: Path) -> Iterator[None]:
-    """Save the toy paper as docs/paper.md describes, and register it as pip would."""
-    package = folder / "toy2030" / "toy2030"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    for name, text in throwaway_paper.FILES.items():
-        target = package.parent if name == "pyproject.toml" else package
-        (target / name).write_text(text)
-    project = tomllib.loads(throwaway_paper.FILES["pyproject.toml"])["project"]
-    info = tmp_path / f"{project['name']}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
-    entries = [f"{key} = {value}" for key, value in project["entry-points"]["colorzoo.models"].items()]
-    (info / "entry_points.txt").write_text("\n".join(["[colorzoo.models]", *entries]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(tmp_path)
-        patch.syspath_prepend(package.parent)
-        refresh()
-        yield
-    refresh()
-
-
-def test_the_toy_paper_is_listed_and_trains(folder: Path, install: None) -> None:
-    ((_, text),) = steps("paper.md")["A package of its own"]
-    run_commands(text)
-    assert "toy2030" in list_models()
