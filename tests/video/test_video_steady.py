@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.video.steady import Motion, SteadyColors, estimate_motion
+from colorzoo.video.steady import Motion, SteadyColors
 
 
 def texture(seed: int, height: int = 64, width: int = 96) -> Tensor:
@@ -157,43 +157,6 @@ def test_colors_of_a_complex_shot_are_unchanged() -> None:
     }.items():
         found = [steady[number][0, :, row, column] for row, column in ((8, 12), (40, 50), (66, 90))]
         assert torch.cat(found).tolist() == pytest.approx(wanted, abs=0.02)
-
-
-def bilinear(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Sample values ``(C, h, w)`` bilinearly with border replication."""
-    height, width = image.shape[-2:]
-    rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    total = torch.zeros(len(image), height, width)
-    for row, down in ((rows.floor(), 1 - rows % 1), (rows.floor() + 1, rows % 1)):
-        for column, right in ((columns.floor(), 1 - columns % 1), (columns.floor() + 1, columns % 1)):
-            taken = image[:, row.clamp(max=height - 1).long(), column.clamp(max=width - 1).long()]
-            total += taken * (down * right)
-    return total
-
-
-def test_trust_follows_from_flow_and_lightness_consistency() -> None:
-    """exp(-(error of the flow / 2)^2 / 2 - (error of the lightness / 16)^2 / 2), 0 beyond the image."""
-    wide, other = texture(1, 64, 120), texture(2, 64, 120)
-    second = wide[..., 6:102].clone()
-    second[..., 20:40, 30:60] = 0.5 * wide[..., 20:40, 36:66] + 0.5 * other[..., 20:40, 36:66]
-    lightness = (wide[..., :96], second)
-    motions = estimate_motion(*lightness)
-    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")
-    for motion, reverse, (here, there) in zip(
-        motions, motions[::-1], (lightness, lightness[::-1]), strict=True
-    ):
-        flow, back = (torch.from_numpy(each.flow).permute(2, 0, 1) for each in (motion, reverse))
-        trust = torch.from_numpy(motion.trust)
-        to_row, to_column = rows + flow[1], columns + flow[0]
-        beyond = torch.stack([-to_row, to_row - 63, -to_column, to_column - 95]).amax(dim=0)
-        outside, clear = beyond > 0.51, beyond < 0.49
-        assert 200 < int(outside.sum()) < 2000  # six columns leave the image
-        assert not trust[outside].any()
-        turned = (flow + bilinear(back, to_row, to_column)).square().sum(0)
-        changed = (bilinear(there[0], to_row, to_column) - here[0])[0].square()
-        exponent = -turned / 8 - changed / 512
-        assert float((trust - exponent.exp())[clear].abs().max()) < 0.02  # lightness has 8 bits
-        assert trust[clear].min() < 0.3 < 0.9 < trust[clear].median()
 
 
 def test_warped_colors_are_weighted_by_trust() -> None:
