@@ -113,7 +113,7 @@ def test_uploads_have_a_quarter_of_the_memory() -> None:
         assert pad.upload(bytes(100_000)).status_code == 200
         answer = pad.upload(bytes(100_001))
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
-        assert "Too many files are arriving" in answer.json()["error"]["message"]
+        assert "Too many uploads" in answer.json()["error"]["message"]
         assert pad.upload(bytes(100_000)).status_code == 200  # those before have arrived
     studio.close()
 
@@ -168,7 +168,7 @@ def test_pads_beyond_the_limit_are_refused_and_the_others_stay() -> None:
     studio = tiny_studio(Limits(sessions=1))
     with web_client(studio) as client, socket_pad(client) as pad:
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
-            assert "1 pads are open here" in pipe.receive_text()
+            assert "At most 1 pads" in pipe.receive_text()
             with pytest.raises(WebSocketDisconnect) as ended:
                 pipe.receive_text()
         assert ended.value.code == 1013

@@ -54,7 +54,7 @@ def test_the_terminal_says_that_nothing_is_encrypted(
 
     with pytest.raises(ColorzooError, match="no model"):
         serve(fail, Address(host, 0), browser=False)
-    assert ("Nothing is encrypted" in capsys.readouterr().out) is warned
+    assert ("not encrypted" in capsys.readouterr().out) is warned
 
 
 def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

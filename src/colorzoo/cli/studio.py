@@ -84,7 +84,7 @@ def run(args: StudioOptions) -> int:
     if args.model:
         model_card(args.model)  # raises on an unknown name
     if len(args.images) > 1:
-        raise ColorzooError("several photos belong to --static; name one, and drop the others onto the pad")
+        raise ColorzooError("several images require --static; pass one image, drop the others onto the pad")
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
     # nothing up to here imports torch: the address is printed first
@@ -108,9 +108,9 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     from colorzoo.studio.access import is_loopback
 
     if args.recipe:
-        raise ColorzooError("--recipe belongs to a photo; load it in the pad")
+        raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the pad")
     if not is_loopback(args.host):
-        raise ColorzooError("a report and its photos are for this machine alone; leave out --host")
+        raise ColorzooError("--host cannot be combined with a report")
     return serve_report(path)
 
 
@@ -148,7 +148,7 @@ def _write_static(args: StudioOptions, folder: Path) -> int:
     from colorzoo.studio.static_page import write_page
 
     if args.recipe or args.weights != "default":
-        raise ColorzooError("--static takes neither --recipe nor --weights")
+        raise ColorzooError("--static cannot be combined with --recipe or --weights")
     require_onnx()
     size = write_page(folder, model_card(args.model or _PAGE_MODEL), args.images)
     print(f"{folder}: {size / 1e6:.1f} MB")

@@ -1,7 +1,7 @@
 """Access control of the server: host, origin and token checks before any route, security headers after.
 
 The token is part of the printed address, as in Jupyter. The answer to that address sets a cookie, which the
-page sends with further requests. Scripts send ``Authorization: Bearer TOKEN``.
+page sends with later requests. Scripts send ``Authorization: Bearer TOKEN``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Access:
 
     Attributes:
         host: Address on which the server listens.
-        token: Token that every request for data must carry; None to require none.
-        names: Further host names under which the server may be opened.
+        token: Token that every request for data must contain; None disables the check.
+        names: Additional host names that are accepted.
     """
 
     host: str
@@ -57,11 +57,11 @@ class Access:
             return "the host or origin of the request is invalid"
         if not self._accepts_host(name):
             if is_loopback(self.host):
-                return "this server is for this machine alone; open the address that it printed"
-            return "this server is not known by that name; open the address that it printed, or --allow-host"
+                return "this server accepts only this machine; open the address that it printed"
+            return "this host name is not allowed; open the printed address, or use --allow-host"
         scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])  # behind TLS by X-Forwarded-Proto
         if "origin" in headers and (page.netloc, page.scheme) != (host, scheme):
-            return "another site may not use this server"
+            return "requests of other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.startswith(("/api", "/report")) and not self._carries_token(scope, headers):
             return "the token is missing or wrong; open the whole address that the server printed"

@@ -51,12 +51,12 @@ _TRY_LATER = 1013  # websocket close code
 
 
 class StudioLoader:
-    """A studio that may still be loading while the server already answers: importing torch takes seconds.
+    """Load the studio in the background, because importing torch takes seconds; the server already responds.
 
     Args:
-        limits: Limits of the studio, which the server needs first.
-        image_path: Photo that new pads open; they show it in gray while the studio is loading.
-        report: Report that is served too; a pad whose address names a photo in it opens that one.
+        limits: Limits of the studio.
+        image_path: Photo that new pads open. They show it in gray while the studio is loading.
+        report: Report to serve. A pad can open the photos that are listed in the report.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StudioLoader:
 
     @classmethod
     def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
-        """Return a loader that is already done; see `finish`."""
+        """Return a loader whose studio is already loaded."""
         loader = cls(studio.limits)
         loader.finish(studio, recipe)
         return loader
@@ -91,7 +91,7 @@ class StudioLoader:
         if name is None:
             return None
         if self.report is None or name not in self.report.sources:
-            raise StudioError("expired", f"{name} is in no report that is open here")
+            raise StudioError("expired", f"{name} is not in the report that is open here")
         if not Path(name).is_file():
             raise StudioError("expired", f"{name}: no such file")
         return Path(name)
@@ -106,7 +106,7 @@ class StudioLoader:
         self._future.set_exception(error)
 
     def glimpse(self) -> bytes:
-        """Return the photo as a gray JPEG; empty without one, and for formats that only the studio reads."""
+        """Return the photo as a gray JPEG; empty without a photo, or if only the studio reads its format."""
         with self._drawing:
             if self._glimpse is None:
                 self._glimpse = _gray_preview(self.image_path, self.limits.pixels) if self.image_path else b""
@@ -123,7 +123,7 @@ class StudioLoader:
 
 
 class IncomingBodies:
-    """Reads uploads, with limits for each session, so that slow ones do not block those of others.
+    """Read request bodies with limits for each session, so that slow uploads do not block other sessions.
 
     Args:
         limits: Limits of size, number, time and rate.
@@ -138,10 +138,10 @@ class IncomingBodies:
         """Return the body of a request.
 
         Raises:
-            StudioError: It is too large or too slow, or others of this session are arriving.
+            StudioError: The body is too large or too slow, or the session has too many uploads in progress.
         """
         if self._arriving.get(session, 0) >= self._limits.uploads:
-            raise StudioError("busy", "other files of yours are still arriving; try again in a moment")
+            raise StudioError("busy", "uploads of this page are still in progress; try again in a moment")
         stated = request.headers.get("content-length", "")
         if stated.isdigit():
             self._limits.check_bytes(int(stated))
@@ -152,7 +152,7 @@ class IncomingBodies:
         except TimeoutError:
             raise StudioError("timeout", "the upload was too slow; try again") from None
         except ClientDisconnect:
-            raise StudioError("cancelled", "the upload was given up") from None
+            raise StudioError("cancelled", "the upload was cancelled") from None
         finally:
             self._bytes -= len(body)
             self._arriving[session] -= 1
@@ -174,7 +174,7 @@ class IncomingBodies:
             self._bytes += len(chunk)
             limits.check_bytes(len(body))
             if self._bytes > limits.memory_bytes // 4:
-                raise StudioError("busy", "too many files are arriving; try again in a moment")
+                raise StudioError("busy", "too many uploads are in progress; try again in a moment")
 
 
 def build_app(loader: StudioLoader, access: Access) -> Starlette:
@@ -231,7 +231,7 @@ async def _report(request: Request) -> Response:
     report = request.app.state.loader.report
     page = report and report.pages.get(request.path_params["name"])
     if not page:
-        return _error_response(StudioError("expired", "there is no such report"))
+        return _error_response(StudioError("expired", "this report does not exist"))
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 
@@ -240,7 +240,7 @@ async def _static(request: Request) -> Response:
     if name == "pad.js":  # joined from the modules in static/js, as for the notebook widget
         return Response(pad_module(), media_type=STATIC[name])
     if name not in STATIC:
-        return _error_response(StudioError("expired", "there is no such file"))
+        return _error_response(StudioError("expired", "this file does not exist"))
     return Response(_read_static(name), media_type=STATIC[name])
 
 
@@ -307,7 +307,7 @@ def _error_response(error: Exception) -> Response:
 
 
 async def _websocket(socket: WebSocket) -> None:
-    """Serve one pad until it disconnects; answers are sent in the order in which they are made."""
+    """Serve one pad until it disconnects; responses are sent in the order in which they are produced."""
     await socket.accept()
     loader: StudioLoader = socket.app.state.loader
     outgoing = Outgoing(lambda message: _send(socket, message))
@@ -337,7 +337,7 @@ async def _websocket(socket: WebSocket) -> None:
 
 
 class Outgoing:
-    """Messages that wait until a client reads them, within limits of number and size.
+    """Queue of outgoing messages of a client, bounded in number and bytes.
 
     Args:
         send: Sends a message to the client.

@@ -1,4 +1,4 @@
-"""Color the photo of a pad: the model's answer at the network's size, and its previews as JPEG."""
+"""Colorize the photo of a pad at the network size, and encode previews as JPEG."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STAGES = ("prepare", "network", "join", "encode")
 
 
 def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return ``(2, h, w)`` place in the reference (x, y as shares of its size); None if unknown."""
+    """Return ``(2, h, w)`` coordinates in the reference as fractions of its size; None if unavailable."""
     return colored.extras["match"][0] if "match" in colored.extras else None
 
 
@@ -54,10 +54,10 @@ class PadRequest:
     Attributes:
         colorizer: The model.
         opened: The photo.
-        recipe: Hints and settings; of the part, if the photo is one.
+        recipe: Hints and settings. If the photo is a part, coordinates refer to the part.
         reference: Reference whose colors to use, or None.
         cache: Results of earlier edits.
-        threads: Chooses the number of torch's threads; None leaves it alone.
+        threads: Selects the number of PyTorch threads; None does not change it.
     """
 
     colorizer: Colorizer
@@ -68,7 +68,7 @@ class PadRequest:
     threads: ThreadCountChooser | None = None
 
     def lightness(self) -> Tensor:
-        """Return the lightness ``(1, 1, h, w)`` that the network gets."""
+        """Return the network input, ``(1, 1, h, w)`` lightness."""
         return self.opened.network_lightness(self.colorizer.size)
 
     def task(self) -> ColorizeTask:
@@ -81,13 +81,13 @@ class PadRequest:
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
     def quick_task(self, size: int) -> ColorizeTask:
-        """Return the job of coloring the photo at once, at another size and of nearly the same lightness."""
+        """Return the task of a fast preview, whose input is downscaled from the preview image."""
         part = Part(self.opened.approximate_lightness(size), self.opened.size)
         return self.colorizer.prepare_part(part, self.recipe, self.reference, self.cache)
 
 
 def predict(request: PadRequest) -> ColorizedImage:
-    """Color a photo at the network's size.
+    """Colorize a photo at the network size.
 
     Raises:
         ColorzooError: The recipe does not fit the photo, or the model fails.
@@ -113,13 +113,13 @@ def _run(request: PadRequest, task: ColorizeTask) -> ColorizedImage:
 def preview(
     request: PadRequest, quality: Quality, limits: Limits
 ) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
-    """Color a photo at the size of a quality.
+    """Colorize a photo at the output size of a quality.
 
     Returns:
         The result, the JPEG, and ``width``, ``height``, ``timing`` of the message ``colored``.
     """
     watch = Stopwatch()
-    # regions and classes depend on the network's size, so a drag keeps it for them
+    # regions and classes depend on the network size, so previews during a drag do not halve it
     halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
     task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
     watch.lap("prepare")
@@ -157,7 +157,7 @@ def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) ->
 
 
 def displayed_points(request: PadRequest) -> list[DisplayedColor]:
-    """Return the colors of the points as they are displayed at the lightness around their places."""
+    """Return the displayed colors of the points, at the lightness around each point."""
     points = request.recipe.points
     if not points:
         return []

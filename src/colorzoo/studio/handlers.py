@@ -66,9 +66,9 @@ class Context:
         pool: The models.
         limits: Limits of the server.
         uploads: Uploaded files.
-        downloads: Exported files; None sends them in the answer.
-        works: Saved work of this user; None if the pad saves it elsewhere.
-        network: Shorter side at which most networks see a photo, and unit of brush sizes in the pad.
+        downloads: Exported files; None includes them in the response.
+        saved_sessions: Saved sessions of this user; None if only the browser saves sessions.
+        network: Shorter side of most network inputs in pixels; the unit of brush sizes in the pad.
         received: Time of the request, by `time.perf_counter`.
     """
 
@@ -83,7 +83,7 @@ class Context:
     received: float = field(default_factory=time.perf_counter)
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
-        """Return the answer to this request."""
+        """Return a response to this request."""
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
     def opened(self) -> OpenedImage:
@@ -98,21 +98,21 @@ class Context:
         return opened
 
     def place(self) -> tuple[float, float]:
-        """Return x and y of the request.
+        """Return x and y of the request in pixels of the photo.
 
         Raises:
-            StudioError: They are outside of the photo.
+            StudioError: The coordinates are outside the photo.
         """
         fields = self.message.fields()
         x, y = fields.required_number("x"), fields.required_number("y")
         return _inside(x, y, self.opened())
 
     def full_recipe(self) -> Recipe:
-        """Return the recipe of the request; raises GuidanceError if it is invalid."""
+        """Return the recipe of the request, or raise `GuidanceError` if it is invalid."""
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Return the recipe of the request without label files: none is opened for a client."""
+        """Return the recipe without label files, because the server opens no paths of clients."""
         return _without_files(self.full_recipe())
 
     def reference(self) -> AttachedReference | None:
@@ -121,10 +121,7 @@ class Context:
             return self.session.reference
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
-        """Return photo, recipe (default: that of the request) and model, which is loaded if necessary.
-
-        See `task_by`.
-        """
+        """Load the model of a recipe, by default the recipe of the request, and return the task."""
         opened, recipe = self.opened(), recipe or self.recipe()
         colorizer = self.pool.get(recipe.model).colorizer()
         return self.task_by(colorizer, opened, recipe, self.pool.threads)
@@ -224,7 +221,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
 
 
 def _color(ctx: Context) -> Iterator[Message]:
-    """Color the photo at the size of the requested quality."""
+    """Colorize the photo at the output size of the requested quality."""
     quality = ctx.message.body.get("quality", "final")
     if quality not in ("drag", "final", "full"):
         raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}.")
@@ -257,7 +254,7 @@ def _color(ctx: Context) -> Iterator[Message]:
 
 
 def suggest(ctx: Context) -> Iterator[Message]:
-    """Suggest likely colors for a place, given all other hints."""
+    """Suggest likely colors at a location, conditioned on all other hints."""
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = fields.required_number("x"), fields.required_number("y")
@@ -277,7 +274,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
 
 
 def _next(ctx: Context) -> Iterator[Message]:
-    """Find the place where a hint would help most."""
+    """Find the location where a hint reduces the uncertainty most."""
     request = ctx.pad_request()
     result = predict(request)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
@@ -302,7 +299,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
-    """Draw where the color of a point goes."""
+    """Draw the area that the color of a point covers."""
     x, y = ctx.place()
     fields = ctx.message.fields()
     radius = fields.number("radius", 3.0, low=0)
@@ -315,14 +312,16 @@ def _extent(ctx: Context) -> Iterator[Message]:
 
 
 def _select(ctx: Context) -> Iterator[Message]:
-    """Select the object at a place, or inside of a rough outline."""
+    """Select the object at a location, or inside a rough outline."""
     fields = ctx.message.fields()
     size = fields.number("size", 1.0, low=0.1, high=10)
     request = ctx.pad_request(ctx.recipe().without_hints())
     if ctx.message.body.get("path") is not None:
         path = tuple(_inner(request, corner) for corner in fields.path("path"))
         if len(path) < _LEAST_CORNERS:
-            raise StudioError("bad_message", f"an outline needs {_LEAST_CORNERS} corners or more.")
+            raise StudioError(
+                "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}."
+            )
         if fields.take("exact"):
             mask = regions.select_outline(request, path, size)
         else:
@@ -334,12 +333,12 @@ def _select(ctx: Context) -> Iterator[Message]:
 
 
 def _parts(ctx: Context) -> Iterator[Message]:
-    """Find the parts of the photo that have names."""
+    """Find named parts of the photo, such as skin and sky."""
     yield ctx.answer("parts", items=regions.named_parts(ctx.pad_request(Recipe())))
 
 
 def _keep(ctx: Context) -> Iterator[Message]:
-    """Record the present colors that an area locks."""
+    """Return the current colors that an area locks."""
     area = parse_area(ctx.message.fields().child("area"))
     request = ctx.pad_request()
     if (window := request.opened.window) is not None:
@@ -364,7 +363,7 @@ def _classes(ctx: Context) -> Iterator[Message]:
 
 
 def _match(ctx: Context) -> Iterator[Message]:
-    """Return the place of the reference that colored a place of the photo."""
+    """Return the location in the reference that matches a location in the photo."""
     fields = ctx.message.fields()
     x, y = fields.required_number("x"), fields.required_number("y")
     request = ctx.pad_request()
@@ -387,7 +386,7 @@ def _model(ctx: Context) -> Iterator[Message]:
 
 
 def _sample(ctx: Context) -> Iterator[Message]:
-    """Color the photo small by a model, without hints, for the menu of models."""
+    """Return a small image colorized by a model without hints, for the model menu."""
     name = ctx.message.fields().text("name", "")
     opened = ctx.opened()
     reference = ctx.reference()
@@ -401,13 +400,14 @@ def _sample(ctx: Context) -> Iterator[Message]:
 
 
 def _export(ctx: Context) -> Iterator[Message]:
-    """Color the photo at full size as ``colorzoo colorize --recipe`` does, and encode it."""
+    """Colorize the photo at full size, identically to ``colorzoo colorize --recipe``, and encode it."""
     fields = ctx.message.fields()
     kind = fields.text("format", "png")
     quality = fields.integer("quality", 95, low=1) or 95
     if kind not in _MIME_TYPES or quality > 100:
         raise StudioError(
-            "bad_message", f"export takes {', '.join(_MIME_TYPES)} and a quality from 1 to 100."
+            "bad_message",
+            f"export.format must be one of {', '.join(_MIME_TYPES)}, and quality between 1 and 100.",
         )
     opened, recipe = ctx.opened(), ctx.recipe()
     name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
@@ -458,7 +458,7 @@ def _origin(
 
 
 def _check(ctx: Context) -> Iterator[Message]:
-    """Check a recipe that is to be loaded."""
+    """Validate a recipe file before the pad loads it."""
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
     notes = [f"the recipe's entry {name!r} is not known here; it is kept" for name in recipe.unknown()]
@@ -489,7 +489,7 @@ def _save_session(ctx: Context) -> Iterator[Message]:
         return
     knows = fields.take("knows") or []
     if not (isinstance(knows, list) and all(isinstance(version, str) for version in knows)):
-        raise StudioError("bad_message", "save.knows must be a list of texts.")
+        raise StudioError("bad_message", "save.knows must be a list of strings.")
     key = store.free_key(key, knows)
     try:
         saved = store.save(key, content[0])
@@ -508,9 +508,9 @@ class Request:
     """A handler and the scheduling of its requests.
 
     Attributes:
-        handler: Yields the answers.
-        uses_model: Runs in the thread of the model instead of the one for files.
-        newest_only: A newer request of a session replaces waiting ones.
+        handler: Yields the responses.
+        uses_model: Whether the request runs in the thread of the model instead of a thread for files.
+        newest_only: Whether a newer request of the session replaces waiting requests.
         rank: See `QueuedRequest`.
     """
 
@@ -549,7 +549,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
-    """Return x and y in the part that a request is about."""
+    """Convert x and y to pixels of the part of a request."""
     return place if request.opened.window is None else request.opened.window.inside.inner(place)
 
 
@@ -563,7 +563,7 @@ def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
 
 
 def _without_files(recipe: Recipe) -> Recipe:
-    """Remove the names of label images: they are paths of the client."""
+    """Remove the file names of label images, because they are paths of the client."""
     if not recipe.classes.label_files:
         return recipe
     return recipe.with_fields("classes", {"file": None, "reference_file": None})

@@ -38,7 +38,7 @@ def encode_layers(
         kind: One of `LAYERED`.
         image: The photo.
         levels: Result, ``(H, W, 3)``.
-        unpainted: The same without paint, if there is any.
+        unpainted: Result without paint; None if the recipe has no paint.
     """
     gray, result = gray_levels(image), quantized(levels, None, 8)
     if kind == "layer":
@@ -53,7 +53,7 @@ def encode_layers(
 
 
 def gray_levels(image: RasterImage) -> Bytes:
-    """Return the photo as gray of the same lightness, ``(H, W)``."""
+    """Return the photo in gray with unchanged lightness, ``(H, W)``."""
     if image.levels.ndim == 2:
         gray: Bytes = quantized(image.levels, None, 8)
         return gray
@@ -65,7 +65,7 @@ def gray_levels(image: RasterImage) -> Bytes:
 
 
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
-    """Return the RGBA layer ``(H, W, 4)`` that gives the result ``(H, W, 3)`` over an image.
+    """Return the RGBA layer ``(H, W, 4)`` that produces the result when composited over an image.
 
     Args:
         image: ``(H, W)`` gray, or ``(H, W, 3)``.

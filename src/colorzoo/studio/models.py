@@ -53,7 +53,7 @@ class ModelWorker:
 
     @property
     def loaded(self) -> bool:
-        """True once the model is loaded."""
+        """Whether the model is loaded."""
         return self._colorizer is not None
 
     def colorizer(self) -> Colorizer:
@@ -103,7 +103,7 @@ class ModelPool:
 
     Args:
         load: Returns the colorizer of a registered model.
-        own: A loaded colorizer, which then is the default.
+        own: A loaded colorizer, which becomes the default.
         default: Name of the model for recipes without one.
         max_queued: Waiting requests per session and model.
     """
@@ -127,10 +127,10 @@ class ModelPool:
         self._lock = threading.Lock()
 
     def get(self, name: str | None) -> ModelWorker:
-        """Return the worker of a model by name or alias, or that of the default model.
+        """Return the worker of a model by name or alias; None selects the default model.
 
         Raises:
-            UnknownModelError: There is no such model.
+            UnknownModelError: No model has this name.
         """
         own = self._own
         if name is None:
@@ -150,7 +150,7 @@ class ModelPool:
 
     @contextmanager
     def borrow(self, name: str) -> Iterator[Colorizer]:
-        """Yield the colorizer of a model; one that is not in use is loaded for this time only."""
+        """Yield the colorizer of a model, which is loaded temporarily if it is not in use."""
         own = self._own
         name = own.name if own is not None and name == own.name else model_card(name).name
         with self._lock:
@@ -161,7 +161,7 @@ class ModelPool:
             yield own if own is not None and name == own.name else self._load(name)
 
     def free_memory(self) -> None:
-        """Clear the cache of stages and return freed blocks to the system, as for another photo.
+        """Clear the stage cache and return freed memory to the operating system.
 
         Without the collection and the trim, resident memory grows by 50 MB with each photo.
         """
@@ -183,7 +183,7 @@ class ModelPool:
         return entries
 
     def for_sketches(self) -> str | None:
-        """Return the model to propose for sketches, or None if this machine has none."""
+        """Return the model to propose for sketches, or None if no sketch model has local weights."""
         if self._own is not None and self._own.is_sketch_model:
             return self._own.name
         return next((ranked.card.name for ranked in rank_models("sketch") if ranked.state.trusted), None)
@@ -259,17 +259,17 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
 
 
 def _drawn_guidance(model: ColoringModel) -> list[str]:
-    """Return the guidance that the pad draws: classes only of a model that finds them."""
+    """Return the kinds of guidance that the pad offers; classes require a model that predicts them."""
     return sorted(kind for kind in model.accepts if kind != "classes" or isinstance(model, FindsClasses))
 
 
 def _ranked_for_classes(card: ModelCard) -> bool:
-    """Return whether a model finds classes, without loading its code."""
+    """Return whether a model predicts classes, without importing its code."""
     return any(quality.use == "classes" for quality in card.quality)
 
 
 def _purpose(input_kind: str, guidance: Collection[str]) -> str:
-    """Return what an artist uses the model for; the menu shows the best model of each."""
+    """Return the purpose of a model; the menu shows the best model for each purpose."""
     if input_kind == "sketch":
         return "sketch"
     for kind, purpose in _PURPOSES:

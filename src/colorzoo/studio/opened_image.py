@@ -52,20 +52,20 @@ _PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
 _PREVIEW_QUALITY, _QUALITY = 80, 90
 _SAME_THING = 25.0  # units of lightness
-_NETWORK = 256  # shorter side at which most networks see a photo
+_NETWORK = 256  # shorter side of most network inputs in pixels
 _STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
 
 @dataclass(frozen=True, repr=False)  # which would print whole files
 class OpenedImage:
-    """An opened photo; full-size pixels are not kept but decoded again for an export.
+    """An opened photo. Full-size pixels are not stored; an export decodes the file again.
 
     Attributes:
         name: File name for display and for exports, without folders.
         data: The file.
         sha256: SHA-256 of the file.
         size: Width and height in pixels.
-        colored: Whether it has colors.
+        colored: Whether the photo has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
         notes: Remarks for the user.
         lightness: ``(1, 1, h, w)`` lightness at the size of the preview.
@@ -75,14 +75,14 @@ class OpenedImage:
         alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         samples: Cache of small colored images for the menu of models, by model and reference.
-        border: The part within the border that was found, or None.
-        window: Where it lies in the whole photo, if this is a part.
+        border: The part within the detected border, or None.
+        window: Position within the whole photo, if this is a part.
         whole: The whole photo, if this is a part.
         parts: Cache of the last `part`.
         around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches that are filled in it.
         last_healed: Cache of the last `healed`.
-        opaque: The photo has no transparent parts, or they are filled with white paper.
+        opaque: Whether the photo has no transparent pixels, or they were filled with white.
         last_on_paper: Cache of `on_paper`.
     """
 
@@ -250,7 +250,7 @@ class Progress:
     """Progress of opening a photo.
 
     Attributes:
-        share: Share of the work that is done, in [0, 1].
+        share: Completed fraction, in [0, 1].
         preview: A small gray JPEG of the photo, in the first step that has one.
     """
 
@@ -263,9 +263,9 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> Iterato
 
     Args:
         data: The file.
-        name: Name given by the user.
+        name: File name on the client.
         limits: Limits of pixels and of the size of the preview.
-        network: Shorter side at which most networks see it.
+        network: Shorter side of most network inputs in pixels.
 
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.

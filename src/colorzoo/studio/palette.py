@@ -1,4 +1,4 @@
-"""Suggested colors of a place, the next point to set, and the colors that sRGB shows at a lightness."""
+"""Suggested colors at a location, the next point to set, and colors clipped to sRGB at a lightness."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
 def suggest_next_point(
     distribution: Distribution, opened: OpenedImage, recipe: Recipe, shape: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return place and entropy of the message ``next``, in pixels of the photo."""
+    """Return location and entropy of the message ``next``, in pixels of the photo."""
     x_scale, y_scale = opened.size[0] / shape[1], opened.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]
     x, y = next_point(distribution, taken)
@@ -98,7 +98,7 @@ class DisplayedColor:
 
 
 def displayed_colors(ab: Tensor, lightness: Tensor) -> list[DisplayedColor]:
-    """Bring colors ``(N, 2)`` ab at lightness ``(N,)`` into sRGB."""
+    """Clip colors ``(N, 2)`` ab at lightness ``(N,)`` to sRGB."""
     lab = torch.cat([lightness[:, None], ab.float()], dim=1).T[:, :, None]
     inside = reduce_chroma(lab)
     snapped = (inside - lab)[1:].abs().amax(dim=(0, 2)) > VISIBLE_CHANGE

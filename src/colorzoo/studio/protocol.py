@@ -172,16 +172,16 @@ def unpack(frame: str | bytes) -> Message:
     if isinstance(frame, str):
         return Message(_parse_object(frame))
     if len(frame) < _HEADER.size:
-        raise StudioError("bad_message", "a binary message begins with the length of its JSON.")
+        raise StudioError("bad_message", "a binary message must begin with the length of its JSON.")
     (length,) = _HEADER.unpack_from(frame)
     start = _HEADER.size + length
     if start > len(frame):
-        raise StudioError("bad_message", "a binary message is shorter than it says.")
+        raise StudioError("bad_message", "a binary message must contain the stated number of JSON bytes.")
     body = _parse_object(frame[_HEADER.size : start])
     lengths = body.pop("buffers", [])
     valid = isinstance(lengths, list) and all(type(length) is int and length >= 0 for length in lengths)
     if not valid or start + sum(lengths) != len(frame):
-        raise StudioError("bad_message", "the buffers of a message do not have the lengths it states.")
+        raise StudioError("bad_message", "the buffers of a message must have the stated lengths.")
     ends = list(accumulate(lengths, initial=start))
     return Message(body, tuple(frame[first:last] for first, last in pairwise(ends)))
 

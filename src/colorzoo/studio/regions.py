@@ -48,7 +48,7 @@ from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.protocol import StudioError
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network
-MASK_SIZE = 384  # shorter side of the mask of a thing or a part
+MASK_SIZE = 384  # shorter side of the mask of an object or a part
 REACH_STEPS = 23  # of the slider, without its ends
 TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
@@ -236,7 +236,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
-    """Return the reaches between a point alone and everywhere, in even steps of the area that they cover.
+    """Return reaches between a single point and the whole image, whose covered areas grow in even steps.
 
     Args:
         request: The photo and the model.
@@ -254,7 +254,7 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
-    """Return the paths from a point, and how like it the cells of their grid are."""
+    """Return the paths from a point, and the similarity of the grid cells to the point."""
     task, places = request.task(), PointPatches.of([point], request.opened.size)
     paths = paths_from(task, places)
     similarity = similarity_to(task, places)
@@ -264,10 +264,10 @@ def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
 def matched_place(
     match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
 ) -> tuple[float, float] | None:
-    """Return the place in the reference that colored a place of the photo; None if none did.
+    """Return the location in the reference that matches a location in the photo; None without a match.
 
     Args:
-        match: ``(2, h, w)``: x and y as shares of the reference's size, NaN for none.
+        match: ``(2, h, w)`` x and y as fractions of the size of the reference; NaN without a match.
         place: x and y in pixels of the photo.
         size: Width and height of the photo.
         reference: Width and height of the reference.

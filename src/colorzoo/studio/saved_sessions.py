@@ -1,7 +1,6 @@
-"""Saved work: the hints on each photo, by the photo's hash, in one folder per user.
+"""Sessions of the pad, saved by the SHA-256 of the photo in one folder per user.
 
-Whatever the address of the pad, a photo that is opened again finds its hints. The photos themselves are not
-stored.
+The pad restores the session of a photo on any address and port. Photos are not stored.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _KEY = re.compile(r"[0-9a-f]{64}(#[1-9][0-9]{0,2})?")
 
 
 def sessions_folder() -> Path:
-    """Return the folder of saved work.
+    """Return the folder of saved sessions.
 
     ``COLORZOO_HOME/works`` if set, else below ``XDG_DATA_HOME`` or the platform's folder for data.
     """
@@ -42,28 +41,28 @@ def sessions_folder() -> Path:
 
 
 def is_key(text: str) -> bool:
-    """Return whether a text is a key of `Works`."""
+    """Return whether a text is a key of `SavedSessions`."""
     return _KEY.fullmatch(text) is not None
 
 
 class SavedSessions:
-    """Work saved on photos, as the pad wrote it.
+    """Saved sessions as JSON files, in the format of the pad.
 
-    A key is the SHA-256 of the photo, with ``#2`` and so on for further work on the same photo.
+    A key is the SHA-256 of the photo, with the suffix ``#2`` and so on for further sessions on a photo.
 
     Args:
-        folder: Folder of the files; created when the first is saved.
+        folder: Folder of the files, created by the first save.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def keys(self, sha256: str) -> list[str]:
-        """Return the keys of all work on a photo, without reading it."""
+        """Return the keys of all sessions on a photo, without reading the files."""
         return sorted(path.stem for path in self.folder.glob(f"{sha256}*.json"))
 
     def find(self, sha256: str) -> dict[str, Any]:
-        """Return all work on a photo by its key; files that cannot be read are left out."""
+        """Return all readable sessions on a photo by key."""
         found = {key: self._read(key) for key in self.keys(sha256)}
         return {key: saved for key, saved in found.items() if saved is not None}
 
@@ -71,7 +70,7 @@ class SavedSessions:
         """Return a key under which saving does not overwrite a session that is unknown to the caller.
 
         Args:
-            key: The preferred key. It is free if its work does not exist, or has no ``version``.
+            key: The preferred key.
             knows: Versions that the caller has read or written.
         """
         version = (self._read(key) or {}).get("version")
@@ -81,12 +80,12 @@ class SavedSessions:
         return next(free for number in count(2) if (free := f"{sha256}#{number}") not in saved)
 
     def save(self, key: str, saved: bytes) -> bool:
-        """Save work atomically; returns False if the disk refuses it.
+        """Save a session atomically and return whether the disk accepted it.
 
-        The oldest work is deleted, first of the same photo, when there is too much.
+        Beyond the limits, the oldest sessions are deleted, first those of the same photo.
 
         Raises:
-            ValueError: The work is not a JSON object, or is too large.
+            ValueError: The session is not a JSON object, or is too large.
         """
         if len(saved) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
@@ -100,7 +99,7 @@ class SavedSessions:
         return True
 
     def forget(self, key: str) -> None:
-        """Delete work."""
+        """Delete a session."""
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:

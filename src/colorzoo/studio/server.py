@@ -42,18 +42,18 @@ _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
 _LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are still returned at once
 _MOST_KEPT = 128 << 20  # bytes
-_HEAD_START = 0.3  # seconds for the gray photo before torch is imported, beside which all else is slow
+_HEAD_START = 0.3  # seconds to render the gray photo before the import of torch slows down other threads
 
 _NOT_ENCRYPTED = (
-    "Nothing is encrypted: others in this network can read the photos and the token. "
-    "In a foreign network, put the pad behind a proxy with TLS and name that with --allow-host."
+    "The connection is not encrypted: others in this network can read the photos and the token. "
+    "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
 )
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
 """Returns a studio, and a recipe with which new pads start."""
 
 
 class _HttpProtocol(H11Protocol):
-    """uvicorn's protocol, which waits forever for the head of a request, with a limit of time."""
+    """HTTP protocol of uvicorn with a timeout for request headers."""
 
     _timer: asyncio.TimerHandle | None = None
 
@@ -73,7 +73,7 @@ class _HttpProtocol(H11Protocol):
         self._timer = self.loop.call_later(HEAD_SECONDS, self._check_head, self.cycle)
 
     def _check_head(self, cycle: object) -> None:
-        """Close the connection if no request began since the last check and none is being answered."""
+        """Close the connection if no request began since the last check and none is in progress."""
         if self.cycle is cycle and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
         else:
@@ -107,13 +107,13 @@ def serve(
     image_path: Path | None = None,
     report: ServedReport | None = None,
 ) -> None:
-    """Serve until interrupted. The page answers at once, while the studio is still loading.
+    """Serve until interrupted. The page is available at once, while the studio is still loading.
 
     Args:
         make: Loads the studio.
         address: Address on which to listen.
         browser: Open the page in the user's browser.
-        image_path: Photo that new pads open; they show it in gray while the studio is loading.
+        image_path: Photo that new pads open. They show it in gray while the studio is loading.
         report: Report to open instead of the pad.
 
     Raises:
@@ -143,7 +143,7 @@ def _load(loader: StudioLoader, make: MakeStudio) -> None:
         glimpse.join(_HEAD_START)
         studio, recipe = make()
     except KeyboardInterrupt:  # raised by `_stop_signals`
-        loader.fail(ColorzooError("the studio was ended"))
+        loader.fail(ColorzooError("the studio was stopped"))
         return
     except BaseException as error:
         loader.fail(error)
@@ -276,8 +276,8 @@ def qr_code(url: str) -> str:
 def keep_freed_memory() -> bool:
     """Keep up to 128 MB of freed memory in the process; call it before threads are started.
 
-    By default glibc returns large blocks to the system at once, and every prediction requests the same
-    blocks again, page by page: a fifth of the time of an edit.
+    By default glibc returns large blocks to the system, and every prediction requests them again. This takes
+    a fifth of the time of an edit.
 
     Returns:
         Whether the C library supports it.

@@ -1,4 +1,4 @@
-"""Sessions of the pads, and files kept in memory for a while, all within limits of time and memory."""
+"""Sessions of the pads and temporary files in memory, bounded in time and bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AttachedReference:
         size: Width and height of the image in pixels.
         file: Its name and hash.
         gray: Whether it has no colors.
-        id: Another one for each attached image.
+        id: Random id of this attachment.
     """
 
     rgb: Tensor
@@ -42,16 +42,16 @@ class Session:
     """State of one pad.
 
     Attributes:
-        id: Random and secret; a client that has it owns the session.
+        id: Secret random id; a client with this id owns the session.
         opened: The opened photo.
         reference: The attached reference image.
         last_used: Time of the last use, by the clock of the store.
-        connected: Whether a pad is connected; a second one gets a new session.
+        connected: Whether a pad is connected; a second pad with this id starts a new session.
         connection: Number of the connection; requests of earlier connections are cancelled.
         newest_color: Id of the newest request ``color``.
         newest_final: Id of the newest request ``color`` that is not a preview during a drag.
-        cancelled: Numbers of the last requests that the pad has cancelled.
-        lock: Guards ``photo`` and ``reference``, which several workers use.
+        cancelled: Ids of the last requests that the pad cancelled.
+        lock: Guards ``opened`` and ``reference``, which several workers use.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def set_opened(self, opened: OpenedImage | None) -> None:
-        """Replace the photo, without the reference of the one before; None closes it."""
+        """Replace the photo and remove the reference; None closes the photo."""
         with self.lock:
             self.opened = opened
             self.reference = None
@@ -80,9 +80,10 @@ class Session:
 
 
 class SessionStore:
-    """All sessions. Idle ones expire, and the least recently used photos are dropped when memory is short.
+    """All sessions, bounded in number, idle time and memory.
 
-    A session with a connected pad never expires: only its photo is dropped, which the pad sends again.
+    Idle sessions without a pad expire. A session with a connected pad only loses its photo, which the pad
+    uploads again. If memory is short, the least recently used photos are dropped.
 
     Args:
         limits: Number of sessions, idle time and memory.
@@ -121,7 +122,7 @@ class SessionStore:
         return session
 
     def new(self) -> Session:
-        """Create a session; at the limit, it replaces the least recently used one without a pad.
+        """Create a session; at the limit, it replaces the least recently used session without a pad.
 
         Raises:
             StudioError: All sessions have a connected pad.
@@ -133,7 +134,9 @@ class SessionStore:
             idle = [other.id for other in self._sessions.values() if not other.connected]
             if len(idle) < excess:
                 count = self._limits.sessions
-                raise StudioError("busy", f"{count} pads are open here, the limit; close one, then try again")
+                raise StudioError(
+                    "busy", f"at most {count} pads can be open on this server; close a pad, then try again"
+                )
             removed = idle[: max(0, excess)]
             for session_id in removed:
                 del self._sessions[session_id]
@@ -146,7 +149,7 @@ class SessionStore:
         """Mark a session as used.
 
         Raises:
-            StudioError: It has expired.
+            StudioError: The session has expired.
         """
         if self.find(session.id) is None:
             raise StudioError("expired", "this session has expired; reload the page")
@@ -199,8 +202,8 @@ class TemporaryFile:
     Attributes:
         data: The content.
         name: Name for display.
-        owner: The only session with access; None for all.
-        expires: Time at which it is dropped, by the clock of its store.
+        owner: Id of the only session with access; None for all sessions.
+        expires: Expiry time on the clock of the store.
     """
 
     data: bytes
@@ -210,7 +213,7 @@ class TemporaryFile:
 
 
 class TemporaryFiles:
-    """Uploads and exports in memory, by random keys, each for one session and a limited time.
+    """Uploads and exports in memory by random keys, each accessible to one session for a limited time.
 
     Args:
         seconds: Time for which a file is kept.
@@ -238,7 +241,7 @@ class TemporaryFiles:
             return sum(len(file.data) for file in self._files.values())
 
     def add(self, data: bytes, name: str, owner: str | None) -> str:
-        """Add a file and return its key; without an owner, it never expires and is open to all."""
+        """Add a file and return its key; a file without an owner never expires and is accessible to all."""
         expires = self._clock() + self._seconds if owner is not None else float("inf")
         key = secrets.token_urlsafe(24)
         with self._lock:
@@ -250,13 +253,13 @@ class TemporaryFiles:
         """Return a file.
 
         Raises:
-            StudioError: There is no such file, or it belongs to another session.
+            StudioError: The file does not exist, or belongs to another session.
         """
         with self._lock:
             return self._find(key, owner)
 
     def pop(self, key: object, owner: str) -> TemporaryFile:
-        """Return a file and drop it, unless it has no owner; raises as `get`."""
+        """Return a file and drop it unless it has no owner; see `get` for errors."""
         with self._lock:
             file = self._find(key, owner)
             if file.owner is not None:
@@ -273,7 +276,7 @@ class TemporaryFiles:
         self._shrink(None)
         file = self._files.get(key) if isinstance(key, str) else None
         if file is None or file.owner not in (None, owner):
-            raise StudioError("expired", "this file is not here any more; send it again")
+            raise StudioError("expired", "this file has expired; upload it again")
         return file
 
     def _shrink(self, owner: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The service behind every pad: queues requests and answers them, independent of the transport."""
+"""The service behind every pad: queue and serve requests, independent of the transport."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Studio:
         model: Name of the default model.
         device: Device of the models.
         limits: Limits of the server.
-        inline_files: Send exports in the answer instead of keeping them for a download.
-        works: Where the work on photos is saved; None leaves it to the pad.
-        tune: Adapt torch's number of threads, for a process that does nothing else.
+        inline_files: Include exports in the response instead of storing them for a download.
+        saved_sessions: Store of saved sessions; None if only the browser saves sessions.
+        tune: Adapt the number of PyTorch threads; only for a process without other PyTorch work.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class Studio:
             session_id: Id of an earlier session.
             reply: Sends a message to this pad, from any thread.
             recipe: Recipe with which a new pad starts.
-            named: Photo that this pad opens instead of the one on offer.
+            named: Photo that this pad opens instead of the offered photo.
 
         Raises:
-            StudioError: That photo is too large, or there are too many sessions.
+            StudioError: The photo is too large, or there are too many sessions.
         """
         found = self.sessions.find(session_id)
         if found is not None and found.connected:  # a duplicated browser tab
@@ -151,14 +151,14 @@ class Studio:
         return session
 
     def disconnect(self, session: Session) -> None:
-        """Give up the requests of a session; the session itself stays for a reconnection."""
+        """Cancel the requests of a session; the session stays available for a reconnection."""
         session.connected = False
         session.connection += 1
         self._file_worker.cancel(session.id)
         self.pool.cancel(session.id)
 
     def handle(self, session: Session, message: Message, reply: Reply) -> None:
-        """Queue a request; its answers and errors come through ``reply``."""
+        """Queue a request; responses and errors are passed to ``reply``."""
         try:
             self.sessions.touch(session)
             if message.type == "close":  # at once, so that no later request sees the photo
@@ -187,7 +187,7 @@ class Studio:
         request = REQUESTS.get(message.type)
         if request is None or message.id is None:
             raise StudioError(
-                "bad_message", f"a request has a known type and an id, got {message.type[:40]!r}."
+                "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}."
             )
         context = Context(
             session=session,
@@ -247,7 +247,7 @@ class Studio:
         if isinstance(recipe, dict):
             name = recipe.get("model")
         if name is not None and not isinstance(name, str):
-            raise StudioError("bad_message", "the name of a model must be a text.")
+            raise StudioError("bad_message", "the name of a model must be a string.")
         return self.pool.get(name).worker
 
 

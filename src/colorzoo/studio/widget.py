@@ -32,14 +32,14 @@ RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
 
 class Pad(anywidget.AnyWidget):
-    """Drawing pad for one photo; show it as the last line of a cell.
+    """Drawing pad for one photo, displayed as the last expression of a cell.
 
     ``pad.recipe`` follows the edits in the pad, and setting it changes the pad. ``pad.result()`` returns the
-    image at full size, the same that `colorzoo.colorize` makes of photo and recipe.
+    image at full size, identical to `colorzoo.colorize` with the photo and the recipe.
 
     Args:
         photo: Path, Pillow image or array as for `colorzoo.colorize`; None starts empty.
-        model: Registered name, a module of your own, a `Colorizer`, or None for the default.
+        model: Registered name, module, `Colorizer`, or None for the default.
         recipe: Initial hints and settings.
         device: Device of the models.
     """
@@ -87,7 +87,7 @@ class Pad(anywidget.AnyWidget):
         is_own = photo is None or photo.sha256 == self._image_sha256  # else the user opened another one
         image = self._image if is_own or photo is None else photo.decode()
         if image is None:
-            raise ColorzooError("the pad has no photo yet; give one, or drop one onto it")
+            raise ColorzooError("the pad has no photo; pass one to Pad, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference.rgb
         colorizer = self.studio.pool.get(recipe.model).colorizer()

@@ -1,4 +1,4 @@
-"""The part of a photo within its border, for a pad whose places and maps are those of the whole photo."""
+"""Convert maps of the part within a border to the whole photo, to which the pad refers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = 2048  # cells a side of a map of a whole photo
 
 @dataclass(frozen=True)
 class Window:
-    """The place of a part in its photo.
+    """Position of a part in its photo.
 
     Attributes:
         inside: The part.
@@ -28,15 +28,15 @@ class Window:
     size: tuple[int, int]
 
     def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the part in a copy of the photo of another size."""
+        """Return the part in pixels of a resized photo."""
         return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
-        """Return a map of the photo from one of its part.
+        """Extend a map of the part to the whole photo.
 
         Args:
             values: ``(h, w)`` or ``(h, w, C)``.
-            edge: Repeat the values of the border outside, instead of 0.
+            edge: Fill the outside with the edge values instead of 0.
         """
         x, y, width, height = self.inside[:4]
         most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])

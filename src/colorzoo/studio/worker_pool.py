@@ -1,4 +1,4 @@
-"""Worker threads with fair queues, and the number of threads that torch should use."""
+"""Worker threads with fair queues, and the choice of the number of PyTorch threads."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class QueuedRequest:
 
     Attributes:
         kind: Name of the request.
-        run: Serves the request and sends its answer.
-        drop: Answers that a newer request of this kind replaced it; None if it must not be dropped.
-        rank: Priority among the jobs of a session, lowest first.
+        run: Serves the request and sends its responses.
+        drop: Reports that a newer request replaced this request; None if it must not be dropped.
+        rank: Priority among the requests of a session, lowest first.
     """
 
     kind: str
@@ -60,7 +60,7 @@ class QueuedRequest:
 
 
 class Worker:
-    """Threads with one queue per session; sessions take turns, and a session runs one job at a time.
+    """Threads with one queue per session. Sessions alternate, and a session runs one job at a time.
 
     Args:
         name: Name of the threads.
@@ -88,14 +88,14 @@ class Worker:
         """
         with self._changed:
             if self._closed or self._retired:
-                raise StudioError("busy", "this model is being put away; try again in a moment")
+                raise StudioError("busy", "this model is being unloaded; try again in a moment")
             queue = self._queues.setdefault(session, deque())
             replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
             if job.drop is not None and replaced:
                 # the newer one takes over the place in the queue, so that a stream of requests never starves
                 queue[queue.index(replaced[0])] = job
             elif len(queue) >= self._max_queued:
-                raise StudioError("busy", "too many requests wait already; try again in a moment")
+                raise StudioError("busy", "too many requests are waiting; try again in a moment")
             else:
                 replaced = []
                 queue.append(job)
@@ -145,7 +145,7 @@ class Worker:
                 self._changed.notify_all()
 
     def _next(self) -> tuple[str, QueuedRequest] | None:
-        """Wait for the next job of a session without a running one; None to end the thread."""
+        """Wait for the next job of a session without a running job; return None to end the thread."""
         with self._changed:
             self._changed.wait_for(
                 lambda: (
@@ -167,14 +167,13 @@ class Worker:
 
 
 class ThreadCountChooser:
-    """Number of threads for predictions: all on an idle machine, one if other programs compute too.
+    """Choose the number of threads for predictions: all on an idle machine, one on a busy machine.
 
-    The threads of a prediction often wait for each other. If another program holds a core, each wait takes
-    as long as its time slice: two threads were measured to be thirteen times slower than one. The choice
-    follows the measured times.
+    The threads of a prediction often wait for each other. If another program uses a core, each wait takes
+    as long as its time slice: two threads were measured to be thirteen times slower than one.
 
     Args:
-        most: Number of threads on an idle machine; by default torch's.
+        most: Number of threads on an idle machine (default: the setting of PyTorch).
     """
 
     def __init__(self, most: int | None = None) -> None:
