@@ -1,18 +1,17 @@
 #!/bin/bash
-# Train by torchrun, on one node or several: run the same command on each node, MAIN being the first one's name.
+# Train with torchrun on one or several nodes. Run the same command on each node; MAIN is the name of the first node.
 #   MAIN=node1 NODES=2 DATA=/images RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
-# Your configurations come after cluster/ddp.yaml, so that another overlay (cluster/fsdp.yaml) replaces its settings.
-# A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest
-# checkpoint below RUN, the folder that --ckpt_path names. SIGTERM and Ctrl+C to this script save and end the run for good:
-# exit code 143 or 130.
+# Your configurations follow cluster/ddp.yaml and override its settings. If a process dies, all processes are restarted up to
+# RESTARTS times and resume from the newest checkpoint below RUN (--ckpt_path). SIGTERM or Ctrl+C to this script saves and
+# ends the run with exit code 143 or 130.
 set -euo pipefail
 
 MAIN=${MAIN:-127.0.0.1}
 NODES=${NODES:-1}
 GPUS=${GPUS:-gpu}
 RESTARTS=${RESTARTS:-3}
-DATA=${DATA:?the folder of images}
-RUN=${RUN:?the folder of the run, which all nodes see}
+DATA=${DATA:?set the folder of images}
+RUN=${RUN:?set the run folder on a file system that all nodes share}
 
 ended=0
 child=
@@ -33,10 +32,10 @@ for ((attempt = 0; attempt <= RESTARTS; attempt++)); do
     --trainer.default_root_dir="$RUN" \
     --ckpt_path="$RUN" &
   child=$!
-  ((ended == 0)) || kill -TERM "$child" # the signal came before the number of the process was known
+  ((ended == 0)) || kill -TERM "$child" # the signal arrived before the process ID was known
   code=0
   wait "$child" || code=$?
-  while kill -0 "$child" 2>/dev/null; do # a signal ends `wait`, not the training
+  while kill -0 "$child" 2>/dev/null; do # a signal interrupts `wait`, but not the training
     code=0
     wait "$child" || code=$?
   done
