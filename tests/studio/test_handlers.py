@@ -133,19 +133,17 @@ def test_color_returns_an_image_and_the_displayed_points(pad: DirectPad) -> None
     assert set(answer.body["timing"]) == {"wait", "prepare", "network", "join", "encode", "total"}
 
 
-@pytest.mark.parametrize(
-    ("most", "full"), [(200_000, (500, 400)), (199_999, (499, 399)), (50_000, (250, 200))]
-)
-def test_the_size_of_the_image_depends_on_the_quality(most: int, full: tuple[int, int]) -> None:
-    studio = tiny_studio(Limits(view_side=200, full_pixels=most))
-    pad = DirectPad(studio)
-    photo = pad.open(photo_file(500, 400))
-    sizes = {}
-    for quality in ("drag", "final", "full"):
-        body = pad.ask("color", recipe=with_points(photo, POINT), quality=quality).body
-        sizes[quality] = (body["width"], body["height"])
-    assert sizes == {"drag": (75, 60), "final": (200, 160), "full": full}
-    studio.close()
+def test_the_size_of_the_image_depends_on_the_quality() -> None:
+    for most, full in [(200_000, (500, 400)), (199_999, (499, 399)), (50_000, (250, 200))]:
+        studio = tiny_studio(Limits(view_side=200, full_pixels=most))
+        pad = DirectPad(studio)
+        photo = pad.open(photo_file(500, 400))
+        sizes = {}
+        for quality in ("drag", "final", "full"):
+            body = pad.ask("color", recipe=with_points(photo, POINT), quality=quality).body
+            sizes[quality] = (body["width"], body["height"])
+        assert sizes == {"drag": (75, 60), "final": (200, 160), "full": full}
+        studio.close()
 
 
 def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None:
@@ -217,19 +215,22 @@ def test_extent_draws_the_reach_of_a_point(pad: DirectPad) -> None:
     assert 0 == alphas[0] < alphas[1] < alphas[2] < alphas[3] == 150
 
 
-@pytest.mark.parametrize(
-    ("kind", "format_"),
-    [("png", "PNG"), ("jpeg", "JPEG"), ("tiff", "TIFF"), ("webp", "WEBP"), ("layer", "PNG")],
-)
-def test_an_export_has_the_size_of_the_photo(studio: Studio, kind: str, format_: str) -> None:
-    pad = DirectPad(studio)
-    photo = pad.open(name="my photo.png")
-    body = pad.ask("export", recipe=with_points(photo, POINT), format=kind).body
-    assert Path(body["name"]).stem == ("my photo.colors" if kind == "layer" else "my photo.color")
-    key = body["url"].removeprefix("api/download/").partition("?")[0]
-    data = studio.downloads.pop(key, pad.session.id).data
-    with Image.open(io.BytesIO(data)) as image:
-        assert (image.format, image.size) == (format_, (96, 80))
+def test_an_export_has_the_size_of_the_photo(studio: Studio) -> None:
+    for kind, format_ in [
+        ("png", "PNG"),
+        ("jpeg", "JPEG"),
+        ("tiff", "TIFF"),
+        ("webp", "WEBP"),
+        ("layer", "PNG"),
+    ]:
+        pad = DirectPad(studio)
+        photo = pad.open(name="my photo.png")
+        body = pad.ask("export", recipe=with_points(photo, POINT), format=kind).body
+        assert Path(body["name"]).stem == ("my photo.colors" if kind == "layer" else "my photo.color")
+        key = body["url"].removeprefix("api/download/").partition("?")[0]
+        data = studio.downloads.pop(key, pad.session.id).data
+        with Image.open(io.BytesIO(data)) as image:
+            assert (image.format, image.size) == (format_, (96, 80))
 
 
 def test_a_repeated_recipe_is_remembered(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,9 +272,8 @@ def test_close_drops_the_photo(pad: DirectPad) -> None:
 FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
 
 
-@pytest.mark.parametrize(
-    ("request_", "code", "said"),
-    [
+def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
+    for request_, code, said in [
         ({"type": "color"}, "bad_recipe", "recipe must be an object"),
         ({"type": "color", "recipe": []}, "bad_recipe", "recipe must be an object"),
         ({"type": "color", "recipe": {"points": [{"x": 1}]}}, "bad_recipe", "points[0]"),
@@ -306,18 +306,14 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
         ({"type": "open", "name": ["a"]}, "bad_recipe", "open.name"),
         ({"type": "nonsense"}, "bad_message", "known type"),
         ({}, "bad_message", "known type"),
-    ],
-)
-def test_a_bad_request_is_answered_in_one_line(
-    pad: DirectPad, request_: dict[str, Any], code: str, said: str
-) -> None:
-    pad.open()
-    fields = {name: value for name, value in request_.items() if name != "type"}
-    answer = pad.ask(request_.get("type", ""), **fields)
-    assert (answer.type, answer.body["code"]) == ("error", code)
-    assert said in answer.body["message"]
-    assert "\n" not in answer.body["message"]
-    assert pad.ask("check", recipe={}).type == "checked"  # and everything goes on
+    ]:
+        pad.open()
+        fields = {name: value for name, value in request_.items() if name != "type"}
+        answer = pad.ask(request_.get("type", ""), **fields)
+        assert (answer.type, answer.body["code"]) == ("error", code)
+        assert said in answer.body["message"]
+        assert "\n" not in answer.body["message"]
+        assert pad.ask("check", recipe={}).type == "checked"  # and everything goes on
 
 
 def test_requests_without_a_photo_fail(pad: DirectPad) -> None:
@@ -350,13 +346,13 @@ def test_colors_go_first_and_samples_last() -> None:
     assert {name for name, request in REQUESTS.items() if not request.uses_model} == files
 
 
-@pytest.mark.parametrize(("lost", "snapped"), [(0.4, False), (0.6, True)])
-def test_a_color_that_loses_half_a_unit_of_chroma_is_reported(lost: float, snapped: bool) -> None:
-    lightness = torch.tensor([50.0])
-    (edge,) = displayed_colors(torch.tensor([[100.0, 20.0]]), lightness)
-    beyond = torch.tensor([edge.ab]) * (1 + lost / max(edge.ab))
-    (shown,) = displayed_colors(beyond, lightness)
-    assert shown.snapped == snapped
+def test_a_color_that_loses_half_a_unit_of_chroma_is_reported() -> None:
+    for lost, snapped in [(0.4, False), (0.6, True)]:
+        lightness = torch.tensor([50.0])
+        (edge,) = displayed_colors(torch.tensor([[100.0, 20.0]]), lightness)
+        beyond = torch.tensor([edge.ab]) * (1 + lost / max(edge.ab))
+        (shown,) = displayed_colors(beyond, lightness)
+        assert shown.snapped == snapped
 
 
 def test_a_model_that_compares_no_places_suggests_no_reach(pad: DirectPad) -> None:

@@ -104,55 +104,49 @@ TINTED = ("the paper's tint is not used; “Before” shows it",)
 PAPER = np.array([1.0, 0.93, 0.8])
 
 
-@pytest.mark.parametrize(
-    ("rgb", "kind", "notes"),
-    [
+def test_a_photo_is_a_sketch_gray_or_in_color() -> None:
+    for rgb, kind, notes in [
         (drawing(), "sketch", ()),
         ((drawing()[..., None] * PAPER).astype(np.uint8), "sketch", TINTED),
         (gray_image(60, 80), "gray", ()),
         ((gray_image(60, 80)[..., None] * PAPER).astype(np.uint8), "color", TINTED),
         (pixels(color_file(80, 60)), "color", IN_COLOR),
-    ],
-)
-def test_a_photo_is_a_sketch_gray_or_in_color(rgb: np.ndarray, kind: str, notes: tuple[str, ...]) -> None:
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, "PNG")
-    opened = open_at_once(file.getvalue(), "old.png", Limits(), 64)
-    assert (opened.kind, opened.notes, opened.colored) == (kind, notes, bool(notes))
-    assert (opened.source == opened.gray) == (rgb.ndim == 2)
+    ]:
+        file = io.BytesIO()
+        Image.fromarray(rgb).save(file, "PNG")
+        opened = open_at_once(file.getvalue(), "old.png", Limits(), 64)
+        assert (opened.kind, opened.notes, opened.colored) == (kind, notes, bool(notes))
+        assert (opened.source == opened.gray) == (rgb.ndim == 2)
 
 
-@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_opacity_is_the_mean_of_what_a_pixel_covers(depth: type) -> None:
-    most = np.iinfo(depth).max
-    rgba = np.full((40, 60, 4), most // 2, depth)
-    rgba[..., 3] = (np.add.outer(np.arange(40), np.arange(60)) / 98 * most).astype(depth)
-    opened = open_at_once(cv2.imencode(".png", rgba)[1].tobytes(), "old.png", Limits(view_side=30), 64)
-    expected = (rgba[..., 3] / most * 255).reshape(20, 2, 30, 2).mean((1, 3))
-    assert np.abs(pixels(opened.alpha) - expected).max() <= 1
-    assert opened.describe(64)["transparent"]
+def test_opacity_is_the_mean_of_what_a_pixel_covers() -> None:
+    for depth in [np.uint8, np.uint16]:
+        most = np.iinfo(depth).max
+        rgba = np.full((40, 60, 4), most // 2, depth)
+        rgba[..., 3] = (np.add.outer(np.arange(40), np.arange(60)) / 98 * most).astype(depth)
+        opened = open_at_once(cv2.imencode(".png", rgba)[1].tobytes(), "old.png", Limits(view_side=30), 64)
+        expected = (rgba[..., 3] / most * 255).reshape(20, 2, 30, 2).mean((1, 3))
+        assert np.abs(pixels(opened.alpha) - expected).max() <= 1
+        assert opened.describe(64)["transparent"]
 
 
-@pytest.mark.parametrize(
-    ("size", "side", "fitting"),
-    [
+def test_an_image_is_fitted_into_a_square() -> None:
+    for size, side, fitting in [
         ((400, 800), 200, (100, 200)),
         ((801, 400), 200, (200, 100)),
         ((30, 20), 100, (30, 20)),
         ((1, 5000), 9, (1, 9)),
-    ],
-)
-def test_an_image_is_fitted_into_a_square(size: tuple[int, int], side: int, fitting: tuple[int, int]) -> None:
-    assert fit_size(*size, side) == fitting
+    ]:
+        assert fit_size(*size, side) == fitting
 
 
-@pytest.mark.parametrize("size", [(8, 16), (7, 11)])
-def test_a_smaller_image_has_the_means_of_what_its_pixels_cover(size: tuple[int, int]) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
-    found = shrink_levels(levels, size)
-    exact = cv2.resize(levels.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-    assert np.abs(found - exact).max() <= (1 if size == (8, 16) else 12)  # but for the rest at the border
-    assert found.dtype == np.uint8
+def test_a_smaller_image_has_the_means_of_what_its_pixels_cover() -> None:
+    for size in [(8, 16), (7, 11)]:
+        levels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+        found = shrink_levels(levels, size)
+        exact = cv2.resize(levels.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(found - exact).max() <= (1 if size == (8, 16) else 12)  # but for the rest at the border
+        assert found.dtype == np.uint8
 
 
 def test_previews_keep_their_colors_sharp() -> None:

@@ -22,9 +22,8 @@ def test_messages_are_packed_and_unpacked(buffers: list[bytes], text: str) -> No
 HEAD = json.dumps({"type": "open", "buffers": [3]}).encode()
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
+def test_invalid_frames_are_refused() -> None:
+    for frame in [
         "",
         "[]",
         "null",
@@ -37,12 +36,10 @@ HEAD = json.dumps({"type": "open", "buffers": [3]}).encode()
         struct.pack("<I", len(HEAD)) + HEAD.replace(b"[3]", b"[-3]"),
         struct.pack("<I", 4) + b"\xff\xfe{}",
         struct.pack("<I", len(HEAD)) + HEAD.replace(b"[3]", b'"3"') + b"abc",
-    ],
-)
-def test_invalid_frames_are_refused(frame: str | bytes) -> None:
-    with pytest.raises(StudioError) as caught:
-        unpack(frame)
-    assert caught.value.code == "bad_message"
+    ]:
+        with pytest.raises(StudioError) as caught:
+            unpack(frame)
+        assert caught.value.code == "bad_message"
 
 
 def test_unexpected_errors_reveal_no_details() -> None:

@@ -71,27 +71,27 @@ def test_loopback_requires_the_token_of_the_printed_address(url: str) -> None:
     assert status(health, Cookie=cookie.split("=")[0] + "=guess") == 403
 
 
-@pytest.mark.parametrize("header", [{"host": "[::1"}, {"origin": "http://[::1"}, {"host": "[zz]:80"}])
-def test_an_invalid_host_or_origin_is_refused(web: SocketPad, header: dict[str, str]) -> None:
-    assert web.client.get("/api/health", headers={"host": "127.0.0.1:8765"} | header).status_code == 403
+def test_an_invalid_host_or_origin_is_refused(web: SocketPad) -> None:
+    for header in [{"host": "[::1"}, {"origin": "http://[::1"}, {"host": "[zz]:80"}]:
+        assert web.client.get("/api/health", headers={"host": "127.0.0.1:8765"} | header).status_code == 403
 
 
-@pytest.mark.parametrize("reach", [10**400, -(10**400), 10.5, True])
-def test_an_impossible_reach_is_refused(pad: DirectPad, reach: Any) -> None:
-    pad.open()
-    answer = pad.ask("color", recipe={"points": [{"x": 5, "y": 5, "color": "#c04020", "reach": reach}]})
-    assert answer.body["code"] == "bad_recipe"
-    assert "reach" in answer.body["message"]
+def test_an_impossible_reach_is_refused(pad: DirectPad) -> None:
+    for reach in [10**400, -(10**400), 10.5, True]:
+        pad.open()
+        answer = pad.ask("color", recipe={"points": [{"x": 5, "y": 5, "color": "#c04020", "reach": reach}]})
+        assert answer.body["code"] == "bad_recipe"
+        assert "reach" in answer.body["message"]
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[1]", "[" * 100_000])
-def test_messages_and_work_are_strict_json(text: str, tmp_path: Path) -> None:
-    with pytest.raises(StudioError):
-        unpack(text)
-    with pytest.raises(ValueError, match=r"."):
-        SavedSessions(tmp_path).save(PHOTO, text.encode())
-    (tmp_path / f"{PHOTO}.json").write_text(text)  # as an earlier version saved it
-    assert SavedSessions(tmp_path).find(PHOTO) == {}
+def test_messages_and_work_are_strict_json(tmp_path: Path) -> None:
+    for text in ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[1]", "[" * 100_000]:
+        with pytest.raises(StudioError):
+            unpack(text)
+        with pytest.raises(ValueError, match=r"."):
+            SavedSessions(tmp_path).save(PHOTO, text.encode())
+        (tmp_path / f"{PHOTO}.json").write_text(text)  # as an earlier version saved it
+        assert SavedSessions(tmp_path).find(PHOTO) == {}
 
 
 def test_invalid_work_is_answered_by_an_error(tmp_path: Path) -> None:

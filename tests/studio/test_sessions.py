@@ -100,9 +100,8 @@ def test_files_expire_and_are_bounded(clock: Clock) -> None:
     assert {len(key) for key in keys} == {32}
 
 
-@pytest.mark.parametrize(
-    ("given", "plain"),
-    [
+def test_safe_names() -> None:
+    for given, plain in [
         ("old.jpg", "old.jpg"),
         ("../../etc/passwd", "passwd"),
         ("C:\\photos\\old.jpg", "old.jpg"),
@@ -110,10 +109,8 @@ def test_files_expire_and_are_bounded(clock: Clock) -> None:
         ("..", "image"),
         ("", "image"),
         ("年賀状 1908.jpg", "年賀状 1908.jpg"),
-    ],
-)
-def test_safe_names(given: str, plain: str) -> None:
-    assert safe_name(given) == plain
+    ]:
+        assert safe_name(given) == plain
 
 
 def test_long_names_are_cut_but_for_their_ending() -> None:

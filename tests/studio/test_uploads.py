@@ -24,16 +24,16 @@ def web() -> Iterator[SocketPad]:
         yield pad
 
 
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_upload_is_refused_in_one_line(web: SocketPad, name: str) -> None:
-    answer = web.open(BAD_FILES[name](), f"{name}.jpg")
-    assert answer.type == "error"
-    assert answer.body["code"] == "bad_image"
-    text = answer.body["message"]
-    assert 20 < len(text) < 300
-    assert "\n" not in text
-    assert "/" not in text.replace("and/or", "")  # no path of the server
-    assert web.open(photo_file(), "good.png").type == "photo"  # and the server is still up
+def test_a_bad_upload_is_refused_in_one_line(web: SocketPad) -> None:
+    for name in BAD_FILES:
+        answer = web.open(BAD_FILES[name](), f"{name}.jpg")
+        assert answer.type == "error"
+        assert answer.body["code"] == "bad_image"
+        text = answer.body["message"]
+        assert 20 < len(text) < 300
+        assert "\n" not in text
+        assert "/" not in text.replace("and/or", "")  # no path of the server
+        assert web.open(photo_file(), "good.png").type == "photo"  # and the server is still up
 
 
 def test_a_bad_reference_leaves_the_old_one(pad: DirectPad) -> None:
@@ -68,12 +68,12 @@ def bomb_head(kind: str) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("kind", BOMBS)
-def test_a_bomb_is_refused(pad: DirectPad, kind: str) -> None:
-    answer = pad.ask("open", bomb_head(kind), name="bomb.png").body
-    assert (answer["type"], answer["code"]) == ("error", "bad_image")
-    assert answer["message"].startswith("bomb.png has")
-    assert "--max-pixels" not in answer["message"]
+def test_a_bomb_is_refused(pad: DirectPad) -> None:
+    for kind in BOMBS:
+        answer = pad.ask("open", bomb_head(kind), name="bomb.png").body
+        assert (answer["type"], answer["code"]) == ("error", "bad_image")
+        assert answer["message"].startswith("bomb.png has")
+        assert "--max-pixels" not in answer["message"]
 
 
 def test_errors_name_the_file_and_recommend_no_option_of_another_command(pad: DirectPad) -> None:
