@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.utilities.data import dim_zero_cat
 
 from colorzoo.metrics.base import ColorMetric, Output, no_finish, require_pair
@@ -20,13 +21,6 @@ from colorzoo.metrics.psnr import to_8bit
 
 class FeatureDistance(ColorMetric):
     """Base class of distances between the features of results and ground truth.
-
-    The features of all images are stored, so results do not depend on batches and processes.
-
-    Args:
-        features: A network, or a name for `feature_network`.
-        weights: Weight file of a network given by name; see `feature_network`.
-        **options: See `ColorMetric`.
 
     Attributes:
         short_title: Established name, which is the heading with Inception-v3.
@@ -42,41 +36,16 @@ class FeatureDistance(ColorMetric):
     short_title: ClassVar[str]
     long_title: ClassVar[str]
     digits: ClassVar[int]
-    results: list[Tensor] | Tensor  # a tensor after synchronization between processes
-    truths: list[Tensor] | Tensor
 
-    def __init__(
-        self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None, **options: Any
-    ) -> None:
-        if isinstance(features, str):
-            features = feature_network(features, weights)
-        super().__init__(**options)
-        self.network = FrozenNetwork(features.network, features.dimension)
+    def set_key(self, features: FeatureNetwork) -> None:
+        """Set the key of the results and their heading."""
         other = f"{self.long_title} ({features.name.removeprefix('timm-')})"
         self.title = self.short_title if features.name == "inception-v3" else other
         self.key = f"{self.short_title.lower()}_{features.name}_{features.preprocessing}"
-        for name in ("results", "truths"):
-            self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
-        require_pair(rgb, target, 3, values=self.validate_args)
-        with torch.no_grad():
-            for name, images in (("results", rgb), ("truths", target)):
-                getattr(self, name).append(self.features(images))
-
+    @abstractmethod
     def features(self, rgb: Tensor) -> Tensor:
         """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
-        features: Tensor = self.network(to_8bit(rgb) / 255)
-        return features
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return the distance under its key; NaN for fewer than two images."""
-        if not len(self.results):
-            return {self.key: torch.tensor(torch.nan, device=self.device)}
-        one, other = (dim_zero_cat(each) for each in (self.results, self.truths))
-        value = self.distance(one.cpu().numpy(), other.cpu().numpy())
-        return {self.key: torch.tensor(value, device=one.device, dtype=torch.float32)}
 
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
         """Return the features of one result."""
@@ -92,8 +61,8 @@ class FeatureDistance(ColorMetric):
         return (Output(key, self.title, "", "lower", no_finish, self.digits, per_image=False),)
 
 
-class FID(FeatureDistance):
-    """Frechet distance between features of results and ground truth (Heusel et al. 2017).
+class FID(FeatureDistance, FrechetInceptionDistance):
+    """Frechet distance between features of results and ground truth (Heusel et al. 2017), by torchmetrics.
 
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -102,10 +71,41 @@ class FID(FeatureDistance):
         >>> fid.update(truth, truth)
         >>> fid.compute().keys()
         dict_keys(['fid_colors_whole'])
+
+    Args:
+        features: A network, or a name for `feature_network`.
+        weights: Weight file of a network given by name; see `feature_network`.
+        **options: See `ColorMetric`.
     """
 
     names = {"fid": {}}
     short_title, long_title, digits = "FID", "Fréchet distance", 2
+
+    def __init__(
+        self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None, **options: Any
+    ) -> None:
+        if isinstance(features, str):
+            features = feature_network(features, weights)
+        super().__init__(feature=FrozenNetwork(features.network, features.dimension), **options)
+        self.set_key(features)
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
+        require_pair(rgb, target, 3, values=self.validate_args)
+        with torch.no_grad():
+            super().update(to_8bit(rgb) / 255, real=False)
+            super().update(to_8bit(target) / 255, real=True)
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """See `FeatureDistance.features`."""
+        features: Tensor = self.inception(to_8bit(rgb) / 255)
+        return features
+
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+        """Return the distance under its key; NaN for fewer than two images."""
+        if self.real_features_num_samples < 2:
+            return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
+        return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
         """Return the Frechet distance."""
@@ -115,6 +115,9 @@ class FID(FeatureDistance):
 class KID(FeatureDistance):
     """Kernel distance between features of results and ground truth (Binkowski et al. 2018).
 
+    The distance uses all images at once and is deterministic; torchmetrics averages over random subsets.
+    The features of all images are stored.
+
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
         >>> kid = KID(FeatureNetwork("colors", "whole", pool, 3))
@@ -122,11 +125,47 @@ class KID(FeatureDistance):
         >>> kid.compute().keys()
         dict_keys(['kid_colors_whole'])
 
-    It uses all images at once and is deterministic; torchmetrics averages over random subsets.
+    Args:
+        features: A network, or a name for `feature_network`.
+        weights: Weight file of a network given by name; see `feature_network`.
+        **options: See `ColorMetric`.
     """
 
     names = {"kid": {}}
     short_title, long_title, digits = "KID", "Kernel distance", 4
+    results: list[Tensor] | Tensor  # a tensor after synchronization between processes
+    truths: list[Tensor] | Tensor
+
+    def __init__(
+        self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None, **options: Any
+    ) -> None:
+        if isinstance(features, str):
+            features = feature_network(features, weights)
+        super().__init__(**options)
+        self.network = FrozenNetwork(features.network, features.dimension)
+        self.set_key(features)
+        for name in ("results", "truths"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
+        require_pair(rgb, target, 3, values=self.validate_args)
+        with torch.no_grad():
+            for name, images in (("results", rgb), ("truths", target)):
+                getattr(self, name).append(self.features(images))
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """See `FeatureDistance.features`."""
+        features: Tensor = self.network(to_8bit(rgb) / 255)
+        return features
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the distance under its key; NaN for fewer than two images."""
+        if not len(self.results):
+            return {self.key: torch.tensor(torch.nan, device=self.device)}
+        one, other = (dim_zero_cat(each) for each in (self.results, self.truths))
+        value = self.distance(one.cpu().numpy(), other.cpu().numpy())
+        return {self.key: torch.tensor(value, device=one.device, dtype=torch.float32)}
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
         """Return the kernel distance."""
