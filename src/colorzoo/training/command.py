@@ -281,8 +281,10 @@ class ZooCLI(LightningCLI):
             torch.set_float32_matmul_precision("high")  # TF32
         check_monitors(model, self.trainer)
         if self._get(self.config, "compile"):
-            # not the whole module, because compiling the validation metrics takes minutes
-            setattr(model, "training_step", torch.compile(model.training_step))  # noqa: B010 - a method
+            # Not the whole module, because compiling the validation metrics takes minutes. One graph for each
+            # image size, because inductor fails for symbolic sizes (python_mod, torch 2.15).
+            step = torch.compile(model.training_step, dynamic=False)
+            setattr(model, "training_step", step)  # noqa: B010 - a method
             _print_once("compiling the training step, which takes a minute or more")
         resumed = options.get("ckpt_path") and not self._get(self.config, "trainer.fast_dev_run")
         if resumed and self.trainer.is_global_zero and self.trainer.loggers:
