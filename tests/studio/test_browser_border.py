@@ -126,6 +126,7 @@ def test_a_border_outside_the_photo_is_refused_in_one_line(pad: DirectPad) -> No
     assert pad.ask("check", recipe={"border": "auto"}).body["code"] == "bad_recipe"
 
 
+@pytest.mark.nightly
 def test_a_small_window_of_a_large_photo_gives_no_huge_map() -> None:
     surrounded = Window(Rectangle(1000, 800, 8, 8), (6000, 4000)).surrounded(np.ones((64, 64), bool))
     assert max(surrounded.shape) <= 2100
@@ -179,6 +180,7 @@ def test_the_line_is_dragged_and_switched_off(
     assert pad.recipe()["border"] == "none"
 
 
+@pytest.mark.nightly
 def test_maps_of_a_tilted_part_lie_where_it_lies() -> None:
     window = Window(TILTED, SIZE)
     whole = window.surrounded(np.ones((TILTED.height // 2, TILTED.width // 2), bool))

@@ -77,6 +77,7 @@ def seen(pad: BrowserPad, place: tuple[float, float]) -> np.ndarray:
         return np.asarray(image.convert("RGB")).astype(float).mean(axis=(0, 1))
 
 
+@pytest.mark.nightly
 def test_a_scribble_fades_after_its_result(pad: BrowserPad, leave: threading.Event) -> None:
     bare = seen(pad, ON_IT)
     pad.drag(*STROKE)

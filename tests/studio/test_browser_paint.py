@@ -73,6 +73,7 @@ def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
     assert "paint" not in painter.recipe()
 
 
+@pytest.mark.nightly
 def test_no_network_takes_part(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]

@@ -72,6 +72,7 @@ def exported(pad: BrowserPad, target: Path) -> np.ndarray:
     return pixels(pad.download(lambda: pad.page.click("[data-action=export-now]"), target).read_bytes())
 
 
+@pytest.mark.nightly
 def test_replacing_runs_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]

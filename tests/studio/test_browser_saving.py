@@ -53,6 +53,7 @@ def add_point(pad: BrowserPad, number: int) -> None:
     pad.click(15 + number % 22 * 10, 15 + number // 22 % 14 * 10)
 
 
+@pytest.mark.nightly
 def test_work_is_saved_while_edits_follow_each_other(
     pad: BrowserPad, photo: Path, works: SavedSessions
 ) -> None:

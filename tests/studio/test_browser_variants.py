@@ -43,6 +43,7 @@ def ask(pad: BrowserPad) -> list[Any]:
     return tiles
 
 
+@pytest.mark.nightly
 def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
     pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
     pad.settle()

@@ -119,6 +119,7 @@ def test_a_photo_is_a_sketch_gray_or_in_color() -> None:
         assert (opened.source == opened.gray) == (rgb.ndim == 2)
 
 
+@pytest.mark.nightly
 def test_opacity_is_the_mean_of_what_a_pixel_covers() -> None:
     for depth in [np.uint8, np.uint16]:
         most = np.iinfo(depth).max
@@ -140,6 +141,7 @@ def test_an_image_is_fitted_into_a_square() -> None:
         assert fit_size(*size, side) == fitting
 
 
+@pytest.mark.nightly
 def test_a_smaller_image_has_the_means_of_what_its_pixels_cover() -> None:
     for size in [(8, 16), (7, 11)]:
         levels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)

@@ -113,6 +113,7 @@ def test_safe_names() -> None:
         assert safe_name(given) == plain
 
 
+@pytest.mark.nightly
 def test_long_names_are_cut_but_for_their_ending() -> None:
     assert safe_name(f"{'a' * 200}.jpg") == f"{'a' * 100}.jpg"
     assert safe_name(f"a.{'b' * 20}") == f"a.{'b' * 12}"

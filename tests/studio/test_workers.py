@@ -129,11 +129,13 @@ def test_all_threads_on_an_idle_machine_and_one_on_a_busy_one() -> None:
     assert play(chooser, IDLE, 40)[-10:] == [4] * 10
 
 
+@pytest.mark.nightly
 def test_a_machine_is_idle_while_a_thread_hardly_waits() -> None:
     for wall, threads in [(1.15, 4), (1.25, 1)]:
         assert play(ThreadCountChooser(4), {1: (100 * wall, 100.0), 4: (40.0, 39.0)}, 3)[-1] == threads
 
 
+@pytest.mark.nightly
 def test_work_of_less_than_fifty_milliseconds_is_not_divided() -> None:
     for wall, threads in [(45.0, 1), (55.0, 4)]:
         assert play(ThreadCountChooser(4), {1: (wall, wall), 4: (20.0, 20.0)}, 2)[-1] == threads
