@@ -33,7 +33,6 @@ export function createTabs(pad, groups) {
 /** What the active tool does, where no option says it. @type {Record<string, string>} */
 const TOOL_HINTS = {
   area: "Click an object, or draw around it. Click inside again for a part; Shift adds, Ctrl subtracts.",
-  region: "Click a region. Draw a line across it to split it.",
   replace: "Click a color in the image to replace it everywhere.",
   border: "Drag the sides of the border, or draw a new one.",
 };
