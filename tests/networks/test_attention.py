@@ -2,29 +2,30 @@
 
 import copy
 
-import pytest
 import torch
 from torch.nn import functional as F
 
 from colorzoo.networks.attention import AttentionStep, FeedStep
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-@pytest.mark.parametrize("training", [False, True])
-def test_a_step_is_attention_and_a_sum_and_a_norm(dropout: float, training: bool) -> None:
-    step = AttentionStep(16, dropout).train(training)
-    theirs = copy.deepcopy(step.attention)
-    theirs.dropout = dropout  # of what is attended to
-    state, query, key, value = (torch.randn(2, count, 16) for count in (5, 5, 7, 7))
-    torch.manual_seed(1)
-    found = step(state, query, key, value)
-    torch.manual_seed(1)
-    added = F.dropout(theirs(query, key, value, need_weights=False)[0].contiguous(), dropout, training)
-    torch.testing.assert_close(found, F.layer_norm(state + added, (16,)), rtol=1e-4, atol=1e-5)
-    feed = FeedStep(16, 24, dropout).train(training)
-    torch.manual_seed(1)
-    found = feed(state)
-    torch.manual_seed(1)
-    between = F.dropout(feed.linear1(state).relu(), dropout, training)
-    added = F.dropout(feed.linear2(between), dropout, training)
-    torch.testing.assert_close(found, F.layer_norm(state + added, (16,)), rtol=1e-4, atol=1e-5)
+def test_a_step_is_attention_and_a_sum_and_a_norm() -> None:
+    for dropout in [0.0, 0.4]:
+        for training in [False, True]:
+            step = AttentionStep(16, dropout).train(training)
+            theirs = copy.deepcopy(step.attention)
+            theirs.dropout = dropout  # of what is attended to
+            state, query, key, value = (torch.randn(2, count, 16) for count in (5, 5, 7, 7))
+            torch.manual_seed(1)
+            found = step(state, query, key, value)
+            torch.manual_seed(1)
+            added = F.dropout(
+                theirs(query, key, value, need_weights=False)[0].contiguous(), dropout, training
+            )
+            torch.testing.assert_close(found, F.layer_norm(state + added, (16,)), rtol=1e-4, atol=1e-5)
+            feed = FeedStep(16, 24, dropout).train(training)
+            torch.manual_seed(1)
+            found = feed(state)
+            torch.manual_seed(1)
+            between = F.dropout(feed.linear1(state).relu(), dropout, training)
+            added = F.dropout(feed.linear2(between), dropout, training)
+            torch.testing.assert_close(found, F.layer_norm(state + added, (16,)), rtol=1e-4, atol=1e-5)

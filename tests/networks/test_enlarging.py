@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -31,22 +30,28 @@ def random_map(seed: int = 0) -> Tensor:
     return 30 * torch.randn(1, 2, *CELLS, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("across", ["columns", "rows"])
-@pytest.mark.parametrize("lights", [(80.0, 30.0), (20.0, 45.0)])
-def test_colors_half_a_cell_from_an_edge_move_to_it(across: str, lights: tuple[float, float]) -> None:
-    edge = 16 * CELL + CELL // 2  # the middle of a cell, whose color and those of its neighbors are mixed
-    lightness = lights[0] + (lights[1] - lights[0]) * step(SIZE[1], edge)
-    true = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(SIZE[1], edge)
-    mixed = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(CELLS[1], 16)  # half a cell too early
-    maps = [line.view(1, -1, 1, line.shape[-1]) for line in (lightness, true, mixed)]
-    heights = (SIZE[0], SIZE[0], CELLS[0])
-    lightness, true, mixed = (line.expand(-1, -1, rows, -1) for line, rows in zip(maps, heights, strict=True))
-    if across == "rows":
-        lightness, true, mixed = (each.transpose(2, 3) for each in (lightness, true, mixed))
-    found = enlarge(mixed, lightness)
-    wrong = (bicubic(mixed, (lightness.shape[2], lightness.shape[3])) - true).abs().amax()
-    assert wrong > 30  # half of the step
-    assert (found - true).abs().amax() < 10
+def test_colors_half_a_cell_from_an_edge_move_to_it() -> None:
+    for across in ["columns", "rows"]:
+        for lights in [(80.0, 30.0), (20.0, 45.0)]:
+            edge = (
+                16 * CELL + CELL // 2
+            )  # the middle of a cell, whose color and those of its neighbors are mixed
+            lightness = lights[0] + (lights[1] - lights[0]) * step(SIZE[1], edge)
+            true = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(SIZE[1], edge)
+            mixed = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(
+                CELLS[1], 16
+            )  # half a cell too early
+            maps = [line.view(1, -1, 1, line.shape[-1]) for line in (lightness, true, mixed)]
+            heights = (SIZE[0], SIZE[0], CELLS[0])
+            lightness, true, mixed = (
+                line.expand(-1, -1, rows, -1) for line, rows in zip(maps, heights, strict=True)
+            )
+            if across == "rows":
+                lightness, true, mixed = (each.transpose(2, 3) for each in (lightness, true, mixed))
+            found = enlarge(mixed, lightness)
+            wrong = (bicubic(mixed, (lightness.shape[2], lightness.shape[3])) - true).abs().amax()
+            assert wrong > 30  # half of the step
+            assert (found - true).abs().amax() < 10
 
 
 def test_constant_lightness_gives_bicubic_interpolation() -> None:

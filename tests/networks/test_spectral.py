@@ -3,7 +3,6 @@
 import copy
 import warnings
 
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -24,31 +23,28 @@ def old_spectral_norm(layer: nn.Module) -> nn.Module:
         return torch.nn.utils.spectral_norm(layer)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "size"),
-    [
+def test_spectral_norm_equals_that_of_torch() -> None:
+    for ours, theirs, size in [
         (StoredSpectralConv(6, 10, (3, 3), stride=2, padding=1), nn.Conv2d(6, 10, 3, 2, 1), (2, 6, 9, 8)),
         (StoredSpectralConv(6, 10, (1,), bias=False), nn.Conv1d(6, 10, 1, bias=False), (2, 6, 9)),
-    ],
-)
-def test_spectral_norm_equals_that_of_torch(
-    ours: nn.Module, theirs: nn.Module, size: tuple[int, ...]
-) -> None:
-    theirs = old_spectral_norm(theirs)
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {
-        k: v.shape for k, v in theirs.state_dict().items()
-    }
-    ours.load_state_dict(theirs.state_dict())
-    x = torch.randn(size)
-    for training in (False, True, True, False):
-        ours.train(training), theirs.train(training)
-        torch.testing.assert_close(ours(x), theirs(x))
-    ours.train(), theirs.train()
-    for module in (ours, theirs):
-        (module(x) * module(x + 1)).sum().backward()  # two passes before one gradient, as of a discriminator
-    torch.testing.assert_close(ours.weight_orig.grad, theirs.weight_orig.grad)
-    torch.testing.assert_close(ours.weight_u, theirs.weight_u)
-    copy.deepcopy(ours)  # torch's cannot be copied now
+    ]:
+        theirs = old_spectral_norm(theirs)
+        assert {k: v.shape for k, v in ours.state_dict().items()} == {
+            k: v.shape for k, v in theirs.state_dict().items()
+        }
+        ours.load_state_dict(theirs.state_dict())
+        x = torch.randn(size)
+        for training in (False, True, True, False):
+            ours.train(training), theirs.train(training)
+            torch.testing.assert_close(ours(x), theirs(x))
+        ours.train(), theirs.train()
+        for module in (ours, theirs):
+            (
+                module(x) * module(x + 1)
+            ).sum().backward()  # two passes before one gradient, as of a discriminator
+        torch.testing.assert_close(ours.weight_orig.grad, theirs.weight_orig.grad)
+        torch.testing.assert_close(ours.weight_u, theirs.weight_u)
+        copy.deepcopy(ours)  # torch's cannot be copied now
 
 
 def test_the_softmax_of_the_attention_is_over_queries() -> None:
@@ -68,18 +64,18 @@ def test_blur_averages_with_left_and_upper_neighbors() -> None:
     assert blur(x).tolist() == [[[[1.0, 2.0], [3.0, 5.0]]]]
 
 
-@pytest.mark.parametrize("factor", [2, 4])
-def test_a_new_shuffle_is_nearest_upsampling(factor: int) -> None:
-    torch.manual_seed(0)  # the norm of one weight in a hundred has not settled
-    up = spectral_shuffle(6, 3, factor, norm=False).eval()
-    assert isinstance(up, ShuffleUp)
-    assert set(up.state_dict()) == {
-        f"conv.0.{name}" for name in ("weight_orig", "weight_u", "weight_v", "bias")
-    }
-    assert 0.99 < torch.linalg.matrix_norm(up.conv[0].divided_weight().flatten(1), ord=2) < 1.2
-    x = torch.randn(1, 6, 4, 5)
-    plain = F.relu(up.conv(x))[:, :: factor**2]
-    torch.testing.assert_close(up(x), blur(F.interpolate(plain, scale_factor=factor, mode="nearest")))
+def test_a_new_shuffle_is_nearest_upsampling() -> None:
+    for factor in [2, 4]:
+        torch.manual_seed(0)  # the norm of one weight in a hundred has not settled
+        up = spectral_shuffle(6, 3, factor, norm=False).eval()
+        assert isinstance(up, ShuffleUp)
+        assert set(up.state_dict()) == {
+            f"conv.0.{name}" for name in ("weight_orig", "weight_u", "weight_v", "bias")
+        }
+        assert 0.99 < torch.linalg.matrix_norm(up.conv[0].divided_weight().flatten(1), ord=2) < 1.2
+        x = torch.randn(1, 6, 4, 5)
+        plain = F.relu(up.conv(x))[:, :: factor**2]
+        torch.testing.assert_close(up(x), blur(F.interpolate(plain, scale_factor=factor, mode="nearest")))
 
 
 def test_a_map_is_resized_to_its_skip() -> None:

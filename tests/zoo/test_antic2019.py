@@ -111,21 +111,18 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
     assert not any("vgg" in key for key in model.state_dict())
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
+def test_no_stage_trains_over_random_weights(tmp_path: Path) -> None:
+    for settings, message in [
         ({"stage": None}, "stage must be one of frozen, unfrozen, critic, gan"),
         ({"stage": "frozen", "encoder_weights": None}, "encoder_weights"),
         ({"stage": "critic"}, "stage critic .* --init_from"),
         ({"stage": "gan"}, "stage gan .* --init_from"),
         ({"stage": "unfrozen", "encoder_weights": None, "vgg_weights": None}, "vgg_weights must be set"),
         ({"stage": "unfrozen", "encoder_weights": "no.pth"}, r"no\.pth is missing"),
-    ],
-)
-def test_no_stage_trains_over_random_weights(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
-    narrow(discriminator_width=0.03125, **settings).setup("test")
-    with pytest.raises(ColorzooError, match=message):
-        fit(narrow(discriminator_width=0.03125, **settings), tmp_path)
+    ]:
+        narrow(discriminator_width=0.03125, **settings).setup("test")
+        with pytest.raises(ColorzooError, match=message):
+            fit(narrow(discriminator_width=0.03125, **settings), tmp_path)
 
 
 def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
@@ -138,9 +135,9 @@ def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
     assert not any(name.startswith("encoder.") for name in groups[2])
 
 
-@pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], [0, 1, 1]])
-def test_the_critics_pretraining_takes_any_mixture_of_labels(labels: list[int]) -> None:
-    scores = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
-    signs = 1 - 2 * torch.tensor(labels)[:, None]
-    loss = pretraining_loss(scores, torch.tensor(labels))
-    torch.testing.assert_close(loss, F.softplus(signs * scores).mean())
+def test_the_critics_pretraining_takes_any_mixture_of_labels() -> None:
+    for labels in [[0, 0, 0], [1, 1, 1], [0, 1, 1]]:
+        scores = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+        signs = 1 - 2 * torch.tensor(labels)[:, None]
+        loss = pretraining_loss(scores, torch.tensor(labels))
+        torch.testing.assert_close(loss, F.softplus(signs * scores).mean())

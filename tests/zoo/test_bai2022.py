@@ -19,16 +19,13 @@ from colorzoo.zoo.bai2022.network import Read
 from steps.step import gradients, small
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
+def test_impossible_settings_are_refused() -> None:
+    for setting, message in [
         ({"side": 100}, "multiple of 64"),
         ({"side": 64, "scattered": 300}, "important and scattered must be at most 256"),
-    ],
-)
-def test_impossible_settings_are_refused(setting: dict[str, int], message: str) -> None:
-    with pytest.raises(ColorzooError, match=message):
-        create_coloring_model("bai2022", None, **setting)
+    ]:
+        with pytest.raises(ColorzooError, match=message):
+            create_coloring_model("bai2022", None, **setting)
 
 
 def test_the_telling_places_are_those_of_the_class() -> None:

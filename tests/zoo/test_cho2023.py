@@ -19,7 +19,7 @@ from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
 from colorzoo.zoo.cho2023.network import cut_segments
-from colorzoo.zoo.cho2023.task import Cho2023, Smoothness, smoothness
+from colorzoo.zoo.cho2023.task import Cho2023, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
 SIZE = (40, 48)
@@ -38,10 +38,10 @@ def sketch() -> Tensor:
     return sample_input("sketch", SIZE, batch=2)
 
 
-@pytest.mark.parametrize("form", ["four_l1", "eight_l1", "eight_l2"])
-def test_the_gradient_of_smoothness_is_autograds(form: Smoothness) -> None:
-    logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda value: smoothness(value, form), logits)
+def test_the_gradient_of_smoothness_is_autograds() -> None:
+    for form in ["four_l1", "eight_l1", "eight_l2"]:
+        logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(lambda value, form=form: smoothness(value, form), logits)
 
 
 def test_the_temperature_falls_geometrically() -> None:
@@ -128,24 +128,28 @@ def test_validation_gives_the_first_regions_their_true_colors(model: Cho2023, sk
         assert torch.equal(regions.given, (torch.arange(30) < int(count)).float().expand(2, -1))
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_the_control_paints_color_points_and_learns_by_their_distance(residual: bool) -> None:
-    torch.manual_seed(0)
-    task: Any = create_model("cho2023_points_small", weights=None, hint_residual=residual).eval()
-    task.log_dict = lambda *_, **__: None
-    batch = {**sample_batch(SIZE, batch=2), "sketch": sample_input("sketch", SIZE, batch=2)}
-    rgb, sketch = batch["rgb"], batch["sketch"]
-    simulation = PointSimulation(1 / 8)
-    points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
-    with torch.no_grad():
-        for given in (points, Points.none(sketch), replace(points, lightness=torch.full_like(sketch, 30.0))):
-            light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness
-            color = (2 * lab_to_rgb(torch.cat([light, given.ab], dim=1)) - 1) * given.mask
-            generated = task.model.network(torch.cat([2 * sketch - 1, color, given.mask], dim=1))
-            generated = generated + torch.atanh(0.95 * color) if residual else generated
-            wanted = (generated.tanh() + 1) / 2
-            torch.testing.assert_close(task(sketch, Guidance(points=given)).rgb, wanted)
-        assert torch.equal(task(sketch).rgb, task(sketch, Guidance(points=Points.none(sketch))).rgb)
-        loss = task.training_step(batch, 0)
-        distance = (task(sketch, Guidance(points=points)).rgb - rgb).abs().mean()
-    torch.testing.assert_close(loss, 60 * distance)
+def test_the_control_paints_color_points_and_learns_by_their_distance() -> None:
+    for residual in [False, True]:
+        torch.manual_seed(0)
+        task: Any = create_model("cho2023_points_small", weights=None, hint_residual=residual).eval()
+        task.log_dict = lambda *_, **__: None
+        batch = {**sample_batch(SIZE, batch=2), "sketch": sample_input("sketch", SIZE, batch=2)}
+        rgb, sketch = batch["rgb"], batch["sketch"]
+        simulation = PointSimulation(1 / 8)
+        points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
+        with torch.no_grad():
+            for given in (
+                points,
+                Points.none(sketch),
+                replace(points, lightness=torch.full_like(sketch, 30.0)),
+            ):
+                light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness
+                color = (2 * lab_to_rgb(torch.cat([light, given.ab], dim=1)) - 1) * given.mask
+                generated = task.model.network(torch.cat([2 * sketch - 1, color, given.mask], dim=1))
+                generated = generated + torch.atanh(0.95 * color) if residual else generated
+                wanted = (generated.tanh() + 1) / 2
+                torch.testing.assert_close(task(sketch, Guidance(points=given)).rgb, wanted)
+            assert torch.equal(task(sketch).rgb, task(sketch, Guidance(points=Points.none(sketch))).rgb)
+            loss = task.training_step(batch, 0)
+            distance = (task(sketch, Guidance(points=points)).rgb - rgb).abs().mean()
+        torch.testing.assert_close(loss, 60 * distance)

@@ -1,15 +1,16 @@
-"""The first weights of a model are drawn by the rule of its paper."""
+"""Initial weights have the standard deviation stated by the paper."""
 
 import re
 from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
 
-# deviation by the numbers of inputs and outputs of a weight
+# standard deviation from fan-in and fan-out
 FORMULAS: dict[str, Callable[[int, int], float]] = {
     "he": lambda inputs, _: (2 / inputs) ** 0.5,
     "he of outputs": lambda _, outputs: (2 / outputs) ** 0.5,
@@ -55,22 +56,27 @@ RULES: list[tuple[str, str, str | float]] = [
 OTHER_BIASES = {"xia2022", "zhao2021_small", "chen2023_small", "colorzoo2026"}  # torch's; others are 0
 
 
-@pytest.mark.parametrize(("name", "pattern", "rule"), RULES)
-def test_weights_are_drawn_as_the_paper_says(name: str, pattern: str, rule: str | float) -> None:
-    card = model_card(name)
-    torch.manual_seed(0)
-    made = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
-    named = dict(made.named_parameters())
+def check_weights(name: str, model: nn.Module, pattern: str, rule: str | float) -> None:
+    named = dict(model.named_parameters())
+    biases = [key for key in named if key.endswith("bias") and re.fullmatch(pattern, f"{key[:-4]}weight")]
+    assert name in OTHER_BIASES or not any(named[key].any() for key in biases), (name, pattern)
     drawn = [weight.detach() for key, weight in named.items() if re.fullmatch(pattern, key)]
-    beside = {key for key in named if key.endswith("bias") and re.fullmatch(pattern, f"{key[:-4]}weight")}
-    assert name in OTHER_BIASES or not any(named[key].any() for key in beside)
     drawn = [weight for weight in drawn if weight.ndim > 1 and weight.numel() >= 16]
-    assert drawn
+    assert drawn, (name, pattern)
     for weight in drawn:
-        place = weight[0, 0].numel()
-        fans = weight.shape[1] * place, weight.shape[0] * place
+        positions = weight[0, 0].numel()
+        fans = weight.shape[1] * positions, weight.shape[0] * positions
         expected = FORMULAS[rule](*fans) if isinstance(rule, str) else rule
         noise = 5 / (2 * weight.numel()) ** 0.5
-        assert float(weight.std()) == pytest.approx(expected, rel=noise)
+        assert float(weight.std()) == pytest.approx(expected, rel=noise), (name, pattern)
         if "uniform" in str(rule):
-            assert float(weight.abs().max()) <= 3**0.5 * expected + 1e-6
+            assert float(weight.abs().max()) <= 3**0.5 * expected + 1e-6, (name, pattern)
+
+
+def test_initial_weights_follow_the_papers() -> None:
+    for name in sorted({name for name, _, _ in RULES}):
+        card = model_card(name)
+        torch.manual_seed(0)
+        model = build_model(load_task_class(card), {**card.hparams, **card.contract_test.hparams})
+        for _, pattern, rule in (each for each in RULES if each[0] == name):
+            check_weights(name, model, pattern, rule)

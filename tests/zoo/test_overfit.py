@@ -77,9 +77,9 @@ def mean_loss(model: Any, batch: Any) -> float:
     return sum(found) / len(found)
 
 
-@pytest.mark.parametrize(("name", "share"), [(case[0], case[3]) for case in CASES])
-def test_forty_steps_bring_the_loss_down(name: str, share: float) -> None:
-    assert trained(name)[2] < share
+def test_forty_steps_bring_the_loss_down() -> None:
+    for name, share in [(case[0], case[3]) for case in CASES]:
+        assert trained(name)[2] < share
 
 
 @torch.no_grad()

@@ -136,31 +136,31 @@ def divergence(task: Xiao2020, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tens
     return value / len(ab), slope / len(ab)
 
 
-@pytest.mark.parametrize("stage", ["first", "later"])
-def test_the_step(stage: str) -> None:
-    task = small("xiao2020", stage=stage)
-    assert isinstance(task, Xiao2020)
-    batch, lightness, ab = training_batch(32, 3)
-    batch["rgb"][2] = batch["rgb"][2].mean(0)
-    lab = rgb_to_lab(batch["rgb"])
-    lightness, ab = lab[:, :1], lab[:, 1:]
-    network: LevelNetwork = getattr(task.model.network, stage)
-    below = ()
-    if stage == "later":
-        below = (task.below(lightness, ab),)
-        half = torch.cat([lightness, ab], 1).unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
-        first = task.model.network.first
-        colors = first.colors(first(half[:, :1], color_histogram(half[:, 1:])))
-        small_lightness = lightness.unfold(2, 8, 8).unfold(3, 8, 8).mean((4, 5))
-        levels = (255 * lab_to_rgb(torch.cat([small_lightness, colors], dim=1))).round()
-        torch.testing.assert_close(below[0], rgb_to_lab(levels / 255)[:, 1:], rtol=0, atol=1e-3)
-    found = task.training_step(batch, 0)
-    logits = network(lightness, color_histogram(ab), *below)
-    value, slope = divergence(task, logits, ab)
-    torch.testing.assert_close(found, value, rtol=1e-4, atol=0)
-    same(gradients(found, task), gradients(slope, task), rtol=2e-3, rounding=0.05)
-    with pytest.raises(DataError, match="multiple of 16"):
-        task.training_step(training_batch(24, 2)[0], 0)
+def test_the_step() -> None:
+    for stage in ["first", "later"]:
+        task = small("xiao2020", stage=stage)
+        assert isinstance(task, Xiao2020)
+        batch, lightness, ab = training_batch(32, 3)
+        batch["rgb"][2] = batch["rgb"][2].mean(0)
+        lab = rgb_to_lab(batch["rgb"])
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        network: LevelNetwork = getattr(task.model.network, stage)
+        below = ()
+        if stage == "later":
+            below = (task.below(lightness, ab),)
+            half = torch.cat([lightness, ab], 1).unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+            first = task.model.network.first
+            colors = first.colors(first(half[:, :1], color_histogram(half[:, 1:])))
+            small_lightness = lightness.unfold(2, 8, 8).unfold(3, 8, 8).mean((4, 5))
+            levels = (255 * lab_to_rgb(torch.cat([small_lightness, colors], dim=1))).round()
+            torch.testing.assert_close(below[0], rgb_to_lab(levels / 255)[:, 1:], rtol=0, atol=1e-3)
+        found = task.training_step(batch, 0)
+        logits = network(lightness, color_histogram(ab), *below)
+        value, slope = divergence(task, logits, ab)
+        torch.testing.assert_close(found, value, rtol=1e-4, atol=0)
+        same(gradients(found, task), gradients(slope, task), rtol=2e-3, rounding=0.05)
+        with pytest.raises(DataError, match="multiple of 16"):
+            task.training_step(training_batch(24, 2)[0], 0)
 
 
 def test_the_later_levels_begin_as_the_first_and_all_decays() -> None:

@@ -56,17 +56,19 @@ def test_matched_distributions_have_the_histogram() -> None:
     assert (after < 0.25).all()
 
 
-@pytest.mark.parametrize("wanted", [0.15, 0.4])
-def test_matched_distributions_have_the_saturation(wanted: float) -> None:
-    shares = shares_of()
-    lightness = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
-    saturations = saturation_at(lightness, saturation_table())
-    weights = match_saturation(shares, saturations, torch.full((2, 1), wanted))
-    found = (reweighed(shares, weights) * saturations).sum(dim=1).mean(dim=1)
-    torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
-    most = match_saturation(shares, saturations, torch.ones(2, 1))  # more than there is: the steepest weights
-    steepest = 16 * hull_centers().norm(dim=1) / 40
-    torch.testing.assert_close(most.log(), steepest.expand(2, -1), rtol=1e-3, atol=0)
+def test_matched_distributions_have_the_saturation() -> None:
+    for wanted in [0.15, 0.4]:
+        shares = shares_of()
+        lightness = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
+        saturations = saturation_at(lightness, saturation_table())
+        weights = match_saturation(shares, saturations, torch.full((2, 1), wanted))
+        found = (reweighed(shares, weights) * saturations).sum(dim=1).mean(dim=1)
+        torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
+        most = match_saturation(
+            shares, saturations, torch.ones(2, 1)
+        )  # more than there is: the steepest weights
+        steepest = 16 * hull_centers().norm(dim=1) / 40
+        torch.testing.assert_close(most.log(), steepest.expand(2, -1), rtol=1e-3, atol=0)
 
 
 def test_mean_colors_are_those_of_the_reweighed_distributions() -> None:
@@ -100,14 +102,14 @@ def test_told_nothing_it_answers_as_the_lender(model: Any, image: Tensor) -> Non
     assert min(float((one - other).abs().max()) for one, other in combinations(found, 2)) > 1
 
 
-@pytest.mark.parametrize("hint_attention", [False, True])
-def test_training_begins_near_the_colors_of_the_lender(hint_attention: bool) -> None:
-    lender = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
-    network = SteeredNetwork(lender)
-    network.begin(0.02)
-    assert network.branch.last_norm.weight.unique().tolist() == pytest.approx([0.1])
-    assert float(network.branch.histogram.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
-    if hint_attention:
-        assert torch.equal(network.bring.weight, network.unet.inject.weight)
-    else:
-        assert not network.bring.weight.any()
+def test_training_begins_near_the_colors_of_the_lender() -> None:
+    for hint_attention in [False, True]:
+        lender = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
+        network = SteeredNetwork(lender)
+        network.begin(0.02)
+        assert network.branch.last_norm.weight.unique().tolist() == pytest.approx([0.1])
+        assert float(network.branch.histogram.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+        if hint_attention:
+            assert torch.equal(network.bring.weight, network.unet.inject.weight)
+        else:
+            assert not network.bring.weight.any()

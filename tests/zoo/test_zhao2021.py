@@ -35,15 +35,13 @@ def model() -> Any:
     return contract_test_model(model_card("zhao2021"))
 
 
-@pytest.mark.parametrize(
-    ("key", "message"), [("features.0.weight", "vgg_weights"), ("inc.double_conv.0.weight", "ColorUNet")]
-)
-def test_another_file_of_the_paper_is_named(key: str, message: str, model: Any, tmp_path: Path) -> None:
-    torch.save({key: torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=message):
-        convert_weights(
-            tmp_path / "other.pth", model_card("zhao2021"), tmp_path / "c.safetensors", hparams=TINY
-        )
+def test_another_file_of_the_paper_is_named(model: Any, tmp_path: Path) -> None:
+    for key, message in [("features.0.weight", "vgg_weights"), ("inc.double_conv.0.weight", "ColorUNet")]:
+        torch.save({key: torch.zeros(1)}, tmp_path / "other.pth")
+        with pytest.raises(WeightsError, match=message):
+            convert_weights(
+                tmp_path / "other.pth", model_card("zhao2021"), tmp_path / "c.safetensors", hparams=TINY
+            )
 
 
 @torch.inference_mode()
@@ -79,14 +77,17 @@ def test_a_made_reference_belongs_to_its_image() -> None:
     assert not torch.allclose(same[0], same[1], atol=0.1)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (48, 80), (33, 50)])
-def test_images_of_any_shape_are_rotated_as_by_pillow(size: tuple[int, int]) -> None:
-    image = torch.randint(0, 256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
-    pil_image, upright = Image.fromarray(image[0].permute(1, 2, 0).byte().numpy()), torch.zeros(1, 2).bool()
-    for degrees in (0.0, 12.5, 45.0, 90.0, 180.0, 200.3, 270.0, 359.9):
-        wanted = torch.tensor(np.array(pil_image.rotate(degrees))).permute(2, 0, 1)[None]
-        found = mirror_and_rotate(image, upright, torch.tensor([degrees]).double())
-        assert torch.equal(found, wanted.to(found)), degrees
+def test_images_of_any_shape_are_rotated_as_by_pillow() -> None:
+    for size in [(64, 64), (48, 80), (33, 50)]:
+        image = torch.randint(0, 256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
+        pil_image, upright = (
+            Image.fromarray(image[0].permute(1, 2, 0).byte().numpy()),
+            torch.zeros(1, 2).bool(),
+        )
+        for degrees in (0.0, 12.5, 45.0, 90.0, 180.0, 200.3, 270.0, 359.9):
+            wanted = torch.tensor(np.array(pil_image.rotate(degrees))).permute(2, 0, 1)[None]
+            found = mirror_and_rotate(image, upright, torch.tensor([degrees]).double())
+            assert torch.equal(found, wanted.to(found)), degrees
 
 
 def test_training_needs_a_vgg19(tmp_path: Path) -> None:

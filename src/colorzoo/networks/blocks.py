@@ -153,8 +153,7 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
 def cells(side: int, stride: int) -> int:
     """Return the number of cells of ``stride`` pixels that cover a side.
 
-    ``side`` must be positive. The usual ``-(-side
-
-    stride)`` is avoided because ONNX integer division rounds towards zero.
+    ``side`` must be positive. ``-(-side // stride)`` is avoided because integer division in ONNX rounds
+    towards zero.
     """
     return (side + stride - 1) // stride

@@ -299,20 +299,20 @@ class SparseNetworks(nn.Module):
         maps, style = self.encoder(lab)
         return Read(maps, style, self.classifier(maps[4].mean(dim=(2, 3))))
 
-    def forward(self, lightness: Tensor, reference: Read, places: Tensor) -> Colored:
+    def forward(self, lightness: Tensor, reference: Read, positions: Tensor) -> Colored:
         """Colorize images.
 
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
             reference: Encoded references.
-            places: ``(B, n)`` int64, row-major indices of the reference cells to match on the grid side / 4.
+            positions: ``(B, n)`` int64, row-major indices of the reference cells to match (grid side / 4).
                 Indices may repeat.
         """
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
         size = maps[2].shape[-2:]
         ours, theirs = (all_depths(each[:4], size).flatten(2) for each in (maps, reference.maps))
-        chosen = theirs.gather(2, places[:, None].expand(-1, theirs.shape[1], -1))
+        chosen = theirs.gather(2, positions[:, None].expand(-1, theirs.shape[1], -1))
         carried = self.aligner(chosen, shares(cosines(ours, chosen)).to(chosen.dtype), size)
         ab, logits = self.decoder(maps, carried)
         return Colored(rough, ab, logits, reference.classes)

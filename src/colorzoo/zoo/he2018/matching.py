@@ -178,13 +178,13 @@ def _rows_of(matches: Tensor, size: Size) -> Tensor:
 
 def _gather(maps: Tensor, rows: Tensor) -> Tensor:
     """Gather values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at row-major indices ``(B, H, W)``."""
-    places = rows.flatten(1)[:, None].expand(-1, maps.shape[1], -1)
-    return maps.flatten(2).gather(2, places).view(*maps.shape[:2], *rows.shape[1:])
+    positions = rows.flatten(1)[:, None].expand(-1, maps.shape[1], -1)
+    return maps.flatten(2).gather(2, positions).view(*maps.shape[:2], *rows.shape[1:])
 
 
 def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
-    places = pixel_grid((theirs.shape[2], theirs.shape[3]), theirs.device).expand(len(theirs), -1, -1, -1)
-    found = match(_rows(ours), _rows(theirs), _rows(places), tau=_BEST_ONLY).values
+    positions = pixel_grid((theirs.shape[2], theirs.shape[3]), theirs.device).expand(len(theirs), -1, -1, -1)
+    found = match(_rows(ours), _rows(theirs), _rows(positions), tau=_BEST_ONLY).values
     return found.round().long().transpose(1, 2).reshape(len(ours), 2, *ours.shape[-2:])
 
 
@@ -229,7 +229,7 @@ def _rows(maps: Tensor) -> Tensor:
     return maps.flatten(2).transpose(1, 2).contiguous()
 
 
-def _take(rows: Tensor, places: Tensor) -> Tensor:
+def _take(rows: Tensor, positions: Tensor) -> Tensor:
     """Select rows ``(B, N, C)`` of ``(B, M, C)`` at indices ``(B, N)``."""
     first = torch.arange(len(rows), device=rows.device)[:, None] * rows.shape[1]
-    return rows.flatten(0, 1).index_select(0, (places + first).flatten()).view(*places.shape, -1)
+    return rows.flatten(0, 1).index_select(0, (positions + first).flatten()).view(*positions.shape, -1)

@@ -304,14 +304,14 @@ class HypercolumnNetwork(nn.Module):
             total = part if total is None else total + part
         return cast(Tensor, total).relu()
 
-    def logits_at(self, gray: Tensor, places: Tensor) -> Histograms:
+    def logits_at(self, gray: Tensor, positions: Tensor) -> Histograms:
         """Return the logits ``(B P, 32)`` at sampled positions, for training.
 
         Args:
             gray: See `forward`.
-            places: ``(B, P, 2)``, row and column in pixels.
+            positions: ``(B, P, 2)``, row and column in pixels.
         """
-        return self.logits_of(columns(self.features(gray), places, SCALES, [(s - 1) / 2 for s in SCALES]))
+        return self.logits_of(columns(self.features(gray), positions, SCALES, [(s - 1) / 2 for s in SCALES]))
 
     def logits_of(self, column: Tensor) -> Histograms:
         """Return the logits ``(N, 32)`` of hypercolumns ``(N, C)``."""
@@ -340,13 +340,13 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
 
 
 def columns(
-    maps: Sequence[Tensor], places: Tensor, scales: Sequence[int], offsets: Sequence[float]
+    maps: Sequence[Tensor], positions: Tensor, scales: Sequence[int], offsets: Sequence[float]
 ) -> Tensor:
     """Return the hypercolumns at sampled positions, interpolated bilinearly in each map.
 
     Args:
         maps: ``(B, C, H / scale, W / scale)`` each.
-        places: ``(B, P, 2)``, row and column in pixels; positions outside are clamped to the border.
+        positions: ``(B, P, 2)``, row and column in pixels; positions outside are clamped to the border.
         scales: Stride of each map.
         offsets: Offset in pixels of the first element of each map.
 
@@ -354,18 +354,18 @@ def columns(
         ``(B P, sum of C)``.
     """
     parts = [
-        sample(each, (places - offset) / scale)
+        sample(each, (positions - offset) / scale)
         for each, scale, offset in zip(maps, scales, offsets, strict=True)
     ]
     return torch.cat(parts, dim=2).flatten(0, 1)
 
 
-def sample(maps: Tensor, places: Tensor) -> Tensor:
+def sample(maps: Tensor, positions: Tensor) -> Tensor:
     """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` in map pixels."""
-    most = places.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
-    places = places.clamp(min=0).minimum(most)
-    first = places.long()
-    share = places - first
+    most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
+    positions = positions.clamp(min=0).minimum(most)
+    first = positions.long()
+    share = positions - first
     batch = torch.arange(len(maps), device=maps.device)[:, None]
     total = maps.new_zeros(())
     for down in (0, 1):

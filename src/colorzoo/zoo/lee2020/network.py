@@ -83,9 +83,9 @@ class SpatiallyCorrespondingTransfer(nn.Module):
 
     def forward(self, sketch: Tensor, reference: Tensor) -> Attended:
         """Add attended reference features ``(B, C, h', w')`` to sketch features ``(B, C, h, w)``."""
-        places, given = sketch.flatten(2).mT, reference.flatten(2).mT
-        query, key = self.w_q(places), self.w_k(given)
-        weights = torch.softmax(query @ key.mT / math.sqrt(places.shape[-1]), dim=2)
+        positions, given = sketch.flatten(2).mT, reference.flatten(2).mT
+        query, key = self.w_q(positions), self.w_k(given)
+        weights = torch.softmax(query @ key.mT / math.sqrt(positions.shape[-1]), dim=2)
         brought = weights @ self.w_v(given)
         return Attended(sketch + brought.mT.reshape(sketch.shape), query, key, weights)
 

@@ -63,11 +63,11 @@ class Pooled(NamedTuple):
     """Indices of a max pooling layer, for unpooling.
 
     Attributes:
-        places: ``(B, C, h, w)`` int64, flat index (row * width + column) of each maximum before pooling.
+        positions: ``(B, C, h, w)`` int64, flat index (row * width + column) of each maximum before pooling.
         size: Height and width before pooling.
     """
 
-    places: Tensor
+    positions: Tensor
     size: tuple[int, int]
 
 
@@ -104,8 +104,8 @@ class Encoder(nn.Module):
         for name in self.steps:
             if name == _POOL:
                 size = (x.shape[2], x.shape[3])
-                x, places = F.max_pool2d(x, 2, return_indices=True)
-                pools.append(Pooled(places, size))
+                x, positions = F.max_pool2d(x, 2, return_indices=True)
+                pools.append(Pooled(positions, size))
                 continue
             x = F.relu(self.get_submodule(name)(x), inplace=True)
             if name.endswith("_1"):
@@ -196,5 +196,5 @@ def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
     """Write each value to the position of its maximum; ``F.max_unpool2d`` is not deterministic."""
     height, width = pooled.size
     whole = maps.new_zeros(*maps.shape[:2], height * width)
-    filled = whole.scatter_(2, pooled.places.flatten(2), maps.flatten(2))
+    filled = whole.scatter_(2, pooled.positions.flatten(2), maps.flatten(2))
     return filled.view(*maps.shape[:2], height, width)

@@ -63,9 +63,9 @@ class Gray2ColorNet(GatedNetwork):
         )
         self.histogram = HistogramVectors((c512, c512, c256, c128))
         self.colors = ColorMaps((c64, c128, c256, c512))
-        places = (architecture.reference_side // 2) ** 2
+        positions = (architecture.reference_side // 2) ** 2
         self.gate = nn.Sequential(
-            nn.Conv1d(places, c1024, 1), nn.ReLU(), nn.Conv1d(c1024, 1, 1), nn.Sigmoid()
+            nn.Conv1d(positions, c1024, 1), nn.ReLU(), nn.Conv1d(c1024, 1, 1), nn.Sigmoid()
         )
         self.classifier = nn.Linear(c512, architecture.classes)
 

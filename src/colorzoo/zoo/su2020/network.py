@@ -83,34 +83,36 @@ def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, in
     return (first, 1) if cells - first > 1 else (max(0, min(first, cells) - 1), 1)
 
 
-def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear") -> Tensor:
+def cut(
+    image: Tensor, rectangles: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear"
+) -> Tensor:
     """Crop rectangles from one image and resize all crops to one size.
 
     Args:
         image: ``(1, C, H, W)``.
-        places: N rectangles.
+        rectangles: N rectangles.
         size: Height and width of the crops; the aspect ratio is not kept, as in the paper.
         mode: Mode of `torch.nn.functional.interpolate`.
 
     Returns:
         ``(N, C, *size)``.
     """
-    crops = [image[:, :, p.top : p.top + p.height, p.left : p.left + p.width] for p in places]
+    crops = [image[:, :, p.top : p.top + p.height, p.left : p.left + p.width] for p in rectangles]
     return torch.cat([F.interpolate(crop, size, mode=mode) for crop in crops])
 
 
-def cut_points(points: Points, places: list[Rectangle], size: tuple[int, int]) -> Points:
+def cut_points(points: Points, rectangles: list[Rectangle], size: tuple[int, int]) -> Points:
     """Crop the hints of one image like `cut`, without interpolation between pixels."""
     return Points(
-        cut(points.ab, places, size, mode="nearest"), cut(points.mask, places, size, mode="nearest")
+        cut(points.ab, rectangles, size, mode="nearest"), cut(points.mask, rectangles, size, mode="nearest")
     )
 
 
-def paste(crop: Tensor, place: Rectangle, size: tuple[int, int]) -> Tensor:
+def paste(crop: Tensor, rectangle: Rectangle, size: tuple[int, int]) -> Tensor:
     """Resize a map ``(1, C, h, w)`` to its rectangle on a zero map of ``size``."""
-    inside = F.interpolate(crop, (place.height, place.width), mode="bilinear")
-    right, bottom = size[1] - place.left - place.width, size[0] - place.top - place.height
-    return F.pad(inside, (place.left, right, place.top, bottom))
+    inside = F.interpolate(crop, (rectangle.height, rectangle.width), mode="bilinear")
+    right, bottom = size[1] - rectangle.left - rectangle.width, size[0] - rectangle.top - rectangle.height
+    return F.pad(inside, (rectangle.left, right, rectangle.top, bottom))
 
 
 class InstanceSums(NamedTuple):
@@ -144,20 +146,25 @@ class FusionLayer(nn.Module):
         self.background = _scores(channels)
 
     def add(
-        self, sums: InstanceSums | None, instance: Tensor, place: Rectangle, size: tuple[int, int]
+        self, sums: InstanceSums | None, instance: Tensor, rectangle: Rectangle, size: tuple[int, int]
     ) -> InstanceSums:
         """Add an instance to the running sums, so its features need not be stored.
 
         Args:
             sums: Sums of the previous instances; None for the first instance.
             instance: ``(1, C, h', w')``, features of the crop.
-            place: Rectangle of the crop, in cells of the map.
+            rectangle: Rectangle of the crop, in cells of the map.
             size: Height and width of the map.
         """
-        score = paste(self.instance(instance).float(), place, size)
-        features = paste(instance.float(), place, size)
+        score = paste(self.instance(instance).float(), rectangle, size)
+        features = paste(instance.float(), rectangle, size)
         inside = torch.zeros_like(score, dtype=torch.bool)
-        inside[:, :, place.top : place.top + place.height, place.left : place.left + place.width] = True
+        inside[
+            :,
+            :,
+            rectangle.top : rectangle.top + rectangle.height,
+            rectangle.left : rectangle.left + rectangle.width,
+        ] = True
         if sums is None:
             return InstanceSums(score, torch.ones_like(score), features, inside)
         largest = torch.maximum(sums.largest, score)
@@ -260,11 +267,11 @@ class InstanceNetworks(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         batch = sum(len(part.rows) for part in state.parts)
         height, width = state.size
-        answers = []
+        outputs = []
         for part in state.parts:
             visit_part = partial(self._visit_part, part, visit, batch)
-            answers.append((part.rows, part.unet.decode(part.encoded, visit_part)))
-        return _gathered(answers)[:, :, :height, :width].float() * AB_SCALE
+            outputs.append((part.rows, part.unet.decode(part.encoded, visit_part)))
+        return _gathered(outputs)[:, :, :height, :width].float() * AB_SCALE
 
     def _visit_part(self, part: Part, visit: Visit, batch: int, name: str, activation: Tensor) -> Tensor:
         """Fuse a map of a part and call ``visit``, which expects maps of the whole batch."""
@@ -314,23 +321,28 @@ class InstanceNetworks(nn.Module):
         gray = pad_to_multiple(lightness, STRIDE)
         hints = Points(pad_with_zeros(points.ab, STRIDE), pad_with_zeros(points.mask, STRIDE))
         crop = (gray.shape[-2], gray.shape[-1])
-        places = {stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
-        boxes = [(row, number) for row, each in enumerate(places[1]) for number in range(len(each))]
+        rectangles = {
+            stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)
+        }
+        boxes = [(row, number) for row, each in enumerate(rectangles[1]) for number in range(len(each))]
         step = len(boxes) if torch.is_grad_enabled() else _BOXES_AT_A_TIME
         sums: list[dict[str, InstanceSums]] = [{} for _ in corners]
         for first in range(0, len(boxes), step):
             group = boxes[first : first + step]
-            crops = [cut(gray[row : row + 1], [places[1][row][number]], crop) for row, number in group]
+            crops = [cut(gray[row : row + 1], [rectangles[1][row][number]], crop) for row, number in group]
             given = [
-                cut_points(hints[row : row + 1], [places[1][row][number]], crop) for row, number in group
+                cut_points(hints[row : row + 1], [rectangles[1][row][number]], crop) for row, number in group
             ]
             ab, mask = torch.cat([each.ab for each in given]), torch.cat([each.mask for each in given])
             features = self.instance_features(torch.cat(crops), Points(ab, mask))
             for name in list(features):
                 maps, layer = features.pop(name), cast(FusionLayer, self.layers[name])
                 for i, (row, number) in enumerate(group):
-                    place, area = places[_STRIDES[name]][row][number], (maps.shape[-2], maps.shape[-1])
-                    sums[row][name] = layer.add(sums[row].get(name), maps[i : i + 1], place, area)
+                    rectangle, area = (
+                        rectangles[_STRIDES[name]][row][number],
+                        (maps.shape[-2], maps.shape[-1]),
+                    )
+                    sums[row][name] = layer.add(sums[row].get(name), maps[i : i + 1], rectangle, area)
         return sums
 
     def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:

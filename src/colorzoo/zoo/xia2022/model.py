@@ -183,8 +183,8 @@ def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points
     held = share[:, 0] > 0
     color = total / torch.where(share > 0, share, 1.0)
     chosen = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, held.shape)
-    answered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
-    return (anchors & ~answered) | held, torch.where(held, chosen, bins)
+    covered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
+    return (anchors & ~covered) | held, torch.where(held, chosen, bins)
 
 
 def initialize(network: nn.Module) -> None:

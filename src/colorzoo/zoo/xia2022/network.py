@@ -181,9 +181,9 @@ class TransformerLayer(nn.Module):
         self.attention = AttentionStep(channels, dropout)
         self.feed = FeedStep(channels, _HIDDEN * channels, dropout)
 
-    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Transform tokens ``(B, N, C)``; position encodings ``(1, N, C)`` are added to queries and keys."""
-        placed = tokens + places
+        placed = tokens + positions
         return self.feed(self.attention(tokens, placed, placed, tokens))
 
 
@@ -197,9 +197,9 @@ class Transformer(nn.Module):
     def forward(self, cells: Tensor) -> Tensor:
         """Transform ``(B, C, h, w)`` to a map of equal shape."""
         height, width = cells.shape[-2:]
-        tokens, places = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
+        tokens, encoding = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
         for layer in self.layers:
-            tokens = layer(tokens, places)
+            tokens = layer(tokens, encoding)
         return torch.unflatten(tokens.mT, 2, (height, width))
 
 

@@ -80,8 +80,8 @@ class AttentionNet(GatedNetwork):
         self.histogram = HistogramAttention(c256, c512)
         self.matched_colors = ColorMaps((c64, c128, c256, c512))
         self.histogram_colors = ColorMaps((c64, c128, c256, c512))
-        places = (architecture.reference_side // REDUCED) ** 2
-        self.matched_trust, self.histogram_trust = (_trust(places, architecture) for _ in range(2))
+        positions = (architecture.reference_side // REDUCED) ** 2
+        self.matched_trust, self.histogram_trust = (_trust(positions, architecture) for _ in range(2))
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
@@ -166,10 +166,10 @@ def color_histogram(ab: Tensor) -> Tensor:
     return kept / kept.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def _trust(places: int, architecture: Architecture) -> nn.Sequential:
-    """Return layers that predict the reliability ``(B, 1, N)`` of a source from ``(B, places, N)``."""
+def _trust(positions: int, architecture: Architecture) -> nn.Sequential:
+    """Return layers that predict the reliability ``(B, 1, N)`` of a source from ``(B, positions, N)``."""
     hidden = scaled_width(1024, architecture.width)
     return nn.Sequential(
-        *(nn.Conv1d(places, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),
+        *(nn.Conv1d(positions, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),
         *(nn.Conv1d(hidden, 1, 1), nn.Sigmoid()),
     )
