@@ -64,8 +64,8 @@ def li2018_autoencoder(golden: Golden) -> None:
     for number, pooled in enumerate(encoded.pools, start=1):
         name = f"out_pool{number}_index"
         channels, rows, columns = golden.arrays[name].shape  # the first rows and columns of some channels
-        every = pooled.places.shape[1] // channels
-        golden.close(name, pooled.places[0, ::every, :rows, :columns])
+        every = pooled.positions.shape[1] // channels
+        golden.close(name, pooled.positions[0, ::every, :rows, :columns])
     for level in range(1, 5):
         golden.close(f"out_decoded{level}", rebuild(network, image, level)[0])
 
