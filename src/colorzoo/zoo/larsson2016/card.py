@@ -1,4 +1,4 @@
-"""Card of Larsson et al. 2016."""
+"""Model card of Larsson et al. 2016."""
 
 from __future__ import annotations
 

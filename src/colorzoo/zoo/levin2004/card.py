@@ -1,4 +1,4 @@
-"""Card of Levin et al. 2004."""
+"""Model card of Levin et al. 2004."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Card of Li et al. 2018."""
+"""Model card of Li et al. 2018."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Transfer the colors of one image to another; colorize gray images from a reference (ours).
+    """Transfer the colors of one image to another; colorize gray images from a reference (not in the paper).
 
     Args:
         architecture: Settings of the network and of the smoothing.
@@ -73,7 +73,7 @@ class ClosedFormStylization(ColoringModel):
     ) -> Tensor:
         """Transfer the colors of a style image to a content image; see `Stylizes`.
 
-        ``alpha`` blends the result with the content (ours).
+        ``alpha`` blends the result with the content (not in the paper).
 
         Raises:
             ColorzooError: The transform is not ``wct``.

@@ -1,4 +1,4 @@
-"""Card of Lu et al. 2020."""
+"""Model card of Lu et al. 2020."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Card of Pierre et al. 2015."""
+"""Model card of Pierre et al. 2015."""
 
 from __future__ import annotations
 

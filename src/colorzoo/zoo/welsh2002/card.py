@@ -1,4 +1,4 @@
-"""Card of Welsh et al. 2002."""
+"""Model card of Welsh et al. 2002."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Card of Xia et al. 2022."""
+"""Model card of Xia et al. 2022."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Card of Xiao et al. 2020."""
+"""Model card of Xiao et al. 2020."""
 
 from __future__ import annotations
 

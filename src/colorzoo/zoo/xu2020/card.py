@@ -1,4 +1,4 @@
-"""Cards of Xu et al. 2020."""
+"""Model cards of Xu et al. 2020."""
 
 from __future__ import annotations
 

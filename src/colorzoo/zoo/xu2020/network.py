@@ -230,7 +230,7 @@ def _normalized(patches: Tensor) -> Tensor:
 def weigh_transfer(
     transferred: Tensor, automatic: Tensor, logits: Tensor, centers: Tensor, error: float
 ) -> Tensor:
-    """Average transferred and automatic colors, weighted by their precision (ours).
+    """Average transferred and automatic colors, weighted by their precision (not in the paper).
 
     Both are treated as measurements of the same color. The variance of the automatic color is the variance of
     the predicted distribution. The variance of the transferred color is the excess of its squared distance

@@ -73,7 +73,7 @@ class Xu2020(SingleOptimizerModule):
         objective: The losses.
         extensions: Extensions of the paper.
         stage: Trained part: the ``decoder`` of the transfer sub-net or the ``color`` sub-net; ``encoder`` and
-            ``exposure`` are ours, see `STAGES`.
+            ``exposure`` are not in the paper, see `STAGES`.
         start: A Local Hints model for the colorization sub-net, or a model of this class.
         stop_probability: p of the number of simulated points, P(n) = (1 - p)^n p.
         **optimization: See `Optimization`.

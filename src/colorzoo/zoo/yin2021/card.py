@@ -1,4 +1,4 @@
-"""Card of Yin et al. 2021."""
+"""Model card of Yin et al. 2021."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards of Yun et al. 2023 (iColoriT)."""
+"""Model cards of Yun et al. 2023 (iColoriT)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards of Zhang et al. 2016."""
+"""Model cards of Zhang et al. 2016."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards of Zhang et al. 2017."""
+"""Model cards of Zhang et al. 2017."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards of Zhang et al. 2019."""
+"""Model cards of Zhang et al. 2019."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Architecture:
     """Settings of the networks (section 3.2).
 
     Attributes:
-        features: ``vgg19``, or the name of a registered zhang2016 model whose layers are used (ours).
+        features: ``vgg19``, or the name of a registered zhang2016 model whose layers are used.
         width: Multiplier of the channel counts of the correspondence network and of VGG-19; 1.0 is the
             published network.
         color_width: Multiplier of the channel counts of the color network.

@@ -1,4 +1,4 @@
-"""Cards of Zhao et al. 2021."""
+"""Model cards of Zhao et al. 2021."""
 
 from __future__ import annotations
 
