@@ -109,8 +109,8 @@ def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
         read_labels(labels(tmp_path / "tall.png", (30, 40)), LIGHTNESS)
     with pytest.raises(GuidanceError, match="mode RGB; one channel"):
         read_labels(labels(tmp_path / "rgb.png", mode="RGB"), LIGHTNESS)
-    (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(GuidanceError, match="no image"):
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(GuidanceError, match="not an image"):
         read_labels(tmp_path / "text.png", LIGHTNESS)
     with pytest.raises(GuidanceError, match="reference-classes"):
         asked(file=labels(tmp_path / "a.png"))

@@ -217,7 +217,7 @@ def test_untrained_models_are_refused_in_one_error() -> None:
     for size in (0, 10_000):
         with pytest.raises(ColorzooError, match="size must be between 16 and 4096"):
             Colorizer(tiny_model(), size=size)
-    with pytest.raises(ColorzooError, match="device.*warp"):
+    with pytest.raises(ColorzooError, match=r"device.*warp"):
         Colorizer(tiny_model(), device="warp")
 
 
