@@ -6,12 +6,10 @@ _TURNS = "of the stage gan, which wants trained weights; tests/steps/test_antic2
 
 KNOBS = {
     "antic2019": Knobs(
-        base={"accumulate": 2},
         values={
             "encoder": "resnet34",
             "decoder": "wide",
             "width": 0.25,
-            "clip": 1e-3,
         },
         exempt={
             "render_factor": "not of training; tests/zoo/test_antic2019.py colors with two",

@@ -8,7 +8,6 @@ KNOBS = {
             "contextual_weight": 0.3,
             "truth_weight": 0.5,
             "warp_weight": 0.5,
-            "accumulate": 2,
         },
         values={
             "segmenter": None,
@@ -23,7 +22,6 @@ KNOBS = {
             "one_class": 1.0,
             "without_reference": 1.0,
             "tau": 0.1,
-            "clip": 1e-3,
         },
         exempt={
             "features": "no other is trained here; tests/zoo/test_exemplar_training.py asks for one",

@@ -6,7 +6,7 @@ _NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.12
 
 KNOBS = {
     "cho2023": Knobs(
-        base={**_NARROW, "accumulate": 2, "clip": 1.0, "initial_temperature": 2.0},
+        base={**_NARROW, "initial_temperature": 2.0},
         values={
             "width": 0.25,
             "segmenter_width": 0.25,
@@ -14,8 +14,6 @@ KNOBS = {
             "smoothness_form": "four_l1",
             "segmenter_side": 16,
             "stage": "painter",
-            "accumulate": 1,
-            "clip": 1e-3,
             "stop_probability": 0.9,
         },
         exempt={

@@ -4,14 +4,12 @@ from knobs.knob import Knobs
 
 KNOBS = {
     "ci2018": Knobs(
-        base={"hints": 1.0, "accumulate": 2, "clip": 1.0},
+        base={"hints": 1.0},
         values={
             "width": 0.25,
             "blocks": (1, 1, 2, 1),
             "discriminator_width": 0.25,
             "hints": 0.0,
-            "accumulate": 1,
-            "clip": 1e-3,
         },
         exempt={
             "discriminator_side": "fits images of one size; tests/steps/test_ci2018.py",

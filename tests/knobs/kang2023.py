@@ -4,15 +4,13 @@ from knobs.knob import Knobs
 
 KNOBS = {
     "kang2023": Knobs(
-        base={"chroma": 0.5, "accumulate": 2, "clip": 1.0},
+        base={"chroma": 0.5},
         values={
             "size": "large",
             "width": 0.1875,
             "depth": 0.6,
             "discriminator_width": 0.1875,
             "trunk": "zhang2017_local_small",
-            "clip": 1e-3,
-            "accumulate": 1,
         },
         exempt={
             "pretrained": "names weights that are not here; tests/zoo/test_kang2023.py fills an encoder",

@@ -61,7 +61,7 @@ def settings_of_base(name: str, knobs: Knobs) -> dict[str, Any]:
     cls = load_task_class(model_card(name))
     with torch.device("meta"):
         built = build_model(cls, base_settings(name, knobs))
-    return {"accumulate": 1, "clip": 0.0, **flatten_arguments(cls, built.hparams)}
+    return flatten_arguments(cls, built.hparams)
 
 
 def other_value(name: str, setting: str, knobs: Knobs, base: Mapping[str, Any]) -> Any:

@@ -6,8 +6,7 @@ _VGG = "needs VGG-19; tests/steps/test_lee2020.py has a random one"
 
 KNOBS = {
     "lee2020": Knobs(
-        base={"accumulate": 2, "clip": 1.0},
-        values={"width": 0.25, "discriminator_width": 0.25, "accumulate": 1, "clip": 1e-3},
+        values={"width": 0.25, "discriminator_width": 0.25},
         exempt={"perceptual_weight": _VGG, "style_weight": _VGG},
         steps=4,
     )

@@ -4,14 +4,13 @@ from knobs.knob import Knobs
 
 KNOBS = {
     "zhang2019": Knobs(
-        base={"truth_weight": 0.5, "warp_weight": 0.5, "accumulate": 2},
+        base={"truth_weight": 0.5, "warp_weight": 0.5},
         values={
             "width": 0.1875,
             "color_width": 0.25,
             "discriminator_width": 0.1875,
             "last_kernel": (3, 6),
             "training_tau": 0.1,
-            "clip": 1e-3,
             "colored": 1.0,
         },
         exempt={

@@ -21,8 +21,6 @@ RECIPES = (
             "variation_weight": 50.0,
             "adversarial_weight": 1.0,
             "discriminator_width": 1.0,
-            "accumulate": 1,
-            "clip": 0.0,
         },
         fixed=("model.network.features.",),
     ),

@@ -39,8 +39,6 @@ RECIPES = (
             "without_reference": 0.0,
             "hide_classes": 0.0,
             "one_class": 0.0,
-            "accumulate": 1,
-            "clip": 0.0,
         },
         trains=("model.network.", "model.correspondence."),
     ),

@@ -28,8 +28,6 @@ def regions(name: str) -> Recipe:
             "discriminator_width": 1.0,
             "pieces": False,
             "hint_residual": False,
-            "accumulate": 1,
-            "clip": 0.0,
         },
     )
 

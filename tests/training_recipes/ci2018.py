@@ -24,8 +24,6 @@ RECIPES = (
             "local_features": "illustration2vec",
             "discriminator_width": 1.0,
             "discriminator_side": 512,
-            "accumulate": 1,
-            "clip": 0.0,
         },
         fixed=("model.network.features.",),
     ),

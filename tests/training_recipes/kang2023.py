@@ -32,8 +32,6 @@ def published(name: str, size: str) -> Recipe:
             "discriminator_width": 1.0,
             "trunk": None,
             "chroma": 0.0,
-            "accumulate": 1,
-            "clip": 0.0,
         },
     )
 

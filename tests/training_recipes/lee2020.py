@@ -20,8 +20,6 @@ RECIPES = (
             "margin": 12.0,
             "width": 1.0,
             "discriminator_width": 1.0,
-            "accumulate": 1,
-            "clip": 0.0,
         },
     ),
 )

@@ -13,8 +13,6 @@ _NETWORK = {
     "class_weight": 1.0,
     "adversarial_weight": 0.1,
     "discriminator_width": 1.0,
-    "accumulate": 1,
-    "clip": 0.0,
 }
 
 RECIPES = (

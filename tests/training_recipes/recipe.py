@@ -75,8 +75,7 @@ class Parsed:
 
     @property
     def settings(self) -> dict[str, Any]:
-        optional = {name: getattr(self.model, name, None) for name in ("accumulate", "clip")}  # with defaults
-        return {**optional, **flatten_arguments(type(self.model), self.model.hparams)}
+        return flatten_arguments(type(self.model), self.model.hparams)
 
 
 def parse(config: str, folder: Path) -> Parsed:

@@ -22,8 +22,6 @@ RECIPES = (
             "class_weight": 1.0,
             "adversarial_weight": 0.1,
             "discriminator_width": 1.0,
-            "accumulate": 1,
-            "clip": 0.0,
         },
     ),
 )

@@ -33,8 +33,6 @@ RECIPES = (
             "gated": False,
             "unrelated": "zero",
             "donor": None,
-            "accumulate": 1,
-            "clip": 0.0,
         },
         trains=("model.network.", "model.correspondence."),
     ),
