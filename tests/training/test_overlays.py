@@ -107,7 +107,7 @@ def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Pat
     small = write_overlay(card, tmp_path, many)
     # what a machine without GPUs has instead of them
     here = {"accelerator": "cpu", "devices": 2, "sync_batchnorm": False, "precision": "32-true"}
-    words = [f"--trainer.{key}={value}" for key, value in here.items()]
+    words = ["--data.batch_size=4", *(f"--trainer.{key}={value}" for key, value in here.items())]
     config = card.config or "zhang2019/small.yaml"
     layers = ["--config", config, "--config", "cluster/ddp.yaml", "--config", str(small)]
     assert in_processes(run, ["fit", *layers, *words], processes=2) == [0, 0]
