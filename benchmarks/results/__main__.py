@@ -193,14 +193,14 @@ def color_pairs(pairs: Path, folder: Path) -> Path:
 def source(table: Table, summary: Summary) -> str:
     """Return which images were measured, when and where."""
     kind = (
-        f"pairs of `{table.pairs}` whose target has color"
+        f"pairs in `{table.pairs}` whose target has color"
         if table.pairs
-        else f"images of `{table.images}` with a class of ImageNet, by name"
+        else f"images in `{table.images}`, sorted by file name, that belong to an ImageNet class"
         if table.sources
-        else f"images of `{table.images}`, by name"
+        else f"images in `{table.images}`, sorted by file name"
     )
     today = datetime.now(UTC).date().isoformat()
-    return f"The first {len(summary.items)} {kind} (digest {summary.digest}); {today}, {where()}."
+    return f"Images: the first {len(summary.items)} {kind} (digest {summary.digest}); {today}, {where()}."
 
 
 def with_table(page: str, name: str, text: str) -> str:

@@ -140,9 +140,9 @@ class Protocol:
     def coloring_note(self) -> str:
         """Sentence on the size at which the images were colorized."""
         if self.coloring == "colorizer":
-            return "Colored as colorize does, each network at its model's working size."
-        side = "the images' size" if self.resize.mode == "none" else f"{self.resize.size} pixels"
-        return f"Colored by the network alone at {side}, as papers measure; colorize uses the working size."
+            return "Images were colorized with the default settings of `colorzoo colorize`."
+        side = "the size of the images" if self.resize.mode == "none" else f"{self.resize.size} pixels"
+        return f"The networks ran at {side}, as in most papers, and not at their working size."
 
 
 _KEYS = sorted(field.name for field in fields(Protocol) if field.name != "text")

@@ -153,7 +153,7 @@ def per_image(summary: Summary) -> str:
 
 def of_sets(per_image: Iterable[bool]) -> str:
     """Return the text on jackknife intervals, or an empty string if all outputs are per image."""
-    return "" if all(per_image) else ", of distances of sets by jackknife"
+    return "" if all(per_image) else " or, for distances between image sets, from a jackknife"
 
 
 def latex(found: Mapping[str, Any]) -> str:
@@ -210,8 +210,8 @@ def _caption(summary: Summary) -> list[str]:
     deviation = f" ({setup.deviation})" if setup.deviation else ""
     sets = of_sets(output.per_image for output in setup.outputs)
     return [
-        f"Protocol {setup.protocol.label}, {len(summary.items)} images{deviation}; in brackets 95 % "
-        f"intervals by bootstrap over images{sets}.",
+        f"Protocol {setup.protocol.label}, {len(summary.items)} images{deviation}. Brackets contain 95 % "
+        f"intervals from a bootstrap over images{sets}.",
         setup.protocol.coloring_note,
-        f"Keys: {keys}.",
+        f"Metric keys: {keys}.",
     ]
