@@ -28,14 +28,14 @@ def test_the_colors_are_compared_as_the_authors_do(monkeypatch: pytest.MonkeyPat
     task = task_of(anchors=2, perceptual_weight=3.0, pixel_weight=2.0, colorfulness=0.4)
     task.setup("fit")
     seen: dict[str, Any] = {}
-    follow = task.model.network.follow
+    decode = task.model.network.decode
 
     def spy(*given: Any) -> tuple[Tensor, Tensor]:
-        seen["given"], seen["answer"] = given, follow(*given)
+        seen["given"], seen["answer"] = given, decode(*given)
         answer: tuple[Tensor, Tensor] = seen["answer"]
         return answer
 
-    monkeypatch.setattr(task.model.network, "follow", spy)
+    monkeypatch.setattr(task.model.network, "decode", spy)
     batch, lightness, ab = training_batch(64, 2)
     found = task.training_step(batch, 0)
     _, looked, mask, bins = seen["given"]
