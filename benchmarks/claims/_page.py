@@ -27,30 +27,28 @@ See which claims of the papers our measurements reproduce, and measure a paper a
 python -m benchmarks.claims zhang2017 --data DATA --count 100
 ```
 
-All claims are measured on test images with the weights inside the package. These models have about a
-sixteenth of the parameters of the papers and were trained on thousands of images instead of a million.
-Therefore effects are compared, not absolute values. The verdicts follow fixed rules
-(`benchmarks/claims/_claim.py`). The interval is the 95 % bootstrap interval of the effect over images:
+The models have about a sixteenth of the parameters in the papers and were trained on thousands of images
+instead of a million. Therefore effects are compared, not absolute values. The verdict depends on the 95 %
+bootstrap interval of our effect over images (`benchmarks/claims/_claim.py`):
 
-- **reproduced**: the interval has the sign of the paper, and the effect is at least half of the paper's
-  effect.
-- **sign reproduced**: the interval has the sign of the paper, which states no comparable number. For a
-  claim of no harm: the interval lies above the margin.
-- **direction only**: the interval has the sign of the paper, but the effect is less than half of the
-  paper's effect.
-- **inconclusive**: the interval contains zero (or the margin) or is unknown, or p is at least 0.05 after
-  Holm's correction for all claims.
+- **reproduced**: the interval has the sign in the paper, and our effect is at least half of the effect in the
+  paper.
+- **direction only**: the interval has the sign in the paper, but our effect is smaller.
+- **sign reproduced**: the interval has the sign in the paper, which states no comparable number. If the claim
+  is that something does no harm, the interval lies above a margin.
+- **inconclusive**: the interval contains zero (or the margin), or p is at least 0.05 after Holm's correction
+  for all claims.
 - **not reproduced**: the interval has the opposite sign.
 
-† marks numbers that are older than the weights or the code ([claims.json](claims.json), `stale`).
-*Recalled* marks a number that was quoted from memory. A dash marks a paper without a comparable number. In
-the plots, each row has its own scale with zero in the middle; the bar is the interval, and the cross is the
-effect in the paper. `docs/claims/data` contains the numbers of each image."""
+† marks numbers that were measured with earlier weights or code (`stale` in [claims.json](claims.json)).
+*Recalled* marks numbers that were quoted from memory. A dash means that the paper states no comparable
+number. In the plots, each row has its own scale, centered on zero; the bar is our interval, and the cross is
+the effect in the paper. `docs/claims/data` contains the values for each image."""
 LOOKS_NOTE = """## Repeated evaluation
 
-[looks.csv](looks.csv) lists each evaluation of a set of images, because a set that was evaluated often proves
-less. 60 images of `photos/val` were used to select the weights of `zhang2017_local_small`, and 24 images of
-COCO to reject a training of `su2020_small`."""
+[looks.csv](looks.csv) lists each evaluation of an image set, because repeated evaluation of a set weakens
+the evidence. 60 images in `photos/val` were used to select the weights of `zhang2017_local_small`, and 24
+COCO images to reject a training of `su2020_small`."""
 NO_NUMBER = ("not found", "none stated", "not comparable")
 # what the verdict says already
 _RULES = re.compile(
@@ -100,12 +98,12 @@ def head(claims: Sequence[Claim]) -> str:
     few = sum(claim.images < ENOUGH for claim in claims)
     old = sum(bool(claim.stale) for claim in claims)
     lines = [
-        f"{len(claims)} claims; {few} rest on fewer than {ENOUGH} images, pairs or rounds.",
+        f"{len(claims)} claims; {few} were measured on fewer than {ENOUGH} images, pairs or rounds.",
         f"- **{len(stated)} have a number in the paper**: {counts(stated) or 'none'}.",
         f"- **{len(others)} have none**, so only the sign is tested: {counts(others) or 'none'}.",
     ]
     if old:
-        lines.append(f"- **{old} are older than the weights or the code** (†).")
+        lines.append(f"- **{old} were measured with earlier weights or code** (†).")
     return "\n".join([lines[0], "", *lines[1:]])
 
 

@@ -34,10 +34,9 @@ PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
 INTRO = """The experiments evaluate `chen2023_small` on COCO images that it was not trained on: central
 squares of 192 pixels, each with a random reference that shares a class with it. Errors are distances in ab.
-*Global matching* treats all pixels as one class. *Shifted classes* are the true classes, shifted by half
-the image size, so that about equally many pixels find a match. *Classifier*: EfficientNet-Lite0 instead of
-ResNet-101, on ImageNet photos that may be in its training set. The paper's FID is not comparable, because
-its network is not available."""
+*Shifted classes* are the true classes, shifted by half the image size, so that a similar number of pixels
+is matched. The classifier is EfficientNet-Lite0 instead of ResNet-101; the ImageNet photos may be in its
+training set. The FID in the paper is not comparable, because its network is not available."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)

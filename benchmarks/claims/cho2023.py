@@ -28,11 +28,11 @@ from colorzoo.zoo.cho2023.network import cut_segments
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """The experiments evaluate `cho2023_small` on test illustrations at 128 x 128, with the protocols
-`cho2023-regions`, `-shuffled` and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n region
-colors (true means). The tables of the paper were not available, so there are no numbers to compare with.
-The order of the small model was measured on training images (area times error of each region) and not
-learned as in the paper. The control `cho2023_points_small` is the same generator, guided by points; its
-weights are not in the package ([recorded](../../src/colorzoo/zoo/cho2023/README.md))."""
+`cho2023-regions`, `-shuffled` and `-superpixels`: PSNR over 8-bit RGB after n region colors (true means).
+The tables in the paper were not available for comparison. The region order of the small model was measured
+on training images and not learned as in the paper. The control is a generator with the same architecture,
+guided by points, whose weights are not in the package ([earlier
+measurement](../../src/colorzoo/zoo/cho2023/README.md))."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"

@@ -22,11 +22,11 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 PAPER = "su2020"
 TITLE = "Su et al. 2020: Instance-aware Image Colorization"
-INTRO = """The experiments compare `su2020_small` with the three largest true boxes of an image
-with its own full-image network, on central squares of 192 pixels of COCO images that its fusion was not
-trained on. The paper's gains are from table 1 (COCO-Stuff, Su'20 and Zhang'17, both fine-tuned), with boxes
-of a detector. With any box, the fusion network is used, whose paler colors already raise the PSNR.
-Therefore true boxes are also compared with a small box in a corner."""
+INTRO = """The experiments compare `su2020_small`, with the three largest true boxes in an image, and its
+full-image network alone, on central squares of 192 pixels of COCO images outside its training set. The
+gains in the paper are from table 1 (COCO-Stuff), with boxes from a detector. The fusion network, which runs
+with any box, predicts paler colors, and this raises PSNR. Therefore true boxes are also compared with a
+small box in a corner."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square
