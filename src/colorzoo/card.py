@@ -46,7 +46,7 @@ class Weights:
         license: License of the weights.
         file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
         urls: Addresses of the file, mirrors in order of preference.
-        published: Whether the keys are those of the authors and must be translated.
+        published: Whether the keys are from the authors' files and must be translated.
         hparams: Settings that these weights need (for instance the mask center).
         trained_on: Data, steps and protocol in a sentence.
         code_license: License of the code that the weights come from; empty for colorzoo's own.
@@ -54,7 +54,7 @@ class Weights:
             SHA-256 cut short, as in torchvision's file names. The first 8 or more hexadecimal digits.
 
     Raises:
-        ValueError: ``digest`` is of another form, or stands beside ``sha256``.
+        ValueError: ``digest`` has another form, or ``sha256`` is also given.
     """
 
     sha256: str | None
@@ -153,8 +153,8 @@ class ModelCard:
         year: Year of publication.
         summary: One line: what goes in, what comes out, what it is good for.
         task: Import path of the task, a `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of parameters of the `ColoringModel`, including frozen ones; not those that only
-            training needs, such as a discriminator's.
+        parameters: Number of parameters of the `ColoringModel`, including frozen parameters, without the
+            parameters of a discriminator.
         model: Import path of the `ColoringModel` that the task holds.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance that the model accepts.

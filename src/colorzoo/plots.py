@@ -110,7 +110,7 @@ def draw_curves(
 
     Args:
         curves: The curves, in the order of the legend.
-        axes: Axes to draw into; by default those of a new figure.
+        axes: Axes to draw into; by default the axes of a new figure.
         xlabel: Label of the horizontal axis.
         ylabel: Label of the vertical axis.
     """
@@ -180,7 +180,7 @@ def draw_difference(
     Args:
         image: The result.
         truth: Image of the same size.
-        axes: Axes to draw into; by default those of a new figure.
+        axes: Axes to draw into; by default the axes of a new figure.
         largest: Distance at the end of the color scale; use the same value for maps to be compared.
     """
     axes = _axes(axes)
@@ -215,7 +215,7 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
 
     Args:
         image: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
-        axes: Axes to draw into; by default those of a new figure.
+        axes: Axes to draw into; by default the axes of a new figure.
     """
     axes = _axes(axes)
     centers, rgb = _swatches()

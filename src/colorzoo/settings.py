@@ -259,7 +259,8 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
 def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for a checkpoint: plain types, complete groups, no callables.
 
-    Arguments of base classes are excluded, except those of Lightning, which start with an underscore.
+    Arguments of base classes are excluded, except arguments of Lightning classes, which start
+    with an underscore.
     """
     known = argument_types(constructor)
     own = {key: value for key, value in arguments.items() if key in known or key.startswith("_")}

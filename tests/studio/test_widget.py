@@ -115,7 +115,7 @@ def test_a_photo_opened_in_the_page_is_colored(pad: Pad) -> None:
 
 def test_a_pad_without_a_photo_has_no_result(tmp_path: Path) -> None:
     pad = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
-    with pytest.raises(ColorzooError, match="no photo"):
+    with pytest.raises(ColorzooError, match="no image"):
         pad.result()
     pad.close()
     with pytest.raises(ColorzooError, match="no such file"):

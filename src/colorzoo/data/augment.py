@@ -158,11 +158,11 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     means = rgb.mean(dim=(2, 3)).clamp(min=_MIN_MEAN)
     exponent = _MIN_EXPONENT + (1 - _MIN_EXPONENT) * draw[:, None]
     gains = (means.mean(dim=1, keepdim=True) / means) ** exponent
-    balanced = rgb * gains[:, :, None, None]
-    values = balanced.flatten(1)  # torch.quantile does not support large batches
+    corrected = rgb * gains[:, :, None, None]
+    values = corrected.flatten(1)  # torch.quantile does not support large batches
     white = values.kthvalue(round(_WHITE_QUANTILE * values.shape[1]), dim=1).values.clamp(min=1)
-    balanced = (balanced / white[:, None, None, None]).clamp(max=1)
-    return torch.where(chosen[:, None, None, None], balanced, rgb)
+    corrected = (corrected / white[:, None, None, None]).clamp(max=1)
+    return torch.where(chosen[:, None, None, None], corrected, rgb)
 
 
 def has_warm_cast(rgb: Tensor) -> Tensor:

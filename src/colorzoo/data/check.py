@@ -124,7 +124,7 @@ class ValueCache:
 
     Args:
         path: Cache file; a missing or damaged file is treated as empty.
-        dtype: Type of the values, which are at least 0; -1 stands for an unknown value.
+        dtype: Type of the values, which are at least 0; -1 marks an unknown value.
     """
 
     def __init__(self, path: Path, dtype: torch.dtype = torch.int8) -> None:

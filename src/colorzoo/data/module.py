@@ -259,7 +259,7 @@ class ImageDataModule(LightningDataModule):
         return self.val_dataloader()
 
     def originals(self) -> Originals:
-        """Return the images that ``colorzoo predict`` colorizes at full size; by default those of validation.
+        """Return the images of ``colorzoo predict``; by default the validation images.
 
         Raises:
             DataError: See `find_images`.

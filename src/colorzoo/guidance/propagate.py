@@ -63,7 +63,7 @@ class Propagator:
 
     Let A be the matrix of the equations of all pixels. Given colors d at pixels g, the solution is ``A⁻¹[:,
     g] s`` with ``A⁻¹[g, g] s = d``: it satisfies the equations of the free pixels and equals d at g. A is
-    factored once, and columns of its inverse are cached. Results equal those of `propagate`.
+    factored once, and columns of its inverse are cached. Results equal the output of `propagate`.
 
     Attributes:
         cache_key: Cache key of the arguments.

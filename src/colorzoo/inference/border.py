@@ -230,7 +230,7 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
         return None
     turned = _sides(lightness)
     lines = _find_lines(turned)
-    return _agree(turned, lines, least_sides)
+    return _consistent_depths(turned, lines, least_sides)
 
 
 def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list[_Line | None]:
@@ -265,7 +265,7 @@ def _level_layer(straight: Array) -> Depths | None:
     return _depths(turned, lines, tone, alike) if alike else None
 
 
-def _agree(turned: list[Array], lines: list[_Line | None], least_sides: int) -> Depths | None:
+def _consistent_depths(turned: list[Array], lines: list[_Line | None], least_sides: int) -> Depths | None:
     """Return the depths of a border if enough sides are clear and have one tone."""
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike:

@@ -37,7 +37,7 @@ class ColorMetric(Metric):
         **options: Arguments of `torchmetrics.Metric`.
 
     Attributes:
-        names: Metric names, each with the constructor options that it stands for.
+        names: Metric names, each with the constructor options that it selects.
         abbreviations: Short names, each with the full name.
         default_network: Name of the default network, passed to the constructor before the path of a weight
             file; empty for a metric without a network.

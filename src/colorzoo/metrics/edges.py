@@ -30,7 +30,7 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
 
     Args:
         edges: ``(B, 1, H, W)``: nonzero on thinned edges.
-        kernel_size: K, odd: side of the square around each edge pixel. None stands for "Full": the whole
+        kernel_size: K, odd: side of the square around each edge pixel. None means "Full": the whole
             image if it has an edge, else nothing, so that both rows cover the same images.
 
     Returns:

@@ -32,7 +32,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
     Args:
         image: ``(B, C, H, W)``.
         target: ``(B, C, H, W)`` in the same units.
-        peak: Largest possible difference in those units: 1 for RGB, `AB_SPAN` for ab.
+        peak: Largest possible difference in these units: 1 for RGB, `AB_SPAN` for ab.
 
     Returns:
         ``(B,)`` float32 in dB; inf for equal images.

@@ -217,7 +217,7 @@ class BledEdgeScribbles:
         return give_input
 
     def _draw(self, run: Run, random: np.random.Generator) -> Run:
-        """Return the drawn piece of an edge, with smooth random offsets like those of an unsteady hand."""
+        """Return the drawn piece of an edge with smooth random offsets, as from an unsteady hand."""
         length = max(1, round(self.coverage * len(run)))
         start = int(random.integers(len(run) - length + 1))
         piece = run[start : start + length]

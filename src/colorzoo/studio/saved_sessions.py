@@ -82,7 +82,7 @@ class SavedSessions:
     def save(self, key: str, saved: bytes) -> bool:
         """Save a session atomically and return whether the disk accepted it.
 
-        Beyond the limits, the oldest sessions are deleted, first those of the same photo.
+        Beyond the limits, the oldest sessions are deleted, first sessions of the same image.
 
         Raises:
             ValueError: The session is not a JSON object, or is too large.

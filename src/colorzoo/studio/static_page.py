@@ -41,20 +41,20 @@ _RUNTIME, _WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 _MAX_ERROR = 2.0**-10  # of float16 weights, relative to the largest value of a tensor
 
 
-def write_page(folder: Path, card: ModelCard, photos: Sequence[Path]) -> int:
+def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     """Write a page with one model, complete or not at all.
 
     Args:
         folder: Folder to create. An older page there is replaced.
         card: Model of the page.
-        photos: Images of the page. The first one is opened at once, any of them by ``?photo=NAME``.
+        images: Images of the page. The first one is opened at once, any of them by ``?photo=NAME``.
 
     Returns:
         Bytes of all files.
 
     Raises:
         ColorzooError: The folder contains other files or cannot be written, the model cannot run in a page,
-            or a photo is invalid.
+            or an image is invalid.
     """
     if folder.exists() and not folder.is_dir():
         raise ColorzooError(f"--static must be a folder; {folder} is a file.")
@@ -66,12 +66,12 @@ def write_page(folder: Path, card: ModelCard, photos: Sequence[Path]) -> int:
     content = {name: (static / name).read_bytes() for name in _FILES}
     content["index.html"] = (static / "page" / "index.html").read_bytes()
     offered = []
-    for number, photo in enumerate(photos):
-        read_image(photo)  # raises if the photo is invalid
-        if photo.suffix.lower() not in _BROWSER_FORMATS:
-            raise ColorzooError(f"{photo}: browsers do not read this format; convert it to PNG or JPEG.")
-        content[f"photos/{number}{photo.suffix}"] = photo.read_bytes()
-        offered.append({"file": f"photos/{number}{photo.suffix}", "name": photo.name})
+    for number, image in enumerate(images):
+        read_image(image)  # raises if the image is invalid
+        if image.suffix.lower() not in _BROWSER_FORMATS:
+            raise ColorzooError(f"{image}: browsers do not read this format; convert it to PNG or JPEG.")
+        content[f"photos/{number}{image.suffix}"] = image.read_bytes()
+        offered.append({"file": f"photos/{number}{image.suffix}", "name": image.name})
     content |= _runtime_files()
     graph, size = _graph_of(card)
     content[f"{card.name}.onnx.gz"] = gzip.compress(graph, mtime=0)

@@ -93,11 +93,11 @@ class Studio:
         def load() -> None:
             try:
                 model.capabilities()
-                model.worker.submit("", QueuedRequest("rehearse", rehearse))
+                model.worker.submit("", QueuedRequest("warm_up", warm_up))
             except Exception:  # the first request reports it
                 return
 
-        def rehearse() -> None:
+        def warm_up() -> None:
             with suppress(ColorzooError):  # of models that need more guidance
                 center = PointHint(_REHEARSAL / 2, _REHEARSAL / 2, reach="automatic")
                 gray = read_image(np.full((_REHEARSAL, _REHEARSAL), 128, np.uint8))

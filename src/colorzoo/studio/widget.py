@@ -32,13 +32,13 @@ RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
 
 class Pad(anywidget.AnyWidget):
-    """Drawing pad for one photo, displayed as the last expression of a cell.
+    """Drawing pad for one image, displayed as the last expression of a cell.
 
     ``pad.recipe`` follows the edits in the pad, and setting it changes the pad. ``pad.result()`` returns the
-    image at full size, identical to `colorzoo.colorize` with the photo and the recipe.
+    image at full size, identical to `colorzoo.colorize` with the image and the recipe.
 
     Args:
-        photo: Path, Pillow image or array as for `colorzoo.colorize`; None starts empty.
+        image: Path, Pillow image or array as for `colorzoo.colorize`; None starts empty.
         model: Registered name, module, `Colorizer`, or None for the default.
         recipe: Initial hints and settings.
         device: Device of the models.
@@ -50,7 +50,7 @@ class Pad(anywidget.AnyWidget):
 
     def __init__(
         self,
-        photo: str | Path | Image.Image | NDArray[Any] | None = None,
+        image: str | Path | Image.Image | NDArray[Any] | None = None,
         *,
         model: str | nn.Module | Colorizer | None = None,
         recipe: RecipeLike | None = None,
@@ -62,7 +62,7 @@ class Pad(anywidget.AnyWidget):
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
         self._image: RasterImage | None = None
-        self._image_sha256 = None if photo is None else self._offer(photo)
+        self._image_sha256 = None if image is None else self._offer(image)
         initial = {} if recipe is None else _to_dict(recipe)
         super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial)
         self.on_msg(self._receive)
@@ -78,16 +78,16 @@ class Pad(anywidget.AnyWidget):
             self._send_message(Message({"type": "recipe", "recipe": change["new"]}))
 
     def result(self) -> Image.Image:
-        """Color the photo at full size with the current recipe.
+        """Colorize the image at full size with the current recipe.
 
         Raises:
-            ColorzooError: There is no photo, or the recipe does not fit it.
+            ColorzooError: There is no image, or the recipe does not fit it.
         """
-        photo = self._session.opened
-        is_own = photo is None or photo.sha256 == self._image_sha256  # else the user opened another one
-        image = self._image if is_own or photo is None else photo.decode()
+        opened = self._session.opened
+        is_own = opened is None or opened.sha256 == self._image_sha256  # else the user opened another image
+        image = self._image if is_own or opened is None else opened.decode()
         if image is None:
-            raise ColorzooError("the pad has no photo; pass one to Pad, or drop one onto it")
+            raise ColorzooError("the pad has no image; pass one to Pad, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference.rgb
         colorizer = self.studio.pool.get(recipe.model).colorizer()
@@ -99,10 +99,10 @@ class Pad(anywidget.AnyWidget):
         self.studio.close()
         super().close()
 
-    def _offer(self, photo: str | Path | Image.Image | NDArray[Any]) -> str:
-        """Offer a photo to the page and return the SHA-256 of its file."""
-        self._image = read_image(photo)  # raises here if the photo is invalid
-        path = Path(photo) if isinstance(photo, str | Path) else None
+    def _offer(self, image: str | Path | Image.Image | NDArray[Any]) -> str:
+        """Offer a image to the page and return the SHA-256 of its file."""
+        self._image = read_image(image)  # raises here if the image is invalid
+        path = Path(image) if isinstance(image, str | Path) else None
         data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
         self.studio.offer(data, "image.png" if path is None else path.name)
         return sha256(data).hexdigest()

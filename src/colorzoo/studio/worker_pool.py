@@ -105,7 +105,7 @@ class Worker:
             old.drop()
 
     def cancel(self, session: str, kind: str | None = None) -> None:
-        """Drop the waiting jobs of a session, all or those of one kind."""
+        """Drop the waiting jobs of a session, all jobs or the jobs of one kind."""
         with self._changed:
             queue = self._queues.get(session, deque())
             dropped = [job for job in queue if kind in (None, job.kind)]

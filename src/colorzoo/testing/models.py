@@ -112,8 +112,8 @@ def elsewhere(card: ModelCard) -> Iterator[None]:
         with torch.device("meta"), _AtGenerators():
             yield
     except (NotImplementedError, RuntimeError) as error:
-        told = f"{card.name}: a tensor is not created on the input's device: {first_words(error)}"
-        raise ContractError(told) from error
+        message = f"{card.name}: a tensor is not created on the input's device: {first_words(error)}"
+        raise ContractError(message) from error
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:

@@ -1,6 +1,6 @@
 """Training of exemplar models: base classes, self-references, input noise and losses.
 
-The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
+The losses are from SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class VideoFile:
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
-        """Yield decoded frames and their timestamps; None stands for a lost frame."""
+        """Yield decoded frames and their timestamps; a lost frame is None."""
         lost = _LostPackets()
         with self._av.open(str(self.path)) as container:
             stream = main_video_stream(container)

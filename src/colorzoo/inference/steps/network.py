@@ -103,7 +103,7 @@ def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
 
 
 def run_network(
-    seen: Tensor,
+    image: Tensor,
     guidance: Guidance,
     points: Points | None,
     strokes: Scribbles | None,
@@ -114,14 +114,14 @@ def run_network(
     """Run the network; see `NetworkRunner.predict`.
 
     Args:
-        seen: ``(1, 1, h, w)`` lightness or sketch.
+        image: ``(1, 1, h, w)`` lightness or sketch.
         guidance: All other guidance.
         points: The points; None for none.
         strokes: The strokes; None for none.
         state: Model state of earlier edits.
         network: The model.
     """
-    return network.predict(seen, replace(guidance, points=points, scribbles=strokes), state)
+    return network.predict(image, replace(guidance, points=points, scribbles=strokes), state)
 
 
 def compute_similarity(

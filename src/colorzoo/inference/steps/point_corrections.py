@@ -57,8 +57,8 @@ def correct_points(
     """Compute corrections so that points have their exact colors in the upsampled prediction.
 
     Args:
-        hints: Points in pixels of the image; those covered by a later one, and those of a strength below
-            1, are ignored. More than ``most_points`` are not corrected.
+        hints: Points in pixels of the image; points covered by a later point and
+            points with a strength below 1 are ignored. More than ``most_points`` are not corrected.
         ab: ``(2, h, w)`` prediction in CIE units.
         lightness: ``(H, W)`` lightness of the image in [0, 100].
         strength: Factor on the chosen chroma.

@@ -37,20 +37,20 @@ class ReachConstants:
     Attributes:
         grid: Shorter side of the grid on which paths are searched.
         step: Cost of a step without an edge.
-        calm: Deviation in cells of the surroundings that an edge is compared with.
-        border: Root of the cost at which half of the color is left.
-        steepness: How sharply it falls there.
-        unlike: Cost of a place that is not at all like the point, beside the root of the path's cost.
-        border_alike: As ``border``, of the sum, for models that compare places.
-        steepness_alike: How sharply the color falls there.
-        least: Smallest factor on the automatic reach that is compared by what it covers.
-        factors: Number of those factors.
-        probed: Factor of a reach that covers little in a small thing.
-        small: Share of the image that it covers less of there.
-        ring: Distance in cells of the places that are looked at around a small thing.
-        enclosed: Root of the least cost of a path to them.
-        gap: Share of them that may cost less.
-        begin: Share of the image to cover to begin with in a small thing.
+        calm: Gaussian deviation in cells of the surroundings to which an edge is compared.
+        border: Square root of the path cost at which half of the color remains.
+        steepness: Slope of the falloff at ``border``.
+        unlike: Cost of a location without any similarity to the point, added to the root of the path cost.
+        border_alike: ``border`` of this sum, for models that implement `ComputesSimilarity`.
+        steepness_alike: Slope of the falloff at ``border_alike``.
+        least: Smallest tested factor on the automatic reach.
+        factors: Number of tested factors.
+        probed: Factor on the reach that tests whether the point lies in a small object.
+        small: Largest fraction of the image that this reach covers in a small object.
+        ring: Distance in cells of the test locations around a small object.
+        enclosed: Square root of the smallest path cost to these locations for an enclosed object.
+        gap: Fraction of these locations whose cost may be smaller.
+        begin: Fraction of the image that the initial reach covers in a small object.
     """
 
     grid: int = 128

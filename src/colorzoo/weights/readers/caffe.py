@@ -188,7 +188,7 @@ def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
     """Return the blobs of a ``.caffemodel.h5`` file by path, such as ``data/conv1_1/0``.
 
     Raises:
-        WeightsError: It is damaged, holds no arrays, or the package h5py is missing.
+        WeightsError: The file is damaged, contains no arrays, or the package h5py is missing.
     """
     import torch
 

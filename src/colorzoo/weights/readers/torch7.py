@@ -103,21 +103,21 @@ class _File:
             return self._keep(index, self._storage(short.removesuffix("Storage")))
         if package == "torch" and short.endswith("Tensor"):
             return self._keep(index, self._tensor())
-        thing = self._keep(index, _Table(name))
+        node = self._keep(index, _Table(name))
         table = self.read()
         if isinstance(table, _Table):
-            thing.content = table.content
-        return thing
+            node.content = table.content
+        return node
 
-    def _table(self, index: int, thing: _Table) -> _Table:
-        self._keep(index, thing)
+    def _table(self, index: int, node: _Table) -> _Table:
+        self._keep(index, node)
         for _ in range(self._int()):
             key, value = self.read(), self.read()
             if isinstance(key, float) and key.is_integer():
                 key = int(key)
             if isinstance(key, int | str):
-                thing.content[key] = value
-        return thing
+                node.content[key] = value
+        return node
 
     def _storage(self, kind: str) -> NDArray[Any]:
         if kind not in _KINDS:
@@ -170,22 +170,22 @@ class _File:
         return start
 
 
-def _weights(thing: _Table, name: str, done: set[int]) -> Iterator[tuple[str, Tensor]]:
+def _weights(node: _Table, name: str, done: set[int]) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights of a network, or of the networks and tensors in a table."""
     import torch
 
-    if id(thing) in done:
+    if id(node) in done:
         return
-    done.add(id(thing))
+    done.add(id(node))
     for key in _KEPT:
-        value = thing.content.get(key)
+        value = node.content.get(key)
         if isinstance(value, np.ndarray) and value.size:
             yield f"{name}{key}", torch.from_numpy(np.array(value))
-    for number, part in thing.parts():
+    for number, part in node.parts():
         yield from _weights(part, f"{name}{number}.", done)
-    if thing.kind:
+    if node.kind:
         return
-    for key, value in sorted(thing.content.items(), key=lambda entry: str(entry[0])):
+    for key, value in sorted(node.content.items(), key=lambda entry: str(entry[0])):
         if isinstance(value, _Table):
             yield from _weights(value, f"{name}{key}.", done)
         elif isinstance(value, float):

@@ -68,14 +68,14 @@ def collect(trunk: Trunk, images: Sequence[Tensor], seed: int = 0) -> Tensor:
 
 
 def main() -> None:
-    """Compute clusters from a folder of photos."""
+    """Compute clusters from a folder of images."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--features", default="zhang2016_small")
     parser.add_argument("--limit", type=int, default=1500, help="maximum number of images")
     args = parser.parse_args()
-    features = collect(borrowed_trunk(args.features), list(read_squares(args.photos, _SIDE, args.limit)))
+    features = collect(borrowed_trunk(args.features), list(read_squares(args.images, _SIDE, args.limit)))
     save_file(find_clusters(features), args.output)
 
 

@@ -56,7 +56,7 @@ _MOST_CLASSES = 256
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Additions to SPColor besides those of `ExemplarExtensions`.
+    """Additions to SPColor in addition to `ExemplarExtensions`.
 
     Training hides parts of the reference, so that one network handles all use cases.
 

@@ -148,7 +148,7 @@ class JointPriorNetwork(nn.Module):
         return style
 
     def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
-        """Return low-level features of the square input, reusing those of an image of equal size."""
+        """Return low-level features of the square input, reusing the features of an image of equal size."""
         if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
             return low
         return self.low(self.scene_input(local))

@@ -1,7 +1,7 @@
 """Training of Gray2ColorNet (Lu et al., ACM MM 2020).
 
-The authors publish no training code. The losses are those of compiled files in their repository, weights and
-rates those of a re-implementation by others; the model's page says which is which.
+The authors publish no training code. The losses come from compiled files in their repository. Loss weights
+and learning rates come from a re-implementation by others; the page of the model lists the sources.
 """
 
 from __future__ import annotations
