@@ -1,7 +1,7 @@
 """Cluster Discrepancy Ratio: how many true color edges a result preserves (Kim et al. 2021, sec. 4).
 
 Clusters equal the output of scikit-image's SLIC on a gray RGB image (Kim et al. 2021, code ``cdr.py``).
-Converting the gray values to lightness first is faster, because SLIC then runs on one channel instead of three.
+Converting the gray values to lightness first is faster, because SLIC then runs on one channel, not three.
 """
 
 from __future__ import annotations
