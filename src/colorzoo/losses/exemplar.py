@@ -52,7 +52,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
-    """Return the squared feature distance weighted by 1 - matching similarity (SMP, eq. 12).
+    """Return the squared feature distance weighted by 1 - matching similarity (eq. 12 of SMP).
 
     Examples:
         >>> features, truth = torch.zeros(2, 8, 4, 4), torch.ones(2, 8, 4, 4)
@@ -70,7 +70,7 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 
 
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the squared distance of ab from its mean over neighbors of similar true color.
+    """Return the squared difference between ab and the mean ab of neighbors of similar true color.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)

@@ -34,7 +34,7 @@ def soft_histogram(ab: Tensor) -> Tensor:
 
 
 def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5) -> Tensor:
-    """Return the chi-square distance of histograms, ``2 * sum((p - q)^2 / (p + q))``.
+    """Return the chi-square distance between histograms, ``2 * sum((p - q)^2 / (p + q))``.
 
     Examples:
         >>> chi_square_distance(torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 0.0]])).round(decimals=3)

@@ -32,7 +32,7 @@ class AttentionStep(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, state: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return ``(B, queries, hidden)``."""
+        """Return the attention output for each query, shape ``(B, queries, hidden)``."""
         # nn.MultiheadAttention transposes batch and sequence; its exported graph rejects batch size 1
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
@@ -64,7 +64,7 @@ class FeedStep(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, state: Tensor) -> Tensor:
-        """Return ``(B, queries, hidden)``."""
+        """Return the attention output for each query, shape ``(B, queries, hidden)``."""
         between = self.dropout(F.relu(self.linear1(state)))
         return self.norm(state + self.dropout(self.linear2(between)))
 

@@ -38,7 +38,7 @@ class AxialAttention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
-        """Return ``(B, C, H, W)`` for image and reference maps of equal shape."""
+        """Return the attention output ``(B, C, H, W)`` for image and reference maps of this shape."""
         return self.attend(query, key)[0]
 
     def attend(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +79,10 @@ class BothAxes(nn.Module):
         self.cols = AxialAttention(channels, side, positions=positions)
 
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
-        """Attend along columns with the normalized key, then along rows with the plain key, as published."""
+        """Attend along columns with the normalized key, then along rows with the plain key.
+
+        The authors' code has the same difference.
+        """
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)
         return across.mT

@@ -44,7 +44,7 @@ class CaffeVGG19(nn.Module):
     """VGG-19 convolutions with Caffe weights and input scaling; layers after relu5_2 are omitted.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
     """
 
     mean: Tensor
@@ -98,7 +98,7 @@ class VGGTrunk(nn.Module):
     """VGG-19 with Caffe weights; lightness is converted to grayscale RGB with R = G = B = L / 100.
 
     Args:
-        width: Multiplier of its channel counts; 1.0 is the published network.
+        width: Multiplier for its channel counts; 1.0 is the published network.
     """
 
     channels: tuple[int, ...]
@@ -125,10 +125,10 @@ class VGGTrunk(nn.Module):
 
 
 class BorrowedTrunk(nn.Module):
-    """Trunk of an automatic colorization model, whose weights are not saved again.
+    """Frozen feature network taken from an automatic colorization model.
 
-    Its input is lightness. `semantic` depends on color because it processes red, green and blue as three
-    grayscale images.
+    Checkpoints exclude its weights. `of_lightness` and `of_rgb` use only lightness. `semantic` depends on
+    color because it processes red, green and blue as three grayscale images.
 
     Args:
         network: Network of a model of the zhang2016 family.

@@ -147,7 +147,7 @@ class SceneBlock(nn.Module):
         self.narrow = nn.Linear(_EXPANSION * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, C, h, w)`` of the same size."""
+        """Return a feature map with the shape of the input, ``(B, C, h, w)``."""
         places = self.norm(self.spread(x).permute(0, 2, 3, 1))
         change: Tensor = self.narrow(F.gelu(self.widen(places)))
         return x + change.permute(0, 3, 1, 2)

@@ -121,7 +121,7 @@ class HintUNet(nn.Module):
 
     Args:
         in_channels: 4 for lightness, a, b and mask.
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         hint_attention: Add an attention layer that propagates hint colors to similar positions (not in the
             paper). A narrow network learns to propagate hints much faster with it. See `HintAttention`.
         distribution: Add the classification head over the ab grid.

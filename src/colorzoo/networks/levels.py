@@ -26,7 +26,7 @@ class DecoderLevel(nn.Module):
     Args:
         blocks: Layers before the upsampling.
         channels: Channels of the output of ``blocks``, of the skip, and of the upsampled map.
-        fuse: Layers after the sum.
+        fuse: Layers after the skip connection is added.
     """
 
     def __init__(self, blocks: nn.Module, channels: tuple[int, int, int], fuse: nn.Module) -> None:
@@ -36,7 +36,12 @@ class DecoderLevel(nn.Module):
         self.up, self.skip = upconv4x4(fan_in, fan_out), conv3x3(skip, fan_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, C, 2h, 2w)`` for ``(B, C', h, w)`` and the encoder map at 2h x 2w."""
+        """Upsample ``x`` and fuse it with an encoder map; return ``(B, C, 2h, 2w)``.
+
+        Args:
+            x: ``(B, C', h, w)``.
+            skip: Encoder map, ``(B, skip, 2h, 2w)``.
+        """
         return self.fuse(self.up(self.blocks(x)) + self.skip(skip))
 
 
@@ -67,8 +72,8 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
         channels: Input channels.
         skip: Channels of the encoder map.
         out: Output channels.
-        convolutions: Number of ReLU-convolution pairs after the sum.
-        last: Layers after the convolutions.
+        convolutions: Number of ReLU-convolution pairs after the skip connection is added.
+        last: Layers that follow these pairs.
     """
     first = nn.Sequential(conv3x3(channels, channels), InstanceNorm(), nn.ReLU())
     blocks = nn.Sequential(first, _Residual(channels), _Residual(channels))

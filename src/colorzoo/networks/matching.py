@@ -223,7 +223,7 @@ class WarpNet(nn.Module):
 
     Args:
         channels: Channels of the four input maps at strides 2, 4, 8 and 16.
-        width: Multiplier of its channel counts; 1.0 is the published network.
+        width: Multiplier for its channel counts; 1.0 is the published network.
     """
 
     def __init__(self, channels: Sequence[int] = VGG_CHANNELS, width: float = 1.0) -> None:

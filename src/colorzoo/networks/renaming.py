@@ -13,9 +13,9 @@ Pattern = tuple[str, str | Callable[[re.Match[str]], str]]
 
 
 def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -> dict[str, Tensor]:
-    """Rename each parameter by the first matching pattern.
+    """Rename each key of a state dict with the first pattern that matches.
 
-    Other names stay, so a strict load reports them.
+    Keys without a matching pattern keep their names, so strict loading reports them.
 
     Examples:
         >>> list(rename_keys({"model.bias": torch.zeros(1), "x": torch.zeros(1)}, [("model", "layer")]))

@@ -40,7 +40,7 @@ class GatedTransferObjective:
     """Settings of the losses.
 
     Attributes:
-        pixel_weight: Weight of the smooth L1 distance of ab / 110, summed over the three scales.
+        pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three scales.
         histogram_weight: Weight of the chi-square distance between the histograms of result and reference.
         variation_weight: Weight of the total variation of ab / 110.
         class_weight: Weight of the image classification cross-entropy; 0 requires no labels.
@@ -98,7 +98,10 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references for ``generate`` and their `soft_histogram` ``(B, 441)``, or None."""
+        """Return the references for ``generate`` and their `soft_histogram`, shape ``(B, 441)``.
+
+        None colorizes the batch without a reference.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 
     def generate(self, batch: Batch) -> GatedPrediction:

@@ -525,5 +525,5 @@ class TrainingFreeModule(ColorizationModule):
         )
 
     def configure_optimizers(self) -> NoReturn:
-        """Raise `ColorzooError`; a Trainer calls this before ``training_step``."""
+        """Raise `ColorzooError` before training starts, because there are no parameters to optimize."""
         self.training_step()

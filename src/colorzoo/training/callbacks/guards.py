@@ -173,7 +173,7 @@ class StepSeed(Callback):
     after a resume. Seeds that depend only on the position in the training need no state.
 
     Args:
-        seed: Seed of the run.
+        seed: Base seed of the run.
     """
 
     def __init__(self, seed: int = 0) -> None:
