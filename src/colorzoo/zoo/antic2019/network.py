@@ -43,7 +43,7 @@ class ResNetEncoder(nn.Module):
 
     Args:
         kind: ResNet variant.
-        width: Multiplier of every channel count; 1.0 matches torchvision.
+        width: Multiplier for every channel count; 1.0 matches torchvision.
     """
 
     channels: tuple[int, ...]
@@ -144,7 +144,7 @@ def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> 
 
     Args:
         decoder: Block type.
-        nf_factor: Multiplier of the channel counts.
+        nf_factor: Multiplier for the channel counts.
         encoder: Channels of the encoder maps; see `ResNetEncoder.channels`.
     """
     shape = deep_shape if decoder == "deep" else wide_shape
@@ -170,18 +170,18 @@ class Refinement(nn.Module):
         self.second = StoredSpectralConv(channels, channels, kernel, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, channels, H, W)`` for an input of equal shape."""
+        """Return a feature map with the shape of the input, ``(B, channels, H, W)``."""
         return F.relu(self.second(F.relu(self.first(x)))) + x
 
 
 class DeOldifyNetwork(nn.Module):
-    """Generator from gray to RGB; input and output are normalized for ImageNet.
+    """Generator that converts gray images to RGB. Input and output use ImageNet normalization.
 
     Args:
         encoder: ResNet variant.
         decoder: Decoder block type.
-        nf_factor: Multiplier of the decoder's channel counts.
-        width: Multiplier of the encoder's channel counts.
+        nf_factor: Multiplier for the decoder's channel counts.
+        width: Multiplier for the encoder's channel counts.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, nf_factor: float, width: float = 1.0) -> None:

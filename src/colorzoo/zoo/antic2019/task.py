@@ -54,7 +54,7 @@ class Objective:
 
     Attributes:
         layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm.
-            They are added to the L1 distance of pixels; zeros disable VGG.
+            They are added to the L1 distance between pixels; zeros disable VGG.
         content_weight: Weight of the content loss in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
         adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
         discriminator_threshold: Discriminator loss below which the next step trains the generator.
@@ -250,7 +250,7 @@ class Discriminator(nn.Sequential):
     The input is normalized RGB ``(B, 3, H, W)``. Layer indices match the author's parameter names.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the published discriminator.
+        width: Multiplier for every channel count; 1.0 matches the published discriminator.
     """
 
     def __init__(self, width: float) -> None:

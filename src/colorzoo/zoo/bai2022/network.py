@@ -51,7 +51,7 @@ class ColorEncoder(nn.Module):
 
     Args:
         side: Side of the image in pixels, a multiple of 64.
-        width: Multiplier of the channel counts of the feature maps.
+        width: Multiplier for the channel counts of the feature maps.
     """
 
     def __init__(self, side: int, width: float) -> None:
@@ -78,7 +78,7 @@ class ContentEncoder(nn.Sequential):
     """VGG-19 up to relu4_1 for one input channel, with reflection padding and average pooling.
 
     Args:
-        width: Multiplier of every channel count.
+        width: Multiplier for every channel count.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -116,7 +116,7 @@ class StyleDecoder(nn.Module):
     """Decoder that a style vector modulates at four depths by AdaIN.
 
     Args:
-        width: Multiplier of every channel count.
+        width: Multiplier for every channel count.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -162,7 +162,7 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 matches the published networks.
+        width: Multiplier for every channel count; 1.0 matches the published networks.
         side: Side in pixels of the square input of both images, a multiple of 64.
         classes: Number of classes of the classifier whose activation selects cells.
         important: Number of cells selected by class activation (k in the paper).
@@ -211,7 +211,7 @@ class Aligner(nn.Module):
 
     Args:
         channels: Feature channels of a cell.
-        width: Multiplier of all other channel counts.
+        width: Multiplier for all other channel counts.
     """
 
     def __init__(self, channels: int, width: float = 1.0) -> None:
@@ -242,7 +242,7 @@ class Decoder(nn.Module):
     """Decoder of the roughly colorized image that adds the transferred features.
 
     Args:
-        width: Multiplier of every channel count.
+        width: Multiplier for every channel count.
     """
 
     def __init__(self, width: float = 1.0) -> None:

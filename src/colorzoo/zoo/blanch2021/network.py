@@ -27,12 +27,12 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 matches the published network.
-        side: Side in pixels of the square input of both images, a multiple of 16.
+        width: Multiplier for every channel count; 1.0 matches the published network.
+        side: Side in pixels of the squares to which image and reference are resized, a multiple of 16.
         attention: ``"axial"`` attends along columns, then rows. ``"full"`` attends to all positions and has
             no published weights.
         positions: Whether axial attention uses relative position weights.
-        passes: Number of times that each attention layer is applied.
+        passes: How many times each attention layer is applied.
     """
 
     width: Width = 1.0

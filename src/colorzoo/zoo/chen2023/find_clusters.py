@@ -37,7 +37,7 @@ def find_clusters(
         code: Number of principal components to keep.
         clusters: Number of clusters.
         whitening: 0 keeps the variance of the components, 1 equalizes it.
-        seed: Seed of the initial centers.
+        seed: Seed for the initial centers.
     """
     shift = features.mean(dim=0)
     centered = (features - shift).double()

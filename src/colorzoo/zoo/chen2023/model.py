@@ -101,9 +101,9 @@ class Architecture:
     Attributes:
         features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers serve as
             features (not in the paper).
-        width: Multiplier of the channel counts of the correspondence network and VGG-19; 1.0 matches the
+        width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
             paper.
-        color_width: Multiplier of the channel counts of the color network.
+        color_width: Multiplier for the channel counts of the color network.
         tau: Temperature of the matching (eq. 8).
         reference_input: ``rgb``, or ``normalized_twice`` to match the published code's VGG-19 input.
     """

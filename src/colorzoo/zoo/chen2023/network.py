@@ -133,7 +133,7 @@ class ProjectedMaps(nn.Module):
         self.register_buffer("centers", torch.randn(clusters, code))
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return ``(B, code, h, w)``; see `Encoder`."""
+        """Return the projected deep feature map, shape ``(B, code, h, w)``."""
         return torch.einsum("bchw,dc->bdhw", deep - self.shift[:, None, None], self.projection)
 
 
@@ -156,7 +156,7 @@ class DinoBackbone(nn.Module):
         return torch.cat([table[:, :1], larger.flatten(2).transpose(1, 2)], dim=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return ``(B, 768, H/8, W/8)`` features of normalized RGB ``(B, 3, H, W)``."""
+        """Return the DINO features of normalized RGB ``(B, 3, H, W)``, shape ``(B, 768, H/8, W/8)``."""
         patches = self.vit.patch_embed.proj(image)
         grid = patches.shape[-2:]
         first = self.vit.cls_token.expand(len(image), -1, -1)

@@ -41,9 +41,9 @@ class Architecture:
     """Width multipliers of the networks; 1.0 matches the paper.
 
     Attributes:
-        width: Multiplier of the channel counts of g, the generator.
-        segmenter_width: Multiplier of the channel counts of f, the segmenter.
-        discriminator_width: Multiplier of the channel counts of the discriminator.
+        width: Multiplier for the channel counts of g, the generator.
+        segmenter_width: Multiplier for the channel counts of f, the segmenter.
+        discriminator_width: Multiplier for the channel counts of the discriminator.
     """
 
     width: Width = 1.0
@@ -141,7 +141,7 @@ class PointsSettings:
     """Settings of the point baseline and its training.
 
     Attributes:
-        width: Multiplier of the channel counts; 1.0 matches g of the paper.
+        width: Multiplier for the channel counts; 1.0 matches g of the paper.
         stop_probability: See `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss.
         hint_residual: See `Extensions`.

@@ -63,8 +63,8 @@ class GuidingPainterNetwork(nn.Module):
     """Segmenter f and generator g.
 
     Args:
-        width: Multiplier of the channel counts of g; 1.0 matches the paper.
-        segmenter_width: Multiplier of the channel counts of f.
+        width: Multiplier for the channel counts of g; 1.0 matches the paper.
+        segmenter_width: Multiplier for the channel counts of f.
         segmenter_side: Maximum shorter side in pixels of the input of f; its logits are upsampled.
         hint_residual: See `as_residual`.
     """

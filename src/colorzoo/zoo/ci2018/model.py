@@ -37,10 +37,10 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of the generator's channel counts; 1.0 matches the paper.
+        width: Multiplier for the generator's channel counts; 1.0 matches the paper.
         blocks: Number of ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
         local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
-        discriminator_width: Multiplier of the discriminator's channel counts.
+        discriminator_width: Multiplier for the discriminator's channel counts.
         discriminator_side: Input size of the discriminator and side of the training images in pixels,
             64 times a power of 2.
     """

@@ -79,7 +79,7 @@ class Illustration2Vec(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Return ``(B, 512, H/16, W/16)`` for line art ``(B, 1, H, W)`` in [-1, 1]."""
+        """Return the features of line art ``(B, 1, H, W)`` in [-1, 1], shape ``(B, 512, H/16, W/16)``."""
         levels = 255 * (F.avg_pool2d(lines, 2) / 2 + 0.5)
         return self.layers(levels.expand(-1, 3, -1, -1) - self.mean)
 
@@ -102,7 +102,7 @@ class StrokeNetwork(nn.Module):
     """Generator with its local feature network.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the paper.
+        width: Multiplier for every channel count; 1.0 matches the paper.
         blocks: Number of blocks at 1/16, 1/8, 1/4 and 1/2 of the size.
         features: Network that maps line art ``(B, 1, H, W)`` in [-1, 1] to
             ``(B, features.channels, H/16, W/16)``; None uses `Illustration2Vec`.
@@ -162,7 +162,7 @@ class Discriminator(nn.Module):
     """Discriminator that scores an image together with the local features of its line art.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the paper.
+        width: Multiplier for every channel count; 1.0 matches the paper.
         side: Side of the images in pixels, 64 times a power of 2; 512 in the paper.
         features: Channels of the local features.
     """

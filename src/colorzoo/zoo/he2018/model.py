@@ -36,8 +36,8 @@ class Architecture:
     """Settings of the networks (section 3).
 
     Attributes:
-        width: Multiplier of the channel counts of the gray VGG-19; 1.0 matches the published network.
-        color_width: Multiplier of the channel counts of the colorization sub-net.
+        width: Multiplier for the channel counts of the gray VGG-19; 1.0 matches the published network.
+        color_width: Multiplier for the channel counts of the colorization sub-net.
     """
 
     width: Width = 1.0

@@ -46,7 +46,7 @@ class GrayVGG(nn.Module):
     """Frozen VGG-19 with batch normalization, trained by the authors on gray images.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float) -> None:
@@ -87,7 +87,7 @@ class ColorNet(nn.Module):
     """Colorization sub-net: ten blocks with three additive skip connections.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float = 1.0) -> None:

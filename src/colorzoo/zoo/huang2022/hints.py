@@ -77,14 +77,17 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
-    """Resize similarities to the cell grid, bilinear without antialiasing, as published."""
+    """Resize similarities to the cell grid, bilinear without antialiasing as in the authors' code."""
     large = similarity.repeat(4, axis=0).repeat(4, axis=1)
     shrunk = cv2.resize(large, (cells[1], cells[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(shrunk, dtype=np.float32)
 
 
 def to_levels(rgb: Tensor) -> Pixels:
-    """Convert a network image ``(3, H, W)`` in [-1, 1] to 8-bit levels ``(H, W, 3)``, truncated."""
+    """Convert a network image ``(3, H, W)`` in [-1, 1] to 8-bit levels ``(H, W, 3)``.
+
+    Values are truncated, not rounded.
+    """
     shown = ((rgb.detach().float().clamp(-1, 1) + 1) / 2 * 255).permute(1, 2, 0)
     return shown.cpu().numpy().astype(np.uint8)
 
@@ -222,9 +225,14 @@ def draw_mask(
 
 
 def choose_candidates(mask: NDArray[np.int8], draws: Draws, users: Users) -> list[int]:
-    """Return row-major indices of the candidates that get hints.
+    """Select the candidate cells that get hints and return their row-major indices.
 
-    If few cells are masked, only the first candidates can be drawn, as published.
+    If few cells are masked, only the first candidates can be selected, as in the authors' code.
+
+    Args:
+        mask: State of each cell.
+        draws: Random generator.
+        users: Settings of the simulated hints.
     """
     if draws.random() > users.hinted:
         return []

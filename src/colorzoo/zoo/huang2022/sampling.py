@@ -1,4 +1,4 @@
-"""Sampling of codes, one cell after the other: as published, and with cached keys and values.
+"""Sampling of codes cell by cell, either as in the authors' code or with cached keys and values.
 
 Gumbel noise samples from a distribution: the largest sum of logit and noise wins. A small error of the logits
 rarely changes the sample, and the margin shows when it could.
@@ -30,7 +30,7 @@ def sample(
     hints: Hints,
     draw: Draw,
 ) -> Tensor:
-    """Sample codes cell by cell with a full transformer pass for each cell, as published.
+    """Sample codes cell by cell with a full transformer pass for each cell.
 
     Args:
         transformer: Transformer.

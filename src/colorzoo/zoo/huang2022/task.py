@@ -100,7 +100,7 @@ class Huang2022(SingleOptimizerModule):
 def fed_codes(codes: Tensor, mask: Tensor, mask_token: int) -> Tensor:
     """Mask the codes ``(B, rows, columns)`` for the transformer.
 
-    Candidates without a hint keep their true codes although the loss includes them, as published.
+    Candidates without a hint keep their true codes although the loss includes them, as in the authors' code.
     """
     return codes.masked_fill(mask == MASKED, mask_token)
 
@@ -210,7 +210,7 @@ def patch_discriminator(width: float = 1.0) -> PatchDiscriminator:
     """Build the discriminator with the authors' initialization.
 
     Args:
-        width: Multiplier of the channel counts; 1.0 matches the published discriminator.
+        width: Multiplier for the channel counts; 1.0 matches the published discriminator.
     """
     discriminator = PatchDiscriminator(3, width)
     for module in discriminator.modules():
@@ -337,7 +337,7 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the L1 distance of reconstructions, because the VQGAN alone does not colorize."""
+        """Log the L1 error of reconstructions, because the VQGAN alone does not colorize."""
         distance = F.l1_loss(self.generate(batch).rgb, batch["rgb"])
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 

@@ -29,7 +29,7 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 matches the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
         normalization: Whether every layer but the last has batch normalization, as in training. The released
             network has none.

@@ -58,7 +58,7 @@ class JointPriorNetwork(nn.Module):
     the global vector, which the first layer of ``color`` reads at every position.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         scene_side: Side in pixels of the square input of the global branch, a multiple of 32.
         normalization: Whether every layer but the last has batch normalization, as in training. The released
             network has these layers folded into the convolutions.

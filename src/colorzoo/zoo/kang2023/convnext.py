@@ -20,8 +20,8 @@ class ConvNextEncoder(nn.Module):
 
     Args:
         size: Size of the network.
-        width: Multiplier of the channel counts; 1.0 matches the published network.
-        depth: Multiplier of the blocks in each stage.
+        width: Multiplier for the channel counts; 1.0 matches the published network.
+        depth: Multiplier for the blocks in each stage.
     """
 
     stride = 32

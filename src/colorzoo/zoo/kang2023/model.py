@@ -96,8 +96,8 @@ class Architecture:
 
     Attributes:
         size: Size of the encoder: ``tiny`` is ConvNeXt-T, ``large`` is ConvNeXt-L.
-        width: Multiplier of every channel count of encoder and decoders; 1.0 matches the published network.
-        depth: Multiplier of the blocks in each encoder stage; 1.0 matches the published network.
+        width: Multiplier for every channel count of encoder and decoders; 1.0 matches the published network.
+        depth: Multiplier for the blocks in each encoder stage; 1.0 matches the published network.
         queries: Number of color queries.
         layers: Number of layers of the color decoder; each layer attends to one of three scales.
         pretrained: timm's name of a ConvNeXt of this size for the initial encoder weights; None uses random

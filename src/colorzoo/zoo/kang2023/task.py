@@ -99,7 +99,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             encoder.load_pretrained(name)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return a single group: as published, biases and normalization weights have weight decay too."""
+        """Return a single group, because the authors apply weight decay to all parameters."""
         return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
     def generate(self, batch: Batch) -> AbPrediction:
@@ -135,7 +135,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return terms
 
     def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
-        """Return the mean L1 distance of ab ``(B, 2, H, W)``; see `Extensions.chroma`."""
+        """Return the mean L1 distance between predicted and true ab, weighted by `Extensions.chroma`."""
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
@@ -155,7 +155,7 @@ class ColorDiscriminator(nn.Module):
     unpadded convolution.
 
     Args:
-        width: Multiplier of every channel count; 1.0 matches the published discriminator.
+        width: Multiplier for every channel count; 1.0 matches the published discriminator.
     """
 
     def __init__(self, width: float) -> None:
@@ -176,7 +176,7 @@ class ColorDiscriminator(nn.Module):
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the weighted L1 distance of five VGG-16 feature maps."""
+    """Return the weighted sum of the L1 distances between five pairs of VGG-16 feature maps."""
     distances = [F.l1_loss(x, y) for x, y in zip(features, target, strict=True)]
     return torch.stack([w * each for w, each in zip(_LAYER_WEIGHTS, distances, strict=True)]).sum()
 

@@ -50,7 +50,7 @@ class EncodedImage:
 
 
 class EdgeAwareColorization(ColoringModel):
-    """Network E on top of a frozen backbone.
+    """Edge-enhancing network E of Kim et al. 2021 on top of a frozen backbone.
 
     Attributes:
         backbone: Refined model.
@@ -121,7 +121,11 @@ class EdgeAwareColorization(ColoringModel):
         return AbPrediction(ab=image) if self.output_kind == "ab" else RgbPrediction(rgb=image)
 
     def refined(self, state: HookState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the refined output and the change of each hooked map divided by its scale."""
+        """Refine the output with scribbles ``drawn``.
+
+        Returns:
+            The refined output, and for each hooked map its change divided by the scale of the map.
+        """
         hooks = {hook.name: (index, hook) for index, hook in enumerate(self.hooked.hooks)}
         changes: list[Tensor] = []
         near = self.network.near(drawn)

@@ -170,12 +170,14 @@ class DilatedResidual(nn.Module):
 
 
 class HookBranch(nn.Module):
-    """Branch of E for one feature hook; its initial output is zero.
+    """Branch of the edge-enhancing network E that changes one feature map of the backbone.
+
+    The initial change is zero.
 
     Args:
-        hook: Description of the activation map.
-        hidden: Hidden channels.
-        beside: Channels of the additional inputs.
+        hook: Description of the feature map.
+        hidden: Number of hidden channels.
+        beside: Number of input channels that are concatenated with the feature map.
     """
 
     def __init__(self, hook: FeatureHook, hidden: int, beside: int) -> None:

@@ -25,8 +25,8 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of the generator's channel counts; 1.0 is the paper's network.
-        discriminator_width: Multiplier of the discriminator's channel counts.
+        width: Multiplier for the generator's channel counts; 1.0 is the paper's network.
+        discriminator_width: Multiplier for the discriminator's channel counts.
     """
 
     width: Width = 1.0

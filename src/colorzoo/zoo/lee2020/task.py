@@ -39,9 +39,9 @@ class Objective:
 
     Attributes:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
-        reconstruction_weight: Weight of the L1 distance of pixels.
-        perceptual_weight: Weight of the L1 distance of relu1_2 and relu2_2 of VGG-19.
-        style_weight: Weight of the L1 distance of their Gram matrices.
+        reconstruction_weight: Weight of the L1 distance between pixels.
+        perceptual_weight: Weight of the L1 distance between relu1_2 and relu2_2 of VGG-19.
+        style_weight: Weight of the L1 distance between their Gram matrices.
         triplet_weight: Weight of the triplet loss of the attention's vectors.
         margin: Margin of the triplet loss.
     """

@@ -88,7 +88,7 @@ class Encoder(nn.Module):
 
     Args:
         level: 1 to 4.
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
     """
 
     def __init__(self, level: int, width: float = 1.0) -> None:
@@ -118,7 +118,7 @@ class Decoder(nn.Module):
 
     Args:
         level: 1 to 4.
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
     """
 
     def __init__(self, level: int, width: float = 1.0) -> None:
@@ -144,7 +144,7 @@ class PhotoWCT(nn.Module):
     """Four autoencoders from coarse to fine; each decoded image is the input of the next.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
     """
 
     def __init__(self, width: float) -> None:

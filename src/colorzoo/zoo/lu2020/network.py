@@ -32,7 +32,7 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         reference_side: Side in pixels of the square that references are resized to, a multiple of 8. The
             number of gate inputs depends on it.
         classes: Number of classes of the classifier.
@@ -105,6 +105,6 @@ class HistogramVectors(nn.Module):
         self.of_level = nn.ModuleList(nn.Conv2d(hidden, each, 1) for each in outs)
 
     def forward(self, histogram: Tensor) -> list[Tensor]:
-        """Return ``(B, C, 1, 1)`` per level, the coarsest first, for a histogram ``(B, 441)``."""
+        """Encode a histogram ``(B, 441)`` as one ``(B, C, 1, 1)`` map per level, coarsest level first."""
         shared = self.shared(histogram[:, :, None, None])
         return [F.relu(layer(shared)) for layer in self.of_level]

@@ -80,8 +80,8 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
     """Yield the eight patch descriptors around pixels, ``(N, D)`` each; borders are mirrored.
 
-    The L1 distance of cumulative histograms equals the L1 distance of the sorted values, because all patches
-    have the same number of values.
+    The L1 distance between cumulative histograms equals the L1 distance between the sorted values, because
+    all patches have the same number of values.
 
     Args:
         luminance: ``(1, 1, H, W)``.

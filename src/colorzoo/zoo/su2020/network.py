@@ -214,7 +214,7 @@ class InstanceNetworks(nn.Module):
     """Full-image, instance and fusion networks, for any image size and number of boxes.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.

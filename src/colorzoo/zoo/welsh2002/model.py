@@ -27,7 +27,7 @@ class ColorTransfer(ColoringModel):
 
     Args:
         samples: Approximate number of samples of the exemplar, on a jittered square grid.
-        seed: Seed of the jitter.
+        seed: Seed for the jitter.
     """
 
     accepts = frozenset({"exemplar"})

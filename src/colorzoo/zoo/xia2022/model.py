@@ -88,11 +88,11 @@ class Architecture:
     """Settings of the network and of the anchors.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         dropout: Dropout probability of the transformers.
         anchors: Number of clusters, each with one anchor.
         alternative: Index of the result among three with different anchor colors; 0 is the most likely.
-        seed: Seed of the initial k-means centers.
+        seed: Seed for the initial k-means centers.
     """
 
     width: Width = 1.0

@@ -31,7 +31,7 @@ class SuperpixelNetwork(nn.Module):
     """U-Net that predicts the soft assignment of each pixel to nine cells; layer names match the authors'.
 
     Args:
-        width: Multiplier of every channel count.
+        width: Multiplier for every channel count.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -129,7 +129,7 @@ class FeatureNetwork(nn.Module):
     Block names match the authors'.
 
     Args:
-        width: Multiplier of every channel count.
+        width: Multiplier for every channel count.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -148,7 +148,14 @@ class FeatureNetwork(nn.Module):
         self.conv10_2 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c64, c64)))
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Return ``(B, 64w, H, W)`` for ``(B, 1, H, W)`` in [-1, 1]."""
+        """Return the feature map of a gray image.
+
+        Args:
+            gray: ``(B, 1, H, W)`` in [-1, 1].
+
+        Returns:
+            ``(B, 64 * width, H, W)``.
+        """
         third = self.conv3_3(self.conv2_3(self.conv1_2(gray)))
         deep = self.conv7_3(self.conv6_3(self.conv5_3(self.conv4_3(third))))
         x = self.conv8_3(self.conv8up(deep) + self.conv3short8(third))
@@ -208,7 +215,7 @@ class Refinement(nn.Module):
 
     Args:
         tokens: Channels of the tokens.
-        width: Multiplier of every channel count.
+        width: Multiplier for every channel count.
     """
 
     def __init__(self, tokens: int, width: float = 1.0) -> None:
@@ -283,7 +290,7 @@ class AnchorNetwork(nn.Module):
     """Superpixels, a branch that predicts color distributions, a branch that propagates anchors, refinement.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         dropout: Dropout probability of the transformers.
     """
 

@@ -24,7 +24,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         state_dict: Weights of the first level below ``init.`` and of the later levels below ``sub.``, by
-            Caffe layer: ``conv1_2.weight`` or ``conv1_2.0``. Unknown names stay, so a strict load reports
+            Caffe layer: ``conv1_2.weight`` or ``conv1_2.0``. Other names stay, so a strict load reports
             them.
     """
     ours: dict[str, Tensor] = {}

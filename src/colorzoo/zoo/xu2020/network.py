@@ -36,7 +36,7 @@ class Extensions:
     """Extensions of Xu et al. 2020; all are off in the paper's model.
 
     Attributes:
-        color_width: Multiplier of the channel counts of the colorization sub-net; None uses ``width``.
+        color_width: Multiplier for the channel counts of the colorization sub-net; None uses ``width``.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
         backbone: Registered Local Hints model that initializes the colorization sub-net. Weight files store
@@ -64,7 +64,7 @@ class Architecture:
     """Settings of both sub-nets and of the hint selection.
 
     Attributes:
-        width: Multiplier of the channel counts; 1.0 is the published network.
+        width: Multiplier for the channel counts; 1.0 is the published network.
         places: Sets of layers at which statistics are matched (figure 5 of the paper).
         hints: Selection of hints from the transferred colors, which the paper does not define: a ``grid`` of
             patches, ``dense``, or ``random`` as in training.

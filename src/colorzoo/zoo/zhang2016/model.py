@@ -34,7 +34,7 @@ class DistributionNetwork(nn.Module):
     temperature can be set afterwards.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         temperature: Temperature of the annealed mean (eq. 5): 1 gives the mean, towards 0 the mode.
     """
 
@@ -102,7 +102,7 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         temperature: Temperature of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0
             the mode.
         init_std: Standard deviation of the initial weights; None selects He initialization.

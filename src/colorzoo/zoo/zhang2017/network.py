@@ -41,7 +41,7 @@ class LocalArchitecture:
     """Settings of the Local Hints network (section 3.3).
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained weights.
         hypercolumn: Use the paper's hypercolumn head over 313 bins, which sends no gradient into the trunk,
@@ -62,7 +62,7 @@ class GlobalArchitecture:
     """Settings of the Global Hints network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
@@ -120,7 +120,7 @@ class HypercolumnHead(nn.Module):
     gradient into the network.
 
     Args:
-        width: Multiplier of every channel count of the network.
+        width: Multiplier for every channel count of the network.
     """
 
     def __init__(self, width: float) -> None:
@@ -240,7 +240,7 @@ class GlobalHintsNetwork(GlobalNetwork):
     """The paper's network: the Local Hints U-Net on lightness only, without a classification head.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
     """
 

@@ -82,9 +82,9 @@ class Architecture:
 
     Attributes:
         features: ``vgg19``, or the name of a registered zhang2016 model whose layers are used.
-        width: Multiplier of the channel counts of the correspondence network and of VGG-19; 1.0 is the
+        width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 is the
             published network.
-        color_width: Multiplier of the channel counts of the color network.
+        color_width: Multiplier for the channel counts of the color network.
         tau: Softmax temperature of the matching; at 1e-10 only the best match contributes.
         training_tau: Softmax temperature in training.
     """

@@ -35,7 +35,8 @@ class Architecture:
     """Settings of the color encoder and of the U-Net.
 
     Attributes:
-        width: Multiplier of every channel count and of the color vector; 1.0 is the published network.
+        width: Multiplier for every channel count and the length of the color vector; 1.0 is the published
+            network.
         reference_side: Side in pixels of the square to which references are resized, except in training,
             where they keep their size. The encoder learns border effects of its padded convolutions, so train
             with crops of this size.

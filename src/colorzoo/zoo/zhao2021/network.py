@@ -34,7 +34,7 @@ class VGGFeatures(nn.Module):
     """VGG-19 (Simonyan and Zisserman 2015) up to relu5_2 with torchvision's layers and normalization.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
     """
 
     channels: int
@@ -56,7 +56,7 @@ class ColorEncoder(nn.Module):
     Args:
         features: Maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, the deepest last; its ``channels``
             attribute is the number of channels of the deepest map.
-        width: Multiplier of the channel counts and of the vector length.
+        width: Multiplier for the channel counts and the vector length.
     """
 
     def __init__(self, features: nn.Module, width: float = 1.0) -> None:
@@ -135,7 +135,7 @@ class Down(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H/2, W/2)``."""
+        """Return the downsampled feature map, shape ``(B, fan_out, H/2, W/2)``."""
         x = self.widen(self.halve(x))
         return (x + self.refine(x)) / math.sqrt(2)
 
@@ -163,7 +163,7 @@ class Up(nn.Module):
         self.modulated = ModulatedConvolution(fan_out, kernel, vector)
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return ``(B, fan_out, 2H, 2W)``."""
+        """Return the upsampled feature map, shape ``(B, fan_out, 2H, 2W)``."""
         x = F.interpolate(x, scale_factor=2, mode="bilinear")
         y = self.join(torch.cat([x, skip[:, ::_SKIP_STEP].to(x.dtype)], dim=1))
         return self.modulated(y, vector) + self.shortcut(x)
@@ -173,7 +173,7 @@ class ColorUNet(nn.Module):
     """U-Net that predicts ab from lightness and a vector.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 is the published network.
         vector: Length of the modulation vector.
     """
 
@@ -219,7 +219,7 @@ class Color2EmbedNetwork(nn.Module):
 
     Args:
         encoder: The color encoder.
-        width: Multiplier of the U-Net's channel counts.
+        width: Multiplier for the U-Net's channel counts.
         reference_side: Side in pixels of the square to which references are resized.
     """
 
@@ -271,13 +271,13 @@ _SPREAD = (25.0, 10.0, 10.0)  # standard deviations of L, a and b in natural ima
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of Zhao et al. 2021.
+    """Settings that extend the method of Zhao et al. 2021.
 
     Attributes:
         features: Registered zhang2016 model whose layers replace VGG-19 in the encoder and in the perceptual
             loss; None uses VGG-19.
-        gray_share: Fraction of the training images with a gray reference, to train colorization without a
-            reference.
+        gray_share: Fraction of the training images that are paired with a gray reference. These images train
+            colorization without a reference.
     """
 
     features: str | None = None

@@ -112,7 +112,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         return loss
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return the feature distance of images ``(B, 3, H, W)``."""
+        """Return the feature distance between two image batches, each ``(B, 3, H, W)``."""
         network = self.model.network.encoder.features if self.perceptual is None else self.perceptual.model
         with torch.no_grad():
             wanted = network(true)
