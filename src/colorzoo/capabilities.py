@@ -155,9 +155,10 @@ class EncodesReference(Protocol):
 
 @runtime_checkable
 class MixesReferences(Protocol):
-    """A model with its own method to mix references, because means of its embeddings are meaningless.
+    """A model that mixes several references with its own method.
 
-    An example is ``colorzoo2026``.
+    Models without this method average the reference embeddings. Averaging does not give a valid embedding for
+    models such as ``colorzoo2026``.
     """
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -178,7 +179,7 @@ class ProposesPoints(Protocol):
     """
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
-        """Return row and column of the next point, ``(B, 2)`` int64.
+        """Return row and column of the next point as an int64 tensor of shape ``(B, 2)``.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].

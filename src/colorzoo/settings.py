@@ -233,10 +233,12 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
 
 
 def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the groups of settings by name, from constructor arguments or defaults.
+    """Return the settings groups of a constructor by name.
+
+    Groups that ``arguments`` does not contain have their default values.
 
     Raises:
-        ColorzooError: See `settings_of`.
+        ColorzooError: A setting is unknown or its value is invalid.
     """
     return {
         name: settings_of(kind, arguments.get(name)) for name, kind in setting_groups(constructor).items()

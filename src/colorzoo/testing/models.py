@@ -47,7 +47,7 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
 
     Args:
         card: The model.
-        seed: Seed of the weights.
+        seed: Seed for the weights.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
