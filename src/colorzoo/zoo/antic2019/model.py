@@ -34,7 +34,7 @@ class Architecture:
         encoder: ResNet depth: 34 layers in the artistic model, 101 in the stable model.
         decoder: ``deep`` (two convolutions per block, artistic) or ``wide`` (one convolution, stable).
         nf_factor: Multiplier for the decoder's channel counts: 1.5 (artistic) or 2 (stable).
-        width: Multiplier for the encoder's channel counts; 1.0 is the published network.
+        width: Multiplier for the encoder's channel counts; 1.0 matches the published network.
         discriminator_width: Multiplier for the discriminator's channel counts.
     """
 

@@ -77,14 +77,16 @@ Merging = Literal["pre", "post"]
 
 
 class ClusterSegmenter(nn.Module):
-    """Classify by the nearest cluster center after merging similar clusters (CRA, section III-C).
+    """Classify by the nearest cluster center after merging similar clusters.
+
+    The merging is the category reduction algorithm (CRA) of Chen et al. 2023, section III-C.
 
     Args:
         encode: Module or function that computes features of an image.
         centers: ``(K, D)``; None uses ``encode.centers``.
         classes: Number of classes after merging; K disables merging.
-        merging: ``pre`` classifies by the means of merged centers, as published. ``post`` classifies by the
-            original centers and merges the labels afterwards.
+        merging: ``pre`` classifies by the means of merged centers, as in the paper. ``post`` classifies by
+            the original centers and merges the labels afterwards.
     """
 
     def __init__(

@@ -198,7 +198,7 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
 
 def first_given(counts: Tensor, segments: int) -> Tensor:
-    """Return ``(B, segments)`` in {0, 1} with 1 for the first ``counts`` ``(B,)`` segments."""
+    """Return a mask ``(B, segments)`` that is 1 for the first ``counts`` segments of each image."""
     return (torch.arange(segments, device=counts.device) < counts[:, None]).float()
 
 

@@ -172,7 +172,7 @@ def convolutions(
         channels: Input channels, followed by the output channels of each convolution.
         strides: Stride of each convolution.
         normalization: Whether to add batch normalization.
-        first: Number of the first convolution in its name.
+        first: Number in the name of the first convolution; later convolutions count up.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):

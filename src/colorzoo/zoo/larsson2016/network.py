@@ -217,7 +217,7 @@ class Architecture:
     """Settings of the network and of the histogram decoding.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         mean: Gray level subtracted from the input: 0 for the released network, 0.4488 in training.
         normalization: Use BatchNorm after every layer of the trunk, as in training; the released network has
             none.

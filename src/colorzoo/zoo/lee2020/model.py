@@ -25,7 +25,7 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier for the generator's channel counts; 1.0 is the paper's network.
+        width: Multiplier for the generator's channel counts; 1.0 matches the paper.
         discriminator_width: Multiplier for the discriminator's channel counts.
     """
 

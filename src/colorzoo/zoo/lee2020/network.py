@@ -32,7 +32,7 @@ class Encoder(nn.Module):
 
     Args:
         in_channels: 1 for sketches, 3 for references.
-        width: Multiplier for every channel count; 1.0 is the paper's network.
+        width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
     def __init__(self, in_channels: int, width: float = 1.0) -> None:
@@ -163,7 +163,7 @@ class SCFTNetwork(nn.Module):
     of any size.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the paper's network.
+        width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -190,7 +190,7 @@ class SketchDiscriminator(nn.Module):
     """PatchGAN on an image and its sketch, with spectral normalization and BatchNorm.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the paper's network.
+        width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
     def __init__(self, width: float = 1.0) -> None:

@@ -35,7 +35,7 @@ class Architecture:
     """Settings of the network and of the smoothing.
 
     Attributes:
-        width: Multiplier for the channel counts; 1.0 is the published network.
+        width: Multiplier for the channel counts; 1.0 matches the published network.
         smoothing: ``closed_form`` as in the paper, ``guided`` (the authors' fast filter), or ``none``.
         last_filter: Whether to apply the authors' last filter.
     """

@@ -36,7 +36,7 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
 
 
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
-    """Return ``(B, C, N)`` features with the mean and covariance of ``(B, C, M)`` features.
+    """Transform features ``(B, C, N)`` to the mean and covariance of features ``(B, C, M)``.
 
     As published, the identity is added to the covariance of the content only.
     """
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
 
     Args:
         level: 1 to 4.
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, level: int, width: float = 1.0) -> None:
@@ -118,7 +118,7 @@ class Decoder(nn.Module):
 
     Args:
         level: 1 to 4.
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, level: int, width: float = 1.0) -> None:
@@ -144,7 +144,7 @@ class PhotoWCT(nn.Module):
     """Four autoencoders from coarse to fine; each decoded image is the input of the next.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float) -> None:

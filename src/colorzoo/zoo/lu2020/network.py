@@ -32,7 +32,7 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         reference_side: Side in pixels of the square that references are resized to, a multiple of 8. The
             number of gate inputs depends on it.
         classes: Number of classes of the classifier.

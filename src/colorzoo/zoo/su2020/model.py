@@ -110,7 +110,7 @@ class InstanceArchitecture:
     """Settings of the three networks.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """

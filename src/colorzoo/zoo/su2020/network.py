@@ -214,7 +214,7 @@ class InstanceNetworks(nn.Module):
     """Full-image, instance and fusion networks, for any image size and number of boxes.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value subtracted from the hint mask; 0.5 in the published weights.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
@@ -264,7 +264,7 @@ class InstanceNetworks(nn.Module):
         return PartsState((), size, tuple(parts))
 
     def after_hooks(self, state: PartsState, visit: Visit) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
         batch = sum(len(part.rows) for part in state.parts)
         height, width = state.size
         outputs = []

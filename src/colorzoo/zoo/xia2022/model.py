@@ -88,7 +88,7 @@ class Architecture:
     """Settings of the network and of the anchors.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         dropout: Dropout probability of the transformers.
         anchors: Number of clusters, each with one anchor.
         alternative: Index of the result among three with different anchor colors; 0 is the most likely.

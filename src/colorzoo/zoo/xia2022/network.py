@@ -290,7 +290,7 @@ class AnchorNetwork(nn.Module):
     """Superpixels, a branch that predicts color distributions, a branch that propagates anchors, refinement.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         dropout: Dropout probability of the transformers.
     """
 

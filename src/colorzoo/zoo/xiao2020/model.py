@@ -32,7 +32,7 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         level: Side in pixels of the last level; the authors use the largest level up to the longer image
             side.
     """

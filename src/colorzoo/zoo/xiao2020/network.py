@@ -77,7 +77,7 @@ class LevelNetwork(nn.Module):
     """Network of one level.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         coarse: Whether the network is conditioned on the colors of the previous level.
     """
 

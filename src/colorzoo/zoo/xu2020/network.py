@@ -64,7 +64,7 @@ class Architecture:
     """Settings of both sub-nets and of the hint selection.
 
     Attributes:
-        width: Multiplier for the channel counts; 1.0 is the published network.
+        width: Multiplier for the channel counts; 1.0 matches the published network.
         places: Sets of layers at which statistics are matched (figure 5 of the paper).
         hints: Selection of hints from the transferred colors, which the paper does not define: a ``grid`` of
             patches, ``dense``, or ``random`` as in training.

@@ -175,7 +175,7 @@ class Encoder(nn.Module):
     """VGG-19 up to relu4_1 with average pooling and reflection padding, for RGB in [0, 1].
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -219,7 +219,7 @@ class Decoder(nn.Module):
     """Decoder of three levels: convolve, upsample, concatenate both skips, convolve.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float = 1.0) -> None:
@@ -262,7 +262,7 @@ class TransferNetwork(nn.Module):
     """Color transfer from a reference by matching moments at ten layers.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     def __init__(self, width: float) -> None:

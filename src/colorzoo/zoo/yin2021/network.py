@@ -44,7 +44,7 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         reference_side: Side in pixels of the square that references are resized to, a multiple of 16. The
             gate has one input per 4 x 4 pixels.
         classes: Number of classes of the classifier.

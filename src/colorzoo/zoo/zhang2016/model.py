@@ -34,7 +34,7 @@ class DistributionNetwork(nn.Module):
     temperature can be set afterwards.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         temperature: Temperature of the annealed mean (eq. 5): 1 gives the mean, towards 0 the mode.
     """
 
@@ -79,7 +79,7 @@ class DistributionNetwork(nn.Module):
         return HookState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
         height, width = state.size
         logits = self._head(visit("8_3", state.maps[0]), state.size)
         return visit("ab", self._decode(logits))[:, :, :height, :width]
@@ -102,7 +102,7 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         temperature: Temperature of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0
             the mode.
         init_std: Standard deviation of the initial weights; None selects He initialization.

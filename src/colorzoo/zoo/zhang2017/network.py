@@ -41,7 +41,7 @@ class LocalArchitecture:
     """Settings of the Local Hints network (section 3.3).
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained weights.
         hypercolumn: Use the paper's hypercolumn head over 313 bins, which sends no gradient into the trunk,
@@ -62,7 +62,7 @@ class GlobalArchitecture:
     """Settings of the Global Hints network.
 
     Attributes:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
         init_std: Standard deviation of the initial weights; None selects He initialization.
     """
@@ -198,7 +198,10 @@ class GlobalBranch(nn.Module):
         self.deeper = nn.Sequential(*middle, *_layer(channels))
 
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
-        """Return ``(batch, channels, 1, 1)``; missing statistics are zeros with indicator 0."""
+        """Encode global statistics, shape ``(batch, channels, 1, 1)``.
+
+        Missing statistics are encoded as zeros with indicator 0.
+        """
         histogram, saturation = known_statistics(statistics, batch, self.histogram.weight)
         has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
         has_saturation = (saturation >= 0).to(saturation)
@@ -240,7 +243,7 @@ class GlobalHintsNetwork(GlobalNetwork):
     """The paper's network: the Local Hints U-Net on lightness only, without a classification head.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
     """
 

@@ -34,7 +34,7 @@ class VGGFeatures(nn.Module):
     """VGG-19 (Simonyan and Zisserman 2015) up to relu5_2 with torchvision's layers and normalization.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     channels: int
@@ -173,7 +173,7 @@ class ColorUNet(nn.Module):
     """U-Net that predicts ab from lightness and a vector.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         vector: Length of the modulation vector.
     """
 
