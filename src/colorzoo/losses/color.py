@@ -12,7 +12,7 @@ _CHROMA_UNIT = 20.0  # about the mean chroma of natural images, CIE units
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
-    """Return the smooth L1 distance per pixel, summed over a and b (Zhang et al. 2017, eq. 3-4).
+    """Return the smooth L1 loss per pixel, summed over a and b (Zhang et al. 2017, eq. 3-4).
 
     Examples:
         >>> truth = torch.zeros(2, 2, 4, 4)

@@ -31,15 +31,14 @@ def sum_over_processes(values: Tensor) -> Tensor:
 
 
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
-    """Return the L1 distance over images with a reference generated from the image itself.
+    """Return the L1 loss of the images whose reference was generated from the image itself.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 4, 4)
         >>> self_reference_l1(truth + 1, truth, chosen=torch.tensor([1.0, 0.0]))
         tensor(0.5000)
 
-    As published, the mean over the batch is divided again by the number of such images. The number is summed
-    over all processes.
+    The batch mean is divided by the number of such images in all processes, as in the authors' code.
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
@@ -52,7 +51,9 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
-    """Return the squared feature distance weighted by 1 - matching similarity (eq. 12 of SMP).
+    """Return the squared feature distance weighted by 1 - matching similarity.
+
+    This is the similarity-masked perceptual loss (SMP) of Chen et al. 2023, eq. 12.
 
     Examples:
         >>> features, truth = torch.zeros(2, 8, 4, 4), torch.ones(2, 8, 4, 4)

@@ -81,7 +81,7 @@ class BothAxes(nn.Module):
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
         """Attend along columns with the normalized key, then along rows with the plain key.
 
-        The authors' code has the same difference.
+        The authors' code also normalizes the key only in the first pass.
         """
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)

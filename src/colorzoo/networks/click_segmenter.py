@@ -138,7 +138,7 @@ class Comparison(nn.Module):
         self.clicked = nn.Linear(width, wider)
 
     def forward(self, maps: Tensor, clicks: Tensor) -> Tensor:
-        """Return ``(B, wider, h, w)`` from maps ``(B, width, h, w)`` and clicks ``(B, 2)``."""
+        """Combine maps ``(B, width, h, w)`` with clicks ``(B, 2)``; return ``(B, wider, h, w)``."""
         embedded = self.embed(maps)
         at = F.grid_sample(
             embedded, (2 * clicks - 1)[:, None, None], align_corners=False, padding_mode="border"

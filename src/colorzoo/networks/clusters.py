@@ -47,12 +47,12 @@ def classify(features: Tensor, centers: Tensor) -> Classified:
 
 
 class Merged(NamedTuple):
-    """Result of `merge_clusters`.
+    """Classes after `merge_clusters`.
 
     Attributes:
         centers: ``(m, D)``, means of the merged centers.
-        groups: ``(K,)`` int64, the new class of each old class.
-        first: ``(K,)`` int64, for each old class the lowest-index old class merged into the same new class.
+        groups: ``(K,)`` int64, the merged class of each original class.
+        first: ``(K,)`` int64, for each original class the lowest original class with an equal merged class.
     """
 
     centers: Tensor

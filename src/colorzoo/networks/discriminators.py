@@ -31,7 +31,7 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         in_channels: Input channels: an image concatenated with its conditioning input.
-        width: Multiplier for every channel count; 1.0 is the network of the paper.
+        width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
     def __init__(self, in_channels: int, width: float = 1.0) -> None:
@@ -64,7 +64,7 @@ def pixel_patch_discriminator(width: float = 1.0) -> nn.Sequential:
         torch.Size([2, 1, 6, 6])
 
     Args:
-        width: Multiplier for every channel count; 1.0 is published.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
     c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
     layers: list[nn.Module] = [nn.Conv2d(3, c32, 1), nn.LeakyReLU(_SLOPE)]
@@ -103,7 +103,7 @@ class AttentionDiscriminator(nn.Module):
 
     Args:
         in_channels: 3 for Lab images; 6 for two frames.
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         layers: Number of strided convolutions, 3 to 6. The published 6 require images of at least 192 pixels;
             each layer less halves this minimum.
         last_kernel: Kernel of the last convolution: (3, 3), or (3, 6) for the wide frames of Zhang et al.

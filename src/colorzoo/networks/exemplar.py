@@ -138,7 +138,7 @@ class ColorNet(nn.Module):
     Args:
         in_channels: 4 for warped a, warped b, similarity and L - 50 (SPColor, in this order); 7 with L - 50,
             a and b of the previous frame appended (Zhang et al. 2019).
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         gated: Return a third channel, the fraction of the warped colors to add (not in the papers).
     """
 

@@ -44,7 +44,7 @@ class CaffeVGG19(nn.Module):
     """VGG-19 convolutions with Caffe weights and input scaling; layers after relu5_2 are omitted.
 
     Args:
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
     mean: Tensor
@@ -98,7 +98,7 @@ class VGGTrunk(nn.Module):
     """VGG-19 with Caffe weights; lightness is converted to grayscale RGB with R = G = B = L / 100.
 
     Args:
-        width: Multiplier for its channel counts; 1.0 is the published network.
+        width: Multiplier for its channel counts; 1.0 matches the published network.
     """
 
     channels: tuple[int, ...]

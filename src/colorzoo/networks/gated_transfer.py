@@ -87,7 +87,7 @@ def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
 
     Args:
         fan_in: Input channels.
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
     """
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(

@@ -121,7 +121,7 @@ class HintUNet(nn.Module):
 
     Args:
         in_channels: 4 for lightness, a, b and mask.
-        width: Multiplier for every channel count; 1.0 is the published network.
+        width: Multiplier for every channel count; 1.0 matches the published network.
         hint_attention: Add an attention layer that propagates hint colors to similar positions (not in the
             paper). A narrow network learns to propagate hints much faster with it. See `HintAttention`.
         distribution: Add the classification head over the ab grid.
@@ -265,7 +265,7 @@ class HintNetwork(nn.Module):
         self.unet = unet
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
         ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)

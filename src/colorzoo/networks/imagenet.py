@@ -39,7 +39,7 @@ def vgg_layers(
         depth: Number of weight layers: 16 or 19.
         count: Number of layers to keep, including activations and pooling.
         batch_norm: Whether each convolution is followed by BatchNorm.
-        width: Multiplier for every channel count; 1.0 is torchvision's network.
+        width: Multiplier for every channel count; 1.0 matches torchvision's network.
     """
     from torchvision.models.vgg import cfgs, make_layers  # slow import (seconds)
 

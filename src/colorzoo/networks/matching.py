@@ -223,7 +223,7 @@ class WarpNet(nn.Module):
 
     Args:
         channels: Channels of the four input maps at strides 2, 4, 8 and 16.
-        width: Multiplier for its channel counts; 1.0 is the published network.
+        width: Multiplier for its channel counts; 1.0 matches the published network.
     """
 
     def __init__(self, channels: Sequence[int] = VGG_CHANNELS, width: float = 1.0) -> None:
@@ -243,7 +243,7 @@ class WarpNet(nn.Module):
         self.phi = nn.Linear(4 * c64, 4 * c64)
 
     def forward(self, hooks: Sequence[Tensor]) -> Tensor:
-        """Return ``(B, 4 * c64, H/4, W/4)`` for the `unit_features` at H/2, H/4, H/8 and H/16."""
+        """Fuse the `unit_features` at H/2, H/4, H/8 and H/16 into one map ``(B, 4 * c64, H/4, W/4)``."""
         maps = [branch(hook) for branch, hook in zip(self.branches, hooks, strict=True)]
         maps[3] = _fit(maps[3], maps[0])
         return self.residual(torch.cat(maps, dim=1))

@@ -101,8 +101,8 @@ class SimulatedUser(Protocol):
 
         Args:
             target: The image.
-            first: Result of the model without input of this user.
-            model: The model, for its proposals.
+            first: Output of the model before the user adds guidance.
+            model: The model. Some users use points that it proposes.
 
         Raises:
             GuidanceError: The image or the model lacks data that the user needs.

@@ -43,8 +43,8 @@ class ExemplarObjective:
         l1_weight: Weight of the L1 loss of self-referenced images.
         perceptual_weight: Weight of the squared distance between the deepest features of result and ground
             truth.
-        semantic: Whether to weight the perceptual distance by 1 - similarity (eq. 12 of SMP). False is the
-            plain perceptual loss of Zhang et al. 2019 and of the ablation in Table II.
+        semantic: Whether to weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
+            False gives the plain perceptual loss of Zhang et al. 2019.
         smooth_weight: Weight of the edge-aware smoothness loss.
         smooth_alpha: Scale of the squared Lab distance in the smoothness loss.
         adversarial_weight: Weight of the relativistic adversarial loss.
@@ -66,7 +66,7 @@ class ExemplarDiscriminator:
     """Settings of the discriminator.
 
     Attributes:
-        discriminator_width: Multiplier for the channel counts; 1.0 is the published network.
+        discriminator_width: Multiplier for the channel counts; 1.0 matches the published network.
         discriminator_layers: Number of strided convolutions. The published 6 require images of 192 pixels, 4
             require 48.
     """

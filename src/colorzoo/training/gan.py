@@ -52,7 +52,7 @@ class DiscriminatorConfig:
         DiscriminatorConfig(discriminator_width=1.0)
 
     Attributes:
-        discriminator_width: Multiplier for the channel counts; 1.0 is the published network.
+        discriminator_width: Multiplier for the channel counts; 1.0 matches the published network.
     """
 
     discriminator_width: Width = 1.0

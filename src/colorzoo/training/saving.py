@@ -81,10 +81,11 @@ class ShardedStrategy(ModelParallelStrategy):
 def replace_folder(new: Path, path: Path) -> None:
     """Rename a complete folder to a path, and remove the previous content of the path.
 
-    If the process is killed in between, ``NAME-previous.ckpt`` beside the path is the previous checkpoint.
+    If the process is killed in between, the previous checkpoint is ``NAME-previous.ckpt`` in the folder of
+    ``path``.
 
     Args:
-        new: The new folder, on the same file system.
+        new: The complete folder, on the file system of ``path``.
         path: Path of a folder, of a file, or of nothing.
     """
     for file in new.iterdir():
