@@ -39,4 +39,4 @@ def test_spawned_workers_color() -> None:
     colorizer, images = colorzoo.Colorizer(SMALL, device="cpu"), [photo(64, 48), photo(40, 72)]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(colorizer, images))
-    assert all(map(same, found, colorizer(images)))
+    assert all(map(same, found, map(colorizer, images)))

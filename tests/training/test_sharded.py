@@ -106,7 +106,7 @@ def be_refused(images: Path, folder: Path) -> None:
     """Try to shard what cannot be sharded, in a process of its own."""
     averaging = [EMAWeightAveraging(decay=0.9)]
     for callbacks, model, message in [
-        (averaging, small_model(hint_attention=False), "not averaged"),
+        (averaging, small_model(hint_attention=False), "weight averaging"),
         ([], small_model(), "scalar weights"),
     ]:
         trainer = small_trainer(folder, *callbacks, devices=1, strategy=strategy_of_overlay())

@@ -129,7 +129,7 @@ def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, mon
     assert _run("fetch", "metrics", "--offline") == 1
     told = capsys.readouterr()
     here, missing = ({line.partition(": ")[0] for line in text.splitlines()} for text in (told.out, told.err))
-    assert "lpips: alex is here\n" in told.out
+    assert "lpips: alex is available\n" in told.out
     assert here | missing == {name for name, found in all_metrics().items() if found.kind.default_network}
     assert "fid" in missing - here
     assert not here & missing
