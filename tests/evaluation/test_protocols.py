@@ -85,7 +85,7 @@ metrics: [psnr]
     )
     assert parse_protocol(least, "mine") == found
     assert found.label == "mine/3"
-    assert "each network at its model's working size" in found.coloring_note
+    assert "default settings" in found.coloring_note
     more = (
         least.replace("mode: none, size: 9", "mode: crop, size: 16")
         + """
