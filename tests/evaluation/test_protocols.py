@@ -106,7 +106,7 @@ notes: [one, two]
         *(UserChoice("uniform_points", {"side": 4}, 0), UserChoice("true_statistics", {}, 2), (0, 3, 1000)),
         *(("psnr",), Target("ssim", 0.9), 5, ("one", "two"), more),
     )
-    assert "by the network alone at 16 pixels, as papers" in found.coloring_note
+    assert "ran at 16 pixels" in found.coloring_note
     assert (
         "by the network alone at the images' size" in replace(found, resize=Resize("none", 0)).coloring_note
     )
