@@ -107,9 +107,7 @@ notes: [one, two]
         *(("psnr",), Target("ssim", 0.9), 5, ("one", "two"), more),
     )
     assert "ran at 16 pixels" in found.coloring_note
-    assert (
-        "by the network alone at the images' size" in replace(found, resize=Resize("none", 0)).coloring_note
-    )
+    assert "ran at the size of the images" in replace(found, resize=Resize("none", 0)).coloring_note
 
 
 @pytest.mark.parametrize("size", [(40, 61), (61, 40)])
