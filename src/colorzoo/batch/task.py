@@ -22,7 +22,7 @@ from colorzoo.inference.stages import StageRun
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.weights.choice import ModelChoice
-from colorzoo.weights.files import digest_of
+from colorzoo.weights.files import digest_or_empty
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 
@@ -143,7 +143,7 @@ class FileTask:
         arguments = self.settings.colorizer_arguments()
         with _LOADING:
             colorizer = load_colorizer(self.choice, **arguments)
-            files = [(str(path), _digest_or_nothing(path)) for use, path in self.files if use == "reference"]
+            files = [(str(path), digest_or_empty(path)) for use, path in self.files if use == "reference"]
             if not files and self.settings.reference_weights is None:
                 return colorizer, None
             weights = (self.settings.reference_weights, self.recipe.exemplar)
@@ -169,7 +169,7 @@ class FileTask:
         options = {name: getattr(self.settings, name) for name in (*shown, "engine")}
         decisive = (*shown, "strength", "alpha", "reference_weights", "reassigned")
         settings = {name: getattr(self.settings, name) for name in decisive}
-        files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
+        files = [UsedFile(use, path.name, digest_or_empty(path)) for use, path in self.files]
         files = [*self.uploaded, *files]
         # the hash of these values must not change, because it identifies the results of earlier versions
         recipe = _as_hashed(self.recipe)
@@ -261,13 +261,6 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
     if named or folder is None:
         return [Path(name) for name in named]
     return [path for path, _ in recipe_reference_files(recipe, folder)]
-
-
-def _digest_or_nothing(path: Path) -> str:
-    try:
-        return digest_of(path)
-    except OSError:  # reported when the file is opened
-        return ""
 
 
 def _as_hashed(recipe: Recipe) -> dict[str, Any]:

@@ -70,7 +70,7 @@ from colorzoo.inference.steps.sketch import draw_sketch
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.lru_cache import key_of
 from colorzoo.prediction import Prediction
-from colorzoo.weights.files import digest_of
+from colorzoo.weights.files import digest_or_empty
 
 Hints = tuple[PointHint, ...]
 _PLURALS = {"exemplar": "references"}
@@ -384,7 +384,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
         if not lacks_classes(model, recipe):
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
-            files = tuple(map(_digest_or_nothing, recipe.classes.label_files))
+            files = tuple(digest_or_empty(Path(name)) for name in recipe.classes.label_files)
             settings = {"network": task.network, "recipe": only, "files": files}
             yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings)
     if "regions" in accepts and isinstance(model, ProposesRegions):
@@ -392,13 +392,6 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             yield "regions", task.run(color_regions, proposed_regions(task), colors=())
         elif task.tensors.regions is None:
             yield "regions", task.run(color_regions, divided_regions(task), colors=recipe.regions)
-
-
-def _digest_or_nothing(path: str) -> str:
-    try:
-        return digest_of(Path(path))
-    except OSError:  # reported when the file is read
-        return ""
 
 
 def _exemplar(task: ColorizeTask) -> Exemplar | None:

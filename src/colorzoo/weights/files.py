@@ -48,6 +48,17 @@ def digest_of(source: Path | bytes) -> str:
     return _file_digest(source, status.st_mtime_ns, status.st_size)
 
 
+def digest_or_empty(path: Path) -> str:
+    """Return the SHA-256 of a file, or an empty string if it cannot be read; see `digest_of`.
+
+    The code that reads the file reports the error.
+    """
+    try:
+        return digest_of(path)
+    except OSError:
+        return ""
+
+
 @lru_cache(maxsize=256)
 def _file_digest(path: Path, modified: int, size: int) -> str:
     del modified, size  # used as cache key only
