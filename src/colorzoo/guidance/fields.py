@@ -114,9 +114,14 @@ class Fields:
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Take a JSON object; a missing one is empty."""
+        """Take a JSON object; a missing object is empty."""
+        found = self.optional_child(key)
+        return Fields({}, f"{self.name}.{key}") if found is None else found
+
+    def optional_child(self, key: str) -> Fields | None:
+        """Take a JSON object; return None if it is missing or null."""
         value = self.take(key)
-        return Fields({} if value is None else value, f"{self.name}.{key}")
+        return None if value is None else Fields(value, f"{self.name}.{key}")
 
     def children(self, key: str, most: int) -> Iterator[Fields]:
         """Take a list of at most ``most`` JSON objects; a missing list is empty."""

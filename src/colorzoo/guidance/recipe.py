@@ -417,8 +417,7 @@ def _parse(fields: Fields) -> Recipe:
     reach = "everywhere" if version == 1 else DEFAULT_REACH
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
-    crop = fields.child("crop") if fields.rest().get("crop") is not None else fields.take("crop")
-    finish = fields.child("finish") if fields.rest().get("finish") is not None else fields.take("finish")
+    crop, finish = fields.optional_child("crop"), fields.optional_child("finish")
     overlays: dict[str, Any] = {
         name: tuple(map(parse, fields.children(name, most))) for name, (_, most, parse) in _OVERLAYS.items()
     }
