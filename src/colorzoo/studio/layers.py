@@ -1,7 +1,7 @@
 """Exports with layers: the colors alone as a transparent PNG, or photo and colors as an OpenRaster file.
 
-A layer is the most transparent one that gives the image with it by normal alpha compositing over what lies
-below, so that any program displays it correctly without a blend mode. Paint is a layer of its own.
+Each layer has the highest transparency with which normal alpha compositing over the layers below reproduces
+the image, so every program displays the file correctly without a blend mode. Paint has a separate layer.
 """
 
 from __future__ import annotations

@@ -401,7 +401,7 @@ def thumbnail(image: RasterImage) -> bytes:
 
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
-    """Return an image at a smaller height and width, each pixel the mean of what it covers."""
+    """Shrink an image to a height and width by area averaging."""
     # whole boxes first, which take a tenth of the time of fractional ones; the rest at the border is dropped
     factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
     height, width = (levels.shape[side] // factor for side in (0, 1))
