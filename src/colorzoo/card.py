@@ -19,7 +19,6 @@ __all__ = [
     "ModelCard",
     "OutputKind",
     "Quality",
-    "Score",
     "Use",
     "Weights",
 ]
@@ -79,43 +78,19 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Score:
-    """A measured quality of a model.
-
-    Attributes:
-        measure: Name of the measure with its unit, as ``"PSNR at 10 points [dB]"``.
-        value: The number.
-        better: Whether higher or lower is better.
-        protocol: Images, size and guidance. Only scores of the same protocol and measure are comparable.
-        source: A page of this documentation, or paper and table.
-    """
-
-    measure: str
-    value: float
-    better: Literal["higher", "lower"]
-    protocol: str
-    source: str
-
-
-@dataclass(frozen=True)
 class Quality:
     """Quality of a model for one use, with its default weights.
 
     Attributes:
         use: The use.
         rank: Rank among the models for this use; the model of the greatest rank on the machine is the
-            default. ``docs/weights.md`` documents how ranks are given, and a test compares them with the
-            scores.
+            default. ``docs/weights.md`` documents how ranks are given.
         why: Reason for the rank, in a sentence.
-        measured: Our own numbers, by ``colorzoo evaluate`` or a benchmark.
-        stated: Numbers from papers; never compared with ours.
     """
 
     use: Use
     rank: int
     why: str
-    measured: tuple[Score, ...] = ()
-    stated: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from PIL import Image
 
 from colorzoo import Colorizer, api, colorize
 from colorzoo.capabilities import Stylizes
-from colorzoo.card import ModelCard, Quality, Score, Use
+from colorzoo.card import ModelCard, Use
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.inference.models import choose_for_guidance
@@ -23,7 +22,6 @@ from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, weights_path
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
 
-ROOT = Path(__file__).parents[2]
 FULL, SMALL = "zhang2017_local", "colorzoo2026"
 
 
@@ -51,32 +49,12 @@ def _run(capsys, *words: str | Path) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
-def _shared(first: tuple[Score, ...], second: tuple[Score, ...]) -> tuple[Score, Score] | None:
-    """Return the first scores of one measure and protocol that both have."""
-    pairs = ((a, b) for a in first for b in second if (a.measure, a.protocol) == (b.measure, b.protocol))
-    return next(pairs, None)
-
-
-def _contradiction(higher: Quality, lower: Quality) -> str:
-    pair = _shared(higher.measured, lower.measured) or _shared(higher.stated, lower.stated)
-    if pair is None:
-        return ""
-    sign = 1 if pair[0].better == "higher" else -1
-    return "" if sign * pair[0].value >= sign * pair[1].value else f"{pair[0]} against {pair[1]}"
-
-
-def test_ranks_are_unique_and_agree_with_the_first_scores_that_two_models_share() -> None:
+def test_ranks_are_unique_and_every_use_has_embedded_weights() -> None:
     for use in USES:
         order = rank_models(use)
         ranks = [ranked.quality.rank for ranked in order]
         assert len(set(ranks)) == len(ranks), "a card made by `replace` inherits the ranks of the other one"
-        for higher, lower in combinations(order, 2):
-            assert not _contradiction(higher.quality, lower.quality), (higher.card.name, lower.card.name)
         assert any(ranked.embedded for ranked in order), "a fresh machine needs one"
-        for ranked in order:
-            scores = (*ranked.quality.measured, *ranked.quality.stated)
-            assert all(score.source and score.protocol for score in scores)
-            assert all((ROOT / score.source).is_file() for score in ranked.quality.measured)
 
 
 def test_a_fresh_machine_uses_embedded_weights() -> None:

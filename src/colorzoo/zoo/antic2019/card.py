@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 # Layer weights of 0 disable the perceptual loss, because the VGG network requires pretrained weights.
 _TRIAL = {
@@ -15,8 +15,6 @@ _TRIAL = {
     "layer_weights": (0.0, 0.0, 0.0),
     "encoder_weights": None,
 }
-_VAL5K = "ImageNet val5k, 256 x 256, no guidance; FID implementation of Kang et al."
-_KANG = "Kang et al. 2023, Table 1 (DeOldify)"
 _TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, hash not published."
 
 
@@ -48,13 +46,7 @@ ARTISTIC = ModelCard(
     config="antic2019/frozen_64.yaml",
     quality=(
         Quality(
-            "automatic",
-            60,
-            "Between zhang2016 and kang2023 in Kang et al. 2023; the parameter counts match.",
-            stated=(
-                Score("FID", 6.59, "lower", _VAL5K, _KANG),
-                Score("PSNR [dB]", 24.11, "higher", _VAL5K, _KANG),
-            ),
+            "automatic", 60, "Between zhang2016 and kang2023 in Kang et al. 2023; the parameter counts match."
         ),
     ),
     contract_test=ContractTestConfig(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 _TINY = {"backbone": "zhang2017_local_small", "hidden": (8,), "propagation": 0}
 _NEAR = {"reach": 12, "propagation": 12}
-
-_EDGES = "kim2021-edges/2 of `colorzoo evaluate`, {} validation photos, 7 pixels around edges"
-_PAGE = "src/colorzoo/zoo/kim2021/README.md"
 
 FULL = ModelCard(
     name="kim2021",
@@ -24,22 +21,7 @@ FULL = ModelCard(
     aliases=("edge_aware",),
     guidance=("points", "scribbles"),
     config="kim2021/paper.yaml",
-    quality=(
-        Quality(
-            "scribbles",
-            50,
-            "Full networks of the paper that introduced scribbles over edges.",
-            stated=(
-                Score(
-                    "PSNR gained near edges [dB]",
-                    0.67,
-                    "higher",
-                    "ImageNet ctest, 7 pixels around edges; neither edges nor hints are defined",
-                    "Kim et al. 2021, slides",
-                ),
-            ),
-        ),
-    ),
+    quality=(Quality("scribbles", 50, "Full networks of the paper that introduced scribbles over edges."),),
     contract_test=ContractTestConfig(hparams=_TINY, size=48),
 )
 
@@ -51,12 +33,7 @@ SMALL = replace(
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
     quality=(
-        Quality(
-            "scribbles",
-            20,
-            "The backbone with the lowest error without scribbles; accepts points too.",
-            measured=(Score("PSNR gained near edges [dB]", 0.062, "higher", _EDGES.format(30), _PAGE),),
-        ),
+        Quality("scribbles", 20, "The backbone with the lowest error without scribbles; accepts points too."),
     ),
     weights={
         "default": Weights(
@@ -93,7 +70,6 @@ ON_ZHANG2016 = replace(
             "scribbles",
             10,
             "Larger gain, but the backbone has a larger error without scribbles, and accepts no points.",
-            measured=(Score("PSNR gained near edges [dB]", 0.286, "higher", _EDGES.format(60), _PAGE),),
         ),
     ),
     # A random E changes the distribution strongly; a low temperature would amplify rounding error.

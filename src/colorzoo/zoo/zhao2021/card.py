@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality, Score, Weights
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 _SCALES = {"model.network.unet.outc.2.weight": 0.02}
 
@@ -32,22 +32,7 @@ FULL = ModelCard(
         )
     },
     config="zhao2021/paper.yaml",
-    quality=(
-        Quality(
-            "exemplar",
-            80,
-            "Between zhang2019 and chen2023 in Chen et al. 2023.",
-            stated=(
-                Score(
-                    "FID",
-                    4.30,
-                    "lower",
-                    "ImageNet ctest10k, references of He 2018",
-                    "Chen et al. 2023, Table I",
-                ),
-            ),
-        ),
-    ),
+    quality=(Quality("exemplar", 80, "Between zhang2019 and chen2023 in Chen et al. 2023."),),
     # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0}, scales=_SCALES
