@@ -192,7 +192,7 @@ class Truth:
         rgb: ``(1, 3, H, W)`` in [0, 1].
         size: Height and width before resizing.
         reference: ``(1, 3, H', W')`` in [0, 1] or None.
-        seed: Seed of the image.
+        seed: Seed for the random numbers of the image.
         label: Class index, if known.
 
     Attributes:

@@ -133,7 +133,7 @@ class Measure:
 
     @property
     def features(self) -> bool:
-        """Whether the measure stores features, from which a distance of whole sets is computed."""
+        """Whether the measure stores features, from which a distance between image sets is computed."""
         return self.distance is not None
 
 

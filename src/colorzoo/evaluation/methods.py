@@ -265,7 +265,7 @@ class Proposer:
     model: ColoringModel
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
-        """Return the ``(1, 2)`` row and column of the next point; see `ProposesPoints`."""
+        """Return the row and column of the next point, shape ``(1, 2)``; see `ProposesPoints`."""
         with torch.inference_mode():
             distribution = Distribution.of(self.model(lightness, guidance))
         if distribution is None:  # no trained distribution: the center

@@ -109,7 +109,7 @@ class Protocol:
         interactions: Numbers of interactions, ascending.
         metrics: Names of the metrics.
         target: Target quality, if any.
-        seed: Seed of all randomness.
+        seed: Seed for all random numbers.
         notes: Remarks for readers.
         text: The YAML file.
     """
@@ -182,7 +182,7 @@ def load_protocol(name: str) -> Protocol:
     else:
         near = difflib.get_close_matches(name, list_protocols())
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(list_protocols())}"
-        raise DataError(f"unknown protocol {name!r}; {hint} (or the path of a YAML file)")
+        raise DataError(f"{name!r} is neither a known protocol nor an existing YAML file; {hint}")
     return parse_protocol(text, name)
 
 
@@ -195,16 +195,20 @@ def parse_protocol(text: str, where: str) -> Protocol:
     try:
         values = load_yaml(text)
     except ValueError as error:
-        raise DataError(f"protocol {where}: {error}") from error
+        raise DataError(f"invalid evaluation protocol {where}: {error}") from error
     if not isinstance(values, dict):
-        raise DataError(f"protocol {where}: the YAML must be a mapping with the keys {', '.join(_KEYS)}")
+        raise DataError(
+            f"invalid evaluation protocol {where}: the YAML must be a mapping with keys {', '.join(_KEYS)}"
+        )
     if unknown := sorted(set(values) - set(_KEYS)):
-        raise DataError(f"protocol {where}: unknown key {unknown[0]!r}; expected {', '.join(_KEYS)}")
+        raise DataError(
+            f"invalid evaluation protocol {where}: unknown key {unknown[0]!r}; expected {', '.join(_KEYS)}"
+        )
     try:
         return _protocol(values, text)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"protocol {where}: {reason}") from error
+        raise DataError(f"invalid evaluation protocol {where}: {reason}") from error
 
 
 def _protocol(values: Mapping[str, Any], text: str) -> Protocol:

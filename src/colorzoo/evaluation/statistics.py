@@ -107,7 +107,7 @@ def jackknife(distance: Distance, results: Features, truths: Features) -> Estima
     the bias of distances such as FID for few images.
 
     Args:
-        distance: The distance of two sets of features.
+        distance: Function that returns the distance between two sets of features.
         results: ``(N, D)``.
         truths: ``(N, D)``, for the same images in the same order.
 

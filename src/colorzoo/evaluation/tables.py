@@ -101,7 +101,11 @@ def titled_heading(metric: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Convert a value to JSON types, with floats of `DIGITS` digits; infinity becomes ``"inf"``, NaN null."""
+    """Convert a value to JSON types.
+
+    Floats are rounded to `DIGITS` significant digits. Infinity becomes ``"inf"`` or ``"-inf"``.
+    NaN becomes None.
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -116,7 +120,7 @@ def plain(value: Any) -> Any:
 
 
 def markdown(summary: Summary) -> str:
-    """Return the results as a Markdown table with the protocol below."""
+    """Return the results as a Markdown table, followed by the protocol."""
     outputs = summary.setup.outputs
     guided = any(row.count for row in summary.rows)
     rows = [["method", *(["interactions"] if guided else []), *map(heading, outputs)]]

@@ -43,7 +43,7 @@ class MeanAbRMSE(ImageMean):
         self.add(squared_errors(ab, target_ab).sqrt())
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("ab_rmse_mean", "ab RMSE", "", "lower", mean_of_moments, 2),)
 
 
@@ -70,7 +70,7 @@ class PooledAbRMSE(PooledMSE):
         return self.mean().sqrt().float()
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("ab_rmse_pooled", "ab RMSE (pooled)", "", "lower", root_mean, 2),)
 
 
@@ -172,7 +172,7 @@ class AbAUC(ColorMetric):
         return {"color_weights": class_weights_of(inputs["target_ab"], self.class_weights)}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (
             Output("auc_ab150_pooled", "AuC", "", "higher", area_of_moments),
             Output("auc_ab150_rebalanced_pooled", "AuC (rebalanced)", "", "higher", area_of_moments),

@@ -100,7 +100,7 @@ class Colorfulness(ImageMean):
         return {f"cf_{self.form}": self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output(f"cf_{self.form}_mean", "Colorfulness", "", "neither", mean_of_moments, 1),)
 
 
@@ -155,7 +155,7 @@ class DeltaColorfulness(ColorMetric):
         return sums([float(self.absolute), float(self.total)], [float(self.count)] * 2)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key = f"cf_{self.form}_distance"
         return (
             Output(f"{key}_mean", "Delta CF (per image)", "", "lower", mean_of_moments, 1),
@@ -182,7 +182,7 @@ class ColorfulnessRatio(Ratio):
         self.add(colorfulness(rgb), colorfulness(target))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("cf_hasler_ratio", "Colorfulness ratio", "", "neither", mean_of_moments),)
 
 
@@ -242,7 +242,7 @@ class NeutralChroma(Ratio):
         self.add(*neutral_chroma(ab, target_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean_of_moments),)
 
 
@@ -289,7 +289,7 @@ class RightHue(Ratio):
         self.add(*right_hues(ab, target_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("hue35_where_chroma15", "Right hue", "", "higher", mean_of_moments),)
 
 
@@ -332,7 +332,7 @@ class GrayGain(MeanDecibels):
         self.add(gain.masked_fill(gain.isneginf(), torch.nan))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return self.decibels_output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")
 
 
@@ -359,7 +359,7 @@ class WorseThanGray(ImageMean):
         self.add((gain < -ROUNDING).float().masked_fill(gain.isneginf() | gain.isnan(), torch.nan))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (
             Output("psnr_rgb_8bit_below_gray_fraction", "Worse than gray", "", "lower", mean_of_moments, 2),
         )

@@ -70,7 +70,7 @@ class ColorMetric(Metric):
         return self._plot(shown, ax)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the definitions of the numbers in reports; empty if the metric is not used in reports.
+        """Return the report columns of this metric; empty if reports do not use it.
 
         Args:
             suffix: Part of the keys that distinguishes a user's weight file from the published weights.
@@ -82,7 +82,7 @@ class ColorMetric(Metric):
         raise NotImplementedError(f"{type(self).__name__} must define moments() to be used in reports")
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the value of a metric of a set of images.
+        """Return the distance between two sets of image features.
 
         Args:
             one: ``(N, D)`` features of the results from `image_moments`.

@@ -340,7 +340,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         return [both, a, b]
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         titles = {"cdr": "CDR", "cdr_a": "CDR of a", "cdr_b": "CDR of b"}
         return tuple(
             Output(f"{key}_{clusters_name()}_mean", title, "", "higher", mean_of_moments, detail=key != "cdr")

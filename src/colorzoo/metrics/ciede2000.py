@@ -87,5 +87,5 @@ class MeanCIEDE2000(ImageMean):
             self.add(ciede2000(rgb_to_lab(rgb), rgb_to_lab(target)).mean(dim=(1, 2)))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("ciede2000_mean", "CIEDE2000", "", "lower", mean_of_moments, 2),)

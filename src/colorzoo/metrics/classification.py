@@ -120,7 +120,7 @@ class ClassifierAccuracy(ColorMetric):
         return sums(self.hits.tolist(), [float(self.count)] * len(self.best))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return tuple(
             Output(f"{key}{suffix}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
             for key, k in zip(self.keys, self.best, strict=True)

@@ -29,7 +29,7 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
         9
 
     Args:
-        edges: ``(B, 1, H, W)``: nonzero on thinned edges.
+        edges: Edge map ``(B, 1, H, W)``, nonzero on thinned edges.
         kernel_size: K, odd: side of the square around each edge pixel. None means "Full": the whole
             image if it has an edge, else nothing, so that both rows cover the same images.
 
@@ -78,7 +78,9 @@ def band_name(kernel_size: int | None) -> str:
 
 
 class BandMetric(ImageMean):
-    """Base class of means of a value in the band; images without edges are excluded and counted.
+    """Base class for metrics that average a value over the edge band of each image.
+
+    Images without edges are excluded and counted.
 
     Args:
         kernel_size: Width of the band; None for the whole image. See `edge_band`.
@@ -112,11 +114,14 @@ class BandFraction(BandMetric):
         self.add(fraction.masked_fill(fraction == 0, torch.nan))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``band_fraction_k7`` (or ``_full``) and the number ``excluded``."""
+        """Return the mean band fraction and the number of excluded images, which have no edges.
+
+        The keys are ``band_fraction_kK`` and ``excluded``; without a kernel size, ``full`` replaces ``kK``.
+        """
         return {f"band_fraction_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key = f"band_fraction_k{self.kernel_size or 'full'}_mean"
         return (Output(key, "Share of the band", "", "neither", mean_of_moments),)
 
@@ -146,11 +151,14 @@ class BandPSNR(BandMetric, MeanDecibels):
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``psnr_k7`` (or ``psnr_full``) in dB and the number ``excluded``."""
+        """Return the mean PSNR in dB and the number of excluded images, which have no edges.
+
+        The keys are ``psnr_kK`` and ``excluded``; without a kernel size, ``full`` replaces ``kK``.
+        """
         return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key = f"psnr_rgb_float_k{self.kernel_size or 'full'}_mean"
         return self.decibels_output(key, self.heading("PSNR"))
 
@@ -199,10 +207,13 @@ class BandLPIPS(BandMetric):
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``lpips_NET_k7`` (or ``_full``) and the number ``excluded``."""
+        """Return the mean LPIPS and the number of excluded images, which have no edges.
+
+        The keys are ``lpips_NET_kK`` and ``excluded``; without a kernel size, ``full`` replaces ``kK``.
+        """
         return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key = f"lpips_{self.net}_v0.1_k{self.kernel_size or 'full'}{suffix}_mean"
         return (Output(key, self.heading("LPIPS"), "", "lower", mean_of_moments),)

@@ -75,7 +75,7 @@ class HistogramIntersection(ImageMean):
         self.add(histogram_intersection(ab, reference_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean_of_moments),)
 
 
@@ -199,5 +199,5 @@ class ContextualSimilarity(ImageMean):
         return {self.key: self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output(f"{self.key}{suffix}_mean", "Contextual sim.", "", "higher", mean_of_moments),)

@@ -321,7 +321,7 @@ def load_by_name(
     """
     missing = [name for name in names.values() if name not in found]
     if missing:
-        raise WeightsError(f"{missing[0]} is missing in the weights for {what}; expected torchvision's names")
+        raise WeightsError(f"the weights for {what} must use torchvision's names; {missing[0]} is missing")
     try:
         network.load_state_dict({key: found[name] for key, name in names.items()})
     except RuntimeError as error:

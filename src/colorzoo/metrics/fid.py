@@ -53,10 +53,10 @@ class FeatureDistance(ColorMetric):
 
     @abstractmethod
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the distance of two sets of features, ``(N, D)`` and ``(M, D)``."""
+        """Return the distance between two sets of features, ``(N, D)`` and ``(M, D)``."""
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key = f"{self.key}{suffix}"
         return (Output(key, self.title, "", "lower", no_finish, self.digits, per_image=False),)
 
@@ -97,7 +97,7 @@ class FID(FeatureDistance, FrechetInceptionDistance):
             super().update(to_8bit(target) / 255, real=True)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """See `FeatureDistance.features`."""
+        """Return the feature vectors of images; see `FeatureDistance.features`."""
         features: Tensor = self.inception(to_8bit(rgb) / 255)
         return features
 
@@ -155,7 +155,7 @@ class KID(FeatureDistance):
                 getattr(self, name).append(self.features(images))
 
     def features(self, rgb: Tensor) -> Tensor:
-        """See `FeatureDistance.features`."""
+        """Return the feature vectors of images; see `FeatureDistance.features`."""
         features: Tensor = self.network(to_8bit(rgb) / 255)
         return features
 
@@ -173,7 +173,7 @@ class KID(FeatureDistance):
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
+    """Return the Frechet distance between Gaussians fitted to two sets of features (Heusel et al. 2017).
 
     The result equals torchmetrics' FID. For centered features A and B, the trace of the square root of the
     product of their covariances equals the sum of the singular values of ``A B^T``, which is fast for few
@@ -203,7 +203,7 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def kernel_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the squared maximum mean discrepancy of two feature sets (Binkowski et al. 2018, eq. 4).
+    """Return the squared maximum mean discrepancy between two feature sets (Binkowski et al. 2018, eq. 4).
 
     The kernel is the cubic polynomial ``(x . y / D + 1)^3``. The estimator is unbiased, so it can be
     negative.

@@ -66,7 +66,7 @@ class MeanSSIM(ImageMean):
         self.add(ssim(rgb, target))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
 
 
@@ -146,5 +146,5 @@ class MeanLPIPS(ImageMean):
         return {f"lpips_{self.net}": self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output(f"lpips_{self.net}_v0.1{suffix}_mean", "LPIPS", "", "lower", mean_of_moments),)

@@ -136,6 +136,8 @@ class EightBit(ColorMetric):
 class MeanPSNR(EightBit, MeanDecibels):
     """Mean PSNR over images, computed over RGB, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
 
+    By default, values are truncated to 8 bits first, so the example returns 19.83 dB instead of 20 dB.
+
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
         >>> MeanPSNR()(truth + 0.1, truth)
@@ -150,7 +152,7 @@ class MeanPSNR(EightBit, MeanDecibels):
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         if self.eight_bit:
             return self.decibels_output("psnr_rgb_8bit_mean", "PSNR")
         return self.decibels_output("psnr_rgb_float_mean", "PSNR (float)")
@@ -174,7 +176,7 @@ class MeanAbPSNR(MeanDecibels):
         self.add(psnr(ab, target_ab, peak=AB_SPAN))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return self.decibels_output("psnr_ab220_mean", "PSNR of ab")
 
 
@@ -230,7 +232,7 @@ class PooledPSNR(EightBit, PooledMSE):
         return decibels(self.mean(), 1.0).float()
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key = f"psnr_rgb_{'8bit' if self.eight_bit else 'float'}_pooled"
         return (Output(key, "PSNR (pooled)", "dB", "higher", decibels_of_mean(1.0), 2),)
 
@@ -258,6 +260,6 @@ class PooledAbPSNR(PooledMSE):
         return decibels(self.mean(), AB_SPAN).float()
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         key, title = "psnr_ab220_pooled", "PSNR of ab (pooled)"
         return (Output(key, title, "dB", "higher", decibels_of_mean(AB_SPAN), 2),)
