@@ -40,7 +40,7 @@ class CocoStuffDataModule(ImageDataModule):
     Crop, zoom and flip also transform boxes and class maps; boxes smaller than a pixel are dropped.
 
     Args:
-        root: Contains ``train2017`` and ``val2017`` (or ``images/train2017`` ...).
+        root: Folder that contains ``train2017`` and ``val2017``, directly or in ``images``.
         boxes: Add ``boxes`` of objects, without crowds, to batches. Requires
             ``annotations/instances_*.json``.
         classes: Add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for stuff, 183

@@ -186,7 +186,7 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
     Args:
         rgb: Image whose sides are at least ``side``.
         side: Side of the square in pixels.
-        seed: Seed of a random position; None centers the square.
+        seed: Seed for a random position; None centers the square.
     """
     free_rows, free_columns = rgb.shape[1] - side, rgb.shape[2] - side
     if seed is None:

@@ -145,7 +145,7 @@ class FrameBlocks(Dataset[FrameBatch]):
 
 
 class FramesDataModule(ImageDataModule):
-    """Clips of a folder in name order; each clip is a folder of frames or a video file.
+    """Data module for video clips; each clip is a folder of frames or a video file.
 
     Examples:
         >>> data = FramesDataModule("album", frames=2, num_workers=0)
@@ -154,17 +154,17 @@ class FramesDataModule(ImageDataModule):
         >>> batch["rgb"].shape, batch["clip"], batch["frame"]
         (torch.Size([2, 3, 40, 48]), 'train', tensor([0, 1]))
 
-    For evaluation only. A batch contains consecutive frames of one clip at its own size, see `FrameBatch`. In
-    distributed runs each process gets whole clips.
+    For evaluation only. Clips are sorted by name. A batch contains consecutive frames of one clip at the size
+    of the clip, see `FrameBatch`. In distributed runs each process gets whole clips.
 
     Args:
         root: Folder of clips; a folder of frames is a single clip.
         frames: Number of frames per batch.
         short_side: Shorter side in pixels after resizing; None keeps the size.
-        clip_limit: Use only the first clips; None uses all.
+        clip_limit: Maximum number of clips, taken in name order; None uses all clips.
         num_workers: Number of worker processes. Each worker decodes every video file and skips the frames of
-            the others, so use one worker for files and any number for folders of frames.
-        seed: Seed of simulated hints.
+            the other workers, so use one worker for video files and any number for folders of frames.
+        seed: Seed for simulated hints.
     """
 
     originals_title = "frames"

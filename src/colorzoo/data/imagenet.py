@@ -171,7 +171,7 @@ def _devkit_labels(root: Path, sources: Sources) -> Tensor:
     if truth is None:
         unpack = f"unpack ILSVRC2012_devkit_t12.tar.gz into {str(root)!r}"
         raise missing_error(
-            "labels of ImageNet's validation images", [folders[0] / name], f"{unpack}; {_HELP}"
+            "the labels of ImageNet's validation images", [folders[0] / name], f"{unpack}; {_HELP}"
         )
     meta = truth.parent / "meta.mat"
     require_path("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")

@@ -54,7 +54,7 @@ def join_paths(root: Path, *names: str) -> list[Path]:
 
 
 def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> ImageTable:
-    """Return the images below a folder, labeled by its direct subfolder (or tar).
+    """Return the images below a folder, labeled by the top-level subfolder or tar that contains them.
 
     Args:
         folder: Folder with one subfolder per class.
@@ -69,7 +69,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Ima
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Return the class number ``(N,)`` int64 of each image, from its folder (or tar) below ``folder``.
+    """Return the class number ``(N,)`` int64 of each image, from the folder or tar that contains it.
 
     Args:
         sources: The images.
@@ -160,7 +160,7 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
         raise DataError(f"{str(file)!r} lists no image; expected lines like 'a/abbey/1.jpg 0'.")
     if not Path(found[0].path).is_file():
         raise DataError(
-            f"{found[0].path!r}, the first image of {str(file)!r}, does not exist; unpack the set there."
+            f"{found[0].path!r}, the first image of {str(file)!r}, does not exist; unpack the dataset there."
         )
     return ImageTable(found, labels=tensor_of(labels, torch.int64))
 

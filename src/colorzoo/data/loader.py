@@ -32,7 +32,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
     Args:
         length: Number of samples.
-        seed: Seed of the run.
+        seed: Seed for the sample order and the random numbers of each sample.
         shuffle: True for training.
         weights: ``(length,)`` weights for sampling with replacement when shuffling; None draws each sample
             once per epoch.
@@ -178,14 +178,14 @@ def cyclic_value(values: Sequence[int], number: int) -> int:
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:
-    """Return image weights for which the sampling probability of a class is its size to a power.
+    """Return image weights that sample each class in proportion to its size raised to a power.
 
     Args:
         labels: ``(N,)`` int64 class of each image; -1 (none) counts as a class.
-        power: 1 samples all images with equal probability, 0 all classes.
+        power: Exponent. With 1, all images are equally likely; with 0, all classes are.
 
     Returns:
-        ``(N,)`` float64.
+        Unnormalized weights, ``(N,)`` float64.
     """
     counts = torch.bincount(labels + 1)
     return counts.double().pow(power - 1)[labels + 1]

@@ -99,7 +99,7 @@ class ImageDataModule(LightningDataModule):
             requires ``check``. Gray validation images are kept, as in published results.
         cache: Keep decoded training images in memory; use it with ``num_workers=0``.
         num_workers: Number of worker processes per loader.
-        seed: Seed of order, crops, augmentation and simulated hints.
+        seed: Seed for the sample order, crops, augmentation and simulated hints.
         first_crop: Side of the training crops in the first part of the run, if below ``crop``. The same
             windows are resized to a lower resolution, which trains on more images in the same time. None uses
             ``crop`` throughout.

@@ -102,7 +102,7 @@ class Area:
         kept: Colors to keep: inside the area for ``"lock"``, outside for ``"only"``. None keeps the colors
             that the model predicts without hints.
         made: How the area was selected, as recorded by the program that created it.
-        extra: Unknown fields.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     action: Action

@@ -17,7 +17,7 @@ _SLACK = 1e-6  # pixels; tolerance for rounding errors of rotated corners
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of the original image to which the result is cropped, optionally rotated.
+    """A crop rectangle in the original image, rotated about its center if ``angle`` is not 0.
 
     Examples:
         >>> Crop(x=10, y=20, width=300, height=200).corners
@@ -30,7 +30,7 @@ class Crop:
         height: Height of the result in pixels, at least 8.
         angle: Clockwise rotation of the rectangle about its center in degrees, from -45 to 45. It straightens
             an image that is rotated clockwise by this angle.
-        extra: Unknown fields.
+        extra: Fields that this version does not recognize; they are kept when saving.
 
     Raises:
         GuidanceError: A side is too short, or the angle is out of range.
@@ -76,7 +76,7 @@ class Crop:
         """Check that the crop lies within an image of this size.
 
         Raises:
-            GuidanceError: A corner lies outside the image.
+            GuidanceError: A corner of the crop lies outside the image.
         """
         for x, y in self.corners:
             if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):

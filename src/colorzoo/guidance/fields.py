@@ -76,7 +76,7 @@ def too_many(name: str, count: int, most: int) -> GuidanceError:
 
 
 def plain_fields(item: Any) -> dict[str, Any]:
-    """Return a recipe item as JSON types, without fields at their defaults."""
+    """Convert a recipe item to a dictionary of JSON types, omitting fields with default values."""
     found = dict(item.extra)
     for each in fields(item):
         default = each.default if each.default_factory is MISSING else each.default_factory()

@@ -26,7 +26,7 @@ class Finish:
         vibrance: Change of the chroma, mainly of pale colors.
         shadows: Change of the chroma below a lightness of 50.
         highlights: Change of the chroma above a lightness of 50.
-        extra: Unknown fields.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     temperature: float = 0.0

@@ -23,19 +23,19 @@ class PaintStroke:
         1.0
 
     Attributes:
-        path: Corners of the center line in pixels of the original image.
+        path: Vertices (x, y) of the center line in pixels of the original image.
         color: ``#rrggbb``; only hue and chroma are used, and chroma is reduced in dark areas. None erases the
             paint below.
-        size: Brush diameter in the same pixels.
+        size: Brush diameter in pixels of the original image.
         hardness: Fraction of the radius with full opacity, in [0, 1]; beyond it the stroke fades.
         opacity: Opacity of the color, in [0, 1].
-        blend: Replaced components: hue and chroma (``"color"``), hue (``"hue"``) or chroma
-            (``"saturation"``).
+        blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
+            chroma (``"saturation"``).
         reach: How far the color spreads within the brush, see `Reach`; a limited reach stops at edges.
         hidden: Whether the stroke is ignored.
-        layer: Number of the layer of the stroke, or None. Consecutive strokes of a layer are composited as
-            one, with the opacity of the first; the drawing pad edits them together.
-        extra: Unknown fields.
+        layer: Layer number, or None. Consecutive strokes in a layer are composited as one stroke with the
+            opacity of the first stroke; the drawing pad edits them together.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     path: tuple[tuple[float, float], ...]

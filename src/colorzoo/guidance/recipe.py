@@ -80,9 +80,9 @@ class PointHint:
         ab: Exact color in CIE units; overrides ``color``.
         reach: How far the color spreads; see `Reach`.
         strength: Weight of the point, from 0 (no effect) to 1.
-        stroke: Number of the stroke that contains the point, or None; the drawing pad edits a stroke as a
-            unit.
-        extra: Unknown fields.
+        stroke: Number that identifies the stroke of the point, or None without a stroke. The drawing pad
+            edits all points of a stroke together.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     x: float
@@ -105,9 +105,9 @@ class Stroke:
         5
 
     Attributes:
-        path: Corners of the polyline in pixels of the original image.
-        width: Stroke width in the same pixels.
-        extra: Unknown fields.
+        path: Vertices (x, y) of the polyline in pixels of the original image.
+        width: Stroke width in pixels of the original image.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     path: tuple[tuple[float, float], ...]
@@ -124,9 +124,9 @@ class RegionColor:
         0
 
     Attributes:
-        index: Number of the region, from 0.
+        index: Region number, counted from 0.
         color: ``#rrggbb``.
-        extra: Unknown fields.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     index: int
@@ -145,9 +145,9 @@ class BoxHint:
     Attributes:
         x: Left edge in pixels of the original image.
         y: Top edge.
-        width: Width in the same pixels.
-        height: Height.
-        extra: Unknown fields.
+        width: Width in pixels of the original image.
+        height: Height in pixels of the original image.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     x: float

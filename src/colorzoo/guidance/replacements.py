@@ -34,7 +34,7 @@ class ColorReplacement:
         fade: Further degrees over which the replacement fades.
         opacity: Weight of the change, in [0, 1].
         hidden: Whether the replacement is ignored.
-        extra: Unknown fields.
+        extra: Fields that this version does not recognize; they are kept when saving.
     """
 
     old: str

@@ -267,7 +267,7 @@ def _decode(file: IO[bytes], offset: int, tags: Tags) -> tuple[Pixels, Any]:
             codec = getattr(page.compression, "name", page.compression)
             raise SamplesError(f"is a TIFF compressed with {codec}; save it without compression")
         if page.imagedepth > 1:
-            raise SamplesError("is a TIFF with three dimensions; save its slices as pages")
+            raise SamplesError("is a volumetric TIFF with three dimensions; save its slices as pages")
         if kind == _LAB or (kind == _YCBCR and page.compression != _JPEG):
             return _decode_with_pillow(file, offset), page
         return sample_pixels(_samples(page, tags), None), page

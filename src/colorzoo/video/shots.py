@@ -20,14 +20,17 @@ _MAX_CORRELATION = 0.6
 
 
 class ShotDetector:
-    """Detect the frames that start a shot; frames are passed in order."""
+    """Detector for the first frame of each shot.
+
+    It compares each frame with the previous frame, so frames must be passed in order.
+    """
 
     def __init__(self) -> None:
         self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None  # frame and its histograms
         self._shape: tuple[int, ...] = ()
 
     def starts(self, frame: VideoFrame) -> bool:
-        """Return whether a frame starts a shot: the first frame, after a cut, or after a change of size."""
+        """Return whether a frame starts a shot: it is the first frame or follows a cut or size change."""
         if frame.state != "intact":
             return frame.number == 0
         gray = frame.image.gray()
@@ -39,7 +42,7 @@ class ShotDetector:
         """Return whether a frame starts a shot; True for the first frame.
 
         Args:
-            gray: ``(H, W)`` at any size.
+            gray: Gray frame ``(H, W)`` at any size.
         """
         small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
         histograms = _histograms(small)
@@ -51,7 +54,7 @@ class ShotDetector:
 
 
 def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the mean distance of the histograms over the quadrants, in [0, 1]."""
+    """Return the histogram distance between two frames, averaged over quadrants, in [0, 1]."""
     return float(np.abs(first - second).sum(axis=1).mean() / 2)
 
 
