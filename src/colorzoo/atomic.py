@@ -63,7 +63,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return the path of a new temporary file beside a file."""
+    """Return the path for a new temporary file in the folder of ``path``."""
     # tempfile creates private files (0600), but weights are often shared in the folder of a group
     return path.with_name(f".{path.name}.{uuid4().hex}.tmp")
 

@@ -143,7 +143,7 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
 
 
 def color_difference(image: ImageLike, truth: ImageLike) -> NDArray[np.float32]:
-    """Return the distance of the colors of two images at each pixel, without lightness.
+    """Return the distance between the colors of two images at each pixel, ignoring lightness.
 
     Examples:
         >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)

@@ -130,7 +130,7 @@ class GuidanceOptions(ColorSettings):
     )
     crop: str | None = option(
         None,
-        "crop of the result; the angle rotates the crop rectangle clockwise in degrees",
+        "crop of the result; ANGLE is the clockwise rotation of the crop rectangle in degrees",
         COLORS,
         metavar="X,Y,WIDTH,HEIGHT[,ANGLE]",
     )
@@ -150,8 +150,8 @@ class ModelOptions:
     """Options that choose a model."""
 
     model: str | None = option(None, "registered name (default: the best locally available model)", MODEL)
-    fast: bool = option(False, "without --model: use a small embedded model", MODEL)
-    weights: str = option("default", "default, published, or the path of a file", MODEL)
+    fast: bool = option(False, "without --model: use a small model included in the package", MODEL)
+    weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +251,7 @@ class VideoOptions(ModelSettings):
         "not with --key), none (the whole frame), or X,Y,WIDTH,HEIGHT[,TILT]",
         COLORS,
     )
-    weights: str = option("default", "default, published, or the path of a file", MODEL)
+    weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(False, "replace existing results", FILES)
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
         None, "video codec (default: h264, for .webm vp9); ffv1 is lossless", FILES

@@ -154,10 +154,10 @@ def _find_models() -> None:
 
 
 def find_command(verb: Verb, words: Sequence[str]) -> tuple[str, Command, list[str]]:
-    """Return the full name of a command, the command, and the words of its options.
+    """Return the full name of a command, the command, and its remaining arguments.
 
     Args:
-        verb: Module of the command.
+        verb: Module that defines the command and its subcommands.
         words: Arguments after ``colorzoo``; the first one is the name of the command.
 
     Raises:

@@ -43,12 +43,14 @@ class StudioOptions:
         nargs="*",
     )
     recipe: Path | None = option(None, "initial color points and settings", metavar="R.json")
-    model: str | None = option(None, "registered name of the model (default: the best one on this machine)")
+    model: str | None = option(
+        None, "registered name of the model (default: the best locally available model)"
+    )
     weights: str = option("default", "default, another tag of `colorzoo weights list`, or the path of a file")
     port: Annotated[int, Range(0, 65535)] | None = option(None, "port (default: the first free from 8765)")
     no_browser: bool = option(False, "only print the address")
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)")
-    fast: bool = option(False, "without --model: use a small model that ships with colorzoo")
+    fast: bool = option(False, "without --model: use a small model included in the package")
     host: str = option(
         "127.0.0.1",
         "address to listen on, such as 0.0.0.0 for all; other machines need the token that is printed",

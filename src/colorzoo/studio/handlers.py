@@ -154,10 +154,10 @@ class Context:
         return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache, threads)
 
     def file(self) -> tuple[bytes, str]:
-        """Return content and name of the file of the request.
+        """Return the content and the name of the uploaded file.
 
         Raises:
-            StudioError: There is no file, or it is too large.
+            StudioError: The request has no file, or the file is too large.
         """
         fields = self.message.fields()
         name = safe_name(fields.text("name", "image"))

@@ -62,8 +62,8 @@ class OpenedImage:
 
     Attributes:
         name: File name for display and for exports, without folders.
-        data: The file.
-        sha256: SHA-256 of the file.
+        data: Content of the image file.
+        sha256: SHA-256 of the image file.
         size: Width and height in pixels.
         colored: Whether the photo has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
@@ -72,15 +72,15 @@ class OpenedImage:
         network_lightnesses: Cache of `network_lightness`, by the shorter side.
         gray: JPEG of the lightness.
         source: JPEG of the photo itself.
-        alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
+        alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         samples: Cache of small colored images for the menu of models, by model and reference.
-        border: The part within the detected border, or None.
-        window: Position within the whole photo, if this is a part.
-        whole: The whole photo, if this is a part.
+        border: Rectangle within the detected border, or None.
+        window: Position within the whole photo if this image is a crop of it.
+        whole: The whole photo if this image is a crop of it.
         parts: Cache of the last `part`.
         around: Cache of `lightness_around`, by row and column of the preview.
-        healing: Strokes over dust and scratches that are filled in it.
+        healing: Strokes over dust and scratches; their pixels are inpainted.
         last_healed: Cache of the last `healed`.
         opaque: Whether the photo has no transparent pixels, or they were filled with white.
         last_on_paper: Cache of `on_paper`.
@@ -262,7 +262,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> Iterato
     """Open an image file of any format and yield the progress of large ones; the photo comes last.
 
     Args:
-        data: The file.
+        data: Content of the image file.
         name: File name on the client.
         limits: Limits of pixels and of the size of the preview.
         network: Shorter side of most network inputs in pixels.
