@@ -21,7 +21,6 @@ resize: {mode: squash, size: 32}
 user: {name: uniform_points, side: 4}
 interactions: [0, 3]
 metrics: [psnr, cdr, cf]
-target: {metric: psnr, value: 15}
 """
 FILES = (
     "manifest.json",

@@ -108,7 +108,6 @@ def test_the_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
     later = {
         "metrics": ("ssim",),
         "interactions": (9,),
-        "target": None,
         "notes": ("x",),
         "version": 9,
         "title": "x",

@@ -1,4 +1,4 @@
-"""Shipped protocols, published numbers, and invalid protocols."""
+"""Shipped protocols and invalid protocols."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +9,15 @@ from torch.nn import functional as F
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.images import subset_names
-from colorzoo.evaluation.measures import list_metrics, named_measure
+from colorzoo.evaluation.measures import list_metrics
 from colorzoo.evaluation.protocol import (
     Protocol,
     Resize,
-    Target,
     UserChoice,
     list_protocols,
     load_protocol,
     parse_protocol,
 )
-from colorzoo.evaluation.published import all_published, published_for
 from colorzoo.metrics.named import abbreviations
 from colorzoo.simulation import make_user
 
@@ -34,7 +32,6 @@ def test_users_metrics_and_subsets_of_shipped_protocols_exist() -> None:
                 make_user(choice.name, **choice.options)
         if protocol.subset is not None:
             assert subset_names(protocol.subset)[0].startswith("ILSVRC2012_val_")
-        assert protocol.target is None or protocol.target.metric in protocol.metrics
 
 
 WHOLE_NUMBERS = r"interactions must be whole numbers from 0 to 1000, got "
@@ -81,7 +78,7 @@ metrics: [psnr]
 """
     found = Protocol(
         *("mine", 3, "Mine", "a paper", Resize("none", 0), "colorizer", None, "none", None, None, (0,)),
-        *(("psnr",), None, 0, (), least),
+        *(("psnr",), 0, (), least),
     )
     assert parse_protocol(least, "mine") == found
     assert found.label == "mine/3"
@@ -95,7 +92,6 @@ references: pairs
 user: {name: uniform_points, side: 4}
 background: {name: true_statistics, count: 2}
 interactions: [1000, 3, 3, 0]
-target: {metric: ssim, value: 0.9}
 seed: 5
 notes: [one, two]
 """
@@ -104,7 +100,7 @@ notes: [one, two]
     assert found == Protocol(
         *("mine", 3, "Mine", "a paper", Resize("crop", 16), "network", "first5k", "pairs"),
         *(UserChoice("uniform_points", {"side": 4}, 0), UserChoice("true_statistics", {}, 2), (0, 3, 1000)),
-        *(("psnr",), Target("ssim", 0.9), 5, ("one", "two"), more),
+        *(("psnr",), 5, ("one", "two"), more),
     )
     assert "ran at 16 pixels" in found.coloring_note
     assert "ran at the size of the images" in replace(found, resize=Resize("none", 0)).coloring_note
@@ -131,24 +127,3 @@ def test_a_protocol_can_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
     assert load_protocol(str(file)).label == "mine/2"
-
-
-def test_a_published_number_is_comparable_only_under_the_same_protocol(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    protocol = load_protocol("zhang2017-hints")
-    outputs = named_measure("psnr").outputs
-    entry = replace(all_published()[0], protocol="zhang2017-hints/1", metric=outputs[0].key, exact=True)
-    entry = replace(entry, resize=protocol.resize.key, remark="")
-    for change, deviation, reason in (
-        ({}, "", ""),
-        ({}, "only the first 3", "other images (only the first 3)"),
-        ({"protocol": "zhang2017-hints/2"}, "", "protocol zhang2017-hints/2"),
-        ({"resize": "none"}, "", "resize none"),
-        ({"metric": "psnr"}, "", "metric psnr"),
-        ({"exact": False, "remark": "who knows"}, "", "who knows"),
-    ):
-        table = (replace(entry, **change),)
-        monkeypatch.setattr("colorzoo.evaluation.published.all_published", lambda table=table: table)
-        (found,) = published_for(protocol, outputs, deviation)
-        assert found.differs == reason

@@ -180,20 +180,6 @@ def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
         assert part in page
 
 
-@pytest.mark.parametrize(
-    ("metric", "value", "gray"),
-    [("auc", 0.59, 1), ("ciede2000", 10, 0)],
-)
-def test_a_target_uses_the_first_output_and_its_direction(
-    run: Run, plan: Plan, metric: str, value: float, gray: int
-) -> None:
-    """The rebalanced area is below 0.58, and the error above 20 for all four gray images."""
-    text = PROTOCOL.replace("metric: psnr, value: 15", f"metric: {metric}, value: {value}")
-    run(models=("gray", "truth"), weights={}, protocol=parse_protocol(text, metric), metrics=(metric,))
-    reached = json.loads((plan.output / "results.json").read_text())["target"]["methods"]
-    assert {name: found["share"]["value"] for name, found in reached.items()} == {"gray": gray, "truth": 1}
-
-
 def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
     protocol = load_protocol("spcolor-exemplar")
     with pytest.raises(DataError, match=r"pairs\.csv"):

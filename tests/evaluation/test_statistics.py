@@ -14,7 +14,6 @@ from colorzoo.evaluation.statistics import (
     difference,
     estimate,
     holm,
-    interactions_to_target,
     jackknife,
 )
 from colorzoo.metrics.base import mean_of_moments as mean
@@ -92,17 +91,6 @@ def test_only_images_with_both_numbers_are_compared() -> None:
 def test_holm_correction() -> None:
     assert holm([0.01, 0.04, 0.03, NAN]) == pytest.approx([0.03, 0.06, 0.06, NAN], nan_ok=True)
     assert holm([0.9, 0.6]) == [1, 1]
-
-
-def test_interactions_to_a_target() -> None:
-    values = np.array([[25, 31, 33], [25, 26, 30], [25, 26, 27], [35, 35, 35]], dtype=float)
-    given = np.array([[0, 1, 10]] * 4)
-    reach = interactions_to_target(values, given, 30.0, bootstrap_weights(4, 500, seed=0))
-    assert reach.share.value == 0.75
-    assert reach.interactions.value == pytest.approx((1 + 10 + 0) / 3)
-    never = interactions_to_target(values, given, 99.0, bootstrap_weights(4, 500, seed=0))
-    assert never.share.value == 0
-    assert np.isnan(never.interactions.value)
 
 
 @pytest.mark.parametrize("images", [5, 40])

@@ -16,17 +16,14 @@ from numpy.typing import NDArray
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.methods import BASELINES, TRUTH, Method
-from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
-from colorzoo.evaluation.tables import Cell, heading, interval, number, of_sets, score_cell
+from colorzoo.evaluation.tables import heading, interval, number, of_sets, score_cell
 from colorzoo.metrics.base import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
 MAX_CURVES = 6
 GALLERY_SIZE = 5  # images at each end
 SIZE = (4.6, 3.0)  # inches; an inch has 72 SVG units
-_NO_NUMBER = Cell(math.nan, "—")
 _DIM, _LINE = "#667080", "#e6e9ee"  # colors of text and lines on the page
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
@@ -60,7 +57,6 @@ def page(summary: Summary, cache: Cache) -> str:
         most=max(row.count for row in summary.rows),
         legend=[(method.name, color_of(summary, method.name)) for method in setup.methods],
         curves=_curves(summary),
-        published=[(entry, _ours(summary, entry)) for entry in summary.published],
         ranked_by=ranking_output(summary),
         gallery=_gallery(summary, cache),
     )
@@ -76,7 +72,6 @@ def _environment() -> Environment:
         "interval": interval,
         "number": number,
         "of_sets": of_sets,
-        "percent": _percent,
         "score_cell": score_cell,
     }
     environment.filters["titled"] = _titled
@@ -88,10 +83,6 @@ def _titled(output: Output, setup: EvaluationSetup) -> tuple[str, str]:
     return heading(output), setup.full_key(output)
 
 
-def _percent(share: Estimate) -> str:
-    return "" if math.isnan(share.low) else f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
-
-
 def _notes(summary: Summary) -> list[str]:
     setup = summary.setup
     notes = [setup.protocol.coloring_note]
@@ -101,20 +92,6 @@ def _notes(summary: Summary) -> list[str]:
         shown = "; ".join(reason for _, reason in summary.skipped[:5])
         notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")
     return [*notes, *summary.gray_notes, *setup.notes]
-
-
-def _ours(summary: Summary, entry: Published) -> Cell:
-    """Return our value beside a published value, or a dash if the two are not comparable."""
-    if entry.differs:
-        return _NO_NUMBER
-    outputs = {output.key: output for output in summary.setup.outputs}
-    rows = (row for row in summary.rows if (row.method, row.count) == (entry.model, entry.count))
-    found = (
-        score_cell(row.scores[entry.metric], outputs[entry.metric])
-        for row in rows
-        if entry.metric in row.scores
-    )
-    return next(found, _NO_NUMBER)
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:

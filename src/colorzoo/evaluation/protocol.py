@@ -73,19 +73,6 @@ class UserChoice:
 
 
 @dataclass(frozen=True)
-class Target:
-    """Target quality, for counting the interactions needed to reach it.
-
-    Attributes:
-        metric: Name of the metric.
-        value: Value in the metric's unit.
-    """
-
-    metric: str
-    value: float
-
-
-@dataclass(frozen=True)
 class Protocol:
     """Evaluation protocol.
 
@@ -108,7 +95,6 @@ class Protocol:
         background: Simulated user of another kind whose hints precede the interactions.
         interactions: Numbers of interactions, ascending.
         metrics: Names of the metrics.
-        target: Target quality, if any.
         seed: Seed for all random numbers.
         notes: Remarks for readers.
         text: The YAML file.
@@ -126,7 +112,6 @@ class Protocol:
     background: UserChoice | None
     interactions: tuple[int, ...]
     metrics: tuple[str, ...]
-    target: Target | None
     seed: int
     notes: tuple[str, ...]
     text: str
@@ -212,7 +197,6 @@ def parse_protocol(text: str, where: str) -> Protocol:
 
 
 def _protocol(values: Mapping[str, Any], text: str) -> Protocol:
-    target = values.get("target")
     return Protocol(
         name=str(values["name"]),
         version=int(values["version"]),
@@ -226,7 +210,6 @@ def _protocol(values: Mapping[str, Any], text: str) -> Protocol:
         background=_user(values.get("background")),
         interactions=check_interactions(values.get("interactions", [0])),
         metrics=tuple(values["metrics"]),
-        target=None if target is None else Target(str(target["metric"]), float(target["value"])),
         seed=int(values.get("seed", 0)),
         notes=tuple(values.get("notes", ())),
         text=text,

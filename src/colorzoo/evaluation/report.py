@@ -81,11 +81,6 @@ def results(summary: Summary) -> dict[str, Any]:
     """Return the content of ``results.json``; the keys of metrics contain the resize of the protocol."""
     setup = summary.setup
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
-    target = setup.protocol.target
-    reach = {
-        name: {"share": vars(found.share), "interactions": vars(found.interactions)}
-        for name, found in summary.reaches.items()
-    }
     return {
         "schema": SCHEMA,
         "protocol": setup.protocol.label,
@@ -106,12 +101,8 @@ def results(summary: Summary) -> dict[str, Any]:
             for output in setup.outputs
         },
         "results": [_row(row, keys, summary.best) for row in summary.rows],
-        "target": {"metric": target.metric, "value": target.value, "methods": reach}
-        if target and reach
-        else None,
         "compared": list(summary.compared or ()),
         "comparisons": [_comparison(found, keys) for found in summary.comparisons],
-        "published": [{**vars(entry), "comparable": not entry.differs} for entry in summary.published],
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from colorzoo.metrics.base import Finish, Moments, mean_of_moments
+from colorzoo.metrics.base import Finish, Moments
 
 Weights = NDArray[np.float64]
 Features = NDArray[np.float32]
@@ -136,41 +136,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, p * (len(order) - rank)))
         adjusted[index] = largest
     return adjusted
-
-
-@dataclass(frozen=True)
-class InteractionsToTarget:
-    """Interactions needed to reach a target quality.
-
-    Attributes:
-        interactions: Smallest sufficient number of interactions, mean over the images that reach the target.
-        share: Fraction of images that reach the target.
-    """
-
-    interactions: Estimate
-    share: Estimate
-
-
-def interactions_to_target(
-    values: NDArray[np.float64], interactions: NDArray[np.int64], target: float, weights: Weights
-) -> InteractionsToTarget:
-    """Return the number of interactions that images require for a target quality.
-
-    Args:
-        values: ``(N, K)`` quality per number of interactions; higher is better, NaN never reaches the target.
-        interactions: ``(N, K)`` actual number of interactions.
-        target: Quality to reach.
-        weights: ``(R, N)`` from `bootstrap_weights`.
-    """
-    good = values >= target
-    reached = good.any(1)
-    needed = interactions[np.arange(len(values)), good.argmax(1)]
-    zeros = np.zeros(len(values))
-    moments = np.stack([needed * reached, zeros, reached], axis=1).astype(np.float64)
-    shares = np.stack([reached, zeros, np.ones(len(values))], axis=1).astype(np.float64)
-    return InteractionsToTarget(
-        estimate(moments, mean_of_moments, weights), estimate(shares, mean_of_moments, weights)
-    )
 
 
 def _interval(values: Moments) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Summary of an evaluation: scores with intervals, comparisons and targets, from cached results."""
+"""Summary of an evaluation: scores with intervals and comparisons, from cached results."""
 
 from __future__ import annotations
 
@@ -18,21 +18,17 @@ from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
-from colorzoo.evaluation.published import Published, published_for
 from colorzoo.evaluation.statistics import (
     Difference,
     Estimate,
-    InteractionsToTarget,
     Weights,
     bootstrap_weights,
     difference,
     estimate,
     holm,
-    interactions_to_target,
     jackknife,
 )
 from colorzoo.metrics.base import Moments, Output
-from colorzoo.metrics.named import abbreviations
 
 SIGNIFICANT = 0.05
 
@@ -163,10 +159,8 @@ class Summary:
         tables: Moments by method and number of interactions.
         rows: Scores by method and number of interactions.
         best: The best methods, by key of the output and number of interactions; see `best_methods`.
-        reaches: Interactions needed to reach the target of the protocol, by method.
         compared: The two methods that were compared, if any.
         comparisons: Differences of these methods.
-        published: Published results.
     """
 
     setup: EvaluationSetup
@@ -176,10 +170,8 @@ class Summary:
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
     best: Mapping[tuple[str, int], frozenset[str]]
-    reaches: Mapping[str, InteractionsToTarget]
     compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
-    published: tuple[Published, ...]
 
     @property
     def digest(self) -> str:
@@ -237,10 +229,8 @@ def summarize(
         tables,
         tuple(_row(setup, name, count, table, weights, distances) for (name, count), table in tables.items()),
         best_methods(setup, tables, weights),
-        _reaches(setup, tables, weights),
         compare,
         _comparisons(setup, tables, weights, compare),
-        published_for(setup.protocol, setup.outputs, setup.deviation),
     )
 
 
@@ -356,26 +346,6 @@ def _best(moments: Mapping[str, Moments], output: Output, weights: Weights) -> f
         for name in finite.keys() - tied
     ]
     return tied if tests and all(p < SIGNIFICANT for p in holm(tests)) else frozenset()
-
-
-def _reaches(
-    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
-) -> dict[str, InteractionsToTarget]:
-    target = setup.protocol.target
-    if target is None:
-        return {}
-    name = abbreviations().get(target.metric, target.metric)
-    outputs = [measure.outputs[0] for measure in setup.measures if measure.name == name]
-    if not outputs:
-        return {}
-    sign = -1 if outputs[0].better == "lower" else 1
-    found = {}
-    for method in setup.methods:
-        own = [tables[method.name, count] for count in setup.counts[method.name]]
-        values = np.stack([outputs[0].finish(table.moments[outputs[0].key]) for table in own], axis=1)
-        actual = np.stack([table.actual_interactions for table in own], axis=1)
-        found[method.name] = interactions_to_target(sign * values, actual, sign * target.value, weights)
-    return found
 
 
 def _comparisons(
