@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from colorzoo.atomic import part_of
 from colorzoo.batch import runner
 from colorzoo.batch.task import FileResult, FileTask
-from colorzoo.image_io.provenance import read_provenance
 from tiny_model import Run, gray_image
 
 
@@ -65,41 +62,6 @@ def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: 
 def test_an_invalid_number_of_threads(run: Run, jobs: str) -> None:
     code, _, err = run("a.png", "--jobs", jobs)
     assert (code, "--jobs" in err) == (2, True)
-
-
-def test_each_image_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
-    source, recipes = box(tmp_path / "in", 4), tmp_path / "recipes"
-    (recipes / "sub").mkdir(parents=True)
-    point = {"x": 30, "y": 15, "radius": 8, "color": "#c04020"}
-    (recipes / "0.json").write_text(json.dumps({"points": [point]}))
-    (recipes / "sub" / "1.png.recipe.json").write_text(json.dumps({"strength": 0}))
-    (recipes / "2.json").write_text("{broken")
-    (recipes / "9.json").write_text("{}")
-    out = tmp_path / "out"
-    code, _, err = run(source, "-o", out, "--recipe-folder", recipes)
-    assert code == 1
-    assert sorted(path.name for path in out.rglob("*.png")) == ["0.png", "1.png", "3.png"]
-    assert f"{recipes / '9.json'} belongs to no image" in err
-    assert str(source / "2.png") in err
-    red = np.asarray(Image.open(out / "0.png"))[15, 30].astype(int)
-    assert red[0] > red[2] + 40
-    gray = np.asarray(Image.open(out / "sub" / "1.png"))
-    assert np.ptp(gray, axis=2).max() <= 1
-    made = read_provenance(out / "0.png")
-    assert made is not None
-    assert "#c04020" in made.recipe
-    again = run(source, "-o", out, "--recipe-folder", recipes)[1]
-    assert again.count("is already there") == 3
-    (recipes / "0.json").write_text("{}")
-    assert "made with other settings" in run(source, "-o", out, "--recipe-folder", recipes)[2]
-
-
-def test_an_invalid_folder_of_recipes(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "r.json").write_text("{}")
-    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.png")
-    assert "--recipe-folder" in run(tmp_path / "a.png", "--recipe-folder", tmp_path / "gone")[2]
-    both = run(tmp_path / "a.png", "--recipe-folder", tmp_path, "--recipe", tmp_path / "r.json")[2]
-    assert "cannot be combined" in both
 
 
 def test_leftovers_of_killed_runs_are_removed(

@@ -105,18 +105,6 @@ def test_no_command_overwrites_an_input(here: Path, refused: Refused) -> None:
     assert contents(here) == before
 
 
-def test_failed_overwrites_only_lists(run: Run, tmp_path: Path) -> None:
-    image, notes = photo(tmp_path / "a.png"), tmp_path / "notes.txt"
-    notes.write_text("call Anna\n")
-    code, _, err = run(image, "--failed", notes)
-    assert code == 2
-    assert "a list of names" in err
-    assert notes.read_text() == "call Anna\n"
-    notes.write_text(f"{image}\n{tmp_path}/gone.jpg\nmissing\n")
-    assert run(image, "missing", "--failed", notes)[0] == 1
-    assert notes.read_text() == "missing\n"
-
-
 def test_results_written_by_another_run_are_skipped(weights: Path, tmp_path: Path) -> None:
     colorizer = Colorizer("zhang2017_local_small", weights=weights, device="cpu")
     source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"

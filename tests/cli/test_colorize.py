@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import signal
@@ -155,7 +154,7 @@ def test_options_without_effect_are_errors(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
         code, _, err = run(source, *words)
-        assert (code, err.count("\n"), f"{words[0]} requires a reference" in err) == (2, 1, True)
+        assert (code, err.count("\n"), "require a reference" in err) == (2, 1, True)
     code, _, err = run(source, "--histogram-of", source)
     assert (code, err.count("\n"), "has no color" in err) == (2, 1, True)
     assert tree(tmp_path) == ["a.png"]
@@ -173,8 +172,9 @@ def test_failed_images_are_listed_and_can_be_repeated(run: Run, tmp_path: Path) 
     photo(tmp_path / "in" / "c.png", height=33)
     assert run("--from", left, "-o", tmp_path / "out", "--failed", left)[0] == 0
     assert (tree(tmp_path / "out"), left.read_text()) == (["a.png", "b ö.png", "c.png"], "")
-    code, _, err = run("--from", left)
-    assert (code, "--from" in err) == (2, True)
+    assert "--from" in run("--from", left)[2]
+    code, _, err = run(tmp_path / "in", "--failed", tmp_path / "in" / "a.png")
+    assert (code, "--failed must be a .txt file" in err) == (2, True)
     code, _, err = run()
     assert (code, "IMAGE" in err) == (2, True)
 
@@ -202,38 +202,6 @@ def test_a_full_disk_stops_the_run_and_the_same_command_resumes(
     assert err.splitlines()[-1] == "colorzoo: 1 colored, 3 failed"
     assert run(tmp_path / "in", "-o", tmp_path / "out")[0] == 0
     assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.gif"])
-def test_standard_input_and_output(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """The format is detected from the content."""
-    content = photo(tmp_path / name).read_bytes()
-    (tmp_path / name).rename(tmp_path / "noname")
-    for source in ("-", tmp_path / "noname"):
-        written = io.BytesIO()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-            patch.setattr(sys, "stdout", stdout := io.TextIOWrapper(written))
-            code, _, err = run(source, "-o", "-", "--provenance", "none")
-        stdout.detach()
-        assert (code, err.split(" (")[0].strip(), "256 colors" in err) == (
-            0,
-            "standard output",
-            name == "a.gif",
-        )
-        with Image.open(io.BytesIO(written.getvalue())) as result, Image.open(io.BytesIO(content)) as before:
-            assert (result.format, result.size) == (before.format, (40, 30))
-    assert tree(tmp_path) == ["noname"]
-
-
-def test_invalid_uses_of_pipes_are_errors(run: Run, tmp_path: Path) -> None:
-    first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png")
-    for words in (["-", first, "-o", "-"], [first, second, "-o", "-"], [tmp_path, "-o", "-"], ["-"]):
-        code, out, err = run(*words)
-        assert (code, out, err.count("\n")) == (2, "", 1), words
-    assert tree(tmp_path) == ["a.png", "b.png"]
 
 
 def test_unsupported_extensions_create_no_folder(run: Run, tmp_path: Path) -> None:

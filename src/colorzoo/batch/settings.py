@@ -159,14 +159,14 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     """Options of ``colorzoo colorize``."""
 
     images: list[str] = argument(
-        "files, folders (searched recursively) or globs; - reads one image from standard input",
+        "files, folders (searched recursively) or globs",
         "IMAGE",
         default=[],
         nargs="*",
     )
     output: str | None = option(
         None,
-        "output file for one image, folder, or - for standard output",
+        "output file for one image, or folder",
         "",
         "-o",
         "--output",
@@ -176,7 +176,7 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
         None, "format of results (default: that of the image, or of -o); png and tif are lossless", FILES
     )
-    max_pixels: float = option(
+    max_pixels: Annotated[float, Range(0, 1e6, open=True)] = option(
         200,
         "maximum image size in million pixels, which limits the memory (default: 200)",
         FILES,
@@ -194,7 +194,7 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
         metavar="LIST",
     )
     failed: str | None = option(
-        None, "write the names of failed images to a file for --from", RUN, metavar="LIST"
+        None, "write the names of failed images to a .txt file for --from", RUN, metavar="LIST"
     )
     report: list[str] = option(
         [],
@@ -204,12 +204,6 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     )
     sign: str | None = option(
         None, "sign results (C2PA) with the certificate chain and key of a PEM file", RUN, metavar="PEM"
-    )
-    recipe_folder: str | None = option(
-        None,
-        "folder of recipes with the same structure as the images: a/b.json for a/b.jpg",
-        RUN,
-        metavar="DIR",
     )
     jobs: Annotated[int, Range(1, 64)] = option(
         min(core_count(), 8),

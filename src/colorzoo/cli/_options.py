@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -81,10 +80,6 @@ class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
         text = " ".join(message.split())
         if wrong := _WRONG_TYPE.search(text):
             text = f"--{wrong[1].replace('_', '-')} must be of type {wrong[2]}, got {wrong[3]!r}"
-        elif text.startswith("unrecognized arguments: "):
-            known = [flag for action in self._actions for flag in action.option_strings]
-            near = difflib.get_close_matches(text.split()[2].partition("=")[0], known, n=1)
-            text += f"; did you mean {near[0]}?" if near else ""
         raise ColorzooError(f"{text}; see `{self.prog} --help`") from ex
 
 

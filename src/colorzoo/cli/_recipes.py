@@ -1,4 +1,4 @@
-"""Recipes of the command line: a file for all images or for each image, extended by options."""
+"""Recipes of the command line: a file, extended by options."""
 
 from __future__ import annotations
 
@@ -15,28 +15,21 @@ from colorzoo.guidance.border import parse_border
 from colorzoo.guidance.crop import parse_crop_text
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
 from colorzoo.guidance.finish import parse_finish_text
-from colorzoo.image_io.find import FoundImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics, require_color
 
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
 )
-_ENDINGS = (".recipe.json", ".json")  # names of the pad, and short names
 
 
-def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
-    """Return the recipe of a file, extended by options.
-
-    Args:
-        args: Options.
-        file: Recipe file; None uses the file of ``--recipe``, or an empty recipe.
+def recipe_of(args: GuidanceOptions) -> Recipe:
+    """Return the recipe of the file of ``--recipe``, extended by options.
 
     Raises:
         GuidanceError: The file is not a recipe, or an option is malformed.
     """
-    if file is None and args.recipe:
-        file = Path(args.recipe)
+    file = Path(args.recipe) if args.recipe else None
     recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
     recipe = recipe.with_fields("classes", _classes(args, recipe, file))
     recipe = recipe.with_fields("statistics", _statistics(args))
@@ -52,16 +45,6 @@ def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
     return replace(
         recipe, points=recipe.points + points, boxes=boxes, border=border, crop=crop, finish=finish
     )
-
-
-def recipe_file(found: FoundImage, folder: Path) -> Path | None:
-    """Return the recipe file of an image in a folder of recipes, which has the structure of the image folder.
-
-    The file of ``a/b.jpg`` is ``a/b.jpg.recipe.json``, ``a/b.jpg.json``, ``a/b.recipe.json`` or ``a/b.json``.
-    """
-    names = (found.relative.name, found.relative.stem)
-    paths = (folder / found.relative.with_name(name + ending) for name in names for ending in _ENDINGS)
-    return next((path for path in paths if path.is_file()), None)
 
 
 def parse_point(text: str, reach: str | None = None) -> PointHint:

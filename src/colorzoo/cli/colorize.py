@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import os
-from pathlib import Path
 
 from colorzoo.batch.settings import ColorizeOptions
 from colorzoo.cli._options import Command
 from colorzoo.environment import reuse_memory
-from colorzoo.errors import ColorzooError, GuidanceError, ImageError
+from colorzoo.errors import ColorzooError
 
 HELP = "colorize images; results are written beside them as NAME.color.EXT"
 EXAMPLE = """
@@ -44,31 +42,11 @@ def run(args: ColorizeOptions) -> int:
     """
     share_cores()
     reuse_memory()
-    if not 0 < args.max_pixels < float("inf"):
-        raise ColorzooError(f"--max-pixels must be a positive number of millions, got {args.max_pixels:g}")
-    if args.recipe and args.recipe_folder:
-        raise ColorzooError("--recipe cannot be combined with --recipe-folder")
-    if args.recipe_folder and not Path(args.recipe_folder).is_dir():
-        raise GuidanceError(f"--recipe-folder must be a folder, got {args.recipe_folder}")
     if not args.images and args.from_list is None:
         raise ColorzooError("IMAGE must be a file, a folder or a glob. See `colorzoo colorize --help`.")
-    _check_single_image(args)
     from colorzoo.cli._colorize import color  # imports torch
 
     return color(args)
-
-
-def _check_single_image(args: ColorizeOptions) -> None:
-    """Raise an error for a single unreadable image before the import of torch, which takes seconds."""
-    if len(args.images) != 1 or args.from_list or args.json or args.failed or args.dry_run:
-        return  # an error of one image does not stop a run
-    path = Path(args.images[0])
-    if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
-        raise ImageError(f"{path}: no such file or folder")
-    if path.is_file():
-        from colorzoo.image_io.read import check_image
-
-        check_image(path, max_pixels=int(args.max_pixels * 1e6))
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
-from typing import Any
 
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import align
@@ -21,47 +21,8 @@ colorzoo doctor
 colorzoo doctor --json > report.json
 """
 
-# reported for a checkout, which has no package metadata
-_WITHOUT_METADATA = ("torch", "torchvision", "lightning", "kornia", "numpy", "pillow")
-_FETCHED = {
-    "verified": "ok, fetched",
-    "recorded": "hash recorded on first use, fetched",
-    "unchecked": "not checked before its first use",
-    "changed": "changed, not used",
-    "refused": "rejected, not used",
-}
-_EMBEDDED = {"embedded": "ok", "missing": "missing"}  # all other states are damage
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Information for a bug report.
-
-    Attributes:
-        python: Version of the interpreter.
-        system: Operating system and processor.
-        colorzoo: Installed version; None in a checkout.
-        packages: Version of each core dependency; None if it is not installed.
-        device: Device that ``auto`` selects, or ``"none"`` if torch cannot be imported.
-        cache: Folder of downloaded weights.
-        embedded: ``model``, ``path`` and ``state`` (``"ok"``, ``"missing"`` or ``"damaged"``) of each weight
-            file inside the package.
-        fetched: ``model``, ``tag``, ``path``, ``state`` (see `colorzoo.weights.catalog.FileState`) and
-            ``reason`` of each weight file in the cache.
-        extras: ``name``, ``missing`` packages and ``install`` command of each extra.
-        problems: One line for each problem.
-    """
-
-    python: str
-    system: str
-    colorzoo: str | None
-    packages: dict[str, str | None]
-    device: str
-    cache: str
-    embedded: list[dict[str, str]]
-    fetched: list[dict[str, str]]
-    extras: list[dict[str, Any]]
-    problems: list[str]
+_CORE = ("torch", "torchvision", "lightning", "kornia", "numpy", "pillow")
+_REQUIREMENT = re.compile(r"(?P<package>[\w.-]+)(?:.*extra == ['\"](?P<extra>[\w-]+))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,87 +33,51 @@ class DoctorOptions:
 
 
 def run(args: DoctorOptions) -> int:
-    """Print the diagnosis; return 1 if there are problems."""
-    found = diagnose()
-    print(json.dumps(asdict(found), indent=2) if args.json else "\n".join(_report(found)))
-    return 1 if found.problems else 0
+    """Print versions, device, weights, missing packages and problems; return 1 if there are problems."""
+    facts, problems = diagnose()
+    if args.json:
+        print(json.dumps(facts | {"problems": problems}, indent=2))
+    else:
+        lines = [f"problem: {line}" for line in problems] or ["no problem found"]
+        print("\n".join([*align([*facts.items()]), "", *lines]))
+    return 1 if problems else 0
 
 
-def diagnose() -> Diagnosis:
-    """Examine the installation; takes as long as importing torch."""
-    by_extra = _packages_by_extra()
-    packages = {name: installed_version(name) for name in sorted(by_extra.pop("", _WITHOUT_METADATA))}
-    problems = [
-        f"{name} is not installed; run `python -m pip install {name}`"
-        for name, version in packages.items()
-        if version is None
+def diagnose() -> tuple[dict[str, str], list[str]]:
+    """Examine the installation; takes as long as importing torch.
+
+    Returns:
+        Facts by name, and one line for each problem.
+    """
+    facts = {"colorzoo": installed_version("colorzoo") or "not installed as a package"}
+    facts |= {"python": platform.python_version()}
+    missing = missing_packages()
+    facts |= {name: installed_version(name) or "not installed" for name in _CORE}
+    facts |= {"system": f"{platform.platform()} {platform.machine()}"}
+    facts["device"], problems = _find_device()
+    facts["cache"] = str(cache_home())
+    problems += [
+        f"{name} is not installed; run `python -m pip install {name}`" for name in missing.pop("", [])
     ]
-    device, broken = find_device()
-    problems += broken
-    embedded, fetched = [], []
     for row in list_weights():
-        if row.weights.file is None and row.where != "cached":
+        is_embedded = row.weights.file is not None
+        if not is_embedded and row.where != "cached":
             continue
         state = inspect_file(row.weights, row.path, rehash=True)
-        entry = {"model": row.model, "path": str(row.path)}
-        if row.weights.file is not None:
-            embedded.append(entry | {"state": _EMBEDDED.get(state.status, "damaged")})
-        else:
-            fetched.append(entry | {"tag": row.tag, "state": state.status, "reason": state.reason})
-    problems += [
-        f"the embedded weights of {row['model']} are {row['state']} ({row['path']}); reinstall colorzoo"
-        for row in embedded
-        if row["state"] != "ok"
-    ]
-    problems += [
-        f"{row['path']} is not used: {row['reason']}; "
-        f"run `colorzoo weights fetch {row['model']} --tag {row['tag']}`"
-        for row in fetched
-        if row["reason"]
-    ]
+        facts[f"weights of {row.model} ({row.tag})"] = f"{state.status}, {row.path}"
+        if is_embedded and state.status != "embedded":
+            problems.append(f"the embedded weights of {row.model} are {state.status}; reinstall colorzoo")
+        elif state.reason:
+            fetch = f"run `colorzoo weights fetch {row.model} --tag {row.tag}`"
+            problems.append(f"{row.path} is not used: {state.reason}; {fetch}")
     problems += [f"{each}; repair or uninstall it" for each in skipped_packages()]
-    return Diagnosis(
-        python=platform.python_version(),
-        system=f"{platform.platform()} {platform.machine()}",
-        colorzoo=installed_version("colorzoo"),
-        packages=packages,
-        device=device,
-        cache=str(cache_home()),
-        embedded=embedded,
-        fetched=fetched,
-        extras=[
-            {
-                "name": name,
-                "missing": sorted(package for package in parts if installed_version(package) is None),
-                "install": f'python -m pip install "colorzoo[{name}]"',
-            }
-            for name, parts in sorted(by_extra.items())
-        ],
-        problems=problems,
-    )
+    for extra, packages in missing.items():
+        install = f'python -m pip install "colorzoo[{extra}]"'
+        facts[f"extra {extra}"] = f"missing {', '.join(packages)}; {install}" if packages else "installed"
+    return facts, problems
 
 
-def _report(found: Diagnosis) -> list[str]:
-    facts = [
-        ("colorzoo", found.colorzoo or "not installed as a package"),
-        ("python", found.python),
-        *((name, version or "not installed") for name, version in found.packages.items()),
-        ("system", found.system),
-        ("device", found.device),
-        ("cache", found.cache),
-        *((f"weights of {row['model']}", f"{row['state']}, embedded") for row in found.embedded),
-        *(
-            (f"weights of {row['model']}", f"{_FETCHED[row['state']]}, {row['path']}")
-            for row in found.fetched
-        ),
-    ]
-    for extra in found.extras:
-        missing = f"missing {', '.join(extra['missing'])}; {extra['install']}"
-        facts.append((f"extra {extra['name']}", missing if extra["missing"] else "installed"))
-    return [*align(facts), "", *([f"problem: {line}" for line in found.problems] or ["no problem found"])]
-
-
-def find_device() -> tuple[str, list[str]]:
+def _find_device() -> tuple[str, list[str]]:
     """Return the device that ``auto`` selects, and problems with importing torch."""
     try:
         import torch
@@ -165,28 +90,23 @@ def find_device() -> tuple[str, list[str]]:
     return f"cpu ({torch.get_num_threads()} threads)", []
 
 
-def declared_requirements() -> list[str]:
-    """Return the requirements in the metadata of the installed package; empty in a checkout."""
+def missing_packages() -> dict[str, list[str]]:
+    """Return the missing packages of each extra; the core dependencies have the key ``""``.
+
+    Extras that contain only other extras, and a checkout without package metadata, have no entry.
+    """
     try:
-        return requires("colorzoo") or []
+        lines = requires("colorzoo") or []
     except PackageNotFoundError:
-        return []
-
-
-def _packages_by_extra() -> dict[str, set[str]]:
-    """Return the packages that each extra requires; the core dependencies have the key ``""``."""
-    from packaging.requirements import Requirement
-
-    found: dict[str, set[str]] = {}
-    parts: list[tuple[str, set[str]]] = []  # extras that contain other extras
-    for line in map(Requirement, declared_requirements()):
-        extra = str(line.marker).partition('extra == "')[2].partition('"')[0] if line.marker else ""
-        if line.name == "colorzoo":
-            parts.append((extra, line.extras))
-        else:
-            found.setdefault(extra, set()).add(line.name)
-    for extra, others in parts:
-        found[extra] = found.get(extra, set()).union(*(found.get(other, set()) for other in others))
+        return {}
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        match = _REQUIREMENT.match(line)
+        if match is None or match["package"] == "colorzoo":
+            continue
+        missing = found.setdefault(match["extra"] or "", [])
+        if installed_version(match["package"]) is None:
+            missing.append(match["package"])
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +58,6 @@ class EvaluateOptions:
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
     threads: PositiveInt = option(1, "CPU threads of torch (default: 1)", _MACHINE, metavar="N")
-    bibtex: bool = option(False, "also print the BibTeX entries of these models and metrics")
     list_all: bool = option(False, "list protocols and metrics", "", "--list")
 
 
@@ -112,8 +110,6 @@ def run(args: EvaluateOptions) -> int:
         return 0
     warn(outcome)
     print_scores(outcome, args.output)
-    if args.bibtex:
-        print((args.output / "references.bib").read_text(encoding="utf-8"), end="")
     return 1 if outcome.skipped else 0
 
 
@@ -142,15 +138,10 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         cells = (score_cell(row.scores[output.key], output).text for output in outputs)
         rows.append((row.method, str(row.count), *cells))
     print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
-    tests = sum(not math.isnan(found.adjusted) for found in outcome.summary.comparisons)
     for found in outcome.summary.comparisons:
-        value = found.difference.estimate
         one, other = outcome.summary.compared or ("", "")
-        numbers = ""
-        if not math.isnan(found.adjusted):
-            interval = f"({value.low:.4g} to {value.high:.4g})"
-            numbers = f"{value.value:+.4g} {interval}, p {found.adjusted:.3g} adjusted for {tests} tests: "
-        print(f"{one} minus {other}, {found.output.title} at {found.count}: {numbers}{found.verdict}")
+        name = f"{one} minus {other}, {found.output.title} at {found.count}"
+        print(f"{name}: {found.difference.estimate.value:+.4g}, {found.verdict}")
     print(folder / "report.html")
 
 

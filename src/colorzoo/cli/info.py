@@ -55,8 +55,8 @@ def run(args: InfoOptions) -> int:
             for _, error in errors:
                 print_line(f"colorzoo: error: {error}", sys.stderr)
         complete &= any(row["origin"] for row in found)
-        if not args.json:
-            _print_folder(path, found) if path.is_dir() else _print_file(found[0])
+        for row in found if not args.json else ():
+            _print_record(row)
         rows += found
     if args.json:
         print(json.dumps(rows, indent=1))
@@ -71,24 +71,12 @@ def _row(path: Path) -> dict[str, Any]:
     return {"file": str(path), "origin": origin}
 
 
-def _print_file(row: dict[str, Any]) -> None:
+def _print_record(row: dict[str, Any]) -> None:
     origin = row["origin"]
     print_line(f"{row['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
     for title, value in (origin or {}).items():
         if value != "":
             print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
-
-
-def _print_folder(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Print one line per file."""
-    count = sum(bool(row["origin"]) for row in rows)
-    print_line(f"{folder}: {count} of {len(rows)} files have a provenance record", sys.stdout)
-    for row in rows:
-        line = "no record"
-        if origin := row["origin"]:
-            parts = (origin["model"], origin["date"], f"source {origin['source'][:12]}")
-            line = ", ".join(filter(None, parts))
-        print_line(f"  {Path(row['file']).relative_to(folder)}  {line}", sys.stdout)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, InfoOptions, run)}

@@ -6,20 +6,18 @@ reader of the output pipe closed it. With ``COLORZOO_DEBUG=1`` errors keep their
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import pkgutil
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol, cast
+from types import ModuleType
 
 import colorzoo.cli
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import printed_warnings
-from colorzoo.environment import is_on
+from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
@@ -43,29 +41,14 @@ common options:
   --data.batch_size N              images per step, over all processes
   --trainer.max_steps N            number of training steps
   --trainer.accelerator NAME       cpu, gpu or auto
-  --trainer.default_root_dir DIR   folder of the run, or s3://BUCKET/FOLDER
   --init_from SOURCE               initial weights: a registered model, a weight file or a checkpoint
   --ckpt_path FILE                 checkpoint to resume from or to evaluate
-  --print_config                   print all settings and exit
 
 examples:
   colorzoo fit --config zhang2017/local.yaml --data.root photos
-  colorzoo validate --config zhang2017/local.yaml --data.root photos --ckpt_path last.ckpt
   colorzoo predict --config zhang2017/local.yaml --data.root photos --output colored
 
 `colorzoo {verb} --model NAME --help` lists every option of trainer, model and data."""
-
-
-class Verb(Protocol):
-    """Interface of a module of `colorzoo.cli` that implements the command with the module's name.
-
-    Attributes:
-        HELP: One line for the list of commands.
-        COMMANDS: Subcommands by name; a command without subcommands has one entry with an empty name.
-    """
-
-    HELP: str
-    COMMANDS: dict[str, Command]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,10 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SystemExit as stop:
-        if stop.code is None or isinstance(stop.code, int):
-            return stop.code or 0
-        print(stop.code, file=sys.stderr)
-        return 1
+        if isinstance(stop.code, str):
+            raise
+        return stop.code or 0
     return code
 
 
@@ -108,13 +90,8 @@ def _dispatch(words: list[str]) -> int:
         print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stdout if name else sys.stderr)
         return 0 if name else 2
     if name == "--version":
-        try:
-            print(f"colorzoo {version('colorzoo')}")
-        except PackageNotFoundError:
-            print("colorzoo (not installed as a package)")
+        print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
         return 0
-    if name.startswith("-"):
-        raise ColorzooError(f"unknown option {name!r} before a command; see `colorzoo --help`")
     asks_help = rest in (["-h"], ["--help"])
     if name in LIGHTNING_VERBS:
         if asks_help:
@@ -124,9 +101,7 @@ def _dispatch(words: list[str]) -> int:
         return run_lightning(words)
     verb = find_verb(name)
     if verb is None:
-        near = difflib.get_close_matches(name, all_verbs(), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all commands."
-        raise ColorzooError(f"unknown command {name!r}; {hint}")
+        raise ColorzooError(f"unknown command {name!r}; `colorzoo --help` lists all commands")
     if asks_help and "" not in verb.COMMANDS:
         print(_overview(f"colorzoo {name}", verb.HELP, {k: c.help for k, c in verb.COMMANDS.items()}))
         return 0
@@ -153,7 +128,7 @@ def _find_models() -> None:
             all_cards()
 
 
-def find_command(verb: Verb, words: Sequence[str]) -> tuple[str, Command, list[str]]:
+def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, list[str]]:
     """Return the full name of a command, the command, and its remaining arguments.
 
     Args:
@@ -181,26 +156,21 @@ def run_lightning(words: list[str]) -> int:
     return command.run(verb, rest)
 
 
-def find_verb(name: str) -> Verb | None:
+def find_verb(name: str) -> ModuleType | None:
     """Import and return the module of a command; None if there is no such command."""
     module = name.replace("-", "_")
-    if "_" in name or module not in _verb_modules():
-        return None
-    return cast(Verb, importlib.import_module(f"colorzoo.cli.{module}"))
+    return importlib.import_module(f"colorzoo.cli.{module}") if name in _verb_names() else None
 
 
 def all_verbs() -> dict[str, str]:
     """Return the one-line help of every command, sorted by name."""
-    helps = {
-        module.replace("_", "-"): cast(Verb, importlib.import_module(f"colorzoo.cli.{module}")).HELP
-        for module in _verb_modules()
-    }
+    helps = {name: verb.HELP for name in _verb_names() if (verb := find_verb(name)) is not None}
     return dict(sorted((LIGHTNING_VERBS | helps).items()))
 
 
-def _verb_modules() -> set[str]:
-    found = {module.name for module in pkgutil.iter_modules(colorzoo.cli.__path__)}
-    return {name for name in found if not name.startswith("_")} - {"main"}
+def _verb_names() -> set[str]:
+    modules = {module.name for module in pkgutil.iter_modules(colorzoo.cli.__path__)} - {"main"}
+    return {name.replace("_", "-") for name in modules if not name.startswith("_")}
 
 
 def _overview(name: str, about: str, commands: Mapping[str, str]) -> str:
