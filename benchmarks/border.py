@@ -2,14 +2,11 @@
 
 Every photo is put into a simulated film rebate (dark) or print margin (light) of 3 to 12 % of its sides, with
 noise, lettering and uneven edges. ``ours`` detects the border; the reference colorizes the whole scan.
-Photos are also rotated on a mount. There PSNR is measured over the whole scan with its gray mount, and the
-reference colorizes the whole scan or the largest upright rectangle inside the photo.
 """
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -23,12 +20,11 @@ from torch import Tensor
 from benchmarks._common import PHOTOS, Options, Row, SkippedError, unseen_sources, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
-from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import select_part
-from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.metrics import psnr_8bit
 
 _BORDERED = {  # photos with a border of their own, by eye
@@ -36,7 +32,6 @@ _BORDERED = {  # photos with a border of their own, by eye
     "val_people": (40, 47, 94, 177, 256, 298),
 }
 _ROUGH = 2  # pixels that the border may cover of a photo
-_TILTS = (2, 4, 6)  # degrees
 Levels = NDArray[np.uint8]
 Tone = Literal["dark", "light"]
 
@@ -52,7 +47,6 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
-    askew: list[_Askew] = []
     false_loss, bordered, count = [], 0, 0
     for number, source in enumerate(islice(sources, options.images)):
         photo = read_image(source.read()).levels
@@ -67,7 +61,6 @@ def run(options: Options) -> list[Row]:
             bordered += 1
             false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
             continue  # a border around a border says nothing
-        askew += [_color_askew(colorizer, photo, truth, degrees, number) for degrees in _TILTS]
         tone: Tone = "dark" if number % 2 else "light"
         bordered, (top, left) = add_border(photo, tone, generator)
         rows, columns = slice(top, top + photo.shape[0]), slice(left, left + photo.shape[1])
@@ -86,101 +79,7 @@ def run(options: Options) -> list[Row]:
         Row("PSNR in dB lost inside because of a border", our_loss, loss, our_loss, 0.05, "lower", place),
         Row("photos with a false detection of a border", bordered, count, bordered, 3, "lower", place),
         Row("PSNR in dB lost by these photos", total, 0.0, total, 0.01, "lower", place),
-        *_rows_askew(askew, place),
     ]
-
-
-@dataclass(frozen=True)
-class _Askew:
-    """Scores of a rotated photo.
-
-    Attributes:
-        degrees: Rotation of the photo.
-        found: PSNR of the scan colorized within the detected rotated border.
-        whole: PSNR of the scan colorized as a whole.
-        upright: PSNR of the scan colorized within the largest upright rectangle inside the photo.
-        moved: Color difference from the straight photo in CIE units.
-        moved_whole: Color difference of the scan colorized as a whole.
-    """
-
-    degrees: int
-    found: float
-    whole: float
-    upright: float
-    moved: float
-    moved_whole: float
-
-
-def _color_askew(colorizer: Colorizer, photo: Levels, truth: Levels, degrees: int, number: int) -> _Askew:
-    """Colorize a rotated photo.
-
-    Args:
-        colorizer: The model.
-        photo: The photo, ``(H, W, 3)``.
-        truth: The photo colorized without a border.
-        degrees: Rotation.
-        number: Seed.
-    """
-    tilt = degrees if number % 4 < 2 else -degrees
-    tone = 12 if number % 2 else 235
-    scan, inside = lay_askew(photo, tilt, tone, np.random.default_rng(number))
-    alone, _ = lay_askew(truth, tilt, tone, np.random.default_rng(number))
-    borders: tuple[BorderSetting, ...] = ("automatic", "none", _upright_inside(inside))
-    found, whole, upright = (_color(colorizer, scan, border) for border in borders)
-    return _Askew(
-        degrees,
-        *(_psnr(one, scan) for one in (found, whole, upright)),
-        *(_distance(one, alone) for one in (found, whole)),
-    )
-
-
-def _upright_inside(inside: Rectangle) -> Rectangle:
-    """Return an upright rectangle inside a slightly rotated rectangle, approximately the largest."""
-    sine = np.sin(np.radians(abs(inside.tilt)))
-    across, down = int(inside.height * sine / 2) + 1, int(inside.width * sine / 2) + 1
-    return Rectangle(inside.x + across, inside.y + down, inside.width - 2 * across, inside.height - 2 * down)
-
-
-def lay_askew(
-    photo: Levels, tilt: float, tone: int, generator: np.random.Generator
-) -> tuple[Levels, Rectangle]:
-    """Rotate a photo ``(H, W, 3)`` on a gray mount, and return the scan and the rectangle of the photo."""
-    height, width = photo.shape[:2]
-    sine, cosine = (abs(f(np.radians(tilt))) for f in (np.sin, np.cos))
-    across, down = int(width * cosine + height * sine), int(height * cosine + width * sine)
-    left, right = (int(width * share) for share in generator.uniform(0.02, 0.1, 2))
-    top, bottom = (int(height * share) for share in generator.uniform(0.02, 0.1, 2))
-    rows, columns = top + down + bottom, left + across + right
-    inside = Rectangle(left + (across - width) // 2, top + (down - height) // 2, width, height, float(tilt))
-    planes = torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)
-    turned = turn_back(planes, inside, (0, rows), columns).permute(1, 2, 0).numpy()
-    covered = turn_back(torch.ones(1, height, width), inside, (0, rows), columns)[0].numpy() > 0
-    mount = tone + generator.normal(0, 2, (rows, columns, 1)).repeat(3, 2)
-    return np.where(covered[..., None], turned, mount).round().clip(0, 255).astype(np.uint8), inside
-
-
-def _rows_askew(askew: list[_Askew], place: str) -> list[Row]:
-    """Return a row for each rotation and reference, and a row for the colors."""
-    rows = []
-    for degrees in _TILTS:
-        some = [each for each in askew if each.degrees == degrees]
-        if not some:
-            continue
-        found = statistics.fmean(each.found for each in some)
-        for words, reference in (
-            ("the scan colored as a whole", statistics.fmean(each.whole for each in some)),
-            ("the upright box inside", statistics.fmean(each.upright for each in some)),
-        ):
-            claim = f"PSNR in dB of scans tilted by {degrees} degrees, more than of {words}"
-            rows.append(Row(claim, found, reference, found - reference, 0.1, "higher", place))
-    if askew:
-        ours, whole = (
-            statistics.fmean(getattr(each, name) for each in askew) for name in ("moved", "moved_whole")
-        )
-        rows.append(
-            Row("color change in CIE units because of a rotation", ours, whole, ours, 2.0, "lower", place)
-        )
-    return rows
 
 
 def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tuple[Levels, tuple[int, int]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import join_ab
+from colorzoo.inference.full_size import bands_of_ab
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.area_masks import draw_areas
 from colorzoo.lru_cache import LRUCache
@@ -42,7 +42,7 @@ def colored(document: dict[str, Any]) -> Tensor:
     """Return the ab of some places ``(N, 2)`` of a recipe, before it is fitted to a gamut."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
     assert shown.part.full is not None
-    ab = join_ab(*shown._layers(shown.part.full))
+    ab = torch.cat([band for _, _, band, _ in bands_of_ab(*shown._layers(shown.part.full))], dim=1)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 

@@ -21,7 +21,6 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.opened_image import jpeg
 from colorzoo.studio.window import Window
 from inference.test_border import INSIDE, bordered
-from inference.test_tilt import SIZE, TILTED, mask_of
 from tiny_model import tiny_model
 
 X, Y, WIDTH, HEIGHT = INSIDE[:4]
@@ -178,14 +177,3 @@ def test_the_line_is_dragged_and_switched_off(
     pad.page.keyboard.press("Control+z")
     pad.settle()
     assert pad.recipe()["border"] == "none"
-
-
-@pytest.mark.nightly
-def test_maps_of_a_tilted_part_lie_where_it_lies() -> None:
-    window = Window(TILTED, SIZE)
-    whole = window.surrounded(np.ones((TILTED.height // 2, TILTED.width // 2), bool))
-    expected = mask_of(TILTED.scaled(SIZE, whole.shape[1], whole.shape[0]), whole.shape[::-1])
-    assert (whole ^ expected).mean() < 0.02
-    edged = window.surrounded(np.ones((TILTED.height, TILTED.width), np.uint8), edge=True)
-    assert edged.shape == SIZE[::-1]
-    assert edged.all()

@@ -32,7 +32,6 @@ from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import Levels, as_rgb
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_whole
-from colorzoo.inference.inside import crop_cells
 from colorzoo.weights.files import digest_of
 
 KINDS = (".csv", ".html")
@@ -184,7 +183,7 @@ def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
         return values
     if isinstance(inside, str):
         return values
-    return crop_cells(values, inside.scaled(size, values.shape[2], values.shape[1]))
+    return values[:, *inside.scaled(size, values.shape[2], values.shape[1]).slices]
 
 
 def _jpeg(rgb: Tensor) -> str:

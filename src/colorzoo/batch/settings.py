@@ -125,7 +125,7 @@ class GuidanceOptions(ColorSettings):
     border: str | None = option(
         None,
         "part of the image to colorize: automatic (default; film rebates, print margins and mounts of scans "
-        "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT[,TILT]",
+        "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT",
         COLORS,
     )
     crop: str | None = option(
@@ -242,7 +242,7 @@ class VideoOptions(ModelSettings):
     border: str = option(
         "automatic",
         "part of the frames to colorize: automatic (default; black or white bars and film borders stay gray; "
-        "not with --key), none (the whole frame), or X,Y,WIDTH,HEIGHT[,TILT]",
+        "not with --key), none (the whole frame), or X,Y,WIDTH,HEIGHT",
         COLORS,
     )
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)

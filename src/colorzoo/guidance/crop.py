@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.fields import Fields, plain_fields
 
 MAX_ANGLE = 45.0  # degrees; larger rotations are left to image editors
@@ -61,16 +61,22 @@ class Crop:
         """X and y of the center of rotation."""
         return self.x + self.width / 2, self.y + self.height / 2
 
-    @property
-    def rectangle(self) -> Rectangle:
-        """The cropped part of the image as a `Rectangle`."""
-        return Rectangle(self.x, self.y, self.width, self.height, self.angle)
+    def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Convert coordinates of the result to image coordinates; x and y may be arrays."""
+        if not self.angle:
+            return place[0] + self.x, place[1] + self.y
+        sine, cosine = math.sin(math.radians(self.angle)), math.cos(math.radians(self.angle))
+        x, y = place[0] - self.width / 2, place[1] - self.height / 2
+        return (
+            x * cosine - y * sine + self.x + self.width / 2,
+            x * sine + y * cosine + self.y + self.height / 2,
+        )
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
         """The rotated corners as (x, y), clockwise from the top left of the result."""
         ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
-        return tuple(map(self.rectangle.outer, ends))
+        return tuple(map(self.outer, ends))
 
     def check_inside(self, width: int, height: int) -> None:
         """Check that the crop lies within an image of this size.

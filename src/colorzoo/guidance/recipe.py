@@ -239,7 +239,7 @@ class Recipe:
             document["model"] = self.model
         document["strength"] = self.strength
         if self.border != "automatic":
-            document["border"] = self.border if isinstance(self.border, str) else list(self.border.numbers)
+            document["border"] = self.border if isinstance(self.border, str) else list(self.border)
         if self.crop is not None:
             document["crop"] = self.crop.to_dict()
         if self.finish is not None:

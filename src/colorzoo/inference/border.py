@@ -2,19 +2,15 @@
 
 A border has a uniform tone along at least two sides of the scan and ends at straight lines parallel to these
 sides. For each side, the detector searches the line, slightly tilted or not, at which most columns differ
-from the tone outside. Borders can be nested. If the corners of the scan have the same tone, rotated copies
-are searched too, for tilted prints; these require three straight lines. A bar with the tone of a dark border
-separates the image from another exposure. Without a certain detection the whole image is used,
-because cropping a night sky, snow or a studio wall is worse than missing a border.
+from the tone outside. Borders can be nested. Without a certain detection the whole image is used, because
+cropping a night sky, snow or a studio wall is worse than missing a border.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -39,18 +35,6 @@ _ALIKE = 14.0  # maximum difference in L between the sides of a border
 _SAME = 1.0  # maximum difference in L between sides for which less support is sufficient
 _SOME, _SOME_MEAN = 0.4, 0.55  # fraction of columns with a step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # minimum size of the image, as a fraction of each side
-_TILTS = (7.0, 1.0)  # search range in degrees, and step
-_FINER = (1.0, 0.25)  # second search range in degrees around the best tilt, and step
-_CLEAREST = 0.3  # difference to the maximum support within which a tilt is part of the mean
-_LEAST_TILT = 0.3  # minimum tilt in degrees
-_SUM = 2.0  # minimum total support of three or four lines of a tilted border
-_CORNER = 0.02  # size of the corners with equal tones in a tilted scan, as a fraction of the shorter side
-_COARSE = 256  # longer side in pixels of the copy for the first search
-_BAR = (3, 0.08)  # minimum width of a bar in pixels, and maximum width as a fraction of the side
-_CROSSING = 0.97  # minimum fraction of pixels of a bar with the tone of the border
-_LETTERED = 0.9  # minimum fraction near a side, where the bar may contain a frame number
-_BAR_EVEN = 8.0  # maximum deviation in L from the tone of the border
-_MARGIN = 0.08  # maximum distance of a bar from a side; beyond it is another exposure
 
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
@@ -81,7 +65,7 @@ class _Line:
 
 
 def find_border(lightness: Array) -> Rectangle | None:
-    """Find the image within the border of a scan, upright or tilted by up to about 7 degrees.
+    """Find the image within the border of a scan.
 
     Examples:
         >>> print(find_border(np.full((64, 96), 50.0, dtype=np.float32)))
@@ -94,130 +78,27 @@ def find_border(lightness: Array) -> Rectangle | None:
         The rectangle within the border in pixels, or None without a certain detection.
     """
     height, width = lightness.shape
-    small = _shrink(lightness, _LONGEST)
-    tilt = _find_tilt(small)
-    if tilt is None:
-        found = _find_inside(small, _find_layer(small, _LAYERS[0]))
-    else:
-        straight = _turned(small, tilt)
-        found = _find_inside(straight, _level_layer(straight))
-    if found is None:
-        return None
-    left, top, right, bottom = found
-    across, down = width / small.shape[1], height / small.shape[0]
-    if tilt is None:
-        x, y = round(left * across), round(top * down)
-        return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
-    canvas = Rectangle(0, 0, small.shape[1], small.shape[0], tilt)
-    x_center, y_center = canvas.outer(((left + right) / 2, (top + bottom) / 2))
-    sides = round((right - left) * across), round((bottom - top) * down)
-    corner = round(x_center * across - sides[0] / 2), round(y_center * down - sides[1] / 2)
-    x, y = (
-        min(max(at, 0), whole - side) for at, whole, side in zip(corner, (width, height), sides, strict=True)
-    )
-    return Rectangle(x, y, *sides, tilt)
-
-
-def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of the image within all borders, given the outermost, or None."""
+    small = _shrink(lightness)
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
-    depths, layers = outermost, iter(_LAYERS[1:])
-    while depths is not None:
+    for least_sides in _LAYERS:
+        depths = _find_layer(small[top:bottom, left:right], least_sides)
+        if depths is None:
+            break
         above, outer_left, below, outer_right = depths
         left, right = left + outer_left, right - outer_right
         top, bottom = top + above, bottom - below
-        least_sides = next(layers, None)
-        depths = None if least_sides is None else _find_layer(small[top:bottom, left:right], least_sides)
     if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
         return None
-    left, top, right, bottom = _without_bars(small, left, top, right, bottom)
     if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
         return None
-    return left, top, right, bottom
+    across, down = width / small.shape[1], height / small.shape[0]
+    x, y = round(left * across), round(top * down)
+    return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
 
 
-def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Remove bars with the dark tone of the border, and the exposure or film margin beyond the bars."""
-    outside = np.ones(small.shape, bool)
-    outside[top:bottom, left:right] = False
-    tone = float(np.median(small[outside]))
-    if tone > _DARK:
-        return left, top, right, bottom
-    is_border = np.abs(small - tone) < _BAR_EVEN
-    left, right = _widest_part(is_border[top:bottom], left, right)
-    top, bottom = _widest_part(is_border[:, left:right].T, top, bottom)
-    return left, top, right, bottom
-
-
-def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
-    """Return the range of columns on the wider side of each bar."""
-    while (bar := _find_bar(is_border[:, first:end])) is not None:
-        start, stop = bar
-        first, end = (first, first + start) if start >= end - first - stop else (first + stop, end)
-    return first, end
-
-
-def _find_bar(is_border: Array) -> tuple[int, int] | None:
-    """Return the first column of a vertical bar and the column after the bar; None without a bar."""
-    shares, side = is_border.mean(axis=0), is_border.shape[1]
-    for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
-        crossing = np.pad(shares >= least, 1)
-        for start, stop in np.flatnonzero(crossing[1:] != crossing[:-1]).reshape(-1, 2).tolist():
-            wide = _BAR[0] <= stop - start <= _BAR[1] * side
-            if wide and min(start, side - stop) < margin * side:
-                return start, stop
-    return None
-
-
-def _find_tilt(small: Array) -> float | None:
-    """Return the clockwise tilt of a border in degrees; None without a tilted border."""
-    side = max(2, round(_CORNER * min(small.shape)))
-    ends = (slice(side), slice(-side, None))
-    corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
-    if np.ptp(corners) > _ALIKE:
-        return None
-    tilt = _likely_tilt(_shrink(small, _COARSE), _steps(0.0, *_TILTS))
-    tilt = None if tilt is None else _likely_tilt(small, _steps(tilt, *_FINER))
-    return None if tilt is None or abs(tilt) < _LEAST_TILT else round(tilt, 2)
-
-
-def _likely_tilt(lightness: Array, tilts: Sequence[float]) -> float | None:
-    """Return the mean of the tilts with nearly maximum support; None without lines."""
-    supports = np.array([_support(lightness, tilt) for tilt in tilts])
-    if supports.max() < _SUM:
-        return None
-    return float(np.average(tilts, weights=np.maximum(supports - supports.max() + _CLEAREST, 0)))
-
-
-def _steps(middle: float, reach: float, step: float) -> list[float]:
-    return [float(tilt) for tilt in np.arange(middle - reach, middle + reach + step / 2, step)]
-
-
-def _support(lightness: Array, tilt: float) -> float:
-    """Return the total support of level lines in a rotated image; 0 with fewer than three fair lines."""
-    _, alike = _of_one_tone(_find_lines(_sides(_turned(lightness, tilt)), (0,)), _FAINT, _ALIKE)
-    supports = [line.support for line in alike]
-    return sum(supports) if sum(support >= _FAIR for support in supports) >= 3 else 0.0
-
-
-def _turned(lightness: Array, tilt: float) -> Array:
-    """Return an image rotated about its center, with replicated edges."""
+def _shrink(lightness: Array) -> Array:
     height, width = lightness.shape
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, 1.0)
-    turned: Array = cv2.warpAffine(
-        lightness, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return turned
-
-
-def _sides(lightness: Array) -> list[Array]:
-    """Return four copies of an image, rotated so that each side is at the top."""
-    return [np.rot90(lightness, -quarter) for quarter in range(4)]
-
-
-def _shrink(lightness: Array, longest: int) -> Array:
-    height, width = lightness.shape
-    factor = longest / max(height, width)
+    factor = _LONGEST / max(height, width)
     if factor >= 1:
         return lightness.astype(np.float32)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -225,69 +106,51 @@ def _shrink(lightness: Array, longest: int) -> Array:
 
 
 def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
-    """Return the depth of one border at the top, left, bottom and right, or None."""
+    """Return the depth of one border at the top, left, bottom and right.
+
+    The result is None unless enough sides are clear and have one tone.
+    """
     if min(lightness.shape) < 48:
         return None
-    turned = _sides(lightness)
-    lines = _find_lines(turned)
-    return _consistent_depths(turned, lines, least_sides)
-
-
-def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list[_Line | None]:
-    """Return the line along each side; an empty list without two likely lines.
-
-    Args:
-        turned: Result of `_sides`.
-        rises: Candidate rises of the lines; None for all rises up to `_STEEPEST`.
-    """
-    lines: list[_Line | None] = []
-    for side in turned:
-        lines.append(_find_line(side, 0, side.shape[1], rises))
-        likely = sum(line is not None and line.support >= 0.5 for line in lines)
-        if likely + len(turned) - len(lines) < 2:
-            return []
-    # search again between the neighboring sides, to exclude the corners of the border
-    ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
-    near = [None if line is None else (line.rise,) for line in lines]
-    return [
-        _find_line(
-            side, ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4], near[number] or rises
-        )
-        for number, side in enumerate(turned)
-    ]
-
-
-def _level_layer(straight: Array) -> Depths | None:
-    """Return the depth of the border of a straightened image at each side; see `_find_layer`."""
-    turned = _sides(straight)
-    lines = _find_lines(turned, (0,))
-    tone, alike = _of_one_tone(lines, _FAINT, _ALIKE)
-    return _depths(turned, lines, tone, alike) if alike else None
-
-
-def _consistent_depths(turned: list[Array], lines: list[_Line | None], least_sides: int) -> Depths | None:
-    """Return the depths of a border if enough sides are clear and have one tone."""
+    sides = [np.rot90(lightness, -quarter) for quarter in range(4)]  # each side at the top
+    lines = _find_lines(sides)
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike:
         return None
     clear = [line for line in alike if line.support >= _CLEAR]
     extreme = tone <= _DARK or tone >= _LIGHT
-    enough = len(alike) == 4 or (extreme and (len(clear) >= least_sides or _same_tone(lines)))
-    return _depths(turned, lines, tone, alike) if enough else None
-
-
-def _depths(turned: list[Array], lines: list[_Line | None], tone: float, alike: list[_Line]) -> Depths:
-    """Return the depths of a border with a tone."""
-    even = max(line.even for line in alike)
-    deepest = max(line.inside for line in alike)
+    if len(alike) < 4 and not (extreme and (len(clear) >= least_sides or _same_tone(lines))):
+        return None
+    even, deepest = max(line.even for line in alike), max(line.inside for line in alike)
     depths = []
-    for side, line in zip(turned, lines, strict=True):
+    for side, line in zip(sides, lines, strict=True):
         if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:
             depths.append(_past_edge(side, line))
         else:
             depths.append(min(_even_rows(side, tone, even), deepest))
     top, left, bottom, right = depths
     return top, left, bottom, right
+
+
+def _find_lines(sides: list[Array]) -> list[_Line | None]:
+    """Return the line along the top of each side; an empty list without two likely lines."""
+    lines: list[_Line | None] = []
+    for side in sides:
+        lines.append(_find_line(side, 0, side.shape[1]))
+        likely = sum(line is not None and line.support >= 0.5 for line in lines)
+        if likely + len(sides) - len(lines) < 2:
+            return []
+    # search again between the neighboring sides, to exclude the corners of the border
+    ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
+    return [
+        _find_line(
+            side,
+            ends[(number + 1) % 4],
+            side.shape[1] - ends[(number - 1) % 4],
+            None if line is None else line.rise,
+        )
+        for number, (side, line) in enumerate(zip(sides, lines, strict=True))
+    ]
 
 
 def _same_tone(lines: list[_Line | None]) -> bool:
@@ -305,26 +168,24 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
     return tone, [line for line in supported if abs(line.tone - tone) <= spread]
 
 
-def _find_line(image: Array, start: int, stop: int, rises: Sequence[int] | None) -> _Line | None:
+def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> _Line | None:
     """Find the line along the top with the most support between two columns.
 
     Args:
         image: Lightness ``(h, w)`` with the side at the top.
         start: First column of the search.
         stop: Column after the search range.
-        rises: Candidate rises of the line; None for all rises up to `_STEEPEST`.
+        rise: Rise of the line; None searches all rises up to `_STEEPEST`.
     """
-    if rises is not None:
-        return _clearest(_best_depth(image, rise, start, stop) for rise in rises)
+    if rise is not None:
+        return _best_depth(image, rise, start, stop)
     most = round(_STEEPEST * image.shape[1])
-    found = _clearest(_best_depth(image, rise, start, stop) for rise in range(-most, most + 1, 3))
-    if found is None:
+    found = [_best_depth(image, step, start, stop) for step in range(-most, most + 1, 3)]
+    best = max((line for line in found if line), key=lambda line: line.support, default=None)
+    if best is None:
         return None
-    return _clearest([found, *(_best_depth(image, found.rise + step, start, stop) for step in (-1, 1))])
-
-
-def _clearest(lines: Iterable[_Line | None]) -> _Line | None:
-    return max((line for line in lines if line is not None), key=lambda line: line.support, default=None)
+    near = [best, *(_best_depth(image, best.rise + step, start, stop) for step in (-1, 1))]
+    return max((line for line in near if line), key=lambda line: line.support)
 
 
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:

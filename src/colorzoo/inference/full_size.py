@@ -151,20 +151,6 @@ def join(
     return rgb
 
 
-def join_ab(
-    lightness: Tensor | FullLightness,
-    ab: Tensor,
-    corrections: Sequence[PointCorrection] = (),
-    overlays: Sequence[Overlay] = (),
-) -> Tensor:
-    """Merge like `join` without the conversion, and return ``(2, H, W)`` ab in CIE units."""
-    full = torch.empty(2, *lightness.shape)
-    with torch.inference_mode():
-        for first, last, tile, _ in _bands_of_ab(lightness, ab, corrections, overlays):
-            full[:, first:last] = tile
-    return full
-
-
 def join_levels(
     lightness: Tensor | FullLightness,
     ab: Tensor,
@@ -193,11 +179,11 @@ def _join(
 ) -> None:
     """Call ``write`` for each band with its linear RGB and its rows of ``out``."""
     with torch.inference_mode():
-        for first, last, tile, light in _bands_of_ab(lightness, ab, corrections, overlays):
+        for first, last, tile, light in bands_of_ab(lightness, ab, corrections, overlays):
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
 
 
-def _bands_of_ab(
+def bands_of_ab(
     lightness: Tensor | FullLightness,
     ab: Tensor,
     corrections: Sequence[PointCorrection],

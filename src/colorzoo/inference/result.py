@@ -18,10 +18,9 @@ from colorzoo.inference.full_size import (
     Overlay,
     PointCorrection,
     join,
-    join_ab,
     join_levels,
 )
-from colorzoo.inference.inside import NO_AB, Surroundings
+from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.stages import StageRun
 from colorzoo.inference.steps.colors import Colors
 from colorzoo.inference.steps.point_corrections import correct_points
@@ -120,10 +119,6 @@ class ColorizedImage:
         if self.part.full is None:
             raise ValueError("the part has no full-size lightness; use `over`")
         lightness, surroundings = self._lightness(self.part.full), self.part.surroundings
-        if surroundings is not None and surroundings.inside.tilt and self.colors.shift is not None:
-            assert isinstance(lightness, Tensor)
-            assert isinstance(self.part.full, Tensor)
-            surroundings = surroundings.shifted(lightness - self.part.full)
         composed = compose(*self._layers(lightness), surroundings=surroundings, depth=depth)
         if self.crop is None:
             return composed
@@ -187,11 +182,6 @@ def compose(
     Returns:
         ``(H, W, 3)``.
     """
-    if surroundings is not None and surroundings.inside.tilt:  # a tilted part is drawn over the whole image
-        from colorzoo.inference.steps.tilt import TurnedBack  # few images are tilted
-
-        overlays = (TurnedBack(join_ab(lightness, ab, corrections, overlays), surroundings.inside),)
-        lightness, ab, corrections, surroundings = surroundings.lightness, NO_AB, (), None
     if depth is None:
         joined: NDArray[Any] = join(lightness, ab, corrections, overlays)
     else:

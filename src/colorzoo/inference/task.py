@@ -16,14 +16,8 @@ from colorzoo.guidance.border import BorderSetting, Rectangle, read_border
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
-from colorzoo.inference.full_size import FullLightness, shrunk, working_size
-from colorzoo.inference.inside import (
-    Surroundings,
-    crop_guidance,
-    crop_levels,
-    crop_recipe,
-    select_part,
-)
+from colorzoo.inference.full_size import FullLightness, working_size
+from colorzoo.inference.inside import Surroundings, crop_recipe, select_part
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.stages import StageRunner
 from colorzoo.inference.steps.point_corrections import CORRECTIONS
@@ -144,29 +138,26 @@ def prepare_image(
     if isinstance(guidance, Recipe):
         notes = (*_recipe_notes(guidance, image), *notes)
     if inside is not None:
-        lost: tuple[str, ...] = ()
-        if isinstance(guidance, Recipe):
-            guidance, lost = crop_recipe(guidance, image.size, inside)
-        else:
-            guidance = crop_guidance(guidance, inside, image.size)
+        if not isinstance(guidance, Recipe):
+            raise GuidanceError("border must be 'none' for guidance as tensors, which cover the whole image.")
+        guidance, lost = crop_recipe(guidance, image.size, inside)
         notes = (f"colored within the border {inside}", *lost, *notes)
     task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
     return replace(task, notes=notes, crop=crop)
 
 
 def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
-    """Straighten the part of an image within its border and resize its lightness for the network.
+    """Resize the lightness of an image, or of the part within its border, for the network.
 
     Args:
         image: The image.
         inside: The part; None for the whole image.
         size: Shorter side in pixels of the network input.
     """
-    width, height = image.size if inside is None else inside[2:4]
-    full = FullLightness(image.levels) if inside is None else crop_levels(image.levels, inside)
-    lightness = shrunk(full, working_size(height, width, size))
+    full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
     around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
-    return Part(lightness, (width, height), full, around)
+    height, width = full.shape
+    return Part(full.shrunk(working_size(height, width, size)), (width, height), full, around)
 
 
 def prepare_part(
@@ -229,10 +220,10 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
 
 
 def _border_setting(recipe: Guidance | Recipe) -> BorderSetting:
-    """Return the border setting of guidance; label images require the whole image."""
-    if not isinstance(recipe, Recipe) or (recipe.border == "automatic" and not recipe.classes.file):
-        return "automatic"
-    return "none" if recipe.border == "automatic" else recipe.border
+    """Return the border setting of guidance; tensors and label images require the whole image."""
+    if not isinstance(recipe, Recipe) or (recipe.border == "automatic" and recipe.classes.file):
+        return "none"
+    return recipe.border
 
 
 def _recipe_notes(recipe: Recipe, image: RasterImage) -> tuple[str, ...]:

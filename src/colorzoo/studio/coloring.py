@@ -14,7 +14,7 @@ from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
-from colorzoo.inference.inside import Surroundings, crop_lightness
+from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, Part
@@ -131,7 +131,7 @@ def preview(
     if (window := request.opened.window) is not None:
         inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
         surroundings = Surroundings(lightness[0, 0], inside)
-        lightness = crop_lightness(lightness, inside)
+        lightness = lightness[..., *inside.slices]
     watch.lap("prepare")
     with torch.inference_mode():
         levels = result.over(lightness[0, 0], surroundings=surroundings).levels()

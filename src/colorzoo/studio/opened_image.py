@@ -37,7 +37,7 @@ from colorzoo.inference.full_size import (
     shrunk,
     working_size,
 )
-from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, select_part
+from colorzoo.inference.inside import check_inside, select_part
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import is_line_art
 from colorzoo.studio.protocol import Limits
@@ -179,7 +179,7 @@ class OpenedImage:
             part = replace(
                 self,
                 size=(inside.width, inside.height),
-                lightness=crop_lightness(self.lightness, window.scaled(*self.view)),
+                lightness=self.lightness[..., *window.scaled(*self.view).slices],
                 network_lightnesses={},
                 approximate_lightnesses={},
                 window=window,
@@ -202,7 +202,7 @@ class OpenedImage:
         if size not in self.network_lightnesses:
             width, height = self.size
             levels = self.decode().levels
-            full = FullLightness(levels) if self.window is None else crop_levels(levels, self.window.inside)
+            full = FullLightness(levels if self.window is None else levels[self.window.inside.slices])
             self.network_lightnesses[size] = shrunk(full, working_size(height, width, size))
         return self.network_lightnesses[size]
 
@@ -236,7 +236,7 @@ class OpenedImage:
             "height": height,
             "image": {"width": width, "height": height, "sha256": self.sha256},
             "network": network,
-            "border": None if self.border is None else list(self.border.numbers),
+            "border": None if self.border is None else list(self.border),
             "view": list(self.view),
             "colored": self.colored,
             "transparent": bool(self.alpha),

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.guidance.border import Rectangle
-from colorzoo.inference.steps.tilt import turn_back_cells
 
 _LONGEST = 2048  # cells a side of a map of a whole photo
 
@@ -38,7 +37,7 @@ class Window:
             values: ``(h, w)`` or ``(h, w, C)``.
             edge: Fill the outside with the edge values instead of 0.
         """
-        x, y, width, height = self.inside[:4]
+        x, y, width, height = self.inside
         most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
         if most > _LONGEST:
             smaller = [max(1, int(side * _LONGEST / most)) for side in values.shape[:2]]
@@ -46,8 +45,6 @@ class Window:
                 values.astype(np.float32), smaller[::-1], interpolation=cv2.INTER_NEAREST_EXACT
             )
             values = np.asarray(small).astype(values.dtype)
-        if self.inside.tilt:
-            return turn_back_cells(values, self.inside, self.size, edge=edge)
         across, down = values.shape[1] / width, values.shape[0] / height
         sides = (
             (round(y * down), round((self.size[1] - y - height) * down)),

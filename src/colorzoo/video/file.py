@@ -18,7 +18,6 @@ from torch import Tensor
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.video_stream import import_av, main_video_stream
-from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
@@ -324,17 +323,14 @@ class FilePart:
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
     """Resize ab to the whole frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
     inside = inside or Rectangle(0, 0, size[1], size[0])
-    x, y, width, height = inside[:4]
+    width, height = inside[2:]
     part = np.empty((2, height, width), np.float32)
     for small, enlarged in zip(ab.numpy(), part, strict=True):  # three times as fast as both channels at once
         cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
-    if inside.tilt:
-        back: NDArray[np.float32] = turn_back(torch.from_numpy(part), inside, (0, size[0]), size[1]).numpy()
-        return back
     if (height, width) == size:
         return part
     whole = np.zeros((2, *size), np.float32)
-    whole[:, y : y + height, x : x + width] = part
+    whole[:, *inside.slices] = part
     return whole
 
 

@@ -21,7 +21,7 @@ from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
 from colorzoo.inference.full_size import full_lightness
-from colorzoo.inference.inside import Surroundings, crop_lightness
+from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.result import compose
 from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.weights.files import sha256_of
@@ -150,7 +150,7 @@ class FolderPart:
         """Write a frame in the format of its source."""
         shown, whole = frame.image, frame.image.lightness()[0, 0]
         surroundings = None if inside is None else Surroundings(whole, inside)
-        lightness = whole if inside is None else crop_lightness(whole, inside)
+        lightness = whole if inside is None else whole[inside.slices]
         rgb = compose(lightness, ab, surroundings=surroundings)
         write_image(self._path / shown.name, rgb, shown.image, overwrite=True)
 

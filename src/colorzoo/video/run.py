@@ -19,7 +19,7 @@ from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.inside import crop_lightness, select_part
+from colorzoo.inference.inside import select_part
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.exposure import ExposureHold, exposed
 from colorzoo.video.frames import FrameSource, VideoError, VideoFrame
@@ -288,7 +288,7 @@ class _ActiveShot:
         if not self._is_searched and frame.state == "intact":
             self._is_searched = True
             self._inside = select_part(RasterImage(frame.image.gray()), self._border)
-        return lightness if self._inside is None else crop_lightness(lightness, self._inside)
+        return lightness if self._inside is None else lightness[..., *self._inside.slices]
 
     def finish(self) -> Shot:
         """Write the remaining frames and record that the shot is finished."""

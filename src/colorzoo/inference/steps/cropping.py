@@ -49,7 +49,7 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     for top in range(0, crop.height, CROPPING.tile):
         for left in range(0, crop.width, CROPPING.tile):
             rows, columns = slice(top, top + CROPPING.tile), slice(left, left + CROPPING.tile)
-            turned[rows, columns] = _sampled(levels, *crop.rectangle.outer((across[columns], down[rows])))
+            turned[rows, columns] = _sampled(levels, *crop.outer((across[columns], down[rows])))
     return turned
 
 

@@ -1,22 +1,21 @@
 /** The border of a scan: the line within which the photo is colored, and its panel. */
 
 import { button, h, section, setText, show, t } from "./dom.js";
-import { boxBetween, gripAt, resized, turnedPlace } from "./shapes.js";
+import { boxBetween, gripAt, resized } from "./shapes.js";
 import { change } from "./state.js";
 
 /**
- * @typedef {"automatic" | "none" | [number, number, number, number] | [number, number, number, number, number]} Border
- *   x, y, width and height of the part that is colored, and degrees by which it is turned clockwise about its center
- * @typedef {import("./shapes.js").Box & {tilt: number}} Inside
+ * @typedef {"automatic" | "none" | [number, number, number, number]} Border
+ *   x, y, width and height of the part that is colored
+ * @typedef {import("./shapes.js").Box} Inside
  */
 
 const LEAST_INSIDE = 8; // pixels
-const MOST_TILT = 45; // degrees
 
 /** @param {any} value @returns {Border} @throws {Error} with a message for the user */
 export function readBorder(value) {
-  const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger) && Number.isFinite(value[4] ?? 0) && Math.abs(value[4] ?? 0) <= MOST_TILT;
-  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border of this recipe must be "automatic", "none" or a list of x, y, width, height and tilt.');
+  const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger);
+  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The border of this recipe must be "automatic", "none" or a list of x, y, width and height.');
   return value;
 }
 
@@ -25,38 +24,30 @@ export function insideOf(pad) {
   if (!photo || pad.model()?.input === "sketch") return null;
   const found = ui.draggedBorder ?? (doc.border === "automatic" ? photo.border : doc.border);
   if (!found || found === "none") return null;
-  const [x, y, width, height, tilt = 0] = found;
-  return { x, y, width, height, tilt };
+  const [x, y, width, height] = found;
+  return { x, y, width, height };
 }
 
 export function isOnBorder(pad, x, y) {
   const inside = insideOf(pad);
   if (!inside) return false;
-  const [across, down] = turnedPlace(inside, [x, y], -inside.tilt);
-  return across < inside.x || down < inside.y || across >= inside.x + inside.width || down >= inside.y + inside.height;
+  return x < inside.x || y < inside.y || x >= inside.x + inside.width || y >= inside.y + inside.height;
 }
 
 /** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
 export function borderGripAt(pad, place, reach) {
   const inside = pad.ui.tool === "border" ? insideOf(pad) : null;
-  if (!inside) return null;
-  const straight = turnedPlace(inside, place, -inside.tilt);
-  return gripAt(inside, straight, 2 * reach);
+  return inside && gripAt(inside, place, 2 * reach);
 }
 
 /** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
 export function dragBorder(pad, drag, place) {
   const { photo } = pad;
   const { borderBox, borderGrip } = drag;
-  const tilt = borderGrip ? borderBox.tilt : 0;
-  const box = borderGrip ? resized(borderBox, borderGrip, turnedPlace(borderBox, place, -tilt)) : boxBetween(drag.began, place);
-  if (tilt) {
-    const middle = turnedPlace(borderBox, [box.x + box.width / 2, box.y + box.height / 2], tilt); // so that the other sides stay
-    [box.x, box.y] = [Math.round(middle[0] - box.width / 2), Math.round(middle[1] - box.height / 2)];
-  }
+  const box = borderGrip ? resized(borderBox, borderGrip, place) : boxBetween(drag.began, place);
   const [left, top] = [Math.max(0, box.x), Math.max(0, box.y)];
   const [right, bottom] = [Math.min(photo.width, box.x + box.width), Math.min(photo.height, box.y + box.height)];
-  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ draggedBorder: [left, top, right - left, bottom - top, ...(tilt ? [tilt] : [])] });
+  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ draggedBorder: [left, top, right - left, bottom - top] });
 }
 
 export function endBorder(pad) {

@@ -97,10 +97,9 @@ function movedSheet(sheet, dx, dy, { width, height }) {
 
 export const moveCrop = (pad, dx, dy) => pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
 
-/** Take the line around the image of a scan as the rectangle, with its angle. */
+/** Take the line around the image of a scan as the rectangle. */
 function cropToBorder(pad) {
-  const { tilt, ...box } = insideOf(pad);
-  pad.set({ cropping: sheetOf({ ...box, angle: tilt }) });
+  pad.set({ cropping: sheetOf({ ...insideOf(pad), angle: 0 }) });
   pad.stageEl.focus({ preventScroll: true }); // so that Enter confirms it
 }
 

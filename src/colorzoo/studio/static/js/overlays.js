@@ -18,7 +18,7 @@ export const LIGHT = "rgba(255, 255, 255, .95)";
 export function drawBorder(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
-  const corners = turnedCorners(inside, inside.tilt).map(([x, y]) => toStage(x, y));
+  const corners = turnedCorners(inside, 0).map(([x, y]) => toStage(x, y));
   const held = pad.ui.tool === "border" || pad.ui.draggedBorder !== null;
   context.save();
   if (held) {

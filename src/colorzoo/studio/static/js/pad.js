@@ -543,8 +543,8 @@ function scriptingApi(pad) {
       return currentRecipe(pad, { ...pad.doc, points }).points ?? [];
     },
     inside: () => {
-      const { x, y, width, height, tilt = 0 } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
-      return [x, y, width, height, ...(tilt ? [tilt] : [])];
+      const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
+      return [x, y, width, height];
     },
     showsExtent: () => Boolean(pad.ui.extent?.layer),
     photo: () => pad.photo && { name: pad.photo.name, width: pad.photo.width, height: pad.photo.height, ...pad.photo.image },
