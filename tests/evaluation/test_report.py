@@ -173,7 +173,7 @@ def test_the_manifest_contains_all_inputs_of_the_evaluation(made: Made) -> None:
         if path.name != "broken.png"
     ]
     assert found == {
-        "schema": 2,
+        "schema": 3,
         "seed": 0,
         "protocol": {"name": "tiny-hints/3", "text": TEXT},
         "interactions": [0, 3],

@@ -129,13 +129,13 @@ def _weights(texts: list[str]) -> dict[str, str]:
 
 def print_scores(outcome: Outcome, folder: Path) -> None:
     """Print the scores of an evaluation and the path of its report."""
-    from colorzoo.evaluation.tables import heading, score_cell
+    from colorzoo.evaluation.tables import heading, number
 
     assert outcome.summary is not None
     outputs = outcome.summary.setup.outputs
     rows = []
     for row in outcome.summary.rows:
-        cells = (score_cell(row.scores[output.key], output).text for output in outputs)
+        cells = (number(row.scores[output.key].estimate.value, output.digits) for output in outputs)
         rows.append((row.method, str(row.count), *cells))
     print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
     for found in outcome.summary.comparisons:

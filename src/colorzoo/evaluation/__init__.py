@@ -3,7 +3,6 @@
 from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.protocol import Protocol, list_protocols, load_protocol
 from colorzoo.evaluation.run import Outcome, Plan, evaluate
-from colorzoo.evaluation.tables import latex
 
 __all__ = [
     "Outcome",
@@ -11,7 +10,6 @@ __all__ = [
     "Protocol",
     "bibtex",
     "evaluate",
-    "latex",
     "list_protocols",
     "load_protocol",
 ]

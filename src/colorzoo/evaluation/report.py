@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
@@ -25,8 +24,8 @@ def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
     files = {
         "per_image.csv": per_image(summary),
         "results.md": markdown(summary),
-        "results.tex": latex(found),
-        "references.bib": bibtex(found["setup"]["references"]),
+        "results.tex": latex(summary, found["references"]),
+        "references.bib": bibtex(found["references"]),
         "manifest.json": _json(manifest(summary)),
         "report.html": page(summary, cache),
         "results.json": _json(found),
@@ -85,7 +84,9 @@ def results(summary: Summary) -> dict[str, Any]:
         "schema": SCHEMA,
         "protocol": setup.protocol.label,
         "deviation": setup.deviation,
-        "setup": _setup(summary),
+        "references": cited_keys(
+            [method.name for method in setup.methods], [measure.name for measure in setup.measures]
+        ),
         "images": len(summary.items),
         "skipped": len(summary.skipped),
         "gray": len(summary.gray),
@@ -95,47 +96,23 @@ def results(summary: Summary) -> dict[str, Any]:
                 "title": output.title,
                 "unit": output.unit,
                 "better": output.better,
-                "digits": output.digits,
-                "per_image": output.per_image,
             }
             for output in setup.outputs
         },
-        "results": [_row(row, keys, summary.best) for row in summary.rows],
+        "results": [_row(row, keys, summary) for row in summary.rows],
         "compared": list(summary.compared or ()),
         "comparisons": [_comparison(found, keys) for found in summary.comparisons],
     }
 
 
-def _setup(summary: Summary) -> dict[str, Any]:
-    """Return the description of the evaluation for a paper."""
-    setup, protocol = summary.setup, summary.setup.protocol
-    return {
-        "title": protocol.title,
-        "source": protocol.source,
-        "coloring": protocol.coloring_note,
-        "user": "" if protocol.user is None else protocol.user.name,
-        "interactions": sorted({row.count for row in summary.rows}),
-        "digest": summary.digest,
-        "resamples": setup.resamples,
-        "seed": protocol.seed,
-        "methods": [{"name": method.name, **method.about} for method in setup.methods],
-        "references": cited_keys(
-            [method.name for method in setup.methods], [measure.name for measure in setup.measures]
-        ),
-        "machine": setup.machine.label,
-        "threads": setup.machine.threads,
-        "versions": setup.machine.versions,
-    }
-
-
-def _row(row: Row, keys: dict[str, str], best: Mapping[tuple[str, int], frozenset[str]]) -> dict[str, Any]:
+def _row(row: Row, keys: dict[str, str], summary: Summary) -> dict[str, Any]:
     scores = {
         keys[key]: {
             **vars(score.estimate),
             "images": score.images,
             "exact": score.exact,
             "excluded": score.excluded,
-            "best": row.method in best.get((key, row.count), ()),
+            "best": row.method in summary.best[key, row.count],
         }
         for key, score in row.scores.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, product
 from math import isfinite
 
 import numpy as np
@@ -221,14 +221,17 @@ def summarize(
     }
     weights = bootstrap_weights(len(good), setup.resamples, setup.protocol.seed)
     distances = _distances(setup, good, cache)
+    rows = tuple(
+        _row(setup, name, count, table, weights, distances) for (name, count), table in tables.items()
+    )
     return Summary(
         setup,
         tuple(good),
         tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
         tuple(gray),
         tables,
-        tuple(_row(setup, name, count, table, weights, distances) for (name, count), table in tables.items()),
-        best_methods(setup, tables, weights),
+        rows,
+        best_methods(setup.outputs, rows),
         compare,
         _comparisons(setup, tables, weights, compare),
     )
@@ -309,43 +312,25 @@ def _row(
     return Row(name, count, float(table.actual_interactions.mean()), scores)
 
 
-def best_methods(
-    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
-) -> dict[tuple[str, int], frozenset[str]]:
-    """Return the significantly best methods by key of the output and number of interactions.
+def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[str, int], frozenset[str]]:
+    """Return the methods with the best printed value by key of the output and number of interactions.
 
-    The best methods share the best printed value. The difference to every other method must be significant:
-    p below `SIGNIFICANT` after Holm's correction. Truth and gray are excluded, and distances of whole sets
-    have no best method.
+    Truth and gray are excluded.
     """
-    found = {}
-    for output in setup.outputs:
-        for count in sorted({count for _, count in tables}):
-            moments = {
-                name: table.moments[output.key]
-                for (name, others), table in tables.items()
-                if others == count and name not in BASELINES and output.key in table.moments
-            }
-            if output.better != "neither" and (best := _best(moments, output, weights)):
-                found[output.key, count] = best
-    return found
-
-
-def _best(moments: Mapping[str, Moments], output: Output, weights: Weights) -> frozenset[str]:
-    """Return the best of some methods by their moments; see `best_methods`."""
-    sign = 1 if output.better == "higher" else -1
-    values = {name: sign * float(output.finish(found.sum(0))) for name, found in moments.items()}
-    finite = {name: value for name, value in values.items() if isfinite(value)}
-    if len(finite) < 2:
-        return frozenset()
-    first = max(finite, key=finite.__getitem__)
-    printed = {name: f"{value:.{output.digits}f}" for name, value in finite.items()}
-    tied = frozenset(name for name in finite if printed[name] == printed[first])
-    tests = [
-        difference(moments[first], moments[name], output.finish, weights).p_value
-        for name in finite.keys() - tied
-    ]
-    return tied if tests and all(p < SIGNIFICANT for p in holm(tests)) else frozenset()
+    best = {}
+    for output, count in product(outputs, {row.count for row in rows}):
+        sign = 1 if output.better == "higher" else -1
+        values = {
+            row.method: sign * round(row.scores[output.key].estimate.value, output.digits)
+            for row in rows
+            if row.count == count and row.method not in BASELINES
+        }
+        finite = {name: value for name, value in values.items() if isfinite(value)}
+        none = output.better == "neither" or len(finite) < 2
+        best[output.key, count] = frozenset(
+            () if none else (name for name, value in finite.items() if value == max(finite.values()))
+        )
+    return best
 
 
 def _comparisons(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from colorzoo.evaluation.statistics import Estimate
-from colorzoo.evaluation.summary import Score, Summary
+from colorzoo.evaluation.summary import Summary
 from colorzoo.metrics.base import Output
 
 _LATEX = str.maketrans(
@@ -41,23 +40,6 @@ ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 DIGITS = 6  # significant digits in files, coarser than rounding noise
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Formatted value and interval.
-
-    Attributes:
-        value: Numeric value, for sorting.
-        text: Formatted value.
-        interval: Formatted interval, or empty.
-        note: Further notes, such as excluded images.
-    """
-
-    value: float
-    text: str
-    interval: str = ""
-    note: str = ""
-
-
 def number(value: float, digits: int) -> str:
     """Format a number with ``digits`` decimals; ``∞`` if infinite, a dash if NaN."""
     if math.isnan(value):
@@ -75,29 +57,10 @@ def interval(estimate: Estimate, digits: int) -> str:
     return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
 
 
-def score_cell(score: Score, output: Output) -> Cell:
-    """Return the cell of a score."""
-    notes = []
-    if score.exact and not math.isinf(score.estimate.value):
-        notes.append(f"{score.exact} exact results are not in the mean")
-    if score.excluded:
-        notes.append(f"{score.excluded} images excluded")
-    found = score.estimate
-    return Cell(
-        found.value, number(found.value, output.digits), interval(found, output.digits), ", ".join(notes)
-    )
-
-
 def heading(output: Output) -> str:
     """Return a column heading: title, unit and an arrow in the better direction."""
-    return titled_heading({"title": output.title, "unit": output.unit, "better": output.better})
-
-
-def titled_heading(metric: Mapping[str, Any]) -> str:
-    """Return a column heading from title, unit and better direction."""
-    unit = f" [{metric['unit']}]" if metric["unit"] else ""
-    arrow = ARROWS[metric["better"]]
-    return f"{metric['title']}{unit}{' ' + arrow if arrow else ''}"
+    unit = f" [{output.unit}]" if output.unit else ""
+    return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 
 
 def plain(value: Any) -> Any:
@@ -120,19 +83,32 @@ def plain(value: Any) -> Any:
 
 
 def markdown(summary: Summary) -> str:
-    """Return the results as a Markdown table, followed by the protocol."""
+    """Return the results as a Markdown table with the protocol below."""
+    rows = _rows(summary, lambda text, span, _best: f"{text} ({span})" if span else text)
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    outputs = len(summary.setup.outputs)
+    lines.insert(1, "|" + "---|" * (len(rows[0]) - outputs) + "---:|" * outputs)
+    return "\n".join([*lines, "", *_caption(summary), ""])
+
+
+def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list[str]]:
+    """Return the heading and the rows of the main table.
+
+    Args:
+        summary: The results.
+        write: Function from a value, its interval and whether it is the best to the text of a cell.
+    """
     outputs = summary.setup.outputs
     guided = any(row.count for row in summary.rows)
-    rows = [["method", *(["interactions"] if guided else []), *map(heading, outputs)]]
+    rows = [["method", *["interactions"] * guided, *map(heading, outputs)]]
     for row in summary.rows:
-        texts = []
-        for cell in (score_cell(row.scores[output.key], output) for output in outputs):
-            note = f"; {cell.note}" if cell.note else ""
-            texts.append(f"{cell.text} ({cell.interval}{note})" if cell.interval else cell.text)
-        rows.append([row.method, *([str(row.count)] if guided else []), *texts])
-    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
-    lines.insert(1, "|---|" + "---|" * guided + "---:|" * len(outputs))
-    return "\n".join([*lines, "", *_caption(summary), ""])
+        cells = []
+        for output in outputs:
+            found = row.scores[output.key].estimate
+            text, span = number(found.value, output.digits), interval(found, output.digits)
+            cells.append(write(text, span, row.method in summary.best[output.key, row.count]))
+        rows.append([row.method, *[str(row.count)] * guided, *cells])
+    return rows
 
 
 def per_image(summary: Summary) -> str:
@@ -160,52 +136,29 @@ def of_sets(per_image: Iterable[bool]) -> str:
     return "" if all(per_image) else " or, for distances between image sets, from a jackknife"
 
 
-def latex(found: Mapping[str, Any]) -> str:
+def latex(summary: Summary, references: Sequence[str]) -> str:
     r"""Return the results as a LaTeX table (booktabs), with the keys to cite in a comment above it.
 
-    In each column and number of interactions, the best methods are bold if they are significantly better than
-    all others.
-
-    Examples:
-        >>> import json
-        >>> protocol, report = load_protocol("automatic"), Path("table")
-        >>> plan = Plan(["gray"], Path("album/val"), report, protocol, metrics=("psnr",), resamples=10)
-        >>> outcome = evaluate(plan)
-        >>> found = json.loads((report / "results.json").read_text())
-        >>> latex(found).splitlines()[-2]
-        '\\bottomrule'
-
-    Args:
-        found: Content of ``results.json``.
+    The best values of each column and number of interactions are bold.
     """
-    metrics = found["metrics"]
-    guided = any(row["interactions"] for row in found["results"])
-    heads = ["method", *(["interactions"] if guided else []), *map(titled_heading, metrics.values())]
+    head, *rows = _rows(summary, _latex_cell)
     lines = [
-        r"\begin{tabular}{l" + "r" * (len(heads) - 1) + "}",
+        rf"% \cite{{{','.join(references)}}}",
+        r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}",
         r"\toprule",
-        " & ".join(head.translate(_LATEX) for head in heads) + r" \\",
+        " & ".join(text.translate(_LATEX) for text in head) + r" \\",
         r"\midrule",
+        *(" & ".join([method.translate(_LATEX), *cells]) + r" \\" for method, *cells in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
     ]
-    for row in found["results"]:
-        cells = [row["method"].translate(_LATEX), *([str(row["interactions"])] if guided else [])]
-        cells += [_cell(row["scores"][key], metric["digits"]) for key, metric in metrics.items()]
-        lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    cited = ",".join(found["setup"]["references"])
-    return "\n".join([rf"% \cite{{{cited}}}", *lines]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _cell(score: Mapping[str, Any], digits: int) -> str:
-    values = Estimate(*(_float(score[name]) for name in ("value", "low", "high")))
-    text = number(values.value, digits).translate(_LATEX)
-    text = rf"\textbf{{{text}}}" if score["best"] else text
-    span = interval(values, digits)
+def _latex_cell(text: str, span: str, best: bool) -> str:
+    text = text.translate(_LATEX)
+    text = rf"\textbf{{{text}}}" if best else text
     return rf"{text} {{\scriptsize ({span})}}" if span else text
-
-
-def _float(value: float | str | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _caption(summary: Summary) -> list[str]:
