@@ -7,26 +7,21 @@ import subprocess
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import yaml
 from harness import make_images
-from jsonargparse import ArgumentParser
-from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from torch import nn
 
 from colorzoo.card import ModelCard
 from colorzoo.cli.main import run_lightning as run
-from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.models import contract_test_model, predict, sample_call
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
 from colorzoo.training.configs import config_folders
-from colorzoo.training.gan import require_two_optimizers
 
 CLUSTER = config_folders()[0] / "cluster"
 CARDS = [model_card(name) for name in list_models()]
@@ -69,13 +64,13 @@ def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None
 
 def test_configurations_of_the_user_replace_those_of_the_script(tmp_path: Path, capsys: Any) -> None:
     words = told(
-        CLUSTER / "torchrun.sh", "torchrun", tmp_path, "--config cluster/fsdp.yaml", DATA="/p", RUN="/r"
+        CLUSTER / "torchrun.sh", "torchrun", tmp_path, "--config cluster/fast.yaml", DATA="/p", RUN="/r"
     )
     given = words[words.index("fit") :]
     with suppress(SystemExit):
         run([*given[:1], "--print_config", *given[1:-1]])
     content = yaml.safe_load(capsys.readouterr().out)
-    assert content["trainer"]["strategy"]["class_path"].endswith("ShardedStrategy")
+    assert content["compile"] is True
     assert content["data"]["init_args"]["root"] == "/p"
 
 
@@ -113,18 +108,6 @@ def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Pat
     assert in_processes(run, ["fit", *layers, *words], processes=2) == [0, 0]
     assert logged(tmp_path, "train/")
     assert logged(tmp_path, "val/")
-
-
-def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -> None:
-    content = yaml.safe_load((CLUSTER / "fsdp.yaml").read_text())["trainer"]
-    parser = ArgumentParser()
-    parser.add_argument("--strategy", type=Strategy)
-    strategy = parser.instantiate_classes(parser.parse_object({"strategy": content["strategy"]})).strategy
-    assert isinstance(strategy, ModelParallelStrategy)
-    assert strategy._save_distributed_checkpoint
-    trainer = SimpleNamespace(strategy=strategy, precision=content["precision"])
-    with pytest.raises(ColorzooError, match="strategy"):
-        require_two_optimizers(trainer)
 
 
 @pytest.mark.nightly

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -144,7 +144,6 @@ class ImageDataModule(LightningDataModule):
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
-        self._extra_images = (0, 0)  # epoch, and images trained on in addition to its counted batches
 
     @property
     def hparams(self) -> Any:
@@ -367,51 +366,21 @@ class ImageDataModule(LightningDataModule):
         """Return how many samples of this epoch all processes together have trained on."""
         sizes = self.global_batches
         rounds, rest = divmod(self.batches_done(), len(sizes))
-        epoch, extra = self._extra_images
-        is_current = self.trainer is not None and self.trainer.current_epoch == epoch
-        return rounds * sum(sizes) + sum(sizes[:rest]) + (extra if is_current else 0)
+        return rounds * sum(sizes) + sum(sizes[:rest])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the checkpoint state: batch sizes and images that determine the position in an epoch."""
-        return {
-            "global_batches": self.global_batches,
-            "processes": self._processes,
-            "ahead": self._extra_images,
-        }
+        """Return the checkpoint state: the batch sizes, which determine the position in an epoch."""
+        return {"global_batches": self.global_batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the position in an epoch; see `continue_epoch` for a change of the batch size."""
-        epoch, images = state_dict["ahead"]
-        self._extra_images = (epoch, images)
-
-    def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
-        """Convert the position in an epoch when a run is resumed with another batch size.
-
-        Args:
-            earlier: `state_dict` of the run that trained on the first batches.
-            epoch: Number of the epoch.
-            batches: Number of batches trained on in this epoch.
-
-        Returns:
-            Number of batches of the current size; the epoch ends at the same image.
+        """Check that the position in an epoch, which Lightning counts in batches, remains valid.
 
         Raises:
-            DataError: Batch sizes are cyclic, so the position cannot be converted.
+            DataError: The batch size differs from the batch size of the checkpoint.
         """
-        before, now = earlier["global_batches"], self.global_batches
-        if before == now:
-            return batches
-        if len(before) > 1 or len(now) > 1:
-            raise DataError(
-                f"the checkpoint was saved within an epoch with batches of {before} images; resume it with "
-                f"--data.batch_size {before if len(before) > 1 else before[0]}, got {now}."
-            )
-        data: Any = self.train_data
-        images = batches * before[0] + (self._extra_images[1] if self._extra_images[0] == epoch else 0)
-        remaining = (len(data) - images) // now[0]
-        counted = int(len(data) // now[0] - remaining)
-        self._extra_images = (epoch, images - counted * now[0])
-        return counted
+        resumes = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        if resumes and (before := state_dict["global_batches"]) != self.global_batches:
+            raise DataError(f"--data.batch_size must be {before} to resume, got {self.global_batches}.")
 
     def _find_checked(self, split: str) -> ImageTable:
         drop_gray = bool(self.hparams.drop_gray and split == "train")

@@ -19,7 +19,6 @@ from colorzoo.registry import all_cards, load_task_class, model_card, task_paths
 from colorzoo.settings import nest_arguments
 from colorzoo.training.arguments import value_of, with_value
 from colorzoo.weights.load import REMOVED_SETTINGS
-from colorzoo.weights.sharded import RECORD, is_sharded
 
 SUFFIX = ".ckpt"
 """File name extension of checkpoints."""
@@ -29,7 +28,7 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
     """Return the path of a checkpoint: the path itself, or the newest checkpoint below a folder.
 
     Args:
-        path: A file, the folder of a sharded checkpoint, or a folder of runs; also ``s3://BUCKET/FOLDER``.
+        path: A file or a folder of runs; also ``s3://BUCKET/FOLDER``.
         begins: Whether to return None for a folder without checkpoints, so that a new training starts.
 
     Raises:
@@ -40,14 +39,9 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
         raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}.")
     try:
         fs, root = url_to_fs(path)
-        if fs.isfile(root) or is_sharded(Path(root)):
+        if fs.isfile(root):
             return path
-        # the age of a sharded checkpoint is the age of the file that is written last
-        found = {
-            file.removesuffix(f"/{RECORD}"): fs.modified(file)
-            for file in fs.find(root)
-            if file.endswith((SUFFIX, f"{SUFFIX}/{RECORD}"))
-        }
+        found = {file: fs.modified(file) for file in fs.find(root) if file.endswith(SUFFIX)}
     except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
         raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)}).") from error
     if found:
@@ -79,9 +73,8 @@ def model_of(checkpoint: str) -> dict[str, Any]:
         WeightsError: The file is not a checkpoint, or its class is not a registered model. The module of an
             unregistered class is not imported.
     """
-    file = f"{checkpoint}/{RECORD}" if is_sharded(Path(checkpoint)) else checkpoint
     try:
-        with fsspec.open(file, "rb") as opened:
+        with fsspec.open(checkpoint, "rb") as opened:
             content = torch.load(opened, map_location="cpu", weights_only=True)
     except Exception as error:  # OSError, RuntimeError, EOFError, UnpicklingError ...
         raise WeightsError(

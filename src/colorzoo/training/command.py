@@ -26,7 +26,6 @@ from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
-    BatchProgress,
     ImageGrid,
     NonFiniteGuard,
     ResumeGuard,
@@ -43,11 +42,10 @@ from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_ver
 from colorzoo.training.messages import explain_trainer, filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.saving import CheckpointFile, ShardedStrategy
+from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.provenance import Provenance
-from colorzoo.weights.sharded import is_sharded
 
 
 def run(verb: str, words: Sequence[str]) -> int:
@@ -71,8 +69,6 @@ def run(verb: str, words: Sequence[str]) -> int:
             found = find_checkpoint(path, begins=verb == "fit")
             if verb == "fit" and found != path:
                 _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
-            if found and verb != "fit" and is_sharded(Path(found)):
-                read_weights(Path(found))  # raises an error with the command that consolidates the checkpoint
             prepared = with_value("--ckpt_path", found, prepared)
         prepared = with_implied_arguments(prepared)
         if verb == "predict":
@@ -214,10 +210,6 @@ class ZooCLI(LightningCLI):
             trainer: Any = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
             raise explain_trainer(error) from error
-        if "://" in root and isinstance(trainer.strategy, ShardedStrategy):
-            raise ColorzooError(
-                f"--trainer.default_root_dir must be local for sharded checkpoints, got {root}."
-            )
         if adversarial and config.get("strategy") == "auto" and trainer.world_size > 1:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto.")
         # the best checkpoint is saved first, because later checkpoints store its score
@@ -232,7 +224,7 @@ class ZooCLI(LightningCLI):
         settings = self.model.validation_settings()
         # the middle setting: a few points for models with points
         monitor = f"val/psnr_{settings[len(settings) // 2]}"
-        always = [NonFiniteGuard(), ResumeGuard(), BatchProgress(), StepSeed(int(seed or 0))]
+        always = [NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
         if config.get("fast_dev_run"):
             return always  # no file is written
         always += [ImageGrid(), RunRecord()]
@@ -245,12 +237,6 @@ class ZooCLI(LightningCLI):
         model = self.model
         assert isinstance(model, ColorizationModule)
         model.allow_untrained = self._get(self.config, "allow_untrained")
-        path = self._get(self.config, "ckpt_path")
-        if path and is_sharded(Path(path)) and not isinstance(self.trainer.strategy, ShardedStrategy):
-            raise WeightsError(
-                f"--ckpt_path {path!r} is a sharded checkpoint. Resume with --config cluster/fsdp.yaml and "
-                "any number of processes."
-            )
         if metrics := self._get(self.config, "metrics"):
             set_metrics(model, [name.strip() for name in metrics.split(",")])
         model.provenance = replace(model.provenance, config=self._config_names())

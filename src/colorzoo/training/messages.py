@@ -62,7 +62,6 @@ _WARNINGS = (
     r".*module\(s\) in eval mode at the start of training",
     r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, called by Lightning
     r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard
-    r".*WeightAveraging callback with a model that overrides the configure_model",  # an error with FSDP
     r".*WeightAveraging callback, but loading a checkpoint outside",
     r".*Using ModelCheckpoint with manual optimization",  # the saved state is correct for resuming
     r".*Experiment logs directory .* exists and is not empty",  # see `keep_table`

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
@@ -202,23 +200,6 @@ class ColorizationModule(LightningModule):
         set_frozen_layers_to_eval(self)
         return self
 
-    def configure_model(self) -> None:
-        """Shard the weights over all processes if the strategy is ``ModelParallelStrategy`` (FSDP).
-
-        Raises:
-            ColorzooError: The model has scalar weights, or the run averages weights.
-        """
-        if self.device_mesh is None:
-            return
-        if any(isinstance(callback, WeightAveraging) for callback in cast(Any, self.trainer).callbacks):
-            raise ColorzooError(
-                "FSDP does not support weight averaging. Remove EMAWeightAveraging, or use DDP."
-            )
-        if scalars := [name for name, weight in self.named_parameters() if not weight.ndim]:
-            raise ColorzooError(f"FSDP does not support scalar weights ({', '.join(scalars)}). Use DDP.")
-        fully_shard(self.to(memory_format=torch.contiguous_format))  # channels_last is not supported
-        register_fsdp_forward_method(self, "training_step")  # training_step may call submodules of the model
-
     def setup(self, stage: str) -> None:
         """Before training, copy the weights of the start model unless weights were loaded already.
 
@@ -365,15 +346,6 @@ class ColorizationModule(LightningModule):
                 self.measurement[stage] = metrics.to(self.device)
         return cast(StageMetrics, self.measurement[stage])
 
-    def on_validation_start(self) -> None:
-        """Gather sharded weights once, because processes may have different numbers of batches."""
-        self._gather_weights()
-
-    def on_validation_end(self) -> None:
-        """Shard the weights again."""
-        if self.device_mesh is not None:
-            cast(Any, self).reshard()
-
     def on_validation_epoch_start(self) -> None:
         """Reset the metrics."""
         self.metrics_of("val").reset()
@@ -437,13 +409,8 @@ class ColorizationModule(LightningModule):
         self.trained = self.trained or self.trainer.global_step > 0
 
     def on_test_start(self) -> None:
-        """Gather sharded weights.
-
-        Raises:
-            WeightsError: The weights are random and `allow_untrained` is False.
-        """
+        """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
         self.on_predict_start()
-        self._gather_weights()
 
     def on_predict_start(self) -> None:
         """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
@@ -452,10 +419,6 @@ class ColorizationModule(LightningModule):
                 f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE, or "
                 "accept random weights with --allow_untrained true."
             )
-
-    def _gather_weights(self) -> None:
-        if self.device_mesh is not None:
-            cast(Any, self).unshard()
 
 
 class SingleOptimizerModule(ColorizationModule):

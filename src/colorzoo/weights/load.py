@@ -272,9 +272,6 @@ def save_weights(
 def _require_file(path: Path) -> None:
     if path.is_file():
         return
-    if path.is_dir() and next(path.glob("__*.distcp"), None) is not None:
-        joined = f"Run `python -m lightning.pytorch.utilities.consolidate_checkpoint {path}`"
-        raise WeightsError(f"{path} is a sharded checkpoint, and one file is required. {joined}.")
     raise WeightsError(
         f"{path} is {'a folder, not a weight file' if path.is_dir() else 'missing'}; {_EXPECTED}"
     )

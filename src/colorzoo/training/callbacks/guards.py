@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.loggers import run_folder, write_text
 
@@ -122,45 +121,6 @@ class ResumeGuard(Callback):
                 "the checkpoint contains averaged weights, but the run has no averaging callback. Add "
                 "EMAWeightAveraging to trainer.callbacks, or start a new training with --init_from."
             )
-
-
-class BatchProgress(Callback):
-    """Convert the position in an epoch when a run is resumed with another batch size.
-
-    Lightning restores the number of batches. After 10 batches of 40 images, a run with batches of 20 would
-    continue at image 200 instead of image 400.
-    """
-
-    def on_load_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Change the number of batches in the checkpoint before Lightning restores it.
-
-        Raises:
-            DataError: The position cannot be converted.
-        """
-        data = getattr(trainer, "datamodule", None)
-        if trainer.state.fn != TrainerFn.FITTING or not isinstance(data, ImageDataModule):
-            return
-        earlier = checkpoint.get(type(data).__qualname__)
-        loops = checkpoint["loops"]["fit_loop"]
-        progress = loops["epoch_loop.batch_progress"]
-        batches = _completed_batches(progress)
-        if not earlier or not batches:
-            return
-        if progress["is_last_batch"]:
-            now = len(data.train_dataloader())
-        else:
-            now = data.continue_epoch(earlier, loops["epoch_progress"]["current"]["processed"], batches)
-        for name in ("ready", "started", "processed", "completed"):
-            progress["current"][name] += now - batches
-
-
-def _completed_batches(progress: dict[str, Any]) -> int:
-    """Return the number of batches after which Lightning's training loop continues."""
-    total, done = progress["total"], int(progress["current"]["completed"])
-    saved_within_a_hook = total["ready"] == total["started"] == total["processed"] == total["completed"] + 1
-    return done + int(saved_within_a_hook)
 
 
 _STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and processes differ
