@@ -78,7 +78,7 @@ def wait_for_a_dead_process(told: Path) -> None:
 def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monkeypatch, capsys):
     told = tmp_path / "told"
     assert in_processes(wait_for_a_dead_process, told, processes=2) == [0, -signal.SIGKILL]
-    assert "another process of this run has ended (Connection " in told.read_text()
+    assert "Another process of this run has ended" in told.read_text()
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("[pair.cc:561] Connection closed by peer [10.0.0.1]:34714. This is typically")
@@ -86,7 +86,7 @@ def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monke
     monkeypatch.setattr(command, "ZooCLI", fail)
     assert main(["fit"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "has ended (Connection closed by peer [10.0.0.1]:34714)" in line
+    assert "Another process of this run has ended" in line
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -98,7 +98,7 @@ def test_an_error_of_a_library_becomes_one_line():
     for error, line in (
         (OSError(errno.EXDEV, "Invalid", "a.tmp", None, "a.ckpt"), "a.ckpt: Invalid"),  # a rename
         (OSError("Caught OSError in a worker\n  File\nOSError: too many\n"), "OSError: too many"),
-        (MisconfigurationException("No `train`\n  given"), "trainer: No `train` given"),
+        (MisconfigurationException("No `train`\n  given"), "No `train` given"),
         (MisconfigurationException("you asked for [0], your machine only has: []"), "--trainer.accelerator"),
         (ModuleNotFoundError("No\n x."), "No x"),
         (caused(ValueError("outer"), caused(KeyError(), ColorzooError("ours"))), "ours"),

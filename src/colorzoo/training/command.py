@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,15 +11,13 @@ from typing import Any, cast
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
-from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
@@ -36,10 +33,9 @@ from colorzoo.training.callbacks import (
 )
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.training.checkpoint_lookup import find_checkpoint, with_default_model, with_implied_arguments
-from colorzoo.training.configs import config_folders
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
-from colorzoo.training.messages import explain_trainer, filter_messages, translated
+from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.saving import CheckpointFile
@@ -208,8 +204,8 @@ class ZooCLI(LightningCLI):
         self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, replaced)]}
         try:
             trainer: Any = super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError) as error:
-            raise explain_trainer(error) from error
+        except ValueError as error:
+            raise ColorzooError(f"trainer: {error}") from error
         if adversarial and config.get("strategy") == "auto" and trainer.world_size > 1:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto.")
         # the best checkpoint is saved first, because later checkpoints store its score
@@ -239,25 +235,14 @@ class ZooCLI(LightningCLI):
         model.allow_untrained = self._get(self.config, "allow_untrained")
         if metrics := self._get(self.config, "metrics"):
             set_metrics(model, [name.strip() for name in metrics.split(",")])
-        model.provenance = replace(model.provenance, config=self._config_names())
+        configs = [Path(str(each)).resolve() for each in self._get(self.config, "config") or []]
+        named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
+        model.provenance = replace(model.provenance, config=named)
         if source := self._get(self.config, "init_from"):
             load_initial_weights(model, source)
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
-            precision, device = str(self.trainer.precision), self.trainer.strategy.root_device
-            emulated = device.type == "cpu" and choose_dtype("auto", device) != torch.bfloat16
-            if precision.startswith("bf16") and emulated:
-                text = "is emulated on this CPU and several times slower. Use --trainer.precision 32"
-                print(f"{precision} {text}.", file=sys.stderr)
-
-    def _config_names(self) -> tuple[str, ...]:
-        """Return the configuration files of this run; shipped files relative to ``configs/``."""
-        folders = config_folders()
-        paths = [Path(str(each)).resolve() for each in self._get(self.config, "config") or []]
-        return tuple(
-            next((p.relative_to(f).as_posix() for f in folders if p.is_relative_to(f)), p.name) for p in paths
-        )
 
     before_fit = before_validate = before_test = before_predict = prepare
 
@@ -265,7 +250,6 @@ class ZooCLI(LightningCLI):
         """Train; LightningCLI calls this method instead of ``Trainer.fit``."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
-        check_monitors(model, self.trainer)
         if self._get(self.config, "compile"):
             # Not the whole module, because compiling the validation metrics takes minutes. One graph for each
             # image size, because inductor fails for symbolic sizes (python_mod, torch 2.15).
@@ -309,26 +293,6 @@ def refuse_unsupported(config: Mapping[str, Any]) -> None:
             f"--trainer.precision must be {precision[:-5]}-mixed or 32-true, got {precision}, because "
             "colors are computed in float32."
         )
-
-
-def check_monitors(model: ColorizationModule, trainer: Trainer) -> None:
-    """Check the monitored metrics of callbacks before the training.
-
-    Raises:
-        ColorzooError: Validation does not log a monitored metric.
-    """
-    callbacks = [
-        each for each in cast(Any, trainer).callbacks if isinstance(each, Checkpoint | EarlyStopping)
-    ]
-    names = {getattr(each, "monitor", None) or "" for each in callbacks}
-    unknown = {name for name in names if name.startswith("val/")}
-    unknown -= {f"val/psnr_{setting}" for setting in model.validation_settings()}  # always logged
-    if type(model).validation_step is not ColorizationModule.validation_step or not unknown:
-        return
-    known = sorted(model.metrics_of("val").compute())
-    for name in sorted(unknown - {*known}):
-        near = difflib.get_close_matches(name, known) or known
-        raise ColorzooError(f"monitor must be a logged metric, such as {' or '.join(near)}, got {name!r}.")
 
 
 def set_metrics(model: ColorizationModule, names: Sequence[str]) -> None:
