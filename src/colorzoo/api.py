@@ -55,7 +55,7 @@ def colorize(
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
-        reference: Reference image or `ReferenceEmbedding`, for models that accept an exemplar.
+        reference: Reference image, for models that accept an exemplar.
         border: Part of the image to colorize: ``"automatic"`` detects the border of a scan, ``"none"``
             selects the whole image, and a `Rectangle` selects a part in pixels. None uses the recipe, or
             automatic.

@@ -149,9 +149,6 @@ class EncodesReference(Protocol):
             position of the reference.
         """
 
-    def reference_key(self) -> str:
-        """Return text that is equal for two models if and only if their embeddings are interchangeable."""
-
 
 @runtime_checkable
 class MixesReferences(Protocol):

@@ -79,9 +79,6 @@ class Alike(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab(rgb).mean(dim=(2, 3))[:, None]
 
-    def reference_key(self) -> str:
-        return "alike"
-
 
 def _small(name: str) -> ColoringModel:
     """Return the narrowest form of a model with random weights."""

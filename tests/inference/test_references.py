@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +17,13 @@ from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.references import (
     ReadReference,
-    ReferenceEmbedding,
     ability_for,
     as_reference,
     describe_statistics,
-    embed_references,
-    embedding_model,
     make_exemplar,
     named_references,
-    read_reference,
     recipe_reference_files,
 )
-from colorzoo.weights.load import save_weights
 from inference.recipes import Alike
 from tiny_model import tiny_model
 
@@ -61,48 +55,17 @@ def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way()
 
 def test_a_model_without_looks_takes_one_image_and_a_gray_one_only_if_it_needs_no_color() -> None:
     model = tiny_model()
-    alone, embedding = make_exemplar(model, GIVEN[:1], 16), embed_references(Alike(), "alike", GIVEN[:1], 16)
+    alone = make_exemplar(model, GIVEN[:1], 16)
     assert torch.equal(alone.rgb, as_reference(IMAGES[0], 16))
     assert alone.embedding is None
     with pytest.raises(GuidanceError, match="takes one reference, got 3"):
         make_exemplar(model, GIVEN, 16)
-    with pytest.raises(GuidanceError, match="needs the reference image itself, not an embedding of alike"):
-        make_exemplar(model, [ReadReference(embedding)], 16)
-    with pytest.raises(GuidanceError, match="it computes no embeddings"):
-        embed_references(model, "hints", GIVEN[:1], 16)
     gray = ReadReference(RasterImage(np.full((20, 30), 128, np.uint8)), name="old.png")
     model.reference_needs_color = True
     with pytest.raises(GuidanceError, match=r"the reference old\.png has no color"):
         make_exemplar(model, [gray], 16)
     model.reference_needs_color = False
     assert make_exemplar(model, [gray], 16).rgb.shape == (1, 3, 16, 24)
-
-
-def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None:
-    embedding, path = embed_references(Alike(), "alike", GIVEN, 16), tmp_path / "a.embedding"
-    embedding.save(path)
-    read = read_reference(path, 2.0)
-    assert isinstance(read.source, ReferenceEmbedding)
-    assert (read.source.key, read.source.model, read.weight, read.name) == ("alike", "alike", 2.0, str(path))
-    assert torch.equal(make_exemplar(Alike(), [read], 16).embedding, embedding.statistics)
-    with pytest.raises(GuidanceError, match="computed by alike with other weights"):
-        make_exemplar(Alike(), [ReadReference(replace(embedding, key="other"))], 16)
-    assert [embedding_model(each) for each in (["none.png", path], [IMAGES[0], embedding], ["none.png"])] == [
-        *("alike", "alike", None)
-    ]
-    kinds = {"kind": "colorzoo embedding"}
-    for tensors, metadata in (
-        ({"statistics": embedding.statistics}, {}),
-        ({"other": embedding.statistics}, kinds),
-        ({"statistics": embedding.statistics[0]}, kinds),
-        ({"statistics": embedding.statistics.expand(2, -1, -1)}, kinds),
-    ):
-        save_weights(path, tensors, metadata, half=False)
-        with pytest.raises(GuidanceError, match="is not a reference embedding"):
-            ReferenceEmbedding.load(path)
-    path.write_bytes(b"broken")
-    with pytest.raises(GuidanceError, match="the reference embedding cannot be read"):
-        ReferenceEmbedding.load(path)
 
 
 @pytest.mark.parametrize(

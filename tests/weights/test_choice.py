@@ -8,16 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from colorzoo import Colorizer, api, colorize
 from colorzoo.capabilities import Stylizes
 from colorzoo.card import ModelCard, Use
 from colorzoo.cli.main import main
-from colorzoo.guidance import Recipe
-from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.references import ReferenceEmbedding
 from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, weights_path
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
@@ -128,18 +124,6 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
     assert choose(("points", "scribbles")) == "kim2021_small"
     assert choose(("exemplar", "points")) == SMALL
     assert choose("exemplar", able=Stylizes) == "xu2020_small"
-
-
-def test_a_look_chooses_the_model_that_made_it(tmp_path: Path) -> None:
-    ReferenceEmbedding(torch.zeros(1, 2, 3), key="", model="xu2020_small").save(tmp_path / "warm.look")
-
-    def chosen(*references: object, **recipe: object) -> str:
-        return choose_for_guidance(None, Recipe.from_json(recipe), references=references, fast=True).name
-
-    assert chosen("a.jpg", tmp_path / "warm.look") == "xu2020_small"
-    assert chosen(str(tmp_path / "warm.look")) == "xu2020_small"
-    assert chosen(ReferenceEmbedding.load(tmp_path / "warm.look")) == "xu2020_small"
-    assert chosen(tmp_path / "warm.look", model=SMALL) == SMALL
 
 
 @pytest.mark.parametrize("present", [True, False], ids=["fetched", "fresh"])

@@ -31,9 +31,7 @@ from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.pipeline import colorize, network_input, state_of
 from colorzoo.inference.references import (
     ReadReference,
-    ReferenceEmbedding,
     make_exemplar,
-    read_reference,
     recipe_references,
 )
 from colorzoo.inference.result import ColorizedImage
@@ -53,7 +51,7 @@ from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import ModelChoice
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | RasterImage
-ReferenceLike = ImageLike | ReferenceEmbedding | Exemplar
+ReferenceLike = ImageLike | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
 
 
@@ -151,9 +149,8 @@ class Colorizer:
                 uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
-            reference: Reference image, for models that accept an exemplar; also a `ReferenceEmbedding`, its
-                path, or a result of `exemplar`. The default is the reference of the recipe, whose path is
-                relative to the recipe file.
+            reference: Reference image, or a result of `exemplar`, for models that accept an exemplar. The
+                default is the reference of the recipe, whose path is relative to the recipe file.
             border: Part of the image to colorize, see `BorderSetting`; None uses the recipe, or detects the
                 border of a scan.
 
@@ -264,12 +261,9 @@ class Colorizer:
             if folder is None or not isinstance(guidance, Recipe):
                 return None
             found = recipe_references(guidance, folder)
-        elif isinstance(reference, str | Path):
-            found = [read_reference(Path(reference))]
-        elif isinstance(reference, ReferenceEmbedding):
-            found = [ReadReference(reference)]
         else:
-            found = [ReadReference(_as_image(reference))]
+            name = str(reference) if isinstance(reference, str | Path) else "image"
+            found = [ReadReference(_as_image(reference), name=name)]
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, cache: LRUCache | None = None) -> Prediction:

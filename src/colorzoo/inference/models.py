@@ -13,7 +13,7 @@ from colorzoo.card import Use
 from colorzoo.errors import ColorzooError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Recipe
-from colorzoo.inference.references import ability_for, embedding_model
+from colorzoo.inference.references import ability_for
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings
@@ -99,13 +99,13 @@ def choose_for_guidance(
     references: Sequence[object] = (),
     fast: bool = False,
 ) -> ModelChoice:
-    """Select the model by name, recipe, weight file or `ReferenceEmbedding`, else the default model.
+    """Select the model by name, recipe or weight file, else the default model.
 
     Args:
         model: Registered name, or None.
         guidance: Guidance or recipe, which the model must support.
         weights: As of `choose_model`.
-        references: References beside the guidance: images, `ReferenceEmbedding` objects, or paths.
+        references: References beside the guidance: images or their paths.
         fast: As of `choose_model`.
 
     Raises:
@@ -114,8 +114,6 @@ def choose_for_guidance(
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
     name = model or model_of_file(weights)
-    if name is None and references:
-        name = embedding_model(references)
     uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
     return choose_model(name, uses, weights, fast=fast, able=able)
 

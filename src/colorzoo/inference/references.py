@@ -1,7 +1,4 @@
-"""Read reference images and encode them for a model.
-
-A `ReferenceEmbedding` is computed once from reference images and stored in a file of 1 to 150 KB.
-"""
+"""Read reference images and encode them for a model."""
 
 from __future__ import annotations
 
@@ -15,82 +12,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.capabilities import EncodesReference, FindsClasses, MixesReferences
-from colorzoo.errors import GuidanceError, WeightsError
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.image_io.find import explain_irregular_file
 from colorzoo.image_io.raster_image import RasterImage, is_gray
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
-from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
 
 _MAX_BYTES = 4 << 30  # maximum size of a reference file
-KIND = "colorzoo look"
-_STATISTICS = "statistics"
-
-
-@dataclass(frozen=True)
-class ReferenceEmbedding:
-    """Embedding of one or several reference images for a model.
-
-    Examples:
-        >>> embedding = ReferenceEmbedding(torch.zeros(1, 2, 8), key="0123", model="xu2020_small")
-        >>> embedding.save("sunset.safetensors")
-        >>> ReferenceEmbedding.load("sunset.safetensors").statistics.shape
-        torch.Size([1, 2, 8])
-
-    Attributes:
-        statistics: ``(1, R, C)`` float32 on the CPU, see `EncodesReference.encode_reference`.
-        key: Key of the model that computed the embedding, see `EncodesReference.reference_key`.
-        model: Name of this model.
-    """
-
-    statistics: Tensor
-    key: str
-    model: str
-
-    def save(self, path: str | Path) -> None:
-        """Write the embedding as safetensors, atomically."""
-        metadata = {"kind": KIND, "model": self.model, "key": self.key}
-        save_weights(Path(path), {_STATISTICS: self.statistics}, metadata, half=False)
-
-    @classmethod
-    def load(cls, path: str | Path) -> ReferenceEmbedding:
-        """Read an embedding.
-
-        Raises:
-            GuidanceError: The file does not exist or is not a reference embedding.
-        """
-        try:
-            metadata = read_metadata(Path(path))
-            statistics = load_state_dict_file(Path(path)).get(_STATISTICS)
-        except WeightsError as error:
-            raise GuidanceError(f"the reference embedding cannot be read: {error}.") from error
-        valid = statistics is not None and statistics.ndim == 3 and len(statistics) == 1
-        if metadata.get("kind") != KIND or statistics is None or not valid:
-            raise GuidanceError(f"{path} is not a reference embedding.")
-        return cls(statistics.float(), metadata.get("key", ""), metadata.get("model", ""))
-
-    def check_for(self, model: object) -> None:
-        """Raise an error if a model cannot use this embedding.
-
-        Raises:
-            GuidanceError: The model does not use embeddings, or has other weights than the model that
-                computed the embedding.
-        """
-        name = type(model).__name__
-        if not isinstance(model, EncodesReference):
-            raise GuidanceError(f"{name} needs the reference image itself, not an embedding of {self.model}.")
-        if self.key != model.reference_key():
-            raise GuidanceError(
-                f"the reference embedding was computed by {self.model} with other weights. "
-                "Compute it again from the reference image."
-            )
 
 
 @dataclass(frozen=True)
 class ReadReference:
-    """A reference image or embedding with its weight.
+    """A reference image with its weight.
 
     Examples:
         >>> from colorzoo.image_io import read_image
@@ -98,26 +33,14 @@ class ReadReference:
         0.5
 
     Attributes:
-        source: An image or an embedding.
+        source: The image.
         weight: Weight among several references.
         name: Name in messages.
     """
 
-    source: RasterImage | ReferenceEmbedding
+    source: RasterImage
     weight: float = 1.0
     name: str = "image"
-
-
-def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
-    """Read a reference image or embedding; the content of the file determines the kind.
-
-    Raises:
-        GuidanceError: The embedding is damaged.
-        ImageError: The image cannot be read.
-    """
-    if path.is_file() and is_safetensors(path):
-        return ReadReference(ReferenceEmbedding.load(path), weight, str(path))
-    return ReadReference(read_image(path), weight, str(path))
 
 
 def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
@@ -127,30 +50,13 @@ def ability_for(references: Sequence[object], guidance: object = None) -> type |
     `EncodesReference`.
 
     Args:
-        references: Images, embeddings, or their paths.
+        references: Images or their paths.
         guidance: The recipe, or other guidance.
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
         return FindsClasses
     return EncodesReference if len(references) > 1 or recipe.exemplar.alpha is not None else None
-
-
-def embedding_model(references: Sequence[object]) -> str | None:
-    """Return the name of the model that computed the first embedding among references, or None.
-
-    Args:
-        references: See `ability_for`.
-
-    Raises:
-        GuidanceError: A file is not a reference embedding.
-    """
-    for each in references:
-        if isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)):
-            each = ReferenceEmbedding.load(Path(each))
-        if isinstance(each, ReferenceEmbedding):
-            return each.model
-    return None
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:
@@ -161,11 +67,12 @@ def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> l
         weights: A weight for each file; None for equal weights.
 
     Raises:
-        ColorzooError: See `read_reference`, or the numbers of files and weights differ.
+        ColorzooError: An image cannot be read, or the numbers of files and weights differ.
     """
     if weights is not None and len(weights) != len(paths):
         raise GuidanceError(f"{len(paths)} references need {len(paths)} weights, got {len(weights)}.")
-    return [read_reference(Path(p), w) for p, w in zip(paths, weights or [1.0] * len(paths), strict=True)]
+    shares = weights or [1.0] * len(paths)
+    return [ReadReference(read_image(Path(p)), w, p) for p, w in zip(paths, shares, strict=True)]
 
 
 def require_color(image: RasterImage, name: str) -> None:
@@ -175,18 +82,7 @@ def require_color(image: RasterImage, name: str) -> None:
         GuidanceError: The image is gray.
     """
     if is_gray(image):
-        raise without_color(name)
-
-
-def without_color(name: str) -> GuidanceError:
-    """Return the error for a gray reference image."""
-    return GuidanceError(f"the reference {name} has no color; name an image in color.")
-
-
-def _require_colors(model: ColoringModel, references: Sequence[ReadReference]) -> None:
-    for reference in references if model.reference_needs_color else ():
-        if isinstance(reference.source, RasterImage):
-            require_color(reference.source, reference.name)
+        raise GuidanceError(f"the reference {name} has no color; name an image in color.")
 
 
 def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
@@ -197,9 +93,10 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
         folder: Folder of the recipe file, for relative paths.
 
     Raises:
-        ColorzooError: See `read_reference`.
+        ColorzooError: An image cannot be read.
     """
-    return [read_reference(path, weight) for path, weight in recipe_reference_files(recipe, folder)]
+    files = recipe_reference_files(recipe, folder)
+    return [ReadReference(read_image(path), weight, str(path)) for path, weight in files]
 
 
 def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, float]]:
@@ -236,61 +133,21 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
     Raises:
         GuidanceError: The model requires a single image or a color image.
     """
-    _require_colors(model, references)
-    first = references[0].source
+    for reference in references if model.reference_needs_color else ():
+        require_color(reference.source, reference.name)
+    images = [as_reference(reference.source, size) for reference in references]
     if not isinstance(model, EncodesReference):
-        if isinstance(first, ReferenceEmbedding):
-            first.check_for(model)
-        if len(references) > 1 or isinstance(first, ReferenceEmbedding):
-            raise GuidanceError(f"{type(model).__name__} takes one reference, got {len(references)}.")
-        return Exemplar(as_reference(first, size))
-    mixed = _mixed_embedding(model, references, size)
-    if len(references) == 1 and isinstance(first, RasterImage):
-        return Exemplar(as_reference(first, size), mixed)
-    return Exemplar.of_embedding(mixed)
-
-
-def embed_references(
-    model: ColoringModel, name: str, references: Sequence[ReadReference], size: int
-) -> ReferenceEmbedding:
-    """Compute the embedding of references, to store it in a file.
-
-    Examples:
-        >>> from colorzoo.image_io import read_image
-        >>> model = colorzoo.create_model("xu2020_small").model
-        >>> images = [ReadReference(read_image(path)) for path in sorted(Path("album/train").iterdir())]
-        >>> embed_references(model, "xu2020_small", images, size=64).model
-        'xu2020_small'
-
-    Raises:
-        GuidanceError: The model does not use embeddings, or requires a color image.
-    """
-    if not isinstance(model, EncodesReference):
-        raise GuidanceError(f"{name} needs the reference image itself; it computes no embeddings.")
-    _require_colors(model, references)
-    return ReferenceEmbedding(_mixed_embedding(model, references, size), model.reference_key(), name)
-
-
-def _mixed_embedding(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Tensor:
-    """Return the mixed embedding ``(1, R, C)`` of references, float32 on the CPU."""
-    assert isinstance(model, EncodesReference)
-    embeddings = []
-    for reference in references:
-        if isinstance(reference.source, ReferenceEmbedding):
-            reference.source.check_for(model)
-            embeddings.append(reference.source.statistics)
-        else:
-            with torch.inference_mode():
-                found = (
-                    model.encode_reference(as_reference(reference.source, size).to(model.device))
-                    .float()
-                    .cpu()
-                )
-            embeddings.append(found.clone())
-    weights = [reference.weight for reference in references]
+        if len(images) > 1:
+            raise GuidanceError(f"{type(model).__name__} takes one reference, got {len(images)}.")
+        return Exemplar(images[0])
+    with torch.inference_mode():
+        encoded = [model.encode_reference(image.to(model.device)).float().cpu() for image in images]
+    embeddings, weights = [each.clone() for each in encoded], [reference.weight for reference in references]
     if isinstance(model, MixesReferences):
-        return model.mix_references(embeddings, _shares(weights, len(embeddings)))
-    return mix(embeddings, weights)
+        mixed = model.mix_references(embeddings, _shares(weights, len(embeddings)))
+    else:
+        mixed = mix(embeddings, weights)
+    return Exemplar(images[0], mixed) if len(images) == 1 else Exemplar.of_embedding(mixed)
 
 
 def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

@@ -1,10 +1,9 @@
-"""Frozen weights of other models inside a module, excluded from its state dict, and their fingerprint."""
+"""Frozen weights of other models inside a module, excluded from its state dict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
@@ -74,15 +73,3 @@ def _supply(
     own = dict(module.named_parameters()) | dict(module.named_buffers())
     for key in keys:
         state_dict.setdefault(prefix + key, own[key].detach())
-
-
-def fingerprint(module: nn.Module) -> str:
-    """Return a short hash of a module's state dict in half precision, the precision of weight files.
-
-    Files computed with a model store the hash to identify the weights they belong to.
-    """
-    digest = sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().half().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]

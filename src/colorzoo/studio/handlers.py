@@ -24,7 +24,7 @@ from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.palette import distribution_of
-from colorzoo.inference.references import as_reference, describe_statistics, require_color, without_color
+from colorzoo.inference.references import as_reference, describe_statistics, require_color
 from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import (
     PadRequest,
@@ -150,7 +150,9 @@ class Context:
             return PadRequest(colorizer, part, recipe, cache=self.pool.cache, threads=threads)
         model = colorizer.model
         if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
-            raise without_color(repr(reference.file.name))
+            raise GuidanceError(
+                f"the reference {reference.file.name!r} has no color; name an image in color."
+            )
         return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache, threads)
 
     def file(self) -> tuple[bytes, str]:

@@ -17,7 +17,6 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
 from colorzoo.zoo.colorzoo2026.network import (
@@ -158,10 +157,6 @@ class Colorzoo2026(ColoringModel):
         analysis = self._run(lab[:, :1])
         colors = F.interpolate(lab[:, 1:] / AB_SCALE, analysis.grid, mode="bilinear", antialias=True)
         return reference_embedding(analysis.features, colors.permute(0, 2, 3, 1))
-
-    def reference_key(self) -> str:
-        """Return a hash of the weights that determine the reference embedding."""
-        return fingerprint(self.network)
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         """Concatenate the blocks of several references; see `MixesReferences`."""

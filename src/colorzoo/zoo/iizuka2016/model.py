@@ -17,7 +17,6 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Range, Width, settings_of
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, gray_of
@@ -84,11 +83,6 @@ class LetThereBeColor(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256w)``."""
         return self.network.style_of(gray_of(rgb)).unsqueeze(1)
-
-    def reference_key(self) -> str:
-        """Return a hash of the weights and settings that determine the global vector."""
-        parts = fingerprint(self.network.low), fingerprint(self.network.scene)
-        return "-".join((*parts, fingerprint(self.network.style), str(self.network.scene_side)))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the layers of the authors' Torch7 file."""

@@ -20,7 +20,6 @@ from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.larsson2016.network import (
-    BINS,
     QUARTER,
     STRIDE,
     Architecture,
@@ -96,10 +95,6 @@ class HypercolumnColorization(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the histograms of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 2, 32)``, hue and chroma."""
         return histograms_of(rgb.float())
-
-    def reference_key(self) -> str:
-        """Return the name of the histograms, which do not depend on weights."""
-        return f"larsson2016-hue-chroma-{BINS}"
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' Caffe layers; the training network stores 1 x 1 convolutions as matrices."""

@@ -21,7 +21,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
-from colorzoo.zoo.xiao2020.network import BINS, PyramidNetwork, color_histogram
+from colorzoo.zoo.xiao2020.network import PyramidNetwork, color_histogram
 from colorzoo.zoo.xiao2020.published import FILES, convert_published
 
 LEVELS = (64, 128, 256, 512, 1024)
@@ -100,10 +100,6 @@ class PyramidColorization(ColoringModel):
         """Return the histograms ``(B, levels, 313)`` of references ``(B, 3, H, W)`` in [0, 1]."""
         found = [color_histogram(rgb_to_lab(_squeezed(rgb, side))[:, 1:]) for side in self.levels]
         return torch.stack(found, dim=1)
-
-    def reference_key(self) -> str:
-        """Return the name of the histograms, which do not depend on weights."""
-        return f"xiao2020-histogram-{BINS}-{self.architecture.level}"
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' Caffe layers; see `convert_published`."""

@@ -18,7 +18,6 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
-from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, Extensions
@@ -60,10 +59,6 @@ class StylizationColorization(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the moments ``(B, 2, C)`` of references ``(B, 3, H, W)``: means and standard deviations."""
         return self.network.transfer.encode_reference(rgb)
-
-    def reference_key(self) -> str:
-        """Return a hash of the weights on which the moments depend."""
-        return fingerprint(self.network.transfer)
 
     def features(self, rgb: Tensor) -> Tensor:
         """Return relu3_1 ``(B, 256w, H/4, W/4)`` of an image whose sides are multiples of 8."""

@@ -16,7 +16,6 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import PositiveInt, Width, settings_of
 from colorzoo.zoo.zhao2021.network import (
@@ -84,11 +83,6 @@ class Color2Embed(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 512w)``."""
         return self.network.vector(rgb).unsqueeze(1)
-
-    def reference_key(self) -> str:
-        """Return a hash of the weights and settings on which the vector depends."""
-        parts = fingerprint(self.network.encoder), self.architecture.reference_side, self.extensions.features
-        return "-".join(map(str, parts))
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; without an exemplar the grayscale image is its own reference.
