@@ -6,8 +6,7 @@ at a quarter of the image size.
 
 Global matching (He et al. 2018, Zhang et al. 2019) compares every position of one image with every position
 of the other image. Class-wise matching (SPColor, eqs. 5 to 10) compares only positions of the same class, so
-the cost falls with the number of classes. Positions are sorted by class, classes of similar size are padded
-to a common size and multiplied as one batch, and the full similarity matrix is never computed.
+the cost falls with the number of classes. The full similarity matrix is never computed.
 """
 
 from __future__ import annotations
@@ -18,16 +17,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from colorzoo.networks.blocks import instance_norm, scaled_width
 
 STRIDE = 4
 """Stride of the matched map in pixels."""
 VGG_CHANNELS = (128, 256, 512, 512)
-_EXACT_ABOVE = 256  # sizes up to this are padded to powers of two, larger sizes to multiples of it
-_SMALLEST = 16
-_NOTHING = 2**62  # sort key larger than that of every pair of sizes
 
 
 class Matched(NamedTuple):
@@ -73,149 +68,41 @@ def match(
         return _match_classes(query, key, values, labels, tau)
 
 
-class _Plan(NamedTuple):
-    """Groups of classes that are multiplied as one batch.
-
-    Attributes:
-        queries: ``(n,)`` int64, positions of the first images sorted by group; positions not listed have no
-            match.
-        keys: ``(k,)`` int64, positions of the second images, sorted by group.
-        groups: Class sizes of each group: ``(G,)`` for the first and ``(G,)`` for the second images.
-    """
-
-    queries: Tensor
-    keys: Tensor
-    groups: list[tuple[Tensor, Tensor]]
-
-
 def _match_classes(
     query: Tensor, key: Tensor, values: Tensor, labels: tuple[Tensor, Tensor], tau: float
 ) -> Matched:
     batch, places, _ = query.shape
-    plan = _plan(*labels)
-    ours = _take(query, plan.queries, [int(sizes.sum()) for sizes, _ in plan.groups])
-    lengths = [int(sizes.sum()) for _, sizes in plan.groups]
-    theirs, given = _take(key, plan.keys, lengths), _take(values, plan.keys, lengths)
-    learns = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
-    rows = []
-    for a, b, v, (few, many) in zip(ours, theirs, given, plan.groups, strict=True):
-        if learns:  # recomputation in the backward pass costs less than storing all normalized features
-            rows.append(checkpoint(_match_group, a, b, v, few, many, tau, use_reentrant=False))
-        else:
-            rows.append(_match_group(a, b, v, few, many, tau))
-    gathered = query.new_zeros(batch * places, values.shape[-1] + 1)
-    if rows:
-        gathered = gathered.index_copy(0, plan.queries, torch.cat(rows))
-    gathered = gathered.view(batch, places, -1)
-    return Matched(gathered[..., :-1], gathered[..., -1])
+    query_sets, key_sets = [], []  # flat positions of each class that both images contain
+    for index, (ours, theirs) in enumerate(zip(*labels, strict=True)):
+        for label in ours[torch.isin(ours, theirs) & (ours >= 0)].unique().tolist():
+            query_sets.append((ours == label).nonzero()[:, 0] + index * places)
+            key_sets.append((theirs == label).nonzero()[:, 0] + index * len(theirs))
+    found = values.new_zeros(batch * places, values.shape[2] + 1)
+    if query_sets:
+        parts = (
+            _split(each, sets) for each, sets in ((query, query_sets), (key, key_sets), (values, key_sets))
+        )
+        matched = [_attend(a[None], b[None], v[None], tau) for a, b, v in zip(*parts, strict=True)]
+        rows = [torch.cat([each.values[0], each.similarity[0, :, None]], dim=1) for each in matched]
+        found = found.index_copy(0, torch.cat(query_sets), torch.cat(rows))
+    found = found.view(batch, places, -1)
+    return Matched(found[..., :-1], found[..., -1])
 
 
-def _take(features: Tensor, places: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:
-    rows = features.flatten(0, 1).index_select(0, places)
-    return torch.split(rows, lengths)
+def _split(features: Tensor, places: list[Tensor]) -> tuple[Tensor, ...]:
+    """Return the rows of each set of flat positions of ``(B, N, C)``."""
+    return torch.split(features.flatten(0, 1)[torch.cat(places)], [len(each) for each in places])
 
 
-def _match_group(
-    query: Tensor, key: Tensor, values: Tensor, query_sizes: Tensor, key_sizes: Tensor, tau: float
-) -> Tensor:
-    """Match a group of classes; return ``(n, V + 1)``, values and similarity of each position.
-
-    Args:
-        query: ``(n, C)``, positions sorted by class.
-        key: ``(k, C)``.
-        values: ``(k, V)``.
-        query_sizes: ``(G,)``, number of positions of each class.
-        key_sizes: ``(G,)``.
-        tau: Temperature.
-    """
-    ours, theirs = _Padding.of(query_sizes), _Padding.of(key_sizes)
-    matched = _attend(ours.pad(query), theirs.pad(key), theirs.pad(values), tau, ours, theirs)
-    return ours.cut(torch.cat([matched.values, matched.similarity[..., None]], dim=2))
+def _attend(query: Tensor, key: Tensor, values: Tensor, tau: float) -> Matched:
+    """Match ``(B, N, C)`` with ``(B, M, C)``, each image as one class."""
+    scores = (_directions(query) / tau) @ _directions(key).transpose(1, 2)
+    return Matched(torch.softmax(scores, dim=2) @ values, scores.amax(dim=2) * tau)
 
 
-class _Padding(NamedTuple):
-    """Padding of the classes of a group to the largest class; a single class is not copied.
-
-    Attributes:
-        sizes: ``(G, 1, 1)``, number of positions of each class.
-        rows: ``(G, P)`` int64, row indices of the positions; padding repeats the last row of the class.
-        inside: ``(G, P, 1)`` bool, False in the padding; None without padding.
-    """
-
-    sizes: Tensor
-    rows: Tensor
-    inside: Tensor | None
-
-    @classmethod
-    def of(cls, sizes: Tensor) -> _Padding:
-        steps = torch.arange(int(sizes.max()), device=sizes.device)
-        starts = (sizes.cumsum(0) - sizes)[:, None]
-        index = starts + torch.minimum(steps, sizes[:, None] - 1)
-        inside = (steps < sizes[:, None])[..., None] if len(sizes) > 1 else None
-        return cls(sizes[:, None, None], index, inside)
-
-    def pad(self, rows: Tensor) -> Tensor:
-        """Pad ``(n, C)`` to ``(G, P, C)``."""
-        return rows[None] if self.inside is None else rows[self.rows]
-
-    def cut(self, padded: Tensor) -> Tensor:
-        """Remove the padding of ``(G, P, C)``: ``(n, C)``."""
-        return padded[0] if self.inside is None else padded[self.inside[..., 0]]
-
-
-def _attend(
-    query: Tensor,
-    key: Tensor,
-    values: Tensor,
-    tau: float,
-    query_padding: _Padding | None = None,
-    key_padding: _Padding | None = None,
-) -> Matched:
-    """Match ``(G, N, C)`` with ``(G, M, C)`` per class; padded keys are masked."""
-    scores = (_directions(query, query_padding) / tau) @ _directions(key, key_padding).transpose(1, 2)
-    if key_padding is not None and key_padding.inside is not None:
-        scores = scores.masked_fill(~key_padding.inside.transpose(1, 2), -torch.inf)
-    similarity = scores.amax(dim=2) * tau
-    return Matched(torch.softmax(scores, dim=2) @ values, similarity)
-
-
-def _directions(features: Tensor, padding: _Padding | None) -> Tensor:
-    """Center the features of each class and normalize them to unit length; zeros stay zeros."""
-    if padding is None or padding.inside is None:
-        mean = features.mean(dim=1, keepdim=True)
-    else:
-        mean = (features * padding.inside).sum(dim=1, keepdim=True) / padding.sizes
-    return F.normalize(features - mean, dim=2)
-
-
-def _plan(target: Tensor, reference: Tensor) -> _Plan:
-    """Sort positions ``(B, N)`` and ``(B, M)`` by class and group classes of similar size."""
-    both = torch.cat([target, reference], dim=1).long()
-    names, number = torch.unique(both, return_inverse=True)
-    number = number + len(names) * torch.arange(len(both), device=both.device)[:, None]
-    ours, theirs = (part.flatten() for part in number.split([target.shape[1], reference.shape[1]], dim=1))
-    sizes = [torch.bincount(part, minlength=len(names) * len(both)) for part in (ours, theirs)]
-    shared = (sizes[0] > 0) & (sizes[1] > 0) & (names >= 0).repeat(len(both))
-    size_pair = torch.where(shared, _size_class(sizes[0]) << 32 | _size_class(sizes[1]), _NOTHING)
-    order = size_pair.argsort(stable=True)[: int(shared.sum())]
-    ranks = torch.arange(len(order), device=order.device)
-    rank = torch.full_like(size_pair, len(size_pair)).index_copy(0, order, ranks)
-    lengths = torch.unique_consecutive(size_pair[order], return_counts=True)[1].tolist()
-    few, many = (size[order] for size in sizes)
-    both_sizes = zip(torch.split(few, lengths), torch.split(many, lengths), strict=True)
-    groups = list(both_sizes) if lengths else []
-    # sorted by class rank; positions of unshared classes are dropped
-    queries, keys = (
-        rank[part].argsort(stable=True)[: int(sizes.sum())] for part, sizes in ((ours, few), (theirs, many))
-    )
-    return _Plan(queries, keys, groups)
-
-
-def _size_class(count: Tensor) -> Tensor:
-    """Return the index of the padded size of a class; similar sizes have the same index."""
-    power = count.clamp(min=_SMALLEST).double().log2().ceil().long()
-    large = -(-count // _EXACT_ABOVE) + _EXACT_ABOVE  # above every power
-    return torch.where(count <= _EXACT_ABOVE, power, large)
+def _directions(features: Tensor) -> Tensor:
+    """Center features and normalize them to unit length; zeros stay zeros."""
+    return F.normalize(features - features.mean(dim=1, keepdim=True), dim=2)
 
 
 class WarpNet(nn.Module):
