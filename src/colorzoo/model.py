@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -15,7 +16,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.networks.recording import record
-from colorzoo.networks.renaming import Pattern, rename_keys
+from colorzoo.networks.renaming import Pattern, rename_keys, reshape_like
 from colorzoo.prediction import Prediction
 from colorzoo.settings import given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
@@ -63,6 +64,7 @@ class ColoringModel(nn.Module):
         published_files: Names of the authors' files if they publish several files for one model, with the key
             prefix of each file in the state dict that `load_published_state_dict` receives.
         published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
+        published_unused: Regular expression of the authors' keys that are dropped; empty keeps all keys.
         network: The network.
         trained: Whether weights were trained or loaded. A network without weights counts as trained.
         untrained_reason: Why a weight file did not train the model; empty otherwise.
@@ -83,6 +85,7 @@ class ColoringModel(nn.Module):
     feature_layers: tuple[str, ...] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
     published_names: ClassVar[Sequence[Pattern]] = ()
+    published_unused: ClassVar[str] = ""
 
     network: nn.Module
     trained: bool
@@ -161,22 +164,25 @@ class ColoringModel(nn.Module):
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys of the authors' checkpoint by `published_names`.
+        """Drop unused tensors of the authors' checkpoint and rename the others by `published_names`.
 
         Args:
             state_dict: The authors' tensors. Keys without a match stay, so strict loading reports them.
 
         Returns:
-            State dict with keys below ``network.``, and below ``discriminator.`` for a discriminator.
+            State dict with keys below ``network.``, and below ``discriminator.`` for a discriminator, in the
+            shapes of this model.
 
         Raises:
             WeightsError: The model has no published checkpoint.
         """
         if not self.published_names:
             raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
-        renamed = rename_keys(state_dict, self.published_names)
+        unused = self.published_unused
+        kept = {k: v for k, v in state_dict.items() if not (unused and re.search(unused, k))}
+        renamed = rename_keys(kept, self.published_names)
         prefixes = {key: "" if key.startswith("discriminator.") else "network." for key in renamed}
-        return {prefixes[key] + key: value for key, value in renamed.items()}
+        return reshape_like({prefixes[key] + key: value for key, value in renamed.items()}, self.state_dict())
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:

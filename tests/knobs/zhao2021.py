@@ -10,7 +10,6 @@ KNOBS = {
         values={"width": 0.25, "features": "zhang2016_small", "gray_share": 1.0},
         exempt={
             "reference_side": _SIDE,
-            "vgg_weights": "needs a file of a VGG-19; tests/zoo/test_zhao2021.py makes one",
             "perceptual_weight": "needs a trained network; zhao2021_small has one",
         },
     ),
@@ -19,7 +18,6 @@ KNOBS = {
         values={"width": 0.25, "gray_share": 1.0},
         exempt={
             "reference_side": _SIDE,
-            "vgg_weights": "no VGG-19 beside borrowed layers; tests/zoo/test_zhao2021.py takes one",
             "features": "zhao2021 tries both kinds of layers",
         },
     ),

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks import imagenet
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
-from colorzoo.training.perceptual import VGG16Features
 from colorzoo.zoo.antic2019.network import (
     DeepBlock,
     DeOldifyNetwork,
@@ -150,7 +150,7 @@ def discriminator(golden: Golden) -> None:
 
 @case("deoldify_losses")
 def losses(golden: Golden) -> None:
-    vgg = VGG16Features(VGG_LAYERS)
+    vgg = VGGOutputs(16, VGG_LAYERS, batch_norm=True)
     state = golden.weights("vgg")
     vgg.load_state_dict(state)
     vgg.eval().requires_grad_(False)

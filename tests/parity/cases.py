@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from colorzoo.networks.renaming import Pattern, rename_keys
+from colorzoo.networks.renaming import Pattern, rename_keys, reshape_like
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 
@@ -170,6 +170,47 @@ def read(path: Path) -> Golden:
 
 def golden_files() -> Iterator[Golden]:
     return map(read, sorted(FOLDER.glob("*.npz")))
+
+
+def load_part(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    patterns: Sequence[Pattern],
+    ours: str = "",
+    theirs: str = "",
+) -> Any:
+    """Rename the authors' tensors, load those of one part into its module, and return it in eval mode.
+
+    Args:
+        module: The part.
+        state: The authors' tensors.
+        patterns: See `rename_keys`.
+        ours: Prefix of the part in our names.
+        theirs: Prefix that the authors' whole model adds.
+    """
+    renamed = rename_keys({theirs + key: value for key, value in state.items()}, patterns)
+    found = {key.removeprefix(ours): value for key, value in renamed.items() if key.startswith(ours)}
+    module.load_state_dict(reshape_like(found, module.state_dict()), assign=True)
+    return module.eval()
+
+
+def record_outputs(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """Return a dictionary that receives the last output of each module."""
+    seen: dict[str, Any] = {}
+    for name, module in modules.items():
+        module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
+    return seen
+
+
+def check_update(
+    golden: Golden, chosen: Sequence[Tensor], optimizer: torch.optim.Optimizer, part: str = ""
+) -> None:
+    """Compare the norms of gradients, and of changes by a step of the optimizer."""
+    golden.close(f"out_{part}grad_norm", torch.stack([p.grad.norm() for p in chosen]))  # type: ignore[union-attr]
+    before = [p.detach().clone() for p in chosen]
+    optimizer.step()
+    moved = [(p.detach() - old).norm() for p, old in zip(chosen, before, strict=True)]
+    golden.close(f"out_{part}update_norm", torch.stack(moved))
 
 
 def results_of(network: nn.Module, method: str) -> list[Any]:

@@ -1,5 +1,6 @@
 """DDColor against the authors' code: networks, discriminator, losses, images, measures."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +45,7 @@ def build(golden: Golden) -> DDColorNetwork:
 def fill(golden: Golden, network: nn.Module, part: str = "") -> Any:
     """Put a file's weights into a part of an empty network, strictly."""
     prefix = f"{part}." if part else ""
-    found = rename_keys({k: v for k, v in golden.weights().items() if k not in UNUSED}, NAMES)
+    found = rename_keys({k: v for k, v in golden.weights().items() if not re.match(UNUSED, k)}, NAMES)
     ours = {key.removeprefix(prefix): value for key, value in found.items()}
     filled = network.get_submodule(part)
     filled.load_state_dict(ours, assign=True)

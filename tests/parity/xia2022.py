@@ -10,7 +10,7 @@ from colorzoo.factory import build_model
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.attention import positions
 from colorzoo.networks.clusters import kmeans
-from colorzoo.networks.imagenet import VGG19Maps
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
 from colorzoo.zoo.xia2022.network import (
     AB_SCALE,
@@ -148,7 +148,7 @@ def xia2022_network(golden: Golden) -> None:
 
 def trained(golden: Golden, vgg: str = "") -> Xia2022:
     task = build_model(Xia2022, {"dropout": 0.0}).train()
-    network = VGG19Maps(TAPS[-1] + 1)
+    network = VGGOutputs(19, TAPS, rgb=True)
     names = network.state_dict().keys()
     network.load_state_dict({key: value for key, value in golden.weights(vgg).items() if key in names})
     task.vgg = FrozenNetwork(network)

@@ -1,14 +1,11 @@
 """Color2Embed's networks, references, losses and one step, against the authors' code."""
 
 import random
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import re
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
@@ -16,12 +13,13 @@ from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.splines import diagonal_moves, source_positions, spline, warp
 from colorzoo.zoo.zhao2021.model import Color2Embed
-from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up, VGGFeatures, load_vgg
-from colorzoo.zoo.zhao2021.published import convert_published
+from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up, VGGFeatures
+from colorzoo.zoo.zhao2021.published import NAMES, UNUSED
 from colorzoo.zoo.zhao2021.task import Zhao2021, add_noise, mirror_and_rotate, whole_levels
-from parity.cases import Golden, case
+from parity.cases import Golden, case, load_part, record_outputs
 
 NETWORKS = ("colorEncoder", "colorUNet")
 # biases before a normalization have no gradient but rounding
@@ -34,13 +32,6 @@ def of_networks(golden: Golden) -> dict[str, Tensor]:
     for name in NETWORKS:
         found |= {f"{name}.{key}": value for key, value in golden.weights(name).items()}
     return found
-
-
-def part(module: nn.Module, state: Mapping[str, Tensor], theirs: str, ours: str) -> Any:
-    """Load weights of a part of the U-Net into it, through the converter."""
-    renamed = convert_published({f"colorUNet.{theirs}.{key}": value for key, value in state.items()})
-    module.load_state_dict({key.removeprefix(f"network.unet.{ours}."): v for key, v in renamed.items()})
-    return module.eval()
 
 
 def pixels(golden: Golden, name: str) -> Tensor:
@@ -60,7 +51,9 @@ def color2embed_sdft(golden: Golden) -> None:
     for name, layer in meta["layers"].items():
         state = golden.weights(name)
         module = ModulatedConvolution(layer["channels"], layer["kernel"], 512)
-        part(module, state, "up1.SDFT", "up1.modulated").to(memory_format=torch.channels_last)
+        load_part(module, state, NAMES, "unet.up1.modulated.", "colorUNet.up1.SDFT.").to(
+            memory_format=torch.channels_last
+        )
         x, vector = golden.tensor(f"in_x_{name}"), golden.tensor(f"in_style_{name}")
         golden.close(f"out_y_{name}", module(x, vector))
         style = module.modulation(vector)
@@ -75,8 +68,8 @@ def color2embed_blocks(golden: Golden) -> None:
     states = {name: golden.weights(name) for name, shapes in meta["shapes"].items()}
     every = meta["channel_step"]
     modules = {
-        "doubleconv": part(ColorUNet().inc, states["doubleconv"], "inc", "inc"),
-        "down": part(Down(64, 128), states["down"], "down1", "down1"),
+        "doubleconv": load_part(ColorUNet().inc, states["doubleconv"], NAMES, "unet.inc.", "colorUNet.inc."),
+        "down": load_part(Down(64, 128), states["down"], NAMES, "unet.down1.", "colorUNet.down1."),
     }
     norms = {"doubleconv": modules["doubleconv"][1], "down": modules["down"].refine[1]}
     for name, given in (("doubleconv", "in_l"), ("down", "in_x64")):
@@ -85,7 +78,8 @@ def color2embed_blocks(golden: Golden) -> None:
         golden.close(f"out_{name}_train", module.train()(x)[:, ::every])
         golden.close(f"out_{name}_running_mean", norms[name].running_mean)
         golden.close(f"out_{name}_running_var", norms[name].running_var)
-    up = part(Up(128, 128, 64, kernel=5, vector=512), states["up"], "up3", "up3")
+    up = Up(128, 128, 64, kernel=5, vector=512)
+    load_part(up, states["up"], NAMES, "unet.up3.", "colorUNet.up3.")
     given = [golden.tensor(f"in_{name}") for name in ("x128", "skip128", "style")]
     golden.close("out_up_eval", up(*given)[:, ::every])
 
@@ -94,33 +88,23 @@ def color2embed_blocks(golden: Golden) -> None:
 @torch.inference_mode()
 def color2embed_unet(golden: Golden) -> None:
     meta = golden.meta
-    state = convert_published({f"colorUNet.{k}": v for k, v in golden.weights().items()})
-    unet = ColorUNet()
-    unet.load_state_dict({key.removeprefix("network.unet."): value for key, value in state.items()})
+    unet = load_part(ColorUNet(), golden.weights(), NAMES, "unet.", "colorUNet.")
     assert sum(p.numel() for p in unet.parameters()) == meta["parameters"]
-    seen: dict[str, Tensor] = {}
-    for name, (channels, step) in meta["every"].items():
-        keep = partial(_keep, seen, name, channels, step)
-        unet.get_submodule(name).register_forward_hook(keep)
+    seen = record_outputs({name: unet.get_submodule(name) for name in meta["every"]})
     lightness, vector = golden.tensor("in_l"), golden.tensor("in_vector")
-    golden.close("out_ab", unet.eval()(lightness, vector))
-    for name, value in seen.items():
-        golden.close(f"out_{name}", value)
+    golden.close("out_ab", unet(lightness, vector))
+    for name, (channels, step) in meta["every"].items():
+        golden.close(f"out_{name}", seen[name][:, ::channels, ::step, ::step])
     golden.close_sampled("out_ab_zero_vector", unet(lightness, torch.zeros_like(vector)))
-
-
-def _keep(seen: dict[str, Tensor], name: str, channels: int, step: int, *call: Any) -> None:
-    seen[name] = call[-1][:, ::channels, ::step, ::step]
 
 
 @case("color2embed_encoder")
 @torch.inference_mode()
 def color2embed_encoder(golden: Golden) -> None:
     meta = golden.meta
-    state = golden.weights()
-    ours = convert_published({f"colorEncoder.{key}": value for key, value in state.items()})
-    encoder = full_size().network.encoder
-    encoder.load_state_dict({key.removeprefix("network.encoder."): value for key, value in ours.items()})
+    weights = golden.weights()
+    state = {key: weights[key] for key in weights if not re.match(UNUSED, f"colorEncoder.{key}")}
+    encoder = load_part(full_size().network.encoder, state, NAMES, "encoder.", "colorEncoder.")
     rgb = pixels(golden, "in_rgb")
     hooks = encoder.features(rgb)
     for name, maps in zip([*meta["every"], "relu5_2"], hooks, strict=True):
@@ -201,12 +185,10 @@ def color2embed_losses(golden: Golden) -> None:
 
 
 def _vgg(state: dict[str, Tensor]) -> VGGFeatures:
-    """Return torchvision's VGG-19 from its file."""
     vgg = VGGFeatures()
-    with TemporaryDirectory() as folder:
-        torch.save(state, Path(folder) / "vgg19.pth")
-        load_vgg(vgg, str(Path(folder) / "vgg19.pth"))
-    return vgg
+    used = {f"layers.{key.removeprefix('features.')}": value for key, value in state.items()}
+    vgg.load_state_dict({key: used[key] for key in vgg.state_dict()})
+    return vgg.eval().requires_grad_(False)
 
 
 def _relative(golden: Golden, name: str, found: Tensor) -> None:
@@ -263,11 +245,9 @@ def color2embed_step(golden: Golden) -> None:
     model.trained = True  # the encoder has weights of its own, VGG-19 is for the loss alone
     logged: dict[str, Tensor] = {}
     model.log_dict = lambda values, **_: logged.update(values)
-    with TemporaryDirectory() as folder:
-        vgg = golden.weights("vggnet")
-        model.vgg_weights = str(Path(folder) / "vgg19.pth")
-        torch.save(vgg, model.vgg_weights)
-        model.setup("fit")
+    model.allow_untrained = True
+    model.setup("fit")
+    model.perceptual = _vgg(golden.weights("vggnet"))
     optimizer = torch.optim.Adam(model.model.network.parameters(), lr=1e-4, betas=(0.9, 0.99))
     rgb, given = pixels(golden, "in_rgb"), pixels(golden, "in_ref")
     batch: Any = {
@@ -277,9 +257,7 @@ def color2embed_step(golden: Golden) -> None:
         "name": [str(n) for n in range(len(rgb))],
     }
     before = model.model.network.unet.outc[2].weight.detach().clone()
-    seen: dict[str, Tensor] = {}
-    model.model.network.encoder.register_forward_hook(lambda *call: seen.update(vector=call[-1]))
-    model.model.network.unet.register_forward_hook(lambda *call: seen.update(ab=call[-1]))
+    seen = record_outputs({"vector": model.model.network.encoder, "ab": model.model.network.unet})
     model.training_step(Batch(**batch), 0).backward()
     golden.close("out_vector", seen["vector"])
     golden.close("out_fake_ab", seen["ab"])
@@ -297,15 +275,12 @@ def color2embed_step(golden: Golden) -> None:
 def _check_gradients(golden: Golden, model: Any) -> None:
     """Norms of all gradients in their order, which is ours too, and some gradients as they are."""
     named = {name: p.grad for name, p in model.model.network.named_parameters()}
-    theirs = golden.meta["grad_keys"]
-    ours = convert_published({key: torch.tensor([index]) for index, key in enumerate(theirs)})
-    assert set(ours) == {f"network.{name}" for name in named}
-    expected = golden.tensor("out_grad_norms")
-    for name, index in ours.items():
-        found = named[name.removeprefix("network.")]
-        assert found is not None, name
+    norms = zip(golden.meta["grad_keys"], golden.tensor("out_grad_norms"), strict=True)
+    ours = rename_keys(dict(norms), NAMES)
+    assert ours.keys() == named.keys()
+    for name, norm in ours.items():
         if not name.endswith(BEFORE_NORM):
-            torch.testing.assert_close(found.norm(), expected[index.item()], rtol=0.01, atol=0, msg=name)
+            torch.testing.assert_close(named[name].norm(), norm, rtol=0.01, atol=0, msg=name)
     network = model.model.network
     _relative(golden, "out_grad_out_bias", network.unet.outc[2].bias.grad)
     _relative(golden, "out_grad_linear3_bias", network.encoder.to_vector[13].bias.grad)

@@ -9,9 +9,9 @@ from lightning.pytorch import Callback
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training.perceptual import VGG16Features
 from colorzoo.zoo.antic2019.task import VGG_LAYERS
 from steps.step import gradients, same, small, training_batch
 
@@ -36,7 +36,7 @@ def test_the_generators_loss(stage: str) -> None:
     model: Any = small("antic2019", stage=stage, **how).eval()  # no dropout, and spectral norms stand
     batch, _, _ = training_batch(64, 2)
     torch.manual_seed(1)
-    model.vgg = VGG16Features(VGG_LAYERS).eval().requires_grad_(False)
+    model.vgg = VGGOutputs(16, VGG_LAYERS, batch_norm=True).eval().requires_grad_(False)
     found = model.generator_loss(batch, model.generate(batch))
     truth = (batch["rgb"] - MEAN) / DEVIATION
     gray = (batch["rgb"] * GRAY).sum(1, keepdim=True).expand(-1, 3, -1, -1)

@@ -44,7 +44,7 @@ def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
     generated = model.model.network(inputs)
     if share:
         made, truth = (
-            model.vgg(each) for each in (lab_to_rgb(torch.cat([lightness, generated], 1)), batch["rgb"])
+            model.vgg(each)[0] for each in (lab_to_rgb(torch.cat([lightness, generated], 1)), batch["rgb"])
         )
         wanted = 0.3 * (made - truth).square().mean()
     else:

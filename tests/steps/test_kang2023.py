@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training.perceptual import VGG16Features, frozen_vgg16
+from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.task import VGG_LAYERS, colorfulness_loss
 from steps.step import gradients, same, small, training_batch
 
@@ -38,7 +39,7 @@ def enhanced(rgb: Tensor) -> Tensor:
     return (gray + 1.2 * (rgb - gray)).clamp(0, 1)
 
 
-def plain_features(vgg: VGG16Features, rgb: Tensor) -> list[Tensor]:
+def plain_features(vgg: VGGOutputs, rgb: Tensor) -> list[Tensor]:
     """Return the convolutions' outputs before their BatchNorm, caught on the way."""
     kept: list[Tensor] = []
     hooks = [

@@ -26,16 +26,20 @@ def predicted(model: Any, lightness: Tensor, reference: Tensor) -> Tensor:
     return model.model.network.unet((lightness - 50) / 50, vector)
 
 
-def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(tmp_path: Path) -> None:
-    write_vgg19(tmp_path / "vgg19.pth")
-    model = small("zhao2021", perceptual_weight=0.5, vgg_weights=str(tmp_path / "vgg19.pth"))
+def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vgg19 = write_vgg19(tmp_path / "vgg19.pth")
+    monkeypatch.setattr("colorzoo.training.perceptual.published_weights", lambda _: vgg19)
+    model = small("zhao2021", perceptual_weight=0.5)
+    model.allow_untrained = False
     model.setup("fit")
     with torch.no_grad():
         model.model.network.encoder.features.layers[0].weight.mul_(1.5)  # as if it had been trained already
     batch, lightness, ab = training_batch(48)
     found = model.training_step(batch, 0)
     fake = predicted(model, lightness, made_reference(batch["rgb"], batch["seed"]))
-    vgg: Any = model.perceptual.model
+    vgg: Any = model.perceptual.network
     colored, true = (
         vgg(rgb) for rgb in (lab_to_rgb(torch.cat([lightness, 110 * fake], dim=1)), batch["rgb"])
     )

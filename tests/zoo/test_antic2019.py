@@ -16,12 +16,11 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.networks.imagenet import normalized
+from colorzoo.networks.imagenet import VGGOutputs, normalized
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training.perceptual import VGG16Features
 from colorzoo.weights import save_weights
 from colorzoo.zoo.antic2019.model import ab_of, keep_lightness
 from colorzoo.zoo.antic2019.network import ResNetEncoder
@@ -95,7 +94,7 @@ def fit(model: Any, folder: Path) -> None:
 
 def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    encoder, vgg = ResNetEncoder("resnet18", 0.125), VGG16Features(VGG_LAYERS)
+    encoder, vgg = ResNetEncoder("resnet18", 0.125), VGGOutputs(16, VGG_LAYERS, batch_norm=True)
     files = {
         "encoder_weights": torchvision_file(encoder, tmp_path / "resnet.pth"),
         "vgg_weights": torchvision_file(vgg, tmp_path / "vgg.pth"),

@@ -88,7 +88,7 @@ def test_vgg19_is_torchvisions_unless_the_network_is_trained(monkeypatch: pytest
     task: Any = small("blanch2021", width=1.0, adversarial_weight=0.0)
     wanted = {key: torch.rand_like(value) for key, value in task.model.network.features.state_dict().items()}
     monkeypatch.setattr(
-        "colorzoo.zoo.blanch2021.task.published_weights",
+        "colorzoo.training.perceptual.published_weights",
         lambda _: {f"features.{key}": value for key, value in wanted.items()},
     )
     features = task.model.network.features

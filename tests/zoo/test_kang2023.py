@@ -14,18 +14,6 @@ from colorzoo.zoo.kang2023.task import Kang2023
 NARROW = {"width": 0.125, "queries": 8, "layers": 4}
 
 
-def test_a_file_of_the_other_size_is_named() -> None:
-    wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(96, 3, 4, 4)}
-    large, tiny = (
-        build_model(Kang2023, {**NARROW, "depth": 0.1, "size": size}) for size in ("large", "tiny")
-    )
-    with pytest.raises(WeightsError, match=r"got DDColor-tiny.*kang2023_tiny\b"):
-        large.load_published_state_dict(wrong)
-    wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(192, 3, 4, 4)}
-    with pytest.raises(WeightsError, match=r"got DDColor-large.*kang2023\b"):
-        tiny.load_published_state_dict(wrong)
-
-
 def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
     import timm
 

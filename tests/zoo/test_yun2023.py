@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
@@ -25,18 +25,6 @@ def one_point(
     points = Points.none(torch.zeros(1, 1, *size))
     points.ab[0, :, row, column], points.mask[0, 0, row, column] = torch.tensor(ab), 1
     return points
-
-
-def test_the_weights_of_another_variant_are_named() -> None:
-    model = narrow()
-    for width, name in ((768, "yun2023"), (384, "yun2023_s"), (192, "yun2023_tiny")):
-        found = {"patch_embed.proj.weight": torch.zeros(width, 4, 16, 16)}
-        with pytest.raises(WeightsError, match=rf"width {width} .*--model {name}\.") as error:
-            model.load_published_state_dict(found)
-        assert "\n" not in str(error.value)
-    ablation = {"patch_embed.proj.weight": torch.zeros(192, 4, 8, 8)}
-    with pytest.raises(WeightsError, match=r"patch 8\. No registered model"):
-        model.load_published_state_dict(ablation)
 
 
 def test_a_point_lands_in_the_cell_of_its_place() -> None:

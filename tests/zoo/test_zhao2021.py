@@ -10,14 +10,12 @@ import torch
 from PIL import Image
 
 from colorzoo import Exemplar, Guidance, create_model
-from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.zhao2021.task import Zhao2021, made_reference, mirror_and_rotate
 from vgg_file import write_vgg19
 
@@ -33,15 +31,6 @@ def tiny(**settings: Any) -> Any:
 def model() -> Any:
     """Return a tiny model whose weights are large enough for a reference to matter."""
     return contract_test_model(model_card("zhao2021"))
-
-
-def test_another_file_of_the_paper_is_named(model: Any, tmp_path: Path) -> None:
-    for key, message in [("features.0.weight", "vgg_weights"), ("inc.double_conv.0.weight", "ColorUNet")]:
-        torch.save({key: torch.zeros(1)}, tmp_path / "other.pth")
-        with pytest.raises(WeightsError, match=message):
-            convert_weights(
-                tmp_path / "other.pth", model_card("zhao2021"), tmp_path / "c.safetensors", hparams=TINY
-            )
 
 
 @torch.inference_mode()
@@ -90,39 +79,26 @@ def test_images_of_any_shape_are_rotated_as_by_pillow() -> None:
             assert torch.equal(found, wanted.to(found)), degrees
 
 
-def test_training_needs_a_vgg19(tmp_path: Path) -> None:
-    batch = batch_loader([sample_batch((32, 32), batch=3)])
-    model = tiny(perceptual_weight=0.1)
-    with silent_lightning(), pytest.raises(WeightsError, match="vgg_weights FILE"):
-        quiet_trainer(tmp_path, max_epochs=1).fit(model, batch)
-    torch.save({"features.0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "part.pth")
-    model = tiny(vgg_weights=str(tmp_path / "part.pth"))
-    with pytest.raises(WeightsError, match="27 missing"):
-        model.setup("fit")
-
-
-def test_both_networks_begin_with_the_vgg19_and_one_of_them_is_trained(tmp_path: Path) -> None:
+def test_both_networks_begin_with_the_vgg19_and_one_of_them_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vgg = write_vgg19(tmp_path / "vgg19.pth")
-    optimizer = partial(torch.optim.Adam, lr=1e-3)
-    model = tiny(perceptual_weight=0.1, vgg_weights=str(tmp_path / "vgg19.pth"), optimizer=optimizer)
+    monkeypatch.setattr("colorzoo.training.perceptual.published_weights", lambda _: vgg)
+    model = tiny(perceptual_weight=0.1, optimizer=partial(torch.optim.Adam, lr=1e-3))
     with silent_lightning():
         trainer = quiet_trainer(tmp_path, max_epochs=1)
         trainer.fit(model, batch_loader([sample_batch((32, 32), batch=3)]))
-        trainer.save_checkpoint(tmp_path / "last.ckpt")
     for index in (0, 16, 30):
         key, value = f"layers.{index}.weight", vgg[f"features.{index}.weight"]
-        assert torch.equal(model.perceptual.model.get_parameter(key), value)
+        assert torch.equal(model.perceptual.network.get_parameter(key), value)
         moved = model.model.network.encoder.features.get_parameter(key)
         assert not torch.equal(moved, value)
         torch.testing.assert_close(moved, value, atol=0.05, rtol=0)
-    stored = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
-    assert not any(name.startswith("perceptual.") for name in stored)
-    again = Zhao2021.load_from_checkpoint(tmp_path / "last.ckpt")
-    assert again.perceptual is None
+    assert not any(name.startswith("perceptual.") for name in model.state_dict())
 
 
 def test_borrowed_layers_are_not_stored_and_need_no_vgg19() -> None:
-    small = build_model(Zhao2021, {**TINY, "features": "zhang2016_small", "vgg_weights": "nowhere.pth"})
+    small = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"})
     small.setup("fit")  # asks for no file
     assert not any("trunk" in name for name in small.state_dict())
     assert not any("trunk" in name for name, p in small.named_parameters() if p.requires_grad)

@@ -18,7 +18,7 @@ from colorzoo.metrics.feature_networks import (
     load_by_name,
     published_weights,
 )
-from colorzoo.networks.imagenet import VGG19Maps
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.weights import load_state_dict_file
 
 BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
@@ -108,6 +108,11 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
     return affinity.amax(dim=1).mean(dim=1)
 
 
+class _LastOutput(VGGOutputs):
+    def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(images)[0]
+
+
 def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
     """Build torchvision's VGG-19 up to a layer; images keep their size.
 
@@ -132,7 +137,7 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
     depth, channels = LAYERS[layer]
     url = str(models.VGG19_Weights.IMAGENET1K_V1.url)
     found = published_weights(url) if weights is None else load_state_dict_file(weights)
-    network = VGG19Maps(depth)
+    network = _LastOutput(19, (depth - 1,), rgb=True)
     load_by_name(network, {key: key for key in network.state_dict()}, found, f"VGG-19 up to {layer}")
     return FeatureNetwork(f"vgg19-{layer}", "full-size", network, channels)
 

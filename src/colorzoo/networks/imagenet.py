@@ -59,39 +59,24 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
 
 
 class VGGOutputs(nn.Module):
-    """Outputs of several layers of torchvision's VGG without BatchNorm; keys match torchvision.
+    """Outputs of several layers of torchvision's VGG; keys match torchvision.
 
     Args:
         depth: Number of weight layers: 16 or 19.
-        layers: Ascending indices of the returned layers; 3 is relu1_2, 8 is relu2_2.
+        layers: Ascending indices of the returned layers; without BatchNorm 3 is relu1_2, 8 is relu2_2.
+        batch_norm: Whether each convolution is followed by BatchNorm.
+        rgb: Whether inputs are RGB in [0, 1], to which ImageNet normalization is applied.
     """
 
-    def __init__(self, depth: Literal[16, 19], layers: Collection[int]) -> None:
+    def __init__(
+        self, depth: Literal[16, 19], layers: Collection[int], *, batch_norm: bool = False, rgb: bool = False
+    ) -> None:
         super().__init__()
-        self.layers = layers
-        self.features = vgg_layers(depth, max(layers) + 1)
+        self.layers, self.rgb = layers, rgb
+        self.features = vgg_layers(depth, max(layers) + 1, batch_norm=batch_norm)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the maps of ``(B, 3, H, W)``; the caller normalizes the input."""
+        """Return the maps of images ``(B, 3, H, W)``."""
+        if self.rgb:
+            images = normalized(images.to(next(self.parameters()).dtype))
         return outputs_of(self.features, images, self.layers)
-
-
-class VGG19Maps(nn.Module):
-    """torchvision's VGG-19 up to one layer, for RGB in [0, 1]; keys match torchvision.
-
-    Args:
-        count: Number of layers to keep.
-    """
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.features = vgg_layers(19, count)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return the output of the last layer for RGB ``(B, 3, H, W)`` in [0, 1]."""
-        return self.maps(rgb, [len(self.features) - 1])[0]
-
-    def maps(self, rgb: Tensor, layers: Collection[int]) -> list[Tensor]:
-        """Return the outputs of the given layer indices (ascending) for ``(B, 3, H, W)`` in [0, 1]."""
-        rgb = rgb.to(next(self.features.parameters()).dtype)
-        return outputs_of(self.features, normalized(rgb), layers)

@@ -32,6 +32,26 @@ def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
     return key
 
 
+def reshape_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Reshape tensors to the shapes of a model's tensors if only the axes after the first differ.
+
+    Some authors store linear layers as 1 x 1 convolutions, convolutions as matrices, or singleton axes.
+
+    Examples:
+        >>> reshape_like({"x": torch.zeros(1, 3, 2, 1)}, {"x": torch.zeros(3, 2)})["x"].shape
+        torch.Size([3, 2])
+    """
+
+    def fits(key: str, value: Tensor) -> bool:
+        return key in own and value.numel() == own[key].numel() and _rows(value) == _rows(own[key])
+
+    return {key: v.reshape(own[key].shape) if fits(key, v) else v for key, v in state_dict.items()}
+
+
+def _rows(value: Tensor) -> torch.Size:
+    return value.squeeze().shape[:1]
+
+
 def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
     """Rename Caffe blobs ``LAYER.0``, ``LAYER.1`` ... to PyTorch parameter names; other names stay.
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights, VGG16_Weights, VGG19_Weights
 
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
-from colorzoo.networks.imagenet import outputs_of, vgg_layers
+from colorzoo.networks.imagenet import VGGOutputs
 
 VGG16_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
 PLAIN_URLS = {
@@ -18,34 +18,17 @@ PLAIN_URLS = {
 """URLs of torchvision's weights without BatchNorm."""
 
 
-class VGG16Features(nn.Module):
-    """Feature maps of VGG-16 with BatchNorm, for images with ImageNet normalization.
+def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
+    """Return a VGG-16 with BatchNorm that is neither trained nor stored in state dicts.
 
     Args:
         layers: Indices of the returned layers, in ascending order.
-    """
-
-    def __init__(self, layers: Sequence[int]) -> None:
-        super().__init__()
-        self.layers = layers
-        self.features = vgg_layers(16, layers[-1] + 1, batch_norm=True)
-
-    def forward(self, normalized: Tensor) -> list[Tensor]:
-        """Return the feature maps of images ``(B, 3, H, W)``."""
-        return outputs_of(self.features, normalized, self.layers)
-
-
-def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
-    """Return `VGG16Features` that are neither trained nor stored in state dicts.
-
-    Args:
-        layers: See `VGG16Features`.
         weights: State dict of torchvision; None keeps random weights.
 
     Raises:
         WeightsError: The weights do not match.
     """
-    network = VGG16Features(layers)
+    network = VGGOutputs(16, layers, batch_norm=True)
     if weights is not None:
         load_torchvision(network, weights, "VGG-16 with BatchNorm")
     return FrozenNetwork(network)
@@ -65,6 +48,16 @@ def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwo
     if not untrained:
         load_torchvision(network, published_weights(PLAIN_URLS[name]), name)
     return FrozenNetwork(network)
+
+
+def load_vgg19(layers: nn.Module) -> None:
+    """Load the first layers of torchvision's VGG-19 without BatchNorm.
+
+    Raises:
+        WeightsError: The weights are not available, or do not match.
+    """
+    names = {key: f"features.{key}" for key in layers.state_dict()}
+    load_by_name(layers, names, published_weights(PLAIN_URLS["VGG-19"]), "VGG-19")
 
 
 def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:

@@ -6,7 +6,6 @@ author's code and notebooks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Range, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
-from colorzoo.zoo.antic2019.published import NAMES, require_generator
+from colorzoo.zoo.antic2019.published import NAMES
 
 LARGEST_FACTOR = 64  # self-attention at 1/8 scale compares all pairs of positions, so memory grows as side**4
 
@@ -92,11 +91,6 @@ class DeOldify(ColoringModel):
     def generate(self, gray: Tensor) -> Tensor:
         """Return the generator output, normalized RGB, for gray images ``(B, 1, H, W)`` in [0, 1]."""
         return self.network(normalized(gray))
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the author's generator weights (378 or 754 keys)."""
-        require_generator(state_dict, self.architecture.decoder)
-        return super().convert_published(state_dict)
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:

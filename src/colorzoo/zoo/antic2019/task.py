@@ -281,7 +281,7 @@ def content_terms(
     Args:
         generated: ``(B, 3, H, W)``, generated images, normalized.
         truth: ``(B, 3, H, W)``, normalized; no gradient is computed for it.
-        vgg: `VGG16Features`, or None to omit the VGG terms.
+        vgg: VGG-16 with BatchNorm, or None to omit the VGG terms.
         weights: Weights of the VGG layers.
     """
     terms = [F.l1_loss(generated, truth)]

@@ -6,8 +6,6 @@ warped. https://arxiv.org/abs/2105.01705
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,6 +40,7 @@ class AttentionStylization(ColoringModel):
         "network.features.35",
     )
     published_names = NAMES
+    published_unused = r"\.flatten_index$"
     network: XCNet
     architecture: Architecture
 
@@ -62,9 +61,3 @@ class AttentionStylization(ColoringModel):
         ab = self.network(target, scaled_lab(squashed(reference, self.side)))[0]
         size = lightness.shape[-2:]
         return AbPrediction(ab=F.interpolate(AB_SCALE * ab.float(), size=size, mode="bicubic"))
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of the authors' file; the last copy of a repeated module takes effect."""
-        root, index = "model_state_dict.", ".flatten_index"
-        kept = {k.removeprefix(root): v for k, v in state_dict.items() if not k.endswith(index)}
-        return super().convert_published(kept)

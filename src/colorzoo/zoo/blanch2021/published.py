@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from colorzoo.networks.renaming import Pattern
 
-NAMES: tuple[Pattern, ...] = (
+_NAMES: tuple[Pattern, ...] = (
     (r"features\.\w+?\.(\d+)\.", r"features.\1."),
     (r"proj(\d)\.proj_tgt\.", lambda m: f"target_projections.{int(m[1]) - 1}."),
     (r"proj(\d)\.proj_ref\.", lambda m: f"reference_projections.{int(m[1]) - 3}."),
@@ -20,3 +20,4 @@ NAMES: tuple[Pattern, ...] = (
     (r"head(\d)\.conv1\.", lambda m: f"heads.{4 - int(m[1])}.0."),
     (r"head(\d)\.conv2\.", lambda m: f"heads.{4 - int(m[1])}.2."),
 )
+NAMES = tuple((rf"(?:model_state_dict\.)?{theirs}", ours) for theirs, ours in _NAMES)

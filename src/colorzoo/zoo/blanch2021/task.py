@@ -8,7 +8,6 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import VGG19_Weights
 
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import (
@@ -19,7 +18,6 @@ from colorzoo.losses import (
     total_variation,
     weighted_sum,
 )
-from colorzoo.metrics.feature_networks import load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.prediction import AbPrediction
@@ -27,10 +25,10 @@ from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced, references_of
 from colorzoo.training.gan import DiscriminatorConfig, DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
+from colorzoo.training.perceptual import load_vgg19
 from colorzoo.zoo.blanch2021.model import AttentionStylization
 from colorzoo.zoo.blanch2021.network import Architecture
 
-VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 _SCALES = 4
 _SMALLEST_JUDGED = 24  # pixels; smaller images are below the receptive field of the discriminator
 
@@ -114,9 +112,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         super().setup(stage)
         full = self.model.network.features[0].out_channels == 64  # a narrow network has no published weights
         if stage == "fit" and full and not (self.trained or self.allow_untrained):
-            features = self.model.network.features
-            names = {key: f"features.{key}" for key in features.state_dict()}
-            load_by_name(features, names, published_weights(VGG19_URL), "VGG-19")
+            load_vgg19(self.model.network.features)
 
     def generate(self, batch: Batch) -> ScaledPrediction:
         """Colorize a batch, resized to the square input of the network."""

@@ -6,7 +6,6 @@ n segments, and a network g generates the image. https://arxiv.org/abs/2210.1427
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -63,6 +62,7 @@ class GuidingPainter(ColoringModel):
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
     published_names = NAMES
+    published_unused = r"^gan_loss\."
     network: GuidingPainterNetwork
     extensions: Extensions
 
@@ -129,11 +129,6 @@ class GuidingPainter(ColoringModel):
             return regions
         index = cut_segments(regions.index, lightness, SEGMENTS, self.extensions.needs)
         return replace(regions, index=index, segments=regions.index)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' checkpoint without the constants of their loss (``gan_loss.*``)."""
-        kept = {key: value for key, value in state_dict.items() if not key.startswith("gan_loss.")}
-        return super().convert_published(kept)
 
 
 @dataclass(frozen=True)

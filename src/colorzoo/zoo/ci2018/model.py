@@ -6,7 +6,6 @@ https://arxiv.org/abs/1808.03240
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,6 +70,7 @@ class StrokePainter(ColoringModel):
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
     published_names = NAMES
+    published_unused = r"^i2v\.(1[5-9]|[2-9]\d)\."  # layers after `LAST_FEATURE`
     network: StrokeNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -87,11 +87,3 @@ class StrokePainter(ColoringModel):
         points = points_of(guidance, lightness)
         color, mask = (pad_with_zeros(each, STRIDE) for each in (point_colors(points), points.mask))
         return RgbPrediction(rgb=(self.network(lightness, quarter_hints(color, mask)) + 1) / 2)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the merged tensors of ``state_dictG``, ``state_dictD`` and ``i2v.pth`` (prefix ``i2v.``)."""
-        last = LAST_FEATURE
-        kept = {
-            k: v for k, v in state_dict.items() if not (k.startswith("i2v.") and int(k.split(".")[1]) > last)
-        }
-        return super().convert_published(kept)

@@ -17,7 +17,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork
-from colorzoo.networks.imagenet import VGG19Maps
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced, references_of
@@ -27,7 +27,7 @@ from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import require_frozen
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligned_colors, aligned_truth
 
-_RELU5_1 = 30  # number of torchvision's VGG-19 layers up to relu5_1
+_RELU5_1 = 29  # layer of torchvision's VGG-19
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             use = "He2018 compares images by the authors' gray VGG-19"
             require_frozen(self.trained, use, "he2018 FILE.caffemodel")
         if self.objective.perceptual_weight:
-            self.vgg = frozen_vgg(VGG19Maps(_RELU5_1), "VGG-19", untrained=self.allow_untrained)
+            self.vgg = frozen_vgg(
+                VGGOutputs(19, (_RELU5_1,), rgb=True), "VGG-19", untrained=self.allow_untrained
+            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of each image's branch, averaged over images."""
@@ -104,6 +106,6 @@ class He2018(SelfReferenced, SingleOptimizerModule):
     def _feature_distance(self, lab: Tensor, truth: Tensor) -> Tensor:
         """Return the mean squared error ``(B,)`` of relu5_1 features."""
         with torch.no_grad():
-            wanted = self.vgg(truth).float()
-        found = self.vgg(lab_to_rgb(lab)).float()
+            wanted = self.vgg(truth)[0].float()
+        found = self.vgg(lab_to_rgb(lab))[0].float()
         return (found - wanted).square().mean(dim=(1, 2, 3))

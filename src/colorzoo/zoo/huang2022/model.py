@@ -6,7 +6,7 @@ the other, and Chroma-VQGAN decodes the codes and the gray image to colors. http
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
@@ -25,7 +25,7 @@ from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeInt, PositiveInt, settings_of
 from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, resized, to_hints, to_levels
-from colorzoo.zoo.huang2022.published import NAMES, without_copies
+from colorzoo.zoo.huang2022.published import NAMES, UNUSED
 from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
@@ -98,7 +98,7 @@ class UniColor(ColoringModel):
         *("channels", "multipliers", "attention", "blocks", "latent", "code_width", "codes"),
         *("embedding", "heads", "layers", "rows", "columns"),
     )
-    published_names = NAMES
+    published_names, published_unused = NAMES, UNUSED
     network: UniColorNetwork
     matcher: BorrowedModel[Matcher] | None
     sampling: Sampling
@@ -206,23 +206,6 @@ class UniColor(ColoringModel):
             given = point_hints(lightness, guidance.points, self.cells)
             found = Hints(torch.cat([found.cells, given.cells]), torch.cat([found.rgb, given.rgb]))
         return found
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the keys of an authors' checkpoint.
-
-        Raises:
-            WeightsError: The file belongs to another model, or its codebook has another size.
-        """
-        ours = super().convert_published(without_copies(state_dict))
-        codes = ours.get("network.vqgan.quantize.embedding.weight")
-        own = self.network.vqgan.quantize.embedding.weight
-        if codes is not None and codes.shape != own.shape:
-            count, width = codes.shape
-            raise WeightsError(
-                f"codes must be {count} and code_width {width} for this checkpoint, got {len(own)} and "
-                f"{own.shape[1]}."
-            )
-        return ours
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
         """Sample the codes of an image; every image uses equal random numbers."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
+from colorzoo.networks.renaming import reshape_like
 
 LAYERS = (
     *(f"low.conv{index}" for index in range(1, 7)),
@@ -37,19 +38,11 @@ def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor
     layers = [key.removesuffix(".weight") for key in state_dict if key.endswith(".weight")]
     layers = [key for index, key in enumerate(layers) if not _is_copy(key, layers[:index], state_dict)]
     if len(layers) != len(LAYERS):
-        raise WeightsError(
-            f"the file must be colornet.t7 or colornet_imagenet.t7 with {len(LAYERS)} weight layers, got "
-            f"{len(layers)}."
-        )
+        raise WeightsError(f"the file must have {len(LAYERS)} weight layers, got {len(layers)}.")
     ours = {"network.mean": torch.as_tensor(state_dict.get("mean", own["network.mean"]))}
     for theirs, name in zip(layers, LAYERS, strict=True):
-        for part in ("weight", "bias"):
-            key, value = f"network.{name}.{part}", state_dict.get(f"{theirs}.{part}")
-            if value is None:
-                raise WeightsError(f"layer {theirs} ({name}) has no {part}. Download the file again.")
-            fits = key in own and value.numel() == own[key].numel()
-            ours[key] = value.reshape(own[key].shape) if fits else value
-    return ours
+        ours |= {f"network.{name}.{part}": state_dict[f"{theirs}.{part}"] for part in ("weight", "bias")}
+    return reshape_like(ours, own)
 
 
 def _is_copy(key: str, earlier: list[str], state_dict: Mapping[str, Tensor]) -> bool:

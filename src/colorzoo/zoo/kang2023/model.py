@@ -8,7 +8,6 @@ into color embeddings. Their product is ab. https://arxiv.org/abs/2212.11613
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -23,7 +22,7 @@ from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt, Width, settings_of
 from colorzoo.zoo.kang2023.network import DDColorNetwork, Encoder, Size
-from colorzoo.zoo.kang2023.published import NAMES, UNUSED, require_variant
+from colorzoo.zoo.kang2023.published import NAMES, UNUSED
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class DDColor(ColoringModel):
     recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
     working_size = 512
     feature_layers = ("network.encoder",)
-    published_names = NAMES
+    published_names, published_unused = NAMES, UNUSED
     network: DDColorNetwork
     architecture: Architecture
     extensions: Extensions
@@ -154,14 +153,3 @@ class DDColor(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch."""
         return AbPrediction(ab=self.network(lightness))
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the weights of an authors' generator.
-
-        Raises:
-            WeightsError: The weights belong to the generator of the other size.
-        """
-        if self.extensions.trunk is None:
-            require_variant(state_dict, self.architecture.size)
-        kept = {key: value for key, value in state_dict.items() if key not in UNUSED}
-        return super().convert_published(kept)

@@ -7,19 +7,10 @@ August 2023.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from colorzoo.errors import WeightsError
 from colorzoo.networks.renaming import Pattern
-from colorzoo.zoo.kang2023.network import CHANNELS, Size
 
-UNUSED = frozenset({"mean", "std"}) | frozenset(
-    f"encoder.arch.{layer}.{part}" for layer in ("norm", "head_cls") for part in ("weight", "bias")
-)
-_STEM = "encoder.arch.downsample_layers.0.0.weight"
-_CARDS: dict[Size, str] = {"tiny": "kang2023_tiny", "large": "kang2023"}
+UNUSED = r"^(mean$|std$|encoder\.arch\.(norm|head_cls)\.)"
+
 _STAGES = "encoder.stages"
 _CROSS = r"decoder\.color_decoder\.transformer_cross_attention_layers\."
 _SELF = r"decoder\.color_decoder\.transformer_self_attention_layers\."
@@ -41,19 +32,3 @@ NAMES: tuple[Pattern, ...] = (
     (r"decoder\.color_decoder\.", "color_decoder."),
     (r"refine_net\.0\.0\.", "refine."),
 )
-
-
-def require_variant(state_dict: Mapping[str, Tensor], size: Size) -> None:
-    """Reject an authors' file of the other size.
-
-    Raises:
-        WeightsError: The encoder has another size; the message names the matching model.
-    """
-    if _STEM not in state_dict:
-        return  # strict loading reports the missing key
-    for other, channels in CHANNELS.items():
-        if other != size and len(state_dict[_STEM]) == channels[0]:
-            raise WeightsError(
-                f"the checkpoint must be DDColor-{size}, got DDColor-{other}. "
-                f"Select the model {_CARDS[other]}."
-            )

@@ -7,8 +7,6 @@ https://arxiv.org/abs/1603.06668
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -54,7 +52,7 @@ class HypercolumnColorization(ColoringModel):
         "network.trunk.conv5_3",
         "network.trunk.fc7",
     )
-    published_names = NAMES
+    published_names, published_unused = NAMES, UNUSED
     network: HypercolumnNetwork
     architecture: Architecture
 
@@ -95,10 +93,3 @@ class HypercolumnColorization(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the histograms of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 2, 32)``, hue and chroma."""
         return histograms_of(rgb.float())
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' Caffe layers; the training network stores 1 x 1 convolutions as matrices."""
-        own, kept = self.state_dict(), {k: v for k, v in state_dict.items() if not k.endswith(UNUSED)}
-        ours = super().convert_published(kept)
-        fits = {key for key in ours if key in own and ours[key].numel() == own[key].numel()}
-        return {key: value.reshape(own[key].shape) if key in fits else value for key, value in ours.items()}

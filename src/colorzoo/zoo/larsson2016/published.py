@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from colorzoo.networks.renaming import Pattern
 
-UNUSED = "_full_reshaped/0"
+UNUSED = "_full_reshaped/0$"
 _PARTS = {"0": "weight", "1": "bias"}
 
 NAMES: tuple[Pattern, ...] = (

@@ -28,7 +28,7 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width,
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
-from colorzoo.zoo.su2020.published import NAMES, NETWORKS, UNUSED
+from colorzoo.zoo.su2020.published import NAMES, UNUSED
 
 if TYPE_CHECKING:
     from colorzoo.data.dataset import Batch
@@ -175,7 +175,7 @@ class InstanceColorization(ColoringModel):
 
     accepts = frozenset({"points", "boxes"})
     recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
-    published_names = NAMES
+    published_names, published_unused = NAMES, UNUSED
     published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",
         "latest_net_G.pth": "netG",
@@ -250,15 +250,6 @@ class InstanceColorization(ColoringModel):
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Run the rest of the model from its first hook; see `HookedModel`."""
         return self.network.after_hooks(cast(PartsState, state), visit)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' three checkpoints, below ``netGComp.``, ``netG.`` and ``netGF.``."""
-        missing = [name for name in NETWORKS if not any(key.startswith(f"{name}.") for key in state_dict)]
-        if missing:
-            raise KeyError(
-                f"nothing of {', '.join(missing)}; all three files are needed, in a folder or a state dict"
-            )
-        return super().convert_published({k: v for k, v in state_dict.items() if UNUSED not in k})
 
 
 def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:

@@ -12,7 +12,7 @@ from colorzoo.networks.renaming import Pattern
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
 """Prefix of each file, and name of its network."""
 
-UNUSED = ".weight_layerout."
+UNUSED = r"\.weight_layerout\."
 _LAYERS = {
     "": "1_2",
     **{str(number): f"{number}_{2 if number == 2 else 3}" for number in range(2, 8)},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Unpack, cast
+from typing import ClassVar, Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from colorzoo.losses import feature_distance, with_weighted_gradient
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
-from colorzoo.networks.imagenet import VGG19Maps
+from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.module import SingleOptimizerModule
@@ -107,7 +107,7 @@ class Xia2022(SingleOptimizerModule):
                 "a checkpoint of stage superpixels or to the authors' file after `colorzoo weights convert`."
             )
         if self.objective.perceptual_weight:
-            self.vgg = frozen_vgg(VGG19Maps(TAPS[-1] + 1), "VGG-19", untrained=self.allow_untrained)
+            self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the losses of the stage."""
@@ -156,11 +156,10 @@ class Xia2022(SingleOptimizerModule):
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
         """Return the feature distance between predicted and true ab ``(B, 2, H, W)`` in CIE units."""
-        vgg = cast(VGG19Maps, self.vgg.network)
         found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
         with torch.no_grad():
-            true = vgg.maps(wanted, TAPS)
-        return feature_distance(vgg.maps(found, TAPS), true)
+            true = self.vgg(wanted)
+        return feature_distance(self.vgg(found), true)
 
 
 def true_bins(cells: Tensor) -> Tensor:

@@ -7,8 +7,6 @@ https://arxiv.org/abs/2207.06831
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from colorzoo.guidance import Guidance
@@ -17,7 +15,7 @@ from colorzoo.networks.hint_unet import points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.yun2023.network import Architecture, IColoriTNetwork, initialize
-from colorzoo.zoo.yun2023.published import INDEX, NAMES, check_weights
+from colorzoo.zoo.yun2023.published import NAMES, UNUSED
 
 
 class IColoriT(ColoringModel):
@@ -30,7 +28,7 @@ class IColoriT(ColoringModel):
     accepts = frozenset({"points"})
     recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
     feature_layers = ("network.trunk.norm",)
-    published_names = NAMES
+    published_names, published_unused = NAMES, UNUSED
     network: IColoriTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -49,8 +47,3 @@ class IColoriT(ColoringModel):
         (tokens,) = super().feature_maps(lightness)
         side = self.network.side // self.network.patch
         return (tokens.mT.reshape(len(tokens), -1, side, side),)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the entry ``model`` of the authors' files, without its index tables."""
-        check_weights(state_dict, self.network)
-        return super().convert_published({k: v for k, v in state_dict.items() if not k.endswith(INDEX)})

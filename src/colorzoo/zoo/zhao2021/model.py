@@ -6,14 +6,12 @@ https://arxiv.org/abs/2106.08017
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb
-from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
@@ -26,7 +24,7 @@ from colorzoo.zoo.zhao2021.network import (
     VGGFeatures,
     initialize_large,
 )
-from colorzoo.zoo.zhao2021.published import convert_published
+from colorzoo.zoo.zhao2021.published import NAMES, UNUSED
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class Color2Embed(ColoringModel):
     """
 
     accepts = frozenset({"exemplar"})
+    published_names, published_unused = NAMES, UNUSED
     recorded_hparams = ("width", "reference_side", "features")
     feature_layers = (
         "network.unet.inc",
@@ -99,17 +98,3 @@ class Color2Embed(ColoringModel):
         if exemplar.alpha == 1:
             return vector
         return torch.lerp(self.network.vector(lightness_to_rgb(lightness)), vector, exemplar.alpha)
-
-    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' checkpoint; see `convert_published`.
-
-        Raises:
-            WeightsError: The file is not this checkpoint, or this model has another encoder.
-        """
-        ours = convert_published(state_dict)
-        if self.extensions.features is not None:
-            raise WeightsError(
-                "these weights belong to the authors' full network. Use --model zhao2021, because this model "
-                f"uses the features of {self.extensions.features}."
-            )
-        return ours

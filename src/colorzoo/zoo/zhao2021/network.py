@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +19,6 @@ from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.networks.imagenet import normalized, outputs_of, vgg_layers
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
-from colorzoo.weights import apply_weights
-from colorzoo.weights.load import load_state_dict_file
 
 AB_SCALE = 110.0
 _STRIDE = 16
@@ -246,23 +243,6 @@ class Color2EmbedNetwork(nn.Module):
 
 def _convolution(layer: nn.Conv2d) -> tuple[nn.Module, nn.Module]:
     return layer, nn.LeakyReLU(0.2)
-
-
-def load_vgg(features: VGGFeatures, path: str) -> None:
-    """Load torchvision's VGG-19 up to relu5_2.
-
-    Args:
-        features: The layers to load.
-        path: Path of torchvision's ``vgg19-*.pth``.
-
-    Raises:
-        WeightsError: The file is missing or is not a VGG-19 of this width.
-    """
-    state = load_state_dict_file(Path(path))
-    used = [index for index, layer in enumerate(features.layers) if isinstance(layer, nn.Conv2d)]
-    names = [f"{index}.{kind}" for index in used for kind in ("weight", "bias")]
-    found = {f"layers.{name}": state[f"features.{name}"] for name in names if f"features.{name}" in state}
-    apply_weights(features, found, name=path, published=False)
 
 
 _FOLD = 4  # space-to-depth factor of the appended colors

@@ -11,17 +11,17 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import WeightsError
 from colorzoo.losses import feature_distance
-from colorzoo.networks.shared_weights import BorrowedModel
+from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
+from colorzoo.training.perceptual import load_vgg19
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
-from colorzoo.zoo.zhao2021.network import AB_SCALE, Extensions, VGGFeatures, load_vgg, without_some_colors
+from colorzoo.zoo.zhao2021.network import AB_SCALE, Extensions, VGGFeatures, without_some_colors
 
 _NOISE = 5.0  # maximum noise, in [0, 255] levels
 _FIXED = 65536
@@ -48,13 +48,11 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         architecture: Settings of the networks.
         objective: The loss.
         extensions: Extensions of the paper.
-        vgg_weights: Path of torchvision's VGG-19 file, which initializes the encoder and the frozen network
-            of the perceptual loss.
         **optimization: See `Optimization`.
     """
 
     model: Color2Embed
-    perceptual: BorrowedModel[VGGFeatures] | None
+    perceptual: FrozenNetwork | None
     objective: Objective
     extensions: Extensions
 
@@ -63,38 +61,24 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
         extensions: Extensions = Extensions(),
-        vgg_weights: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.vgg_weights = vgg_weights
         super().__init__(Color2Embed(architecture, extensions), **optimization)
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Load VGG-19 for the loss and for an untrained encoder.
-
-        Raises:
-            WeightsError: The file does not fit, or the loss would use features with random weights.
-        """
+        """Load torchvision's VGG-19 for the loss and for an untrained encoder."""
         super().setup(stage)
         features = self.model.network.encoder.features
         if stage != "fit" or not isinstance(features, VGGFeatures):
             return
-        if self.vgg_weights is not None and not self.trained:
-            load_vgg(features, self.vgg_weights)
+        if not (self.trained or self.allow_untrained):
+            load_vgg19(features.layers)
         if self.objective.perceptual_weight:
-            self.perceptual = BorrowedModel(self._frozen_vgg()).to(self.device)
-
-    def _frozen_vgg(self) -> VGGFeatures:
-        vgg = VGGFeatures(self.model.architecture.width)
-        if self.vgg_weights is not None:
-            load_vgg(vgg, self.vgg_weights)
-        elif not self.allow_untrained:
-            raise WeightsError(
-                "the perceptual loss requires VGG-19 weights. Set --model.vgg_weights FILE (torchvision's "
-                "vgg19-dcbb9e9d.pth) or --model.objective.perceptual_weight 0."
-            )
-        return vgg.to(memory_format=torch.channels_last)
+            vgg = VGGFeatures(self.model.architecture.width)
+            if not self.allow_untrained:
+                load_vgg19(vgg.layers)
+            self.perceptual = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images from generated references; smooth L1 of ab / 110 plus perceptual loss."""
@@ -113,7 +97,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
         """Return the feature distance between two image batches, each ``(B, 3, H, W)``."""
-        network = self.model.network.encoder.features if self.perceptual is None else self.perceptual.model
+        network = self.perceptual or self.model.network.encoder.features
         with torch.no_grad():
             wanted = network(true)
         return feature_distance(network(colored), wanted)
