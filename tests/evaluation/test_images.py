@@ -29,11 +29,11 @@ CPU = torch.device("cpu")
 def test_labels_are_read_from_a_table(photos: Path) -> None:
     table = photos / "labels.csv"
     table.write_text("image,label\n0.png,7\n2.png,0\n", encoding="utf-8-sig")  # as spreadsheets write it
-    found = select_images(photos, TINY, None, None)
-    assert [(each.name, each.label) for each in found.items] == [
+    found, _ = select_images(photos, TINY, None, None)
+    assert [(each.name, each.label) for each in found] == [
         ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)
     ]  # fmt: skip
-    assert read_truth(found.items[0].hashed(), TINY, CPU).label == 7
+    assert read_truth(found[0].hashed(), TINY, CPU).label == 7
     for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
         table.write_text(wrong)
         with pytest.raises(DataError, match="must have the columns image and label"):
@@ -42,18 +42,17 @@ def test_labels_are_read_from_a_table(photos: Path) -> None:
 
 def test_selection_of_images_and_deviation_from_the_protocol(photos: Path) -> None:
     for limit, deviation in ((4, ""), (3, "only the first 3")):
-        found = select_images(photos, TINY, None, limit)
-        assert ([each.name for each in found.items], found.deviation, found.notes) == (
-            [f"{index}.png" for index in range(limit)], deviation, ()
-        )  # fmt: skip
+        found, differs = select_images(photos, TINY, None, limit)
+        assert [each.name for each in found] == [f"{index}.png" for index in range(limit)]
+        assert differs == deviation
     subset = replace(TINY, subset="first5k-first2")
-    missing = select_images(photos, subset, None, 1)
-    assert missing.deviation == "not the images of first5k-first2; only the first 1"
+    _, differs = select_images(photos, subset, None, 1)
+    assert differs == "not the images of first5k-first2; only the first 1"
     names = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (2, 1)]
     for name in names:
         Image.new("RGB", (20, 20)).save(photos / name)
-    found = select_images(photos, subset, None, None)
-    assert ([each.name for each in found.items], found.deviation) == (names[::-1], "")
+    found, differs = select_images(photos, subset, None, None)
+    assert ([each.name for each in found], differs) == (names[::-1], "")
 
 
 def item(path: Path, reference: Path | None = None) -> Item:

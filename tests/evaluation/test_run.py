@@ -49,7 +49,7 @@ def test_fid_of_the_truth_is_zero(run: Run, plan: Plan) -> None:
     network = timm.create_model("resnet10t", num_classes=0)
     weights = plan.output.parent / "features.pth"
     torch.save(network.state_dict(), weights)
-    changes: dict[str, Any] = {"metrics": ("fid:resnet10t",), "weights": {"fid": str(weights)}}
+    changes: dict[str, Any] = {"metrics": (f"fid:resnet10t={weights}",), "weights": {}}
     run(models=("gray",), **changes)
     (alone,) = json.loads((plan.output / "results.json").read_text())["results"]
     run(models=("truth", "gray"), **changes)
@@ -197,7 +197,7 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
         ({"models": ("zhang2017_local_smal",)}, "zhang2017_local_small"),
         ({"models": ("truth", "truth")}, "twice"),
         ({"models": ("theirs=nowhere",)}, "nowhere"),
-        ({"metrics": ("psnrr",)}, "did you mean psnr"),
+        ({"metrics": ("psnrr",)}, "psnr"),
         ({"metrics": ("lpips",)}, "alexnet"),
         ({"compare": ("gray", "gray")}, "twice"),
         ({"data": Path("nowhere")}, "does not exist"),
@@ -205,10 +205,8 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
             {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, cf]", "[lpips]"), "")},
             "all metrics of the protocol were skipped",
         ),
-        (
-            {"metrics": ("fid",), "weights": {"fid": "nowhere"}},
-            "--weights of the metric fid must be a file, got 'nowhere'",
-        ),
+        ({"metrics": ("fid=nowhere",)}, "'nowhere' .* does not exist"),
+        ({"weights": {"fid": "nowhere"}}, "--weights must name a model"),
     ],
 )
 def test_errors_in_the_plan_are_one_line(

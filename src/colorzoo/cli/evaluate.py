@@ -50,9 +50,7 @@ class EvaluateOptions:
     resamples: Annotated[int, Range(100)] = option(
         2000, "bootstrap resamples (default: 2000)", _PROTOCOL, metavar="N"
     )
-    weights: list[str] = option(
-        [], "weight file of a model or a metric; may be repeated", _MACHINE, metavar="NAME=FILE"
-    )
+    weights: list[str] = option([], "weight file of a model; may be repeated", _MACHINE, metavar="NAME=FILE")
     cache: Path | None = option(
         None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
-_VERSION = "3"  # increment it when the meaning of stored values changes
+_VERSION = "4"  # increment it when the meaning of stored values changes
+_BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
 
 
 @dataclass
@@ -82,42 +83,22 @@ class Cache:
 
     def write(self, method: str, image: str, entry: Entry) -> None:
         """Store an entry."""
-        write_atomic(self._path(method, image), json.dumps(_to_json(entry)).encode())
+        write_atomic(self._path(method, image), json.dumps(vars(entry), default=_json_value).encode())
 
     def _path(self, method: str, image: str) -> Path:
         return self._folder / method / f"{image[:32]}.json"
 
 
-def _to_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "moments": entry.moments,
-        "features": {
-            count: {key: _base64(vector.astype("<f4").tobytes()) for key, vector in vectors.items()}
-            for count, vectors in entry.features.items()
-        },
-        "actual_interactions": entry.actual_interactions,
-        "thumbnails": {count: _base64(data) for count, data in entry.thumbnails.items()},
-        "skipped": entry.skipped,
-        "gray": entry.gray,
-    }
+def _json_value(value: Any) -> Any:
+    """Return thumbnails and features as JSON types."""
+    return b64encode(value).decode("ascii") if isinstance(value, bytes) else value.tolist()
 
 
 def _from_json(values: dict[str, Any]) -> Entry:
-    return Entry(
-        moments={int(count): found for count, found in values["moments"].items()},
-        features={
-            int(count): {
-                key: np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
-                for key, text in found.items()
-            }
-            for count, found in values["features"].items()
-        },
-        actual_interactions={int(count): found for count, found in values["actual_interactions"].items()},
-        thumbnails={int(count): base64.b64decode(text) for count, text in values["thumbnails"].items()},
-        skipped=values["skipped"],
-        gray=values["gray"],
-    )
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    parts = {name: {int(count): found for count, found in values[name].items()} for name in _BY_COUNT}
+    parts["features"] = {
+        count: {key: np.array(vector, np.float32) for key, vector in found.items()}
+        for count, found in parts["features"].items()
+    }
+    parts["thumbnails"] = {count: b64decode(text) for count, text in parts["thumbnails"].items()}
+    return Entry(**parts, skipped=values["skipped"], gray=values["gray"])

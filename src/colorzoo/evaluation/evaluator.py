@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from colorzoo.errors import ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
 from colorzoo.evaluation.images import Item, Truth, read_truth
-from colorzoo.evaluation.measures import Bleeding, Cost, Measure, MeasuredImage
+from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredImage
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.protocol import Protocol, UserChoice
 from colorzoo.guidance import Guidance
@@ -78,8 +77,7 @@ class Evaluator:
         method_counts = self.counts_of(method)
         for turn in turns:
             if turn.count in method_counts:
-                cost = _cost(method, partial(color_function, scene, turn.guidance))
-                self._measure(entry, turn, truth, bleeding, cost)
+                self._measure(entry, turn, truth, bleeding)
         entry.thumbnails[method_counts[-1]] = thumbnail(turns[-1].result.rgb)
         entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
         if truth.reference is not None:
@@ -94,11 +92,11 @@ class Evaluator:
         nothing = ColorizedImage(scene.rgb, scene.ab)  # a background user does not use results
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
-    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding, cost: Cost | None) -> None:
+    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
         """Compute the measures of a result that the entry does not contain."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
-        result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)
+        result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
         for measure in self.measures:
             keys = [output.key for output in measure.outputs]
             if all(key in moments or key in features for key in keys):
@@ -111,11 +109,6 @@ class Evaluator:
                 else:
                     moments[key] = value
         entry.actual_interactions[turn.count] = turn.interactions
-
-
-def _cost(method: Method, again: Callable[[], object]) -> Cost | None:
-    network = method.network()
-    return None if network is None else Cost(sum(each.numel() for each in network.parameters()), again)
 
 
 def thumbnail(rgb: Tensor) -> bytes:

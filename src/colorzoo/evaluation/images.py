@@ -21,7 +21,7 @@ from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.data.sources import StoredImage, find_sources, walk_files
+from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
@@ -29,7 +29,6 @@ from colorzoo.randomness import image_generators
 from colorzoo.simulation import TargetImage
 
 _IMAGENET = "ILSVRC2012_val_"
-_OTHERS = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".ppm", ".tga"})
 _MIN_SIDE = 16  # pixels, for the windows and clusters of metrics
 PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
@@ -75,22 +74,9 @@ class Item:
         return replace(self, sha256=own, reference_sha256=other)
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Result of `select_images`.
-
-    Attributes:
-        items: The images in the order of the report.
-        deviation: Difference between these images and the images of the protocol; empty if there is none.
-        notes: Notes on skipped files.
-    """
-
-    items: tuple[Item, ...]
-    deviation: str
-    notes: tuple[str, ...]
-
-
-def select_images(folder: Path, protocol: Protocol, pairs: str | None, limit: int | None) -> Selection:
+def select_images(
+    folder: Path, protocol: Protocol, pairs: str | None, limit: int | None
+) -> tuple[list[Item], str]:
     """Find the images of an evaluation.
 
     Args:
@@ -98,6 +84,9 @@ def select_images(folder: Path, protocol: Protocol, pairs: str | None, limit: in
         protocol: Protocol that selects subset and references.
         pairs: List of pairs below ``folder``; `PAIRS_FILE` by default.
         limit: Maximum number of images.
+
+    Returns:
+        The images, and their difference from the images of the protocol; empty if there is none.
 
     Raises:
         DataError: The folder is missing or empty, or has no list of pairs although the protocol needs one.
@@ -110,18 +99,7 @@ def select_images(folder: Path, protocol: Protocol, pairs: str | None, limit: in
     if limit is not None and limit < len(items):
         items = items[:limit]
         deviation = "; ".join(filter(None, (deviation, f"only the first {limit}")))
-    return Selection(tuple(items), deviation, _unsupported_note(folder))
-
-
-def _unsupported_note(folder: Path) -> tuple[str, ...]:
-    """Return a note on images in formats that data sets do not support."""
-    others = [
-        _relative(path, folder) for path in walk_files(str(folder)) if Path(path).suffix.lower() in _OTHERS
-    ]
-    if not others:
-        return ()
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return (f"unsupported formats, convert to PNG: {', '.join(others[:3])}{more}",)
+    return items, deviation
 
 
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:

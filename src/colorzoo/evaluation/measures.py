@@ -6,8 +6,6 @@ A metric sums its states over images. An evaluation stores the states of each im
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -19,29 +17,19 @@ from torch import Tensor
 
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
-from colorzoo.evaluation.machine import this_machine
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import Distance
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
-from colorzoo.metrics.named import (
-    MetricName,
-    abbreviations,
-    all_metrics,
-    inputs_of,
-    named_metric,
-    parse_name,
-    suggestion,
-)
+from colorzoo.metrics.named import all_metrics, inputs_of, named_metric, parse_name
 from colorzoo.simulation import ColorizedImage, bled_edges
 from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
 """Moments of each number of a measure."""
 
-RUNS = 3  # the cost is the median time of these runs
 SCRIBBLE_RADIUS = 16  # pixels from a scribble within which colors may change
 
 
@@ -68,30 +56,6 @@ class Bleeding:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Size of a model, and the function that repeats its result.
-
-    Attributes:
-        parameters: Number of parameters of the model.
-        again: Function that computes the result again.
-    """
-
-    parameters: int
-    again: Callable[[], object]
-
-    def seconds(self) -> float:
-        """Return the median wall time in seconds of `RUNS` more runs; the first run was the warm-up."""
-        spent = []
-        for _ in range(RUNS):
-            start = time.perf_counter()
-            self.again()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            spent.append(time.perf_counter() - start)
-        return statistics.median(spent)
-
-
-@dataclass(frozen=True)
 class MeasuredImage:
     """A result and its truth.
 
@@ -101,7 +65,6 @@ class MeasuredImage:
         truth: The truth.
         bleeding: Color bleeding in the method's first result.
         guidance: Guidance of the result.
-        cost: Cost of the result; None without a network.
     """
 
     rgb: Tensor
@@ -109,7 +72,6 @@ class MeasuredImage:
     truth: Truth
     bleeding: Bleeding
     guidance: Guidance = field(default_factory=Guidance)
-    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -122,14 +84,12 @@ class Measure:
         run: Function that returns the moments of each output.
         distance: Distance between two sets, computed from features that are stored in place of moments; None
             for measures of single images.
-        cost: Whether random weights give the same values.
     """
 
     name: str
     outputs: tuple[Output, ...]
     run: Callable[[MeasuredImage], Values]
     distance: Distance | None = None
-    cost: bool = False
 
     @property
     def features(self) -> bool:
@@ -162,6 +122,8 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
         suffix: See `ColorMetric.outputs`.
     """
     outputs = metric.outputs(suffix)
+    if not outputs:
+        raise DataError(f"the metric {name} is available only in training")
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
@@ -181,7 +143,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
     """Return the constructors, by name, of measures that are not metrics.
 
-    These measures compare with the first result of a method, or measure its cost.
+    These measures compare with the first result of a method.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -192,27 +154,7 @@ def own_measures() -> Mapping[str, Callable[[], Measure]]:
         "drift": lambda: _mean_measure(
             "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
         ),
-        "seconds": _seconds_measure,
-        "parameters": lambda: _cost_measure(
-            Output("parameters_millions", "Parameters", "M", "lower", mean_of_moments, 2),
-            lambda cost: cost.parameters / 1e6,
-        ),
     }
-
-
-def _seconds_measure() -> Measure:
-    threads = torch.get_num_threads()
-    key = f"seconds_{threads}-thread{'s' if threads > 1 else ''}_median{RUNS}_mean"
-    return _cost_measure(Output(key, "Time", "s", "lower", mean_of_moments), Cost.seconds)
-
-
-def _cost_measure(output: Output, function: Callable[[Cost], float]) -> Measure:
-    """Return a measure of the cost of a result, named like its output."""
-
-    def run(result: MeasuredImage) -> Values:
-        return [value_moments(float("nan") if result.cost is None else function(result.cost))]
-
-    return Measure(output.key.partition("_")[0], (output,), run, cost=True)
 
 
 def _mean_measure(
@@ -257,13 +199,12 @@ def _drift(result: MeasuredImage) -> Tensor:
     return drift
 
 
-def named_measure(name: str, weights: Path | None = None, device: torch.device | str = "cpu") -> Measure:
+def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     """Return a measure by name.
 
     Args:
         name: A name of `list_metrics`; the name of a metric may include a network and its weight file, see
             `colorzoo.metrics.named`.
-        weights: Weight file, which overrides a file in the name.
         device: Device of the network.
 
     Raises:
@@ -274,13 +215,10 @@ def named_measure(name: str, weights: Path | None = None, device: torch.device |
     if name in own:
         return own[name]()
     parsed = parse_name(name)
-    if weights is not None and not weights.is_file():
-        raise WeightsError(f"--weights of the metric {parsed.base} must be a file, got {str(weights)!r}")
-    file = parsed.weights if weights is None else weights
-    metric = named_metric(MetricName(parsed.base, parsed.network, file))
+    metric = named_metric(parsed)
     for network in metric.children():
         network.to(device)
-    suffix = "" if file is None else f"_weights-{sha256_of(file)[:8]}"
+    suffix = "" if parsed.weights is None else f"_weights-{sha256_of(parsed.weights)[:8]}"
     return metric_measure(parsed.base, metric, suffix)
 
 
@@ -290,13 +228,8 @@ def list_metrics() -> list[str]:
     return sorted([*own_measures(), *names])
 
 
-def _base(name: str) -> str:
-    base = name.partition("=")[0].partition(":")[0]
-    return abbreviations().get(base, base)
-
-
 def choose_measures(
-    protocol: Protocol, metrics: tuple[str, ...] | None, weights: Mapping[str, str], device: torch.device
+    protocol: Protocol, metrics: tuple[str, ...] | None, device: torch.device
 ) -> tuple[list[Measure], tuple[str, ...]]:
     """Open the metrics of a protocol, or the metrics that the user selected.
 
@@ -306,7 +239,6 @@ def choose_measures(
     Args:
         protocol: The protocol.
         metrics: Names that override the protocol; ``fid:resnet18`` and ``lpips:vgg`` select a network.
-        weights: Weight files by metric.
         device: Device of the networks.
 
     Returns:
@@ -316,16 +248,10 @@ def choose_measures(
         DataError: A metric does not exist.
         WeightsError: The network of a metric that the user selected is missing.
     """
-    names = tuple(dict.fromkeys(abbreviations().get(name, name) for name in metrics or protocol.metrics))
-    for name in names:
-        base, known = _base(name), list_metrics()
-        if base not in known:
-            raise DataError(f"unknown metric {base!r}; {suggestion(base, known)}")
     measures, notes = [], []
-    for name in names:
-        file = weights.get(_base(name))
+    for name in dict.fromkeys(metrics or protocol.metrics):
         try:
-            measures.append(named_measure(name, None if file is None else Path(file), device))
+            measures.append(named_measure(name, device))
         except WeightsError as error:
             if metrics is not None:
                 raise
@@ -333,9 +259,4 @@ def choose_measures(
             notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
     if not measures:
         raise DataError("all metrics of the protocol were skipped; select others with --metrics")
-    if any(measure.name == "seconds" for measure in measures):
-        notes.append(
-            f"seconds are wall time on {this_machine(device).label} with {torch.get_num_threads()} thread(s) "
-            f"of torch, for each image the median of {RUNS} runs after a warm-up"
-        )
     return measures, tuple(notes)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colorzoo.capabilities import ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
 from colorzoo.evaluation.images import Item, Truth, digest, read_result
@@ -33,8 +33,8 @@ from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import ResolvedWeights, read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 
-TRUTH, GRAY = "truth", "gray"
-BASELINES = (TRUTH, GRAY)
+TRUTH = "truth"
+BASELINES = (TRUTH, "gray")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ class Method:
         accepts: Accepted kinds of guidance.
         input_kind: Kind of input.
         module: Function that returns the object that proposes points or regions to a simulated user, or None.
-        network: Function that returns the model for measures of cost, or None.
         about: Description in reports.
     """
 
@@ -58,7 +57,6 @@ class Method:
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     module: Callable[[], object] = lambda: None
-    network: Callable[[], ColoringModel | None] = lambda: None
     about: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -72,25 +70,19 @@ def open_methods(
     weights: Mapping[str, str],
     protocol: Protocol,
     device: torch.device,
-    *,
-    allow_untrained: bool,
 ) -> list[Method]:
     """Open methods by name; networks are built for their first image.
 
     Args:
-        names: Registered names or aliases, ``truth``, ``gray``, or ``NAME=FOLDER`` of existing results.
+        names: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` of existing results.
         weights: Weight files by registered name.
         protocol: Protocol, which determines the size of existing results.
         device: Device of the models.
-        allow_untrained: Whether models without weights use random weights.
 
     Raises:
         ColorzooError: A name is unknown or repeated, or a model has no weights.
     """
-    methods = [
-        _open(name, weights.get(registered_name(name), "default"), protocol, device, allow_untrained)
-        for name in names
-    ]
+    methods = [_open(name, weights.get(name, "default"), protocol, device) for name in names]
     opened = [method.name for method in methods]
     if repeated := [name for name in opened if opened.count(name) > 1]:
         raise DataError(f"--models must list each method once, got {repeated[0]!r} twice")
@@ -105,19 +97,13 @@ def registered_name(name: str) -> str:
         return name
 
 
-def _open(name: str, weights: str, protocol: Protocol, device: torch.device, allow_untrained: bool) -> Method:
+def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> Method:
     name, _, folder = name.partition("=")
     if folder:
         return _folder_method(name, Path(folder), protocol)
     if name == TRUTH:
         return truth_method()
-    try:
-        card = model_card(name)
-    except UnknownModelError:
-        if name == GRAY:
-            return gray_method()
-        raise
-    return _model_method(card, weights, protocol, device, allow_untrained)
+    return _model_method(model_card(name), weights, protocol, device)
 
 
 def truth_method() -> Method:
@@ -128,18 +114,6 @@ def truth_method() -> Method:
         return ColorizedImage(scene.rgb, scene.ab)
 
     return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "the truth itself"})
-
-
-def gray_method() -> Method:
-    """Return the method whose results are gray."""
-
-    def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
-        del guidance
-        lightness = rgb_to_lab(scene.rgb)[:, :1]
-        ab = torch.zeros_like(scene.ab)
-        return ColorizedImage(lab_to_rgb(torch.cat([lightness, ab], dim=1)), ab)
-
-    return Method(GRAY, GRAY, lambda _item, _truth: colorize, about={"weights": "no color at all"})
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -159,9 +133,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     return Method(name, identity, color_function, about=about)
 
 
-def _model_method(
-    card: ModelCard, weights: str, protocol: Protocol, device: torch.device, allow_untrained: bool
-) -> Method:
+def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: torch.device) -> Method:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the error below replaces the warning
         found = resolve_weights(card, weights)
@@ -172,7 +144,7 @@ def _model_method(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             created = create_coloring_model(card.name, weights)
-        if not created.trained and not allow_untrained:
+        if not created.trained:
             raise WeightsError(
                 f"{card.name} has no weights on this machine; set --weights {card.name}=FILE "
                 "(`colorzoo weights` lists what exists)"
@@ -183,14 +155,12 @@ def _model_method(
     def color_function() -> ColorFunction:
         return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
 
-    missing = "none needed"
-    if found is None and not model().trained:  # raises unless random weights are allowed
-        missing = "random"
-
+    if found is None:
+        model()  # raises an error if the model needs weights
     size = "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
     identity = digest(card.name, sha, repr(sorted(card.hparams.items())), size)
     about = {
-        "weights": found.path.name if found else missing,
+        "weights": found.path.name if found else "none needed",
         "sha256": sha if found else "",
         "trained_on": _training(found),
         "parameters": str(card.parameters),
@@ -205,7 +175,6 @@ def _model_method(
         frozenset(card.guidance),
         card.input,
         lambda: proposer_of(model()),
-        model,
         about,
     )
 
@@ -238,7 +207,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
     It runs in float32, so that measurements are reproducible.
     """
     device = str(model.device)
-    colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=not model.trained)
+    colorizer = Colorizer(model, device=device, precision="float32")
 
     def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         image = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -72,7 +71,7 @@ class UserChoice:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Protocol:
     """Evaluation protocol.
 
@@ -105,16 +104,16 @@ class Protocol:
     title: str
     source: str
     resize: Resize
-    coloring: Coloring
-    subset: str | None
-    references: References
-    user: UserChoice | None
-    background: UserChoice | None
-    interactions: tuple[int, ...]
     metrics: tuple[str, ...]
-    seed: int
-    notes: tuple[str, ...]
-    text: str
+    coloring: Coloring = "colorizer"
+    subset: str | None = None
+    references: References = "none"
+    user: UserChoice | None = None
+    background: UserChoice | None = None
+    interactions: tuple[int, ...] = (0,)
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+    text: str = ""
 
     @property
     def label(self) -> str:
@@ -128,9 +127,6 @@ class Protocol:
             return "Images were colorized with the default settings of `colorzoo colorize`."
         side = "the size of the images" if self.resize.mode == "none" else f"{self.resize.size} pixels"
         return f"The networks ran at {side}, as in most papers, and not at their working size."
-
-
-_KEYS = sorted(field.name for field in fields(Protocol) if field.name != "text")
 
 
 def list_protocols() -> list[str]:
@@ -165,9 +161,8 @@ def load_protocol(name: str) -> Protocol:
     elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
-        near = difflib.get_close_matches(name, list_protocols())
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(list_protocols())}"
-        raise DataError(f"{name!r} is neither a known protocol nor an existing YAML file; {hint}")
+        known = ", ".join(list_protocols())
+        raise DataError(f"unknown protocol {name!r}; expected {known} or the path of a YAML file")
     return parse_protocol(text, name)
 
 
@@ -179,41 +174,17 @@ def parse_protocol(text: str, where: str) -> Protocol:
     """
     try:
         values = load_yaml(text)
-    except ValueError as error:
-        raise DataError(f"invalid evaluation protocol {where}: {error}") from error
-    if not isinstance(values, dict):
-        raise DataError(
-            f"invalid evaluation protocol {where}: the YAML must be a mapping with keys {', '.join(_KEYS)}"
-        )
-    if unknown := sorted(set(values) - set(_KEYS)):
-        raise DataError(
-            f"invalid evaluation protocol {where}: unknown key {unknown[0]!r}; expected {', '.join(_KEYS)}"
-        )
-    try:
-        return _protocol(values, text)
-    except (KeyError, TypeError, ValueError) as error:
+        users = {key: _user(values.get(key)) for key in ("user", "background")}
+        counts = check_interactions(values.get("interactions", [0]))
+        lists = {"metrics": tuple(values["metrics"]), "notes": tuple(values.get("notes", ()))}
+        known = {"resize": _resize(values["resize"]), "interactions": counts, "text": text}
+        protocol = Protocol(**{**values, **users, **lists, **known})
+        _require_one_of("coloring", protocol.coloring, get_args(Coloring))
+        _require_one_of("references", protocol.references, get_args(References))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"invalid evaluation protocol {where}: {reason}") from error
-
-
-def _protocol(values: Mapping[str, Any], text: str) -> Protocol:
-    return Protocol(
-        name=str(values["name"]),
-        version=int(values["version"]),
-        title=str(values["title"]),
-        source=str(values["source"]),
-        resize=_resize(values["resize"]),
-        coloring=_one_of("coloring", values.get("coloring", "colorizer"), get_args(Coloring)),
-        subset=values.get("subset"),
-        references=_one_of("references", values.get("references", "none"), get_args(References)),
-        user=_user(values.get("user")),
-        background=_user(values.get("background")),
-        interactions=check_interactions(values.get("interactions", [0])),
-        metrics=tuple(values["metrics"]),
-        seed=int(values.get("seed", 0)),
-        notes=tuple(values.get("notes", ())),
-        text=text,
-    )
+        raise DataError(f"protocol {where}: {reason}") from error
+    return protocol
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:
@@ -233,8 +204,8 @@ def check_interactions(values: Any) -> tuple[int, ...]:
 
 
 def _resize(values: Mapping[str, Any]) -> Resize:
-    mode: ResizeMode = _one_of("resize.mode", values["mode"], get_args(ResizeMode))
-    size = 0 if mode == "none" else int(values["size"])
+    mode, size = values["mode"], values.get("size", 0)
+    _require_one_of("resize.mode", mode, get_args(ResizeMode))
     if mode != "none" and not 16 <= size <= 4096:
         raise ValueError(f"resize.size must be from 16 to 4096 pixels, got {size}")
     return Resize(mode, size)
@@ -244,13 +215,12 @@ def _user(values: Mapping[str, Any] | None) -> UserChoice | None:
     if values is None:
         return None
     options = {key: value for key, value in values.items() if key not in ("name", "count")}
-    return UserChoice(str(values["name"]), options, int(values.get("count", 0)))
+    return UserChoice(values["name"], options, values.get("count", 0))
 
 
-def _one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+def _require_one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{key} must be one of {', '.join(allowed)}, got {value!r}")
-    return value
 
 
 def load_yaml(text: str | bytes) -> Any:

@@ -18,8 +18,8 @@ from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.images import hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
-from colorzoo.evaluation.measures import Measure, choose_measures
-from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
+from colorzoo.evaluation.measures import choose_measures
+from colorzoo.evaluation.methods import TRUTH, open_methods, registered_name
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
@@ -47,7 +47,7 @@ class Plan:
         protocol: The protocol.
         interactions: Numbers of interactions that override the protocol.
         metrics: Names of metrics that override the protocol.
-        weights: Weight files by model or metric.
+        weights: Weight files by model.
         compare: Two methods for a paired comparison.
         pairs: List of pairs below ``data``.
         limit: Take only the first images.
@@ -123,12 +123,15 @@ def evaluate(plan: Plan) -> Outcome:
 
 
 def _with_registered_names(plan: Plan) -> Plan:
-    """Return the plan with registered names in place of aliases in ``weights`` and ``compare``."""
+    """Return the plan with registered names in place of aliases."""
     weights = {registered_name(name): file for name, file in plan.weights.items()}
-    if plan.compare is None:
-        return replace(plan, weights=weights)
-    one, other = map(_method_name, plan.compare)
-    return replace(plan, weights=weights, compare=(one, other))
+    models = [registered_name(name) for name in plan.models]
+    compare = None
+    if plan.compare is not None:
+        compare = registered_name(plan.compare[0]), registered_name(plan.compare[1])
+        if compare[0] == compare[1]:
+            raise DataError(f"--compare must name two different methods, got {compare[0]!r} twice")
+    return replace(plan, models=models, weights=weights, compare=compare)
 
 
 @contextmanager
@@ -149,17 +152,17 @@ def join_processes() -> Iterator[tuple[int, int]]:
 
 def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     _make_output_folder(plan.output, plan.data)
-    selection = select_images(plan.data, plan.protocol, plan.pairs, plan.limit)
-    measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
-    methods = open_methods(
-        _method_names(plan, measures),
-        plan.weights,
-        plan.protocol,
-        plan.device,
-        allow_untrained=all(measure.cost for measure in measures),
-    )
-    _check_names(plan, methods, measures)
-    items, unreadable = hash_all(selection.items)
+    selected, deviation = select_images(plan.data, plan.protocol, plan.pairs, plan.limit)
+    measures, notes = choose_measures(plan.protocol, plan.metrics, plan.device)
+    names = [name.partition("=")[0] for name in plan.models]
+    models = [*plan.models, *(name for name in plan.compare or () if name not in names)]
+    listed = {*names, *(plan.compare or ())}
+    if any(measure.features for measure in measures) and TRUTH not in listed:
+        models.append(TRUTH)  # distances need its features
+    methods = open_methods(models, plan.weights, plan.protocol, plan.device)
+    if unknown := plan.weights.keys() - {method.name for method in methods}:
+        raise DataError(f"--weights must name a model of this evaluation, got {min(unknown)!r}")
+    items, unreadable = hash_all(selected)
     machine = shared_machine(plan.device, process_count)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
     counts = _counts(plan)
@@ -175,11 +178,11 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
         return Outcome(None)
     setup = EvaluationSetup(
         protocol=plan.protocol,
-        methods=tuple(method for method in methods if method.name in _reported_names(plan)),
+        methods=tuple(method for method in methods if method.name in listed),
         counts={method.name: evaluator.counts_of(method) for method in methods},
         measures=tuple(measures),
-        deviation=selection.deviation,
-        notes=(*notes, *selection.notes),
+        deviation=deviation,
+        notes=notes,
         resamples=plan.resamples,
         machine=machine,
         processes=process_count,
@@ -187,26 +190,7 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     summary = summarize(setup, items, cache, plan.compare)
     summary = replace(summary, skipped=(*unreadable, *summary.skipped))
     write_report(summary, cache, plan.output)
-    return Outcome(summary, summary.skipped, (*notes, *selection.notes))
-
-
-def _reported_names(plan: Plan) -> list[str]:
-    """Return the registered names of the methods in the report."""
-    return list(dict.fromkeys([*map(_method_name, plan.models), *(plan.compare or ())]))
-
-
-def _method_name(name: str) -> str:
-    """Return the registered name of ``NAME`` or ``NAME=FOLDER``."""
-    return registered_name(name.partition("=")[0])
-
-
-def _method_names(plan: Plan, measures: Sequence[Measure]) -> list[str]:
-    """Return the names of all methods to run, including the truth if a measure needs its features."""
-    listed = {_method_name(name) for name in plan.models}
-    names = [*plan.models, *(name for name in plan.compare or () if name not in listed)]
-    if any(measure.features for measure in measures) and TRUTH not in names:
-        names.append(TRUTH)
-    return names
+    return Outcome(summary, summary.skipped, notes)
 
 
 def _counts(plan: Plan) -> tuple[int, ...]:
@@ -222,22 +206,10 @@ def _counts(plan: Plan) -> tuple[int, ...]:
 def _make_output_folder(output: Path, data: Path) -> None:
     if data.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"the report {str(output)!r} is inside the data folder; set -o to another folder")
-    if output.exists() and not output.is_dir():
-        raise DataError(f"the report {str(output)!r} is a file; set -o to a folder")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot create the folder {str(output)!r}: {error.strerror}") from error
-
-
-def _check_names(plan: Plan, methods: Sequence[Method], measures: Sequence[Measure]) -> None:
-    if plan.compare is not None and plan.compare[0] == plan.compare[1]:
-        raise DataError(f"--compare must name two different methods, got {plan.compare[0]!r} twice")
-    known = {method.name for method in methods} | {measure.name for measure in measures}
-    known |= {name.partition(":")[0] for name in plan.metrics or plan.protocol.metrics}
-    for name in plan.weights:
-        if name not in known:
-            raise DataError(f"--weights must name a model or metric of this evaluation, got {name!r}")
 
 
 def warn(outcome: Outcome) -> None:
