@@ -41,7 +41,6 @@ def write_video(
     sound: bool = False,
     turn: int = 0,
     aspect: Fraction | None = None,
-    alpha: bool = False,
     spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
 ) -> Path:
     """Write gray images; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
@@ -55,8 +54,6 @@ def write_video(
             setattr(stream.codec_context, name, value)
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
-        if alpha:
-            stream.metadata["alpha_mode"] = "1"
         if turn:
             stream.set_display_rotation(turn)
         voice = container.add_stream("aac", rate=44100, layout="mono") if sound else None
@@ -132,7 +129,7 @@ class StubColorer:
         self._chroma = float(chroma)
         self.notes: dict[str, None] = {}
         self.uncertainty: float | None = None
-        self.seen: list[tuple[int, str, tuple[int, ...]]] = []
+        self.seen: list[tuple[int, tuple[int, ...]]] = []
         self.needs_every_frame = False
 
     def start_shot(self) -> None:
@@ -142,5 +139,5 @@ class StubColorer:
         return False
 
     def color(self, frame: Any, lightness: Tensor) -> Tensor:
-        self.seen.append((frame.number, frame.state, tuple(lightness.shape[-2:])))
+        self.seen.append((frame.number, tuple(lightness.shape[-2:])))
         return torch.full((1, 2, *lightness.shape[-2:]), self._chroma)

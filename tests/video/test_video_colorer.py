@@ -20,8 +20,8 @@ from tiny_model import gray_image, tiny_model, tiny_painter
 LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
 
 
-def frame(number: int, state: Any = "intact") -> VideoFrame:
-    return VideoFrame(number, str(number), None, state)
+def frame(number: int) -> VideoFrame:
+    return VideoFrame(number, str(number), None)
 
 
 def colored(seed: int, width: int = 48) -> RasterImage:
@@ -48,17 +48,6 @@ def frames_colorer(
     colorer = FrameColorer(colorizer, keys, reference, strength)
     colorizer.model = FramesModel()
     return colorer
-
-
-def test_broken_frames_take_the_previous_colors() -> None:
-    colorer = FrameColorer(Colorizer(tiny_model(), device="cpu"))
-    colorer.start_shot()
-    assert colorer.color(frame(0, "damaged"), LIGHTNESS).abs().max() == 0
-    first = colorer.color(frame(1), LIGHTNESS)
-    assert first.abs().max() > 1
-    assert torch.equal(colorer.color(frame(2, "missing"), LIGHTNESS * 0.5), first)
-    colorer.start_shot()
-    assert colorer.color(frame(3, "missing"), LIGHTNESS).abs().max() == 0
 
 
 def test_strength_scales_chroma() -> None:

@@ -33,7 +33,7 @@ def test_a_killed_run_resumes_with_its_shot(tmp_path: Path) -> None:
     assert not out.exists()
     colorer = StubColorer(20)
     assert color(source, out, colorer) == 6
-    assert [number for number, _, _ in colorer.seen] == list(range(6, 18))
+    assert [number for number, _ in colorer.seen] == list(range(6, 18))
     color(source, whole, StubColorer(20))
     assert out.read_bytes() == whole.read_bytes()
     assert not parts_path(out).exists()
@@ -46,12 +46,6 @@ def test_parts_with_other_settings_are_deleted(tmp_path: Path) -> None:
     (kept.path / "shot-00000000.json").write_text('{"first": 0, "count": 18}')
     assert color(source, out, StubColorer()) == 0
     assert len(lightness_planes(out)) == 18
-
-
-def test_a_truncated_note_is_ignored(tmp_path: Path) -> None:
-    kept = PartsFolder(tmp_path / "out.mp4", "a")
-    (kept.path / "shot-00000000.json").write_text('{"first": 0, "cou')
-    assert kept.finished(0) is None
 
 
 def test_foreign_folders_are_not_deleted(tmp_path: Path) -> None:

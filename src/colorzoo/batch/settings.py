@@ -221,15 +221,15 @@ class VideoOptions(ModelSettings):
     """Options of ``colorzoo video``."""
 
     source: str = argument("video file or folder of frames", "IN")
-    output: str = argument("output file (.mp4 .m4v .mov .mkv .webm) or folder", "OUT")
+    output: str = argument("output file (.mp4 .mov .mkv .webm) or folder", "OUT")
     model: str | None = option(
         None, "registered name (default: an embedded model; with a reference, an embedded model for video)"
     )
     reference: str | None = option(None, "reference image for the colors", metavar="IMG")
     key: list[str] = option(
         [],
-        "colored image or recipe (.json) of the frame with this number, counted from 0; it is the reference "
-        "for later frames; may be repeated",
+        "colored image of the frame with this number, counted from 0; it is the reference for later frames; "
+        "may be repeated",
         metavar="FRAME=FILE",
     )
     steady: Fraction = option(

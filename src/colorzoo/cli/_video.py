@@ -8,10 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,67 +20,28 @@ from colorzoo.card import Use
 from colorzoo.cli._colorize import write_reports
 from colorzoo.cli._options import check_output
 from colorzoo.cli._output import print_line, printed_warnings
-from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.guidance import Recipe
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, write_sidecar
-from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.references import named_references, recipe_reference_files
+from colorzoo.inference.references import named_references
 from colorzoo.progress import progress_bar, record_interrupts
 from colorzoo.registry import model_card
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.encoding import Encoding, choose_encoding, require_sound
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
-from colorzoo.video.frames import FrameSource, VideoError, pick_frames
+from colorzoo.video.frames import VideoError
 from colorzoo.video.report import shot_entries
-from colorzoo.video.run import PartsFolder, Shot, color_video, find_shots, parts_path
+from colorzoo.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
 
 _METHOD = 4  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
-_NOT_WITH_FRAME = (
-    *("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json", "report"),
-)
-
-
-@dataclass
-class VideoSummary:
-    """Summary of a video run, printed by ``--json``.
-
-    Attributes:
-        source: Path of the source.
-        output: Path of the result.
-        status: ``"colored"``, ``"skipped"`` if the result already exists, ``"planned"`` for a dry run.
-        model: Name of the model.
-        description: Size, frame rate and formats.
-        frames: Number of frames.
-        shots: Number of the first frame of each shot.
-        resumed: Number of frames that an earlier run had finished.
-        broken: Time codes or file names of frames that could not be decoded correctly.
-        seconds: Duration of the run.
-        notes: Remarks for the user.
-        incomplete: Whether the source is truncated or cannot be read to its end.
-    """
-
-    source: str
-    output: str
-    status: Literal["colored", "skipped", "planned"]
-    model: str
-    description: Mapping[str, Any]
-    frames: int = 0
-    shots: tuple[int, ...] = ()
-    resumed: int = 0
-    broken: tuple[str, ...] = ()
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-    incomplete: bool = False
 
 
 def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
@@ -96,29 +55,29 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     with printed_warnings():  # about weights that do not fit
         choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
-    summary = VideoSummary(args.source, args.output, "planned", choice.name, source.describe())
+    summary: dict[str, Any] = {"source": args.source, "output": args.output, "status": "planned"}
+    summary |= {"model": choice.name, "description": source.describe(), "notes": []}
     shots: tuple[Shot, ...] = ()
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
-        summary.status, summary.notes = "skipped", ("already exists with the same settings",)
-        if args.report:
-            with _progress("finding shots", summary.description.get("frames")) as tick:
-                shots = find_shots(source, tick)
+        note = "already exists with the same settings"
+        note += "; a report requires --overwrite" if args.report else ""
+        summary |= {"status": "skipped", "notes": [note]}
     elif args.dry_run:
         parts = parts_path(out)
-        resumed = (f"resumes from {parts.name}",) if parts.exists() else ()
-        summary.notes = (*source.issues.lines(), *resumed)
-        summary.incomplete = bool(source.issues.incomplete)
+        resumed = [f"resumes from {parts.name}"] if parts.exists() else []
+        summary["notes"] = [*source.issues.notes, *resumed]
     else:
-        shots = _colorize(args, keys, source, choice, origin, summary)
+        shots, found = _colorize(args, keys, source, choice, origin)
+        summary |= found
     _print_summary(summary, args)
-    if args.report:
+    if shots and args.report:
         with progress_bar("report", len(shots)) as advance:
             entries = shot_entries(source, out, shots, origin, advance)
         write_reports(args.report, entries)
     if args.json:
-        print(json.dumps(asdict(summary), indent=1))
-    return 1 if summary.broken or summary.incomplete else 0
+        print(json.dumps(summary, indent=1))
+    return 1 if source.issues.broken or source.issues.incomplete else 0
 
 
 def write_frame(args: VideoOptions) -> None:
@@ -130,17 +89,14 @@ def write_frame(args: VideoOptions) -> None:
     assert args.frame is not None
     path, out = _existing_source(args), Path(args.output)
     source = FrameFolder(path) if path.is_dir() else VideoFile(path, Encoding("ffv1"))
-    for name in _NOT_WITH_FRAME:
-        if getattr(args, name):
-            raise ColorzooError(f"--frame cannot be combined with --{name.replace('_', '-')}")
     if os.path.lexists(out) and not args.overwrite:
         raise VideoError(f"{out} already exists; use --overwrite to replace it")
-    image = pick_frames(source, {args.frame})[args.frame]
+    image = gray_frame(source, args.frame)
     write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
-    print(f"{out}: frame {args.frame}; pass its colorized image or its recipe as --key {args.frame}=FILE")
+    print(f"{out}: frame {args.frame}; pass its colorized image as --key {args.frame}=FILE")
 
 
-def _open(args: VideoOptions) -> VideoFile | FrameFolder:
+def _open(args: VideoOptions) -> Source:
     source, out = _existing_source(args), Path(args.output)
     if not source.is_dir():
         encoding = choose_encoding(out, args.codec, args.crf)
@@ -169,7 +125,7 @@ def _origin(
 ) -> ImageProvenance:
     """Return a provenance record of everything that determines the result."""
     try:
-        images = {number: _key_hashes(path) for number, path in sorted(keys.items())}
+        images = {number: sha256_of(path) for number, path in sorted(keys.items())}
         reference = sha256_of(Path(args.reference)) if args.reference else ""
     except OSError as error:
         raise VideoError(f"{error.filename}: {error.strerror}") from error
@@ -178,15 +134,6 @@ def _origin(
     name, suffix = model_card(choice.name).name, Path(args.output).suffix.lower()
     decisive = [_METHOD, name, choice.sha256, settings, images, reference, suffix]
     return origin_of_result(origin_of_choice(choice, decisive, options=settings, files=files), source)
-
-
-def _key_hashes(path: Path) -> str | list[str]:
-    """Return the hash of a key frame; for a recipe also its model, and hashes of weights and references."""
-    if not _is_recipe(path):
-        return sha256_of(path)
-    recipe, choice = _recipe_and_model(path)
-    references = [sha256_of(file) for file, _ in recipe_reference_files(recipe, path.parent)]
-    return [sha256_of(path), choice.name, choice.sha256, *references]
 
 
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
@@ -200,19 +147,18 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
 def _colorize(
     args: VideoOptions,
     keys: Mapping[int, Path],
-    source: VideoFile | FrameFolder,
+    source: Source,
     choice: ModelChoice,
     origin: ImageProvenance,
-    summary: VideoSummary,
-) -> tuple[Shot, ...]:
-    """Colorize the video, complete the summary and return the shots."""
+) -> tuple[tuple[Shot, ...], dict[str, Any]]:
+    """Colorize the video; return the shots and entries of the summary."""
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
     border = parse_border(args.border, "--border")
     if keys and border == "automatic":
         border = "none"  # key frames are images of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    with _progress("colorizing frames", summary.description.get("frames")) as tick:
+    with _progress("colorizing frames", source.describe().get("frames")) as tick:
         done = color_video(
             source,
             colorer,
@@ -233,11 +179,10 @@ def _colorize(
         for number in sorted(keys)
         if number >= done.frames
     ]
-    summary.status, summary.frames, summary.resumed = "colored", done.frames, done.resumed
-    summary.shots = tuple(shot.first for shot in done.shots)
-    summary.broken, summary.incomplete = tuple(source.issues.broken), bool(source.issues.incomplete)
-    summary.seconds, summary.notes = round(time.monotonic() - started, 1), tuple(notes)
-    return done.shots
+    found = {"status": "colored", "frames": done.frames, "shots": [shot.first for shot in done.shots]}
+    found |= {"resumed": done.resumed, "broken": source.issues.broken, "notes": notes}
+    found |= {"seconds": round(time.monotonic() - started, 1), "incomplete": bool(source.issues.incomplete)}
+    return done.shots, found
 
 
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
@@ -252,41 +197,9 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
     )
     references = named_references([args.reference], None) if args.reference else []
     reference = colorizer.exemplar(references) if references else None
-    images = _read_keys(_open(args), keys, args.device)
+    images = {number: read_image(path) for number, path in keys.items()}
     strength = 1.0 if args.strength is None else args.strength
     return FrameColorer(colorizer, images, reference, strength, predicts_uncertainty=bool(args.report))
-
-
-def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> dict[int, RasterImage]:
-    """Return the key frames by number; recipes are applied to the frames of the source."""
-    frames = pick_frames(source, {number for number, path in keys.items() if _is_recipe(path)})
-    load = cache(partial(Colorizer, device=device))  # each model is loaded once
-    images = {}
-    for number, path in keys.items():
-        if not _is_recipe(path):
-            images[number] = read_image(path)
-            continue
-        recipe, choice = _recipe_and_model(path)
-        colorizer = load(choice.name)
-        try:
-            reference = colorizer.exemplar_of(None, recipe, path.parent)
-            colored = colorizer.colorize(frames[number], recipe, reference=reference)
-        except GuidanceError as error:
-            raise GuidanceError(f"{path}: {error}") from error
-        images[number] = RasterImage(colored.levels())
-    return images
-
-
-def _is_recipe(path: Path) -> bool:
-    return path.suffix.lower() == ".json"
-
-
-def _recipe_and_model(path: Path) -> tuple[Recipe, ModelChoice]:
-    recipe = Recipe.from_json(path).check_known()
-    if recipe.crop is not None:
-        raise GuidanceError(f"{path}: the recipe of a video frame must not contain 'crop'; remove it.")
-    references = [file for file, _ in recipe_reference_files(recipe, path.parent)]
-    return recipe, choose_for_guidance(None, recipe, references=references)
 
 
 @contextmanager
@@ -303,19 +216,16 @@ def _progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
         yield tick
 
 
-def _print_summary(summary: VideoSummary, args: VideoOptions) -> None:
-    line = summary.output
-    about = summary.description
-    if summary.status == "planned":
-        line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {summary.model}"
-    elif summary.status == "colored":
-        shots = "one shot" if len(summary.shots) == 1 else f"{len(summary.shots)} shots"
-        line += f": {summary.frames} frames in {shots} by {summary.model}"
-        line += f", {summary.resumed} from an earlier run" if summary.resumed else ""
-    line += f" ({'; '.join(summary.notes)})" if summary.notes else ""
+def _print_summary(summary: Mapping[str, Any], args: VideoOptions) -> None:
+    line, about = summary["output"], summary["description"]
+    if summary["status"] == "planned":
+        line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {summary['model']}"
+    elif summary["status"] == "colored":
+        line += f": {summary['frames']} frames in {len(summary['shots'])} shots by {summary['model']}"
+        line += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
+    line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
     print_line(line, sys.stderr if args.json else sys.stdout)
-    if summary.incomplete:
-        print_line(f"colorzoo: error: {summary.source} is truncated; its first frames were used", sys.stderr)
-    if summary.broken:
-        broken = len(summary.broken)
-        print_line(f"colorzoo: error: {summary.source}: {broken} broken frames", sys.stderr)
+    if summary.get("broken") or summary.get("incomplete"):
+        print_line(
+            f"colorzoo: error: {summary['source']} is damaged; its readable frames were used", sys.stderr
+        )

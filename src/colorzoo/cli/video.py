@@ -20,7 +20,6 @@ colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
 colorzoo video old.mp4 new.mp4 --report shots.html
 colorzoo video old.mp4 frame.png --frame 240
-colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")

@@ -97,19 +97,13 @@ class FrameColorer:
         return False
 
     def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
-        """Return ab ``(1, 2, h, w)`` in CIE units; a broken frame gets the colors of the previous frame.
+        """Return ab ``(1, 2, h, w)`` in CIE units.
 
         Args:
             frame: The frame.
             lightness: Its lightness ``(1, 1, h, w)`` at the network's size.
         """
-        if frame.state != "intact":
-            ab = (
-                lightness.new_zeros(1, 2, *lightness.shape[-2:])
-                if self._previous is None
-                else self._previous[:, 1:]
-            )
-        elif self.is_key(frame, lightness):
+        if self.is_key(frame, lightness):
             rgb = torch.from_numpy(self._keys[frame.number].rgb).permute(2, 0, 1)[None]
             small = F.interpolate(rgb, size=tuple(lightness.shape[-2:]), mode="bicubic", antialias=True)
             ab = rgb_to_lab(small.clamp(0, 1))[:, 1:] * self._strength

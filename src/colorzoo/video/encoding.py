@@ -15,22 +15,20 @@ from typing import Any
 
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.video_stream import import_av, is_still, main_video_stream
+from colorzoo.image_io.video_stream import import_av, main_video_stream
 from colorzoo.video.frames import VideoError
 from colorzoo.video.planes import FULL_RANGE, Layout
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
 CONTAINERS = {
     ".mp4": ("h264", "hevc"),
-    ".m4v": ("h264", "hevc"),
     ".mov": ("h264", "hevc"),
     ".mkv": ("h264", "hevc", "vp9", "ffv1"),
     ".webm": ("vp9",),
 }
-_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+_MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
 _PRESET = "superfast"  # of libx264: five times as fast as the default, 20 % larger files
-_COVERS = {"mjpeg": "jpg"}  # file extensions that differ from the codec name
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _PADDING = "\x01" * 14  # as many bytes as the two elements of a display size
@@ -69,8 +67,7 @@ class StreamPlan:
         rate: Mean number of frames per second.
         tags: Color range, matrix, primaries and transfer, by FFmpeg names.
         aspect: Aspect ratio of a pixel.
-        rotation: Rotation of the source in degrees, counterclockwise.
-        matrix: Display matrix of the source, nine numbers; empty if it cannot be read.
+        matrix: Display matrix of the source, nine numbers; empty without a rotation.
         light: HDR parameters for x264 or x265; empty if the source has no HDR metadata.
     """
 
@@ -82,7 +79,6 @@ class StreamPlan:
     rate: Fraction
     tags: dict[str, int]
     aspect: Fraction | None
-    rotation: int = 0
     matrix: tuple[int, ...] = ()
     light: str = ""
 
@@ -116,8 +112,6 @@ class StreamPlan:
             context.sample_aspect_ratio = self.aspect
         if self.matrix:
             stream.set_display_matrix(self.matrix)
-        elif self.rotation:
-            stream.set_display_rotation(self.rotation)
         return stream
 
 
@@ -203,12 +197,10 @@ def require_sound(source: Path, out: Path) -> None:
         for stream in original.streams.audio:
             name = getattr(stream.codec_context, "name", None)
             if name is None or stream.codec_context.codec.canonical_name not in target.supported_codecs:
-                raise _refused_sound(out, name)
-
-
-def _refused_sound(out: Path, name: str | None) -> VideoError:
-    advice = "; name the result .mkv" if out.suffix.lower() != ".mkv" else ""
-    return VideoError(f"{out}: {out.suffix} does not support the audio codec {name or '(unknown)'}{advice}")
+                codec = name or "(unknown)"
+                raise VideoError(
+                    f"{out}: {out.suffix} does not support the audio codec {codec}; name the result .mkv"
+                )
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
@@ -300,8 +292,6 @@ def join_parts(
                     target.mux_one(packet)
         if plan.needs_display_size and plan.aspect:
             _set_display_size(result, round(plan.width * plan.aspect), plan.height)
-        with av.open(str(result)) as written:
-            notes += _lost_properties(original, [original.streams[index] for index in copied], written)
     if origin is not None and not is_matroska:
         with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
@@ -341,28 +331,17 @@ def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list
         if stream.index == main.index:
             continue
         name: str = getattr(stream.codec_context, "name", None) or getattr(stream, "name", None) or "unknown"
-        is_cover = stream.type == "video" and stream.disposition == type(stream.disposition).attached_pic
         if suffix == ".mkv" and stream.type == "attachment":
             target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
-        elif suffix == ".mkv" and is_cover:
-            file, mimetype = (f"cover.{_COVERS.get(name, name)}", f"image/{name.replace('mjpeg', 'jpeg')}")
-            target.add_attachment(file, mimetype, _cover(Path(original.name), stream.index))
-        elif (is_cover and suffix in (".mp4", ".m4v")) or (
+        elif (
             stream.type in ("audio", "subtitle")
             and stream.codec_context
             and stream.codec_context.codec.canonical_name in target.supported_codecs
         ):
             copied[stream.index] = target.add_stream_from_template(stream, opaque=True)
-        elif stream.type == "audio":
-            raise _refused_sound(result, name)
         else:
             notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
     return copied
-
-
-def _cover(source: Path, index: int) -> bytes:
-    with import_av().open(str(source)) as container:
-        return bytes(next(container.demux(container.streams[index])))
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
@@ -371,27 +350,6 @@ def _stream_tags(stream: Any) -> dict[str, str]:
     if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
         tags["title"] = stream.metadata["name"]
     return tags
-
-
-def _lost_properties(original: Any, sources: Sequence[Any], result: Any) -> list[str]:
-    """Return notes on titles, languages and dispositions that the output container does not store."""
-    notes = []
-    # MP4 lists its cover after all other streams
-    for source, kept in zip(
-        sorted(sources, key=is_still), sorted(result.streams, key=is_still), strict=False
-    ):
-        tags, kept_tags = _stream_tags(source), _stream_tags(kept)
-        lost = [f"{key} {tags[key]!r}" for key in ("title", "language") if _lacks(kept_tags, tags, key)]
-        lost += [flag.name for flag in source.disposition & ~kept.disposition]
-        if lost:
-            notes.append(f"{', '.join(lost)} of stream {source.index} ({source.type}) is dropped")
-    kept_keys = {key.lower() for key in result.metadata}
-    lost = [key for key in original.metadata if key.lower() not in kept_keys | _CONTAINER_TAGS]
-    return notes + ([f"metadata of the file is dropped: {', '.join(lost)}"] if lost else [])
-
-
-def _lacks(kept: Mapping[str, str], wanted: Mapping[str, str], key: str) -> bool:
-    return wanted.get(key, "und") not in ("und", kept.get(key))
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
@@ -421,8 +379,6 @@ def _copied_packets(original: Any, main: Any, copied: dict[int, Any], notes: lis
         return
     try:
         for packet in original.demux(streams):
-            if packet.size and packet.dts is None and packet.stream_index in copied:  # cover image
-                packet.pts = packet.dts = 0
             if packet.dts is not None:
                 packet.stream = copied[packet.stream_index]
                 yield packet

@@ -40,11 +40,10 @@ from colorzoo.video.planes import (
     samples,
     to_rgb,
 )
-from colorzoo.video.truncation import missing_bytes
 from colorzoo.weights.files import sha256_of
 
-_ALPHA_MODES = ("alpha_mode", "ALPHA_MODE")  # VP8 and VP9 store transparency as a separate layer
 _DEFAULT_RATE = Fraction(25)
+_COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated
 
 
 @dataclass(frozen=True)
@@ -113,17 +112,16 @@ class VideoFile:
                 self._time_base = stream.time_base
                 self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
                 self._aspect = stream.sample_aspect_ratio
-                self._frames = stream.frames or _estimated(container, stream)
+                declared = stream.duration or 0
+                self._duration = declared * stream.time_base or Fraction(container.duration or 0, 1_000_000)
+                self._frames = stream.frames or round(self._duration * self._rate) or None
                 self._codec = stream.codec_context.name
-                self._has_alpha_layer = "1" in (stream.metadata.get(key) for key in _ALPHA_MODES)
-            self._first = next(image for image, _ in self._decoded() if image is not None)
+            self._first = next(self._decoded())
             read_planes(self._first)  # raises if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
             raise VideoError(f"{path} contains no frame that can be decoded") from None
-        if missing := missing_bytes(path):
-            self.issues.incomplete = f"the file is truncated: {missing} bytes are missing at its end"
 
     @cached_property
     def plan(self) -> StreamPlan:
@@ -135,7 +133,7 @@ class VideoFile:
         out, notes = output_layout(layout, gray, size, self._encoding.codec)
         if first.interlaced_frame:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
-        if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
+        if any(part.is_alpha for part in first.format.components):
             notes.append("transparency is dropped")
         side_data = side_data_of(first)
         light, lost = light_params(side_data, self._encoding.codec)
@@ -149,7 +147,6 @@ class VideoFile:
             self._rate,
             tags_of(first, out),
             self._aspect,
-            first.rotation,
             tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()),
             light,
         )
@@ -171,18 +168,18 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order; a missing frame repeats the previous frame."""
-        last: FileImage | None = None
-        for number, (decoded, wanted) in enumerate(self._decoded()):
-            pts = self._next_pts(wanted, None if last is None else last.pts)
-            state = "missing" if decoded is None else "damaged" if decoded.is_corrupt else "intact"
-            if decoded is None:
-                decoded = self._blank() if last is None else last.decoded
-            last = FileImage(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
+        """Decode all frames in order; the time codes of damaged packets are added to the issues."""
+        self.issues.broken.clear()
+        turns, pts = round(self._first.rotation / 90) % 4, None
+        for number, decoded in enumerate(self._decoded()):
+            pts = self._next_pts(decoded.pts, pts)
             stamp = _time_code(pts * self._time_base)
-            if state != "intact":
+            if decoded.is_corrupt:
                 self.issues.broken.append(stamp)
-            yield VideoFrame(number, stamp, last, state)  # type: ignore[arg-type]
+            yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns))
+        length = (sum(self._last) - (self._first.pts or 0)) * self._time_base
+        if length < _COMPLETE * self._duration:
+            self.issues.incomplete = f"the file ends at {_time_code(length)} of {_time_code(self._duration)}"
 
     def result(self, path: Path) -> VideoFile:
         """Return the colorized video at ``path`` as a source."""
@@ -197,27 +194,19 @@ class VideoFile:
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
-    def _decoded(self) -> Iterator[tuple[Any, int | None]]:
-        """Yield decoded frames and their timestamps; a lost frame is None."""
-        lost = _LostPackets()
+    def _decoded(self) -> Iterator[Any]:
+        """Yield the decoded frames; an error of the decoder is recorded as a damaged packet."""
         with self._av.open(str(self.path)) as container:
             stream = main_video_stream(container)
-            stream.codec_context.thread_count = (
-                1  # with several threads, errors are reported for the wrong packet
-            )
+            # with several threads, errors are reported for the wrong packet
+            stream.codec_context.thread_count = 1
             for packet in self._packets(container, stream):
                 if packet.pts is not None and packet.pts > self._last[0]:
                     self._last = packet.pts, packet.duration or 0
                 try:
-                    decoded = stream.codec_context.decode(packet)
+                    yield from stream.codec_context.decode(packet)
                 except self._av.FFmpegError:
-                    decoded = []
-                    lost.failed(packet)
-                lost.sent(packet)
-                for frame in decoded:
-                    yield from ((None, pts) for pts in lost.skipped_before(frame))
-                    yield frame, frame.pts
-        yield from ((None, pts) for pts in sorted(lost.waiting))
+                    self.issues.broken.append(_time_code((packet.pts or 0) * self._time_base))
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
@@ -242,49 +231,7 @@ class VideoFile:
         first = self._first
         if (decoded.width, decoded.height) == (first.width, first.height):
             return decoded
-        note = "the frames change size; all are written at the size of the first frame"
-        if note not in self.issues.notes:
-            self.issues.notes.append(note)
         return decoded.reformat(width=first.width, height=first.height)
-
-    def _blank(self) -> Any:
-        """Return a gray frame with the format of the first decoded frame."""
-        plan, middle = self.plan, 1 << self.plan.layout.bits - 1
-        made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
-        for plane in made.planes:
-            samples(plane, plan.layout.bits)[:] = middle
-        return made
-
-
-class _LostPackets:
-    """Timestamps of packets without a frame: after an error, decoders drop packets up to the next key frame.
-
-    Packets are counted only after an error, because some intact packets contain no frame.
-    """
-
-    def __init__(self) -> None:
-        self._since: int | None = None  # timestamp of the first error since the last key frame
-        self.waiting: set[int] = set()
-
-    def failed(self, packet: Any) -> None:
-        """Record a packet that the decoder rejected."""
-        if self._since is None:
-            self._since = packet.pts
-
-    def sent(self, packet: Any) -> None:
-        """Record a packet that was passed to the decoder."""
-        if self._since is not None and packet.pts is not None:
-            self.waiting.add(packet.pts)
-
-    def skipped_before(self, frame: Any) -> list[int]:
-        """Return and remove the timestamps of lost packets before a decoded frame."""
-        if frame.pts is None:
-            return []
-        passed = sorted(pts for pts in self.waiting if pts < frame.pts)
-        self.waiting -= {*passed, frame.pts}
-        if self._since is not None and frame.key_frame and frame.pts > self._since:
-            self._since = None
-        return passed
 
 
 class FilePart:
@@ -345,10 +292,3 @@ def _time_code(seconds: Fraction) -> str:
     minutes, rest = divmod(round(abs(seconds) * 1000), 60_000)
     sign = "-" if seconds < 0 else ""
     return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
-
-
-def _estimated(container: Any, stream: Any) -> int | None:
-    rate = stream.average_rate
-    if rate and stream.duration:
-        return round(float(stream.duration * stream.time_base * rate))
-    return round(float(container.duration / 1_000_000 * rate)) if rate and container.duration else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from colorzoo.errors import ImageError
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.find import result_name, visible_entries
-from colorzoo.image_io.formats import OTHER_FORMATS, READABLE
+from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
 from colorzoo.image_io.read import read_image
@@ -73,10 +73,7 @@ class FrameFolder:
             names = [file.name for file in visible_entries(path) if file.suffix.lower() in READABLE]
         self.files = [path / name for name in names]
         if not self.files:
-            kinds = ((file.name, OTHER_FORMATS.get(file.suffix.lower())) for file in visible_entries(path))
-            others = [f"{name} is {kind}" for name, kind in kinds if kind]
-            hint = f" that can be read: {others[0]}; convert the frames to PNG or TIFF" if others else ""
-            raise VideoError(f"{path} contains no image{hint}")
+            raise VideoError(f"{path} contains no image that colorzoo can read; convert the frames to PNG")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
         if self._first is None:
             raise VideoError(f"none of the images in {path} can be read")
@@ -101,16 +98,16 @@ class FrameFolder:
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all images in order; an unreadable image repeats the previous frame."""
-        assert self._first is not None
-        current = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
-        for number, file in enumerate(self.files):
+        """Read all images in order; an unreadable image is left out."""
+        self.issues.broken.clear()
+        number = 0
+        for file in self.files:
             found = _read(file)
             if found is None:
                 self.issues.broken.append(file.name)
-            current = current if found is None else found
-            image = FolderImage(current, result_name(file))
-            yield VideoFrame(number, file.name, image, "missing" if found is None else "intact")
+                continue
+            yield VideoFrame(number, file.name, FolderImage(found, result_name(file)))
+            number += 1
 
     def result(self, path: Path) -> FrameFolder:
         """Return the colorized frames at ``path`` as a source; the folder may contain other images."""

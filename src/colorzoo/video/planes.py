@@ -20,7 +20,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.image_io.raster_image import FloatArray
-from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix, frame_to_rgb, import_av
+from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix
 from colorzoo.inference.full_size import full_lightness
 
 BT2020 = 9  # code point of ITU-T H.273
@@ -100,37 +100,21 @@ def is_rgb(form: Any) -> bool:
 def read_planes(frame: Any) -> list[NDArray[Any]]:
     """Return the planes of a frame: Y', and Cb and Cr unless it is gray."""
     layout = layout_of(frame)
-    if is_rgb(frame.format):
-        return from_rgb(_float_rgb(frame), layout)
-    gray = len(frame.format.components) < 3
+    gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
     names = {layout.name, layout.name.replace("yuv", "yuvj")}
     if gray:
         names = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
     if frame.format.name not in names:
-        color_range = FULL_RANGE if layout.full else 1
+        target = FULL_RANGE if layout.full else 1
         colorspace = 5 if layout.matrix == SMPTE170M else layout.matrix
         frame = frame.reformat(
             format=min(names),
-            src_color_range=color_range,
-            dst_color_range=color_range,
+            src_color_range=FULL_RANGE if is_rgb(frame.format) else target,
+            dst_color_range=target,
             src_colorspace=colorspace,
             dst_colorspace=colorspace,
         )
     return [samples(plane, layout.bits) for plane in frame.planes]
-
-
-def _float_rgb(frame: Any) -> FloatArray:
-    """Return RGB ``(H, W, 3)`` in [0, 1] of a frame whose format satisfies `is_rgb`."""
-    form = frame.format
-    bits = max(part.bits for part in form.components)
-    if bits <= 8:
-        levels: NDArray[Any] = frame_to_rgb(frame)
-    elif form.is_rgb and bits <= 16 and form.name in import_av().video.frame.supported_np_pix_fmts:
-        levels = frame.to_ndarray()[..., :3]  # exact; FFmpeg's conversion can be off by one level
-        levels = levels[..., ::-1] if form.name.startswith("bgr") else levels
-    else:
-        levels, bits = frame.to_ndarray(format="rgb48le"), 16
-    return levels.astype(np.float32) / np.float32(2 ** max(bits, 8) - 1)
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:

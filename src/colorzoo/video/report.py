@@ -9,12 +9,11 @@ from pathlib import Path
 from colorzoo.batch.report import Entry, shown, sorted_entries
 from colorzoo.image_io.find import absolute
 from colorzoo.image_io.provenance import ImageProvenance
-from colorzoo.video.frames import FrameSource, ReadIssues, chosen_frames
-from colorzoo.video.run import Shot
+from colorzoo.video.run import Shot, Source, chosen_frames
 
 
 def shot_entries(
-    source: FrameSource,
+    source: Source,
     out: Path,
     shots: Sequence[Shot],
     origin: ImageProvenance,
@@ -48,7 +47,7 @@ def shot_entries(
             whole,
             uncertainty=shot.uncertainty,
             border=shot.border,
-            notes="; ".join((*ReadIssues(list(shot.broken)).lines(), *shot.notes)),
+            notes="; ".join(shot.notes),
             first_frame=shot.first,
             last_frame=shot.last,
             shown_frame=frame.number,

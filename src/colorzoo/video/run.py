@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
+from colorzoo.color import lab_to_rgb
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import RasterImage
@@ -22,10 +24,13 @@ from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.inside import select_part
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.exposure import ExposureHold, exposed
-from colorzoo.video.frames import FrameSource, VideoError, VideoFrame
+from colorzoo.video.file import VideoFile
+from colorzoo.video.folder import FrameFolder
+from colorzoo.video.frames import VideoError, VideoFrame
 from colorzoo.video.shots import ShotDetector
 from colorzoo.video.steady import SteadyColors
 
+Source = VideoFile | FrameFolder
 _WAITING_BYTES = 2**28  # memory for frames that are buffered until later frames are colorized
 _MOST_WAITING = 72
 
@@ -42,7 +47,6 @@ class Shot:
         border: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
         uncertainty: Mean predicted color error of the colorized frames in CIE units; None if the model does
             not predict it or it was not requested.
-        broken: Time codes or names of damaged and missing frames.
         notes: Remarks of the model.
     """
 
@@ -52,7 +56,6 @@ class Shot:
     end: str = ""
     border: str = ""
     uncertainty: float | None = None
-    broken: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -112,7 +115,7 @@ class PartsFolder:
         """Return the finished shot that starts with frame ``first``, or None."""
         try:
             found = Shot(**json.loads(_read_text(self._note(first)) or ""))
-            return replace(found, broken=tuple(found.broken), notes=tuple(found.notes))
+            return replace(found, notes=tuple(found.notes))
         except (ValueError, TypeError):
             return None
 
@@ -158,7 +161,7 @@ def _read_text(path: Path) -> str | None:
 
 @torch.inference_mode()
 def color_video(
-    source: FrameSource,
+    source: Source,
     colorer: FrameColorer,
     parts: PartsFolder,
     out: Path,
@@ -212,18 +215,29 @@ def color_video(
     return VideoResult(sum(shot.count for shot in shots), tuple(shots), resumed)
 
 
-def find_shots(source: FrameSource, tick: Callable[[], None] = lambda: None) -> tuple[Shot, ...]:
-    """Return the shots of a video that is already colorized; ``tick`` is called after each frame."""
-    detector = ShotDetector()
-    shots: list[Shot] = []
+def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
+    """Yield the frames with these numbers in order; the source is read up to the last of these frames.
+
+    Raises:
+        VideoError: A frame does not exist.
+    """
+    missing = set(numbers)
     for frame in source.frames():
-        if detector.starts(frame):
-            shots.append(Shot(frame.number, 0, frame.stamp))
-        shot = shots[-1]
-        broken = () if frame.state == "intact" else (frame.stamp,)
-        shots[-1] = replace(shot, count=shot.count + 1, end=frame.stamp, broken=(*shot.broken, *broken))
-        tick()
-    return tuple(shots)
+        if frame.number in missing:
+            missing.remove(frame.number)
+            yield frame
+        if not missing:
+            return
+    raise VideoError(f"{source.path} has no frame {min(missing)}; frames are counted from 0")
+
+
+def gray_frame(source: Source, number: int) -> RasterImage:
+    """Return a frame as a gray 8-bit image, upright and at full size; raises as `chosen_frames`."""
+    (frame,) = chosen_frames(source, [number])
+    lightness = frame.image.lightness()
+    lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
+    gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
+    return RasterImage((gray * 255).round().numpy().astype(np.uint8))
 
 
 class _ActiveShot:
@@ -231,7 +245,7 @@ class _ActiveShot:
 
     def __init__(
         self,
-        source: FrameSource,
+        source: Source,
         colorer: FrameColorer,
         parts: PartsFolder,
         first: VideoFrame,
@@ -244,7 +258,6 @@ class _ActiveShot:
         self._exposure = ExposureHold()
         self._writer = source.part(parts.part(first.number, source.extension))
         self._shot = Shot(first.number, 0, first.stamp)
-        self._broken: list[str] = []
         self._border, self._is_searched = border, False
         self._inside: Rectangle | None = None
         colorer.start_shot()
@@ -261,14 +274,11 @@ class _ActiveShot:
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
         self._shot = replace(self._shot, count=self._shot.count + 1, end=frame.stamp)
-        if frame.state != "intact":
-            self._broken.append(frame.stamp)
         self._write(
             self._colors.add(
                 exposed(small, factor),
                 partial(self._predict, frame, factor),
                 fixed=self._colorer.is_key(frame, small),
-                decoded=frame.state == "intact",
             )
         )
 
@@ -285,7 +295,7 @@ class _ActiveShot:
     def _lightness(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of the part of a frame inside the border."""
         lightness = frame.image.lightness()
-        if not self._is_searched and frame.state == "intact":
+        if not self._is_searched:
             self._is_searched = True
             self._inside = select_part(RasterImage(frame.image.gray()), self._border)
         return lightness if self._inside is None else lightness[..., *self._inside.slices]
@@ -298,7 +308,6 @@ class _ActiveShot:
             self._shot,
             border="" if self._inside is None else str(self._inside),
             uncertainty=self._colorer.uncertainty,
-            broken=tuple(self._broken),
             notes=tuple(self._colorer.notes),
         )
         self._parts.finish(shot)

@@ -31,8 +31,6 @@ class ShotDetector:
 
     def starts(self, frame: VideoFrame) -> bool:
         """Return whether a frame starts a shot: it is the first frame or follows a cut or size change."""
-        if frame.state != "intact":
-            return frame.number == 0
         gray = frame.image.gray()
         is_cut = self.is_cut(gray)
         before, self._shape = self._shape, gray.shape

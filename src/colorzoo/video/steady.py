@@ -86,7 +86,6 @@ class _Frame:
         gray: 8-bit lightness at half the size, for motion estimation.
         size: Height and width of the colors.
         predict: Runs the model on the frame.
-        is_decoded: Whether the frame could be decoded.
         is_fixed: Whether the user chose its colors.
         to_previous: Motion to the previous frame; None for the first frame of a shot.
         to_next: Motion to the next frame; None for the last frame of a shot.
@@ -96,7 +95,6 @@ class _Frame:
     gray: NDArray[np.uint8]
     size: tuple[int, ...]
     predict: Predict
-    is_decoded: bool
     is_fixed: bool
     to_previous: Motion | None = None
     to_next: Motion | None = None
@@ -121,20 +119,17 @@ class SteadyColors:
         self._frames: list[_Frame] = []
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
-    def add(
-        self, lightness: Tensor, predict: Predict, *, fixed: bool = False, decoded: bool = True
-    ) -> list[Tensor]:
+    def add(self, lightness: Tensor, predict: Predict, *, fixed: bool = False) -> list[Tensor]:
         """Add a frame and return the colors ``(1, 2, h, w)`` of finished frames.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
             predict: Runs the model; called only if the frame is selected.
             fixed: Keep the colors of this frame, which the user chose, and propagate them to other frames.
-            decoded: Whether the frame could be decoded; the model is not run on other frames.
         """
         if self._strength == 0:
             return [predict()]
-        frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), predict, decoded, fixed)
+        frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), predict, fixed)
         if self._frames:
             before = self._frames[-1]
             before.to_next, frame.to_previous = _motions(before.gray, frame.gray)
@@ -239,20 +234,19 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
     colored = [number for number, frame in enumerate(frames) if frame.prediction is not None]
     for number in colored:
         reach_from(number)
-    candidates = [number for number, frame in enumerate(frames) if frame.is_decoded] or [0]
     most = max(len(_PARTS), round(len(frames) / _FEWEST_BETWEEN))
     if known is None and not colored:
         parts = (0.5,) if len(frames) <= _FEW else _PARTS
-        for number in {candidates[int(part * (len(candidates) - 1))] for part in parts}:
+        for number in {int(part * (len(frames) - 1)) for part in parts}:
             _color(frames[number])
             reach_from(number)
     while sum(frame.prediction is not None for frame in frames) < most:
-        missing = [float(np.mean(reached[number] < 0.5)) for number in candidates]
+        missing = [float(np.mean(confidence < 0.5)) for confidence in reached]
         worst = int(np.argmax(missing))
         if missing[worst] <= _UNREACHED:
             return
-        _color(frames[candidates[worst]])
-        reach_from(candidates[worst])
+        _color(frames[worst])
+        reach_from(worst)
 
 
 def _filled(colors: Array) -> Array:
@@ -288,16 +282,6 @@ def _with_filled(colors: Array, ab: Array) -> Array:
     missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
     found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
     return found
-
-
-def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
-    """Return the motion from the first frame to the second, and from the second to the first.
-
-    Args:
-        first: Lightness ``(1, 1, h, w)`` in [0, 100].
-        second: Lightness of the same shape.
-    """
-    return _motions(_gray(first), _gray(second))
 
 
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
