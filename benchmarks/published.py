@@ -41,7 +41,7 @@ from colorzoo.networks import gated_transfer
 from colorzoo.prediction import Prediction
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights.catalog import inspect_file, weights_path
+from colorzoo.weights.catalog import file_problem, weight_file
 from colorzoo.zoo.he2018 import model as he2018
 from colorzoo.zoo.he2018.matching import dense_matches, errors_of, read_at
 from colorzoo.zoo.he2018.network import SCALES
@@ -92,8 +92,7 @@ def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
 
 def load_model(card: ModelCard) -> tuple[ColoringModel, str]:
     """Return a model and the origin of its weights."""
-    published = card.weights.get("published")
-    if published is not None and inspect_file(published, weights_path(card, "published")).trusted:
+    if "published" in card.weights and not file_problem(weight_file(card, "published")):
         return create_coloring_model(card.name, "published", offline=True), "the authors'"
     return create_coloring_model(card.name, None), "random"
 

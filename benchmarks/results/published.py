@@ -35,8 +35,7 @@ def measure_published(data: Path, report: Path) -> Outcome:
         WeightsError: Weights cannot be fetched.
     """
     for name in MODELS:
-        file = weight_file(model_card(name), "published")
-        fetch(file.weights, file.path)
+        fetch(weight_file(model_card(name), "published"))
     protocol = load_protocol(PROTOCOL)
     assert protocol.subset is not None
     found = {Path(path).name: Path(path) for path in walk_files(str(data))}

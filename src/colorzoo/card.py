@@ -6,7 +6,6 @@ Every folder of the zoo has a ``card.py`` that defines ``CARDS``, a tuple of `Mo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -30,18 +29,15 @@ Limit = Literal["training", "export", "gradient"]
 Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
 """Purpose of a model: coloring without help, sketches, video by reference, or a kind of guidance."""
 
-_DIGEST = r"md5:[0-9a-f]{8,32}|sha1:[0-9a-f]{8,40}|sha256:[0-9a-f]{8,64}"
-
 
 @dataclass(frozen=True)
 class Weights:
     """Weight file of a model.
 
     Attributes:
-        sha256: Hash of the whole file. None if its authors state none; such a file is accepted by its size,
-            its ``digest`` and a strict check of its keys and shapes, and its hash is recorded on first use.
-        size: Bytes; an estimate for a file that others host, which is not used if there is a hash.
-        size_stated: Whether ``size`` is exact; a file of another size is then refused.
+        sha256: Hash of the whole file. None if its authors publish none; the hash is then recorded at the
+            first use of the file.
+        size: Bytes; an estimate for a file that others host.
         license: License of the weights.
         file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
         urls: Addresses of the file, mirrors in order of preference.
@@ -49,11 +45,6 @@ class Weights:
         hparams: Settings that these weights need (for instance the mask center).
         trained_on: Data, steps and protocol in a sentence.
         code_license: License of the code that the weights come from; empty for colorzoo's own.
-        digest: What the authors state instead: ``"md5:..."``, ``"sha1:..."``, or ``"sha256:..."`` for a
-            SHA-256 cut short, as in torchvision's file names. The first 8 or more hexadecimal digits.
-
-    Raises:
-        ValueError: ``digest`` has another form, or ``sha256`` is also given.
     """
 
     sha256: str | None
@@ -65,16 +56,6 @@ class Weights:
     hparams: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str = ""
     code_license: str = ""
-    size_stated: bool = False
-    digest: str = ""
-
-    def __post_init__(self) -> None:
-        if self.digest and self.sha256 is not None:
-            raise ValueError("a file with a sha256 needs no other digest")
-        if self.digest and not re.fullmatch(_DIGEST, self.digest):
-            raise ValueError(
-                f"a digest is md5:, sha1: or sha256: and hexadecimal digits, not {self.digest!r}"
-            )
 
 
 @dataclass(frozen=True)

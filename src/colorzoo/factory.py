@@ -171,7 +171,7 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
     if found is not None:
         content = read_weights(found.path)
         created.load_weights(content.state_dict, name=str(found.path), published=found.published)
-        if tried and found.state is not None and found.state.status == "unchecked":
+        if tried and found.is_first_use:
             record_first_use(found.path)
         if random := content.stored.get(UNTRAINED):
             reason = (

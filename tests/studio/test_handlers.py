@@ -2,10 +2,8 @@
 
 import io
 import threading
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -102,15 +100,12 @@ def test_what_paints_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytes
     image[12:48, 14:60] = 255
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
-    for paints, trusted, proposed in (
+    for paints, available, proposed in (
         (False, True, "cho2023_small"),  # its weights are in the package
         (False, False, None),
         (True, False, "LocalHints"),
     ):
-        states = [
-            replace(each, state=SimpleNamespace(trusted=trusted and each.state.trusted)) for each in ranked
-        ]
-        monkeypatch.setattr(models, "rank_models", {"sketch": states}.get)
+        monkeypatch.setattr(models, "rank_models", {"sketch": ranked if available else []}.get)
         monkeypatch.setattr(Colorizer, "is_sketch_model", paints)
         found = pad.open(file.getvalue())
         assert (found["kind"], found["proposed"]) == ("sketch", proposed)

@@ -19,7 +19,7 @@ from colorzoo.testing.samples import sample_guidance
 from colorzoo.training.callbacks import RunRecord
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_metadata
-from colorzoo.weights.convert import pack_checkpoint
+from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.provenance import Provenance
 
 
@@ -90,7 +90,7 @@ def test_checkpoints_and_weight_files_tell_where_they_come_from(images, tmp_path
     assert (stored["steps"], stored["images"]) == (3, 9)
     assert stored["data"]["images"] == 11  # of which an epoch of whole batches leaves two out
     assert len(stored["data"]["sha256"]) == 64
-    pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
+    convert_weights(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     packed = json.loads(read_metadata(tmp_path / "packed.safetensors")["provenance"])
     assert packed == stored
     loaded = create_model("zhang2017_local_small", tmp_path / "packed.safetensors")
@@ -131,7 +131,7 @@ def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, images):
     content = torch.load(checkpoint, weights_only=True)
     del content["provenance"]
     torch.save(content, checkpoint)
-    pack_checkpoint(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
+    convert_weights(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
     metadata = read_metadata(tmp_path / "packed.safetensors")
     assert metadata.keys() == {"model", "hparams", "conventions"}
 

@@ -96,7 +96,6 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
-    monkeypatch.delenv("COLORZOO_QUIET", raising=False)
 
 
 @pytest.fixture

@@ -70,8 +70,7 @@ def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
     _, out, _ = _run(capsys, "models")
     (line,) = (line for line in out.splitlines() if line.startswith("automatic  "))
     assert FULL in line
-    assert "rank 50, downloaded weights with the hash on the card" in line
-    assert "(not downloaded)" not in line  # what ranks higher has none to fetch
+    assert "rank 50, weights downloaded" in line
     _, out, _ = _run(capsys, "models", FULL, "--json")
     assert json.loads(out)[0]["default_for"].keys() == {"automatic", "points"}
 
@@ -104,17 +103,6 @@ def test_python_uses_the_default_and_recipes_keep_their_model(
     recipe.write_text(json.dumps({"model": SMALL}))
     _, out, _ = _run(capsys, "colorize", photo, "--recipe", recipe, "--json", "--device", "cpu")
     assert json.loads(out)[0]["model"] == SMALL
-
-
-def test_a_file_without_a_stated_hash_is_the_default_after_its_first_use(
-    narrow_zoo, authors_file: Path, photo: Path, capsys
-) -> None:
-    _put(narrow_zoo(sha256=None), authors_file.read_bytes())
-    assert choose("automatic") == SMALL
-    assert f"{FULL} (downloaded, not checked until first use)" in _run(capsys, "models")[1]
-    assert _run(capsys, "weights", "verify", FULL)[0] == 0
-    assert choose("automatic") == FULL
-    assert "hash of their first use" in _run(capsys, "models")[1]
 
 
 def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_file: Path) -> None:

@@ -183,11 +183,11 @@ def test_a_setting_is_key_and_value(refused) -> None:
         )
 
 
-def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, capsys) -> None:
+def test_a_converted_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, capsys) -> None:
     model = tiny_model()
     checkpoint, packed = tmp_path / "last.ckpt", tmp_path / "small.safetensors"
     torch.save({"state_dict": model.state_dict(), "hyper_parameters": HPARAMS}, checkpoint)
-    assert main(["weights", "pack", NAME, str(checkpoint), str(packed)]) == 0
+    assert main(["weights", "convert", NAME, str(checkpoint), str(packed), "--half"]) == 0
     said = capsys.readouterr().out
     assert f"size={packed.stat().st_size}" in said
     assert packed.stat().st_size < 0.6 * checkpoint.stat().st_size

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pickle
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -69,21 +68,12 @@ def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path
     assert read_hparams(tmp_path / "last.ckpt") == {"width": 0.5}
 
 
-def test_other_content_is_named(tmp_path: Path):
-    for content, said in [
-        (b"epoch 3, loss 0.1\n", "is text"),
-        (b"\xff\xd8\xff\xe0" + bytes(99), "is a JPEG image"),
-        (b"\n<!doctype html><html></html>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer"),
-        (bytes(range(120, 256)), "of an unknown format"),
-        (b"", "is empty"),
-        (pickle.dumps([1, 2], protocol=2), "not a PyTorch file"),
-    ]:
-        (tmp_path / "a.pth").write_bytes(content)
-        with pytest.raises(WeightsError, match=said) as caught:
-            load_state_dict_file(tmp_path / "a.pth")
-        assert "expected safetensors, a PyTorch state dict or a Lightning checkpoint" in str(caught.value)
-        assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("content", [b"\n<!doctype html></html>", bytes(range(120, 256)), b""])
+def test_another_format_is_one_line(tmp_path: Path, content: bytes):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match="is not a weight file; expected safetensors") as caught:
+        load_state_dict_file(tmp_path / "a.pth")
+    assert "\n" not in str(caught.value)
 
 
 def test_truncated_files(tmp_path: Path):
@@ -174,18 +164,25 @@ def test_half_precision_file_is_widened_into_the_model(tmp_path: Path, published
     torch.testing.assert_close(target.state_dict(), source.state_dict(), atol=1e-3, rtol=0)
 
 
-def test_misfit_says_counts_keys_and_shapes_and_changes_nothing():
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"conv.weight": None, "conv.bias": None}, "2 missing, conv.weight first"),
+        ({"extra": torch.ones(1)}, "1 unexpected, extra first"),
+        ({"conv.weight": torch.ones(5, 1, 3, 3)}, r"conv.weight must have the shape \(2, 1, 3, 3\), got \(5"),
+    ],
+)
+def test_a_misfit_names_the_first_key_and_changes_nothing(change: dict[str, Any], said: str):
     model = Net()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    state = {key: value + 1 for key, value in before.items() if "running" not in key}
-    state |= {"conv.weight": torch.ones(5, 1, 3, 3), **{f"extra{index}": torch.ones(1) for index in range(4)}}
-    with pytest.raises(WeightsError) as caught:
-        apply_weights(model, state, name="lee2099 'default'", published=False)
-    assert str(caught.value) == (
-        "lee2099 'default' does not match Net: 2 missing (norm.running_mean, norm.running_var); "
-        "4 unexpected (extra0, extra1, extra2, ...); "
-        "1 of another shape (conv.weight: expected (2, 1, 3, 3), found (5, 1, 3, 3))"
-    )
+    state = {key: value + 1 for key, value in before.items()} | change
+    with pytest.raises(WeightsError, match=f"lee2099 does not match Net: {said}"):
+        apply_weights(
+            model,
+            {key: value for key, value in state.items() if value is not None},
+            name="lee2099",
+            published=False,
+        )
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 

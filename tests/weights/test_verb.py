@@ -64,9 +64,10 @@ def test_fetch_then_json_list(zoo, server, capsys):
     assert rows[1]["size"] == 300_000
 
 
-def test_fetch_errors(zoo):
+def test_fetch_errors(zoo, monkeypatch):
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     with pytest.raises(WeightsError, match="OFFLINE"):
-        _run("fetch", "lee2099", "--offline")
+        _run("fetch", "lee2099")
     with pytest.raises(WeightsError, match="may2098 has no weights 'published': its card contains none"):
         _run("fetch", "may2098")
     with pytest.raises(UnknownModelError, match="did you mean lee2099"):
@@ -118,7 +119,8 @@ def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, monkeypatch, capsys) -> None:
     """Stand-ins of the published shapes: with them in the cache the metrics run by the same command."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    assert _run("fetch", "metrics", "--offline") == 1
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    assert _run("fetch", "metrics") == 1
     told = capsys.readouterr()
     assert "lpips: " in told.err
     assert "alexnet-owt-7be5be79.pth" in told.err  # and where to put it
@@ -126,7 +128,8 @@ def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, mon
     alex.parent.mkdir(parents=True)
     shapes = models.alexnet(weights=None).features.state_dict()
     torch.save({f"features.{name}": value for name, value in shapes.items()}, alex)
-    assert _run("fetch", "metrics", "--offline") == 1
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    assert _run("fetch", "metrics") == 1
     told = capsys.readouterr()
     here, missing = ({line.partition(": ")[0] for line in text.splitlines()} for text in (told.out, told.err))
     assert "lpips: alex is available\n" in told.out

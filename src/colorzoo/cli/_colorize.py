@@ -24,7 +24,6 @@ from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.progress import progress_bar, record_interrupts
-from colorzoo.weights.choice import notice_once
 
 if TYPE_CHECKING:
     from c2pa import Signer
@@ -63,9 +62,6 @@ def color(args: ColorizeOptions) -> int:
             report(result)
     elif tasks:
         results += _run(args, tasks, report)
-        colored = any(result.status == "colored" for result in results)
-        if colored and not args.json and (remark := notice_once(shared.choice)):
-            print_line(f"colorzoo: {remark}", sys.stderr)
     summary = BatchSummary()
     for result in results:
         summary.add(result)

@@ -13,7 +13,7 @@ from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
 from colorzoo.settings import option
-from colorzoo.weights.catalog import cache_home, inspect_file, list_weights
+from colorzoo.weights.catalog import cache_home, file_problem, list_weights
 
 HELP = "show versions, device, cache and weights, and report problems"
 EXAMPLE = """
@@ -63,13 +63,12 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
         is_embedded = row.weights.file is not None
         if not is_embedded and row.where != "cached":
             continue
-        state = inspect_file(row.weights, row.path, rehash=True)
-        facts[f"weights of {row.model} ({row.tag})"] = f"{state.status}, {row.path}"
-        if is_embedded and state.status != "embedded":
-            problems.append(f"the embedded weights of {row.model} are {state.status}; reinstall colorzoo")
-        elif state.reason:
+        problem = file_problem(row)
+        facts[f"weights of {row.model} ({row.tag})"] = f"{problem or row.where}, {row.path}"
+        if problem:
             fetch = f"run `colorzoo weights fetch {row.model} --tag {row.tag}`"
-            problems.append(f"{row.path} is not used: {state.reason}; {fetch}")
+            remedy = "reinstall colorzoo" if is_embedded else fetch
+            problems.append(f"{row.path} is not used: {problem}; {remedy}")
     problems += [f"{each}; repair or uninstall it" for each in skipped_packages()]
     for extra, packages in missing.items():
         install = f'python -m pip install "colorzoo[{extra}]"'

@@ -1,4 +1,4 @@
-"""``colorzoo weights``: list, download, verify, convert, export and pack weight files."""
+"""``colorzoo weights``: list, download, verify, convert and export weight files."""
 
 from __future__ import annotations
 
@@ -9,31 +9,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from colorzoo.card import ModelCard, Use, Weights
+from colorzoo.card import Use
 from colorzoo.cli._options import Command, check_output
 from colorzoo.cli._output import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
-from colorzoo.weights.catalog import (
-    FileState,
-    WeightFile,
-    inspect_file,
-    list_weights,
-    recorded_sha256,
-    weight_file,
-)
-from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
+from colorzoo.weights.catalog import WeightFile, file_problem, list_weights, weight_file
+from colorzoo.weights.choice import USES, rank_models
 from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import UNTRAINED
-from colorzoo.weights.resolve import fetch, is_offline, offline_if
+from colorzoo.weights.resolve import fetch
 
-HELP = "list, download, verify, convert, export and pack weight files"
+HELP = "list, download, verify, convert and export weight files"
 
 _BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
 _NAME = "model name or alias"
 _LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
-_FETCH_HEADER = ("MODEL", "FOR", "SIZE", "LICENSE", "FROM", "STATE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +40,7 @@ class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
     name: str = argument(f"model name or alias, metrics, best, or a use: {', '.join(USES)}", "NAME")
-    yes: bool = option(False, "with best or a use: download without confirmation")
     tag: str = option("published", "tag of the weights (default: published)")
-    offline: bool = option(False, "check the file without network access")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +55,9 @@ class ConvertOptions:
     """Options of ``colorzoo weights convert``."""
 
     name: str = argument(_NAME, "NAME")
-    source: Path = argument("file of the authors, or folder of files; no code in them is executed", "FILE")
+    source: Path = argument(
+        "file of the authors, folder of files, or checkpoint of `colorzoo fit`; no code is executed", "FILE"
+    )
     out: Path = argument("output file, NAME.safetensors", "OUT")
     half: bool = option(False, "store float16, which halves the size")
     set: list[str] = option(
@@ -86,16 +78,6 @@ class ExportOptions:
     overwrite: bool = option(False, "replace an existing file")
 
 
-@dataclass(frozen=True, kw_only=True)
-class PackOptions:
-    """Options of ``colorzoo weights pack``."""
-
-    name: str = argument(_NAME, "NAME")
-    checkpoint: Path = argument("checkpoint of `colorzoo fit`", "CKPT")
-    out: Path = argument("output file, NAME.safetensors", "OUT")
-    overwrite: bool = option(False, "replace an existing file")
-
-
 def _setting(text: str) -> tuple[str, Any]:
     """Parse ``key=value``; a value that is not JSON is a string."""
     key, separator, value = text.partition("=")
@@ -110,12 +92,32 @@ def _setting(text: str) -> tuple[str, Any]:
 def _fetch(args: FetchOptions) -> int:
     """Download weights; return 1 if a download failed."""
     if args.name == "metrics":
-        return _fetch_metrics(offline=args.offline)
+        return _fetch_metrics()
     uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
-    if uses:
-        return _fetch_best(uses, yes=args.yes, offline=args.offline)
-    print(_fetch_one(model_card(args.name), args.tag, offline=args.offline))
-    return 0
+    files = _best_files(uses) if uses else [weight_file(model_card(args.name), args.tag)]
+    failed = False
+    for file in files:
+        try:
+            fetch(file)
+            print_line(str(file.path), sys.stdout)
+        except WeightsError as error:
+            if len(files) == 1:
+                raise
+            failed = True  # continue with the other files
+            print(f"colorzoo: error: {error}", file=sys.stderr)
+    if not files:
+        print(f"the embedded weights are the best for {', '.join(uses)}")
+    return int(failed)
+
+
+def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
+    """Return the published files of the models of highest rank for some uses."""
+    found: dict[str, WeightFile] = {}
+    for use in uses:
+        best = next((row for row in rank_models(use) if row.file is not None), None)
+        if best is not None and best.file is not None and not best.embedded:
+            found[best.card.name] = best.file
+    return list(found.values())
 
 
 def _convert(args: ConvertOptions) -> int:
@@ -136,17 +138,6 @@ def _convert(args: ConvertOptions) -> int:
     return 0
 
 
-def _pack(args: PackOptions) -> int:
-    card = model_card(args.name)
-    check_output(args.out, overwrite=args.overwrite)
-
-    from colorzoo.weights.convert import pack_checkpoint
-
-    entry = pack_checkpoint(args.checkpoint, card, args.out)
-    print(f"{args.out} sha256={entry.sha256} size={entry.size}")
-    return 0
-
-
 def _list(args: ListOptions) -> int:
     rows = list_weights()
     if args.json:
@@ -154,9 +145,8 @@ def _list(args: ListOptions) -> int:
         return 0
     cells = []
     for row in rows:
-        digest = row.weights.sha256[:12] if row.weights.sha256 else row.weights.digest or "not stated"
-        if row.weights.sha256 is None and (recorded := recorded_sha256(row.path)):
-            digest = f"{recorded[:12]} (recorded on first use)"
+        digest = "" if row.sha256 is None else row.sha256[:12]
+        digest += "" if row.weights.sha256 else " (recorded)" if digest else "not published"
         size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
         cells.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
     print_table(_LIST_HEADER, cells)
@@ -169,36 +159,16 @@ def _verify(args: VerifyOptions) -> int:
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
-        state = inspect_file(row.weights, row.path, rehash=True)
-        if state.status == "unchecked":
-            state = _first_use(row)
-        verdict = "ok"
-        if not state.trusted:
+        verdict = "ok" if row.sha256 else "not verified: its hash is recorded at its first use"
+        if problem := file_problem(row):
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again
-            verdict = f"broken: {state.reason}; repair: {remedy}"
+            verdict = f"broken: {problem}; repair: {remedy}"
             broken = True
-        elif state.status == "recorded":
-            verdict = f"ok: sha256 {state.sha256}, recorded on first use ({_stated(row.weights)})"
         print(f"{row.model} {row.tag} {row.path} {verdict}")
     if not rows:
         print("no weight files found; download one with `colorzoo weights fetch NAME`")
     return int(broken)
-
-
-def _stated(weights: Weights) -> str:
-    return f"published hash: {weights.digest}" if weights.digest else "no published hash"
-
-
-def _first_use(file: WeightFile) -> FileState:
-    """Load an unchecked file into its model, record its hash if it fits, and return its new state."""
-    from colorzoo.factory import create_coloring_model
-
-    try:
-        create_coloring_model(file.model, file.tag, offline=True)
-    except ColorzooError as error:
-        return FileState("refused", reason=str(error))
-    return inspect_file(file.weights, file.path)
 
 
 def _export(args: ExportOptions) -> int:
@@ -214,108 +184,21 @@ def _export(args: ExportOptions) -> int:
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
-def _fetch_one(card: ModelCard, tag: str, *, offline: bool) -> Path:
-    """Download a weight file unless it exists, verify it, and return its path.
-
-    Raises:
-        WeightsError: The file cannot be downloaded, is broken, or does not fit the model.
-    """
-    file = weight_file(card, tag)
-    entry, path = file.weights, file.path
-    if entry.file is not None:
-        if not (state := inspect_file(entry, path, rehash=True)).trusted:
-            problem = "missing" if state.status == "missing" else f"broken: {state.reason}"
-            raise WeightsError(f"embedded file {path} is {problem}; reinstall colorzoo")
-        return path
-    fetch(entry, path, offline=offline)
-    if inspect_file(entry, path).status == "unchecked":
-        if not (state := _first_use(file)).trusted:
-            raise WeightsError(f"{path} is not used: {state.reason}")
-        print(f"{path.name}: sha256 {state.sha256}, recorded ({_stated(entry)})", file=sys.stderr)
-    return path
-
-
-def _fetch_metrics(*, offline: bool) -> int:
+def _fetch_metrics() -> int:
     """Download the networks of all metrics; return 1 if a download failed, after printing the reason."""
     from colorzoo.metrics.named import all_metrics, named_metric
 
     failed = False
-    with offline_if(offline):
-        for name, found in all_metrics().items():
-            if not found.kind.default_network:
-                continue
-            try:
-                named_metric(name)
-                print(f"{name}: {found.kind.default_network} is available")
-            except WeightsError as error:
-                failed = True
-                print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-    return int(failed)
-
-
-def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
-    """List the best weights for some uses, and download the missing files after a confirmation.
-
-    Args:
-        uses: Uses of the models.
-        yes: Skip the confirmation.
-        offline: Print the URLs instead of downloading.
-
-    Returns:
-        0 if all files are available, 1 if a download failed.
-
-    Raises:
-        WeightsError: No file could be downloaded, or confirmation is impossible without a terminal.
-    """
-    found: dict[str, tuple[RankedModel, WeightFile, list[Use]]] = {}
-    for use in uses:
-        best_for_use = next((each for each in rank_models(use) if each.file is not None), None)
-        if best_for_use is not None and best_for_use.file is not None and best_for_use.fetchable:
-            found.setdefault(best_for_use.card.name, (best_for_use, best_for_use.file, []))[2].append(use)
-    best = list(found.values())
-    if not best:
-        print(f"the embedded weights are the best for {', '.join(uses)}")
-        return 0
-    cells = []
-    for ranked, file, served in best:
-        size, entry = megabytes(file.weights.size), file.weights
-        about = size if entry.sha256 or entry.size_stated else f"about {size}"
-        cells.append(
-            (file.model, ", ".join(served), about, entry.license, file.origin, describe_state(ranked))
-        )
-    print_table(_FETCH_HEADER, cells)
-    missing = [(ranked.card, file) for ranked, file, _ in best if not ranked.state.trusted]
-    if not missing:
-        print("all files are available")
-        return 0
-    if offline or is_offline():
-        for _, file in missing:
-            print(f"{' or '.join(file.weights.urls)}\n  to {file.path}")
-        print("then run `colorzoo weights verify`")
-        raise WeightsError(f"offline: download the {len(missing)} files above manually")
-    if not (yes or _confirm()):
-        print("nothing was downloaded")
-        return 0
-    failures = []
-    for card, file in missing:
+    for name, found in all_metrics().items():
+        if not found.kind.default_network:
+            continue
         try:
-            print_line(str(_fetch_one(card, file.tag, offline=offline)), sys.stdout)
-        except WeightsError as error:  # continue with the other files
-            failures.append(str(error))
-    if len(failures) == len(missing):
-        raise WeightsError("; ".join(failures))
-    for failure in failures:
-        print(f"colorzoo: error: {failure}", file=sys.stderr)
-    return int(bool(failures))
-
-
-def _confirm() -> bool:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise WeightsError("confirmation requires a terminal; use --yes to download without it")
-    try:
-        return input("download? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
+            named_metric(name)
+            print(f"{name}: {found.kind.default_network} is available")
+        except WeightsError as error:
+            failed = True
+            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    return int(failed)
 
 
 COMMANDS = {
@@ -335,8 +218,9 @@ COMMANDS = {
         _verify,
     ),
     "convert": Command(
-        "convert a weight file of the authors (PyTorch or Caffe) to safetensors with settings",
-        "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors",
+        "convert a weight file of the authors, or a checkpoint, to safetensors with settings",
+        "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors\n"
+        "colorzoo weights convert zhang2017_local last.ckpt local.safetensors --half",
         ConvertOptions,
         _convert,
     ),
@@ -345,11 +229,5 @@ COMMANDS = {
         "colorzoo weights export colorzoo2026 small.onnx",
         ExportOptions,
         _export,
-    ),
-    "pack": Command(
-        "convert a checkpoint to a float16 weight file",
-        "colorzoo weights pack zhang2017_local last.ckpt local.safetensors",
-        PackOptions,
-        _pack,
     ),
 }

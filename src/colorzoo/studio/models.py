@@ -186,7 +186,7 @@ class ModelPool:
         """Return the model to propose for sketches, or None if no sketch model has local weights."""
         if self._own is not None and self._own.is_sketch_model:
             return self._own.name
-        return next((ranked.card.name for ranked in rank_models("sketch") if ranked.state.trusted), None)
+        return next((ranked.card.name for ranked in rank_models("sketch") if ranked.available), None)
 
     def cancel(self, session: str) -> None:
         """Drop the waiting requests of a session at every model."""

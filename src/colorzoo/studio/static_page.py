@@ -23,7 +23,7 @@ from colorzoo.engines.export import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.image_io.read import read_image
-from colorzoo.weights.catalog import cache_home, list_weights
+from colorzoo.weights.catalog import WeightFile, cache_home, list_weights
 from colorzoo.weights.resolve import fetch
 
 _SETTINGS = "page.json"  # a folder with this file is a page, which may be overwritten
@@ -116,7 +116,8 @@ def _write(folder: Path, content: dict[str, bytes]) -> None:
 def _runtime_files() -> dict[str, bytes]:
     """Return script and packed binary of ONNX Runtime Web, downloaded if necessary."""
     archive = cache_home() / "runtimes" / f"onnxruntime-web-{_RUNTIME_VERSION}.tgz"
-    with tarfile.open(fetch(_RUNTIME_PACKAGE, archive)) as package:
+    fetch(WeightFile("onnxruntime-web", _RUNTIME_VERSION, _RUNTIME_PACKAGE, archive))
+    with tarfile.open(archive) as package:
         script, binary = (package.extractfile(f"package/dist/{name}") for name in (_RUNTIME, _WASM))
         assert script is not None, "the hash of the package is known"
         assert binary is not None, "the hash of the package is known"

@@ -22,7 +22,7 @@ def create_model(
     Args:
         name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` (with an optional
             ``@REVISION``) is a repository of the Hugging Face Hub with ``model.safetensors``, as
-            ``colorzoo weights pack`` writes it.
+            ``colorzoo weights convert`` writes it.
         weights: ``"default"`` selects the authors' weights in the cache, else the weights in the package,
             else downloads the authors' weights. If none are available, the weights are random and a warning
             explains how to get trained weights. ``"published"`` requires the authors' weights. None selects

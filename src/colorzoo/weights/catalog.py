@@ -17,35 +17,9 @@ from colorzoo.atomic import write_atomic
 from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
+from colorzoo.weights.files import sha256_of
 
 Where = Literal["embedded", "cached", "missing"]
-Status = Literal["embedded", "verified", "recorded", "unchecked", "changed", "refused", "missing"]
-
-# Factors on an estimated size: half precision; optimizer state of three times the weights.
-_LEAST, _MOST = 0.3, 4
-
-
-@dataclass(frozen=True)
-class FileState:
-    """State of a weight file.
-
-    Attributes:
-        status: ``"embedded"``: part of the package; ``"verified"``: matches the hash on the card;
-            ``"recorded"``: matches the hash of its first use; ``"unchecked"``: never used, and the card has
-            no SHA-256; ``"changed"``: another hash; ``"refused"``: not the file of the card; ``"missing"``.
-        sha256: Expected hash, if known.
-        reason: Description of the problem, for use in messages; empty without a problem.
-    """
-
-    status: Status
-    sha256: str | None = None
-    reason: str = ""
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the file may be used without further checks."""
-        return self.status in ("embedded", "verified", "recorded")
 
 
 @dataclass(frozen=True)
@@ -75,6 +49,11 @@ class WeightFile:
         if not self.path.is_file():
             return "missing"
         return "cached" if self.weights.file is None else "embedded"
+
+    @property
+    def sha256(self) -> str | None:
+        """Hash on the card, else the hash that was recorded at the first use; None if neither exists."""
+        return self.weights.sha256 or recorded_sha256(self.path)
 
     @property
     def code_license(self) -> str:
@@ -146,8 +125,7 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
     ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
     if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
         ending = ".weights"
-    digits = weights.sha256 or weights.digest.partition(":")[2]
-    mark = f"-{digits[:8]}" if digits else ""
+    mark = f"-{weights.sha256[:8]}" if weights.sha256 else ""
     return WeightFile(card.name, tag, weights, cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}")
 
 
@@ -188,56 +166,31 @@ def embedded_folder() -> Path:
     return Path(str(files("colorzoo.weights"))) / "embedded"
 
 
-def inspect_file(weights: Weights, path: Path, *, rehash: bool = False) -> FileState:
-    """Return the state of a weight file.
-
-    Args:
-        weights: Entry of the card.
-        path: Path of the file; the file may be missing.
-        rehash: Whether to compute the hash of the file. If False, a file with a known hash counts as intact.
-    """
-    if not path.is_file():
-        return FileState("missing", reason="missing")
-    recorded = None if weights.sha256 else recorded_sha256(path)
-    expected = weights.sha256 or recorded
-    if expected is None:
-        reason = wrong_size(weights, path.stat().st_size) or digest_mismatch(path, weights.digest)
-        return FileState("refused" if reason else "unchecked", reason=reason)
-    if rehash and (found := sha256_of(path)) != expected:
-        reason = f"expected sha256 {expected}, found {found}"
-        if recorded:
-            reason = (
-                f"changed since its first use: {reason}. To accept the new file, remove {_record_of(path)}"
-            )
-        return FileState("changed", expected, reason)
-    if weights.file is not None:
-        return FileState("embedded", expected)
-    return FileState("recorded" if recorded else "verified", expected)
+def file_problem(file: WeightFile) -> str:
+    """Compute the hash of a weight file; return why it must not be used, or an empty string."""
+    if file.where == "missing":
+        return "missing"
+    if file.sha256 is None or (found := sha256_of(file.path)) == file.sha256:
+        return ""
+    if file.weights.sha256 is None:
+        record = _record_of(file.path)
+        return f"changed since its first use: expected sha256 {file.sha256}, found {found}. Remove {record}"
+    return f"expected sha256 {file.sha256}, found {found}"
 
 
 def recorded_sha256(path: Path) -> str | None:
     """Return the hash of a file at its first use; None for a file that was never used."""
     try:
-        text = _record_of(path).read_text(encoding="ascii")
+        return _record_of(path).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):
         return None
-    return text.strip() if re.fullmatch(r"[0-9a-f]{64}\s*", text) else None
 
 
 def record_first_use(path: Path) -> None:
     """Record the hash of a file without a published hash, so that a later change is detected."""
-    with suppress(OSError):  # in a read-only cache, the file is checked again at the next use
+    with suppress(OSError):  # the cache can be read-only
         write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
 
 
 def _record_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def wrong_size(weights: Weights, size: int) -> str:
-    """Return a description of the problem if a size in bytes does not match a card, else an empty string."""
-    if weights.size_stated:
-        return "" if size == weights.size else f"expected {weights.size} bytes, found {size}"
-    if _LEAST * weights.size <= size <= _MOST * weights.size:
-        return ""
-    return f"expected about {megabytes(weights.size)}, found {megabytes(size)}"

@@ -1,8 +1,8 @@
 """Selection of a model and its weights.
 
 Model cards contain a rank for each use (`colorzoo.card.Quality`). Unless the user selects a model, the model
-of highest rank is selected whose weights are in the package, or in the cache with a verified hash. This
-module does not import torch. Only `ModelChoice.file` opens connections.
+of highest rank is selected whose weights are in the package or in the cache. This module does not import
+torch. Only `ModelChoice.file` opens connections.
 """
 
 from __future__ import annotations
@@ -14,26 +14,15 @@ from pathlib import Path
 from typing import get_args
 
 from colorzoo import registry
-from colorzoo.atomic import write_atomic
 from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
-from colorzoo.environment import is_on
 from colorzoo.errors import UnknownModelError
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.weights.catalog import (
-    FileState,
-    WeightFile,
-    cache_home,
-    default_tags,
-    inspect_file,
-    weight_file,
-)
-from colorzoo.weights.files import megabytes, sha256_of
+from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
+from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import model_of_file
 from colorzoo.weights.resolve import ResolvedWeights, find_weights
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
-
-_NOTICE_SHOWN = "better-weights-notice"  # marker file in the cache folder
 
 SHIPPED: Mapping[Use, str] = {
     "automatic": "colorzoo2026",
@@ -58,13 +47,16 @@ class RankedModel:
         card: The model.
         quality: Entry of the card for this use.
         file: File of the default weights, which may be missing; None if the card has no weights.
-        state: State of the file; ``"embedded"`` for a model without trainable weights.
     """
 
     card: ModelCard
     quality: Quality
     file: WeightFile | None
-    state: FileState
+
+    @property
+    def available(self) -> bool:
+        """Whether the weights are on this machine."""
+        return self.state in ("embedded", "downloaded", "no weights needed")
 
     @property
     def embedded(self) -> bool:
@@ -72,9 +64,12 @@ class RankedModel:
         return self.file is not None and self.file.weights.file is not None
 
     @property
-    def fetchable(self) -> bool:
-        """Whether the weights are downloaded from their authors."""
-        return self.file is not None and self.file.weights.file is None
+    def state(self) -> str:
+        """Description of the state of the weights."""
+        if self.file is None:
+            return "no weights to download" if self.card.trainable else "no weights needed"
+        states = {"embedded": "embedded", "cached": "downloaded", "missing": "not downloaded"}
+        return states[self.file.where]
 
 
 @dataclass(frozen=True)
@@ -85,33 +80,16 @@ class ModelChoice:
         name: Registered name or alias of the model.
         weights: The ``weights`` argument of the user; see `resolve_weights`.
         ranked: Rank of a default model; None if the user, a recipe or a weight file selected the model.
-        use: Use for which `notice` suggests better weights; None for no notice.
     """
 
     name: str
     weights: str | Path | None
     ranked: RankedModel | None = None
-    use: Use | None = None
 
     @property
     def named(self) -> bool:
         """Whether the user, a recipe or a weight file selected the model."""
         return self.ranked is None
-
-    @cached_property
-    def notice(self) -> str:
-        """Message about better weights that can be downloaded, or an empty string; see `notice_once`."""
-        order = rank_models(self.use) if self.use else []
-        names = [row.card.name for row in order]
-        above = order[: names.index(self.name)] if self.name in names else []
-        better = next((row for row in above if row.fetchable), None)
-        if better is None or better.file is None:
-            return ""
-        size = megabytes(better.file.weights.size)
-        return (
-            f"using the small model {self.name}. `colorzoo weights fetch {self.use}` downloads the better "
-            f"model {better.card.name} ({size}); this message is shown once"
-        )
 
     @property
     def file(self) -> ResolvedWeights | None:
@@ -168,8 +146,7 @@ def choose_model(
 ) -> ModelChoice:
     """Select the model of a run: the model of that name, else of the weight file, else the default.
 
-    The default is the model of highest rank with local weights. A file without a published hash counts after
-    its first use or after ``colorzoo weights verify``.
+    The default is the model of highest rank with local weights.
 
     Args:
         name: Registered name or alias from the user or a recipe; None selects the default.
@@ -189,8 +166,7 @@ def choose_model(
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
         raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine. Set --model.")
-    suggest = chosen.embedded and weights == "default" and not fast
-    return ModelChoice(chosen.card.name, weights, chosen, wanted[0] if suggest else None)
+    return ModelChoice(chosen.card.name, weights, chosen)
 
 
 def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
@@ -202,7 +178,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
     if not (len(wanted) == 1 or {*wanted} <= {*card.guidance}) or not _implements(card, able):
         return None
     row = next(_ranked(card, quality) for quality in card.quality if quality.use == wanted[0])
-    return row if row.state.trusted else None
+    return row if row.available else None
 
 
 def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
@@ -211,7 +187,7 @@ def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> R
     fallback: tuple[Use, ...] = ("automatic",)
     for uses in (wanted, fallback):
         for use in dict.fromkeys(uses):
-            usable += [row for row in rank_models(use) if row.state.trusted and (row.embedded or not fast)]
+            usable += [row for row in rank_models(use) if row.available and (row.embedded or not fast)]
         if usable:
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
@@ -223,10 +199,7 @@ def _implements(card: ModelCard, able: type | None) -> bool:
 
 
 def rank_models(use: Use) -> list[RankedModel]:
-    """Return the models for a use by descending rank, with the state of their weights.
-
-    Hashes of downloaded files are computed once and recorded.
-    """
+    """Return the models for a use by descending rank, with the state of their weights."""
     found = [
         (quality, card)
         for card in registry.all_cards().values()
@@ -238,60 +211,19 @@ def rank_models(use: Use) -> list[RankedModel]:
 
 
 def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
-    if not card.trainable:
-        return RankedModel(card, quality, None, FileState("embedded"))
-    if not (tags := default_tags(card)):
-        return RankedModel(card, quality, None, FileState("missing"))
-    file = weight_file(card, tags[0])
-    return RankedModel(card, quality, file, inspect_file(file.weights, file.path))
-
-
-def notice_once(choice: ModelChoice) -> str:
-    """Return the notice of a choice if no notice was shown on this machine before; else an empty string.
-
-    ``COLORZOO_QUIET=1`` disables it. If the cache is not writable, the notice is returned every time.
-    """
-    if is_on("COLORZOO_QUIET"):
-        return ""
-    shown = cache_home() / _NOTICE_SHOWN
-    try:
-        if shown.exists() or not choice.notice:
-            return ""
-        write_atomic(shown, b"")
-    except OSError:
-        pass
-    return choice.notice
+    tags = default_tags(card) if card.trainable else []
+    return RankedModel(card, quality, weight_file(card, tags[0]) if tags else None)
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
     """Return the default model of each use that a local model supports, with the reason."""
-    orders = {use: rank_models(use) for use in USES}
-    firsts = {use: next((row for row in order if row.state.trusted), None) for use, order in orders.items()}
-    return {
-        use: DefaultModel(row.card.name, _why_default(orders[use], row)) for use, row in firsts.items() if row
-    }
-
-
-def _why_default(order: list[RankedModel], first: RankedModel) -> str:
-    states = {
-        "embedded": "weights in the package",
-        "verified": "downloaded weights with the hash on the card",
-        "recorded": "downloaded weights with the hash of their first use",
-    }
-    better = [f"{row.card.name} ({describe_state(row)})" for row in order[: order.index(first)]]
-    rest = f"ranked higher: {', '.join(better)}" if better else "no model ranks higher"
-    return f"rank {first.quality.rank}, {states[first.state.status]}; {rest}"
-
-
-def describe_state(row: RankedModel) -> str:
-    """Return a description of the state of a model's weights."""
-    words = {
-        "embedded": "embedded",
-        "verified": "downloaded, verified",
-        "recorded": "downloaded, hash recorded at first use",
-        "unchecked": "downloaded, not checked until first use",
-        "missing": "not downloaded",
-    }
-    if row.file is None:
-        return "no weights to download"
-    return words.get(row.state.status) or f"downloaded, but invalid: {row.state.reason}"
+    found: dict[Use, DefaultModel] = {}
+    for use in USES:
+        order = rank_models(use)
+        first = next((row for row in order if row.available), None)
+        if first is not None:
+            better = [f"{row.card.name} ({row.state})" for row in order[: order.index(first)]]
+            rest = f"ranked higher: {', '.join(better)}" if better else "no model ranks higher"
+            why = f"rank {first.quality.rank}, weights {first.state}; {rest}"
+            found[use] = DefaultModel(first.card.name, why)
+    return found

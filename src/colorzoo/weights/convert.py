@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.card import ModelCard, Weights
+from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import load_model_class
-from colorzoo.settings import flatten_arguments, nest_arguments
+from colorzoo.settings import flatten_arguments, known_settings, nest_arguments
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import (
     CONVENTIONS,
     UNTRAINED,
+    WeightContent,
     apply_weights,
     is_safetensors,
     load_state_dict_file,
@@ -36,37 +37,38 @@ def convert_weights(
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> dict[str, str]:
-    """Convert a published weight file to safetensors and return the metadata of the new file.
+    """Convert a published file or a training checkpoint to safetensors; return the metadata of the new file.
 
     The metadata ``hparams`` contain the constructor arguments of the model. The metadata ``untrained``
-    contain the names of the parts that the published file does not contain.
+    contain the names of the parts that a published file does not contain, and ``provenance`` the record of a
+    checkpoint.
 
     Args:
-        source: A PyTorch checkpoint, a Caffe model, or a folder with several published files
-            (``published_files`` of the model class). No code of the file is executed.
+        source: A PyTorch file, a Caffe or Torch7 model, a folder with several published files
+            (``published_files`` of the model class), or a checkpoint of ``colorzoo fit``. No code of the file
+            is executed.
         card: The model; its class converts the names (``load_published_state_dict``, ``convert_caffe``).
         out: The new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments of card and file.
         half: Whether to store float16.
 
     Raises:
-        WeightsError: The file cannot be read, belongs to another model or is a checkpoint of ``colorzoo
-            fit``, or an argument is unknown.
+        WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.
     """
     if out.exists() and out.samefile(source):
         raise WeightsError(f"the output file must not be the source file, got {out}.")
     cls = load_model_class(card)
+    checkpoint = _read_checkpoint(source, card, cls)
+    if checkpoint is not None:
+        metadata = _checkpoint_metadata(checkpoint, card, cls, hparams or {})
+        save_weights(out, cls.for_inference(checkpoint.state_dict), metadata, half=half)
+        return metadata
     state_dict, found_hparams, terms = _read_source(source, card, cls)
     arguments = {**card.hparams, **found_hparams, **(hparams or {})}
     try:
         model = cls(**nest_arguments(cls, arguments))
     except (TypeError, ColorzooError) as error:
         raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
-    if (cls.for_inference(state_dict).keys() - state_dict.keys()) & model.state_dict().keys():
-        remedy = f"Run `colorzoo weights pack {card.name} {source} {out}`"
-        raise WeightsError(
-            f"the source must be a published file, got a checkpoint of `colorzoo fit`. {remedy}."
-        )
     settings = flatten_arguments(cls, model.hparams)
     arguments |= {name: settings[name] for name in cls.recorded_hparams}
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
@@ -87,6 +89,29 @@ def convert_weights(
     if untrained:
         metadata[UNTRAINED] = " ".join(untrained)
     save_weights(out, model.state_dict(), metadata, half=half)
+    return metadata
+
+
+def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
+    """Return the content of a file with settings of the model, such as a checkpoint of ``fit``; else None."""
+    if not source.is_file() or (not is_safetensors(source) and is_caffe(source)) or find_entry(card, source):
+        return None
+    content = read_weights(source)
+    return content if flatten_arguments(cls, content.hparams).keys() & known_settings(cls) else None
+
+
+def _checkpoint_metadata(
+    content: WeightContent, card: ModelCard, cls: type[Any], hparams: Mapping[str, Any]
+) -> dict[str, str]:
+    settings = flatten_arguments(cls, content.hparams)
+    recorded = {key: value for key, value in settings.items() if key in cls.recorded_hparams}
+    metadata = {
+        "model": card.name,
+        "hparams": json.dumps({**card.hparams, **recorded, **hparams}, sort_keys=True),
+        "conventions": CONVENTIONS,
+    }
+    if content.provenance is not None:  # not from the card, which may differ
+        metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
     return metadata
 
 
@@ -128,33 +153,3 @@ def _read_source(
         return content.state_dict, entry.hparams, entry.license
     unhashed = None if content.hparams else entry_without_hash(card, path)
     return content.state_dict, {} if unhashed is None else unhashed.hparams, terms
-
-
-def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
-    """Write the weights of a training checkpoint as float16 safetensors.
-
-    Args:
-        checkpoint: Checkpoint of ``colorzoo fit``. Averaged weights are preferred.
-        card: The model. The metadata contain its settings, the `recorded_hparams` of the checkpoint, and the
-            provenance.
-        out: The new file, with the extension ``.safetensors``.
-
-    Returns:
-        The weights entry for the card.
-
-    Raises:
-        WeightsError: The checkpoint cannot be read.
-    """
-    cls = load_model_class(card)
-    content = read_weights(checkpoint)
-    settings = flatten_arguments(cls, content.hparams)
-    trained = {key: value for key, value in settings.items() if key in cls.recorded_hparams}
-    metadata = {
-        "model": card.name,
-        "hparams": json.dumps({**card.hparams, **trained}, sort_keys=True),
-        "conventions": CONVENTIONS,
-    }
-    if content.provenance is not None:  # not from the card, which may differ
-        metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
-    save_weights(out, cls.for_inference(content.state_dict), metadata)
-    return Weights(sha256=sha256_of(out), size=out.stat().st_size, license="Apache-2.0", file=out.name)

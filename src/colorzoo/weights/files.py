@@ -21,21 +21,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_mismatch(path: Path, stated: str) -> str:
-    """Return a description of the problem if a file does not match a digest, else an empty string.
-
-    Args:
-        path: The file.
-        stated: Digest on the card, see `Weights.digest`; may be empty.
-    """
-    if not stated:
-        return ""
-    algorithm, _, digits = stated.partition(":")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, algorithm).hexdigest()
-    return "" if found.startswith(digits) else f"expected {algorithm} {digits}, found {found}"
-
-
 def digest_of(source: Path | bytes) -> str:
     """Return the SHA-256 of a file or of bytes; the hash of a file is cached until the file changes.
 

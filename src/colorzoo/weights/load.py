@@ -45,17 +45,6 @@ _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 _DATA_PARALLEL = "module."  # prefix that DataParallel adds to every name
 _MAX_DEPTH = 3  # nested wrappers; a pickle may contain itself
 _SAFE_GLOBALS_LOCK = threading.Lock()
-_MAX_NESTING = 20  # levels of settings and of nested provenance records
-_MAX_KEYS = 3  # keys of each kind in a message
-# Formats that are not weight files, by their first bytes.
-_OTHER_FORMATS = {
-    b"\xff\xd8\xff": "a JPEG image",
-    b"\x89PNG": "a PNG image",
-    b"\x1f\x8b": "a gzip archive",
-    b"version https://git-lfs": "a Git LFS pointer instead of the file",
-    b"<": "a web page or XML",
-}
-
 
 REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
 """Training settings of earlier versions, which are ignored in checkpoints."""
@@ -122,8 +111,7 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
         content = _load_torch(path, trust_pickle)
         state_dict = _unwrap_checkpoint(content)
         if state_dict is None:
-            tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
-            raise WeightsError(f"{path} contains {_describe(content)}{tail}; {_EXPECTED}")
+            raise WeightsError(f"{path} contains no tensors by name; {_EXPECTED}")
         return WeightContent(path, state_dict, _stored_in_checkpoint(content))
     if caffe.is_caffe_hdf5(path):
         return WeightContent(path, caffe.read_caffe_hdf5(path), {})
@@ -131,7 +119,7 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
         return WeightContent(path, torch7.read_torch7(path), {})
     if caffe.is_caffe(path):
         return WeightContent(path, caffe.read_caffe_blobs(path), {})
-    raise _unreadable(path)
+    raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
 
 
 def load_state_dict_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
@@ -242,8 +230,8 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     spare = own.keys() - used.keys()
     if not spare & wide.keys():
         wide |= {key: own[key] for key in spare}
-    if mismatches := _mismatches(own, wide):
-        raise WeightsError(f"{name} does not match {type(model).__name__}: {'; '.join(mismatches)}")
+    if mismatch := _first_mismatch(own, wide):
+        raise WeightsError(f"{name} does not match {type(model).__name__}: {mismatch}")
     model.load_state_dict(wide)
 
 
@@ -326,24 +314,14 @@ def _load_torch(path: Path, trust_pickle: bool) -> Any:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    text = str(error)
-    if "TorchScript" in text:
-        return f"{path} is a TorchScript archive, which contains code; {_EXPECTED}"
     # torch raises the same exception type for a damaged pickle
-    if unsafe := re.search(r"GLOBAL (\S+)", text):
+    if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
         return (
             f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}. "
             "If you trust its author, load it with trust_pickle=True."
         )
     reason = first_words(error)
     return f"{path} is truncated, damaged or not a PyTorch file ({reason}); {_EXPECTED}"
-
-
-def _describe(content: Any) -> str:
-    if not isinstance(content, Mapping):
-        return f"a {type(content).__name__}"
-    names = ", ".join(map(str, list(content)[:5]))
-    return f"a dict of {names}{', ...' if len(content) > 5 else ''}" if content else "an empty dict"
 
 
 def _unwrap_checkpoint(content: object) -> dict[str, Tensor] | None:
@@ -408,48 +386,19 @@ def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] |
         found = dict(json.loads(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object ({error})") from error
-    if _is_deeper(found, _MAX_NESTING):
-        raise WeightsError(
-            f"{path}: the metadata {name!r} must be a JSON object of at most {_MAX_NESTING} levels"
-        )
     return found
 
 
-def _is_deeper(value: object, levels: int) -> bool:
-    """Return whether a JSON value has more than a number of nested levels."""
-    if not isinstance(value, Mapping | list | tuple):
-        return False
-    inner = value.values() if isinstance(value, Mapping) else value
-    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
-
-
-def _unreadable(path: Path) -> WeightsError:
-    """Return the error for a file of another format, identified by its first bytes."""
-    with path.open("rb") as file:
-        head = file.read(512)
-    kind = next((name for start, name in _OTHER_FORMATS.items() if head.lstrip().startswith(start)), None)
-    if kind is None:
-        kind = ("text" if head.isascii() else "of an unknown format") if head else "empty"
-    return WeightsError(f"{path} is {kind}; {_EXPECTED}")
-
-
-def _mismatches(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """Return a message for each kind of mismatch between two state dicts."""
-    reshaped = [
-        f"{key}: expected {tuple(value.shape)}, found {tuple(found[key].shape)}"
-        for key, value in expected.items()
-        if key in found and found[key].shape != value.shape
-    ]
-    problems = {
-        "missing": [key for key in expected if key not in found],
-        "unexpected": [key for key in found if key not in expected],
-        "of another shape": reshaped,
-    }
-    return [
-        f"{len(keys)} {problem} ({', '.join(keys[:_MAX_KEYS])}{', ...' if len(keys) > _MAX_KEYS else ''})"
-        for problem, keys in problems.items()
-        if keys
-    ]
+def _first_mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Return the first difference of the names and shapes of two state dicts, or an empty string."""
+    if missing := [key for key in expected if key not in found]:
+        return f"{len(missing)} missing, {missing[0]} first"
+    if unexpected := [key for key in found if key not in expected]:
+        return f"{len(unexpected)} unexpected, {unexpected[0]} first"
+    for key, value in expected.items():
+        if found[key].shape != value.shape:
+            return f"{key} must have the shape {tuple(value.shape)}, got {tuple(found[key].shape)}"
+    return ""
 
 
 def _stored_tensor(tensor: Tensor, half: bool) -> Tensor:

@@ -6,11 +6,9 @@ published file.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,15 +18,8 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.registry import model_card
-from colorzoo.weights.catalog import (
-    FileState,
-    default_tags,
-    inspect_file,
-    known_tags,
-    weight_file,
-    wrong_size,
-)
-from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
+from colorzoo.weights.catalog import WeightFile, default_tags, file_problem, known_tags, weight_file
+from colorzoo.weights.files import begins_with, megabytes, sha256_of
 from colorzoo.weights.load import existing_file, model_of_file, read_hparams
 
 HUB = "hf-hub:"
@@ -51,18 +42,16 @@ class ResolvedWeights:
         path: The file.
         entry: Entry of the model card; None for a file that the card does not contain.
         hparams: Constructor arguments that the weights require.
-        state: State of the file; None for a file that the card does not contain.
+        sha256: Verified hash of the file; None for the first use of a file without a published hash, and for
+            a file that the card does not contain.
+        is_first_use: Whether to record the hash of the file after it was loaded.
     """
 
     path: Path
     entry: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
-    state: FileState | None = None
-
-    @property
-    def sha256(self) -> str | None:
-        """Hash on the card or of the first use; None for a file that the card does not contain."""
-        return self.state.sha256 if self.state else None
+    sha256: str | None = None
+    is_first_use: bool = False
 
     @property
     def published(self) -> bool:
@@ -137,36 +126,23 @@ def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | Non
 
 def _resolve_tag(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
     file = weight_file(card, tag)
-    entry, path = file.weights, file.path
-    state = inspect_file(entry, path, rehash=True)
-    if entry.file is not None and not state.trusted:
-        problem = f"({megabytes(entry.size)}) is part of the package, but {state.reason}. Reinstall colorzoo."
-        raise WeightsError(f"{path} {problem}")
-    if state.status == "refused":
-        again = f"Run `colorzoo weights fetch {card.name} --tag {tag}` to download the file again"
-        raise WeightsError(f"{path} is not used: {state.reason}. {again}.")
-    if not state.trusted:
-        state = inspect_file(entry, fetch(entry, path, offline=offline))
-    return ResolvedWeights(path, entry, entry.hparams, state)
+    fetch(file, offline=offline)
+    entry = file.weights
+    return ResolvedWeights(file.path, entry, entry.hparams, file.sha256, is_first_use=file.sha256 is None)
 
 
 def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     path = existing_file(weights)
-    if path is not None:
-        entry = find_entry(card, path)
-        if entry is None and (recorded := read_hparams(path)):
-            return ResolvedWeights(path, None, recorded)
-        entry = entry or entry_without_hash(card, path)
-        return ResolvedWeights(path, entry, entry.hparams if entry else {})
-    if "://" in str(weights):
+    if path is None:
         raise WeightsError(
-            f"weights must be a tag of {card.name} ({known_tags(card)}) or the path of a file, got the URL "
-            f"{_short(weights)}. Download the file first."
+            f"weights must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
+            f"{_short(weights)}."
         )
-    raise WeightsError(
-        f"weights must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
-        f"{_short(weights)}."
-    )
+    entry = find_entry(card, path)
+    if entry is None and (recorded := read_hparams(path)):
+        return ResolvedWeights(path, None, recorded)
+    entry = entry or entry_without_hash(card, path)
+    return ResolvedWeights(path, entry, entry.hparams if entry else {})
 
 
 def _short(weights: str | Path) -> str:
@@ -177,16 +153,12 @@ def _short(weights: str | Path) -> str:
 def find_entry(card: ModelCard, path: Path) -> Weights | None:
     """Return the entry of a card that matches the hash of a file; None for any other file."""
     found = sha256_of(path) if card.weights else ""
-    for entry in card.weights.values():
-        if entry.sha256 == found or (entry.digest and not digest_mismatch(path, entry.digest)):
-            return entry
-    return None
+    return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
     """Return the published entry without a hash, to which a file without metadata may belong; else None."""
-    unstated = (entry for entry in card.weights.values() if entry.sha256 is None and not entry.digest)
-    entries = [entry for entry in unstated if entry.published]
+    entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
 
 
@@ -195,71 +167,45 @@ def is_offline() -> bool:
     return is_on(_OFFLINE)
 
 
-@contextmanager
-def offline_if(offline: bool) -> Iterator[None]:
-    """Set ``COLORZOO_OFFLINE=1`` within the block if ``offline`` is True."""
-    before = os.environ.get(_OFFLINE)
-    if offline:
-        os.environ[_OFFLINE] = "1"
-    try:
-        yield
-    finally:
-        if offline:
-            if before is None:
-                del os.environ[_OFFLINE]
-            else:
-                os.environ[_OFFLINE] = before
+def fetch(file: WeightFile, *, offline: bool = False) -> None:
+    """Download a weight file unless an intact file exists.
 
-
-def fetch(weights: Weights, destination: Path, *, offline: bool = False) -> Path:
-    """Download a weight file unless a valid file exists, and return its path.
-
-    A download with another hash or size is deleted. Without a published SHA-256, size and digest are checked;
-    the hash is then recorded when the model loads the file for the first time.
+    The URLs of the card are tried in order. A download with another hash is deleted.
 
     Args:
-        weights: Entry of a model card; its URLs are tried in order.
-        destination: Path of the file; missing folders are created.
+        file: File of a model card; missing folders are created.
         offline: Whether to open no connection, as with ``COLORZOO_OFFLINE=1``.
 
-    Returns:
-        ``destination``.
-
     Raises:
-        WeightsError: The file cannot be downloaded, or has changed since its first use.
+        WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
+            package but damaged.
     """
-    state = inspect_file(weights, destination, rehash=True)
-    if state.trusted or state.status == "unchecked":
-        return destination
-    if state.status == "changed" and weights.sha256 is None:
-        raise WeightsError(f"{destination} is not used: {state.reason}")
-    failures = []
-    if not weights.urls:
-        failures = ["the model card contains no URL"]
-    elif offline or is_offline():
-        wrong = "" if state.status == "missing" else f", and the existing file is invalid: {state.reason}"
-        failures = [f"COLORZOO_OFFLINE is set{wrong}"]
-    else:
-        try:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            for url in weights.urls:
-                if not (failure := _download(url, weights, destination)):
-                    return destination
-                failures.append(f"{url}: {failure}")
-        except OSError as error:
-            raise WeightsError(
-                f"cannot write {destination.name} ({megabytes(weights.size)}): "
-                f"{error.filename or destination}: {error.strerror or error}. "
-                "Free disk space, or set COLORZOO_HOME to a writable folder."
-            ) from error
-    source = f" from {weights.urls[0]}" if weights.urls else ""
+    problem = file_problem(file)
+    if not problem:
+        return
+    if file.weights.file is not None:
+        raise WeightsError(f"{file.path} is not used: {problem}. Reinstall colorzoo.")
+    if problem != "missing" and file.weights.sha256 is None:
+        raise WeightsError(f"{file.path} is not used: {problem}.")
+    urls, size = file.weights.urls, megabytes(file.weights.size)
+    failures = [] if urls else ["the model card contains no URL"]
+    if offline or is_offline():
+        urls, failures = (), ["COLORZOO_OFFLINE is set"]
+    try:
+        for url in urls:
+            if not (failure := _download(url, file)):
+                return
+            failures.append(f"{url}: {failure}")
+    except OSError as error:
+        raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}.") from error
+    source = f" from {file.weights.urls[0]}" if file.weights.urls else ""
     raise WeightsError(
-        f"cannot download {destination.name} ({megabytes(weights.size)}): {'; '.join(failures)}. "
-        f"Copy the file{source} to {destination}."
+        f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
+        f"{file.path}."
     )
 
 
-def _download(url: str, weights: Weights, destination: Path) -> str:
+def _download(url: str, file: WeightFile) -> str:
     """Download a file; return the reason of a failure, or an empty string.
 
     Raises:
@@ -272,26 +218,19 @@ def _download(url: str, weights: Weights, destination: Path) -> str:
     load = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
     )
-    with TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as folder:
+    expected, path = file.weights.sha256, file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         try:
-            part = Path(pooch.retrieve(url, None, destination.name, folder, downloader=load))
+            part = Path(pooch.retrieve(url, None, path.name, folder, downloader=load))
         except (requests.RequestException, ValueError) as error:
             return " ".join(str(error).split())[:300]
-        wrong = _wrong_content(weights, part)
-        if not wrong:
-            part.replace(destination)
-    return wrong
-
-
-def _wrong_content(weights: Weights, part: Path) -> str:
-    """Return a description of the problem if a download does not match the card, else an empty string."""
-    if weights.sha256 is not None:
-        found = sha256_of(part)
-        return "" if found == weights.sha256 else f"expected sha256 {weights.sha256}, found {found}"
-    with part.open("rb") as file:
-        is_page = file.read(64).lstrip().startswith(b"<")
-    wrong = wrong_size(weights, part.stat().st_size) or digest_mismatch(part, weights.digest)
-    return f"a web page instead of the file ({wrong})" if is_page and wrong else wrong
+        if expected is not None and (found := sha256_of(part)) != expected:
+            return f"expected sha256 {expected}, found {found}"
+        if begins_with(part, b"<"):
+            return "a web page instead of the file"
+        part.replace(path)
+    return ""
 
 
 def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
@@ -299,7 +238,7 @@ def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
 
     Args:
         source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``; the repository contains
-            ``model.safetensors`` as written by `colorzoo weights pack`.
+            ``model.safetensors`` as written by `colorzoo weights convert`.
         offline: Whether to use only the local cache.
 
     Raises:
@@ -321,6 +260,6 @@ def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
     name = model_of_file(path)
     if name is None:
         raise WeightsError(
-            f"{path} does not contain a model name. Write the file with `colorzoo weights pack`."
+            f"{path} does not contain a model name. Write the file with `colorzoo weights convert`."
         )
     return model_card(name).name, path
