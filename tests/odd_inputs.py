@@ -134,8 +134,6 @@ LONG = "ü" * 125 + ".png"
 
 PALE = "almost no color was added"
 PAGE = "nothing to color"
-FLOATS = "samples are written as integers of at most 16 bits"
-TILES = "tiles are written as one strip"
 ODD_INPUTS = (
     # PNG
     OddInput("gray.png", pil(L)),
@@ -184,9 +182,9 @@ ODD_INPUTS = (
     OddInput("png inside.jpg", raw(encoded(L, "PNG")), note=None),
     OddInput("text.jpg", raw(b"not an image at all"), refused="is not an image"),
     OddInput("page.jpg", raw(b"<html><body>404</body></html>"), refused="is not an image"),
-    OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="a video"),
-    OddInput("document.jpg", raw(b"%PDF-1.7\n" + bytes(60)), refused="PDF"),
-    OddInput("script.jpg", raw(b"%!PS-Adobe-3.0 EPSF-3.0\n"), refused="PostScript"),
+    OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="is not an image"),
+    OddInput("document.jpg", raw(b"%PDF-1.7\n" + bytes(60)), refused="is not an image"),
+    OddInput("script.jpg", raw(b"%!PS-Adobe-3.0 EPSF-3.0\n"), refused="is not an image"),
     OddInput("zeros.jpg", raw(bytes(4096)), refused="is not an image"),
     # TIFF
     OddInput("uint8.tif", tiff(GRAY)),
@@ -194,9 +192,9 @@ ODD_INPUTS = (
     OddInput("uint32.tif", tiff(GRAY16.astype(np.uint32) * 65537), note="taken as 0 to 4294967295", depth=16),
     OddInput("int16.tif", tiff((GRAY16 // 2).astype(np.int16)), note="taken as 0 to 32767", depth=16),
     OddInput("int8.tif", tiff((GRAY // 2).astype(np.int8)), note="taken as 0 to 127"),
-    OddInput("float16.tif", tiff(UNIT.astype(np.float16)), note=FLOATS, depth=16),
-    OddInput("float32.tif", tiff(UNIT), note=FLOATS, depth=16),
-    OddInput("float64.tif", tiff(UNIT.astype(np.float64)), note=FLOATS, depth=16),
+    OddInput("float16.tif", tiff(UNIT.astype(np.float16)), depth=16),
+    OddInput("float32.tif", tiff(UNIT), depth=16),
+    OddInput("float64.tif", tiff(UNIT.astype(np.float64)), depth=16),
     OddInput("float 0 to 255.tif", tiff(UNIT * 255), note="taken as 0 to 255", depth=16),
     OddInput("float color.tif", tiff((COLOR / 255).astype(np.float32), "rgb"), note=IN_COLOR, depth=16),
     OddInput("float NaN.tif", tiff(nan()), refused="NaN or infinite values (1 of 768)"),
@@ -223,7 +221,7 @@ ODD_INPUTS = (
     ),
     OddInput("big.tif", tiff(GRAY16, bigtiff=True), depth=16),
     OddInput("big-endian.tif", tiff(GRAY16, byteorder=">"), depth=16),
-    OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), note=TILES, depth=16),
+    OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), depth=16),
     OddInput("webp inside.tif", tiff(COLOR, "rgb", compression="webp"), note=IN_COLOR),
     OddInput("pages.tif", animated("TIFF"), note="3 pages", frames=3),
     OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="cut short"),
@@ -243,7 +241,7 @@ ODD_INPUTS = (
     OddInput(
         "16 bits.ppm",
         raw(b"P6 32 24 65535\n" + (COLOR * np.uint16(257)).astype(">u2").tobytes()),
-        note="8 of its 16 bits",
+        note=IN_COLOR,
     ),
     OddInput("site.ico", pil(L.resize((32, 32))), refused="is not an image"),
     OddInput("drawing.svg", raw(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), refused="is not an image"),

@@ -23,7 +23,7 @@ def test_results_lie_beside_their_source():
         ("x.jpg", "x.color.jpg"),
         ("My Photo.JPG", "My Photo.color.JPG"),
         ("a.b.png", "a.b.color.png"),
-        ("x.psd", "x.color.psd.png"),
+        ("x.heic", "x.color.heic.png"),
         ("scan", "scan.color.png"),
     ]:
         found = FoundImage(Path("in") / source, Path(source))
@@ -53,10 +53,10 @@ def test_a_result_is_never_its_source(tmp_path):
 
 
 def test_two_results_never_have_the_same_name(tmp_path):
-    plant(tmp_path, "a/x.jpg", "a/x.png", "a/x.psd", "b/x.jpg", "b/X.JPG")
+    plant(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
     found = find_existing([tmp_path / "a", tmp_path / "b"]).found
     names = [path.name for path in output_paths(found, tmp_path / "out")]
-    assert names == ["x.jpg", "x.png", "x.psd.png", "X-2.JPG", "x-3.jpg"]
+    assert names == ["x.heic.png", "x.jpg", "x.png", "X-2.JPG", "x-3.jpg"]
     assert len({str(path).lower() for path in output_paths(found)}) == 5
 
 

@@ -53,7 +53,6 @@ def whole_files() -> tuple[tuple[str, bytes], ...]:
         "plain.bmp": _saved(color, "BMP"),
         "plain.ppm": _saved(color, "PPM"),
         "plain.jp2": _saved(color, "JPEG2000"),
-        "drawing.eps": _saved(color, "EPS"),
         "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
     }
     return tuple(found.items())

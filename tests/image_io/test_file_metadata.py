@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from colorzoo.guidance import Crop
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import to_pil, write_image
+from colorzoo.image_io.write import write_image
 from colorzoo.inference.steps.cropping import crop_image
 
 SOURCE = np.random.default_rng(0).integers(0, 256, (40, 60)).astype(np.uint8)
@@ -30,36 +29,17 @@ XMP = (
 STALE = (b"ImageWidth", b"ImageLength", b"Orientation", b"PixelXDim", b"PixelYDim", b"BitsPerSample")
 STALE += (b"Thumbnails", b"xmpGImg", b"Container", b"MotionPhoto", b"hdrgm", b"HasExtended", b"dc:format")
 STALE += (b"mwg-rs", b"exif:ColorSpace")
-JPEG_MARK = b"\xff\xd8\xff thumbnail \xff\xd9"
 
 
 def exif_block(order: str) -> bytes:
-    """Return EXIF of a gray image of 60 x 40 that lies on its side, with a thumbnail."""
-
-    def directory(entries: list[tuple[int, int, int, bytes]], following: int) -> bytes:
-        body = b"".join(
-            struct.pack(order + "HHL", tag, kind, count) + value.ljust(4, b"\0")
-            for tag, kind, count, value in entries
-        )
-        return struct.pack(order + "H", len(entries)) + body + struct.pack(order + "L", following)
-
-    def short(value: int) -> bytes:
-        return struct.pack(order + "H", value)
-
-    def long(value: int) -> bytes:
-        return struct.pack(order + "L", value)
-
-    first = [(256, 4, 1, long(60)), (257, 3, 1, short(40)), (258, 3, 1, short(8)), (262, 3, 1, short(1))]
-    first += [(274, 3, 1, short(6)), (277, 3, 1, short(1)), (315, 2, 4, b"Ann\0"), (34665, 4, 1, b"")]
-    second_at = 8 + 2 + 12 * len(first) + 4
-    second = [(259, 3, 1, short(6)), (513, 4, 1, b""), (514, 4, 1, long(len(JPEG_MARK)))]
-    inner_at = second_at + 2 + 12 * len(second) + 4
-    inner = [(36867, 2, 4, b"now\0"), (37121, 7, 4, b"\1\2\3\0"), (40961, 3, 1, short(65535))]
-    inner += [(40962, 4, 1, long(60)), (40963, 3, 1, short(40))]
-    image_at = inner_at + 2 + 12 * len(inner) + 4
-    first[-1], second[1] = (34665, 4, 1, long(inner_at)), (513, 4, 1, long(image_at))
-    head = (b"II*\0" if order == "<" else b"MM\0*") + long(8)
-    return head + directory(first, second_at) + directory(second, 0) + directory(inner, 0) + JPEG_MARK
+    """Return EXIF of a gray image of 60 x 40 that lies on its side, with a maker note."""
+    exif = Image.Exif()
+    exif.endian = order
+    for tag, value in {256: 60, 257: 40, 258: 8, 262: 1, 274: 6, 277: 1, 315: "Ann"}.items():
+        exif[tag] = value
+    inner = {36867: "now", 37121: b"\1\2\3\0", 37500: b"maker", 40961: 65535, 40962: 60, 40963: 40}
+    exif.get_ifd(34665).update(inner)
+    return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
 def as_png(path: Path, exif: bytes) -> None:
@@ -83,12 +63,11 @@ CROP = Crop(2, 3, 20, 10)
 @pytest.mark.parametrize(
     ("source", "target", "order", "crop"),
     [
-        *(("jpg", "jpg", "<", None), ("jpg", "jpg", ">", CROP), ("jpg", "tif", "<", CROP)),
-        *(("jpg", "tif", ">", None), ("webp", "webp", ">", CROP), ("webp", "png", "<", None)),
-        *(("png", "png", "<", CROP), ("png", "avif", ">", None), ("png", "tif", ">", CROP)),
+        *(("jpg", "jpg", ">", CROP), ("jpg", "tif", "<", None)),
+        *(("webp", "webp", ">", None), ("png", "png", "<", CROP), ("png", "avif", ">", None)),
     ],
 )
-def test_metadata_of_a_result_has_the_size_of_the_result(
+def test_a_result_has_no_metadata_of_the_source_file(
     tmp_path: Path, source: str, target: str, order: str, crop: Crop | None
 ) -> None:
     SOURCES[source](tmp_path / f"a.{source}", exif_block(order))
@@ -102,15 +81,11 @@ def test_metadata_of_a_result_has_the_size_of_the_result(
         tags, xmp = image.getexif(), image.info["xmp"]
         inner = tags.get_ifd(34665)
         assert (tags[315], inner[36867]) == ("Ann", "now")
-        assert (inner[40962], inner[40963], inner[40961]) == (*raster.size, 1)
-        assert 37121 not in inner
-        assert tags.get_ifd(1) == {}
-        assert tags.get(274, 1) == 1
+        assert not {37121, 37500, 40961, 40962, 40963} & set(inner)
+        assert 274 not in tags
         if target != "tif":  # whose layout is in the same directory
             assert not {256, 257, 258, 262, 277} & set(tags)
-        assert JPEG_MARK not in result.read_bytes()
         assert b'dc:creator="Ann"' in xmp
         assert b"<dc:title>k</dc:title>" in xmp
         assert [name for name in STALE if name in xmp] == []
         assert "Thumb::Image::Width" not in getattr(image, "text", {})
-    assert to_pil(raster.rgb, raster).getexif().get_ifd(34665)[40962] == raster.size[0]

@@ -34,10 +34,10 @@ def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None
     path = tmp_path / name
     path.write_bytes(EPS)
     with watched() as started:
-        with pytest.raises(ImageError, match=r"PostScript.*export it as PNG") as caught:
+        with pytest.raises(ImageError, match="is not an image") as caught:
             read_image(path)
         assert "\n" not in str(caught.value)
-        with pytest.raises(ImageError, match="PostScript"):
+        with pytest.raises(ImageError, match="is not an image"):
             read_image(EPS)
         with pytest.raises(OSError, match="cannot identify"):
             decode_rgb(EPS, 16)

@@ -7,10 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.pixels import srgb_profile
 from colorzoo.image_io.raster_image import RasterImage, chroma_note, is_gray
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil, write_image
@@ -77,15 +76,6 @@ def test_jpeg_is_read_as_pillow_decodes_it_and_rewritten_closely(tmp_path, optio
     assert np.abs(again.rgb - raster.rgb).mean() < 2 / 255
 
 
-@pytest.mark.parametrize(("quality", "lossless"), [(95, True), (99, False), (100, False)])
-def test_lossless_webp_stays_lossless(tmp_path, quality, lossless):
-    icc = srgb_profile()  # stands before the pixels
-    source = saved(tmp_path / "x.webp", Image.fromarray(NOISE), lossless=lossless, icc_profile=icc)
-    raster = read_image(source)
-    again = read_image(write_image(tmp_path / "y.webp", raster.rgb, raster, quality=quality))
-    assert np.array_equal(again.rgb, raster.rgb) == (lossless or quality == 100)
-
-
 def test_gif_keeps_its_transparent_pixels(tmp_path):
     alpha = np.where(ALPHA < 128, 0, 255)
     assert {127, 128} <= {*ALPHA.ravel().tolist()}
@@ -93,16 +83,6 @@ def test_gif_keeps_its_transparent_pixels(tmp_path):
     again = read_image(write_image(tmp_path / "x.gif", raster.rgb, raster))
     np.testing.assert_array_equal(again.alpha, alpha)
     assert np.abs(again.rgb - raster.rgb)[alpha == 255].mean() < 0.03
-
-
-def test_lab_tiff_becomes_srgb(tmp_path):
-    to_lab = ImageCms.buildTransform(
-        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
-    )
-    image = ImageCms.applyTransform(Image.fromarray(COLOR), to_lab)
-    raster = read_image(saved(tmp_path / "x.tif", image))
-    assert np.abs(raster.rgb * 255 - COLOR).max() < 6
-    assert raster.metadata.icc == srgb_profile()
 
 
 @pytest.mark.parametrize(

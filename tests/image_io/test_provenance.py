@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -72,34 +73,24 @@ def test_xmp_of_the_source_is_kept_except_its_source_type() -> None:
 
 
 EARLIER = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"
- xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#" xmp:CreatorTool="a scanner">
+<rdf:Description rdf:about="" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"
+ xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#">
 <xmpMM:DerivedFrom rdf:parseType="Resource"><stRef:filePath>negative</stRef:filePath></xmpMM:DerivedFrom>
-<xmpMM:History><rdf:Seq><rdf:li rdf:parseType="Resource"/></rdf:Seq></xmpMM:History>
 </rdf:Description></rdf:RDF></x:xmpmeta>"""
 
 
-@pytest.mark.parametrize(("xmp", "tool", "events"), [(None, "colorzoo 0.2.0", 1), (EARLIER, "a scanner", 2)])
-def test_other_software_finds_source_history_and_system(xmp: bytes | None, tool: str, events: int) -> None:
-    from xml.etree import ElementTree
-
+@pytest.mark.parametrize("xmp", [None, EARLIER])
+def test_other_software_finds_source_and_system(xmp: bytes | None) -> None:
     root = ElementTree.fromstring(add_provenance(Metadata(xmp=xmp), ORIGIN).xmp or b"")
-    names = {"rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "xmpMM": "http://ns.adobe.com/xap/1.0/mm/"}
-    (source,) = root.iterfind(".//xmpMM:DerivedFrom", names)
+    (source,) = root.iterfind(".//{http://ns.adobe.com/xap/1.0/mm/}DerivedFrom")
     assert sorted(source.attrib.values()) == ['a "b" <c>.tif', f"urn:sha256:{'ab' * 32}"]
-    items = root.findall(".//xmpMM:History/rdf:Seq/rdf:li", names)
-    assert len(items) == events
-    assert {"colored by zhang2016", "colorzoo 0.2.0", ORIGIN.date} <= set(items[-1].attrib.values())
     found = {key.rpartition("}")[2]: value for each in root.iter() for key, value in each.attrib.items()}
-    assert found["CreatorTool"] == tool
     assert (found["AISystemUsed"], found["AISystemVersionUsed"]) == ("zhang2016", "colorzoo 0.2.0")
     algorithm = add_provenance(Metadata(xmp=xmp), replace(ORIGIN, trained=False)).xmp or b""
     assert b"AISystem" not in algorithm
 
 
 def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) -> None:
-    from xml.etree import ElementTree
-
     first = add_provenance(Metadata(xmp=TITLED % b""), ORIGIN)
     second = add_provenance(first, replace(ORIGIN, model="su2020")).xmp or b""
     assert second.count(b"urn:colorzoo:origin") == 1

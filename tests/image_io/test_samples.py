@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +60,9 @@ def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> Non
     image = tiff(tmp_path, stored(1 - light if kind == "miniswhite" else light, dtype), kind)
     assert off(image, light) < half_a_step(dtype) + 1e-7
     assert image.bit_depth == (8 if dtype in ("uint8", "int8") else 16)
-    bits, is_float = 8 * np.dtype(dtype).itemsize, "float" in dtype
-    expected = []
-    if dtype not in ("uint8", "uint16") and not is_float:
-        expected.append(f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}")
-    if is_float or bits > 16:
-        kind = "float" if is_float else "integer"
-        expected.append(f"{bits}-bit {kind} samples are written as integers of at most 16 bits")
-    assert image.notes == tuple(expected)
+    is_scaled = dtype not in ("uint8", "uint16") and "float" not in dtype
+    notes = (f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}",) if is_scaled else ()
+    assert image.notes == notes
 
 
 @pytest.mark.parametrize(
@@ -112,14 +105,13 @@ def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.nda
     image = tiff(tmp_path, rows, "separated", planarconfig=planes, extrasamples=extra)
     assert off(image, COLOR) < 0.005
     assert (image.alpha is not None) == bool(opacity)
-    assert ("read at 8 of its 16 bits" in image.notes) == (dtype == "uint16")
 
 
 @pytest.mark.parametrize(
     ("codec", "dtype"),
     [
-        *((codec, "uint16") for codec in ("zlib", "lzw", "zstd", "png", "jpeg2000", "jpegxl", "lerc")),
-        *(("jpegxr", "uint16"), ("webp", "uint8"), ("lzw", "uint8")),
+        *((codec, "uint16") for codec in ("zlib", "lzw", "zstd", "jpeg2000")),
+        ("webp", "uint8"),
     ],
 )
 def test_tiff_of_every_codec(
@@ -136,9 +128,7 @@ def test_tiff_of_every_codec(
     ("pixels", "kind", "words"),
     [
         (GRAY.astype(np.complex64), "minisblack", "complex numbers"),
-        (stored(np.dstack([COLOR, HALF]), "float32"), "separated", "CMYK with"),
         (stored(COLOR, "uint16"), "cielab", "16-bit CIELAB"),
-        (stored(COLOR, "uint8"), "icclab", "8-bit ICCLAB"),
     ],
 )
 def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:
@@ -160,11 +150,8 @@ def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind
             [0, 100 / 65535, 1023 / 65535],
             "very dark: values reach only 1023",
         ),
-        (np.float32([-0.03, 0.5, 1.04]), [0, 0.5, 1], "values -0.03 to 1.04 clipped to 0 and 1"),
         (np.float32([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
         (np.float32([0, 2, 4]), [0, 0.5, 1], "values 0 to 4 stretched"),
-        (np.float32([0, 0.6, 1.2]), [0, 0.5, 1], "values 0 to 1.2 stretched"),
-        (np.float32([0, 10, 20]), [0, 10 / 255, 20 / 255], "values taken as 0 to 255"),
     ],
 )
 def test_undeclared_full_scale_is_estimated_and_noted(
@@ -175,7 +162,7 @@ def test_undeclared_full_scale_is_estimated_and_noted(
     assert note in image.notes[0]
 
 
-@pytest.mark.parametrize("bits", [1, 4, 8, 9, 12, 16])
+@pytest.mark.parametrize("bits", [4, 8, 12, 16])
 @pytest.mark.parametrize(("kind", "alpha", "container"), [("gray", False, "jp2"), ("color", True, "j2k")])
 def test_jpeg_2000_of_every_number_of_bits(
     tmp_path: Path, kind: str, alpha: bool, bits: int, container: str
@@ -197,57 +184,17 @@ def test_jpeg_2000_of_every_number_of_bits(
     assert (image.alpha is not None) == alpha
 
 
-def png(bits: int, color: int, rows: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
-    """Encode a PNG of any depth, as the specification says."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
-
-    height, width = rows.shape[:2]
-    flat = rows.reshape(height, -1)
-    if bits == 16:
-        packed = [row.astype(">u2").tobytes() for row in flat]
-    else:
-        steps = np.unpackbits(flat.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :]
-        packed = [np.packbits(row).tobytes() for row in steps.reshape(height, -1)]
-    header = struct.pack(">LLBBBBB", width, height, bits, color, 0, 0, 0)
-    body = zlib.compress(b"".join(b"\0" + row for row in packed))
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", body), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
-
-
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize(
-    ("color", "bits", "key"),
-    [
-        *((0, bits, True) for bits in (1, 2, 4, 8, 16)),
-        *((0, 2, False), (0, 16, False), (2, 8, True), (2, 16, False), (2, 16, True)),
-        *((4, 8, False), (4, 16, False), (6, 8, False), (6, 16, False)),
-    ],
+    ("kind", "alpha"), [("gray", False), ("gray", True), ("color", False), ("color", True)]
 )
-def test_png_of_every_depth(color: int, bits: int, key: bool) -> None:
-    light = COLOR if color in (2, 6) else GRAY
-    pixels = stored(np.dstack([light, HALF]) if color in (4, 6) else light, "uint16", bits)
-    transparent = struct.pack(f">{pixels[5, 5].size}H", *np.atleast_1d(pixels[5, 5]))
-    image = read_image(png(bits, color, pixels, *([(b"tRNS", transparent)] if key else [])))
+def test_png_of_8_and_16_bits(kind: str, alpha: bool, bits: int) -> None:
+    light = IMAGES[kind]
+    pixels = stored(np.dstack([light, HALF]) if alpha else light, f"uint{bits}")
+    image = read_image(imagecodecs.png_encode(pixels))
     assert off(image, light) < 0.5001 / (2**bits - 1) + 1e-7
-    assert image.bit_depth == (16 if bits == 16 else 8)
-    alpha = None if color in (0, 2) else pixels[..., -1]
-    if key:
-        same = pixels == pixels[5, 5]
-        alpha = np.where(same if same.ndim == 2 else same.all(axis=2), 0, 255 if bits < 16 else 65535)
-    np.testing.assert_array_equal(image.alpha, alpha)
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_png_of_every_palette(bits: int) -> None:
-    rng = np.random.default_rng(bits)
-    palette = rng.integers(0, 256, (2**bits, 3)).astype(np.uint8)
-    numbers = rng.integers(0, 2**bits, (24, 32))
-    chunks = [(b"PLTE", palette.tobytes()), (b"tRNS", bytes([0, 128]))]
-    image = read_image(png(bits, 3, numbers, *chunks))
-    assert off(image, palette[numbers] / 255) < 1e-6
-    assert image.alpha is not None
-    np.testing.assert_array_equal(image.alpha, np.array([0, 128] + [255] * 254)[numbers])
+    assert image.bit_depth == bits
+    np.testing.assert_array_equal(image.alpha, pixels[..., -1] if alpha else None)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

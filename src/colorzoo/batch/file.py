@@ -206,7 +206,7 @@ def _colorize_frames(
         colored = colorize(image_task)
         notes.update(dict.fromkeys((*frame.image.notes, *colored.notes)))
         levels = colored.levels(output_bit_depth(task.target, like))
-        return ColoredFrame(levels, colored.source(like), frame.milliseconds, frame.hidden)
+        return ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
     def colorize_all(first_like: RasterImage) -> Iterator[ColoredFrame]:
         yield colorize_frame(prepared, first, first_like)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
-import stat
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,22 +22,10 @@ VIDEO_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
 )
 """Extensions of video files, which ``colorzoo video`` colorizes."""
-_SIGNATURES = {
-    b"\xff\xd8\xff": "a JPEG",
-    b"\x89PNG": "a PNG",
-    b"II*\0": "a TIFF",
-    b"MM\0*": "a TIFF",
-    b"GIF8": "a GIF",
-    b"\xff\x0a": "a JPEG XL",
-    b"\0\0\0\x0cJXL ": "a JPEG XL",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000",
-    b"\0\0\1\0": "an icon",
-    b"\x1aE\xdf\xa3": "a video",
-}
 _DIGITS = re.compile("([0-9]+)")
 _RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_SUFFIX)}(-\d+)?", re.DOTALL)
 _OWN_RESULT = "a result of colorzoo; give its path to colorize it again"
-_SYSTEM_FOLDER = "a hidden or system folder"
+_VIDEO = "a video; use `colorzoo video`"
 _MAX_LISTED = 10  # skipped files in a message
 _MAX_NAME_BYTES = 255  # limit of all common file systems
 _SYSTEM_FOLDERS = frozenset(
@@ -73,7 +60,7 @@ class Search:
         found: The images.
         errors: Name and error of each input that does not exist or contains no image, and of each folder
             that cannot be searched.
-        skipped: Path and reason of each file in a folder that looks like an image but is not read.
+        skipped: Path and reason of each video and each result of colorzoo in a folder.
     """
 
     found: list[FoundImage]
@@ -94,25 +81,27 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
         exclude: Folder that is not searched, such as the output folder.
     """
     found: dict[str, FoundImage] = {}
-    log = _SearchLog()
+    errors: list[tuple[str, ImageError]] = []
     for name in map(str, inputs):
         try:
-            for image in _resolve(name, exclude, log):
+            for image in _resolve(name, exclude, errors):
                 found.setdefault(absolute(image.path), image)
         except ImageError as error:
-            log.errors.append((name, error))
+            errors.append((name, error))
+    named = {absolute(Path(name)) for name in inputs}
     results = {absolute(p.path.with_name(result_name(p.path, RESULT_SUFFIX))) for p in found.values()}
     sources = {absolute(p.path.with_suffix("")) for p in found.values()}
-    skipped = {path: reason for path, reason in log.skipped.items() if absolute(path) not in found}
-    images = []
+    images, skipped = [], []
     for path, image in found.items():
         if path in results or _is_result(image.path, found.keys(), sources):
             continue
-        if path not in log.files and read_provenance(image.path) is not None:
-            skipped[image.path] = _OWN_RESULT
+        if path not in named and _is_video(image.path):
+            skipped.append((image.path, _VIDEO))
+        elif path not in named and read_provenance(image.path) is not None:
+            skipped.append((image.path, _OWN_RESULT))
         else:
             images.append(image)
-    return Search(images, log.errors, list(skipped.items()))
+    return Search(images, errors, skipped)
 
 
 def is_hidden(name: str) -> bool:
@@ -150,15 +139,6 @@ def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
 
 
-@dataclass
-class _SearchLog:
-    """Errors and skipped files of a search in progress."""
-
-    files: set[str] = field(default_factory=set)  # absolute paths of inputs that are single files
-    skipped: dict[Path, str] = field(default_factory=dict)
-    errors: list[tuple[str, ImageError]] = field(default_factory=list)
-
-
 def _is_result(path: Path, found: Container[str], sources: set[str]) -> bool:
     """Return whether a file is the result of a source beside it, by name or by provenance (``--format``)."""
     match = _RESULT_STEM.fullmatch(path.stem)
@@ -173,10 +153,8 @@ def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageEr
     Returns:
         The files, and name and error of each folder that cannot be searched.
     """
-    log = _SearchLog()
-    found = list(_walk(folder, None, log))
-    videos = [p for p in log.skipped if p.suffix.lower() in VIDEO_EXTENSIONS and not is_hidden(p.name)]
-    return sorted([*found, *videos], key=natural_sort_key), log.errors
+    errors: list[tuple[str, ImageError]] = []
+    return [path for path in _files_below(folder, None, errors) if _is_readable(path)], errors
 
 
 def read_list(path: str | Path) -> list[str]:
@@ -186,34 +164,25 @@ def read_list(path: str | Path) -> list[str]:
         path: The file; ``-`` is standard input.
 
     Raises:
-        ImageError: The file cannot be read, is not a list of paths, or is empty.
+        ImageError: The file cannot be read or is empty.
     """
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"--from {path} cannot be read: {error.strerror or error}") from error
     names = split_names(data)
-    if names is None:
-        raise ImageError(f"--from must be a list of paths, one per line; {path} contains other data")
     if not names:
         raise ImageError(f"--from {path} is empty; write one path per line")
     return names
 
 
-def split_names(data: bytes) -> list[str] | None:
-    """Parse the content of a list of paths (see `join_names`); None if it is not a list."""
+def split_names(data: bytes) -> list[str]:
+    """Parse the content of a list of paths, see `join_names`."""
     if b"\0" in data:
-        names = data.split(b"\0")
-        is_list = not names[-1] and all(names[:-1])
-        return [os.fsdecode(name) for name in names[:-1]] if is_list else None
+        return [os.fsdecode(name) for name in data.split(b"\0") if name]
     # split at \n only, because other line breaks can be part of a name
     lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
-    # a final carriage return is a Windows line end, unless it is part of an existing name
-    return [
-        line if not line.endswith("\r") or os.path.lexists(line) else line[:-1]
-        for line in lines
-        if line.strip()
-    ]
+    return [line.removesuffix("\r") for line in lines if line.strip()]
 
 
 def join_names(names: Sequence[str]) -> bytes:
@@ -257,164 +226,83 @@ def absolute(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
 
-def _resolve(name: str, exclude: Path | None, log: _SearchLog) -> list[FoundImage]:
+def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> list[FoundImage]:
+    """Return the images and videos of an input; append an error for each folder that cannot be searched."""
     if not name:
         raise ImageError("the image path must not be empty; name an image, a folder or a glob")
-    path, failures = Path(name), len(log.errors)
-    try:
-        is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError) as error:
-        short = name if len(name) <= _MAX_NAME_BYTES else f"{name[:60]}..."
-        raise ImageError(f"{short} cannot be opened: {getattr(error, 'strerror', 0) or error}") from error
-    if is_folder:
-        below = [FoundImage(p, p.relative_to(path)) for p in _walk(path, exclude, log)]
-    elif exists:
-        if reason := explain_irregular_file(path):
-            raise ImageError(reason)
-        log.files.add(absolute(path))
+    path, failures = Path(name), len(errors)
+    if reason := explain_irregular_file(path):
+        raise ImageError(reason)
+    if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
         return [FoundImage(path, Path(path.name))]
+    if os.path.isdir(path):  # noqa: PTH112
+        root, files = path, list(_files_below(path, exclude, errors))
     elif glob.has_magic(name):
-        below = _glob(name, exclude, log)
+        root, files = _glob(name, exclude, errors)
     else:
         raise ImageError(f"{name}: no such file or folder")
-    if not below and len(log.errors) == failures:
+    found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
+    if all(_is_video(image.path) for image in found) and len(errors) == failures:
         raise ImageError(f"{name} contains no image with an extension such as .jpg, .png or .tif")
-    return below
+    return found
 
 
-def _glob(name: str, exclude: Path | None, log: _SearchLog) -> list[FoundImage]:
+def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> tuple[Path, list[Path]]:
+    """Return the fixed part of a glob, and the files of its matches."""
     parts = Path(name).parts
-    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    root = Path(*parts[:fixed])
-    found: dict[Path, FoundImage] = {}
+    root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+    files: dict[Path, None] = {}
     matches = glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
     for path in map(Path, sorted(matches, key=natural_sort_key)):
-        below = range(fixed, len(path.parts))
-        hidden = [n for n in below if is_hidden(path.parts[n]) and path.parts[n] not in parts]
-        if hidden and (folder := Path(*path.parts[: hidden[0] + 1])).is_dir():
-            log.skipped[folder] = _SYSTEM_FOLDER
+        is_excluded = exclude is not None and path.resolve() == exclude.resolve()
+        if is_excluded or any(is_hidden(p) and p not in parts for p in path.relative_to(root).parts):
             continue
-        if exclude is not None and path.is_dir() and exclude.is_dir() and exclude.samefile(path):
-            continue
-        if path.is_dir():
-            files = list(_walk(path, exclude, log))
-        else:
-            files = [path] if _is_image(path) else []
-            if not files and (reason := _skip_reason(path)):
-                log.skipped[path] = reason
-        for file in files:
-            found[file] = FoundImage(file, file.relative_to(root))
-    return list(found.values())
+        files |= dict.fromkeys(_files_below(path, exclude, errors) if path.is_dir() else [path])
+    return root, list(files)
 
 
-def _is_image(path: Path) -> bool:
-    has_extension = path.suffix.lower() in READABLE | OTHER_FORMATS.keys()
-    return has_extension and not is_hidden(path.name) and _is_regular(path)
+def _is_readable(path: Path) -> bool:
+    """Return whether a file found in a folder is an image or video by its extension."""
+    has_extension = path.suffix.lower() in READABLE | OTHER_FORMATS.keys() | VIDEO_EXTENSIONS
+    return has_extension and not is_hidden(path.name) and os.path.isfile(path)  # noqa: PTH113
 
 
-def _is_regular(path: Path) -> bool:
-    """Return whether a path is a regular file; opening a pipe would block."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return False
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_EXTENSIONS
 
 
 def explain_irregular_file(path: Path) -> str:
     """Return an error message for pipes, devices and sockets; empty for files, folders and missing paths."""
-    with suppress(OSError, ValueError):  # the name is too long or contains a zero byte
-        if not path.exists() or path.is_dir() or _is_regular(path):
-            return ""
-        return f"{path} is not a regular file; save its content to a file first"
-    return ""
-
-
-def _skip_reason(path: Path) -> str:
-    """Return why a file that looks like an image is skipped; empty for all other files."""
-    has_extension = path.suffix.lower() in READABLE | OTHER_FORMATS.keys()
-    if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 - Path.exists may raise
-        return "a broken link" if has_extension or not path.suffix else ""
-    try:
-        if not _is_regular(path):
-            raise OSError
-        with path.open("rb") as file:
-            kind = _detect_kind(file.read(16))
-    except OSError:
-        return "not a regular file, or not readable" if has_extension else ""
-    if is_hidden(path.name):
-        return "hidden" if has_extension or kind else ""
-    if path.suffix.lower() in VIDEO_EXTENSIONS or kind == "a video":
-        return "a video; use `colorzoo video`"
-    if kind in ("an icon", ""):
-        return kind
-    return f"{kind} without the extension of an image"
-
-
-def _detect_kind(head: bytes) -> str:
-    """Return the kind of an image or video file by its first bytes; empty for other files."""
-    if head[4:8] == b"ftyp":
-        still = head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
-        return "an image" if still else "a video"
-    if head[:4] == b"RIFF":
-        return {b"WEBP": "an image", b"AVI ": "a video"}.get(head[8:12], "")
-    return next((kind for start, kind in _SIGNATURES.items() if head.startswith(start)), "")
-
-
-def _walk(root: Path, exclude: Path | None, log: _SearchLog) -> Iterator[Path]:
-    """Yield the images below a folder and log the skipped files."""
-    for path in _files_below(root, exclude, log):
-        if _is_image(path):
-            yield path
-        elif reason := _skip_reason(path):
-            log.skipped[path] = reason
+    # these functions return False where the methods of Path raise, for example for names that are too long
+    if not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH110, PTH112, PTH113
+        return ""
+    return f"{path} is not a regular file; save its content to a file first"
 
 
 def find_tars(folder: Path) -> list[Path]:
     """Find the ``.tar`` files below a folder, in the folders that `find_existing` searches."""
-    files = _files_below(folder, None, _SearchLog())
-    return [p for p in files if p.suffix.lower() == ".tar" and not is_hidden(p.name) and _is_regular(p)]
+    files = _files_below(folder, None, [])
+    return [p for p in files if p.suffix.lower() == ".tar" and not is_hidden(p.name) and p.is_file()]
 
 
-def _files_below(root: Path, exclude: Path | None, log: _SearchLog) -> Iterator[Path]:
+def _files_below(root: Path, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> Iterator[Path]:
     """Yield the files below a folder in natural order, without hidden and system folders.
 
     Each folder is visited once. Links to a parent of the root are skipped, because they would add
     unrelated images.
     """
-    parents = _identities(root.resolve().parents)
-    visited = set(parents)
-    if exclude is not None and exclude.is_dir() and not exclude.samefile(root):
-        visited |= _identities([exclude])
+    visited = set(root.resolve().parents)
+    if exclude is not None and exclude.resolve() != root.resolve():
+        visited.add(exclude.resolve())
 
     def log_error(error: OSError) -> None:
         text = f"{error.filename} cannot be searched: {error.strerror}; the folder was skipped"
-        log.errors.append((str(error.filename), ImageError(text)))
+        errors.append((str(error.filename), ImageError(text)))
 
     for folder, folders, files in os.walk(root, followlinks=True, onerror=log_error):
-        try:
-            status = Path(folder).stat()
-        except OSError as error:  # a folder can be listed without permission to read its entries
-            log_error(error)
+        if Path(folder).resolve() in visited:
             folders.clear()
             continue
-        identity = (status.st_dev, status.st_ino)
-        if identity in visited:
-            if identity in parents:
-                log.skipped[Path(folder)] = "a link to a parent folder"
-            folders.clear()
-            continue
-        visited.add(identity)
-        hidden = sorted(name for name in folders if is_hidden(name))
-        log.skipped |= {Path(folder, name): _SYSTEM_FOLDER for name in hidden}
-        folders[:] = sorted(set(folders) - set(hidden), key=natural_sort_key)
+        visited.add(Path(folder).resolve())
+        folders[:] = sorted((name for name in folders if not is_hidden(name)), key=natural_sort_key)
         yield from (Path(folder, name) for name in sorted(files, key=natural_sort_key))
-
-
-def _identities(folders: Iterable[Path]) -> set[tuple[int, int]]:
-    """Return device and inode of each folder that can be accessed."""
-    found = set()
-    for folder in folders:
-        with suppress(OSError):
-            status = folder.stat()
-            found.add((status.st_dev, status.st_ino))
-    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +19,8 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.metadata import Metadata, descriptive_tags
+from colorzoo.image_io.metadata import Metadata, clean_exif
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.tags import EXIF_IFD, GPS_IFD, exif_block, read_tags
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Enabled Pillow readers, which identify a file by its content. MPO is read as JPEG."""
@@ -41,26 +41,13 @@ OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"), RAW),
     ".jxl": "JPEG XL",
-    ".pdf": "PDF",
-    ".svg": "SVG",
-    ".xcf": "a GIMP file",
-    ".psd": "a Photoshop file",
-    ".dpx": "DPX",
-    ".cin": "Cineon",
-    ".exr": "OpenEXR",
-    ".hdr": "Radiance HDR",
-    ".tga": "TGA",
-    ".pcx": "PCX",
-    ".eps": "PostScript",
 }
-"""Formats that need an extra library or are not supported; folders report them instead of skipping them."""
+"""Formats that need an extra library."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JXL_STREAM, _JXL_BOX = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
-# description, maker, model, software, date, artist, copyright; exposure; GPS
-_RAW_TAGS = {270, 271, 272, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD}
 
 
 def open_image(source: str | Path | IO[bytes], plugins: tuple[str, ...] = ()) -> Image.Image:
@@ -206,14 +193,13 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
         raise ImageError(f"{name} is {CAMERA_RAW.title} that cannot be developed ({reason})") from error
     rgb = stored.astype(np.float32)
     rgb /= 65535
-    metadata = Metadata(exif=_raw_exif(file), format="raw")
+    file.seek(0)
+    exif, block = Image.Exif(), None
+    with suppress(Exception):  # not every raw file is based on TIFF; Pillow raises many types of errors
+        exif.load_from_fp(file)
+        block = clean_exif(exif)
+    metadata = Metadata(exif=block, format="raw")
     return RasterImage(rgb, bit_depth=16, metadata=metadata, notes=("developed from raw",))
-
-
-def _raw_exif(file: IO[bytes]) -> bytes | None:
-    """Return the descriptive EXIF tags without the orientation, because LibRaw returns upright images."""
-    tags, _ = read_tags(file)
-    return exif_block({tag: value for tag, value in descriptive_tags(tags).items() if tag in _RAW_TAGS})
 
 
 def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:

@@ -28,18 +28,14 @@ class Frames:
         count: Number of images.
         plays: Number of times that an animation plays; 0 for an infinite loop.
         alpha: Whether frames can be transparent.
-        background: (red, green, blue, alpha) behind the frames of a WebP.
         pages: TIFF directories that are pages.
-        notes: Note about the TIFF directories that are not pages.
     """
 
     kind: Literal["pages", "frames"]
     count: int
     plays: int = 0
     alpha: bool = True
-    background: tuple[int, int, int, int] = (0, 0, 0, 0)
     pages: tuple[Directory, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,10 @@ class ImageFrame:
     Attributes:
         image: The image, see `read_image`.
         milliseconds: Duration; 0 for a page.
-        hidden: Whether this is the default image of an APNG, which is not a frame of the animation.
     """
 
     image: RasterImage
     milliseconds: float = 0
-    hidden: bool = False
 
 
 def describe_frames(file: IO[bytes], name: str) -> Frames | None:
@@ -70,9 +64,8 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
     """
     try:
         if is_tiff(file):
-            found = find_pages(file)
-            count = len(found.pages)
-            return Frames("pages", count, pages=found.pages, notes=found.notes()) if count > 1 else None
+            pages = find_pages(file)
+            return Frames("pages", len(pages), pages=pages) if len(pages) > 1 else None
         head = file.read(12)
         if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
             with open_pil(file, name) as image:
@@ -89,10 +82,7 @@ def _animation(image: Image.Image) -> Frames | None:
     loop = image.info.get("loop")
     if image.format == "GIF":  # stores the number of repetitions
         return Frames("frames", count, 1 if loop is None else loop and loop + 1)
-    if image.format == "PNG":
-        return Frames("frames", count, loop or 0, image.has_transparency_data)
-    background = image.info.get("background", (0, 0, 0, 0))
-    return Frames("frames", count, loop or 0, image.mode == "RGBA", background)
+    return Frames("frames", count, loop or 0, image.has_transparency_data)
 
 
 def read_frames(
@@ -121,22 +111,17 @@ def read_frames(
 
 
 def _read_pages(file: IO[bytes], name: str, frames: Frames, max_pixels: int) -> Iterator[ImageFrame]:
-    notes = frames.notes
     for number, page in enumerate(frames.pages, 1):
-        raster = read_tiff_page(file, page, f"page {number} of {name}", max_pixels)
-        yield ImageFrame(replace(raster, notes=(*notes, *raster.notes)))
-        notes = ()
+        yield ImageFrame(read_tiff_page(file, page, f"page {number} of {name}", max_pixels))
 
 
 def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int) -> Iterator[ImageFrame]:
     with open_pil(file, name) as image:
         check_pixel_count(name, image.size, max_pixels)
-        default_image = bool(image.info.get("default_image"))
         for number in range(frames.count):
             title = f"frame {number + 1} of {name}"
             try:
                 image.seek(number)
             except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
                 raise ImageError(f"{title} is damaged ({' '.join(str(error).split())})") from error
-            raster = from_pil(image, file, title)
-            yield ImageFrame(raster, float(image.info.get("duration") or 0), default_image and number == 0)
+            yield ImageFrame(from_pil(image, file, title), float(image.info.get("duration") or 0))

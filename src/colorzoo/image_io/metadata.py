@@ -1,42 +1,29 @@
 """Metadata of image files: EXIF, XMP and IPTC are copied from the source to the result.
 
-When a file is read, everything that describes the file itself is removed: layout, orientation, thumbnails and
-containers of additional images. When a file is written, the size is updated. This module does both for all
-formats.
+When a file is read, everything that describes the file itself is removed: layout, size, orientation,
+thumbnails and containers of additional images.
 """
 
 from __future__ import annotations
 
-import io
 import re
-import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from colorzoo.image_io.tags import (
-    DESCRIPTION,
-    EXIF_IFD,
-    GPS_IFD,
-    INTEROP_IFD,
-    IPTC,
-    LARGEST_VALUE,
-    LAYOUT_TAGS,
-    ORIENTATION,
-    SIZES,
-    Tags,
-    exif_block,
-    raw_bytes,
-    read_tags,
-    text,
+from PIL import ExifTags, Image
+
+ORIENTATION, XMP, IPTC, PROFILE = 274, 700, 33723, 34675
+EXIF_IFD, GPS_IFD = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
+# Names, description, maker, model, software, date, artist, computer, rating, copyright; texts of Windows;
+# geographic position of a GeoTIFF. All other tags of the first directory describe the file.
+_DESCRIPTIVE_TAGS = frozenset(
+    {*(269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432), *range(40091, 40096)}
+    | {33550, 33922, 34264, 34735, 34736, 34737}
 )
-
-_SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # 0 for tags of the width, 1 for tags of the height
-_INTEGER_FORMATS = {3: "H", 4: "L"}
-_COLOR_SPACE, _SRGB = 40961, 1
-# EXIF tags: order and bits of compressed components, interoperability, gamma
-_CODING_TAGS = frozenset({37121, 37122, INTEROP_IFD, 42240})
-_THUMBNAIL, _THUMBNAIL_SIZE = 513, 514
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:\s*=\s*["\']|>)([1-8])')
+# Order and bits of compressed components, maker note, color space, size, interoperability, gamma. Maker notes
+# contain offsets into the original file, which would be wrong in another file.
+_CODING_TAGS = frozenset({37121, 37122, 37500, 40961, 40962, 40963, 40965, 42240})
 _XMP_FILE_PROPERTIES = (
     r"tiff:(?:ImageWidth|ImageLength|Orientation|BitsPerSample|Compression|PhotometricInterpretation|"
     r"SamplesPerPixel|PlanarConfiguration|YCbCr\w+|[XY]Resolution|ResolutionUnit|NativeDigest)",
@@ -60,8 +47,8 @@ class Metadata:
         'PNG'
 
     Attributes:
-        exif: EXIF block (TIFF structure without the ``Exif`` prefix) without layout tags and thumbnail, with
-            orientation 1.
+        exif: EXIF block (TIFF structure without the ``Exif`` prefix) without layout, size, orientation,
+            thumbnail and maker note.
         icc: sRGB profile of the converted pixels; None if the file had no profile.
         xmp: XMP packet without layout, orientation and thumbnails.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
@@ -69,8 +56,6 @@ class Metadata:
         comment: JPEG or GIF comment.
         iptc: IPTC record of a JPEG or TIFF.
         format: Pillow's name of the source format, such as ``"PNG"``; None for arrays.
-        lossless: Whether the source is a lossless WebP.
-        uncompressed: Whether the source is an uncompressed TIFF.
         source: Path of the source file; None for arrays and PIL images.
     """
 
@@ -82,181 +67,43 @@ class Metadata:
     comment: bytes | None = None
     iptc: bytes | None = None
     format: str | None = None
-    lossless: bool = False
-    uncompressed: bool = False
     source: Path | None = None
 
-    def with_size(self, width: int, height: int) -> Metadata:
-        """Return metadata whose EXIF size tags, if present, have the values ``width`` and ``height``."""
-        return replace(self, exif=resized_exif(self.exif, width, height))
 
-
-@dataclass(frozen=True)
-class Exif:
-    """EXIF block for an upright image.
-
-    Attributes:
-        block: TIFF structure with orientation 1, or None.
-        orientation: Stored orientation, 1 to 8; 1 if it is absent or out of range.
-        note: Description of damaged data, or None.
-    """
-
-    block: bytes | None = None
-    orientation: int = 1
-    note: str | None = None
-
-
-def clean_exif(raw: bytes | None) -> Exif:
-    """Remove the EXIF tags that describe the file; all other tags keep their bytes.
-
-    Args:
-        raw: The stored block, with or without the ``Exif`` prefix of JPEG; None if the file has no EXIF.
-
-    Returns:
-        The cleaned block. A damaged block is rebuilt from its readable tags or dropped, with a note.
-    """
-    block = re.sub(rb"^(Exif\x00\x00)+", b"", raw or b"")
-    if not block:
-        return Exif()
-    if len(block) > LARGEST_VALUE:
-        return Exif(
-            None, 1, f"EXIF dropped: {len(block) / 1e6:.0f} MB, the limit is {LARGEST_VALUE >> 20} MB"
-        )
-    try:
-        return _cleaned(block)
-    except (struct.error, ValueError):
-        return _rebuilt(block)
-
-
-def _cleaned(block: bytes) -> Exif:
-    # edited in place, because maker notes contain offsets from the beginning of the block
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        raise ValueError("no TIFF header")
-    cleaned = bytearray(block)
-    orientation = 1
-    (first,) = struct.unpack_from(order + "L", block, 4)
-    for offset, tag, kind, _, pointer in _entries(block, order, first):
-        if tag == ORIENTATION and kind == 3:
-            (orientation,) = struct.unpack_from(order + "H", block, offset + 8)
-            struct.pack_into(order + "H", cleaned, offset + 8, 1)
-        elif tag == EXIF_IFD:
-            for inner_offset, inner_tag, inner_kind, *_ in _entries(block, order, pointer):
-                if inner_tag == _COLOR_SPACE and inner_kind == 3:
-                    struct.pack_into(order + "H", cleaned, inner_offset + 8, _SRGB)
-            _drop(cleaned, order, pointer, _CODING_TAGS)
-        elif tag == GPS_IFD:
-            _entries(block, order, pointer)  # raises for a damaged directory
-    _drop_thumbnail(cleaned, order, first)
-    _drop(cleaned, order, first, LAYOUT_TAGS)
-    return Exif(bytes(cleaned), orientation if 1 <= orientation <= 8 else 1)
-
-
-def _entries(block: bytes | bytearray, order: str, offset: int) -> list[tuple[int, int, int, int, int]]:
-    """Return (offset, tag, type, bytes, value or pointer) of each entry of a directory.
+def clean_exif(exif: Image.Exif) -> bytes | None:
+    """Return an EXIF block of the tags that do not describe the file; None if there are none.
 
     Raises:
-        ValueError: A value is outside the block.
+        Exception: The EXIF is damaged; Pillow raises many types of errors.
     """
-    (count,) = struct.unpack_from(order + "H", block, offset)
-    entries = []
-    for start in range(offset + 2, offset + 2 + 12 * count, 12):
-        tag, kind, number, pointer = struct.unpack_from(order + "HHLL", block, start)
-        size = SIZES.get(kind, 1) * number
-        if size > 4 and pointer + size > len(block):
-            raise ValueError(f"tag {tag} points outside")
-        entries.append((start, tag, kind, size, pointer))
-    return entries
+    kept = Image.Exif()
+    for tag, value in descriptive_tags(exif).items():
+        if isinstance(value, dict):
+            kept.get_ifd(tag).update(value)
+        else:
+            kept[tag] = value
+    block = kept.tobytes().removeprefix(b"Exif\0\0")
+    return block if len(block) > len(Image.Exif().tobytes()) else None
 
 
-def _drop(block: bytearray, order: str, offset: int, tags: frozenset[int]) -> None:
-    """Remove tags and their values from a directory without changing the length of the block."""
-    entries = _entries(block, order, offset)
-    remaining = [bytes(block[start : start + 12]) for start, tag, *_ in entries if tag not in tags]
-    if len(remaining) == len(entries):
-        return
-    for _, tag, _, size, pointer in entries:
-        if tag in tags and size > 4:
-            block[pointer : pointer + size] = bytes(size)
-    table = struct.pack(order + "H", len(remaining)) + b"".join(remaining)
-    end = offset + 2 + 12 * len(entries)
-    block[offset:end] = table.ljust(end - offset, b"\0")
-
-
-def _drop_thumbnail(block: bytearray, order: str, first: int) -> None:
-    """Unlink and clear the second directory and its thumbnail, which shows the gray, unrotated image."""
-    link = first + 2 + 12 * struct.unpack_from(order + "H", block, first)[0]
-    if link + 4 > len(block):
-        return
-    (second,) = struct.unpack_from(order + "L", block, link)
-    struct.pack_into(order + "L", block, link, 0)
-    if not second:
-        return
-    try:
-        entries = _entries(block, order, second)
-    except (struct.error, ValueError):
-        return
-    values = {tag: pointer for _, tag, _, size, pointer in entries if size == 4}
-    start, size = values.get(_THUMBNAIL, 0), values.get(_THUMBNAIL_SIZE, 0)
-    if start > first and start + size <= len(block):
-        block[start : start + size] = bytes(size)
-    _drop(block, order, second, frozenset(tag for _, tag, *_ in entries))
-
-
-def resized_exif(block: bytes | None, width: int, height: int) -> bytes | None:
-    """Return an EXIF block whose size tags, if present, have the values ``width`` and ``height``."""
-    if block is None:
-        return None
-    order = "<" if block[:2] == b"II" else ">"
-    resized = bytearray(block)
-    try:
-        entries = _entries(block, order, struct.unpack_from(order + "L", block, 4)[0])
-        for _, tag, _, _, pointer in list(entries):
-            if tag == EXIF_IFD:
-                entries += _entries(block, order, pointer)
-        for offset, tag, kind, *_ in entries:
-            if tag in _SIZE_TAGS and kind in _INTEGER_FORMATS:
-                size = (width, height)[_SIZE_TAGS[tag]]
-                struct.pack_into(order + _INTEGER_FORMATS[kind], resized, offset + 8, size)
-    except (struct.error, ValueError):  # damaged, or the size exceeds the range of the tag's type
-        return block
-    return bytes(resized)
-
-
-def _rebuilt(block: bytes) -> Exif:
-    tags, _ = read_tags(io.BytesIO(block))
-    stored = tags.get(ORIENTATION)
-    orientation = stored.value[0] if stored and stored.count == 1 else 1
-    orientation = orientation if orientation in range(1, 9) else 1
-    readable = descriptive_tags(tags)
-    if not readable:
-        return Exif(None, orientation, "EXIF was damaged and dropped")
-    return Exif(exif_block(readable), orientation, "EXIF was damaged; its readable tags were kept")
-
-
-def descriptive_tags(tags: Tags) -> Tags:
-    """Return the tags that do not depend on the file's layout and orientation."""
-    remaining = {tag: value for tag, value in tags.items() if tag not in LAYOUT_TAGS | {ORIENTATION}}
-    if EXIF_IFD in remaining:
-        nested = remaining[EXIF_IFD].nested or {}
-        nested = {tag: value for tag, value in nested.items() if tag not in _CODING_TAGS}
-        remaining[EXIF_IFD] = replace(remaining[EXIF_IFD], nested=nested)
-    return remaining
-
-
-def tiff_tags(data: Metadata) -> Tags:
-    """Return the descriptive tags to write into a TIFF, including the IPTC record and comment of a JPEG."""
-    tags = descriptive_tags(read_tags(io.BytesIO(data.exif or b""))[0])
-    if data.iptc:
-        tags[IPTC] = raw_bytes(data.iptc)
-    if data.comment:
-        tags.setdefault(DESCRIPTION, text(data.comment))
+def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
+    """Return the tags that do not describe the file; the EXIF and GPS directories are dictionaries."""
+    tags = {tag: _encoded(exif[tag]) for tag in _DESCRIPTIVE_TAGS & set(exif)}
+    for ifd in (EXIF_IFD, GPS_IFD):
+        values = exif.get_ifd(ifd)
+        if nested := {tag: _encoded(values[tag]) for tag in values.keys() - _CODING_TAGS}:
+            tags[ifd] = nested
     return tags
 
 
-def has_description(data: Metadata) -> bool:
-    """Return whether EXIF contains the tag ImageDescription, in which a TIFF stores a comment."""
-    return DESCRIPTION in read_tags(io.BytesIO(data.exif or b""))[0]
+def _encoded(value: Any) -> Any:
+    """Return the stored bytes of non-ASCII text, which Pillow decodes as Latin-1 but encodes as ASCII."""
+    return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
+
+
+def valid_orientation(value: object) -> int:
+    """Return an EXIF orientation, 1 to 8; 1 for values out of range."""
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
@@ -273,22 +120,16 @@ def properties_pattern(*names: str) -> re.Pattern[str]:
 _FILE_PATTERN, _REGION_PATTERN = properties_pattern(*_XMP_FILE_PROPERTIES), properties_pattern(*_XMP_REGIONS)
 
 
-def clean_xmp(xmp: bytes | None, *, turned: bool = False) -> tuple[bytes | None, int]:
+def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
     """Remove the XMP properties that describe the file.
 
     Args:
-        xmp: The packet.
+        xmp: The packet; other values than bytes return None.
         turned: Also remove regions, whose positions are wrong after the image is turned upright.
-
-    Returns:
-        The cleaned packet, and the stored orientation (default 1).
     """
-    if not xmp:
-        return None, 1
-    match = _XMP_ORIENTATION.search(xmp)
-    orientation = int(match[1]) if match else 1
-    packet = xmp.decode("utf-8", "surrogateescape")
-    packet = _FILE_PATTERN.sub("", packet)
-    if turned or orientation != 1:
+    if not isinstance(xmp, bytes):
+        return None
+    packet = _FILE_PATTERN.sub("", xmp.decode("utf-8", "surrogateescape"))
+    if turned:
         packet = _REGION_PATTERN.sub("", packet)
-    return packet.encode("utf-8", "surrogateescape"), orientation
+    return packet.encode("utf-8", "surrogateescape")

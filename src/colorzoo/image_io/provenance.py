@@ -25,7 +25,6 @@ ResultState = Literal["done", "changed", "foreign", "unknown"]
 
 NAMESPACE = "urn:colorzoo:origin:1"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-_XMP = "http://ns.adobe.com/xap/1.0/"
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -41,10 +40,8 @@ _REPLACED_PATTERN = properties_pattern(
     "Iptc4xmpExt:AISystemVersionUsed",
     "xmpMM:DerivedFrom",
 )
-_CREATOR_TOOL = re.compile(r"[\s<]xmp:CreatorTool\b")
 _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
-_EVENTS = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
 _REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
 _OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop")  # omitted if empty
 _MAX_RECIPE = 16_000  # characters; a JPEG segment contains at most 65,000 bytes
@@ -112,26 +109,15 @@ def current_date() -> str:
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     """Return metadata whose XMP contains the provenance; provenance of an earlier result is replaced.
 
-    For other software, the source is also stored in ``xmpMM:DerivedFrom``, the colorization as the last item
-    of ``xmpMM:History``, and the digital source type, the system and its version in the properties of the
-    IPTC Photo Metadata Standard 2025.1.
+    For other software, the source is also stored in ``xmpMM:DerivedFrom``, and the digital source type, the
+    system and its version in the properties of the IPTC Photo Metadata Standard 2025.1.
     """
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
     packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
     if "</rdf:RDF>" not in packet:  # absent or malformed
         packet = _PACKET
-    event = _history_event(provenance)
-    start = packet.find("<xmpMM:History")
-    end = packet.rfind("</rdf:Seq>", start, packet.find("</xmpMM:History>", start)) if start >= 0 else -1
-    history = ""
-    if end < 0:
-        history = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>"
-    else:  # append to the existing history
-        packet = packet[:end] + event + packet[end:]
-    tool = "" if _CREATOR_TOOL.search(packet) else _attributes("xmp", _XMP, CreatorTool=_software(provenance))
     before, closing, after = packet.rpartition("</rdf:RDF>")
-    description = _description(provenance, tool, history)
-    return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
+    return replace(metadata, xmp=f"{before}{_description(provenance)}{closing}{after}".encode())
 
 
 def sidecar_path(path: Path) -> Path:
@@ -152,37 +138,20 @@ def sidecar_path(path: Path) -> Path:
 def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -> Path:
     """Write the provenance of an image to its sidecar file and return the path of the sidecar file.
 
-    Properties that other software added to an existing sidecar file are preserved.
-
     Raises:
         ImageError: The sidecar file cannot be written.
     """
     sidecar = sidecar_path(path)
-    with suppress(OSError):
-        earlier = sidecar.read_bytes()
-        if _has_other_properties(earlier):
-            metadata = replace(metadata, xmp=earlier)
     write_whole(sidecar, add_provenance(metadata, provenance).xmp or b"")
     return sidecar
 
 
 def drop_sidecar(path: Path) -> None:
-    """Remove provenance from the sidecar files of an image; properties of other software are preserved."""
-    for sidecar in (path.with_name(f"{path.name}.xmp"), path.with_name(f"{path.name}.colorzoo.xmp")):
-        with suppress(OSError):
-            packet = sidecar.read_bytes()
-            if _OWN_PATTERN.search(packet.decode("utf-8", "replace")) is None:
-                continue
-            if _has_other_properties(packet):
-                write_whole(sidecar, _OWN_PATTERN.sub("", packet.decode("utf-8", "replace")).encode())
-            else:
-                sidecar.unlink()
-
-
-def _has_other_properties(packet: bytes) -> bool:
-    """Return whether an XMP packet contains properties other than provenance."""
-    rest = _OWN_PATTERN.sub("", packet.decode("utf-8", "replace"))
-    return "".join(rest.split()) not in ("", "".join(_PACKET.split()))
+    """Remove the sidecar file of an image if it contains provenance."""
+    sidecar = sidecar_path(path)
+    with suppress(OSError):
+        if parse_provenance(sidecar.read_bytes()) is not None:
+            sidecar.unlink()
 
 
 def write_with_provenance(
@@ -208,7 +177,7 @@ def write_with_provenance(
     """
     metadata = image.metadata if provenance is None else add_provenance(image.metadata, provenance)
     kind = WRITABLE[path.suffix.lower()]
-    if provenance is None or (kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata, "xmp"))):
+    if provenance is None or (kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp))):
         save(replace(image, metadata=metadata))
         drop_sidecar(path)
         return ()
@@ -257,7 +226,7 @@ def result_state(existing: ImageProvenance | None, expected: ImageProvenance) ->
     return "done" if existing.settings == expected.settings else "changed"
 
 
-def _description(provenance: ImageProvenance, attributes: str, history: str) -> str:
+def _description(provenance: ImageProvenance) -> str:
     values = {f.name: str(getattr(provenance, f.name)) for f in fields(ImageProvenance)}
     values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
     if len(values["recipe"]) > _MAX_RECIPE:
@@ -269,21 +238,9 @@ def _description(provenance: ImageProvenance, attributes: str, history: str) -> 
     reference |= {"filePath": provenance.name} if provenance.name else {}
     return (
         f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
-        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)}{attributes} xmlns:xmpMM="{_MEDIA}">'
-        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/>{history}</rdf:Description>"
+        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
+        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
     )
-
-
-def _history_event(provenance: ImageProvenance) -> str:
-    """Return the colorization as an item of ``xmpMM:History``."""
-    event = {
-        "action": "edited",
-        "parameters": f"colored by {provenance.model}" + (", cropped" if provenance.crop else ""),
-        "softwareAgent": _software(provenance),
-        "changed": "/content",
-    }
-    event |= {"when": provenance.date} if provenance.date else {}
-    return f"<rdf:li{_attributes('stEvt', _EVENTS, **event)}/>"
 
 
 def _software(provenance: ImageProvenance) -> str:

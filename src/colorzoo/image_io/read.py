@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,6 @@ from colorzoo.errors import ImageError, TruncatedImageError
 from colorzoo.image_io.formats import (
     CAMERA_RAW,
     JPEG_XL,
-    OTHER_FORMATS,
     Plugin,
     check_pixel_count,
     develop_raw,
@@ -26,38 +25,25 @@ from colorzoo.image_io.formats import (
     open_image,
     plugin_for,
 )
-from colorzoo.image_io.metadata import Exif, Metadata, clean_exif, clean_xmp
-from colorzoo.image_io.pixels import Pixels, array_pixels, declared_bits, from_light, image_pixels
+from colorzoo.image_io.metadata import ORIENTATION, Metadata, clean_exif, clean_xmp, valid_orientation
+from colorzoo.image_io.pixels import Pixels, array_pixels, image_pixels
 from colorzoo.image_io.raster_image import RasterImage, drop_equal_channels, upright
 from colorzoo.image_io.samples import (
+    Samples,
     SamplesError,
     decode_jpeg2000,
     decode_jxl,
     decode_png,
-    deep_gray,
+    plain_samples,
     sample_pixels,
 )
-from colorzoo.image_io.tiff import MAX_PAGES, TIFF_SIGNATURES, Directory, TiffPages, find_pages, read_page
+from colorzoo.image_io.tiff import TIFF_SIGNATURES, Directory, find_pages, read_page
 
 MAX_PIXELS = 200_000_000
 
 _IPTC_RESOURCE = 0x0404  # number of the Photoshop resource in JPEG segment APP13
 # PNG text keywords that describe the file, or that `Metadata` stores in another field
 _SKIPPED_TEXT = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
-_UNSUPPORTED = {  # format and remedy, by the first bytes of the file
-    b"%PDF-": "PDF; extract the images, for example with pdfimages",
-    b"%!PS": "PostScript, which is a program; export it as PNG or TIFF",
-    b"\xc5\xd0\xd3\xc6": "PostScript, which is a program; export it as PNG or TIFF",
-    b"\xff\xd8\xff": "a damaged, lossless or 12-bit JPEG; save it as TIFF or PNG",
-    b"v/1\x01": "OpenEXR; save it as PNG or TIFF",
-    b"SDPX": "DPX; save it as PNG or TIFF",
-    b"XPDS": "DPX; save it as PNG or TIFF",
-    b"#?RADIANCE": "Radiance HDR; save it as PNG or TIFF",
-    b"8BPS": "a Photoshop file; save it as PNG or TIFF",
-    b"gimp xcf": "a GIMP file; save it as PNG or TIFF",
-    b"SIMPLE  =": "FITS; save it as PNG or TIFF",
-}
-_SRGB_GAMMA, _MIN_GAMMA, _MAX_GAMMA = 0.45455, 0.1, 3.0
 
 _pixel_limit_lock = threading.Lock()
 
@@ -88,7 +74,7 @@ def read_image(
     if isinstance(source, np.ndarray):
         if source.ndim > 1:
             check_pixel_count("the array", (source.shape[1], source.shape[0]), max_pixels)
-        return _assemble(array_pixels(source), Metadata(), Exif())
+        return _assemble(array_pixels(source), Metadata(), 1)
     if isinstance(source, Image.Image):
         check_pixel_count("the image", source.size, max_pixels)
         return from_pil(source, None, "the image", frame_notes(source))
@@ -184,28 +170,25 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     if plugin is CAMERA_RAW:
         raster = develop_raw(file, name, max_pixels)
     elif plugin is None and is_tiff(file):
-        found = find_pages(file)
-        raster = read_tiff_page(file, _first_page(found, name), name, max_pixels)
-        raster = replace(
-            raster, notes=(*_count_notes(len(found.pages), "pages"), *found.notes(), *raster.notes)
-        )
+        pages = find_pages(file)
+        raster = read_tiff_page(file, _first_page(pages, name), name, max_pixels)
+        raster = replace(raster, notes=(*_count_notes(len(pages), "pages"), *raster.notes))
     else:
         if plugin is JPEG_XL and (size := jxl_size(file)):
             check_pixel_count(name, size, max_pixels)
         with open_pil(file, name, plugin) as image:
             check_pixel_count(name, image.size, max_pixels)
-            notes = frame_notes(image)
-            if image.info.get("default_image"):  # not part of the animation
-                image.seek(1)
-            raster = from_pil(image, file, name, notes)
+            raster = from_pil(image, file, name, frame_notes(image))
     source = None if isinstance(file, io.BytesIO) else Path(name)
     return replace(raster, metadata=replace(raster.metadata, source=source))
 
 
-def _first_page(found: TiffPages, name: str) -> Directory:
-    if not found.pages:
-        raise TruncatedImageError(f"{name} is a damaged or truncated TIFF: no directory contains an image")
-    return found.pages[0]
+def _first_page(pages: Sequence[Directory], name: str) -> Directory:
+    if not pages:
+        raise TruncatedImageError(
+            f"{name} is a TIFF that is damaged or cut short: no directory contains an image"
+        )
+    return pages[0]
 
 
 def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int) -> RasterImage:
@@ -232,17 +215,16 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
     Raises:
         ImageError: The file is not an image, is damaged, or needs a library that is not installed.
     """
-    file.seek(0)
-    head = file.read(64)
-    file.seek(0)
     if plugin is not None:
         plugin.load(name)
+    file.seek(0)
     try:
         with _without_pixel_limit():
             image = open_image(file, (plugin.reader,) if plugin else ())
     except UnidentifiedImageError:
-        hint = _format_hint(head, Path(name).suffix.lower(), plugin)
-        raise ImageError(f"{name} is not an image that can be read{hint}") from None
+        raise ImageError(
+            f"{name} is not an image that can be read; use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
+        ) from None
     except Exception as error:  # parsers raise many types of errors for damaged headers
         raise TruncatedImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
@@ -251,20 +233,6 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _format_hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
-    """Return the end of the error message for a file that is not an image, with its probable format."""
-    if plugin is not None:
-        return f": it starts like {plugin.title}, but may be cut short"
-    if head[4:8] == b"ftyp":
-        return ": it is a video or an unsupported HEIF file"
-    if b"<svg" in head or (head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml") and extension == ".svg"):
-        return ": it is SVG; export it as PNG"
-    content = next((text for start, text in _UNSUPPORTED.items() if head.lstrip().startswith(start)), None)
-    if content is None and extension in OTHER_FORMATS:
-        content = f"{OTHER_FORMATS[extension]}; save it as PNG or TIFF"
-    return f": it is {content}" if content else "; use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
 
 
 def from_pil(
@@ -281,62 +249,51 @@ def from_pil(
     Raises:
         ImageError: The image is damaged.
     """
-    bits = 8 if file is None else declared_bits(image, file)
     try:
-        pixels = None if file is None else _decode_without_pillow(image, file, bits)
-        if pixels is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
+        samples = None if file is None else _decode_without_pillow(image, file)
+        if samples is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
             _load(image, name)
-        if pixels is None and image.mode.startswith(("I", "F")):
-            pixels = _deep_pixels(image)
-        pixels = pixels or image_pixels(image, bits)
+        if samples is None and image.mode.startswith(("I", "F")):
+            samples = _deep_samples(image)
+        if samples is None:
+            pixels = image_pixels(image)
+        else:
+            pixels = sample_pixels(samples, image.info.get("icc_profile") or None)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # as in `_load`; a GIF without a palette raises an AssertionError
         raise ImageError(f"{name} of mode {image.mode} cannot be read ({error})") from error
-    exif = clean_exif(_raw_exif(image))
-    if image.format in ("JXL", "TIFF"):  # their decoders return upright images
-        exif = replace(exif, orientation=1)
-    xmp, xmp_orientation = clean_xmp(_as_bytes(image.info.get("xmp")), turned=exif.orientation != 1)
-    if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
-        exif = replace(exif, orientation=xmp_orientation)
-    if image.format == "PNG":
-        exponent, note = _transfer(image.info)
-        pixels = from_light(pixels, exponent)
-        notes += (note,) if note else ()
-    return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
+    orientation, block = 1, None
+    try:
+        exif = image.getexif()
+        if image.format not in ("JXL", "TIFF"):  # their decoders return upright images
+            orientation = valid_orientation(exif.get(ORIENTATION))
+        block = clean_exif(exif)
+    except Exception:  # Pillow raises many types of errors for damaged EXIF
+        notes += ("EXIF is damaged and was dropped",)
+    metadata = replace(_metadata(image, orientation), exif=block)
+    return _assemble(replace(pixels, notes=notes + pixels.notes), metadata, orientation)
 
 
-def _decode_without_pillow(image: Image.Image, file: IO[bytes], bits: int) -> Pixels | None:
+def _decode_without_pillow(image: Image.Image, file: IO[bytes]) -> Samples | None:
     """Decode an image whose values Pillow would change; None if Pillow is exact or the image is damaged."""
-    samples = None
     if image.format == "JPEG2000":
-        samples = decode_jpeg2000(file)
-    elif image.format == "JXL":
-        samples = decode_jxl(file)
-    elif image.format == "PNG" and bits == 16 and image.mode in ("RGB", "RGBA", "LA"):
-        file.seek(0)
-        is_animated = getattr(image, "is_animated", False)  # only Pillow composites frames, at 8 bits
-        samples = None if is_animated else decode_png(file.read(), image.info.get("transparency"))
-    return None if samples is None else sample_pixels(samples, image.info.get("icc_profile") or None)
+        return decode_jpeg2000(file)
+    if image.format == "JXL":
+        return decode_jxl(file)
+    is_deep = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # the raw mode of its tile
+    if is_deep and not getattr(image, "is_animated", False):  # only Pillow composites frames, at 8 bits
+        return decode_png(file)
+    return None
 
 
-def _deep_pixels(image: Image.Image) -> Pixels:
+def _deep_samples(image: Image.Image) -> Samples:
     stored: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         stored = stored.astype(np.uint16)
-    return deep_gray(stored, image.info.get("transparency"), image.info.get("icc_profile") or None)
-
-
-def _transfer(info: dict[Any, Any]) -> tuple[float | None, str]:
-    """Return the exponent for `from_light` from the gamma of a PNG (None for sRGB), and a note."""
-    gamma = info.get("gamma")
-    if not gamma or "icc_profile" in info or "srgb" in info or abs(gamma - _SRGB_GAMMA) < 0.009:
-        return None, ""
-    if not _MIN_GAMMA <= gamma <= _MAX_GAMMA:
-        return None, f"gamma must be between {_MIN_GAMMA} and {_MAX_GAMMA}, got {gamma:g}; it was ignored"
-    return gamma, ""
+    return plain_samples(stored[..., None], 8 * stored.dtype.itemsize)
 
 
 def frame_notes(image: Image.Image) -> tuple[str, ...]:
@@ -351,16 +308,12 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
 def _count_notes(count: int, unit: str) -> tuple[str, ...]:
     if count < 2:
         return ()
-    return (f"first of {f'more than {MAX_PAGES}' if count > MAX_PAGES else count} {unit}",)
+    return (f"first of {count} {unit}",)
 
 
 def _load(image: Image.Image, name: str) -> None:
     try:
-        if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-            with _without_pixel_limit():
-                image.load()
-        else:
-            image.load()
+        image.load()
     except MemoryError:
         raise ImageError(
             f"{name} does not fit into memory at {image.width} x {image.height} pixels"
@@ -373,58 +326,31 @@ def _as_bytes(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _raw_exif(image: Image.Image) -> bytes | None:
-    raw = image.info.get("exif")
-    if raw is None and "Raw profile type exif" in image.info:  # EXIF in a PNG written by ImageMagick
-        lines = str(image.info["Raw profile type exif"]).split("\n")[3:]
-        with suppress(ValueError):
-            raw = bytes.fromhex("".join(lines))
-    return raw if isinstance(raw, bytes) else None
-
-
-def _metadata(image: Image.Image, file: IO[bytes] | None, exif: Exif, xmp: bytes | None) -> Metadata:
+def _metadata(image: Image.Image, orientation: int) -> Metadata:
     info = image.info
     dpi = info.get("dpi")
     if dpi is not None:
         dpi = (float(dpi[0]), float(dpi[1]))
         dpi = dpi if min(dpi) > 1 else None  # 1 x 1 is a pixel aspect ratio, not a resolution
-    if dpi is not None and exif.orientation >= 5:
+    if dpi is not None and orientation >= 5:
         dpi = dpi[::-1]
     texts = getattr(image, "text", {}) if image.format == "PNG" else {}
-    captions = (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
     return Metadata(
-        exif=exif.block,
-        icc=info.get("icc_profile"),
-        xmp=xmp,
+        xmp=clean_xmp(info.get("xmp"), turned=orientation != 1),
         dpi=dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=_as_bytes(info.get("comment")),
-        iptc=_as_bytes(captions),
+        iptc=_as_bytes((info.get("photoshop") or {}).get(_IPTC_RESOURCE)),
         format="JPEG" if image.format == "MPO" else image.format,
-        lossless=image.format == "WEBP" and file is not None and _is_lossless_webp(file),
     )
 
 
-def _is_lossless_webp(file: IO[bytes]) -> bool:
-    """Return whether the first image chunk of a WebP file is lossless."""
-    file.seek(12)
-    while len(head := file.read(8)) == 8:
-        name, size = head[:4], int.from_bytes(head[4:], "little")
-        if name == b"ANMF":  # an animation frame, which contains image chunks
-            file.seek(16, io.SEEK_CUR)
-        elif name in (b"VP8L", b"VP8 "):
-            return name == b"VP8L"
-        else:
-            file.seek(size + size % 2, io.SEEK_CUR)
-    return False
-
-
-def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> RasterImage:
+def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
     return RasterImage(
-        levels=upright(drop_equal_channels(pixels.levels), exif.orientation),
-        alpha=None if pixels.alpha is None else upright(pixels.alpha, exif.orientation),
+        levels=upright(drop_equal_channels(pixels.levels), orientation),
+        alpha=None if pixels.alpha is None else upright(pixels.alpha, orientation),
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
-        notes=pixels.notes + ((exif.note,) if exif.note else ()),
+        notes=pixels.notes,
     )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from colorzoo.image_io.pixels import Pixels, eight_bit, with_profile
+from colorzoo.image_io.pixels import Pixels, with_profile
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, unit_range
 
 _OVERSHOOT = 0.1  # fraction of full scale by which resampling filters can exceed black and white
@@ -34,7 +32,6 @@ class Samples:
         inverted: Whether the lowest value is white.
         alpha: Index of the alpha channel; None for an opaque image.
         multiplied: Whether color is premultiplied by alpha.
-        profile: Color profile, or None.
     """
 
     values: NDArray[Any]
@@ -43,7 +40,6 @@ class Samples:
     inverted: bool = False
     alpha: int | None = None
     multiplied: bool = False
-    profile: bytes | None = None
 
 
 def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
@@ -54,33 +50,9 @@ def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     Raises:
         SamplesError: Some values are NaN or infinite.
     """
-    if samples.color == 4:
-        return _ink_pixels(samples, profile)
-    levels, alpha, notes = _converted(samples)
-    depth = 8 if samples.bits <= 8 else 16
-    return with_profile(Pixels(levels, alpha, depth, None, notes), profile or samples.profile)
-
-
-def _ink_pixels(samples: Samples, profile: bytes | None) -> Pixels:
-    """Convert CMYK at 8 bits, because Pillow applies CMYK profiles only to 8 bits."""
-    if samples.values.dtype.kind != "u" or samples.bits not in (8, 16):
-        raise SamplesError(f"is CMYK with {samples.bits} bits, only 8 and 16 are supported; save it as RGB")
-    inks = samples.values[..., :4]
-    inks = inks if samples.bits == 8 else np.rint(inks / 257).astype(np.uint8)
-    pixels = eight_bit(Image.fromarray(np.ascontiguousarray(inks), "CMYK"), profile or samples.profile)
-    notes = (*pixels.notes, f"read at 8 of its {samples.bits} bits") if samples.bits > 8 else pixels.notes
-    if samples.alpha is None:
-        return replace(pixels, notes=notes)
-    alpha = _alpha(samples.values[..., samples.alpha], samples.bits)
-    return replace(pixels, alpha=alpha, notes=notes)
-
-
-def _converted(samples: Samples) -> tuple[Levels, AlphaArray | None, tuple[str, ...]]:
     values, alpha = samples.values, None
     color = values[..., 0] if samples.color == 1 else values[..., : samples.color]
-    extra = values.shape[2] - samples.color - (samples.alpha is not None)
-    notes = () if extra == 0 else (f"{extra} extra channels dropped",)
-    levels, level_notes = _levels(color, samples.bits)
+    levels, notes = _levels(color, samples.bits)
     if samples.alpha is not None:
         alpha = _alpha(values[..., samples.alpha], samples.bits)
         if samples.multiplied:
@@ -88,7 +60,7 @@ def _converted(samples: Samples) -> tuple[Levels, AlphaArray | None, tuple[str, 
             levels = np.clip(unit_range(levels) / (opacity if levels.ndim == 2 else opacity[..., None]), 0, 1)
     if samples.inverted:
         levels = (np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)) - levels
-    return levels, alpha, notes + level_notes
+    return with_profile(Pixels(levels, alpha, 8 if samples.bits <= 8 else 16, None, notes), profile)
 
 
 def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
@@ -126,10 +98,8 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     for full in scales:
         fits = low >= -slack * full and high <= (1 + slack) * full
         if fits and (high >= full * _DARK or full == 1):
-            notes = [] if full == 1 else [f"values taken as 0 to {full:.0f}"]
-            if low < 0 or high > full:
-                notes.append(f"values {low:g} to {high:g} clipped to 0 and {full:g}")
-            return np.clip(values / full, 0, 1).astype(np.float32), tuple(notes)
+            notes = () if full == 1 else (f"values taken as 0 to {full:.0f}",)
+            return np.clip(values / full, 0, 1).astype(np.float32), notes
     rescaled = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
     return rescaled, (f"values {low:g} to {high:g} stretched to black and white",)
 
@@ -143,34 +113,22 @@ def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG 2000 whose samples are not unsigned 8-bit integers, because Pillow would change them.
+    """Decode a JPEG 2000 of unsigned integers of more or less than 8 bits, because Pillow would change them.
 
     Returns:
         The samples; None if Pillow can decode the image or if it is damaged.
-
-    Raises:
-        SamplesError: The channels have different bit depths.
     """
     file.seek(0)
     data = file.read()
     start = data.find(_SIZE_MARKER)
-    try:
-        (count,) = struct.unpack_from(">H", data, start + 40)
-        kinds = set(data[start + 42 : start + 42 + 3 * count : 3])
-        if start < 0 or kinds == {7} or count > 4:
-            return None
-        stored: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
-    except Exception:  # errors of OpenJPEG, and struct.error for truncated headers
+    kind = data[start + 42 : start + 43]  # number of bits minus one, and the sign in the highest bit
+    if start < 0 or not kind or kind[0] == 7 or kind[0] >= 128:
         return None
-    if len(kinds) > 1:
-        raise SamplesError("has channels of different bit depths; save it with one bit depth")
-    (kind,) = kinds  # sign in the highest bit, number of bits minus one in the other bits
-    bits = (kind & 0x7F) + 1
-    values = stored.reshape(*stored.shape[:2], -1)
-    if kind & 0x80:  # signed: zero is middle gray
-        values = values.astype(np.int64) + 2 ** (bits - 1)
-    values = values.astype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
-    return plain_samples(values, bits)
+    try:
+        stored: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
+    except Exception:  # errors of OpenJPEG
+        return None
+    return plain_samples(stored.reshape(*stored.shape[:2], -1), kind[0] + 1)
 
 
 def decode_jxl(file: IO[bytes]) -> Samples | None:
@@ -184,30 +142,14 @@ def decode_jxl(file: IO[bytes]) -> Samples | None:
     return plain_samples(values, 8 * stored.dtype.itemsize)
 
 
-def deep_gray(stored: NDArray[Any], key: Any, profile: bytes | None) -> Pixels:
-    """Convert gray ``(H, W)`` of any type; ``key`` is the transparent value of a PNG, or None."""
-    levels, _, notes = _converted(plain_samples(stored[..., None], 8 * stored.dtype.itemsize))
-    return with_profile(Pixels(levels, _color_key(stored, key), 16, None, notes), profile)
-
-
-def decode_png(data: bytes, key: Any) -> Samples | None:
-    """Decode a 16-bit PNG; None if it is damaged. ``key`` is the transparent color, or None."""
+def decode_png(file: IO[bytes]) -> Samples | None:
+    """Decode a 16-bit PNG; None if it is damaged."""
+    file.seek(0)
     try:
-        stored: NDArray[Any] = imagecodecs.png_decode(data)
+        stored: NDArray[Any] = imagecodecs.png_decode(file.read())
     except Exception:  # errors of libpng, or the image does not fit into memory
         return None
-    stored = stored.reshape(*stored.shape[:2], -1)
-    alpha = _color_key(stored[..., :3], key) if stored.shape[2] >= 3 else None
-    return plain_samples(stored if alpha is None else np.dstack([stored[..., :3], alpha]), 16)
-
-
-def _color_key(stored: NDArray[Any], key: Any) -> NDArray[np.uint16] | None:
-    """Return an alpha channel in which the color or gray value ``key`` is transparent; None without a key."""
-    if key is None or isinstance(key, bytes):
-        return None
-    same = stored == np.asarray(key)
-    opaque = ~(same.all(axis=-1) if stored.ndim == 3 else same)
-    return np.where(opaque, np.uint16(65535), np.uint16(0))
+    return plain_samples(stored.reshape(*stored.shape[:2], -1), 16)
 
 
 def plain_samples(values: NDArray[Any], bits: int) -> Samples:

@@ -1,48 +1,38 @@
 """TIFF files: find the directories that are pages, decode samples of any type, and encode pages.
 
-tifffile decodes the samples. Pages are encoded here, because tifffile does not write the EXIF and GPS
-directories.
+tifffile finds and decodes pages. Pillow encodes their directories, because tifffile does not write the EXIF
+and GPS directories.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import logging
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import IO, Any
+from contextlib import suppress
+from typing import IO, Any, NamedTuple
 
 import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from colorzoo.errors import ImageError, TruncatedImageError
-from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.metadata import Exif, Metadata, clean_xmp, descriptive_tags, tiff_tags
-from colorzoo.image_io.pixels import Pixels, image_pixels
-from colorzoo.image_io.raster_image import upright
-from colorzoo.image_io.samples import Samples, SamplesError, sample_pixels
-from colorzoo.image_io.tags import (
+from colorzoo.image_io.metadata import (
     IPTC,
-    LAYERS,
     ORIENTATION,
     PROFILE,
     XMP,
-    Layout,
-    Tags,
-    exif_block,
-    longs,
-    rational,
-    raw_bytes,
-    read_directory,
-    read_header,
-    read_integers,
-    read_tags,
-    shorts,
-    write_tags,
+    Metadata,
+    clean_exif,
+    clean_xmp,
+    descriptive_tags,
+    valid_orientation,
 )
+from colorzoo.image_io.pixels import Pixels
+from colorzoo.image_io.samples import Samples, SamplesError, sample_pixels
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo reports errors itself
 
@@ -50,153 +40,78 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows the header
 MAX_PAGES = 20_000
 """Maximum number of directories that are read; a longer chain is damaged or malicious."""
-_SCALAR_TAGS = (254, 255, 256, 257, 262)  # NewSubfileType, SubfileType, width, height, photometric
-_SUBIFDS, _MAX_SUBIFDS = 330, 16
-_DATA_TAGS = (273, 324, 513)  # offsets of strips, of tiles, and of an old-style JPEG
-_REDUCED, _PAGE, _MASK = 1, 2, 4  # bits of NewSubfileType
-_OLD_REDUCED, _MASK_PHOTOMETRIC = 2, 4
+_MAX_SUBIFDS = 16
+_FULL_IMAGES = (
+    0,
+    2,
+)  # values of NewSubfileType: an image, and a page of several; others are copies and masks
+_MASK_PHOTOMETRIC = 4
 _MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # kinds of extra samples
-_COLOR_CHANNELS = {
-    0: 1,
-    1: 1,
-    2: 3,
-    3: 1,
-    4: 1,
-    5: 4,
-}  # color channels by photometric; a palette has one index
-_PALETTE, _YCBCR, _LAB, _JPEG = 3, 6, 8, 7
-_MAX_LISTED = 3
-_IS_MASK = "transparency mask"
+_COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4}  # by photometric; a palette has one index
+_PALETTE, _YCBCR, _JPEG = 3, 6, 7
 
 
-@dataclass(frozen=True)
-class Directory:
-    """A directory of a TIFF.
-
-    Attributes:
-        offset: Offset in the file.
-        number: Number in the chain, from 1; a SubIFD has the number of its parent.
-        size: Width and height.
-        reason: Why the directory is not a page; empty for a page.
-    """
+class Directory(NamedTuple):
+    """Offset of a directory in a TIFF, and width and height of its image."""
 
     offset: int
-    number: int
     size: tuple[int, int]
-    reason: str
-
-    def __str__(self) -> str:
-        width, height = self.size
-        return f"directory {self.number} ({self.reason}, {width} x {height})"
 
 
-@dataclass(frozen=True)
-class TiffPages:
-    """Pages of a TIFF.
-
-    Attributes:
-        pages: Directories that contain a full image; one more than `MAX_PAGES` if the file has more.
-        skipped: All other directories.
-    """
-
-    pages: tuple[Directory, ...]
-    skipped: tuple[Directory, ...] = ()
-
-    def notes(self) -> tuple[str, ...]:
-        """Return a note that lists the skipped directories."""
-        if not self.skipped:
-            return ()
-        listed = ", ".join(map(str, self.skipped[:_MAX_LISTED]))
-        more = f" and {len(self.skipped) - _MAX_LISTED} more" if len(self.skipped) > _MAX_LISTED else ""
-        return (f"skipped in the TIFF: {listed}{more}",)
-
-
-def find_pages(file: IO[bytes]) -> TiffPages:
-    """Find the directories that are pages.
+def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
+    """Find the directories that are pages, up to the first damaged directory.
 
     Reduced copies, masks and depth maps are not pages. Each directory in the chain gives at most one page:
     the largest full image of the directory and its SubIFDs. If the file has no full image, the largest
-    directory is the page.
+    directory is the page. If the file has more than `MAX_PAGES` directories, the others are ignored.
     """
-    pages: list[Directory] = []
-    skipped: list[Directory] = []
-    for family in _families(file):
-        page = max((each for each in family if not each.reason), key=_pixel_count, default=None)
-        pages += [page] if page else []
-        skipped += [replace(d, reason=d.reason or "smaller copy") for d in family if d is not page]
-    if not pages and skipped:
-        page = max(skipped, key=lambda d: (d.reason != _IS_MASK, _pixel_count(d)))
-        if _pixel_count(page):
-            return TiffPages((page,), tuple(d for d in skipped if d is not page))
-    return TiffPages(tuple(pages), tuple(skipped))
+    pages, others = list[Directory](), dict[Directory, None]()
+    remaining = file.seek(0, io.SEEK_END)  # the directories cannot have more bytes unless they overlap
+    file.seek(0)
+    with suppress(Exception), tifffile.TiffFile(file) as tiff:
+        for page in itertools.islice(tiff.pages, MAX_PAGES):
+            family: list[Any] = [page, *itertools.islice(page.pages or (), _MAX_SUBIFDS)]
+            remaining -= sum(12 * len(each.tags) for each in family)
+            if remaining < 0 or _directory(page) in others:  # the chain can be a circle
+                break
+            full = [_directory(each) for each in family if _is_full_image(each)]
+            pages += [max(full, key=_pixel_count)] if full else []
+            others |= dict.fromkeys(map(_directory, family))
+    largest = max(others, key=_pixel_count, default=None)
+    return tuple(pages) or ((largest,) if largest and _pixel_count(largest) else ())
+
+
+def _directory(page: Any) -> Directory:
+    return Directory(page.offset, (page.imagewidth, page.imagelength))
 
 
 def _pixel_count(directory: Directory) -> int:
     return directory.size[0] * directory.size[1]
 
 
-def _families(file: IO[bytes]) -> Iterator[list[Directory]]:
-    """Yield each directory of the chain with its SubIFDs, up to the first damaged directory."""
-    header = read_header(file)
-    if header is None:
-        return
-    layout, offset = header
-    remaining = file.seek(0, io.SEEK_END)  # the directories cannot have more bytes unless they overlap
-    visited: set[int] = set()
-    while offset and offset not in visited and len(visited) <= MAX_PAGES and remaining > 0:
-        visited.add(offset)
-        values, following, size = _read_values(file, layout, offset)
-        remaining -= size
-        family = [_directory(offset, len(visited), values)]
-        for inner_offset in values.get(_SUBIFDS, ()):
-            inner, _, size = _read_values(file, layout, inner_offset)
-            remaining -= size
-            family.append(_directory(inner_offset, len(visited), inner))
-        if size:
-            yield family
-        offset = following
+def _is_full_image(page: Any) -> bool:
+    has_kind = page.subfiletype in _FULL_IMAGES and page.photometric != _MASK_PHOTOMETRIC
+    return has_kind and bool(page.imagewidth and page.imagelength and page.dataoffsets)
 
 
-def _read_values(file: IO[bytes], layout: Layout, offset: int) -> tuple[dict[int, tuple[int, ...]], int, int]:
-    """Return the tags that determine the kind of a directory, the offset of the next one, and its size."""
-    entries, following, _ = read_directory(file, layout, offset)
-    values: dict[int, tuple[int, ...]] = {}
-    for tag, kind, count, inline in entries:
-        if tag in _DATA_TAGS:
-            values[tag] = (1,)
-        elif tag in _SCALAR_TAGS and count == 1:
-            values[tag] = read_integers(file, layout, kind, count, inline)
-        elif tag == _SUBIFDS:
-            values[tag] = read_integers(file, layout, kind, min(count, _MAX_SUBIFDS), inline)
-    return values, following, 12 * len(entries)
-
-
-def _directory(offset: int, number: int, values: dict[int, tuple[int, ...]]) -> Directory:
-    kind, old, width, height, photometric = ((*values.get(tag, ()), 0)[0] for tag in _SCALAR_TAGS)
-    reason = ""
-    if kind & _MASK or photometric == _MASK_PHOTOMETRIC:
-        reason = _IS_MASK
-    elif kind & _REDUCED or old == _OLD_REDUCED:
-        reason = "reduced copy"
-    elif kind & ~_PAGE:
-        reason = "not a page"
-    elif not (width and height and values.keys() & set(_DATA_TAGS)):
-        reason = "no image"
-    return Directory(offset, number, (width, height), reason)
-
-
-def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, Exif]:
-    """Decode a page of any sample type and read its metadata.
-
-    Returns:
-        Upright pixels, metadata, and EXIF with a note about properties that a result does not preserve.
+def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, int]:
+    """Decode a page of any sample type and read its metadata and orientation.
 
     Raises:
         ImageError: The page is damaged or not supported.
     """
-    tags, complete = read_tags(file, page.offset)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
     try:
-        pixels, decoded = _decode(file, page.offset, tags)
+        with tifffile.TiffFile(file) as tiff:
+            tiff.filehandle.seek(page.offset)
+            found: Any = tifffile.TiffPage(tiff, 0)
+            pixels = sample_pixels(_samples(found, size), _bytes_of(found, PROFILE))
+            exif = Image.Exif()
+            exif.bigtiff, exif.endian = tiff.is_bigtiff, tiff.byteorder
+            with suppress(Exception):  # Pillow raises many types of errors for damaged tags
+                exif.load_from_fp(file, page.offset)
+            return pixels, *_metadata(found, exif)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
@@ -205,91 +120,49 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         ) from None
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
-        raise TruncatedImageError(f"{name} is damaged or cut short: {reason}") from error
-    notes = [] if complete else ["some tags were damaged or too large and dropped"]
-    notes += ["Photoshop layers dropped"] if LAYERS in tags else []
-    notes += ["tiles are written as one strip"] if decoded.is_tiled else []
-    bits = _bits(decoded)
-    if decoded.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP or bits > 16:
-        stored = "float" if decoded.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP else "integer"
-        notes.append(f"{bits}-bit {stored} samples are written as integers of at most 16 bits")
-    exif = Exif(exif_block(descriptive_tags(tags)), 1, "; ".join(notes) or None)
+        raise TruncatedImageError(f"{name} is damaged, cut short or unsupported: {reason}") from error
+
+
+def _metadata(page: Any, exif: Image.Exif) -> tuple[Metadata, int]:
+    orientation = valid_orientation(page.tags.valueof(ORIENTATION))
+    dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH)
     data = Metadata(
-        exif=exif.block,
-        xmp=clean_xmp(tags[XMP].value if XMP in tags else None, turned=_orientation(tags) != 1)[0],
-        dpi=_resolution(decoded, _orientation(tags)),
-        iptc=tags[IPTC].value if IPTC in tags else None,
+        exif=clean_exif(exif),
+        xmp=clean_xmp(_bytes_of(page, XMP), turned=orientation != 1),
+        # 1 x 1 is a pixel aspect ratio, not a resolution
+        dpi=None if min(dpi) <= 1 else dpi if orientation < 5 else dpi[::-1],
+        iptc=_bytes_of(page, IPTC),
         format="TIFF",
-        uncompressed=decoded.compression == 1,
     )
-    return pixels, data, exif
+    return data, orientation
 
 
-def _orientation(tags: Tags) -> int:
-    stored = tags.get(ORIENTATION)
-    if stored is None:
-        return clean_xmp(tags[XMP].value)[1] if XMP in tags else 1
-    value = int.from_bytes(stored.value[:2], "little")
-    return value if 1 <= value <= 8 else 1
+def _bytes_of(page: Any, tag: int) -> bytes | None:
+    value = page.tags.valueof(tag)
+    return value if isinstance(value, bytes) else None
 
 
-def _resolution(page: Any, orientation: int) -> tuple[float, float] | None:
-    unit = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof(296, 2)))
-    across, down = (page.tags.valueof(tag) for tag in (282, 283))
-    if not (unit and across and down and across[1] and down[1]):
-        return None
-    dpi = across[0] / across[1] * unit, down[0] / down[1] * unit
-    if min(dpi) <= 1:  # 1 x 1 is a pixel aspect ratio, not a resolution
-        return None
-    return dpi if orientation < 5 else dpi[::-1]
+def _samples(page: Any, file_size: int) -> Samples:
+    """Decode the samples of a `tifffile.TiffPage`.
 
-
-def _bits(page: Any) -> int:
-    return page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
-
-
-def _decode(file: IO[bytes], offset: int, tags: Tags) -> tuple[Pixels, Any]:
-    """Return the pixels of a page, and its `tifffile.TiffPage`."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
-        tiff.filehandle.seek(offset)
-        page: Any = tifffile.TiffPage(tiff, 0)
-        kind = int(page.photometric)
-        if kind not in _COLOR_CHANNELS and kind not in (_YCBCR, _LAB):
-            raise SamplesError(f"is a {_bits(page)}-bit {page.photometric.name} TIFF; save it as RGB")
-        if kind == _LAB and _bits(page) > 8:
-            raise SamplesError(f"is a {_bits(page)}-bit CIELAB TIFF; save it as RGB")
-        ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-        if max(ends, default=size + 1) > size:  # tifffile reads pixels beyond the end of the file as zeros
-            raise TruncatedImageError("some pixels are missing")
-        if page.compression not in tifffile.TIFF.DECOMPRESSORS:
-            codec = getattr(page.compression, "name", page.compression)
-            raise SamplesError(f"is a TIFF compressed with {codec}; save it without compression")
-        if page.imagedepth > 1:
-            raise SamplesError("is a volumetric TIFF with three dimensions; save its slices as pages")
-        if kind == _LAB or (kind == _YCBCR and page.compression != _JPEG):
-            return _decode_with_pillow(file, offset), page
-        return sample_pixels(_samples(page, tags), None), page
-
-
-def _decode_with_pillow(file: IO[bytes], offset: int) -> Pixels:
-    """Decode a page of Lab or subsampled YCbCr with libtiff, which converts both to RGB."""
-    layout, _ = read_header(file) or (Layout("<", big=False), 0)
-    file.seek(0)
-    data = bytearray(file.read())
-    struct.pack_into(layout.order + ("Q" if layout.big else "L"), data, 8 if layout.big else 4, offset)
-    with open_image(io.BytesIO(data)) as image:
-        image.load()
-        return image_pixels(image, 8)
-
-
-def _samples(page: Any, tags: Tags) -> Samples:
+    Raises:
+        SamplesError: The kind of color or the number of channels is not supported.
+        TruncatedImageError: Samples are missing.
+    """
+    is_jpeg_color = page.photometric == _YCBCR and page.compression == _JPEG
+    color = 3 if is_jpeg_color else _COLOR_CHANNELS.get(int(page.photometric))
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+    if color is None:
+        raise SamplesError(f"is a {bits}-bit {page.photometric.name} TIFF; save it as RGB")
+    if page.imagedepth > 1:
+        raise SamplesError("is a volumetric TIFF with three dimensions; save its slices as pages")
+    ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
+    if max(ends, default=file_size + 1) > file_size:  # tifffile reads missing samples as zeros
+        raise TruncatedImageError("some pixels are missing")
     stored: NDArray[Any] = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
     stored = stored.reshape(*stored.shape[:2], -1)
-    color, bits = 3 if page.photometric == _YCBCR else _COLOR_CHANNELS[int(page.photometric)], _bits(page)
     if page.photometric == _PALETTE:
         palette = np.asarray(page.colormap)
         indices = np.minimum(stored[..., 0], palette.shape[1] - 1)
@@ -300,8 +173,7 @@ def _samples(page: Any, tags: Tags) -> Samples:
         raise SamplesError(f"is a TIFF with {stored.shape[2]} channels, expected {color}; save it as RGB")
     alpha, multiplied = _alpha_of(page, color, stored.shape[2])
     inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-    profile = tags[PROFILE].value if PROFILE in tags else None
-    return Samples(upright(stored, _orientation(tags)), bits, color, inverted, alpha, multiplied, profile)
+    return Samples(stored, bits, color, inverted, alpha, multiplied)
 
 
 def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
@@ -314,10 +186,7 @@ def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
 
 
 def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[bytes, bytes]:
-    """Encode a page as a directory and a strip of pixels that follows it.
-
-    The strip is uncompressed if the source is, otherwise compressed with Deflate and predictor 2. The
-    descriptive tags of the source are copied without changing their bytes.
+    """Encode a page as a directory and a strip of pixels, compressed with Deflate, that follows it.
 
     Args:
         stored: ``(H, W, 3 or 4)`` uint8 or uint16.
@@ -325,33 +194,20 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
         offset: Offset of the directory in the file.
     """
     height, width, channels = stored.shape
-    strip = _encode_strip(stored, compress=not data.uncompressed)
-    tags = _descriptive_tags(data)
-    bits = stored.dtype.itemsize * 8
-    tags |= {256: longs(width), 257: longs(height), 258: shorts(*(bits,) * channels), 262: shorts(2)}
-    tags |= {259: shorts(1 if data.uncompressed else 8), 277: shorts(channels)}
-    tags |= {273: longs(0), 278: longs(height), 279: longs(len(strip))}
-    if not data.uncompressed:
-        tags[317] = shorts(2)
-    if channels == 4:
-        tags[338] = shorts(_STRAIGHT_ALPHA)
-    tags[273] = longs(offset + len(write_tags(tags, offset)))
-    return write_tags(tags, offset), strip
-
-
-def _encode_strip(stored: NDArray[Any], *, compress: bool) -> bytes:
     stored = stored.astype(stored.dtype.newbyteorder("<"))
-    if not compress:
-        return stored.tobytes()
-    return bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(stored, axis=1).tobytes()))
-
-
-def _descriptive_tags(data: Metadata) -> Tags:
-    tags = tiff_tags(data)
+    strip = bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(stored, axis=1).tobytes()))
+    exif = Image.Exif()
+    exif.load(data.exif or b"")
+    tags: dict[int, Any] = descriptive_tags(exif)
+    tags |= {256: width, 257: height, 258: (stored.dtype.itemsize * 8,) * channels, 277: channels}
+    tags |= {259: 8, 262: 2, 317: 2}  # Deflate, RGB, horizontal predictor
+    tags |= {273: 0, 278: height, 279: len(strip)}  # Pillow adds the length of the directory to 273
+    if channels == 4:
+        tags[338] = _STRAIGHT_ALPHA
     if data.dpi:
-        tags |= {282: rational(data.dpi[0]), 283: rational(data.dpi[1]), 296: shorts(2)}
-    if data.xmp:
-        tags[700] = raw_bytes(data.xmp, undefined=False)
-    if data.icc:
-        tags[34675] = raw_bytes(data.icc)
-    return tags
+        tags |= {282: data.dpi[0], 283: data.dpi[1], 296: 2}
+    tags |= {tag: value for tag, value in ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc)) if value}
+    directory = ImageFileDirectory_v2(ifh=TIFF_HEADER)
+    for tag, value in tags.items():
+        directory[tag] = value
+    return directory.tobytes(offset), strip

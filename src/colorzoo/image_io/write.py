@@ -23,7 +23,7 @@ from colorzoo import atomic
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.frames import Frames
-from colorzoo.image_io.metadata import Metadata, has_description
+from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.raster_image import Levels, RasterImage, unit_range
 from colorzoo.image_io.tiff import TIFF_HEADER, encode_page
 
@@ -32,19 +32,9 @@ ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
 
-_METADATA_FORMATS = {
-    "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
-    "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
-    "xmp": ("XMP", XMP_FORMATS),
-    "iptc": ("IPTC", {"JPEG", "TIFF"}),
-    "comment": ("comment", {"JPEG", "GIF", "PNG", "TIFF"}),
-    "text": ("PNG text", {"PNG"}),
-}
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
-_JPEG_SEGMENT = 65533  # maximum number of bytes in a JPEG segment
+_JPEG_SEGMENT = 65_000  # a JPEG segment contains at most 65,533 bytes, including the name of its content
 _IPTC_HEAD = b"Photoshop 3.0\08BIM\x04\x04\0\0"  # start of the segment that contains the IPTC record
-# bytes of a segment before its content; IPTC also has four bytes of length and up to one of padding
-_JPEG_PREFIX = {"exif": 6, "xmp": 29, "comment": 0, "iptc": len(_IPTC_HEAD) + 5}
 _PNG_HEADER = 8 + 25  # bytes of the signature and the IHDR chunk
 _BAND = 256  # rows that are rounded at once
 
@@ -66,7 +56,7 @@ def write_image(
         path: The file to write; missing folders are created.
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float, which is clipped to [0, 1].
         like: The source, with the same size.
-        quality: 1 to 100 for JPEG, WebP and AVIF; WebP is lossless at 100 or if the source is lossless.
+        quality: 1 to 100 for JPEG, WebP and AVIF; WebP is lossless at 100.
         overwrite: Replace an existing file; the source is never replaced.
 
     Returns:
@@ -117,18 +107,10 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         notes.append(f"alpha dropped: {kind} does not support it")
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
         notes.append(f"reduced to 8 bits: {kind} does not support 16, use PNG or TIFF")
-    if kind == "GIF":
-        notes.append("reduced to 256 colors: GIF does not support more")
     data = like.metadata
-    for name, (title, kinds) in _METADATA_FORMATS.items():
-        if not getattr(data, name):
-            continue
-        fits = kind != "JPEG" or fits_jpeg(data, name)
-        if kind == "TIFF" and name == "comment":
-            fits = not has_description(data)
-        if kind not in kinds:
-            notes.append(f"{title} dropped: {kind} does not support it")
-        elif not fits:
+    fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
+    for title, value in fields.items():
+        if value and (kind not in XMP_FORMATS or (kind == "JPEG" and not fits_jpeg(value))):
             notes.append(f"{title} dropped: it does not fit into the {kind}")
     return tuple(notes)
 
@@ -158,7 +140,7 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
     """
     check_result_pixels(rgb, like)
     image = Image.fromarray(quantized(rgb, like, 8))
-    data = like.metadata.with_size(*like.size)
+    data = like.metadata
     entries = {
         "exif": data.exif and b"Exif\0\0" + data.exif,
         "icc_profile": data.icc,
@@ -224,7 +206,7 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     """
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
-    data = like.metadata.with_size(*like.size)
+    data = like.metadata
     if kind == "TIFF":
         return TIFF_HEADER + b"".join(encode_page(stored, data, len(TIFF_HEADER)))
     if depth == 16:
@@ -276,9 +258,9 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
     return np.dstack([color, alpha])
 
 
-def fits_jpeg(metadata: Metadata, name: str) -> bool:
-    """Return whether a metadata field such as ``"exif"`` or ``"xmp"`` fits into a JPEG segment."""
-    return len(getattr(metadata, name) or b"") <= _JPEG_SEGMENT - _JPEG_PREFIX.get(name, 0)
+def fits_jpeg(value: bytes | None) -> bool:
+    """Return whether metadata fit into a JPEG segment."""
+    return len(value or b"") <= _JPEG_SEGMENT
 
 
 def _memory_file() -> BinaryIO:
@@ -306,17 +288,14 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         # no chroma subsampling, because the colors of small hints would bleed
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
         fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment, "extra": _iptc_segment(data.iptc)}
-        names = {"extra": "iptc"}
-        options |= {
-            key: value for key, value in fields.items() if value and fits_jpeg(data, names.get(key, key))
-        }
+        options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
         return options | ({"dpi": data.dpi} if data.dpi else {})
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind in ("WEBP", "AVIF"):
         options = {"quality": quality, "icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
         if kind == "WEBP":
-            return {**options, "lossless": data.lossless or quality >= 100, "exact": alpha}
+            return {**options, "lossless": quality >= 100, "exact": alpha}
         # AVIF applies the quality to alpha too, and alpha is exact only at 100
         return {**options, "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
@@ -335,12 +314,6 @@ def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
     texts = PngImagePlugin.PngInfo()
     for key, value in data.text:
         texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
-    if data.comment and "Comment" not in dict(data.text):
-        try:
-            comment = data.comment.decode()
-        except UnicodeDecodeError:
-            comment = data.comment.decode("latin-1")
-        texts.add_itxt("Comment", comment)
     if data.xmp:
         texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
     return texts

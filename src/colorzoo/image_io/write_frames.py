@@ -42,13 +42,11 @@ class ColoredFrame:
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1].
         like: The source frame, which provides bit depth, alpha and metadata.
         milliseconds: Duration.
-        hidden: See `colorzoo.image_io.frames.ImageFrame`.
     """
 
     rgb: Levels
     like: RasterImage
     milliseconds: float = 0
-    hidden: bool = False
 
 
 def write_frames(
@@ -82,8 +80,7 @@ def write_frames(
             check_result_pixels(frame.rgb, frame.like)
             if number == 0:
                 check_target(path, frame.like, kind, overwrite=overwrite)
-            if not frame.hidden or kind == "PNG":  # only APNG has a default image
-                yield frame
+            yield frame
 
     with whole_file(path, overwrite=overwrite) as file:
         if kind == "TIFF":
@@ -102,7 +99,7 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
             offset += file.write(b"\0")
         like = frame.like
         stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
-        directory, strip = encode_page(stored, like.metadata.with_size(*like.size), offset)
+        directory, strip = encode_page(stored, like.metadata, offset)
         if offset + len(directory) + len(strip) > _MAX_TIFF:
             raise ImageError("the size of a TIFF must be at most 4 GB; use --frames first for one page")
         file.write(directory)
@@ -115,10 +112,10 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
 def _write_animation(
     file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
 ) -> None:
-    images, durations, is_clear, first = [], [], False, None
-    hidden = False
+    images, durations, is_clear, first = list[Image.Image](), list[int](), False, None
+    step = 10 if kind == "GIF" else 1  # GIF stores hundredths of a second
     for frame in frames:
-        first, hidden = first or frame, hidden or frame.hidden
+        first = first or frame
         stored = quantized(frame.rgb, frame.like, 8)
         is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
         is_clear |= not is_opaque
@@ -126,19 +123,11 @@ def _write_animation(
             images.append(_gif_frame(stored[..., :3] if is_opaque else stored))
         else:
             images.append(Image.fromarray(_match_alpha(stored, alpha=source.alpha)))
-        if not frame.hidden:
-            # GIF stores hundredths of a second
-            step = 10 if kind == "GIF" else 1
-            durations.append(min(step * round(frame.milliseconds / step), _MAX_DURATION))
+        durations.append(min(step * round(frame.milliseconds / step), _MAX_DURATION))
     assert first is not None  # every file has at least one frame
-    like = first.like
-    options = save_options(kind, like.metadata.with_size(*like.size), quality, alpha=like.alpha is not None)
+    options = save_options(kind, first.like.metadata, quality, alpha=first.like.alpha is not None)
     if kind == "GIF":
         options["disposal"] = _CLEAR if is_clear else _KEEP
-    if kind == "PNG":
-        options["default_image"] = hidden
-    if kind == "WEBP":
-        options["background"] = source.background
     if kind != "GIF" or source.plays != 1:  # GIF stores the number of repetitions
         plays = min(source.plays, _MAX_PLAYS)
         options["loop"] = max(0, plays - 1) if kind == "GIF" else plays
