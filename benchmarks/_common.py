@@ -29,7 +29,7 @@ from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.steps.network import resize_points
+from colorzoo.inference.network import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 

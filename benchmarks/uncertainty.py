@@ -24,7 +24,7 @@ from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import mean_uncertainty
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.inference.result import NOTHING_TO_COLOR
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
 IMAGES, SIDE = 400, 256

@@ -24,7 +24,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.steps.area_masks import encode_locked_colors
+from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction

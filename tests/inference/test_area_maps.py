@@ -18,7 +18,7 @@ from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionCol
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import proposed_regions
-from colorzoo.inference.steps.area_masks import (
+from colorzoo.inference.steps.areas import (
     area_map,
     decode_locked_colors,
     draw_areas,

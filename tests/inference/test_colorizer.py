@@ -23,7 +23,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.steps.network import resize_points
+from colorzoo.inference.network import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from tiny_model import NAME, gray_image, tiny_model, write_tiny_weights

@@ -26,7 +26,7 @@ from colorzoo.guidance import (
 )
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.steps.network import resize_maps
+from colorzoo.inference.network import resize_maps
 from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction

@@ -12,7 +12,8 @@ from torch import Tensor
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR, is_page
+from colorzoo.inference.result import NOTHING_TO_COLOR
+from colorzoo.inference.steps.pages import is_page
 from inference.pages import PAGES
 from tiny_model import tiny_model
 

@@ -18,10 +18,8 @@ from colorzoo.inference.palette import (
     suggest_colors,
     weighted_clusters,
 )
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.colors import Colors
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
-from colorzoo.inference.task import Part
+from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
+from colorzoo.inference.task import Colors, Part
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
 

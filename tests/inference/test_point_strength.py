@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.points import point_strength
 from colorzoo.inference.steps.reach import Extent
-from colorzoo.inference.steps.strengths import point_strength
 from tiny_model import gray_image, tiny_model
 
 RED = {"x": 30, "y": 30, "radius": 4, "color": "#d02010"}

@@ -13,7 +13,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import bands_of_ab
 from colorzoo.inference.overlays import overlays_of
-from colorzoo.inference.steps.area_masks import draw_areas
+from colorzoo.inference.steps.areas import draw_areas
 from colorzoo.lru_cache import LRUCache
 from inference.flood_model import SIDE, Flood, two_walls
 

@@ -31,8 +31,7 @@ from colorzoo.image_io.write import (
 )
 from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.files import digest_of
 

@@ -18,8 +18,7 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import MAX_PIXELS
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
-from colorzoo.inference.stages import StageRun
-from colorzoo.inference.task import ColorizeTask
+from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_or_empty

@@ -19,7 +19,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.engines.device import choose_device
-from colorzoo.engines.digest import model_digest
 from colorzoo.errors import ColorzooError, ImageError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
@@ -35,11 +34,11 @@ from colorzoo.inference.references import (
     recipe_references,
 )
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.stages import StageRunner
 from colorzoo.inference.task import (
     ColorizeTask,
     GuidanceLike,
     Part,
+    StageRunner,
     prepare_image,
     prepare_part,
     read_guidance,
@@ -288,6 +287,8 @@ class Colorizer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, the settings and the size of the network input."""
+        from colorzoo.engines.digest import model_digest
+
         return model_digest(self.model, self.size).hex()
 
     @property

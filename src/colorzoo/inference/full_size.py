@@ -24,6 +24,7 @@ from colorzoo.image_io.raster_image import Levels
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
 CUT = 3.5  # standard deviations; the weight of a correction there is 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
+_NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
 BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
@@ -300,6 +301,65 @@ class BicubicUpsampler:
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
+@dataclass(frozen=True)
+class Matte:
+    """A soft mask ``slope * lightness + offset``, from 0 to 1.
+
+    Attributes:
+        slope: ``(h, w)``.
+        offset: ``(h, w)``.
+    """
+
+    slope: Tensor
+    offset: Tensor
+
+    def at(self, lightness: Tensor) -> Tensor:
+        """Return the mask ``(h, w)`` for a lightness ``(h, w)`` of the same size."""
+        return _settled(self.slope * lightness + self.offset)
+
+    def enlarged(self, size: tuple[int, int]) -> ShiftRows:
+        """Return a function from bands ``(rows, W)`` of a larger lightness to their masks.
+
+        Args:
+            size: Height and width of the larger image.
+        """
+        maps = BicubicUpsampler(torch.stack([self.slope, self.offset]), size)
+
+        def share(lightness: Tensor, first: int, last: int) -> Tensor:
+            slope, offset = maps.rows(first, last)
+            return _settled(slope * lightness + offset)
+
+        return share
+
+
+@dataclass(frozen=True)
+class LightnessShift:
+    """Shift of an image's lightness by areas whose lightness follows their colors.
+
+    Attributes:
+        parts: Soft masks, and the shifts in units of L.
+    """
+
+    parts: tuple[tuple[Matte, float], ...]
+
+    def apply(self, lightness: Tensor) -> Tensor:
+        """Return the shifted lightness ``(1, 1, H, W)`` of any size."""
+        size = (lightness.shape[2], lightness.shape[3])
+        return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
+
+    def by_rows(self, size: tuple[int, int]) -> ShiftRows:
+        """Return the shift of bands ``(rows, W)`` of an image of this height and width."""
+        shares = [(matte.enlarged(size), units) for matte, units in self.parts]
+
+        def shift(lightness: Tensor, first: int, last: int) -> Tensor:
+            shifted = lightness
+            for share, units in shares:
+                shifted = shifted + units * share(lightness, first, last)
+            return shifted.clamp(0, 100)
+
+        return shift
+
+
 @lru_cache(maxsize=4)  # the pad needs the same weights for every edit
 def bicubic_matrix(source: int, target: int) -> Tensor:
     """Return the ``(target, source)`` weights of bicubic interpolation along one axis, with repeated borders.
@@ -321,3 +381,8 @@ def _cubic(d: Tensor, a: float = BICUBIC) -> Tensor:
     near = ((a + 2) * d - (a + 3)) * d * d + 1  # powers would take five times as long
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
+def _settled(share: Tensor) -> Tensor:
+    """Clamp values to [0, 1] and round values close to the ends."""
+    return ((share - _NEARLY) / (1 - 2 * _NEARLY)).clamp(0, 1)

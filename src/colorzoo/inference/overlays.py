@@ -1,16 +1,363 @@
-"""Color changes at full size after the network: replaced colors, then paint, then adjustments."""
+"""Color changes at full size after the network: replaced colors, then paint, then adjustments.
+
+All overlays are computed in bands of rows without a network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby, pairwise
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from colorzoo.guidance import Recipe
+from colorzoo.color import at_lightness
+from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, linear_rgb_to_lab
+from colorzoo.guidance import ColorReplacement, PaintStroke, PointHint, Recipe
+from colorzoo.guidance.finish import Finish
+from colorzoo.guidance.paint import Blend
+from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
-from colorzoo.inference.steps.finishing import Finishing
-from colorzoo.inference.steps.painting import Painting
-from colorzoo.inference.steps.replacing import Replacing
+from colorzoo.inference.steps.reach import Map
+
+_LIGHTNESSES = 201  # at which a color is computed; between them linear interpolation is exact enough
+
+
+def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
+    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, with its chroma if in gamut."""
+    return _look_up(_ab_table(color), lightness)
+
+
+def ab_in_light(color: str, lightness: Tensor) -> Tensor:
+    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, desaturated in shadows.
+
+    Pixels darker than the color get its linear RGB scaled down, so the chroma decreases with the lightness.
+    """
+    return _look_up(_shaded_table(color), lightness)
+
+
+def _look_up(table: Tensor, lightness: Tensor) -> Tensor:
+    place = lightness.clamp(0, 100) * ((_LIGHTNESSES - 1) / 100)
+    below = place.floor().clamp(max=_LIGHTNESSES - 2).long()
+    part = place - below
+    return table[:, below] * (1 - part) + table[:, below + 1] * part
+
+
+@lru_cache(maxsize=64)
+def _ab_table(color: str) -> Tensor:
+    """Return ab ``(2, _LIGHTNESSES)`` of a color at lightnesses from 0 to 100."""
+    lab = torch.tensor(color_lab(color)).view(3, 1, 1).expand(3, 1, _LIGHTNESSES)
+    return at_lightness(lab, torch.linspace(0, 100, _LIGHTNESSES).view(1, 1, -1))[1:, 0]
+
+
+@lru_cache(maxsize=64)
+def _shaded_table(color: str) -> Tensor:
+    """Return the table of a color whose linear RGB is scaled down."""
+    lab = torch.tensor(color_lab(color)).view(3, 1)
+    light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
+    shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]
+    return torch.where(light < 1, shaded, _ab_table(color))
+
+
+@dataclass(frozen=True)
+class ReplacingConstants:
+    """Constants of replaced colors.
+
+    Attributes:
+        gray: Chroma in CIE units below which the hue gets less weight.
+        gray_share: Maximum of this chroma, as a fraction of the chroma of the old color.
+        most_chroma: Largest factor on the chroma.
+    """
+
+    gray: float = 10.0
+    gray_share: float = 0.5
+    most_chroma: float = 8.0
+
+
+REPLACING = ReplacingConstants()
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """Replacement of colors by hue.
+
+    Attributes:
+        replacements: Replacements in the order of application.
+        locked: ``(1, H, W)`` at full size, in [0, 1], mask of locked colors; None without locks.
+    """
+
+    replacements: tuple[ColorReplacement, ...]
+    locked: BicubicUpsampler | None
+
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
+        """Replace colors in the rows from ``first`` of an ab map; see `Overlay`."""
+        before = ab.clone()
+        for replacement in self.replacements:
+            _replace(ab, replacement)
+        if self.locked is not None:
+            share = self.locked.rows(first, first + ab.shape[1]).clamp(0, 1)
+            ab += share * (before - ab)
+
+
+def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
+    """Replace a color in ab ``(2, rows, W)``, in place."""
+    _, old_a, old_b = color_lab(replacement.old)
+    _, new_a, new_b = color_lab(replacement.new)
+    old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
+    factor = min(new_chroma / old_chroma, REPLACING.most_chroma)
+    a, b = ab[0], ab[1]
+    # the angle from the old hue, by its sine and cosine
+    across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
+    angle = torch.rad2deg(torch.atan2(across, along)).abs()
+    near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
+    full = min(REPLACING.gray, REPLACING.gray_share * old_chroma)
+    chroma = (a.square() + b.square()).sqrt()
+    share = _smooth(near) * _smooth((chroma / full).clamp(max=1))
+    turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
+    cosine, sine = math.cos(turn), math.sin(turn)
+    # colors with more chroma than the old color gain the same amount, not the same factor
+    gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
+    turned = (min(factor, 1) + gained) * torch.stack([cosine * a - sine * b, sine * a + cosine * b])
+    ab += replacement.opacity * share * (turned - ab)
+
+
+def _smooth(share: Tensor) -> Tensor:
+    return share * share * (3 - 2 * share)
+
+
+Cover = tuple[slice, slice, Map]
+
+
+@dataclass(frozen=True)
+class PaintingConstants:
+    """Constants of paint.
+
+    Attributes:
+        places: Maximum number of locations of a stroke from which its reach is computed.
+        apart: Distance between these locations, in brush diameters.
+        core: Half the side of a location, in brush diameters.
+        least_chroma: Chroma in CIE units below which a color has no hue.
+    """
+
+    places: int = 64
+    apart: float = 0.25
+    core: float = 0.1
+    least_chroma: float = 1.0
+
+
+PAINTING = PaintingConstants()
+
+
+@dataclass(frozen=True)
+class Painting:
+    """Strokes of paint on an image or on a smaller copy of it.
+
+    Attributes:
+        strokes: The strokes; later strokes cover earlier strokes.
+        image_size: Width and height of the image.
+        shape: Height and width of the copy.
+        strength: Factor on the chroma.
+        reaches: ``(1, H, W)`` reach mask of each stroke; None for unlimited strokes.
+    """
+
+    strokes: tuple[PaintStroke, ...]
+    image_size: tuple[int, int]
+    shape: tuple[int, int]
+    strength: float
+    reaches: tuple[BicubicUpsampler | None, ...]
+
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
+        """Paint over the rows from ``first`` of an ab map, in place.
+
+        Args:
+            ab: ``(2, rows, W)`` in CIE units.
+            lightness: ``(rows, W)`` lightness of the result there.
+            first: Number of the first row.
+        """
+        scale = self.image_size[0] / self.shape[1], self.image_size[1] / self.shape[0]
+        erases = any(stroke.color is None for stroke in self.strokes)
+        below = ab.clone() if erases else ab
+        for coat in self._coats():
+            covers = []
+            for stroke, reach in coat:
+                brushed = _cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2])
+                if brushed[2].size:
+                    covers.append(brushed if reach is None else _within(reach, brushed, first))
+            if not covers:
+                continue
+            rows, columns, cover = _joined(covers)
+            top = coat[0][0]
+            part, color = ab[:, rows, columns], top.color
+            if color is None:
+                wanted = below[:, rows, columns]
+            else:
+                painted = ab_in_light(color, lightness[rows, columns]) * self.strength
+                wanted = _blended(top.blend, painted, part)
+            part += torch.from_numpy(top.opacity * cover) * (wanted - part)
+
+    def _coats(self) -> Iterator[list[tuple[PaintStroke, BicubicUpsampler | None]]]:
+        """Yield groups of consecutive strokes of one layer, which are blended once."""
+
+        def coat(number: int) -> tuple[object, ...]:
+            stroke = self.strokes[number]
+            return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
+
+        reaches = self.reaches or [None] * len(self.strokes)
+        for _, run in groupby(range(len(self.strokes)), coat):
+            yield [(self.strokes[number], reaches[number]) for number in run]
+
+
+def points_along(stroke: PaintStroke) -> list[PointHint]:
+    """Return evenly spaced locations along a stroke, from which its reach is computed."""
+    path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
+    lengths = np.hypot(*np.diff(path, axis=0).T)
+    ends = np.concatenate([[0.0], np.cumsum(lengths)])
+    apart = max(PAINTING.apart * stroke.size, 1.0)
+    at = np.linspace(0, ends[-1], min(PAINTING.places, 1 + int(ends[-1] // apart)))
+    xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
+    radius = PAINTING.core * stroke.size
+    return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
+
+
+def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
+    """Return ab ``(2, h, w)`` of paint over other colors, as the blend modes of the W3C do."""
+    if blend == "color":
+        return painted
+    hued, other = (painted, below) if blend == "hue" else (below, painted)
+    return hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=PAINTING.least_chroma)
+
+
+def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
+    """Limit a coverage to the reach of its stroke, in a band that starts at row ``first``."""
+    rows, columns, share = cover
+    weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
+    return rows, columns, share * weight.clamp(0, 1).numpy()
+
+
+def _joined(covers: Sequence[Cover]) -> Cover:
+    """Return rows, columns and coverage of the union of strokes."""
+    if len(covers) == 1:
+        return covers[0]
+    rows, columns = (
+        slice(min(each.start for each in some), max(each.stop for each in some))
+        for some in zip(*(each[:2] for each in covers), strict=True)
+    )
+    bare = np.ones((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    for down, across, share in covers:
+        bare[
+            down.start - rows.start : down.stop - rows.start,
+            across.start - columns.start : across.stop - columns.start,
+        ] *= 1 - share
+    return rows, columns, 1 - bare
+
+
+def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int) -> Cover:
+    """Return the rows and columns of a band that a stroke can cover, and its coverage.
+
+    Args:
+        stroke: The stroke.
+        scale: Pixels of the image in one pixel of the copy, across and down.
+        band: First row and the one after the last.
+        width: Columns of the copy.
+    """
+    pixel, radius = max(scale), stroke.size / 2
+    inner = min(stroke.hardness * radius, radius - pixel / 2)
+    outer = max(radius, inner + pixel)  # a hard brush fades over one pixel
+    path = stroke.path if len(stroke.path) > 1 else stroke.path * 2
+    xs, ys = zip(*path, strict=True)
+    columns = _covered(min(xs) - outer, max(xs) + outer, scale[0], (0, width))
+    rows = _covered(min(ys) - outer, max(ys) + outer, scale[1], band)
+    squared = np.full((rows.stop - rows.start, columns.stop - columns.start), np.inf, np.float32)
+    if squared.size:
+        for start, end in pairwise(path):
+            _approach(squared, (start, end), outer, scale, (rows, columns))
+    away = (outer - np.sqrt(squared)) / (outer - inner)
+    share = np.clip(away, 0, 1, out=away)
+    covered: Map = (share * share * (3 - 2 * share)).astype(np.float32)
+    return slice(rows.start - band[0], rows.stop - band[0]), columns, covered
+
+
+def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> slice:
+    """Return the range of pixel centers between two coordinates."""
+    first = int(min(max(low / scale - 0.5, limits[0]), limits[1]))
+    last = int(min(max(high / scale + 1.5, limits[0]), limits[1]))
+    return slice(first, max(first, last))
+
+
+def _approach(
+    squared: Map,
+    line: tuple[tuple[float, float], tuple[float, float]],
+    outer: float,
+    scale: tuple[float, float],
+    window: tuple[slice, slice],
+) -> None:
+    """Update squared distances in a window with the distances to a line, in place."""
+    (x0, y0), (x1, y1) = line
+    rows, columns = window
+    down = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale[1], (rows.start, rows.stop))
+    across = _covered(min(x0, x1) - outer, max(x0, x1) + outer, scale[0], (columns.start, columns.stop))
+    dx, dy = x1 - x0, y1 - y0
+    right = ((np.arange(across.start, across.stop) + 0.5) * scale[0] - x0).astype(np.float32)
+    below = ((np.arange(down.start, down.stop) + 0.5) * scale[1] - y0).astype(np.float32)[:, None]
+    length = dx * dx + dy * dy
+    along: Map = np.zeros((), np.float32)
+    if length > 0:
+        along = np.clip((right * np.float32(dx) + below * np.float32(dy)) / np.float32(length), 0, 1)
+    distance = np.square(right - along * np.float32(dx)) + np.square(below - along * np.float32(dy))
+    part = squared[
+        down.start - rows.start : down.stop - rows.start,
+        across.start - columns.start : across.stop - columns.start,
+    ]
+    np.minimum(part, distance, out=part)
+
+
+@dataclass(frozen=True)
+class FinishingConstants:
+    """Constants of the adjustments.
+
+    Attributes:
+        warmest: Change of a and b in CIE units at a temperature of 100 and a lightness of 50.
+        most_magenta: Change of a and b in CIE units at a tint of 100 and a lightness of 50.
+        vivid: Chroma in CIE units at which vibrance has a third of its effect on pale colors.
+    """
+
+    warmest: tuple[float, float] = (5.0, 20.0)
+    most_magenta: tuple[float, float] = (16.0, -6.0)
+    vivid: float = 35.0
+
+
+FINISHING = FinishingConstants()
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """Adjustments as an overlay.
+
+    Attributes:
+        finish: The adjustments.
+    """
+
+    finish: Finish
+
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
+        """Adjust the colors in the rows from ``first`` of an ab map; see `Overlay`."""
+        finish = self.finish
+        share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
+        pale = torch.exp(-ab.square().sum(dim=0).sqrt() / FINISHING.vivid)
+        factor = 1 + finish.vibrance / 100 * pale
+        factor *= 1 + finish.shadows / 100 * (-share).clamp(min=0)
+        factor *= 1 + finish.highlights / 100 * share.clamp(min=0)
+        ab *= factor
+        if finish.temperature or finish.tint:
+            weight = 1 - share**4  # black and white stay neutral
+            for channel in (0, 1):
+                warmer = finish.temperature / 100 * FINISHING.warmest[channel]
+                pinker = finish.tint / 100 * FINISHING.most_magenta[channel]
+                ab[channel] += (warmer + pinker) * weight
 
 
 def overlays_of(

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.color.bins import bin_centers
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.prediction import AbPrediction, Prediction
 
 PALETTE_COLORS = 9

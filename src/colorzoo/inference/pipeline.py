@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -16,22 +16,11 @@ from colorzoo.capabilities import (
     ProposesRegions,
     RefinesScribbles,
 )
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Exemplar, Guidance, PointHint, Points, Recipe, Regions, Scribbles
-from colorzoo.inference.network import EditState
-from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.steps.area_masks import DrawnArea, draw_areas, set_opacities
-from colorzoo.inference.steps.areas import (
-    boxes_of_areas,
-    fill_areas,
-    lock_areas,
-    plant_seeds,
-    points_inside,
-    restrict_to_areas,
-    strokes_of_areas,
-)
-from colorzoo.inference.steps.colors import Colors, scale_chroma, take_colors
-from colorzoo.inference.steps.network import (
+from colorzoo.guidance import Area, Guidance, PointHint, Points, Recipe, Regions, Scribbles
+from colorzoo.inference.network import (
+    EditState,
     compute_similarity,
     draw_strokes,
     embed_exemplar,
@@ -43,7 +32,7 @@ from colorzoo.inference.steps.network import (
     run_network,
     set_statistics,
 )
-from colorzoo.inference.steps.pages import NOTHING_TO_COLOR, is_page
+from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.points import (
     draw_points,
     enforce_points,
@@ -52,6 +41,7 @@ from colorzoo.inference.steps.points import (
     limit_reach,
     show_base,
     squares_of,
+    weaken_points,
 )
 from colorzoo.inference.steps.reach import (
     Extent,
@@ -65,15 +55,16 @@ from colorzoo.inference.steps.reach import (
     limit_extent,
     step_costs,
 )
-from colorzoo.inference.steps.regions import color_regions, edit_regions, remark_regions
-from colorzoo.inference.steps.sketch import draw_sketch
-from colorzoo.inference.task import ColorizeTask
+from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.lru_cache import key_of
-from colorzoo.prediction import Prediction
+from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.weights.files import digest_or_empty
 
+if TYPE_CHECKING:  # few recipes have areas, regions, sketches or classes
+    from colorzoo.inference.steps.areas import DrawnArea
+    from colorzoo.inference.steps.sketch import Sketch
+
 Hints = tuple[PointHint, ...]
-_PLURALS = {"exemplar": "references"}
 
 
 def colorize(task: ColorizeTask) -> ColorizedImage:
@@ -86,29 +77,34 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         GuidanceError: The recipe does not fit the model.
         ColorzooError: The prediction is not finite.
     """
+    recipe, lightness = task.recipe, task.part.lightness
     notes = [*task.notes, *_ignored_kinds(task)]
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
     if task.is_sketch:
-        notes += task.run(draw_sketch, task.part.lightness).notes
-    points = _points(task, task.recipe.points)
+        notes += _sketch(task).notes
+    points = _points(task, recipe.points)
     prediction = _predict(task, points)
-    ab = prediction.to_ab()
-    if task.network.model.output_kind != "rgb":  # a model that predicts RGB has applied the points already
-        ab = _with_points(task, points, ab)
-    colors = _with_areas(task, take_colors(prediction, ab))
+    if isinstance(prediction, RgbPrediction):  # a model that predicts RGB has applied the points already
+        colors = Colors(prediction.to_ab(), rgb_to_lab(prediction.rgb)[:, :1])
+    else:
+        colors = Colors(_with_points(task, points, prediction.to_ab()))
+    colors = _with_areas(task, colors) if recipe.areas else colors.scaled(recipe.strength)
     # an image with guidance is colored even if it is a page
-    is_guided = task.kinds or task.recipe.areas or task.is_sketch or task.part.is_frame
-    if not is_guided and task.run(is_page, task.part.lightness):
-        colors, notes = replace(colors, ab=colors.ab * 0), [*notes, NOTHING_TO_COLOR]
+    if not (task.kinds or recipe.areas or task.is_sketch or task.part.is_frame):
+        from colorzoo.inference.steps.pages import is_page
+
+        if task.run(is_page, lightness):
+            colors, notes = colors.scaled(0), [*notes, NOTHING_TO_COLOR]
+    is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
     return ColorizedImage(
         colors,
         task.part,
-        task.recipe,
+        recipe,
         task.network.name,
         (*notes, *prediction.notes, *task.network.notes),
         prediction.extras,
-        _paint_reaches(task),
+        _paint_reaches(task) if is_limited_paint else (),
         task.run.log,
         task.crop,
     )
@@ -127,8 +123,6 @@ def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -
     strong = _with_points_in_full(task, hints, points, predicted)
     if not weak:
         return strong
-    from colorzoo.inference.steps.strengths import weaken_points  # few recipes have weak points
-
     without = _with_some_points(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
@@ -198,15 +192,12 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
 
 
 def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return the reach mask of each paint stroke; an empty tuple if all strokes are unlimited."""
-    paint = task.recipe.paint
-    if all(stroke.reach == "everywhere" for stroke in paint):
-        return ()
-    from colorzoo.inference.steps.painting import points_along  # few recipes have paint
+    """Return the reach mask of each paint stroke, None for unlimited strokes."""
+    from colorzoo.inference.overlays import points_along
 
     return tuple(
         None if stroke.reach == "everywhere" else extent_of(task, points_along(stroke)).weight
-        for stroke in paint
+        for stroke in task.recipe.paint
     )
 
 
@@ -224,12 +215,14 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """Return the similarity of all positions to patches; None if the model does not compute it."""
     if not isinstance(task.network.model, ComputesSimilarity):
         return None
-    state = _edit_state(task)
+    state = state_of(task)
     return task.run(compute_similarity, task.part.lightness, state, network=task.network, patches=patches)
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
     """Return the colors with the areas and the strength of the recipe."""
+    from colorzoo.inference.steps.areas import fill_areas, lock_areas
+
     recipe = task.recipe
     filled = _areas(task, "color")
     if filled:
@@ -244,7 +237,7 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
             extent_of(task, inside) if inside else None,
             strengths=tuple(hint.strength for hint in inside),
         )
-    colors = scale_chroma(colors, factor=recipe.strength)
+    colors = colors.scaled(recipe.strength)
     locks = _areas(task, "gray", "only", "lock")
     if locks:
         own = None
@@ -260,17 +253,22 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return areas as soft masks, each opaque, so that another opacity draws none again."""
+    from colorzoo.inference.steps.areas import draw_areas
+
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
     return task.run(draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size)
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return areas as soft masks with their opacities."""
-    return set_opacities(_masks(task, areas), opacities=tuple(area.opacity for area in areas))
+    opaque = zip(_masks(task, areas), areas, strict=True)
+    return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
 
 
 def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[PointHint]:
     """Return the points inside colored areas, where they take precedence."""
+    from colorzoo.inference.steps.areas import points_inside
+
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
         for hint in points_inside(task.recipe.points, drawn, task.part.size)
@@ -281,6 +279,8 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     """Return the prediction for the colors of areas; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
+    from colorzoo.inference.steps.areas import plant_seeds
+
     full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
     lightness = task.part.lightness
     seeds = fit_points(plant_seeds(drawn, hints=full, image_size=task.part.size), lightness)
@@ -297,10 +297,12 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
         hinted: Whether strokes and the colors of regions are used.
     """
     guidance, objects = _guidance(task, hinted=hinted), _areas(task, "thing")
-    strokes = _strokes(task) if hinted else None
+    strokes = _strokes(task) if hinted and "scribbles" in task.network.model.accepts else None
     prediction = _run_once(task, guidance, points, strokes)
     if not objects or "boxes" not in task.network.model.accepts:
         return prediction
+    from colorzoo.inference.steps.areas import boxes_of_areas, restrict_to_areas
+
     drawn = _drawn(task, objects)
     boxed = _run_once(task, boxes_of_areas(guidance, drawn), points, strokes)
     return restrict_to_areas(boxed, prediction, drawn)
@@ -316,66 +318,67 @@ def _run_once(
     return task.run(run_network, network_input(task), guidance, points, strokes, state, network=task.network)
 
 
-def state_of(task: ColorizeTask, guidance: Guidance, points: Points | None) -> EditState:
+def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:
     """Return the model state that accelerates edits; a model that refines scribbles has a state per image."""
+    unchanged: tuple[object, ...] = ()
     if isinstance(task.network.model, RefinesScribbles):
-        return _edit_state(task, network_input(task), guidance, points)
-    return _edit_state(task)
-
-
-def _edit_state(task: ColorizeTask, *unchanged: object) -> EditState:
-    """Return the model state that is valid while some inputs do not change."""
+        unchanged = (network_input(task), guidance, points)
     key = key_of("edit state", task.network, unchanged)
     return task.run.cache.get(key, lambda: EditState(key))
 
 
 def network_input(task: ColorizeTask) -> Tensor:
     """Return the input of the network: the lightness, or a sketch of it."""
-    return task.run(draw_sketch, task.part.lightness).lines if task.is_sketch else task.part.lightness
+    return _sketch(task).lines if task.is_sketch else task.part.lightness
+
+
+def _sketch(task: ColorizeTask) -> Sketch:
+    from colorzoo.inference.steps.sketch import draw_sketch
+
+    return task.run(draw_sketch, task.part.lightness)
 
 
 def _strokes(task: ColorizeTask) -> Scribbles | None:
-    """Return all strokes, if the model supports strokes."""
-    if "scribbles" not in task.network.model.accepts:
-        return None
+    """Return all strokes."""
     dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
         strokes = draw_strokes(task.part.lightness, strokes=task.recipe.scribbles, image_size=task.part.size)
     elif dense is not None:
         strokes = resize_maps(Guidance(scribbles=dense), size=task.part.network_size).scribbles
-    return strokes_of_areas(strokes, _drawn(task, objects)) if objects else strokes
+    if not objects:
+        return strokes
+    from colorzoo.inference.steps.areas import strokes_of_areas
+
+    return strokes_of_areas(strokes, _drawn(task, objects))
 
 
 def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
     """Return all guidance except points and strokes; without ``hinted`` regions have no colors."""
-    accepts = task.network.model.accepts
-    tensors = _accepted_tensors(task, hinted=hinted)
-    boxes = task.recipe.boxes if "boxes" in accepts else None
-    if _areas(task, "thing") and "boxes" in accepts:
+    model, recipe = task.network.model, task.recipe
+    dropped = {kind for kind in task.tensors.kinds() if kind not in model.accepts} | {"points", "scribbles"}
+    tensors = replace(task.tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
+    boxes = recipe.boxes if "boxes" in model.accepts else None
+    if _areas(task, "thing") and "boxes" in model.accepts:
         boxes = boxes or ()  # disables the detection of further objects
     guidance = place_boxes(tensors, boxes=boxes, image_size=task.part.size, size=task.part.network_size)
     added = dict(_added_guidance(task, hinted=hinted))
-    unboxed = "boxes" in accepts and boxes is None and tensors.boxes is None
-    if unboxed and isinstance(task.network.model, FindsBoxes):
+    unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
+    if unboxed and isinstance(model, FindsBoxes):
         added["boxes"] = task.run(find_objects, task.part.lightness, network=task.network)
     return replace(guidance, **added)
 
 
-def _accepted_tensors(task: ColorizeTask, *, hinted: bool) -> Guidance:
-    """Return the tensors that the model supports, without points and strokes."""
-    dropped = {kind for kind in task.tensors.kinds() if kind not in task.network.model.accepts}
-    dropped |= {"points", "scribbles"} if hinted else {"points", "scribbles", "regions"}
-    return replace(task.tensors, **dict.fromkeys(dropped))
-
-
 def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:
     """Yield guidance that the model computes, and guidance without a size."""
-    accepts, recipe, model = task.network.model.accepts, task.recipe, task.network.model
-    kinds = recipe.kinds()
-    exemplar = _exemplar(task)
+    recipe, model = task.recipe, task.network.model
+    accepts, kinds = model.accepts, recipe.kinds()
+    exemplar = task.reference if "exemplar" in accepts else None
     if exemplar is not None:
-        yield "exemplar", exemplar
+        if exemplar.embedding is None and isinstance(model, EncodesReference):
+            exemplar = task.run(embed_exemplar, exemplar, network=task.network)
+        alpha = recipe.exemplar.alpha
+        yield "exemplar", exemplar if alpha is None else replace(exemplar, alpha=alpha)
     if "statistics" in accepts and "statistics" in kinds:
         yield "statistics", set_statistics(wanted=recipe.statistics)
     if "classes" in accepts and "classes" in kinds and task.tensors.classes is None:
@@ -389,20 +392,9 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             yield "classes", task.run(read_classes, task.part.lightness, exemplar, **settings)
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
-            yield "regions", task.run(color_regions, proposed_regions(task), colors=())
+            yield "regions", proposed_regions(task)
         elif task.tensors.regions is None:
-            yield "regions", task.run(color_regions, divided_regions(task), colors=recipe.regions)
-
-
-def _exemplar(task: ColorizeTask) -> Exemplar | None:
-    """Return the reference with its embedding, if the model supports references."""
-    exemplar = task.reference
-    if exemplar is None or "exemplar" not in task.network.model.accepts:
-        return None
-    if exemplar.embedding is None and isinstance(task.network.model, EncodesReference):
-        exemplar = task.run(embed_exemplar, exemplar, network=task.network)
-    alpha = task.recipe.exemplar.alpha
-    return exemplar if alpha is None else replace(exemplar, alpha=alpha)
+            yield "regions", _colored_regions(task)
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -421,25 +413,33 @@ def divided_regions(task: ColorizeTask) -> Regions:
     proposed, divisions = proposed_regions(task), task.recipe.divisions
     if not divisions:
         return proposed
+    from colorzoo.inference.steps.regions import edit_regions
+
     sketch = network_input(task)
     return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=task.part.size)
 
 
+def _colored_regions(task: ColorizeTask) -> Regions:
+    """Return the regions with the colors of the recipe."""
+    from colorzoo.inference.steps.regions import color_regions
+
+    return task.run(color_regions, divided_regions(task), colors=task.recipe.regions)
+
+
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
-    """Return notes for the user on the regions that a recipe or tensors color."""
-    if task.tensors.regions is None:
-        colored = task.run(color_regions, divided_regions(task), colors=task.recipe.regions)
-        return remark_regions(colored, proposed_regions(task), chosen_for=task.recipe.proposal)
-    resized = resize_maps(Guidance(regions=task.tensors.regions), size=task.part.network_size).regions
-    assert resized is not None
-    own = isinstance(task.network.model, ProposesRegions)
-    return remark_regions(resized, proposed_regions(task) if own else resized, chosen_for=None)
+    """Return a note if the recipe colors regions of another proposal."""
+    chosen_for = task.recipe.proposal
+    if chosen_for is None or not task.recipe.regions or task.tensors.regions is not None:
+        return ()
+    from colorzoo.inference.steps.regions import OTHER_PROPOSAL, proposal_hash
+
+    return () if proposal_hash(proposed_regions(task)) == chosen_for else (OTHER_PROPOSAL,)
 
 
 def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     """Return a note for each kind of guidance that the model does not support."""
     accepts, name = task.network.model.accepts, task.network.name
-    ignored = [_PLURALS.get(kind, kind) for kind in task.kinds if kind not in accepts]
+    ignored = ["references" if kind == "exemplar" else kind for kind in task.kinds if kind not in accepts]
     if "classes" in task.recipe.kinds() and "classes" in accepts:
         from colorzoo.inference.steps.classes import lacks_classes
 

@@ -21,12 +21,11 @@ from colorzoo.inference.full_size import (
     join_levels,
 )
 from colorzoo.inference.inside import Surroundings
-from colorzoo.inference.stages import StageRun
-from colorzoo.inference.steps.colors import Colors
-from colorzoo.inference.steps.point_corrections import correct_points
-from colorzoo.inference.steps.sketch import upsample_predicted_lightness
-from colorzoo.inference.task import Part
+from colorzoo.inference.steps.points import correct_points
+from colorzoo.inference.task import Colors, Part, StageRun
 
+NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
+"""Note for the user about a page."""
 AnyLightness = FullLightness | Tensor
 Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
@@ -130,6 +129,8 @@ class ColorizedImage:
         """Return the lightness of the result: predicted for sketches, shifted by areas, or unchanged."""
         shift = self.colors.shift
         if self.predicted_lightness is not None:
+            from colorzoo.inference.steps.sketch import upsample_predicted_lightness
+
             sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
             return upsample_predicted_lightness(sketch, self.part.lightness, self.predicted_lightness)[0, 0]
         if shift is None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import Mask
-from colorzoo.inference.steps.area_masks import polygon_map
+from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import MULTIPLE

@@ -1,12 +1,13 @@
-"""`ColorizeTask`: one image with everything that determines its colors."""
+"""`ColorizeTask`: one image with everything that determines its colors, and the runner of its stages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -16,13 +17,78 @@ from colorzoo.guidance.border import BorderSetting, Rectangle, read_border
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
-from colorzoo.inference.full_size import FullLightness, working_size
+from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
 from colorzoo.inference.inside import Surroundings, crop_recipe, select_part
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.stages import StageRunner
-from colorzoo.inference.steps.point_corrections import CORRECTIONS
-from colorzoo.inference.steps.sketch import PAPER_NOTE
+from colorzoo.inference.steps.points import CORRECTIONS
+from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.weights.files import digest_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """Record of one stage, for ``--explain``.
+
+    Attributes:
+        name: Name of the stage.
+        about: Sizes and counts of its inputs; may be empty.
+        seconds: Duration; 0 for a cached result.
+        cached: Whether the result came from the cache.
+    """
+
+    name: str
+    about: str = ""
+    seconds: float = 0.0
+    cached: bool = False
+
+
+class StageRunner:
+    """Call pure functions, the stages of one image, and record and cache their results.
+
+    Examples:
+        >>> run = StageRunner()
+        >>> run(max, 3, 5), run(max, 3, 5), [each.cached for each in run.log]
+        (5, 5, [False, True])
+
+    Attributes:
+        cache: Results of earlier stages. The pad passes one cache for all edits of an image, so that an edit
+            runs only the stages whose inputs changed.
+        log: The stages so far, in the order of their calls.
+
+    Args:
+        cache: See above; None starts with an empty cache.
+    """
+
+    def __init__(self, cache: LRUCache | None = None) -> None:
+        self.cache = LRUCache() if cache is None else cache
+        self.log: list[StageRun] = []
+
+    def __call__(self, stage: Callable[..., T], *inputs: Any, **settings: Any) -> T:
+        """Return the result of a stage for its inputs and settings, computed at most once."""
+        seconds: float | None = None
+
+        def compute() -> T:
+            nonlocal seconds
+            started = time.perf_counter()
+            result = stage(*inputs, **settings)
+            seconds = time.perf_counter() - started
+            return result
+
+        key = key_of(stage.__module__, stage.__qualname__, inputs, *settings.items())
+        result = self.cache.get(key, compute)
+        name = stage.__name__.replace("_", " ")
+        self.log.append(StageRun(name, seconds=seconds or 0.0, cached=seconds is None))
+        return result
+
+    def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
+        """Return the result of a stage on full-size data, whose hash would take longer than the stage."""
+        started = time.perf_counter()
+        result = stage(*inputs, **settings)
+        self.log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
+        return result
+
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
@@ -54,6 +120,27 @@ class Part:
     def network_size(self) -> tuple[int, int]:
         """Height and width of the network input."""
         return int(self.lightness.shape[2]), int(self.lightness.shape[3])
+
+
+@dataclass(frozen=True)
+class Colors:
+    """The colors of an image.
+
+    Attributes:
+        ab: ``(1, 2, h, w)`` in CIE units.
+        lightness: ``(1, 1, h, w)`` lightness that a sketch model predicted; None for models of photos.
+        shift: Shift of the image's lightness by areas, or None.
+        locked: ``(h, w)`` in [0, 1], mask of colors locked by areas; None without areas.
+    """
+
+    ab: Tensor
+    lightness: Tensor | None = None
+    shift: LightnessShift | None = None
+    locked: Tensor | None = None
+
+    def scaled(self, factor: float) -> Colors:
+        """Return the colors with another chroma."""
+        return replace(self, ab=self.ab * factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +211,7 @@ def prepare_image(
     setting = _border_setting(guidance) if border is None else border
     if network.model.input_kind == "sketch":
         setting, whole = "none", composite_on_white(image)
-        notes = () if whole is image else (PAPER_NOTE,)
+        notes = () if whole is image else ("transparent parts were filled with white paper",)
         image = whole
     inside = run.uncached(select_part, image, read_border(setting, "border"))
     if isinstance(guidance, Recipe) and guidance.healing:  # healing does not change the border

@@ -37,12 +37,12 @@ from colorzoo.inference.selection import (
     select_at,
     select_outlined,
 )
-from colorzoo.inference.stages import StageRunner
-from colorzoo.inference.steps.area_masks import draw_areas, encode_locked_colors, locked_share
+from colorzoo.inference.steps.areas import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, is_limited, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.inference.task import StageRunner
 from colorzoo.networks.click_segmenter import SegmenterFeatures
 from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.protocol import StudioError

@@ -39,8 +39,6 @@ class PageLimits:
 
 
 LIMITS = PageLimits()
-NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
-"""Note for the user about a page."""
 _EDGE = 3  # width in pixels of the edges between patches
 
 

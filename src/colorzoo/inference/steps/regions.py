@@ -1,4 +1,4 @@
-"""Regions that a model proposes: colored by a recipe, edited by hand, and described for the user."""
+"""Regions that a model proposes: colored by a recipe and edited by hand."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from colorzoo.guidance.objects import Division
 _INK = 0.5  # darker pixels are lines of a sketch
 _LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
 
+OTHER_PROPOSAL = (
+    "these are not the regions that the recipe was made for: another image, size or set of weights"
+)
+"""Note for the user about a recipe whose `Recipe.proposal` differs from the proposal of the model."""
 Index = NDArray[np.int64]
 
 
@@ -35,11 +39,6 @@ def edit_regions(
         image_size: Width and height of the image.
     """
     return divide_regions(proposed, divisions, image_size, sketch[0, 0] < _INK)
-
-
-def remark_regions(regions: Regions, proposed: Regions, *, chosen_for: str | None) -> tuple[str, ...]:
-    """Return notes for the user on colored regions; see `region_notes`."""
-    return region_notes(regions, chosen_for, proposal_hash(proposed))
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -72,37 +71,6 @@ def filled_regions(regions: Regions) -> list[int]:
     return found
 
 
-def region_notes(regions: Regions, chosen_for: str | None, proposal: str) -> tuple[str, ...]:
-    """Return notes for the user on the colored regions of one image.
-
-    Args:
-        regions: The colored regions.
-        chosen_for: Hash of the proposal for which the colors were chosen, or None.
-        proposal: Hash of the model's proposal, before any edit.
-    """
-    filled = filled_regions(regions)
-    colored = [number for number in range(regions.given.shape[1]) if regions.given[0, number] > 0]
-    notes = []
-    if chosen_for is not None and colored and chosen_for != proposal:
-        notes.append(
-            "these are not the regions that the recipe was made for: another image, size or set of weights"
-        )
-    if empty := [number for number in colored if number not in filled]:
-        notes.append(f"{_listed(empty, 'has', 'have')} no pixel here; the color was ignored")
-    if skipped := skipped_regions(filled, colored):
-        notes.append(
-            f"{_listed(skipped, 'was', 'were')} left out before others were colored: the model never "
-            "saw that in training, and may paint worse than after answers in its order"
-        )
-    return tuple(notes)
-
-
-def skipped_regions(filled: Sequence[int], colored: Sequence[int]) -> list[int]:
-    """Return the filled regions without a color before the last colored one: gaps in the model's order."""
-    last = max((number for number in colored if number in filled), default=-1)
-    return [number for number in filled if number < last and number not in colored]
-
-
 def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
     """Return a color ``#rrggbb`` for each region: the mean of the image as painted so far.
 
@@ -113,11 +81,6 @@ def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
     colors, _ = region_means(regions.index, rgb, regions.rgb.shape[1])
     levels = (colors[0].clamp(0, 1) * 255).round().int().tolist()
     return ["#" + "".join(f"{level:02x}" for level in color) for color in levels]
-
-
-def _listed(numbers: Sequence[int], one: str, many: str) -> str:
-    listed = ", ".join(str(number) for number in numbers)
-    return f"region {listed} {one}" if len(numbers) == 1 else f"regions {listed} {many}"
 
 
 def divide_regions(

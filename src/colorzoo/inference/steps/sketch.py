@@ -11,7 +11,6 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.inference.full_size import BicubicUpsampler, bands
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
-PAPER_NOTE = "transparent parts were filled with white paper"
 BLANK_NOTE = "no line was found in the sketch; the result is arbitrary"
 
 _BINARY = 0.97  # share of pixels near paper or ink in a sketch that needs no cleaning
