@@ -46,41 +46,10 @@ def test_the_table_shows_the_model_that_is_validated(images, tmp_path):
     trainer = grid_run(images, tmp_path, CSVLogger(tmp_path), callbacks=[averaging])
     model = trainer.lightning_module  # at the end of fit it holds the average
     data = trainer.datamodule
-    batches = [data.on_after_batch_transfer(batch, 0) for batch in data.val_dataloader()][:2]
-    rgb, seeds = (torch.cat([batch[key] for batch in batches])[:3] for key in ("rgb", "seed"))
-    expected = draw_grid(grid_columns(model.eval(), {"rgb": rgb, "seed": seeds, "name": ["", "", ""]}))
+    batch = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    expected = draw_grid(grid_columns(model.eval(), batch))
     with Image.open(next(tmp_path.rglob("step-0000003.png"))) as made:
         assert np.array_equal(np.asarray(made), np.asarray(expected))
-
-
-def test_guidance_of_the_batch_is_that_of_each_image_shown(images, tmp_path):
-    """The grid joins and shrinks batches; boxes must be joined and shrunk with their images."""
-    seen = []
-
-    def guidances(batch, lab):
-        seen.append(batch)
-        return [("automatic", Guidance())]
-
-    grid, trainer = ImageGrid(count=3, max_side=16), small_trainer(tmp_path)
-    model = small_model().eval()
-    model.validation_guidances = guidances
-    grid.setup(trainer, model, "fit")
-    trainer.strategy.connect(model)
-    trainer.fit_loop.epoch_loop.val_loop._max_batches = [2]
-    grid.on_validation_epoch_start(trainer, model)
-    for index in range(2):
-        boxes = [torch.tensor([[0.0, 8.0, 32.0, 16.0]]) + 2 * place for place in (index, index + 1)]
-        batch = {
-            "rgb": torch.rand(2, 3, 32, 32),
-            "seed": torch.tensor([1, 2]),
-            "name": ["a", "b"],
-            "boxes": boxes,
-        }
-        grid.on_validation_batch_end(trainer, model, None, batch, index)
-    (shown,) = seen
-    assert shown["rgb"].shape == (3, 3, 16, 16)
-    assert torch.cat(shown["boxes"])[:, 0].tolist() == [0, 1, 1]
-    assert shown["boxes"][0].tolist() == [[0, 4, 16, 8]]
 
 
 def test_hints_are_colored_squares_in_a_dark_frame():

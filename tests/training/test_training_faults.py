@@ -1,6 +1,7 @@
 """Whatever ends a training, the next start goes on and ends with the weights of the uninterrupted one."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import trace
+from harness import BATCH, fit, trace
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import distributed
 
@@ -17,7 +18,9 @@ from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import command
+from colorzoo.training.callbacks import NonFiniteGuard
 from colorzoo.training.messages import translated
+from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 
@@ -108,3 +111,15 @@ def test_an_error_of_a_library_becomes_one_line():
         assert "\n" not in found
     for unexpected in (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("other")):
         assert translated(unexpected) is None
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_its_images(images, tmp_path, monkeypatch):
+    step = Zhang2017Local.training_step
+    monkeypatch.setattr(
+        Zhang2017Local, "training_step", lambda *a: step(*a) * (float("nan") if a[2] == 1 else 1)
+    )
+    with pytest.raises(ColorzooError, match="the loss is nan at step 1"):
+        fit(images, tmp_path, more=[NonFiniteGuard()])
+    report = json.loads((tmp_path / "nonfinite_rank0.json").read_text())
+    assert len(report["names"]) == BATCH
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 1

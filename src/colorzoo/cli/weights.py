@@ -73,7 +73,7 @@ class ExportOptions:
     """Options of ``colorzoo weights export``."""
 
     name: str = argument(_NAME, "NAME")
-    out: Path = argument("output file, .onnx or .pt2", "OUT")
+    out: Path = argument("output file, NAME.onnx", "OUT")
     weights: str = option("default", "tag or file of the weights (default: default)", metavar="W")
     overwrite: bool = option(False, "replace an existing file")
 
@@ -180,7 +180,7 @@ def _export(args: ExportOptions) -> int:
     for (height, width), difference in exported.differences.items():
         print(f"{height}x{width}: maximum difference from the model {difference:.1e} of full scale")
     inputs = ",".join(exported.inputs)
-    print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}; {exported.sizes}")
+    print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}")
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
@@ -225,7 +225,7 @@ COMMANDS = {
         _convert,
     ),
     "export": Command(
-        "export the model to ONNX (.onnx) or torch.export (.pt2)",
+        "export the model to ONNX",
         "colorzoo weights export colorzoo2026 small.onnx",
         ExportOptions,
         _export,

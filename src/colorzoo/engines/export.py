@@ -1,4 +1,4 @@
-"""Export of models to ONNX or torch.export, with a comparison of graph and model.
+"""Export of models to ONNX, with a comparison of graph and model.
 
 Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
 ``points_ab`` and ``points_mask`` (all zeros: no points). A graph with a reference requires a reference,
@@ -8,16 +8,15 @@ distribution, ``logits``.
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ from torch.export import Dim, ExportedProgram
 
 from colorzoo.card import ModelCard
 from colorzoo.color.bins import bin_centers
-from colorzoo.engines.samples import sample_guidance, sample_input
+from colorzoo.engines.samples import Size, sample_guidance, sample_input
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
@@ -37,8 +36,6 @@ Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
 Sample = tuple[Tensor, Guidance]
 """Arguments of a model."""
 
-Format = Literal["onnx", "pt2"]
-
 TOLERANCE = 1e-4
 """Largest accepted difference between graph and model, as a fraction of the full scale."""
 
@@ -47,18 +44,9 @@ _CONVENTIONS = (
     "lightness: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); RGB in [0, 1]; "
     "softmax of logits: probabilities of the bins"
 )
-# size limits of torch.export, whose guards assume that the traced image was not padded
-_MULTIPLE, _SMALLEST = 32, 64
-_TRACED: Mapping[Format, tuple[int, int]] = {"onnx": (61, 91), "pt2": (64, 96)}
-_CHECKED: Mapping[Format, tuple[tuple[int, int], ...]] = {
-    "onnx": ((64, 96), (37, 53), (128, 40)),
-    "pt2": ((96, 64), (64, 160)),  # not 32, because torch changes the memory format of maps with one row
-}
+_TRACED = (61, 91)  # odd, so that padding is in the graph
+_COMPARED = ((64, 96), (37, 53), (128, 40))
 _BATCHES = (1, 3)  # batch sizes of the compared samples; 2 images are traced
-_SIZES: Mapping[Format, str] = {
-    "onnx": "any height and width",
-    "pt2": f"height and width in multiples of {_MULTIPLE} from {_SMALLEST} on",
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +57,6 @@ class ExportedGraph:
         path: The file.
         inputs: Names of the inputs, in order.
         outputs: Names of the outputs, in order.
-        sizes: Description of the supported image sizes.
         differences: Largest difference between graph and model for each height and width, as a fraction of
             the full scale.
     """
@@ -77,7 +64,6 @@ class ExportedGraph:
     path: Path
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    sizes: str
     differences: Mapping[tuple[int, int], float]
 
 
@@ -114,41 +100,44 @@ def export_model(
 
     Args:
         card: The card of the model.
-        out: The new file, with the extension ``.onnx`` or ``.pt2``.
+        out: The new file, with the extension ``.onnx``.
         weights: See `create_model`; None exports random weights.
         **hparams: See `create_model`.
 
     Raises:
-        ColorzooError: The extension is invalid, the model cannot be exported or has random weights, or a
-            package is missing.
+        ColorzooError: The extension is not ``.onnx``, the model cannot be exported or its weights are
+            random, or a package is missing.
     """
-    kind = _format(out)
+    if out.suffix != ".onnx":
+        raise ColorzooError(f"the output file must have the extension .onnx, got {out}.")
     if "export" in card.limits:
         raise ColorzooError(
             f"{card.name} cannot be exported, because it is not a graph of tensor operations."
         )
-    if kind == "onnx":
-        require_onnx()
+    require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
         raise ColorzooError(
             f"weights of {card.name} must be trained for export. Run `colorzoo weights fetch {card.name}`."
         )
-    return write_graph(model, *graph_samples(card, kind), out, {"model": card.name, "paper": card.paper})
+    return write_graph(model, *graph_samples(card), out, {"model": card.name, "paper": card.paper})
 
 
-def graph_samples(card: ModelCard, kind: Format) -> tuple[Sample, list[Sample]]:
+def graph_samples(
+    card: ModelCard, traced: Size = _TRACED, compared: Sequence[Size] = _COMPARED
+) -> tuple[Sample, list[Sample]]:
     """Return random inputs with all accepted kinds of guidance.
 
     Args:
         card: The card of the model.
-        kind: Format of the graph.
+        traced: Height and width of the traced images.
+        compared: Heights and widths of the compared images.
 
     Returns:
         Two images to trace, and samples of other image and batch sizes to compare.
     """
-    others = zip(_CHECKED[kind], cycle(_BATCHES), strict=False)
-    return _sample(card, _TRACED[kind], 2), [_sample(card, size, batch) for size, batch in others]
+    others = zip(compared, cycle(_BATCHES), strict=False)
+    return _sample(card, traced, 2), [_sample(card, size, batch) for size, batch in others]
 
 
 def write_graph(
@@ -164,7 +153,7 @@ def write_graph(
         model: The model, in evaluation mode on the CPU.
         traced: Two images with the guidance of the graph.
         others: Samples to compare, with other image and batch sizes.
-        out: The new file, with the extension ``.onnx`` or ``.pt2``.
+        out: The new file.
         metadata: Metadata of the file.
 
     Raises:
@@ -175,20 +164,17 @@ def write_graph(
     with _atomic_file(out) as part:
         with torch.inference_mode():
             outputs = _outputs_of(model, traced)
-        write = _write_onnx if _format(out) == "onnx" else _write_pt2
         with _one_line("the model cannot be traced and written"):
             program = trace(model, *traced)
-            graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
+            graph = _write_onnx(program, part, inputs, outputs, {**metadata, **_metadata(model, outputs)})
         found = _differences(model, graph, others)
-    return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
+    return ExportedGraph(out, inputs, tuple(outputs), found)
 
 
 def compare_traced(
     model: ColoringModel, traced: Sample, others: Sequence[Sample]
 ) -> Mapping[tuple[int, int], float]:
     """Compare the graph of torch.export with the model.
-
-    The graph is saved, but not loaded again, because loading takes as long as all other steps.
 
     Args:
         model: See `write_graph`.
@@ -204,10 +190,8 @@ def compare_traced(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings of the exporter about its own code
         with _one_line("the model cannot be traced and written"):
-            program = trace(model, *traced)
-            torch.export.save(program, io.BytesIO())
-            graph = _runner(program)
-        return _differences(model, graph, others)
+            module = trace(model, *traced).module()
+        return _differences(model, lambda tensors: module(tensors[0], list(tensors[1:])), others)
 
 
 @contextmanager
@@ -274,28 +258,11 @@ def _dynamic(tensor: Tensor) -> dict[int, Any]:
     return {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO} if tensor.ndim == 4 else {0: Dim.AUTO}
 
 
-def _write_pt2(
-    program: ExportedProgram,
-    path: Path,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    metadata: Mapping[str, str],
-) -> Graph:
-    metadata = {**metadata, "inputs": ",".join(inputs), "outputs": ",".join(outputs)}
-    torch.export.save(program, path, extra_files={"colorzoo.json": json.dumps(metadata, sort_keys=True)})
-    return _runner(torch.export.load(path))
-
-
-def _runner(program: ExportedProgram) -> Graph:
-    module = program.module()
-    return lambda tensors: dict(module(tensors[0], list(tensors[1:])))
-
-
 def _write_onnx(
     program: ExportedProgram,
     path: Path,
     inputs: Sequence[str],
-    outputs: Sequence[str],
+    outputs: Iterable[str],
     metadata: Mapping[str, str],
 ) -> Graph:
     from onnxscript.optimizer import optimize_ir
@@ -386,14 +353,6 @@ def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, 
     centers, in_hull = bin_centers(outputs["logits"].shape[1])
     bins = {"bins": centers.tolist(), "bins_shown": in_hull.int().tolist()}
     return metadata | {name: json.dumps(values) for name, values in bins.items()}
-
-
-def _format(out: Path) -> Format:
-    if out.suffix == ".onnx":
-        return "onnx"
-    if out.suffix == ".pt2":
-        return "pt2"
-    raise ColorzooError(f"the output file must have the extension .onnx or .pt2 (torch.export), got {out}.")
 
 
 def require_onnx() -> None:

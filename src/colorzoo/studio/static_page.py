@@ -131,7 +131,7 @@ def _graph_of(card: ModelCard) -> tuple[bytes, int]:
     card = replace(card, guidance=tuple(kind for kind in card.guidance if kind == "points"))
     with TemporaryDirectory() as name:
         path = Path(name) / "graph.onnx"
-        write_graph(model, *graph_samples(card, "onnx"), path, {"model": card.name})
+        write_graph(model, *graph_samples(card), path, {"model": card.name})
         return halve_weights(path), model.working_size
 
 

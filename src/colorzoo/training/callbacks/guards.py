@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -16,61 +14,39 @@ from torch import Tensor
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.loggers import run_folder, write_text
 
-
-@dataclass
-class _PendingLoss:
-    """A loss that is being copied to the CPU.
-
-    Attributes:
-        step: The optimizer step.
-        names: Names of the images of the batch.
-        loss: The loss on the CPU, valid after ``copied``.
-        copied: CUDA event after the copy; None on a CPU.
-    """
-
-    step: int
-    names: list[str]
-    loss: Tensor
-    copied: Any
+_CHECKED_STEPS = 16  # losses on a GPU that one synchronization checks
 
 
 class NonFiniteGuard(Callback):
     """Stop a training whose loss is NaN or infinite, and save the image names of the batch.
 
-    On a CPU the training stops before the loss changes the weights. On a GPU the losses are copied
-    asynchronously and checked a few steps later. All losses are checked before a checkpoint is saved, so that
-    no checkpoint contains weights after a non-finite loss. ``nonfinite_rank<N>.json`` in the run folder
-    contains step, loss and names.
+    On a CPU the training stops before the loss changes the weights. On a GPU the losses of several steps are
+    checked together, to avoid a synchronization in each step. All losses are checked before a checkpoint is
+    saved, so that no checkpoint contains weights after a non-finite loss. ``nonfinite_rank<N>.json`` in the
+    run folder contains step, loss and names.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Store the run folder; finding it is a collective call."""
         self._folder = run_folder(trainer)
         self._names: list[str] = []
-        self._pending: deque[_PendingLoss] = deque()
+        self._losses: list[tuple[int, list[str], Tensor]] = []  # step, image names and loss
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Store the image names of the batch."""
-        names = batch.get("name", []) if isinstance(batch, dict) else []
-        self._names = [str(name) for name in names]
+        self._names = [str(name) for name in batch.get("name", [])] if isinstance(batch, dict) else []
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-        """Copy the loss to the CPU, and check the losses whose copies are complete.
+        """Check the losses on a CPU, or every few steps on a GPU.
 
         Raises:
             ColorzooError: A loss is not finite.
         """
-        event: Any = None
-        host = loss.detach()
-        if loss.is_cuda:
-            host = torch.empty_like(host, device="cpu", pin_memory=True).copy_(host, non_blocking=True)
-            event = cast(Any, torch.cuda.Event)()
-            event.record()
-        self._pending.append(_PendingLoss(trainer.global_step, self._names, host, event))
-        while self._pending and (self._pending[0].copied is None or self._pending[0].copied.query()):
-            self._check(trainer, self._pending.popleft())
+        self._losses.append((trainer.global_step, self._names, loss.detach()))
+        if not loss.is_cuda or len(self._losses) >= _CHECKED_STEPS:
+            self._check(trainer)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -80,22 +56,18 @@ class NonFiniteGuard(Callback):
         Raises:
             ColorzooError: A loss is not finite.
         """
-        while self._pending:
-            pending = self._pending.popleft()
-            if pending.copied is not None:
-                pending.copied.synchronize()
-            self._check(trainer, pending)
+        self._check(trainer)
 
-    def _check(self, trainer: Trainer, pending: _PendingLoss) -> None:
-        if bool(torch.isfinite(pending.loss).all()):
+    def _check(self, trainer: Trainer) -> None:
+        losses, self._losses = self._losses, []  # so that a checkpoint of earlier steps can be saved
+        if not losses or bool(torch.stack([loss for _, _, loss in losses]).isfinite().all()):
             return
-        self._pending.clear()  # so that a checkpoint of earlier steps can be saved
-        path = f"{self._folder}/nonfinite_rank{trainer.global_rank}.json"
-        loss = pending.loss.tolist()
-        report = {"step": pending.step, "epoch": trainer.current_epoch, "loss": str(loss)}
-        write_text(path, json.dumps({**report, "names": pending.names}, indent=1))
+        step, names, value = next(each for each in losses if not each[2].isfinite())
+        path, loss = f"{self._folder}/nonfinite_rank{trainer.global_rank}.json", value.item()
+        report = {"step": step, "epoch": trainer.current_epoch, "loss": str(loss), "names": names}
+        write_text(path, json.dumps(report, indent=1))
         raise ColorzooError(
-            f"the loss is {loss} at step {pending.step} ({trainer.precision}). {path!r} contains the names "
+            f"the loss is {loss} at step {step} ({trainer.precision}). {path!r} contains the names "
             "of the images. Lower the learning rate, or use --trainer.precision 32-true."
         )
 
