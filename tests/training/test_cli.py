@@ -99,8 +99,9 @@ def test_the_saved_configuration_can_be_run_again(trained, tmp_path):
     assert torch.get_float32_matmul_precision() == "highest"  # of CPUs
 
 
-def test_predict_writes_an_image_per_input_and_needs_only_the_checkpoint(trained, images, tmp_path):
+def test_predict_writes_an_image_per_input(trained, images, tmp_path):
     words = [
+        f"--config={trained / 'config.yaml'}",
         f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}",
         f"--data.root={images}",
         "--output",

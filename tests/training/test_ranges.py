@@ -31,7 +31,6 @@ CASES = [
     ("--model.users.stop_probability=0", "stop_probability"),
     ("--trainer.precision=bf16mixed", "--trainer.precision: Expected"),
     ("--trainer.precision=bf16-true", "bf16-mixed"),
-    ("--dry_run", "--trainer.fast_dev_run true"),
     ("--trainer.overfit_batches=2", "--trainer.overfit_batches"),
     ("--model.architecture.width=16", "width"),
     ("--config=cluster/ddp.yaml", "--trainer.accelerator"),

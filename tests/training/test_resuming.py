@@ -18,7 +18,7 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import RunLock
-from colorzoo.training.checkpoint_lookup import find_checkpoint, with_implied_arguments
+from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_data
 
 KILL = signal.SIGKILL
 WORDS = [
@@ -182,49 +182,15 @@ def test_two_runs_do_not_train_into_one_folder(tmp_path, monkeypatch):
     lock.teardown(trainer, trainer, "fit")
 
 
-def nested(depth: int) -> list[Any]:
-    found: list[Any] = []
-    for _ in range(depth):
-        found = [found]
-    return found
-
-
-def test_a_checkpoint_imports_no_foreign_class(tmp_path, refused):
-    for hparams in [
-        {"_class_path": "antigravity.Model"},
-        {"_class_path": "os.path"},
-        {"_class_path": 3},
-        {},
-        [1],
-        None,
-    ]:
-        path = tmp_path / "odd.ckpt"
-        torch.save({"state_dict": {}, "hyper_parameters": hparams}, path)
-        sys.modules.pop("antigravity", None)
-        for verb in ("test", "validate", "predict"):
-            assert "--model CLASS" in refused(verb, f"--ckpt_path={path}", f"--data.root={tmp_path}")
-        assert "antigravity" not in sys.modules
-
-
 def test_a_deeply_nested_value_is_one_line(tmp_path, refused):
-    path = tmp_path / "deep.ckpt"
-    hparams = {"_class_path": "colorzoo.zoo.zhang2017.task.Zhang2017Local", "architecture": nested(2000)}
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(50_000)
-    torch.save({"state_dict": {}, "hyper_parameters": hparams}, path)
-    sys.setrecursionlimit(limit)
-    assert refused("test", f"--ckpt_path={path}", f"--data.root={tmp_path}")
     deep = "[" * 100_000
     assert refused("fit", f"--model={deep}", "--data=FolderDataModule", f"--data.root={tmp_path}")
     (tmp_path / "deep.yaml").write_text(f"model: {deep}\n")
     assert refused("fit", f"--config={tmp_path / 'deep.yaml'}")
 
 
-def test_a_checkpoint_names_its_model_and_data_root_the_data_module(tmp_path):
-    path = tmp_path / "x.ckpt"
-    hparams = {"_class_path": "colorzoo.zoo.zhang2017.task.Zhang2017Local", "stage": "joint"}
-    torch.save({"hyper_parameters": hparams}, path)
-    words = [f"--ckpt_path={path}", "--data.root=x"]
-    model = '{"class_path": "colorzoo.zoo.zhang2017.task.Zhang2017Local", "init_args": {"stage": "joint"}}'
-    assert with_implied_arguments(words) == [f"--model={model}", "--data=FolderDataModule", *words]
-    assert with_implied_arguments([*words, "--config=a"]) == [*words, "--config=a"]
+def test_a_data_root_selects_the_folder_module_unless_another_is_given():
+    words = ["--data.root=x"]
+    assert with_folder_data(words) == ["--data=FolderDataModule", *words]
+    for other in ("--config=a", "--data=B"):
+        assert with_folder_data([*words, other]) == [*words, other]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from colorzoo.errors import ColorzooError
 from colorzoo.registry import task_paths
 from colorzoo.training.configs import find_config, load_config
 
@@ -16,7 +15,6 @@ from colorzoo.training.configs import find_config, load_config
 _FIELD = re.compile(
     r"(--model(?:\.init_args)?\.(?!\w*(?:optimizer|scheduler)\b)(?!init_args\.)\w+)\.(\w+)=null"
 )
-_REMOVED = {"--dry_run": "--trainer.fast_dev_run true", "--fresh": "another --trainer.default_root_dir"}
 
 
 def prepare_words(words: Sequence[str]) -> list[str]:
@@ -34,8 +32,6 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     prepared = []
     for word in joined:
         flag, _, value = re.sub(r"^-c=", "--config=", word).partition("=")
-        if flag in _REMOVED:
-            raise ColorzooError(f"unknown option {flag}. Use {_REMOVED[flag]}.")
         if flag == "--config" and value:
             load_config(path := find_config(value))  # its errors contain file and line
             word = f"--config={path}"
@@ -54,7 +50,7 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
 def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
     """Return the arguments with another value of a flag, or without the flag if the value is None."""
     others = [word for word in words if not word.startswith(f"{flag}=")]
-    return others if value is None else [f"{flag}={value}", *others]
+    return others if value is None else [*others, f"{flag}={value}"]  # overrides the value of a config
 
 
 def import_tasks(words: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ from colorzoo.training.callbacks import (
     StepSeed,
 )
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
-from colorzoo.training.checkpoint_lookup import find_checkpoint, with_default_model, with_implied_arguments
+from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_data, with_registered_model
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
 from colorzoo.training.messages import filter_messages, translated
@@ -66,9 +66,9 @@ def run(verb: str, words: Sequence[str]) -> int:
             if verb == "fit" and found != path:
                 _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
             prepared = with_value("--ckpt_path", found, prepared)
-        prepared = with_implied_arguments(prepared)
         if verb == "predict":
-            prepared = with_default_model(prepared)
+            prepared = with_registered_model(prepared)
+        prepared = with_folder_data(prepared)
         import_tasks(prepared)
         return ZooCLI(verb, prepared).exit_code
     except ColorzooError:

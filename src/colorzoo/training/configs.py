@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,7 @@ def load_config(path: Path) -> Any:
     """
     try:
         content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ColorzooError(f"config {path}{line}: {problem}.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
         raise ColorzooError(f"config {path}: {error}.") from error
     if not isinstance(content, dict):
         raise ColorzooError(f"config {path} must contain a YAML mapping.")
@@ -55,15 +49,12 @@ def find_config(name: str) -> Path:
     for folder, inside in folders:
         if (folder / inside).is_file():
             return folder / inside
-    shipped = [
-        path.relative_to(folder).as_posix()
-        for folder in config_folders()
-        for path in sorted(folder.rglob("*.yaml"))
-    ]
-    near = difflib.get_close_matches(relative, shipped) or shipped
-    raise ColorzooError(
-        f"--config must be a file or a shipped configuration ({', '.join(near)}), got {name!r}."
+    group = Path(relative).parent
+    similar = sorted(
+        f"{group}/{path.name}" for folder, _ in folders for path in (folder / group).glob("*.yaml")
     )
+    known = f", such as {', '.join(similar)}" if similar else ""
+    raise ColorzooError(f"--config must be a file or a configuration of the package{known}; got {name!r}.")
 
 
 def config_folders() -> list[Path]:
