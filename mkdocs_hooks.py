@@ -130,7 +130,7 @@ def metrics_table() -> str:
     kinds = {found.kind for found in all_metrics().values()}
     lines = ["| name | class | value | better |", "|---|---|---|---|"]
     for kind in sorted(kinds, key=lambda kind: min(kind.names)):
-        names = ", ".join(f"`{name}`" for name in (*kind.names, *kind.abbreviations))
+        names = ", ".join(f"`{name}`" for name in kind.names)
         meaning = (kind.__doc__ or "").partition("\n")[0]
         better = {True: "higher", False: "lower"}.get(kind.higher_is_better, "")
         lines.append(f"| {names} | `{kind.__name__}` | {meaning} | {better} |")

@@ -20,7 +20,7 @@ source: tests
 resize: {mode: squash, size: 32}
 user: {name: uniform_points, side: 4}
 interactions: [0, 3]
-metrics: [psnr, cdr, cf]
+metrics: [psnr, cdr, colorfulness]
 """
 FILES = (
     "manifest.json",

@@ -21,7 +21,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
-from colorzoo.metrics.classification import Classification
+from colorzoo.metrics.classification import ClassifierAccuracy
 from colorzoo.metrics.feature_networks import LITE0
 from colorzoo.metrics.fid import FID
 from colorzoo.metrics.psnr import psnr_8bit, to_8bit
@@ -148,7 +148,7 @@ def make_judge() -> Callable[[str, Tensor, int], dict[str, float]]:
     It takes a name, the image ``(1, 3, H, W)`` in [0, 1] and its class, and returns 1 under ``NAME top1``
     and ``NAME top5`` if the class is the first answer or among the first five, else 0.
     """
-    accuracy = Classification()
+    accuracy = ClassifierAccuracy(LITE0)
 
     def judge(name: str, rgb: Tensor, label: int) -> dict[str, float]:
         found = accuracy(to_8bit(rgb) / 255, torch.tensor([label]))

@@ -69,7 +69,7 @@ JUDGED_MODELS = (  # what ships and colors a gray photo in a way of its own
     "gray",
     "truth",
 )
-AUTOMATIC_METRICS = ("psnr", "worse_than_gray", "ab_rmse", "auc", "cf")
+AUTOMATIC_METRICS = ("psnr", "worse_than_gray", "ab_rmse", "auc", "colorfulness")
 TABLES = (
     Table(
         "automatic",
@@ -89,7 +89,7 @@ TABLES = (
         "judge",
         JUDGED_MODELS,
         "automatic",
-        ("classification", "fid:efficientnet-lite0", "psnr", "cf"),
+        ("accuracy:efficientnet-lite0", "fid:efficientnet-lite0", "psnr", "colorfulness"),
         "photos/val",
         sources="manifest.csv",
     ),
@@ -97,7 +97,7 @@ TABLES = (
         "references",
         ("colorzoo2026", "zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002"),
         "xu2020-exemplar",
-        ("psnr", "histogram_intersection", "cf"),
+        ("psnr", "histogram_intersection", "colorfulness"),
         ".",
         "exemplar/pairs.csv",
     ),

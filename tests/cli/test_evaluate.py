@@ -20,7 +20,7 @@ def photos(tmp_path: Path) -> Path:
 
 def words(photos: Path, *more: str) -> list[str]:
     places = ["--data", str(photos), "-o", str(photos.parent / "report")]
-    return ["evaluate", *places, "--metrics", "psnr,cf", *more]
+    return ["evaluate", *places, "--metrics", "psnr,colorfulness", *more]
 
 
 def test_a_run_prints_a_table_and_the_path_of_the_report(
@@ -41,8 +41,9 @@ def test_options_reach_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     plans: list[Plan] = []
     monkeypatch.setattr("colorzoo.evaluation.run.evaluate", lambda plan: plans.append(plan) or Outcome(None))
     given = (
-        "--data d -o o --compare a b --protocol zhang2017-hints --interactions 10,3 --metrics cf,psnr "
-        "--weights a=x=y.pt --weights fid=f.pth --pairs p.csv --limit 1 --cache c --threads 2 --resamples 100"
+        "--data d -o o --compare a b --protocol zhang2017-hints --interactions 10,3 "
+        "--metrics colorfulness,psnr --weights a=x=y.pt --weights fid=f.pth "
+        "--pairs p.csv --limit 1 --cache c --threads 2 --resamples 100"
     )
     for models in ([], ["--models", "a, c,"]):
         assert main(["evaluate", *given.split(), *models]) == 0
@@ -53,7 +54,7 @@ def test_options_reach_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
         Path("o"),
         load_protocol("zhang2017-hints"),
         interactions=(3, 10),
-        metrics=("cf", "psnr"),
+        metrics=("colorfulness", "psnr"),
         weights={"a": "x=y.pt", "fid": "f.pth"},
         compare=("a", "b"),
         pairs="p.csv",

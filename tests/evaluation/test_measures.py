@@ -57,14 +57,11 @@ def reference(metric: torch.nn.Module, *, lab: bool) -> Tensor | dict[str, Tenso
     [
         ("psnr", metrics.MeanPSNR(), False),
         ("psnr_float", metrics.MeanPSNR(eight_bit=False), False),
-        ("psnr_pooled", metrics.PooledPSNR(), False),
         ("psnr_ab", metrics.MeanAbPSNR(), True),
-        ("psnr_ab_pooled", metrics.PooledAbPSNR(), True),
         ("ab_rmse", metrics.MeanAbRMSE(), True),
-        ("ab_rmse_pooled", metrics.PooledAbRMSE(), True),
         ("ssim", metrics.MeanSSIM(), False),
         ("gray_gain", metrics.GrayGain(), False),
-        ("cf_ratio", metrics.ColorfulnessRatio(), False),
+        ("colorfulness_ratio", metrics.ColorfulnessRatio(), False),
         ("right_hue", metrics.RightHue(), True),
     ],
 )
@@ -78,7 +75,7 @@ def test_single_numbers(name: str, metric: torch.nn.Module, lab: bool) -> None:
         ("cdr", metrics.ClusterDiscrepancyRatio(), True, ("cdr", "cdr_a", "cdr_b")),
         ("auc", metrics.AbAUC(), True, ("auc", "auc_rebalanced")),
         (
-            "delta_cf",
+            "delta_colorfulness",
             metrics.DeltaColorfulness(),
             False,
             ("mean_delta_cf_hasler", "delta_of_mean_cf_hasler"),

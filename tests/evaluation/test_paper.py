@@ -30,7 +30,9 @@ def noisy(photos: Path, folder: Path, noise: float) -> str:
 
 def test_the_latex_table_is_valid_and_the_best_value_is_bold(run: Run, plan: Plan, tmp_path: Path) -> None:
     models = [noisy(plan.data, tmp_path / f"m{noise}", noise) for noise in (40, 5)]
-    outcome = run(models=(*models, "gray", "truth"), metrics=("psnr", "cf"), weights={}, interactions=(0,))
+    outcome = run(
+        models=(*models, "gray", "truth"), metrics=("psnr", "colorfulness"), weights={}, interactions=(0,)
+    )
     text = (plan.output / "results.tex").read_text()
     assert re.findall(r"^(\w+) &.*textbf", text, re.MULTILINE) == ["m5"]
     found = json.loads((plan.output / "results.json").read_text())
@@ -54,7 +56,12 @@ def test_the_latex_table_is_valid_and_the_best_value_is_bold(run: Run, plan: Pla
 
 
 def test_models_and_metrics_are_cited(run: Run, plan: Plan) -> None:
-    run(models=("zhang2016_small", "gray"), metrics=("psnr", "ssim", "cf"), interactions=(0,), weights={})
+    run(
+        models=("zhang2016_small", "gray"),
+        metrics=("psnr", "ssim", "colorfulness"),
+        interactions=(0,),
+        weights={},
+    )
     text = (plan.output / "references.bib").read_text()
     keys = re.findall(r"@\w+{(\w+),", text)
     assert keys == ["colorzoo", "zhang2016", "wang2004", "hasler2003"]

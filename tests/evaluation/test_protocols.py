@@ -18,7 +18,6 @@ from colorzoo.evaluation.protocol import (
     load_protocol,
     parse_protocol,
 )
-from colorzoo.metrics.named import abbreviations
 from colorzoo.simulation import make_user
 
 
@@ -26,7 +25,7 @@ def test_users_metrics_and_subsets_of_shipped_protocols_exist() -> None:
     for name in list_protocols():
         protocol = load_protocol(name)
         assert protocol.name == name
-        assert {abbreviations().get(metric, metric) for metric in protocol.metrics} <= set(list_metrics())
+        assert set(protocol.metrics) <= set(list_metrics())
         for choice in (protocol.user, protocol.background):
             if choice is not None:
                 make_user(choice.name, **choice.options)

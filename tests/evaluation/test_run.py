@@ -202,7 +202,7 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
         ({"compare": ("gray", "gray")}, "twice"),
         ({"data": Path("nowhere")}, "does not exist"),
         (
-            {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, cf]", "[lpips]"), "")},
+            {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, colorfulness]", "[lpips]"), "")},
             "all metrics of the protocol were skipped",
         ),
         ({"metrics": ("fid=nowhere",)}, "'nowhere' .* does not exist"),

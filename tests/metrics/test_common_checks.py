@@ -26,7 +26,6 @@ test_reference = each(common_checks.check_reference)
 test_batches_add_up = each(common_checks.check_accumulation)
 test_input_values = each(common_checks.check_input_values)
 test_options_of_torchmetrics = few(common_checks.check_options)
-test_plot = few(common_checks.check_plot)
 
 
 @pytest.mark.nightly

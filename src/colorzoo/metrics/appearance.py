@@ -83,7 +83,6 @@ class Colorfulness(ImageMean):
     """
 
     names = {"colorfulness": {}}
-    abbreviations = {"cf": "colorfulness"}
     is_differentiable = True
 
     def __init__(self, *, form: Form = "hasler", **options: Any) -> None:
@@ -118,7 +117,6 @@ class DeltaColorfulness(ColorMetric):
     """
 
     names = {"delta_colorfulness": {}}
-    abbreviations = {"delta_cf": "delta_colorfulness"}
     higher_is_better = False
     is_differentiable = True
     full_state_update = False
@@ -173,7 +171,6 @@ class ColorfulnessRatio(Ratio):
     """
 
     names = {"colorfulness_ratio": {}}
-    abbreviations = {"cf_ratio": "colorfulness_ratio"}
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:

@@ -22,7 +22,7 @@ _SLACK = 2e-3  # rounding errors of float16; half an 8-bit level
 
 
 class ColorMetric(Metric):
-    """Base class of all metrics: input validation, plots, and the definition of numbers in reports.
+    """Base class of all metrics: input validation, and the definition of numbers in reports.
 
     Examples:
         >>> from colorzoo.metrics import MeanSSIM
@@ -38,7 +38,6 @@ class ColorMetric(Metric):
 
     Attributes:
         names: Metric names, each with the constructor options that it selects.
-        abbreviations: Short names, each with the full name.
         default_network: Name of the default network, passed to the constructor before the path of a weight
             file; empty for a metric without a network.
         of_whole_set: True if the metric is defined for a set of images only, from features of the images.
@@ -46,7 +45,6 @@ class ColorMetric(Metric):
     """
 
     names: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    abbreviations: ClassVar[Mapping[str, str]] = {}
     default_network: ClassVar[str] = ""
     of_whole_set: ClassVar[bool] = False
     needs_color: ClassVar[bool] = False
@@ -54,20 +52,6 @@ class ColorMetric(Metric):
     def __init__(self, *, validate_args: bool = True, **options: Any) -> None:
         super().__init__(**options)
         self.validate_args = validate_args
-
-    def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Plot one or several results of ``forward`` or ``compute``; by default the current result.
-
-        Args:
-            val: The results.
-            ax: Matplotlib axes; None creates a figure.
-
-        Returns:
-            The figure (None if ``ax`` is given) and the axes.
-        """
-        val = self.compute() if val is None else val
-        shown = [drop_excluded(each) for each in val] if isinstance(val, list | tuple) else drop_excluded(val)
-        return self._plot(shown, ax)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; empty if reports do not use it.
@@ -112,11 +96,6 @@ class ColorMetric(Metric):
         self.reset()
         self.update(**inputs)
         return self.moments()
-
-
-def drop_excluded(value: Any) -> Any:
-    """Return a result without the number of excluded images, which is not a score."""
-    return {k: v for k, v in value.items() if k != "excluded"} if isinstance(value, dict) else value
 
 
 class ImageMean(ColorMetric, ABC):
@@ -347,11 +326,6 @@ def mean_of_moments(moments: Moments) -> Moments:
 def absolute_mean(moments: Moments) -> Moments:
     """Return the absolute value of `mean_of_moments`."""
     return np.abs(mean_of_moments(moments))
-
-
-def root_mean(moments: Moments) -> Moments:
-    """Return the square root of `mean_of_moments`."""
-    return np.sqrt(mean_of_moments(moments))
 
 
 def no_finish(moments: Moments) -> Moments:

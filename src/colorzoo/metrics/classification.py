@@ -56,6 +56,9 @@ class ClassifierAccuracy(ColorMetric):
         >>> accuracy(reds, torch.tensor([0, 1]))
         {'top1_mine_whole': tensor(0.5000)}
 
+    Plausible colors help a classifier: compare its accuracy on results with its accuracy on gray images and
+    on the ground truth. EfficientNet-Lite0 (``"efficientnet-lite0"``) requires no download.
+
     Args:
         classifier: A network whose features are the logits of the classes, or a name for
             `classifier_network`; None uses `default_network`.
@@ -103,7 +106,12 @@ class ClassifierAccuracy(ColorMetric):
         require_images(rgb, 3, values=self.validate_args)
         with torch.no_grad():
             scores = self.classify(rgb.float())
-        require_labels(labels, len(rgb), scores.shape[1])
+        count, classes = scores.shape
+        if tuple(labels.shape) != (count,) or labels.is_floating_point() or not _in_range(labels, classes):
+            raise DataError(
+                f"labels must be ({count},) integers from 0 to {classes - 1}, "
+                f"got {labels.dtype} {tuple(labels.shape)}"
+            )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
         ranks = (scores > true_scores).sum(dim=1)  # ties count as correct
         found = torch.stack([(ranks < k).sum() for k in self.best])
@@ -127,30 +135,5 @@ class ClassifierAccuracy(ColorMetric):
         )
 
 
-class Classification(ClassifierAccuracy):
-    """Top-k accuracy of EfficientNet-Lite0 on results; requires no download.
-
-    Examples:
-        >>> Classification()  # doctest: +SKIP
-        Classification()
-
-    It requires the extra ``judge``, see `lite0_network`. Plausible colors help a classifier: compare its
-    accuracy on results with its accuracy on gray images and on the ground truth. Papers report the accuracy
-    of other networks, which the metric ``accuracy`` measures.
-    """
-
-    names = {"classification": {}}
-    default_network = LITE0
-
-
-def require_labels(labels: Tensor, count: int, classes: int) -> None:
-    """Validate that there is one label per image and that each label is a class of the classifier.
-
-    Raises:
-        DataError: The labels are not ``(count,)`` integers from 0 to below ``classes``.
-    """
-    if tuple(labels.shape) != (count,) or labels.is_floating_point():
-        raise DataError(f"labels must be ({count},) integers, got {labels.dtype} {tuple(labels.shape)}")
-    if count and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-        span = f"{int(labels.min())} to {int(labels.max())}"
-        raise DataError(f"labels must be from 0 to {classes - 1}, got {span}")
+def _in_range(labels: Tensor, classes: int) -> bool:
+    return bool(((labels >= 0) & (labels < classes)).all())

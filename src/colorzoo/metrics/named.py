@@ -9,7 +9,6 @@ A name may include the network of the metric and a weight file: ``fid:resnet18.a
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -56,12 +55,6 @@ def all_metrics() -> Mapping[str, NamedMetric]:
     return found
 
 
-@cache
-def abbreviations() -> Mapping[str, str]:
-    """Return the short names used by protocols and tables of papers, and the full names."""
-    return {short: name for kind in _metric_classes() for short, name in kind.abbreviations.items()}
-
-
 def _metric_classes() -> Iterable[type[ColorMetric]]:
     for found in pkgutil.iter_modules(metrics.__path__, prefix=f"{metrics.__name__}."):
         for value in vars(importlib.import_module(found.name)).values():
@@ -100,20 +93,14 @@ def parse_name(name: str) -> MetricName:
     """
     words, _, file = name.partition("=")
     base, _, network = words.partition(":")
-    base, known = abbreviations().get(base, base), all_metrics()
+    known = all_metrics()
     if base not in known:
-        raise DataError(f"unknown metric {base!r}; {suggestion(base, known)}")
+        raise DataError(f"unknown metric {base!r}; expected one of {', '.join(sorted(known))}")
     if (network or file) and not known[base].kind.default_network:
         raise DataError(f"the metric {base} has no network; write {base!r}, not {name!r}")
     if file and not Path(file).is_file():
         raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
     return MetricName(base, network, Path(file) if file else None)
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message for an unknown name: similar names, or all names."""
-    near = difflib.get_close_matches(name, list(known))
-    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(sorted(known))}"
 
 
 def named_metric(name: str | MetricName) -> ColorMetric:

@@ -7,16 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.metrics.base import (
-    ColorMetric,
-    Finish,
-    ImageMean,
-    Moments,
-    Output,
-    mean_of_moments,
-    require_pair,
-    sums,
-)
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pair
 
 AB_SPAN = 220.0  # CIE units from -110 to 110, the range that the papers use to scale ab
 
@@ -63,15 +54,6 @@ def decibels(mse: Tensor, peak: float) -> Tensor:
     return 10 * torch.log10(peak**2 / mse)
 
 
-def decibels_of_mean(peak: float) -> Finish:
-    """Return the function that maps moments of squared errors to a pooled PSNR."""
-
-    def finish(moments: Moments) -> Moments:
-        return decibels(torch.from_numpy(mean_of_moments(moments)), peak).numpy()
-
-    return finish
-
-
 def to_8bit(rgb: Tensor) -> Tensor:
     """Return ``rgb`` in [0, 1] truncated to 8-bit levels (0 to 255), as float32.
 
@@ -115,13 +97,22 @@ class MeanDecibels(ImageMean):
         return (Output(key, title, "dB", "higher", mean_of_moments, 2),)
 
 
-class EightBit(ColorMetric):
-    """Base class of RGB metrics with optional truncation to 8 bits.
+class MeanPSNR(MeanDecibels):
+    """Mean PSNR over images, computed over RGB, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
+
+    By default, values are truncated to 8 bits first, so the example returns 19.83 dB instead of 20 dB.
+
+    Examples:
+        >>> truth = torch.full((2, 3, 8, 8), 0.5)
+        >>> MeanPSNR()(truth + 0.1, truth)
+        tensor(19.8313)
 
     Args:
         eight_bit: Truncate both images to 8 bits first, as in Zhang et al. 2017 and Cho et al. 2023.
         **options: See `ColorMetric`.
     """
+
+    names = {"psnr": {}, "psnr_float": {"eight_bit": False}}
 
     def __init__(self, *, eight_bit: bool = True, **options: Any) -> None:
         super().__init__(**options)
@@ -131,20 +122,6 @@ class EightBit(ColorMetric):
     def is_differentiable(self) -> bool:  # type: ignore[override]
         """False if images are truncated to 8 bits."""
         return not self.eight_bit
-
-
-class MeanPSNR(EightBit, MeanDecibels):
-    """Mean PSNR over images, computed over RGB, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
-
-    By default, values are truncated to 8 bits first, so the example returns 19.83 dB instead of 20 dB.
-
-    Examples:
-        >>> truth = torch.full((2, 3, 8, 8), 0.5)
-        >>> MeanPSNR()(truth + 0.1, truth)
-        tensor(19.8313)
-    """
-
-    names = {"psnr": {}, "psnr_float": {"eight_bit": False}}
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
@@ -178,88 +155,3 @@ class MeanAbPSNR(MeanDecibels):
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return self.decibels_output("psnr_ab220_mean", "PSNR of ab")
-
-
-class PooledMSE(ColorMetric):
-    """Base class of metrics of the mean squared error over all values of all images."""
-
-    full_state_update = False
-    total: Tensor
-    values: Tensor
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("values", torch.tensor(0), dist_reduce_fx="sum")
-
-    def add(self, image: Tensor, target: Tensor) -> None:
-        """Add two ``(B, C, H, W)`` batches."""
-        # Not in place, see `ImageMean.add`.
-        errors = squared_errors(image, target).to(self.total.device)
-        self.total = self.total + errors.double().sum() * image[0].numel()
-        self.values = self.values + image.numel()
-
-    def mean(self) -> Tensor:
-        """Return the mean squared error; NaN without images."""
-        return self.total / self.values
-
-    def moments(self) -> list[list[float]]:
-        """Return the sum of squared errors and the number of values."""
-        return sums([float(self.total)], [float(self.values)])
-
-
-class PooledPSNR(EightBit, PooledMSE):
-    """PSNR in dB of the mean squared error over all RGB values of all images.
-
-    Examples:
-        >>> truth = torch.full((2, 3, 8, 8), 0.5)
-        >>> PooledPSNR()(truth + 0.1, truth)
-        tensor(19.8313)
-    """
-
-    names = {"psnr_pooled": {}}
-    higher_is_better = True
-
-    def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3, values=self.validate_args)
-        if self.eight_bit:
-            rgb, target = to_8bit(rgb) / 255, to_8bit(target) / 255
-        self.add(rgb, target)
-
-    def compute(self) -> Tensor:
-        """Return the PSNR in dB; inf if every image is exact, NaN without images."""
-        return decibels(self.mean(), 1.0).float()
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        key = f"psnr_rgb_{'8bit' if self.eight_bit else 'float'}_pooled"
-        return (Output(key, "PSNR (pooled)", "dB", "higher", decibels_of_mean(1.0), 2),)
-
-
-class PooledAbPSNR(PooledMSE):
-    """PSNR in dB of the mean squared error over all ab values of all images, with the peak `AB_SPAN`.
-
-    Examples:
-        >>> truth = torch.full((2, 2, 8, 8), 10.0)
-        >>> PooledAbPSNR()(truth + 22, truth)
-        tensor(20.)
-    """
-
-    names = {"psnr_ab_pooled": {}}
-    higher_is_better = True
-    is_differentiable = True
-
-    def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2, values=self.validate_args)
-        self.add(ab, target_ab)
-
-    def compute(self) -> Tensor:
-        """Return the PSNR in dB; inf if every image is exact, NaN without images."""
-        return decibels(self.mean(), AB_SPAN).float()
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        key, title = "psnr_ab220_pooled", "PSNR of ab (pooled)"
-        return (Output(key, title, "dB", "higher", decibels_of_mean(AB_SPAN), 2),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ImageMean, require_values
 from colorzoo.metrics.edges import band_mean
 from colorzoo.metrics.psnr import to_8bit
 
@@ -140,38 +139,6 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     return divergence
 
 
-class ColorConsistency(ImageMean):
-    """Mean `color_consistency` over clips (CDC, Liu et al. 2021); clips that are too short are excluded.
-
-    Examples:
-        >>> clip = torch.rand(1, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
-        >>> ColorConsistency(intervals=(1, 2))(clip)
-        {'cdc': tensor(0.), 'excluded': tensor(0)}
-
-    Args:
-        intervals: Distances between compared frames, in frames.
-        **options: See `ColorMetric`.
-    """
-
-    names = {"color_consistency": {}}
-    higher_is_better = False
-    is_differentiable = False
-
-    def __init__(self, intervals: Sequence[int] = (1, 2, 4), **options: Any) -> None:
-        super().__init__(**options)
-        self.intervals = tuple(intervals)
-
-    def update(self, frames: Tensor) -> None:
-        """Add clips ``(B, T, 3, H, W)`` in [0, 1]."""
-        if self.validate_args:
-            require_values(frames, (0.0, 1.0))
-        self.add(color_consistency(frames, self.intervals))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return ``cdc`` and ``excluded``, the number of excluded clips."""
-        return {"cdc": self.mean(), "excluded": self.excluded}
-
-
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
     """Return the warping error of clips: the change of colors along the motion (Lai et al. 2018, sec. 4.3).
 
@@ -246,77 +213,6 @@ def _mean_over_pairs(
     if not means:
         return torch.full((len(values),), torch.nan, device=values.device)
     return torch.stack(means).nanmean(dim=0)
-
-
-class _MotionMetric(ImageMean):
-    """Base class of means over clips of a change along the motion."""
-
-    higher_is_better = False
-    is_differentiable = True
-    key: ClassVar[str]
-
-    def __init__(self, flow: Flow = opencv_flow, name: str = "opencv-dis", **options: Any) -> None:
-        super().__init__(**options)
-        self.flow, self.name = flow, name
-
-    def update(self, frames: Tensor, target_frames: Tensor) -> None:
-        """Add clips ``(B, T, 3, H, W)`` and the frames from which the flow is estimated."""
-        if self.validate_args:
-            for clips in (frames, target_frames):
-                require_values(clips, (0.0, 1.0))
-        self.add(self.measure(frames, target_frames))
-
-    def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
-        """Return the value ``(B,)`` of each clip."""
-        raise NotImplementedError(f"{type(self).__name__} must define measure(frames, target_frames)")
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return the mean under the metric's key and the flow's name, and ``excluded``."""
-        return {f"{self.key}_{self.name}": self.mean(), "excluded": self.excluded}
-
-
-class WarpingError(_MotionMetric):
-    """Mean `warping_error` over clips (Lai et al. 2018); clips without a value are excluded and counted.
-
-    Examples:
-        >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
-        >>> WarpingError()(clip, clip)
-        {'warping_error_opencv-dis': tensor(0.), 'excluded': tensor(0)}
-
-    Args:
-        flow: See `colorzoo.metrics.video.Flow`.
-        name: Name of the flow; it is part of the result key.
-        **options: See `ColorMetric`.
-    """
-
-    names = {"warping_error": {}}
-    key = "warping_error"
-
-    def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
-        """Return `warping_error`."""
-        return warping_error(frames, target_frames, self.flow)
-
-
-class ChromaFlicker(_MotionMetric):
-    """Mean `chroma_flicker` over clips in CIE units; clips without a value are excluded and counted.
-
-    Examples:
-        >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
-        >>> ChromaFlicker()(clip, clip)
-        {'chroma_flicker_opencv-dis': tensor(0.), 'excluded': tensor(0)}
-
-    Args:
-        flow: See `colorzoo.metrics.video.Flow`.
-        name: Name of the flow; it is part of the result key.
-        **options: See `ColorMetric`.
-    """
-
-    names = {"chroma_flicker": {}}
-    key = "chroma_flicker"
-
-    def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
-        """Return `chroma_flicker`."""
-        return chroma_flicker(frames, target_frames, self.flow)
 
 
 def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
