@@ -128,7 +128,6 @@ class StubColorer:
     def __init__(self, chroma: float = 0.0) -> None:  # of a and b
         self._chroma = float(chroma)
         self.notes: dict[str, None] = {}
-        self.uncertainty: float | None = None
         self.seen: list[tuple[int, tuple[int, ...]]] = []
         self.needs_every_frame = False
 

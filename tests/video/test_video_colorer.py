@@ -7,12 +7,9 @@ import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.guidance import Exemplar
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.palette import mean_uncertainty
-from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.task import Part
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import VideoError, VideoFrame
 from tiny_model import gray_image, tiny_model, tiny_painter
@@ -100,23 +97,6 @@ def test_aspect_ratio_of_a_key_frame_may_differ_by_two_percent() -> None:
     for width, is_key in ((305, True), (292, False)):
         image = RasterImage(np.full((200, width, 3), (200, 100, 50), np.uint8))
         assert frames_colorer({0: image}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
-
-
-def test_uncertainty_of_a_shot_is_the_mean_over_its_frames() -> None:
-    colorizer = Colorizer("colorzoo2026", device="cpu", size=32)
-    colorer, silent, uncertainties = (
-        FrameColorer(colorizer, predicts_uncertainty=True),
-        FrameColorer(colorizer),
-        [],
-    )
-    for number, light in enumerate((LIGHTNESS, 0.6 * LIGHTNESS)):
-        for each in (colorer, silent):
-            each.color(frame(number), light)
-        task = colorizer.prepare_part(Part(light, (48, 32), is_frame=True), Recipe())
-        uncertainties.append(mean_uncertainty(colorize(task)))
-    assert (colorer.uncertainty, silent.uncertainty) == (round(sum(uncertainties) / 2, 1), None)
-    colorer.start_shot()
-    assert colorer.uncertainty is None
 
 
 def test_sketch_models_are_an_error() -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.frames import VideoError
-from colorzoo.video.run import PartsFolder, VideoResult, color_video, gray_frame, parts_path
+from colorzoo.video.run import PartsFolder, Shot, color_video, gray_frame, parts_path
 from tiny_video import StubColorer, scene
 
 
@@ -24,9 +24,9 @@ def make_frames(folder: Path) -> Path:
     return folder
 
 
-def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, VideoResult]:
+def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, list[Shot]]:
     folder = FrameFolder(source)
-    return folder, color_video(folder, colorer, PartsFolder(out, "a"), out, steady=0.5, size=32)
+    return folder, color_video(folder, colorer, PartsFolder(out, "a"), out, steady=0.5, size=32)[0]
 
 
 def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
@@ -34,10 +34,10 @@ def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     begun = PartsFolder(out, "a").part(0, "")
     begun.mkdir()
     (begun / "f000.png").write_bytes(b"of a run that was interrupted")
-    folder, result = color(source, out, StubColorer(20))
+    folder, shots = color(source, out, StubColorer(20))
     kind = "a folder of images"
     assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}
-    assert [(shot.first, shot.count) for shot in result.shots] == [(0, 4), (4, 2)]
+    assert [(shot.first, shot.count) for shot in shots] == [(0, 4), (4, 2)]
     assert sorted(path.name for path in out.iterdir()) == [f"f{n:03d}.png" for n in range(5)] + ["f005.jpg"]
     assert not parts_path(out).exists()
     first = np.asarray(Image.open(out / "f000.png").convert("RGB")).astype(int)
@@ -50,16 +50,16 @@ def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
 def test_a_broken_image_is_reported_and_left_out(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     (source / "f002.png").write_bytes(b"no image")
-    folder, result = color(source, out, StubColorer())
+    folder, shots = color(source, out, StubColorer())
     assert folder.issues.broken == ["f002.png"]
-    assert result.frames == len(list(out.iterdir())) == 5
+    assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
 
 
 def test_another_size_starts_a_shot(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     Image.fromarray(scene(2)[:40]).save(source / "f002.png")
-    _, result = color(source, out, StubColorer())
-    assert [shot.first for shot in result.shots] == [0, 2, 3, 4]
+    _, shots = color(source, out, StubColorer())
+    assert [shot.first for shot in shots] == [0, 2, 3, 4]
     assert Image.open(out / "f002.png").size == (64, 40)
 
 

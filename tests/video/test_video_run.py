@@ -20,7 +20,7 @@ SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 
 def color(source: Path, out: Path, colorer: StubColorer, made_of: str = "a") -> int:
     video = VideoFile(source, choose_encoding(out, None, None))
-    return color_video(video, colorer, PartsFolder(out, made_of), out, steady=0, size=32).resumed
+    return color_video(video, colorer, PartsFolder(out, made_of), out, steady=0, size=32)[1]
 
 
 def test_a_killed_run_resumes_with_its_shot(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ class VideoOptions(ModelSettings):
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
     report: list[str] = option(
         [],
-        "write a page (.html) or table (.csv) of the shots by decreasing uncertainty; may be repeated",
+        "write a page (.html) or table (.csv) of the shots; may be repeated",
         FILES,
         metavar="FILE",
     )

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorzoo.batch.outputs import names_file, plan_outputs
+from colorzoo.batch.outputs import plan_outputs
 from colorzoo.batch.runner import NOT_TRIED, BatchSummary, run_tasks
 from colorzoo.batch.settings import ColorizeOptions
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask, reference_files
@@ -20,7 +20,6 @@ from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_of
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.image_io.find import find_existing, join_names, read_list, skipped_files_message
-from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.write import write_whole
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.progress import progress_bar, record_interrupts
@@ -81,11 +80,7 @@ def color(args: ColorizeOptions) -> int:
 
 def _print_summary(args: ColorizeOptions, results: Sequence[FileResult], summary: BatchSummary) -> None:
     if args.json:
-        rows = [asdict(result) for result in results]
-        for row in rows:
-            if not args.explain:
-                del row["stages"]
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([asdict(result) for result in results], indent=1))
     if summary.counts.total() > 1:
         counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
         print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
@@ -125,10 +120,6 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
 
 
 def _check_options(args: ColorizeOptions) -> None:
-    if args.format and args.output is not None:
-        kind = WRITABLE.get(Path(args.output).suffix.lower())
-        if names_file(args.output) and kind != WRITABLE[f".{args.format}"]:
-            raise ColorzooError(f"--format must match the extension of -o {args.output}, got {args.format}")
     if args.dry_run and (args.sign or args.report):
         raise ColorzooError("--dry-run cannot be combined with --sign or --report")
     if args.failed and Path(args.failed).suffix.lower() != ".txt":  # an image is never overwritten

@@ -13,21 +13,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in file names; a line break would s
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with borders on a terminal, and as plain aligned columns into a pipe or file.
+    """Print a table as aligned columns.
 
     Args:
         headers: Titles of the columns.
         rows: Cells, each row as long as ``headers``.
     """
-    if not sys.stdout.isatty():
-        print("\n".join(align([headers, *rows])))
-        return
-    from rich import console, table, text
-
-    grid = table.Table(*headers)
-    for row in rows:
-        grid.add_row(*map(text.Text, row))  # brackets in a cell are not markup
-    console.Console().print(grid)
+    print("\n".join(align([headers, *rows])))
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -57,7 +57,7 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     origin = _origin(args, keys, choice, source.digest())
     summary: dict[str, Any] = {"source": args.source, "output": args.output, "status": "planned"}
     summary |= {"model": choice.name, "description": source.describe(), "notes": []}
-    shots: tuple[Shot, ...] = ()
+    shots: list[Shot] = []
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
         note = "already exists with the same settings"
@@ -139,9 +139,9 @@ def _origin(
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
     found = read_provenance(out)
     if found is None or (found.source, found.settings) != (origin.source, origin.settings):
-        is_other = found is not None and found.source != origin.source
-        how = "" if found is None else " from another video" if is_other else " with other settings"
-        raise VideoError(f"{out} already exists{how}; use --overwrite to replace it")
+        raise VideoError(
+            f"{out} already exists, made from another video or with other settings; use --overwrite"
+        )
 
 
 def _colorize(
@@ -150,7 +150,7 @@ def _colorize(
     source: Source,
     choice: ModelChoice,
     origin: ImageProvenance,
-) -> tuple[tuple[Shot, ...], dict[str, Any]]:
+) -> tuple[list[Shot], dict[str, Any]]:
     """Colorize the video; return the shots and entries of the summary."""
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
@@ -159,7 +159,7 @@ def _colorize(
         border = "none"  # key frames are images of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
     with _progress("colorizing frames", source.describe().get("frames")) as tick:
-        done = color_video(
+        shots, resumed = color_video(
             source,
             colorer,
             parts,
@@ -172,25 +172,19 @@ def _colorize(
         )
     if args.provenance == "embed":
         write_sidecar(out, Metadata(), origin)
-    notes = ["deleted an unfinished result of other settings"] if parts.outdated else []
-    notes += [*source.issues.lines(), *dict.fromkeys(note for shot in done.shots for note in shot.notes)]
-    notes += [
-        f"key frame {number} does not exist; the last frame is {done.frames - 1}"
-        for number in sorted(keys)
-        if number >= done.frames
-    ]
-    found = {"status": "colored", "frames": done.frames, "shots": [shot.first for shot in done.shots]}
-    found |= {"resumed": done.resumed, "broken": source.issues.broken, "notes": notes}
+    count = shots[-1].last + 1
+    notes = [*source.issues.lines(), *dict.fromkeys(note for shot in shots for note in shot.notes)]
+    notes += [f"key frame {number} does not exist" for number in sorted(keys) if number >= count]
+    found = {"status": "colored", "frames": count, "shots": [shot.first for shot in shots]}
+    found |= {"resumed": resumed, "broken": source.issues.broken, "notes": notes}
     found |= {"seconds": round(time.monotonic() - started, 1), "incomplete": bool(source.issues.incomplete)}
-    return done.shots, found
+    return shots, found
 
 
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
-    card = model_card(choice.name)
-    if (keys or args.reference) and "exemplar" not in card.guidance:
+    if (keys or args.reference) and "exemplar" not in model_card(choice.name).guidance:
         raise VideoError(
-            f"{card.name} does not support references; `colorzoo models --guidance exemplar` lists models "
-            "that do"
+            f"{choice.name} does not support references; see `colorzoo models --guidance exemplar`"
         )
     colorizer = Colorizer(
         choice, device=args.device, precision=args.precision, size=args.size, temperature=args.temperature
@@ -199,7 +193,7 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
     reference = colorizer.exemplar(references) if references else None
     images = {number: read_image(path) for number, path in keys.items()}
     strength = 1.0 if args.strength is None else args.strength
-    return FrameColorer(colorizer, images, reference, strength, predicts_uncertainty=bool(args.report))
+    return FrameColorer(colorizer, images, reference, strength)
 
 
 @contextmanager
@@ -226,6 +220,4 @@ def _print_summary(summary: Mapping[str, Any], args: VideoOptions) -> None:
     line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
     print_line(line, sys.stderr if args.json else sys.stdout)
     if summary.get("broken") or summary.get("incomplete"):
-        print_line(
-            f"colorzoo: error: {summary['source']} is damaged; its readable frames were used", sys.stderr
-        )
+        print_line(f"colorzoo: error: {args.source} is damaged; its readable frames were used", sys.stderr)

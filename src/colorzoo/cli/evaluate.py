@@ -77,8 +77,7 @@ def run(args: EvaluateOptions) -> int:
     compare = (args.compare[0], args.compare[1]) if args.compare else None
     models = _names(args.models) or list(compare or ())
     if not models or args.data is None or args.output is None:
-        option = "--models A,B" if not models else "--data DIR" if args.data is None else "-o REPORT"
-        raise ColorzooError(f"{option} is required; see `colorzoo evaluate --help`")
+        raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
     try:
         counts = [int(word) for word in args.interactions.split(",")] if args.interactions else None
         interactions = None if counts is None else protocol.check_interactions(counts)

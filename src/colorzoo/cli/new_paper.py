@@ -42,7 +42,7 @@ def run(args: NewPaperOptions) -> int:
     """Write the files.
 
     Raises:
-        ColorzooError: The name is invalid or already used, a file exists, or a file cannot be written.
+        ColorzooError: The name is invalid or already used, or a file exists.
     """
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
@@ -51,11 +51,8 @@ def run(args: NewPaperOptions) -> int:
         if path.exists():
             raise ColorzooError(f"{path} already exists; choose another name or delete it")
     for path, text in contents.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ColorzooError(f"{path} cannot be written: {error.strerror or error}") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
         print(path)
     if args.zoo:
         print(f"Next: python -m pytest -k {args.name}, and add a file to changes/ (docs/contributing.md)")

@@ -54,8 +54,6 @@ def _parse_keys(texts: list[str]) -> dict[int, Path]:
         match = _KEY.fullmatch(text)
         if match is None:
             raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
-        if int(match[1]) in found:
-            raise GuidanceError(f"--key must name each frame once, got frame {match[1]} twice")
         found[int(match[1])] = Path(match[2])
     return found
 

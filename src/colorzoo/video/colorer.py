@@ -13,7 +13,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.inference.task import Part
@@ -31,7 +30,6 @@ class FrameColorer:
             on; the first one is also the reference for the frames before it.
         reference: Reference for the frames before the first key frame, or for all frames.
         strength: Factor on the chroma.
-        predicts_uncertainty: Estimate the uncertainty of each shot, which adds 10 % to the time.
 
     Attributes:
         notes: Remarks about the current shot, as keys.
@@ -47,8 +45,6 @@ class FrameColorer:
         keys: Mapping[int, RasterImage] | None = None,
         reference: Exemplar | None = None,
         strength: float = 1.0,
-        *,
-        predicts_uncertainty: bool = False,
     ) -> None:
         if colorizer.is_sketch_model:
             raise VideoError(f"{colorizer.name} colorizes sketches; choose a model for grayscale photographs")
@@ -61,8 +57,6 @@ class FrameColorer:
         }
         self._reference = reference
         self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colorized
-        self._predicts_uncertainty = predicts_uncertainty
-        self._uncertainties: list[float] = []
         self.notes: dict[str, None] = {}
 
     @property
@@ -77,14 +71,8 @@ class FrameColorer:
         return has_reference and isinstance(self._colorizer.model, ColorsFrames)
 
     def start_shot(self) -> None:
-        """Reset the previous frame, the uncertainty and the notes at the start of a shot."""
-        self._previous = None
-        self._uncertainties, self.notes = [], {}
-
-    @property
-    def uncertainty(self) -> float | None:
-        """Mean uncertainty of the colorized frames of this shot, see `mean_uncertainty`; None if unknown."""
-        return round(sum(self._uncertainties) / len(self._uncertainties), 1) if self._uncertainties else None
+        """Reset the previous frame and the notes at the start of a shot."""
+        self._previous, self.notes = None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the frame is a key frame whose image has the same aspect ratio."""
@@ -125,8 +113,6 @@ class FrameColorer:
         part = Part(lightness, (width, height), is_frame=True)
         colored = colorize(self._colorizer.prepare_part(part, Recipe(strength=self._strength), exemplar))
         self.notes |= dict.fromkeys(colored.notes)
-        if self._predicts_uncertainty and (uncertainty := mean_uncertainty(colored)) is not None:
-            self._uncertainties.append(uncertainty)
         return colored.ab[None]
 
     def _exemplar_for(self, number: int) -> Exemplar | None:

@@ -33,10 +33,6 @@ _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", 
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _PADDING = "\x01" * 14  # as many bytes as the two elements of a display size
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
-# frame side data that describes the old encoding or is preserved by other means
-_ENCODER_DATA = frozenset(
-    {"DISPLAYMATRIX", "SEI_UNREGISTERED", "PANSCAN", "MOTION_VECTORS", "VIDEO_ENC_PARAMS"}
-)
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
@@ -124,21 +120,20 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
 
 
 def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return HDR parameters for x264 or x265 from a frame's metadata, and notes on dropped metadata.
+    """Return HDR parameters for x264 or x265 from a frame's metadata, and a note on dropped metadata.
 
     Args:
         side_data: Side data of a frame.
         codec: A key of `CODECS`.
     """
-    found = {name: data for name, data in side_data.items() if name not in _ENCODER_DATA}
-    params = []
-    if codec in ("h264", "hevc"):
-        names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
-        if display := _mastering_display(found.pop("MASTERING_DISPLAY_METADATA", b"")):
-            params.append(f"{names[0]}={display}")
-        if level := found.pop("CONTENT_LIGHT_LEVEL", b""):
-            params.append(f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}")
-    return ":".join(params), [f"{name} of the frames is dropped" for name in sorted(found)]
+    display = _mastering_display(side_data.get("MASTERING_DISPLAY_METADATA", b""))
+    level = side_data.get("CONTENT_LIGHT_LEVEL", b"")
+    if codec not in ("h264", "hevc"):
+        return "", ["HDR metadata of the frames is dropped"] if display or level else []
+    names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
+    params = [f"{names[0]}={display}"] if display else []
+    params += [f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}"] if level else []
+    return ":".join(params), []
 
 
 def _mastering_display(data: bytes) -> str:
@@ -177,8 +172,6 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     codec = codec or codecs[0]
     if codec not in codecs:
         raise VideoError(f"{out}: {out.suffix} does not support {codec}; use {' or '.join(codecs)}")
-    if CODECS[codec] not in import_av().codecs_available:
-        raise VideoError(f"this build of PyAV has no encoder {CODECS[codec]}")
     return Encoding(codec, crf)
 
 

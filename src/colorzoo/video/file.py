@@ -17,7 +17,7 @@ from torch import Tensor
 
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.provenance import ImageProvenance
-from colorzoo.image_io.video_stream import import_av, main_video_stream
+from colorzoo.image_io.video_stream import frame_to_rgb, import_av, main_video_stream
 from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
@@ -32,13 +32,11 @@ from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.video.planes import (
     Layout,
     colored_planes,
-    gray_luma,
     is_rgb,
     layout_of,
     lightness_of,
-    read_planes,
+    read_luma,
     samples,
-    to_rgb,
 )
 from colorzoo.weights.files import sha256_of
 
@@ -62,18 +60,17 @@ class FileImage:
 
     def lightness(self) -> Tensor:
         """Return the upright lightness ``(1, 1, H, W)`` at full size."""
-        lightness = lightness_of(read_planes(self.decoded), layout_of(self.decoded))
+        lightness = lightness_of(read_luma(self.decoded), layout_of(self.decoded))
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
 
     def levels(self) -> NDArray[np.uint8]:
         """Return the upright 8-bit RGB image ``(H, W, 3)``."""
-        rgb = to_rgb(read_planes(self.decoded), layout_of(self.decoded))
-        return np.rot90((rgb * 255 + 0.5).astype(np.uint8), self.turns)
+        return np.rot90(frame_to_rgb(self.decoded), self.turns)
 
     def luma(self, layout: Layout) -> NDArray[Any]:
-        """Return Y' ``(H, W)`` of the frame without color, as stored, with the bit depth of ``layout``."""
+        """Return Y' ``(H, W)`` of the frame, as stored, with the bit depth of ``layout``."""
         own = layout_of(self.decoded)
-        luma = gray_luma(read_planes(self.decoded), own)
+        luma = read_luma(self.decoded)
         if own.bits == layout.bits:
             return luma
         levels = luma * (layout.luma_scale[1] / own.luma_scale[1])
@@ -81,9 +78,8 @@ class FileImage:
 
     def gray(self) -> NDArray[np.uint8]:
         """Return Y' ``(H, W)`` as 8 bits."""
-        lightness = read_planes(self.decoded)[0]
-        bits = layout_of(self.decoded).bits
-        return lightness if bits == 8 else (lightness >> (bits - 8)).astype(np.uint8)
+        luma, bits = read_luma(self.decoded), layout_of(self.decoded).bits
+        return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8)
 
 
 class VideoFile:
@@ -117,7 +113,7 @@ class VideoFile:
                 self._frames = stream.frames or round(self._duration * self._rate) or None
                 self._codec = stream.codec_context.name
             self._first = next(self._decoded())
-            read_planes(self._first)  # raises if the pixel format cannot be converted
+            read_luma(self._first)  # raises if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:

@@ -58,7 +58,6 @@ class FrameFolder:
 
     Args:
         path: The folder.
-        names: File names of the frames in order; None takes all images.
 
     Raises:
         VideoError: No file is a readable image.
@@ -66,12 +65,10 @@ class FrameFolder:
 
     extension = ""
 
-    def __init__(self, path: Path, names: Sequence[str] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.issues = ReadIssues()
-        if names is None:
-            names = [file.name for file in visible_entries(path) if file.suffix.lower() in READABLE]
-        self.files = [path / name for name in names]
+        self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
             raise VideoError(f"{path} contains no image that colorzoo can read; convert the frames to PNG")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
@@ -110,8 +107,8 @@ class FrameFolder:
             number += 1
 
     def result(self, path: Path) -> FrameFolder:
-        """Return the colorized frames at ``path`` as a source; the folder may contain other images."""
-        return FrameFolder(path, [result_name(file) for file in self.files])
+        """Return the colorized frames at ``path`` as a source."""
+        return FrameFolder(path)
 
     def part(self, path: Path) -> FolderPart:
         """Return a writer for one shot."""
@@ -138,10 +135,7 @@ class FolderPart:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            path.mkdir(exist_ok=True)
-        except OSError as error:
-            raise VideoError(f"{path} cannot be created: {error.strerror}") from error
+        path.mkdir(exist_ok=True)
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source."""

@@ -1,9 +1,9 @@
-"""Convert between the planes of a video frame and RGB with the frame's color matrix and range.
+"""Convert between the planes of a video frame and colors with the frame's color matrix and range.
 
-The conversion runs in float32 instead of swscale, because swscale rounds intermediate values and treats every
-untagged frame as BT.601. The change of the planes of a gray frame by a color is interpolated from a table,
-which is five times as fast as computing it for each pixel. Gray frames without color are unchanged, bit by
-bit.
+The lightness of a frame is that of its Y' without chroma, so frames without color are unchanged, bit by bit.
+Colors are converted in float32 instead of swscale, because swscale rounds intermediate values and treats
+every untagged frame as BT.601. The change of the planes of a gray frame by a color is interpolated from a
+table, which is five times as fast as computing it for each pixel.
 """
 
 from __future__ import annotations
@@ -26,16 +26,12 @@ from colorzoo.inference.full_size import full_lightness
 BT2020 = 9  # code point of ITU-T H.273
 _WEIGHTS = {  # matrix code point -> weights of red and blue in Y'
     BT709: (0.2126, 0.0722),
-    4: (0.30, 0.11),
     5: (0.299, 0.114),
     SMPTE170M: (0.299, 0.114),
-    7: (0.212, 0.087),
     BT2020: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
 FULL_RANGE = 2
-_MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video in 8-bit levels
-_MAX_COLORED = 0.001  # largest fraction of chroma samples of a gray video above it
 _FARTHEST, _APART = 128, 8  # range of ab in the table and spacing of its entries, in CIE units
 
 
@@ -77,7 +73,7 @@ class Layout:
 
 
 def layout_of(frame: Any) -> Layout:
-    """Return the layout of the planes that `read_planes` returns for a frame."""
+    """Return the layout of a frame as YUV; `read_luma` returns its Y'."""
     parts, height = frame.format.components, frame.format.height
     bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
@@ -97,8 +93,8 @@ def is_rgb(form: Any) -> bool:
     return bool(form.is_rgb or form.has_palette or form.is_bayer or form.name.startswith("xyz"))
 
 
-def read_planes(frame: Any) -> list[NDArray[Any]]:
-    """Return the planes of a frame: Y', and Cb and Cr unless it is gray."""
+def read_luma(frame: Any) -> NDArray[Any]:
+    """Return Y' ``(H, W)`` of a frame, with the bit depth and range of its layout."""
     layout = layout_of(frame)
     gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
     names = {layout.name, layout.name.replace("yuv", "yuvj")}
@@ -114,7 +110,7 @@ def read_planes(frame: Any) -> list[NDArray[Any]]:
             src_colorspace=colorspace,
             dst_colorspace=colorspace,
         )
-    return [samples(plane, layout.bits) for plane in frame.planes]
+    return samples(frame.planes[0], layout.bits)
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:
@@ -124,34 +120,12 @@ def samples(plane: Any, bits: int) -> NDArray[Any]:
     return rows[:, : plane.width]
 
 
-def lightness_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100]."""
-    if _is_gray(planes, layout):
-        table = _luma_table(layout.bits, layout.luma_scale)
-        # both lookups are equal; OpenCV's is five times as fast but supports 8-bit tables only
-        light = cv2.LUT(planes[0], table) if layout.bits == 8 else table[planes[0]]
-        return torch.from_numpy(light)[None, None]
-    return full_lightness(to_rgb(planes, layout))
-
-
-def gray_luma(planes: list[NDArray[Any]], layout: Layout) -> NDArray[Any]:
-    """Return Y' ``(H, W)`` of a gray frame with the same lightness."""
-    if _is_gray(planes, layout):
-        return planes[0]
-    black, span = layout.luma_scale
-    values = np.arange(int(black), int(black + span) + 1)
-    table = _luma_table(layout.bits, layout.luma_scale)[values]
-    found = np.interp(full_lightness(to_rgb(planes, layout))[0, 0].numpy(), table, values)
-    luma: NDArray[Any] = np.rint(found).astype(planes[0].dtype)
-    return luma
-
-
-def _is_gray(planes: list[NDArray[Any]], layout: Layout) -> bool:
-    middle, off = int(layout.chroma_scale[0]), int(_MAX_GRAY_CHROMA * 2 ** (layout.bits - 8))
-    return all(
-        np.count_nonzero((plane < middle - off) | (plane > middle + off)) < _MAX_COLORED * plane.size
-        for plane in planes[1:]
-    )
+def lightness_of(luma: NDArray[Any], layout: Layout) -> Tensor:
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of Y' ``(H, W)`` without chroma."""
+    table = _luma_table(layout.bits, layout.luma_scale)
+    # both lookups are equal; OpenCV's is five times as fast but supports 8-bit tables only
+    light = cv2.LUT(luma, table) if layout.bits == 8 else table[luma]
+    return torch.from_numpy(light)[None, None]
 
 
 @cache
@@ -160,20 +134,6 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
     return full_lightness(gray[None])[0, 0, 0].numpy()
-
-
-def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:
-    """Convert the planes of a frame to RGB ``(H, W, 3)`` in [0, 1]."""
-    red, blue = _WEIGHTS[layout.matrix]
-    black, span = layout.luma_scale
-    middle, reach = layout.chroma_scale
-    y = (planes[0].astype(np.float32) - black) / span
-    # nearest-neighbor upsampling of chroma is enough, because only the lightness is used
-    whole = (plane.repeat(layout.down, axis=0).repeat(layout.across, axis=1) for plane in planes[1:])
-    cb, cr = ((c[: y.shape[0], : y.shape[1]].astype(np.float32) - middle) / reach for c in whole)
-    r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
-    g = (y - red * r - blue * b) / (1 - red - blue)
-    return np.stack([r, g, b], axis=-1).clip(0, 1).astype(np.float32)
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:

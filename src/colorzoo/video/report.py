@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from colorzoo.batch.report import Entry, shown, sorted_entries
+from colorzoo.batch.report import Entry, shown
 from colorzoo.image_io.find import absolute
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.video.run import Shot, Source, chosen_frames
@@ -19,7 +18,7 @@ def shot_entries(
     origin: ImageProvenance,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
-    """Return the report entries of the shots of a video, sorted by decreasing uncertainty.
+    """Return the report entries of the shots of a video.
 
     Args:
         source: The source video.
@@ -32,20 +31,17 @@ def shot_entries(
         VideoError: The result cannot be read or has fewer frames.
     """
     result = source.result(out)
-    whole = Entry(
-        absolute(source.path),
-        absolute(out),
-        model=origin.model,
-        source_sha256=origin.source,
-        result_sha256=result.digest(),
-    )
+    digest = result.digest()
     entries = []
     middles = {shot.middle: shot for shot in shots}
     for frame in chosen_frames(result, middles.keys()):
         shot = middles[frame.number]
-        entry = replace(
-            whole,
-            uncertainty=shot.uncertainty,
+        entry = Entry(
+            absolute(source.path),
+            absolute(out),
+            model=origin.model,
+            source_sha256=origin.source,
+            result_sha256=digest,
             border=shot.border,
             notes="; ".join(shot.notes),
             first_frame=shot.first,
@@ -56,4 +52,4 @@ def shot_entries(
         )
         entries.append(shown(entry, frame.image.levels(), entry.border))
         advance()
-    return sorted_entries(entries)
+    return entries

@@ -45,8 +45,6 @@ class Shot:
         start: Time code or file name of the first frame.
         end: Time code or file name of the last frame.
         border: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
-        uncertainty: Mean predicted color error of the colorized frames in CIE units; None if the model does
-            not predict it or it was not requested.
         notes: Remarks of the model.
     """
 
@@ -55,7 +53,6 @@ class Shot:
     start: str = ""
     end: str = ""
     border: str = ""
-    uncertainty: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,21 +64,6 @@ class Shot:
     def middle(self) -> int:
         """Number of the frame in the middle."""
         return self.first + self.count // 2
-
-
-@dataclass(frozen=True)
-class VideoResult:
-    """Summary of a colorized video.
-
-    Attributes:
-        frames: Number of frames.
-        shots: The shots, in order.
-        resumed: Number of frames that an earlier run had finished.
-    """
-
-    frames: int
-    shots: tuple[Shot, ...]
-    resumed: int
 
 
 class PartsFolder:
@@ -97,14 +79,12 @@ class PartsFolder:
 
     def __init__(self, out: Path, settings: str) -> None:
         self.path = parts_path(out)
-        self.outdated = False
         note = self.path / "job.json"
         try:
             if self.path.exists() and _read_text(note) != settings:
                 if any(self.path.iterdir()) and not note.exists():
                     raise VideoError(f"{self.path} exists but was not created by colorzoo; move it")
                 shutil.rmtree(self.path)
-                self.outdated = True
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise VideoError(f"{self.path} cannot be created: {error.strerror}") from error
@@ -171,7 +151,7 @@ def color_video(
     border: BorderSetting = "automatic",
     tick: Callable[[], None] = lambda: None,
     origin: ImageProvenance | None = None,
-) -> VideoResult:
+) -> tuple[list[Shot], int]:
     """Colorize a video.
 
     Args:
@@ -184,6 +164,9 @@ def color_video(
         border: Part of the frames that is colorized, detected once per shot.
         tick: Called after each frame.
         origin: Provenance to store in the result, or None.
+
+    Returns:
+        The shots, and the number of frames that an earlier run had finished.
 
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
@@ -212,7 +195,7 @@ def color_video(
     result = parts.path / f"whole{out.suffix}"
     source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)
     parts.publish(result, out)
-    return VideoResult(sum(shot.count for shot in shots), tuple(shots), resumed)
+    return shots, resumed
 
 
 def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
@@ -307,7 +290,6 @@ class _ActiveShot:
         shot = replace(
             self._shot,
             border="" if self._inside is None else str(self._inside),
-            uncertainty=self._colorer.uncertainty,
             notes=tuple(self._colorer.notes),
         )
         self._parts.finish(shot)

@@ -32,9 +32,8 @@ class ShotDetector:
     def starts(self, frame: VideoFrame) -> bool:
         """Return whether a frame starts a shot: it is the first frame or follows a cut or size change."""
         gray = frame.image.gray()
-        is_cut = self.is_cut(gray)
         before, self._shape = self._shape, gray.shape
-        return is_cut or gray.shape != before
+        return self.is_cut(gray) or gray.shape != before
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
         """Return whether a frame starts a shot; True for the first frame.
