@@ -9,25 +9,17 @@ from colorzoo.progress import progress_bar, record_interrupts
 
 
 @pytest.mark.parametrize(
-    ("total", "lines"),
-    [
-        (20_000, ["6 of 20000, 5:33:14 left, 1.0/s", "16 of 20000, 4:37:33 left, 1.2/s"]),
-        (16, ["6 of 16, 0:00:10 left, 1.0/s", "16 of 16, 0:00:00 left, 1.2/s"]),
-        (9, ["6 of 9, 0:00:03 left, 1.0/s", "16, 1.2/s"]),  # more than were expected
-        (None, ["6, 1.0/s", "16, 1.2/s"]),
-    ],
+    ("total", "lines"), [(9, ["packing: 2 of 9", "packing: 5 of 9"]), (None, ["packing: 2", "packing: 5"])]
 )
-def test_a_log_gets_a_line_every_two_seconds_with_the_time_left(
+def test_a_log_gets_a_line_every_two_seconds(
     total: int | None, lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter((100, 101, 102, 103, 110, 111, 150))
+    clock = iter((100, 101, 102, 102, 110, 110))
     monkeypatch.setattr("colorzoo.progress.time", SimpleNamespace(monotonic=clock.__next__))
-    with progress_bar("packing", total, done=4, log_every=2) as advance:
-        for count in (1, 1, 1, 9, 0, 2):
+    with progress_bar("packing", total, log_every=2) as advance:
+        for count in (1, 1, 3):
             advance(count)
-    *first, last = capsys.readouterr().err.splitlines()
-    assert first == [f"packing: {line}" for line in lines]
-    assert last.endswith(", 16.8/min")
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_nothing_is_printed_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,17 +102,10 @@ def describe_run() -> dict[str, Any]:
 
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Return the commit and whether files are modified; None outside a git checkout."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
-
-
-def _git(folder: Path, *words: str) -> str | None:
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    commit = done.stdout.strip()
+    return {"commit": commit.removesuffix("-dirty"), "changed": commit.endswith("-dirty")}

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from colorzoo.atomic import part_of
 from colorzoo.batch import runner
 from colorzoo.batch.task import FileResult, FileTask
 from tiny_model import Run, gray_image
@@ -64,20 +63,14 @@ def test_an_invalid_number_of_threads(run: Run, jobs: str) -> None:
     assert (code, "--jobs" in err) == (2, True)
 
 
-def test_leftovers_of_killed_runs_are_removed(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftovers_of_killed_runs_are_removed(run: Run, tmp_path: Path) -> None:
     source, out = box(tmp_path / "in", 2), tmp_path / "out"
     out.mkdir()
-    living = part_of(out / "0.png")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "getpid", lambda: 2**30)  # more than there can be
-        dead = part_of(out / "0.png")
-    elsewhere, old = (out / f".colorzoo-{machine * 8}{dead.name[18:]}" for machine in "01")
+    recent, old = (out / f".colorzoo-{digit * 32}.part" for digit in "01")
     others = out / ".colorzoo-notes.part"
-    for part in (living, dead, old, elsewhere, others):
+    for part in (recent, old, others):
         part.write_bytes(b"half")
     for part in (old, others):
         os.utime(part, (time.time() - 4000,) * 2)
     assert run(source, "-o", out)[0] == 0
-    assert {path for path in out.iterdir() if path.name.startswith(".")} == {living, elsewhere, others}
+    assert {path for path in out.iterdir() if path.name.startswith(".")} == {recent, others}

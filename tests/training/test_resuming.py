@@ -138,7 +138,7 @@ def killed_while_saving(root: Path, folder: Path) -> None:
 
     def watch(event: str, arguments: Any) -> None:
         nonlocal saves
-        if event == "open" and ".ckpt" in str(arguments[0]) and str(folder) in str(arguments[0]):
+        if event == "open" and ".part" in str(arguments[0]) and str(folder) in str(arguments[0]):
             if arguments[2] & (os.O_WRONLY | os.O_RDWR):
                 saves += 1
         elif saves >= 3:
@@ -151,7 +151,7 @@ def killed_while_saving(root: Path, folder: Path) -> None:
 
 def test_a_run_killed_while_it_saves_continues_from_the_earlier_checkpoint(images, other_disk, tmp_path):
     assert in_processes(killed_while_saving, images, other_disk) == [-KILL]
-    assert len(left := list(other_disk.glob(".last.ckpt.*.tmp"))) == 1
+    assert len(left := list(other_disk.glob(".colorzoo-*.part"))) == 1
     fit(images, other_disk, resume=find_checkpoint(str(other_disk), begins=True))
     fit(images, tmp_path)
     assert {row["step"]: row for row in trace(other_disk)} == {row["step"]: row for row in trace(tmp_path)}

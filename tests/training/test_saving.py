@@ -9,8 +9,8 @@ from colorzoo.training.saving import CheckpointFile
 
 
 def test_only_own_partial_files_are_removed(tmp_path):
-    own = tmp_path / f".last.ckpt.{'0a' * 16}.tmp"
-    others = [tmp_path / ".last.ckpt.tmp", tmp_path / "mine.tmp", tmp_path / f".table.csv.{'0a' * 16}.tmp"]
+    own = tmp_path / f".colorzoo-{'0a' * 16}.part"
+    others = [tmp_path / ".colorzoo-notes.part", tmp_path / "mine.part"]
     for path in (own, *others):
         path.write_text("x")
     CheckpointFile().save_checkpoint({"a": torch.ones(3)}, tmp_path / "last.ckpt")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from colorzoo.atomic import write_atomic
-
-_TEMPORARY = re.compile(r"\..*\.ckpt\.[0-9a-f]{32}\.tmp")
+from colorzoo.atomic import remove_leftovers, write_atomic
 
 
 class CheckpointFile(TorchCheckpointIO):
@@ -39,14 +36,7 @@ class CheckpointFile(TorchCheckpointIO):
         if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        remove_partial(Path(path).absolute().parent)
+        remove_leftovers(Path(path).absolute().parent, age=0)  # only one run writes to the folder
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_atomic(Path(path), buffer.getbuffer())
-
-
-def remove_partial(folder: Path) -> None:
-    """Remove the temporary files of killed processes; only one run may write to the folder."""
-    for path in folder.glob(".*.tmp"):
-        if _TEMPORARY.fullmatch(path.name):
-            path.unlink(missing_ok=True)
