@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
-from scipy.io import savemat
 
 IMAGES = sorted((Path(__file__).parent / "images").glob("*.jpg"))
 SYNSETS = ("n01440764", "n01443537", "n02123045")
@@ -29,29 +28,15 @@ def folder(root: Path, train: int = 6, val: int = 3) -> Path:
     return root
 
 
-def imagenet(root: Path, *, by_synset: bool = False, devkit: bool = True) -> Path:
+def imagenet(root: Path, *, by_synset: bool = True) -> Path:
     """Write six training images of three synsets and four validation images, of synsets 2, 0, 1, 2."""
     for number in range(6):
         synset = SYNSETS[number % 3]
         write_image(root / "train" / synset / f"{synset}_{number}.JPEG", number)
-    truth = (2, 0, 1, 2)
-    for number, place in enumerate(truth, 1):
+    for number, place in enumerate((2, 0, 1, 2), 1):
         val = root / "val" / SYNSETS[place] if by_synset else root / "val"
         write_image(val / f"ILSVRC2012_val_{number:08d}.JPEG", 5 + number)
-    if devkit:
-        write_devkit(root / "ILSVRC2012_devkit_t12" / "data", truth)
     return root
-
-
-def write_devkit(data: Path, truth: tuple[int, ...]) -> None:
-    """Write a devkit; as in the real one, its order of synsets is not alphabetical."""
-    data.mkdir(parents=True)
-    fields = [("ILSVRC2012_ID", object), ("WNID", object), ("words", object), ("num_children", object)]
-    order = [*reversed(SYNSETS), "n00001740"]  # the last is an inner node
-    rows = [(number, wnid, "words", 2 * (number == 4)) for number, wnid in enumerate(order, 1)]
-    savemat(data / "meta.mat", {"synsets": np.array(rows, dtype=fields)})
-    numbers = [str(3 - place) for place in truth]
-    (data / "ILSVRC2012_validation_ground_truth.txt").write_text("\n".join(numbers) + "\n")
 
 
 def places205(root: Path) -> Path:
@@ -76,21 +61,19 @@ def places365_easy(root: Path) -> Path:
     return root
 
 
-def places365_listed(root: Path, variant: str = "standard") -> Path:
-    """Write the layout of the archives of single sizes, with lists beside them."""
+def places365_listed(root: Path) -> Path:
+    """Write the layout of torchvision."""
     train, val = [], []
     for number in range(4):
         name = f"/a/{PLACES[number % 2]}/{number:08d}.jpg"
-        write_image(root / "data_256" / name[1:], number)
+        write_image(root / "data_256_standard" / name[1:], number)
         train.append(f"{name} {number % 2}")
     for number in range(2):
         name = f"Places365_val_{number + 1:08d}.jpg"
         write_image(root / "val_256" / name, 4 + number)
         val.append(f"{name} {1 - number}")
-    lists = root / f"filelist_places365-{variant}"
-    lists.mkdir()
-    (lists / f"places365_train_{variant}.txt").write_text("\n".join(train) + "\n")
-    (lists / "places365_val.txt").write_text("\n".join(val) + "\n")
+    (root / "places365_train_standard.txt").write_text("\n".join(train) + "\n")
+    (root / "places365_val.txt").write_text("\n".join(val) + "\n")
     return root
 
 

@@ -41,7 +41,7 @@ def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None
             read_image(EPS)
         with pytest.raises(OSError, match="cannot identify"):
             decode_rgb(EPS, 16)
-        assert examine(name, EPS).facts[0][0] == "broken"
+        assert examine(name, EPS)[0][0] == "broken"
     assert started == []
 
 

@@ -6,10 +6,9 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.cli._options import Command, check_output
 from colorzoo.cli._output import align, print_table
@@ -108,8 +107,8 @@ class VerifyOptions:
     """Options of ``colorzoo data verify``."""
 
     root: Path = argument("folder of images or tar shards", "DIR")
-    layout: str | None = option(
-        None, "folder, imagenet, places205, places365, ... (default: detected)", metavar="NAME"
+    layout: str = option(
+        "folder", "folder, imagenet, places205, places365 or coco_stuff (default: folder)", metavar="NAME"
     )
     json: bool = option(False, "print the report as JSON")
     threads: PositiveInt | None = option(None, _THREADS, metavar="N")
@@ -123,7 +122,7 @@ def _run_verify(args: VerifyOptions) -> int:
     """
     from colorzoo.data.verify import verify
 
-    warnings.filterwarnings("ignore", module="PIL")  # the report lists the same problems by file
+    warnings.filterwarnings("ignore", module="PIL")  # warnings do not name the file
     with progress_bar("checking images", None) as advance:
         report = verify(args.root, layout=args.layout, threads=args.threads, tick=advance)
     if args.json:
@@ -134,36 +133,21 @@ def _run_verify(args: VerifyOptions) -> int:
 
 
 def _print_report(report: VerifyReport) -> None:
-    layout = report.layout
-    splits = ", ".join(f"{split} {count:,}" for split, count in layout.splits.items())
+    splits = ", ".join(f"{split} {count:,}" for split, count in report.splits.items())
+    counts = ", ".join(f"{kind} {count:,}" for kind, count in report.counts().items())
     rows = [
-        ("images", f"{report.images:,} ({report.bytes / 1e6:,.1f} MB)"),
-        ("layout", f"{layout.name}: {splits or 'unreadable'}"),
-        ("width", "min {} median {} max {}".format(*report.width)),
-        ("height", "min {} median {} max {}".format(*report.height)),
-        ("formats", _listed(report.formats)),
-        ("other files", _listed(report.other_files) or "none"),
-        ("findings", _listed(report.counts()) or "none"),
-        *(("ERROR", line) for line in layout.mistakes),
-        *(("note", line) for line in layout.notes),
+        ("images", splits or "none"),
+        ("findings", counts or "none"),
+        *(("ERROR", line) for line in report.mistakes),
+        *(("identical", "  ".join(group)) for group in report.duplicates[:_MOST_ROWS]),
     ]
     print("\n".join(align(rows)))
-    findings = sorted(report.findings, key=lambda finding: finding.kind != "broken")
+    findings = sorted(report.findings, key=lambda finding: finding.kind != "broken")[:_MOST_ROWS]
     if findings:
         print()
-        print_table(("KIND", "IMAGE", "DETAIL"), [(f.kind, f.path, f.detail) for f in findings[:_MOST_ROWS]])
-    if len(findings) > _MOST_ROWS:
-        print(f"... and {len(findings) - _MOST_ROWS:,} more; --json lists all")
-    if groups := report.duplicates:
-        most = _MOST_ROWS // 10
-        lines = ("  " + "  ".join(group) for group in groups[:most])
-        print("", f"identical files: {len(groups):,} groups", *lines, sep="\n")
-        if len(groups) > most:
-            print(f"  ... and {len(groups) - most:,} more; --json lists all")
-
-
-def _listed(counts: Mapping[Any, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+        print_table(("KIND", "IMAGE", "DETAIL"), [(f.kind, f.path, f.detail) for f in findings])
+    if len(report.findings) > _MOST_ROWS or len(report.duplicates) > _MOST_ROWS:
+        print(f"only the first {_MOST_ROWS} are listed; --json lists all")
 
 
 COMMANDS = {
@@ -180,7 +164,7 @@ COMMANDS = {
         _run_shard,
     ),
     "verify": Command(
-        "find broken, unusual, gray or duplicate images and layout errors; exit code 1 if there are problems",
+        "find broken, gray, tiny or duplicate images and layout errors; exit code 1 if there are problems",
         "colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json",
         VerifyOptions,
         _run_verify,

@@ -6,8 +6,6 @@ Download the data from cocodataset.org and github.com/nightrome/cocostuff.
 from __future__ import annotations
 
 import json
-import mmap
-import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,16 +14,13 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.image_table import BoxTable, ClassMaps, ImageTable
-from colorzoo.data.layouts import Split, basename, first_existing, join_paths, missing_error, require_path
+from colorzoo.data.layouts import Split, basename, require_path
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
 
 _HELP = "get COCO from cocodataset.org"
 _HELP_MAPS = "get COCO-Stuff from github.com/nightrome/cocostuff"
-
-# polygons and run lengths make up nine tenths of the file and are not used
-_OUTLINE = re.compile(rb'("segmentation"\s*:\s*)(?:\{[^{}]*\}|\[[][0-9.,eE+\-\s]*\])')
 
 
 class CocoStuffDataModule(ImageDataModule):
@@ -40,12 +35,11 @@ class CocoStuffDataModule(ImageDataModule):
     Crop, zoom and flip also transform boxes and class maps; boxes smaller than a pixel are dropped.
 
     Args:
-        root: Folder that contains ``train2017`` and ``val2017``, directly or in ``images``.
+        root: Folder that contains ``train2017`` and ``val2017``.
         boxes: Add ``boxes`` of objects, without crowds, to batches. Requires
             ``annotations/instances_*.json``.
-        classes: Add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for stuff, 183
-            for "other" (in stuff-only maps), 0 for unlabeled. Requires ``stuffthingmaps/{train,val}2017`` (or
-            unpacked into ``annotations``, as its authors suggest) or ``stuff_{train,val}2017_pixelmaps``.
+        classes: Add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for stuff, 0 for
+            unlabeled. Requires ``stuffthingmaps/{train,val}2017``.
         only_with_boxes: Exclude images without a box, as in Su et al. 2020.
         kwargs: Arguments of `ImageDataModule`.
     """
@@ -86,15 +80,14 @@ def coco_stuff_images(
         DataError: A file or folder is missing; the message states its expected location and its source.
     """
     year = f"{split}2017"
-    paths = join_paths(root, year, f"images/{year}")
-    sources = find_sources(require_path(f"COCO images {year!r}", paths, f"unpack {year}.zip there; {_HELP}"))
+    help_text = f"unpack {year}.zip there; {_HELP}"
+    sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
     class_maps = _class_maps(root, year, sources) if classes else None
     if not (boxes or only_with_boxes):
         return ImageTable(sources, classes=class_maps)
-    name = f"instances_{year}.json"
-    paths = join_paths(root, f"annotations/{name}", name)
+    file = root / "annotations" / f"instances_{year}.json"
     help_text = f"unpack annotations_trainval2017.zip there; {_HELP}"
-    table = read_boxes(require_path(f"COCO boxes {name!r}", paths, help_text), sources)
+    table = read_boxes(require_path(f"COCO boxes {file.name!r}", [file], help_text), sources)
     images = ImageTable(sources, classes=class_maps, boxes=table)
     return images.select(table.counts().nonzero()[:, 0]) if only_with_boxes else images
 
@@ -102,22 +95,13 @@ def coco_stuff_images(
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
     """Read bounding boxes from an ``instances_*.json``; unlisted images have no boxes."""
     try:
-        boxes = _boxes_by_name(_load_without_outlines(file))
+        boxes = _boxes_by_name(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{str(file)!r} is not a COCO instances JSON ({type(error).__name__}: {error}); unpack it again."
         ) from error
     none = torch.empty(0, 4)
     return BoxTable.of(boxes.get(basename(source), none) for source in sources)
-
-
-def _load_without_outlines(file: Path) -> dict[str, Any]:
-    if not file.stat().st_size:  # an empty file cannot be memory-mapped
-        return {}
-    # memory-mapped, so that the 0.5 GB of the training set are not in memory twice
-    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        loaded: dict[str, Any] = json.loads(_OUTLINE.sub(rb"\g<1>0", content))
-    return loaded
 
 
 def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
@@ -135,16 +119,8 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
-    both = join_paths(
-        root, f"stuffthingmaps/{year}", f"annotations/{year}", f"stuffthingmaps_trainval2017/{year}"
-    )
-    stuff = join_paths(root, f"annotations/stuff_{year}_pixelmaps", f"stuff_{year}_pixelmaps")
-    folder = first_existing([*both, *stuff])
-    if folder is None:
-        unpack = f"unpack stuffthingmaps_trainval2017.zip into {str(root / 'stuffthingmaps')!r}"
-        raise missing_error(
-            f"COCO-Stuff maps of {year!r}", [both[0], both[1], stuff[0]], f"{unpack}; {_HELP_MAPS}"
-        )
+    help_text = f"unpack stuffthingmaps_trainval2017.zip there; {_HELP_MAPS}"
+    folder = require_path(f"COCO-Stuff maps of {year!r}", [root / "stuffthingmaps" / year], help_text)
     names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
     maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
     absent = [source.path for source in maps if not Path(source.path).is_file()]
@@ -153,7 +129,6 @@ def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
             f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, {absent[0]!r} first; "
             f"unpack stuffthingmaps_trainval2017.zip again; {_HELP_MAPS}."
         )
-    # category id of each stored value, 0 for unlabeled; maps of things and stuff store id - 1
+    # category id of each stored value, 0 for unlabeled; the maps store id - 1
     values = np.arange(256)
-    ids = np.where(values < 182, values + 1, 0) if folder in both else np.where(values < 184, values, 0)
-    return ClassMaps(maps, ids.astype(np.uint8))
+    return ClassMaps(maps, np.where(values < 182, values + 1, 0).astype(np.uint8))

@@ -21,10 +21,7 @@ from colorzoo.data.layouts import (
     basename,
     class_folders,
     file_number,
-    first_existing,
-    join_paths,
     labeled_by_folder,
-    missing_error,
     read_lines,
     require_path,
 )
@@ -35,8 +32,6 @@ from colorzoo.errors import DataError
 SUBSETS = ("all", "ctest10k", "first5k")
 _HELP = "get ImageNet from image-net.org (ILSVRC 2012, after registration) or from Kaggle"
 _SYNSET = re.compile(r"n\d{8}$")
-_KAGGLE = "ILSVRC/Data/CLS-LOC"
-_DEVKIT = ("ILSVRC2012_devkit_t12/data", "devkit/data", "data", ".")
 
 
 class ImageNetDataModule(ImageDataModule):
@@ -49,10 +44,9 @@ class ImageNetDataModule(ImageDataModule):
         torch.Size([16, 3, 224, 224])
 
     Args:
-        root: Folder that contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
-        labels: Add ``label`` to batches: the index of an image's synset in ``LOC_synset_mapping.txt``, or in
-            the sorted synsets of the training folder (equal if all 1,000 exist). A flat ``val`` requires the
-            devkit or Kaggle's ``LOC_val_solution.csv``.
+        root: Folder that contains ``train`` and ``val``, such as Kaggle's ``ILSVRC/Data/CLS-LOC``.
+        labels: Add ``label`` to batches: the index of an image's synset in the sorted synsets of the training
+            folder. ``val`` must be sorted by synset, as by `torchvision.datasets.ImageNet`.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
             indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
             name per line or (``.npy``) zero-based indices.
@@ -81,15 +75,11 @@ def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: s
     Raises:
         DataError: A file or folder is missing; the message states its expected location and its source.
     """
+    images = _in_synsets(root, split) if labels else ImageTable(find_sources(_split_folder(root, split)))
     if split == "train":
-        folder = _split_folder(root, "train")
-        if not any(map(_SYNSET.match, class_folders(folder))):
-            raise DataError(
-                f"no synset folder in {str(folder)!r}; expected {str(folder / 'n01440764')!r} and 999 more, "
-                "each a tar of ILSVRC2012_img_train.tar (unpacked or not)."
-            )
-        return labeled_by_folder(folder, _synsets(root)) if labels else ImageTable(find_sources(folder))
-    images = _validation(root, labels=labels)
+        return images
+    names = [basename(source) for source in images.sources]
+    images = images.select(torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64))
     return images.select(subset_rows(images.sources, subset))
 
 
@@ -118,90 +108,26 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
     return _look_up(rows, names, subset)
 
 
-def _validation(root: Path, *, labels: bool) -> ImageTable:
-    """Return all validation images sorted by file name, with labels if requested."""
-    folder = _split_folder(root, "val")
-    by_synset = any(map(_SYNSET.match, class_folders(folder)))
-    if labels and by_synset:
-        images = labeled_by_folder(folder, _synsets(root))
-    else:
-        images = ImageTable(find_sources(folder))
-    names = [basename(source) for source in images.sources]
-    images = images.select(torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64))
-    if labels and not by_synset:
-        return ImageTable(images.sources, labels=_validation_labels(root, images.sources))
-    return images
-
-
 def _split_folder(root: Path, split: Split) -> Path:
-    paths = join_paths(root, split, f"{_KAGGLE}/{split}", f"ILSVRC2012_img_{split}")
-    return require_path(
-        f"ImageNet folder {split!r}", paths, f"unpack ILSVRC2012_img_{split}.tar there; {_HELP}"
-    )
+    help_text = f"unpack ILSVRC2012_img_{split}.tar there; {_HELP}"
+    return require_path(f"ImageNet folder {split!r}", [root / split], help_text)
+
+
+def _in_synsets(root: Path, split: Split) -> ImageTable:
+    """Return the images of a split with the numbers of their synsets."""
+    synsets = _synsets(root)
+    folder = _split_folder(root, split)
+    if not any(map(_SYNSET.match, class_folders(folder))):
+        raise DataError(
+            f"no synset folder in {str(folder)!r}, which labels require; expected "
+            f"{str(folder / 'n01440764')!r} and 999 more, as torchvision.datasets.ImageNet writes them."
+        )
+    return labeled_by_folder(folder, synsets)
 
 
 def _synsets(root: Path) -> list[str]:
-    """Return the synsets in the order of their class numbers."""
-    mapping = root / "LOC_synset_mapping.txt"
-    if mapping.is_file():
-        return [line.split()[0] for line in read_lines(mapping)]
-    paths = [path for split in ("train", "val") for path in join_paths(root, split, f"{_KAGGLE}/{split}")]
-    for folder in filter(Path.is_dir, paths):
-        if found := [name for name in class_folders(folder) if _SYNSET.match(name)]:
-            return found
-    raise DataError(
-        f"the order of ImageNet's classes is unknown; expected {str(mapping)!r} or synset folders in "
-        f"{str(root / 'train')!r}; {_HELP}."
-    )
-
-
-def _validation_labels(root: Path, sources: Sources) -> Tensor:
-    """Return the labels of a flat folder, from Kaggle's solution or the devkit."""
-    solution = root / "LOC_val_solution.csv"
-    return _kaggle_labels(root, solution, sources) if solution.is_file() else _devkit_labels(root, sources)
-
-
-def _devkit_labels(root: Path, sources: Sources) -> Tensor:
-    """Map the devkit's class numbers to indices of the sorted synsets, by file number."""
-    from scipy.io import loadmat
-
-    folders = join_paths(root, *_DEVKIT)
-    name = "ILSVRC2012_validation_ground_truth.txt"
-    truth = first_existing(folder / name for folder in folders)
-    if truth is None:
-        unpack = f"unpack ILSVRC2012_devkit_t12.tar.gz into {str(root)!r}"
-        raise missing_error(
-            "the labels of ImageNet's validation images", [folders[0] / name], f"{unpack}; {_HELP}"
-        )
-    meta = truth.parent / "meta.mat"
-    require_path("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")
-    synsets = loadmat(meta, squeeze_me=True)["synsets"]
-    leaves = (row for row in synsets if int(row["num_children"]) == 0)  # other rows are inner nodes
-    wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in leaves}
-    index = {synset: number for number, synset in enumerate(sorted(wnids.values()))}
-    labels = [index[wnids[int(line)]] for line in read_lines(truth)]
-    # matched by file number, so that the labels of incomplete folders are correct
-    numbers = [file_number(basename(source)) for source in sources]
-    if any(number is None or not 1 <= number <= len(labels) for number in numbers):
-        raise DataError(
-            f"{str(truth)!r} labels images by number, but the validation images are not named "
-            f"ILSVRC2012_val_00000001.JPEG to {len(labels):08d}; restore their names."
-        )
-    return torch.tensor([labels[number - 1] for number in numbers if number is not None])
-
-
-def _kaggle_labels(root: Path, file: Path, sources: Sources) -> Tensor:
-    """Read the labels from ``LOC_val_solution.csv``, whose rows start with an image name and a synset."""
-    rows = (line.replace(",", " ").split() for line in read_lines(file)[1:])
-    synset_of = {row[0]: row[1] for row in rows}
-    number_of = {synset: number for number, synset in enumerate(_synsets(root))}
-    labels = []
-    for source in sources:
-        name = basename(source).rsplit(".", 1)[0]
-        if synset_of.get(name) not in number_of:
-            raise DataError(f"{name!r} has no label in {str(file)!r}; download the complete list.")
-        labels.append(number_of[synset_of[name]])
-    return torch.tensor(labels)
+    """Return the synsets of the training folder in the order of their class numbers."""
+    return [name for name in class_folders(_split_folder(root, "train")) if _SYNSET.match(name)]
 
 
 def _rows_by_number(

@@ -24,33 +24,21 @@ _MAX_CLASS_BYTES = 1024  # size of a ``.cls`` member
 Split = Literal["train", "val"]
 
 
-def missing_error(name: str, paths: Iterable[Path], help_text: str) -> DataError:
-    """Return the error for a missing part of a data set.
+def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
+    """Return the first path that exists.
 
     Args:
-        name: Name of the part and of its data set.
-        paths: Expected locations.
+        name: Name of the part and of its data set, for the error message.
+        paths: Possible locations.
         help_text: How to obtain the part.
+
+    Raises:
+        DataError: No path exists.
     """
-    return DataError(f"{name} not found; expected {' or '.join(map(str, paths))}; {help_text}.")
-
-
-def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
-    """Return the first path that exists, or raise `missing_error`."""
-    found = first_existing(paths)
+    found = next((path for path in paths if path.exists()), None)
     if found is None:
-        raise missing_error(name, paths, help_text)
+        raise DataError(f"{name} not found; expected {' or '.join(map(str, paths))}; {help_text}.")
     return found
-
-
-def first_existing(paths: Iterable[Path]) -> Path | None:
-    """Return the first path that exists, or None."""
-    return next((path for path in paths if path.exists()), None)
-
-
-def join_paths(root: Path, *names: str) -> list[Path]:
-    """Return ``root`` joined with each name."""
-    return [root / name for name in names]
 
 
 def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> ImageTable:
