@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 from lightning.pytorch import Trainer
@@ -19,7 +18,7 @@ from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule
 from colorzoo.data.originals import relative_name
-from colorzoo.errors import DataError, WeightsError
+from colorzoo.errors import WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize
@@ -239,27 +238,3 @@ def test_random_weights_are_an_error(album, tmp_path):
 )
 def test_results_are_written_inside_the_output_folder(name, root, expected):
     assert relative_name(name, root) == expected
-
-
-def test_results_are_written_to_fsspec_addresses(album, tmp_path):
-    """A second run skips results; changed images are colorized again, and failures are listed."""
-    address = f"memory://{tmp_path.name}/out"
-    files = fsspec.filesystem("memory")
-    gray(5, (20, 20)).save(album / "z.gif")  # of which the provenance lies beside it
-    data = FolderDataModule(str(album), num_workers=0)
-
-    def summary() -> dict[str, int]:
-        task = predicting.FullSizePrediction(tiny_task(), data, address)
-        trainer(tmp_path).predict(task, return_predictions=False)
-        return dict(task.summary.counts)
-
-    assert summary() == {"colored": 6}
-    found = sorted(path.partition("/out/")[2] for path in files.find(f"/{tmp_path.name}/out"))
-    assert found == [*IMAGES, "z.gif", "z.gif.xmp"]
-    assert summary() == {"skipped": 6}
-    gray(9, (40, 56)).save(album / "a" / "x.png")
-    (album / "b" / "tall.webp").write_bytes(b"no image")
-    assert summary() == {"skipped": 4, "colored": 1, "failed": 1}
-    assert b"tall.webp" in files.cat_file(f"/{tmp_path.name}/out/failed.txt")
-    with pytest.raises(DataError, match="cannot write to"):
-        trainer(tmp_path).predict(predicting.FullSizePrediction(tiny_task(), data, "nowhere://x"))

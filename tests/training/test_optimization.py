@@ -1,10 +1,8 @@
 """Optimizers and schedules are those of the configuration, whatever the model."""
 
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
-import torch
 from harness import rates, small_model, small_trainer
 from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
@@ -13,7 +11,6 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.training.gan import GANColorizationModule
-from colorzoo.training.optimization import fused
 from colorzoo.training.schedules import Linear
 
 TRAINABLE = sorted(
@@ -59,19 +56,3 @@ def test_every_model_takes_the_optimizers_it_is_given(tmp_path):
             assert isinstance(found[0][1], SGD)
             assert found[0][1].param_groups[0]["lr"] == 0.25
             assert found[1] == []
-
-
-def test_adam_is_fused_on_gpus():
-    for device, precision, kind, expected in [
-        ("cuda", "bf16-mixed", torch.optim.AdamW, True),
-        ("cuda", "32-true", torch.optim.Adam, True),
-        ("cuda", "16-mixed", torch.optim.AdamW, None),
-        ("cpu", "32-true", torch.optim.AdamW, None),
-    ]:
-        trainer = SimpleNamespace(
-            strategy=SimpleNamespace(root_device=torch.device(device)), precision=precision
-        )
-        optimizer = fused(kind([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
-        assert [group["fused"] for group in optimizer.param_groups] == [expected]
-        plain = fused(torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
-        assert plain.param_groups[0]["fused"] is None

@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from torch import Tensor
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.origin import origin_of_result, with_prediction
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
 from colorzoo.errors import ImageError
-from colorzoo.guidance import Recipe
 from colorzoo.image_io.frames import Frames, ImageFrame, describe_frames, read_frames
 from colorzoo.image_io.provenance import ImageProvenance, read_provenance, result_state, write_with_provenance
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
@@ -31,21 +27,14 @@ from colorzoo.image_io.write import (
 )
 from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from colorzoo.inference.pipeline import colorize
-from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.files import digest_of
-
-if TYPE_CHECKING:
-    from colorzoo.batch.bucket import ResultBucket  # imports fsspec
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
 
 Write = Callable[[], FileResult]
 """Composes and writes the result, in any thread."""
-
-_PAPER = 97.0  # lightness above which sRGB has almost no chroma
-_PALE = 1.5  # mean chroma of a result, in CIE units
 
 
 class FileColorizer:
@@ -54,13 +43,10 @@ class FileColorizer:
     Args:
         skip_colored: Whether to skip images that have colors.
         skip_done: Whether to skip results that exist with the same source and settings.
-        bucket: Object storage for the results; None writes local files.
     """
 
-    def __init__(
-        self, *, skip_colored: bool = False, skip_done: bool = False, bucket: ResultBucket | None = None
-    ) -> None:
-        self._skip_colored, self._skip_done, self._bucket = skip_colored, skip_done, bucket
+    def __init__(self, *, skip_colored: bool = False, skip_done: bool = False) -> None:
+        self._skip_colored, self._skip_done = skip_colored, skip_done
         self._folders: set[Path] = set()
 
     def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
@@ -86,7 +72,7 @@ class FileColorizer:
         if task.target.parent not in self._folders:
             self._folders.add(task.target.parent)
             remove_leftovers(task.target.parent)
-        if origin is not None and self._is_done(task.target, origin):
+        if self._skip_done and origin and result_state(read_provenance(task.target), origin) == "done":
             return task.result("skipped", ALREADY_DONE)
         first, frames, others = _read(source, task)
         note = chroma_note(first.image)
@@ -115,16 +101,9 @@ class FileColorizer:
                 if result_state(read_provenance(task.target), origin) != "done":
                     raise
                 return task.result("skipped", ALREADY_DONE)  # another process has written the same result
-            if self._bucket is not None:
-                self._bucket.add(task.target)
             return replace(result, notes=(*task.notes, *([note] if note else ()), *result.notes, *lost))
 
         return colorize_file
-
-    def _is_done(self, target: Path, origin: ImageProvenance) -> bool:
-        if self._bucket is not None:
-            return self._bucket.is_done(target, origin)
-        return self._skip_done and result_state(read_provenance(target), origin) == "done"
 
 
 def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
@@ -160,7 +139,6 @@ def _colorize_single(
     colored = colorize(prepared)
     if origin is not None:
         origin = with_prediction(origin, colored)
-    pale = () if _is_guided(prepared) else _pale_notes(colored, prepared.part.lightness)
     colored = replace(colored, extras={})  # frees the state of the model before the result is written
 
     def write() -> FileResult:
@@ -168,26 +146,10 @@ def _colorize_single(
         quality = task.settings.quality
         save = partial(write_image, task.target, levels, quality=quality, overwrite=task.overwrite)
         written = _save(save, task, colored.source(image), origin)
-        notes = (*image.notes, *colored.notes, *pale, *written)
+        notes = (*image.notes, *colored.notes, *written)
         return replace(task.result("colored", *notes), model=colored.model, stages=tuple(colored.stages))
 
     return write
-
-
-def _is_guided(prepared: ColorizeTask) -> bool:
-    """Return whether the user chose colors, so that a gray result may be intended."""
-    width, height = prepared.part.size
-    plain = Recipe(model=prepared.recipe.model, width=width, height=height)
-    return prepared.reference is not None or prepared.recipe != plain or bool(prepared.tensors.kinds())
-
-
-def _pale_notes(colored: ColorizedImage, lightness: Tensor) -> tuple[str, ...]:
-    """Return a note if a result has almost no color, for example the result of a drawing."""
-    chroma = colored.ab.float().norm(dim=0) * (lightness[0, 0].to(colored.ab.device) < _PAPER)
-    if float(chroma.mean()) >= _PALE:
-        return ()
-    pale = () if NOTHING_TO_COLOR in colored.notes else ("almost no color was added",)
-    return (*pale, "`colorzoo models --guidance regions` lists models for drawings")
 
 
 def _colorize_frames(

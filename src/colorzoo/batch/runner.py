@@ -9,16 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from colorzoo.batch.file import FileColorizer, Write
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.task import FileResult, FileTask
 from colorzoo.errors import DiskFullError, failure
 from colorzoo.image_io.formats import open_image
-
-if TYPE_CHECKING:
-    from colorzoo.batch.bucket import ResultBucket  # imports fsspec
 
 T = TypeVar("T")
 
@@ -66,7 +63,6 @@ def run_tasks(
     threads: int = 1,
     skip_colored: bool = False,
     skip_done: bool = False,
-    bucket: ResultBucket | None = None,
     rank: int = 0,
     world_size: int = 1,
     limit: int | None = None,
@@ -80,13 +76,12 @@ def run_tasks(
         threads: Number of threads that read and write beside the network; 1 processes one file at a time.
         skip_colored: Whether to skip images that have colors.
         skip_done: Whether to skip results that exist with the same source and settings.
-        bucket: Object storage for the results; None writes local files.
         rank: Index of this process, which processes every ``world_size``-th file.
         world_size: Number of processes.
         limit: Maximum number of files.
     """
     share = range(rank, len(tasks), world_size)[:limit]
-    run = _Run(FileColorizer(skip_colored=skip_colored, skip_done=skip_done, bucket=bucket))
+    run = _Run(FileColorizer(skip_colored=skip_colored, skip_done=skip_done))
     if threads > 1 and len(share) > 1:
         waiting = (tasks[number] for number in share)
         yield from overlapped(waiting, run.open, _pixels, threads=threads, max_size=_MAX_PIXELS)

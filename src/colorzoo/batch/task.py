@@ -170,8 +170,7 @@ class FileTask:
         settings = {name: getattr(self.settings, name) for name in decisive}
         files = [UsedFile(use, path.name, digest_or_empty(path)) for use, path in self.files]
         files = [*self.uploaded, *files]
-        # the hash of these values must not change, because it identifies the results of earlier versions
-        recipe = _as_hashed(self.recipe)
+        recipe = _without_files({**self.recipe.to_dict(), "image": None})
         digests = [file.sha256 for file in files]
         return origin_of_choice(
             self.choice,
@@ -260,25 +259,6 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
     if named or folder is None:
         return [Path(name) for name in named]
     return [path for path, _ in recipe_reference_files(recipe, folder)]
-
-
-def _as_hashed(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as JSON types in the form of the first version, which wrote default values."""
-    document = {**recipe.to_dict(), "image": None}
-    if "border" in document:
-        document["frame"] = document.pop("border")
-    for name in ("points", "scribbles", "regions", "boxes", "healing"):
-        if name in document:
-            document[name] = [_with_defaults(item) for item in getattr(recipe, name)]
-    hashed: dict[str, Any] = _without_files(document)
-    return hashed
-
-
-def _with_defaults(item: Any) -> dict[str, Any]:
-    values = {name: value for name, value in vars(item).items() if name != "extra" and value is not None}
-    if values.get("strength") == 1:
-        del values["strength"]
-    return {**item.extra, **values}
 
 
 def _without_files(document: Any) -> Any:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-
-from torch import Tensor
 
 from colorzoo.data.sources import Sources, StoredImage, require_folder, tar_sources
 from colorzoo.errors import DataError
@@ -45,10 +43,6 @@ class Originals:
     root: str | Path
     skipped: Sequence[tuple[Path, str]] = ()
     errors: Sequence[str] = ()
-
-    def select(self, rows: Tensor) -> Originals:
-        """Return the images at ``rows`` in that order."""
-        return replace(self, sources=self.sources.select(rows))
 
     def __len__(self) -> int:
         return len(self.sources)

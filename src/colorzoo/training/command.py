@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -123,36 +124,13 @@ class ZooCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of this package."""
-        options: tuple[tuple[str, Any, Any, str], ...] = (
-            (
-                "--init_from",
-                str | None,
-                None,
-                "Initial weights for fine-tuning: a file, a tag of the model card, or a registered model.",
-            ),
-            (
-                "--allow_untrained",
-                bool,
-                False,
-                "Accept random weights in test and predict, and in frozen parts in fit.",
-            ),
-            (
-                "--metrics",
-                str | None,
-                None,
-                "Metrics of validation and test, such as psnr,ssim,lpips:vgg (see docs/metrics.md). "
-                "Validation always includes psnr, which selects the best checkpoint of fit.",
-            ),
-            (
-                "--compile",
-                bool,
-                False,
-                "Compile the training step with torch.compile; see configs/cluster/fast.yaml.",
-            ),
-            ("--output", str | None, None, "Folder for the results of predict, or s3://BUCKET/FOLDER."),
-        )
-        for name, kind, default, text in options:
-            parser.add_argument(name, type=kind, default=default, help=text)
+        add = partial(parser.add_argument, default=None, type=str | None)
+        add("--init_from", help="Initial weights: a file, a tag of the model card, or a registered model.")
+        add("--metrics", help="Metrics of validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
+        add("--output", help="Folder for the results of predict.")
+        add = partial(parser.add_argument, default=False, type=bool)
+        add("--allow_untrained", help="Accept random weights in test and predict, and in frozen parts.")
+        add("--compile", help="Compile the training step with torch.compile.")
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing; Lightning would silently replace the configuration by the checkpoint's arguments."""

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from colorzoo.errors import ColorzooError
@@ -115,7 +115,7 @@ def build(
     accumulate: int = 1,
 ) -> tuple[Optimizer, LRScheduler | None]:
     """Build an optimizer and its schedule; see `schedule`."""
-    optimizer = fused(make_optimizer(groups), trainer)
+    optimizer = make_optimizer(groups)
     return optimizer, schedule(make_scheduler, optimizer, trainer, accumulate=accumulate)
 
 
@@ -144,26 +144,6 @@ def schedule(
     if isinstance(scheduler, RunSchedule) and scheduler.total_steps is None:
         scheduler.total_steps = planned_steps(trainer, accumulate=accumulate)
     return scheduler
-
-
-def fused(optimizer: OptimizerT, trainer: Trainer) -> OptimizerT:
-    """Enable the fused implementation of Adam and AdamW on GPUs.
-
-    ``16-mixed`` is excluded because a fused optimizer unscales the gradients itself, after they were clipped.
-
-    Args:
-        optimizer: A new optimizer.
-        trainer: The Trainer of the run.
-    """
-    if (
-        isinstance(optimizer, Adam)
-        and trainer.strategy.root_device.type == "cuda"
-        and trainer.precision != "16-mixed"
-    ):
-        for group in optimizer.param_groups:
-            if group["fused"] is None and not group["foreach"]:
-                group["fused"], group["foreach"] = True, False
-    return optimizer
 
 
 def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:

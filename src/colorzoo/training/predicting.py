@@ -6,14 +6,12 @@ import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from colorzoo.atomic import write_atomic
-from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import BatchSummary, run_tasks
 from colorzoo.batch.task import FileResult, FileTask, Status
@@ -40,8 +38,8 @@ class FullSizePrediction(LightningModule):
     Args:
         model: The task; its checkpoints are loaded.
         data: The images.
-        output: Output folder, also ``s3://bucket/folder``; its structure mirrors the input folder. None
-            selects ``predictions`` in the run folder.
+        output: Output folder, whose structure mirrors the input folder; None selects ``predictions`` in the
+            run folder.
 
     Attributes:
         has_failures: Whether images of any process failed; set in the first process.
@@ -50,7 +48,6 @@ class FullSizePrediction(LightningModule):
     def __init__(self, model: ColorizationModule, data: ImageDataModule, output: str | None = None) -> None:
         super().__init__()
         self.has_failures = False
-        self._bucket: ResultBucket | None = None
         self.model, self.data, self.output = model, data, output
         self.summary: BatchSummary
         self._results: Generator[FileResult, None, None]
@@ -67,15 +64,10 @@ class FullSizePrediction(LightningModule):
         """Find the images and the output folder.
 
         Raises:
-            DataError: There are no images, the results would overwrite them, or the bucket is not writable.
+            DataError: There are no images, or the output folder is invalid.
         """
-        if is_bucket(self.output or ""):
-            self._made = TemporaryDirectory(prefix="colorzoo-")
-            self.folder = Path(self._made.name)
-            self._bucket = ResultBucket(str(self.output), self.folder)
-        else:
-            # run_folder is a collective call
-            self.folder = Path(self.output or f"{run_folder(self.trainer)}/predictions")
+        # run_folder is a collective call
+        self.folder = Path(self.output or f"{run_folder(self.trainer)}/predictions")
         self.originals = call_on_rank_zero(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
@@ -104,7 +96,6 @@ class FullSizePrediction(LightningModule):
             _StoredTasks(self.originals, self.folder, colorizer),
             threads=max(1, self.data.hparams.num_workers),
             skip_done=True,
-            bucket=self._bucket,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
             limit=int(limit),
@@ -129,24 +120,20 @@ class FullSizePrediction(LightningModule):
         for line in lines:
             print(f"colorzoo: error: {line}", file=sys.stderr)
         self.has_failures = bool(lines)
-        self._write_failed("".join(f"{line}\n" for line in lines))
+        (self.folder / FAILED).unlink(missing_ok=True)
+        if lines:
+            text = "".join(f"{line}\n" for line in lines)
+            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
         words = {"colored": "colored", "skipped": "done before", "failed": "failed"}
         counts = {key: sum(summary.counts[key] for summary in summaries) for key in words}
         line = ", ".join(f"{counts[key]} {word}" for key, word in words.items())
-        place = self.output if self._bucket else self.folder
-        print(f"{line}; results are in {place}", file=sys.stderr)
-
-    def _write_failed(self, text: str) -> None:
-        """Write the list of failed images, or remove the list of an earlier run."""
-        if self._bucket is not None:
-            self._bucket.put_text(FAILED, text)
-            return
-        (self.folder / FAILED).unlink(missing_ok=True)
-        if text:
-            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
+        print(f"{line}; results are in {self.folder}", file=sys.stderr)
 
     def _find(self) -> Originals:
-        found = _outside(self.data.originals(), self.folder)
+        results, root = self.folder.resolve(), Path(self.data.hparams.root).resolve()
+        if root in (results, *results.parents):
+            raise DataError(f"--output must be outside of --data.root, got {str(self.folder)!r}.")
+        found = self.data.originals()
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}.")
         return found
@@ -188,21 +175,6 @@ def _end_on_sigterm(trainer: Trainer) -> None:
         raise SystemExit(128 + signum)
 
     signal.signal(signal.SIGTERM, end)  # Lightning restores the earlier handler
-
-
-def _outside(found: Originals, folder: Path) -> Originals:
-    """Exclude the files of an output folder that is inside the input folder."""
-    results, root = folder.resolve(), Path(found.root).resolve()
-    if results == root:
-        raise DataError(
-            f"--output must not be the input folder, whose images would be overwritten, got {str(folder)!r}."
-        )
-    if root not in results.parents:
-        return found
-    rows = [
-        row for row, source in enumerate(found.sources) if results not in Path(source.path).resolve().parents
-    ]
-    return found.select(torch.tensor(rows, dtype=torch.int32))
 
 
 def _gathered(summary: BatchSummary) -> list[BatchSummary]:

@@ -13,7 +13,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from colorzoo.data import ImageDataModule
 from colorzoo.environment import describe_run
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import card_of
 from colorzoo.training.loggers import RECORD, run_folder, write_text
 from colorzoo.training.module import ColorizationModule
 
@@ -62,8 +61,7 @@ class RunLock(Callback):
 class RunRecord(Callback):
     """Write ``run.json`` to the run folder, and commit and data to the model's provenance.
 
-    The provenance of a run that is resumed with other data or another commit contains both. Loggers receive
-    the record and the card of a registered model.
+    The provenance of a run that is resumed with other data or another commit contains both.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -75,9 +73,8 @@ class RunRecord(Callback):
         run = describe_run()
         self._git = run["git"]
         record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
-        card = card_of(type(pl_module), pl_module.hparams)
         for logger in trainer.loggers:
-            logger.log_hyperparams({"run": record, "card": None if card is None else card.to_dict()})
+            logger.log_hyperparams({"run": record})
         write_text(f"{folder}/{RECORD}", json.dumps(record, indent=1) + "\n")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
