@@ -14,7 +14,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps
 
 Y, X = np.mgrid[0:24, 0:32]
 GRAY = (40 + 5 * X + 2 * Y).astype(np.uint8)
@@ -95,12 +95,6 @@ def with_nothing_in_it(path: Path) -> None:
     path.symlink_to(path.with_name("nowhere.png"))
 
 
-def texts() -> PngImagePlugin.PngInfo:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Title", "a barn")
-    return info
-
-
 def bomb() -> bytes:
     data = bytearray(encoded(L, "PNG"))
     data[16:24] = struct.pack(">LL", 60_000, 60_000)
@@ -110,23 +104,12 @@ def bomb() -> bytes:
     return bytes(data)
 
 
-def muted() -> Image.Image:
-    """Return 16 colors of a mean chroma of about 12, each of a lightness of its own."""
-    turns = np.linspace(0, 12, 16)
-    levels = np.linspace(60, 220, 16)
-    rgb = np.stack([levels + 18 * np.cos(turns), levels, levels + 18 * np.sin(turns)], axis=1)
-    image = Image.fromarray(((X + Y) % 16).astype(np.uint8), "P")
-    image.putpalette(rgb.round().astype(np.uint8).tobytes())
-    return image
-
-
 def nan() -> np.ndarray:
     holed = UNIT.copy()
     holed[3, 4] = np.nan
     return holed
 
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 SEPIA = ImageOps.colorize(L, "#20140a", "#fff0d0")
 IN_COLOR, TINT = "input was already in color", "sepia tint dropped"
 P = L.convert("RGB").quantize(16)
@@ -138,10 +121,7 @@ ODD_INPUTS = (
     OddInput("gray.png", pil(L)),
     OddInput("bits 1.png", pil(L.convert("1"))),
     OddInput("bits 16.png", pil(Image.fromarray(GRAY16)), depth=16),
-    OddInput("gray alpha.png", pil(Image.merge("LA", [L, Image.fromarray(ALPHA)])), alpha=True),
     OddInput("gray as rgb.png", pil(L.convert("RGB"))),
-    OddInput("color.png", pil(RGB), note=IN_COLOR),
-    OddInput("color alpha.png", pil(Image.fromarray(np.dstack([COLOR, ALPHA]))), note=IN_COLOR, alpha=True),
     OddInput(
         "color 16.png",
         raw(partial(imagecodecs.png_encode, COLOR.astype(np.uint16) * 257)),
@@ -149,91 +129,56 @@ ODD_INPUTS = (
         depth=16,
     ),
     OddInput("palette.png", pil(P)),
-    OddInput("palette in color.png", pil(muted()), note=IN_COLOR),
     OddInput("palette transparent.png", pil(P, transparency=3), alpha=True),
     OddInput("one transparent gray.png", pil(L, transparency=80), alpha=True),
-    OddInput("upside down.png", pil(L, exif=exif(3))),
     OddInput("lying.png", pil(L, exif=exif(6)), size=(24, 32)),
-    OddInput("profile.png", pil(RGB, icc_profile=SRGB), note=IN_COLOR),
     OddInput("profile damaged.png", pil(L, icc_profile=b"no profile" * 20), note=None),
-    OddInput("texts.png", pil(L, pnginfo=texts())),
     OddInput("animated.png", animated("PNG"), note="3 frames", frames=3),
     OddInput("1 x 1.png", pil(L.resize((1, 1))), size=(1, 1), note=PAGE),
     OddInput("1 x 3000.png", pil(L.resize((1, 3000))), size=(1, 3000)),
-    OddInput("3000 x 1.png", pil(L.resize((3000, 1))), size=(3000, 1)),
     OddInput("all black.png", pil(Image.new("L", (32, 24))), note=PAGE),
-    OddInput("all white.png", pil(Image.new("L", (32, 24), 255)), note=PAGE),
     OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="cut short"),
     OddInput("bomb.png", raw(bomb), refused="60000 x 60000 = 3600.0 million"),
     OddInput("empty.png", raw(b""), refused="is empty (0 bytes)"),
     # JPEG
-    OddInput("gray.jpg", pil(L)),
     OddInput("gray as color.jpg", pil(L.convert("RGB"))),
     OddInput("progressive.jpg", pil(L, progressive=True)),
-    OddInput("quality 1.jpg", pil(L, quality=1)),
     OddInput("color.jpg", pil(RGB), note=IN_COLOR),
     OddInput("sepia.jpg", pil(SEPIA), note=TINT),
     OddInput("cmyk.jpg", pil(RGB.convert("CMYK")), note="converted from CMYK"),
     OddInput("lying.jpg", pil(L, exif=exif(8)), size=(24, 32)),
     OddInput("exif damaged.jpg", pil(L, exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), note=None),
-    OddInput("comment.jpg", pil(L, comment=b"a barn")),
     OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="cut short"),
-    OddInput("png inside.jpg", raw(encoded(L, "PNG")), note=None),
     OddInput("text.jpg", raw(b"not an image at all"), refused="is not an image"),
-    OddInput("page.jpg", raw(b"<html><body>404</body></html>"), refused="is not an image"),
     OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="is not an image"),
-    OddInput("document.jpg", raw(b"%PDF-1.7\n" + bytes(60)), refused="is not an image"),
     OddInput("script.jpg", raw(b"%!PS-Adobe-3.0 EPSF-3.0\n"), refused="is not an image"),
-    OddInput("zeros.jpg", raw(bytes(4096)), refused="is not an image"),
     # TIFF
     OddInput("uint8.tif", tiff(GRAY)),
     OddInput("uint16.tif", tiff(GRAY16), depth=16),
     OddInput("uint32.tif", tiff(GRAY16.astype(np.uint32) * 65537), note="taken as 0 to 4294967295", depth=16),
     OddInput("int16.tif", tiff((GRAY16 // 2).astype(np.int16)), note="taken as 0 to 32767", depth=16),
-    OddInput("int8.tif", tiff((GRAY // 2).astype(np.int8)), note="taken as 0 to 127"),
-    OddInput("float16.tif", tiff(UNIT.astype(np.float16)), depth=16),
     OddInput("float32.tif", tiff(UNIT), depth=16),
-    OddInput("float64.tif", tiff(UNIT.astype(np.float64)), depth=16),
     OddInput("float 0 to 255.tif", tiff(UNIT * 255), note="taken as 0 to 255", depth=16),
-    OddInput("float color.tif", tiff((COLOR / 255).astype(np.float32), "rgb"), note=IN_COLOR, depth=16),
     OddInput("float NaN.tif", tiff(nan()), refused="NaN or infinite values (1 of 768)"),
-    OddInput("float Inf.tif", tiff(np.where(UNIT > 0.9, np.inf, UNIT)), refused="NaN or infinite"),
     OddInput("complex.tif", tiff(UNIT.astype(np.complex64)), refused="complex numbers"),
     OddInput("12 bits.tif", tiff(GRAY.astype(np.uint16) * 16, bitspersample=12), depth=16),
     OddInput("very dark.tif", tiff(GRAY.astype(np.uint16)), note="very dark", depth=16),
     OddInput("white is 0.tif", tiff(255 - GRAY, "miniswhite")),
-    OddInput("white is 0, 16 bits.tif", tiff(65535 - GRAY16, "miniswhite"), depth=16),
-    OddInput("one bit.tif", pil(L.convert("1"), compression="group4")),
     OddInput("palette.tif", pil(P)),
-    OddInput("cmyk.tif", pil(RGB.convert("CMYK")), note="converted from CMYK"),
-    OddInput("lab 16 bits.tif", tiff(COLOR.astype(np.uint16), "cielab"), refused="16-bit CIELAB"),
-    OddInput("color 16.tif", tiff(COLOR.astype(np.uint16) * 257, "rgb"), note=IN_COLOR, depth=16),
     OddInput(
         "multiplied alpha.tif",
         tiff(np.dstack([GRAY // 2, GRAY * 0 + 128]), extrasamples=["assocalpha"], planarconfig="contig"),
         alpha=True,
     ),
-    OddInput(
-        "five channels.tif",
-        tiff(np.dstack([COLOR, ALPHA, ALPHA]), "rgb", extrasamples=["unspecified"] * 2),
-        note=None,
-    ),
     OddInput("big.tif", tiff(GRAY16, bigtiff=True), depth=16),
-    OddInput("big-endian.tif", tiff(GRAY16, byteorder=">"), depth=16),
     OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), depth=16),
-    OddInput("webp inside.tif", tiff(COLOR, "rgb", compression="webp"), note=IN_COLOR),
     OddInput("pages.tif", animated("TIFF"), note="3 pages", frames=3),
     OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="cut short"),
     # other formats
-    OddInput("still.gif", pil(L), note=None),
     OddInput("animated.gif", animated("GIF"), note="3 frames", frames=3),
-    OddInput("gray.webp", pil(L)),
-    OddInput("lossless.webp", pil(L, lossless=True)),
     OddInput("alpha.webp", pil(Image.fromarray(np.dstack([COLOR, ALPHA]))), note=IN_COLOR, alpha=True),
     OddInput("animated.webp", animated("WEBP"), note="3 frames", frames=3),
-    OddInput("gray.bmp", pil(L), note=None),
     OddInput("gray.avif", pil(L)),
-    OddInput("8 bits.jp2", jpeg2000(GRAY, 8)),
     OddInput("4 bits.jp2", jpeg2000(GRAY // 16, 4)),
     OddInput("16 bits in color.jp2", jpeg2000(COLOR.astype(np.uint16) * 257, 16), note=IN_COLOR, depth=16),
     OddInput("16 bits.pgm", raw(b"P5 32 24 65535\n" + GRAY16.astype(">u2").tobytes()), depth=16),
@@ -242,7 +187,6 @@ ODD_INPUTS = (
         raw(b"P6 32 24 65535\n" + (COLOR * np.uint16(257)).astype(">u2").tobytes()),
         note=IN_COLOR,
     ),
-    OddInput("site.ico", pil(L.resize((32, 32))), refused="is not an image"),
     OddInput("drawing.svg", raw(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), refused="is not an image"),
     OddInput("phone.heic", lambda path: raw(heic())(path), needs="pillow_heif"),
     OddInput("sun.jxl", raw(partial(imagecodecs.jpegxl_encode, GRAY, lossless=True)), needs="pillow_jxl"),

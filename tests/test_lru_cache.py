@@ -30,13 +30,6 @@ def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
     assert [name in memory for name in ("a", "c", "d", "large")] == [False, False, False, True]
 
 
-def test_an_error_is_not_remembered() -> None:
-    memory = LRUCache()
-    with pytest.raises(ZeroDivisionError):
-        memory.get("a", lambda: 1 / 0)
-    assert memory.get("a", lambda: 1.0) == 1.0
-
-
 def test_keys_tell_tensors_shapes_fields_and_values_apart() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     other = mask.clone()

@@ -49,13 +49,6 @@ def test_hidden_and_system_folders_are_skipped(tmp_path, pattern):
     assert found_below(tmp_path, tmp_path / "@eaDir")[0] == "@eaDir/old.jpg"  # the user named it
 
 
-@pytest.mark.parametrize("pattern", ["", "*.png"])
-def test_numbers_in_names_are_ordered_by_value(tmp_path, pattern):
-    names = ["f1.png", "f2.png", "f10.png", "f10b2.png", "f10b11.png", "f012.png"]
-    plant(tmp_path, *reversed(names))
-    assert found_below(tmp_path, tmp_path / pattern) == names
-
-
 def test_files_folders_and_globs_together_name_each_image_once(tmp_path):
     plant(tmp_path, "a/1.jpg", "a/2.jpg", "b/3.png", "odd.name")
     inputs = [tmp_path / "a" / "2.jpg", tmp_path / "a", str(tmp_path / "*" / "*.*"), tmp_path / "odd.name"]

@@ -29,9 +29,8 @@ showpage
 """
 
 
-@pytest.mark.parametrize("name", ["drawing.eps", "drawing.jpg"])
-def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None:
-    path = tmp_path / name
+def test_eps_starts_no_program(tmp_path: Path) -> None:
+    path = tmp_path / "drawing.jpg"
     path.write_bytes(EPS)
     with watched() as started:
         with pytest.raises(ImageError, match="is not an image") as caught:
@@ -41,7 +40,7 @@ def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None
             read_image(EPS)
         with pytest.raises(OSError, match="cannot identify"):
             decode_rgb(EPS, 16)
-        assert examine(name, EPS)[0][0] == "broken"
+        assert examine("drawing.jpg", EPS)[0][0] == "broken"
     assert started == []
 
 

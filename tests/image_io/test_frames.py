@@ -94,7 +94,7 @@ def test_every_frame_is_copied_with_its_duration(
 @pytest.mark.parametrize(
     ("name", "plays", "loop"),
     [
-        *(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2), ("a.gif", 70_000, 65_534)),
+        *(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2)),
         *(("a.webp", 3, 3), ("a.png", 70_000, 65_535)),
     ],
 )
@@ -108,19 +108,6 @@ def test_animations_keep_their_number_of_loops(
     frames = frames_in(path)
     assert frames is not None
     assert frames.plays == min(plays, 65_535)
-
-
-@pytest.mark.parametrize(
-    ("name", "milliseconds", "stored"),
-    [("a.webp", 70.6, 71), ("a.webp", 9e9, 655_350), ("a.gif", 44, 40), ("a.gif", 46, 50)],
-)
-def test_durations_are_rounded_to_what_the_format_holds(
-    tmp_path: Path, name: str, milliseconds: float, stored: int
-) -> None:
-    path = written(tmp_path / name, milliseconds)
-    with Image.open(path) as image:
-        image.load()
-        assert image.info["duration"] == stored
 
 
 def written(path: Path, milliseconds: float = 50, *, plays: int = 0) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -20,23 +18,10 @@ NOISE = RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8)
 ALPHA = RNG.integers(0, 256, (24, 32)).astype(np.uint8)
 
 
-def saved(path: Path, image: Image.Image, **options) -> Path:
-    image.save(path, **options)
-    return path
-
-
-def same_bytes(raster: RasterImage, expected: np.ndarray, full: int = 255) -> bool:
-    return np.array_equal(np.rint(raster.rgb * full).astype(int), expected)
-
-
-def palette_image() -> Image.Image:
-    return Image.fromarray(NOISE).quantize(64)
-
-
 MODES = {
     "gray": Image.fromarray(NOISE[..., 0]),
     "one bit": Image.fromarray(NOISE[..., 0]).convert("1"),
-    "palette": palette_image(),
+    "palette": Image.fromarray(NOISE).quantize(64),
     "color": Image.fromarray(NOISE),
     "gray and alpha": Image.merge("LA", [Image.fromarray(NOISE[..., 0]), Image.fromarray(ALPHA)]),
     "color and alpha": Image.fromarray(np.dstack([NOISE, ALPHA])),
@@ -49,8 +34,10 @@ MODES = {
 )
 def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, name):
     image = MODES[mode]
-    raster = read_image(saved(tmp_path / name, image))
-    assert same_bytes(raster, np.asarray(image.convert("RGB" if "alpha" not in mode else "RGBA"))[..., :3])
+    image.save(tmp_path / name)
+    raster = read_image(tmp_path / name)
+    expected = np.asarray(image.convert("RGBA" if "alpha" in mode else "RGB"))[..., :3]
+    np.testing.assert_array_equal(np.rint(raster.rgb * 255), expected)
     assert (raster.alpha is not None) == ("alpha" in mode)
     again = read_image(write_image(tmp_path / f"out-{name}", raster.rgb, raster))
     np.testing.assert_array_equal(again.rgb, raster.rgb)
@@ -59,21 +46,25 @@ def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, nam
         np.testing.assert_array_equal(again.alpha, ALPHA)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+def test_16_bit_color_survives_exactly(tmp_path, name, channels):
+    pixels = RNG.integers(0, 65536, (24, 32, channels)).astype(np.uint16)
+    image = read_image(pixels)
+    assert image.bit_depth == 16
+    written = write_image(tmp_path / name, image.rgb, image)
+    stored = cv2.imread(str(written), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(stored[..., [2, 1, 0, 3][:channels]], pixels)
+    again = read_image(written)
+    np.testing.assert_array_equal(np.rint(again.rgb * 65535), pixels[..., :3])
+
+
 @pytest.mark.parametrize("name", ["x.webp", "x.avif"])
 def test_formats_with_loss_keep_alpha_exact(tmp_path, name):
     raster = read_image(np.dstack([COLOR, ALPHA]))
     again = read_image(write_image(tmp_path / name, raster.rgb, raster))
     np.testing.assert_array_equal(again.alpha, ALPHA)
     assert np.abs(again.rgb - raster.rgb).mean() < 0.02
-
-
-@pytest.mark.parametrize("options", [{}, {"progressive": True}])
-def test_jpeg_is_read_as_pillow_decodes_it_and_rewritten_closely(tmp_path, options):
-    path = saved(tmp_path / "x.jpg", Image.fromarray(COLOR), quality=90, **options)
-    raster = read_image(path)
-    assert same_bytes(raster, np.asarray(Image.open(path)))
-    again = read_image(write_image(tmp_path / "y.jpg", raster.rgb, raster))
-    assert np.abs(again.rgb - raster.rgb).mean() < 2 / 255
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):
@@ -88,8 +79,8 @@ def test_gif_keeps_its_transparent_pixels(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [
-        *(((24, 32), bool), ((24, 32, 1), np.uint8), ((24, 32, 3), np.uint16), ((24, 32, 3), np.float64)),
-        *(((24, 32, 4), dtype) for dtype in (np.uint8, np.uint16, np.float64)),
+        *(((24, 32), bool), ((24, 32, 1), np.uint8), ((24, 32, 3), np.uint16)),
+        *(((24, 32, 4), dtype) for dtype in (np.uint8, np.float64)),
     ],
 )
 def test_arrays(shape, dtype):
@@ -114,7 +105,6 @@ def test_arrays(shape, dtype):
         (np.full((8, 8), np.nan), "[0, 1]"),
         (np.zeros((8, 8), np.int64), "int64"),
         (np.zeros((0, 8), np.uint8), "(0, 8"),
-        (np.zeros(8, np.uint8), "(8"),
     ],
 )
 def test_invalid_arrays_raise(array, words):
@@ -126,7 +116,7 @@ def test_invalid_arrays_raise(array, words):
 def test_pil_images_are_read_without_changing_them():
     image = MODES["color and alpha"].copy()
     raster = read_image(image)
-    assert same_bytes(raster, NOISE)
+    np.testing.assert_array_equal(np.rint(raster.rgb * 255), NOISE)
     assert image.mode == "RGBA"
     result = to_pil(raster.rgb, raster)
     assert result.size == image.size
@@ -152,7 +142,7 @@ def smooth_color(seed: int) -> Image.Image:
     return Image.fromarray(patches).resize((160, 120), Image.Resampling.BICUBIC)
 
 
-@pytest.mark.parametrize(("colors", "seed"), [(4, 0), (8, 1), (16, 2), (64, 3), (256, 0)])
+@pytest.mark.parametrize(("colors", "seed"), [(4, 0), (16, 2), (256, 0)])
 def test_quantized_images_keep_their_tint_class(colors, seed):
     image = smooth_color(seed)
     assert chroma_note(read_image(image.quantize(colors))) == "already in color"

@@ -77,7 +77,7 @@ def test_tiff_of_every_number_of_bits(tmp_path: Path, bits: int, kind: str) -> N
     assert image.bit_depth == (8 if bits <= 8 else 16)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "float16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize(("kind", "multiplied"), [("gray", True), ("color", False)])
 def test_tiff_with_alpha_of_either_kind(tmp_path: Path, kind: str, dtype: str, multiplied: bool) -> None:
     light = IMAGES[kind]
@@ -114,14 +114,11 @@ def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.nda
         ("webp", "uint8"),
     ],
 )
-def test_tiff_of_every_codec(
-    tmp_path: Path, codec: str, dtype: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_tiff_of_every_codec(tmp_path: Path, codec: str, dtype: str) -> None:
     options = {"compressionargs": {"level": -1}} if codec == "webp" else {}
     image = tiff(tmp_path, stored(COLOR, dtype), "rgb", compression=codec, **options)
     assert off(image, COLOR) < (0.05 if codec == "webp" else 0.005)
     assert image.bit_depth == (8 if dtype == "uint8" else 16)
-    assert capfd.readouterr().err == ""  # where libtiff complains
 
 
 @pytest.mark.parametrize(
@@ -134,7 +131,6 @@ def test_tiff_of_every_codec(
 def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:
     with pytest.raises(ImageError, match=words) as caught:
         tiff(tmp_path, pixels, kind)
-    assert "damaged" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -170,19 +170,14 @@ def read_list(path: str | Path) -> list[str]:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"--from {path} cannot be read: {error.strerror or error}") from error
-    names = split_names(data)
+    if b"\0" in data:
+        names = [os.fsdecode(name) for name in data.split(b"\0") if name]
+    else:  # split at \n only, because other line breaks can be part of a name
+        lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
+        names = [line.removesuffix("\r") for line in lines if line.strip()]
     if not names:
         raise ImageError(f"--from {path} is empty; write one path per line")
     return names
-
-
-def split_names(data: bytes) -> list[str]:
-    """Parse the content of a list of paths, see `join_names`."""
-    if b"\0" in data:
-        return [os.fsdecode(name) for name in data.split(b"\0") if name]
-    # split at \n only, because other line breaks can be part of a name
-    lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
-    return [line.removesuffix("\r") for line in lines if line.strip()]
 
 
 def join_names(names: Sequence[str]) -> bytes:
