@@ -342,7 +342,7 @@ def test_invalid_files_are_one_line(tmp_path: Path) -> None:
         (b"", "line 1"),
         (b'{"points": [}', "line 1"),
         (b"[]", "got list"),
-        (b"\xff\xd8\xff\xe0", "UTF-8"),
+        (b"\xff\xd8\xff\xe0", "utf-8"),
         (b'{"strength": NaN}', "recipe.strength"),
         (b'{"model": [' + b"12, " * 14 + b"123]}", r"\[" + "12, " * 14 + r"\.\.\.\.$"),
         (b'{"points": [{"x": 1e999, "y": 1, "color": "#000000"}]}', r"points\[0\].x"),

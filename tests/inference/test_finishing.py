@@ -13,7 +13,7 @@ from PIL import Image
 from colorzoo.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
-from colorzoo.guidance.finish import parse_finish_text
+from colorzoo.guidance.edits import parse_finish_text
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
 from tiny_model import gray_image, tiny_model

@@ -12,9 +12,8 @@ from colorzoo.batch.settings import GuidanceOptions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import BoxHint, PointHint, Recipe
 from colorzoo.guidance.border import parse_border
-from colorzoo.guidance.crop import parse_crop_text
+from colorzoo.guidance.edits import parse_crop_text, parse_finish_text
 from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
-from colorzoo.guidance.finish import parse_finish_text
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics, require_color
 

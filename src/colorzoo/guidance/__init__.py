@@ -3,11 +3,9 @@
 from colorzoo.guidance.areas import Area, Mask
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation, statistics_of
 from colorzoo.guidance.container import Guidance
-from colorzoo.guidance.crop import Crop
+from colorzoo.guidance.edits import ColorReplacement, Crop, PaintStroke
 from colorzoo.guidance.hints import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
-from colorzoo.guidance.paint import PaintStroke
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, RegionColor, Stroke
-from colorzoo.guidance.replacements import ColorReplacement
 
 __all__ = [
     "Area",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast, get_args
+from dataclasses import MISSING, dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, hex_color, plain_fields
+from colorzoo.guidance.fields import Fields, entry, hex_color, plain_fields
 
 Action = Literal["color", "lock", "gray", "only", "thing"]
 """Action of an area.
@@ -59,6 +59,10 @@ class Mask:
         runs = np.diff(np.concatenate([[0], borders, [flat.size]])).tolist()
         height, width = inside.shape
         return cls(width, height, tuple([0, *runs] if flat[0] else runs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mask as plain JSON types; the runs are one text."""
+        return {"width": self.width, "height": self.height, "runs": " ".join(map(str, self.runs))}
 
     def array(self) -> NDArray[np.bool_]:
         """Decode to a boolean map ``(H, W)``."""
@@ -108,11 +112,11 @@ class Area:
     action: Action
     path: tuple[tuple[float, float], ...] = ()
     mask: Mask | None = None
-    color: str | None = None
-    lightness: Lightness = "photo"
-    opacity: float = 1.0
-    feather: float = 0.0
-    hidden: bool = False
+    color: str | None = entry("color", None)
+    lightness: Lightness = entry("choice", "photo", names=LIGHTNESSES)
+    opacity: float = entry("number", 1.0, low=0, high=1)
+    feather: float = entry("number", 0.0, low=0)
+    hidden: bool = entry("flag", False)
     kept: KeptColors | None = None
     made: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -132,12 +136,7 @@ class Area:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the area as plain JSON types, without fields at their defaults."""
-        found = plain_fields(self)
-        if self.mask is not None:
-            found["mask"] = {**asdict(self.mask), "runs": " ".join(map(str, self.mask.runs))}
-        if self.kept is not None:
-            found["kept"] = {**asdict(self.kept), "low": list(self.kept.low), "step": list(self.kept.step)}
-        return found
+        return plain_fields(self)
 
 
 def parse_area(fields: Fields) -> Area:
@@ -146,29 +145,17 @@ def parse_area(fields: Fields) -> Area:
     Raises:
         GuidanceError: A field is invalid; the message names the field.
     """
-    action = fields.choice("action", None, ACTIONS)
-    color = fields.text("color", None)
-    if (action == "color") != (color is not None):
+    action = fields.choice("action", MISSING, names=ACTIONS)
+    if (action == "color") != (fields.get("color") is not None):
         raise GuidanceError(f"{fields.name}.color '#rrggbb' is required if and only if action is 'color'.")
-    if fields.rest().get("mask") is not None and fields.rest().get("path") is not None:
+    if fields.get("mask") is not None and fields.get("path") is not None:
         raise GuidanceError(f"{fields.name}.mask and {fields.name}.path cannot be combined.")
     mask = parse_mask(fields)
     path = () if mask is not None else fields.path("path")
     if mask is None and len(path) < _MIN_CORNERS:
         raise GuidanceError(f"{fields.name}.path must have at least {_MIN_CORNERS} corners, got {len(path)}.")
-    return Area(
-        action=cast(Action, action),
-        path=path,
-        mask=mask,
-        color=None if color is None else hex_color(color, f"{fields.name}.color"),
-        lightness=cast(Lightness, fields.choice("lightness", "photo", LIGHTNESSES)),
-        opacity=fields.number("opacity", 1.0, low=0, high=1),
-        feather=fields.number("feather", 0.0, low=0),
-        hidden=fields.flag("hidden"),
-        kept=_parse_kept(fields),
-        made=fields.child("made").rest(),
-        extra=fields.rest(),
-    )
+    made = fields.child("made").rest()
+    return fields.parse(Area, action=action, path=path, mask=mask, kept=_parse_kept(fields), made=made)
 
 
 def parse_mask(fields: Fields) -> Mask | None:
@@ -177,12 +164,14 @@ def parse_mask(fields: Fields) -> Mask | None:
     Raises:
         GuidanceError: The mask is invalid.
     """
-    if fields.rest().get("mask") is None:
+    given = fields.optional_child("mask")
+    if given is None:
         return None
-    given = fields.child("mask")
-    width, height = (_side(given, key) for key in ("width", "height"))
-    text = given.text("runs", "")
-    parts = text.split()
+    width, height = (given.integer(key, MISSING, low=1) for key in ("width", "height"))
+    for key, side in (("width", width), ("height", height)):
+        if side > _MAX_SIDE:
+            raise GuidanceError(f"{given.name}.{key} must be at most {_MAX_SIDE}, got {side}.")
+    parts = given.text("runs", "").split()
     if not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
         raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces.")
     runs = tuple(int(part) for part in parts)
@@ -191,28 +180,14 @@ def parse_mask(fields: Fields) -> Mask | None:
     return Mask(width, height, runs)
 
 
-def _side(fields: Fields, key: str) -> int:
-    side = fields.integer(key, None, low=1)
-    if side is None or side > _MAX_SIDE:
-        raise GuidanceError(f"{fields.name}.{key} must be a whole number from 1 to {_MAX_SIDE}, got {side}.")
-    return side
-
-
 def _parse_kept(fields: Fields) -> KeptColors | None:
-    if fields.rest().get("kept") is None:
+    given = fields.optional_child("kept")
+    if given is None:
         return None
-    given = fields.child("kept")
-    png = given.text("png", None)
-    low, step = (given.numbers(name, 3, low=-1000, high=1000) for name in ("low", "step"))
-    if png is None or low is None or step is None:
-        raise GuidanceError(f"{given.name} must contain png, low and step.")
+    png = given.text("png", MISSING)
+    low, step = (given.numbers(name, MISSING, count=3, low=-1000, high=1000) for name in ("low", "step"))
     try:
         base64.b64decode(png, validate=True)
     except binascii.Error:
         raise GuidanceError(f"{given.name}.png must be base64 text.") from None
-    return KeptColors(png, _three(low), _three(step))
-
-
-def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
-    lightness, a, b = values
-    return lightness, a, b
+    return KeptColors(png, low, step)

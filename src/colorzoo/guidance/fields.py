@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
-from typing import Any, Literal, cast, get_args, overload
+from dataclasses import MISSING, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from colorzoo.errors import GuidanceError
 
@@ -25,6 +25,7 @@ REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
 DEFAULT_REACH: ReachName = "automatic"
 MAX_REACH = 10.0
 
+T = TypeVar("T")
 _HUGE = 1e9  # larger than any image side; the comparison is also false for NaN
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -75,20 +76,35 @@ def too_many(name: str, count: int, most: int) -> GuidanceError:
     return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
 
 
+def entry(kind: str, default: Any = MISSING, **limits: Any) -> Any:
+    """Return a dataclass field that `Fields.parse` reads.
+
+    Args:
+        kind: Name of the method of `Fields` that reads the field.
+        default: Default value; `dataclasses.MISSING` for a required field.
+        **limits: Arguments of this method.
+    """
+    return field(default=default, metadata={"kind": kind, "limits": limits})
+
+
 def plain_fields(item: Any) -> dict[str, Any]:
-    """Convert a recipe item to a dictionary of JSON types, omitting fields with default values."""
-    found = dict(item.extra)
+    """Convert a dataclass to a dictionary of JSON types, omitting fields with default values."""
+    found = dict(getattr(item, "extra", {}))
     for each in fields(item):
         default = each.default if each.default_factory is MISSING else each.default_factory()
         value = getattr(item, each.name)
         if each.name != "extra" and value != default:
-            found[each.name] = _plain(value)
+            found[each.name] = plain(value)
     return found
 
 
-def _plain(value: object) -> object:
-    """Convert tuples to lists, as in JSON."""
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+def plain(value: Any) -> Any:
+    """Convert dataclasses to dictionaries and tuples to lists, recursively."""
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return plain_fields(value) if is_dataclass(value) else value
 
 
 class Fields:
@@ -105,9 +121,33 @@ class Fields:
         self.name = name
         self._values: dict[str, Any] = dict(values)
 
-    def take(self, key: str) -> Any:
-        """Remove a field and return its value, or None if it is missing."""
-        return self._values.pop(key, None)
+    def take(self, key: str, default: Any = None) -> Any:
+        """Remove a field and return its value, or the default if it is missing or null.
+
+        Raises:
+            GuidanceError: The field is missing and the default is `dataclasses.MISSING`.
+        """
+        value = self._values.pop(key, None)
+        if value is None and default is MISSING:
+            raise GuidanceError(f"{self.name}.{key} is missing.")
+        return default if value is None else value
+
+    def get(self, key: str) -> Any:
+        """Return the value of a field without removing it, or None if it is missing."""
+        return self._values.get(key)
+
+    def parse(self, kind: type[T], **given: Any) -> T:
+        """Return an instance of a dataclass whose fields are declared with `entry`.
+
+        Args:
+            kind: The dataclass.
+            **given: Values of fields that are not read.
+        """
+        for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
+            if each.metadata and each.name not in given:
+                read = getattr(self, each.metadata["kind"])
+                given[each.name] = read(each.name, each.default, **each.metadata["limits"])
+        return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
         """Return the remaining fields."""
@@ -133,80 +173,78 @@ class Fields:
         for index, item in enumerate(value):
             yield Fields(item, f"{self.name}.{key}[{index}]")
 
-    @overload
-    def text(self, key: str, default: str) -> str: ...
-    @overload
-    def text(self, key: str, default: None) -> str | None: ...
-    @overload
-    def text(self, key: str, default: str | None) -> str | None: ...
-    def text(self, key: str, default: str | None) -> str | None:
+    def text(self, key: str, default: Any = None) -> Any:
         """Take a string."""
-        value = self.take(key)
-        if value is None:
-            return default
-        if not isinstance(value, str):
+        value = self.take(key, default)
+        if value is not default and not isinstance(value, str):
             raise self._wrong(key, "a text", value)
         return value
 
-    def choice(self, key: str, default: str | None, names: tuple[str, ...]) -> str:
+    def choice(self, key: str, default: Any, *, names: tuple[str, ...]) -> Any:
         """Take a string that must be one of ``names``."""
-        value = self.text(key, default)
+        value = self.take(key, default)
         if value not in names:
-            raise GuidanceError(f"{self.name}.{key} must be one of {', '.join(names)}, got {value!r}.")
+            raise self._wrong(key, f"one of {', '.join(names)}", value)
         return value
 
-    def number(self, key: str, default: float, *, low: float = -math.inf, high: float = math.inf) -> float:
+    def color(self, key: str, default: Any = MISSING) -> Any:
+        """Take a ``#rrggbb`` color."""
+        value = self.text(key, default)
+        return value if value is default else hex_color(value, f"{self.name}.{key}")
+
+    def reach(self, key: str, default: Any) -> Reach:
+        """Take a reach, see `read_reach`."""
+        return read_reach(self.take(key), f"{self.name}.{key}", default)
+
+    def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
         """Take a finite number in [low, high]."""
-        value = self.take(key)
-        return default if value is None else self._finite(key, value, low, high)
+        value = self.take(key, default)
+        return value if value is default else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
         """Take a finite number that must be present."""
-        value = self.take(key)
-        if value is None:
-            raise GuidanceError(f"{self.name}.{key} is missing; expected a number.")
-        return self._finite(key, value, -math.inf, math.inf)
+        return float(self.number(key, MISSING))
 
-    def flag(self, key: str) -> bool:
-        """Take a boolean; False if it is missing."""
-        value = self.take(key)
-        if value is not None and not isinstance(value, bool):
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Take a boolean."""
+        value = self.take(key, default)
+        if not isinstance(value, bool):
             raise self._wrong(key, "true or false", value)
-        return bool(value)
+        return value
 
-    def integer(self, key: str, default: int | None, *, low: int) -> int | None:
+    def integer(self, key: str, default: Any, *, low: float = -math.inf) -> Any:
         """Take an integer of at least ``low``."""
-        value = self.take(key)
-        if value is None:
-            return default
+        value = self.take(key, default)
+        if value is default:
+            return value
         if isinstance(value, float) and value.is_integer():  # JSON does not distinguish 640.0 from 640
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self._wrong(key, f"a whole number from {low}", value)
+            raise self._wrong(key, "a whole number" + ("" if math.isinf(low) else f" from {low:g}"), value)
         return value
 
-    def numbers(self, key: str, count: int, *, low: float, high: float) -> tuple[float, ...] | None:
-        """Take a list of exactly ``count`` numbers in [low, high]; None if it is missing."""
-        value = self.take(key)
-        if value is None:
-            return None
+    def numbers(self, key: str, default: Any = None, *, count: int, low: float, high: float) -> Any:
+        """Take a list of exactly ``count`` numbers in [low, high]."""
+        value = self.take(key, default)
+        if value is default:
+            return value
         if not isinstance(value, list) or len(value) != count:
             raise self._wrong(key, f"a list of {count} numbers", value)
         return tuple(self._finite(key, item, low, high) for item in value)
 
-    def path(self, key: str) -> tuple[tuple[float, float], ...]:
+    def path(self, key: str, default: Any = MISSING) -> tuple[tuple[float, float], ...]:
         """Take a list of one or more ``[x, y]`` pairs."""
-        value = self.take(key)
-        if not isinstance(value, list) or not value:
+        value = self.take(key, default)
+        if isinstance(value, list):
+            self._check_length(key, value, MAX_CORNERS)
+        else:
+            value = []
+        if not value or not all(isinstance(corner, list) and len(corner) == 2 for corner in value):
             raise self._wrong(key, "a list of [x, y] pairs", value)
-        self._check_length(key, value, MAX_CORNERS)
-        corners = []
-        for corner in value:
-            if not isinstance(corner, list) or len(corner) != 2:
-                raise self._wrong(key, "a list of [x, y] pairs", corner)
-            x, y = (self._finite(key, item, -math.inf, math.inf) for item in corner)
-            corners.append((x, y))
-        return tuple(corners)
+        return tuple(
+            (self._finite(key, x, -math.inf, math.inf), self._finite(key, y, -math.inf, math.inf))
+            for x, y in value
+        )
 
     def _check_length(self, key: str, value: list[Any], most: int) -> None:
         if len(value) > most:

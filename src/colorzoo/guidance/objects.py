@@ -7,7 +7,7 @@ module parses and validates them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, too_many
@@ -52,7 +52,7 @@ class ExemplarHint:
         if value is None:
             return cls()
         fields = Fields(value, "recipe.exemplar")
-        alpha = _number(fields, "alpha", 1.0)
+        alpha = fields.number("alpha", None, low=0, high=1)
         files = [_reference(each) for each in (fields, *fields.children("more", MAX_REFERENCES))]
         return cls(tuple(file for file in files if file is not None), alpha)
 
@@ -125,8 +125,8 @@ class StatisticsHint:
         if value is None:
             return cls()
         fields = Fields(value, "recipe.statistics")
-        histogram = fields.numbers("histogram", _BINS, low=0, high=1e9)
-        return cls(_number(fields, "saturation", 1.0), histogram)
+        histogram = fields.numbers("histogram", count=_BINS, low=0, high=1e9)
+        return cls(fields.number("saturation", None, low=0, high=1), histogram)
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,6 @@ def read_divisions(value: object) -> tuple[Division, ...]:
     return tuple(Division(entry.path("path"), bool(entry.take("closed"))) for entry in entries)
 
 
-def _number(fields: Fields, key: str, high: float) -> float | None:
-    """Take a number in [0, high]; None if it is missing."""
-    found = fields.number(key, -1.0, low=0, high=high)
-    return None if found < 0 else found
-
-
 def _reference(fields: Fields) -> ReferenceFile | None:
     path, weight = fields.text("path", None), fields.number("weight", 1.0, low=0)
     return None if path is None else ReferenceFile(path, weight)
@@ -173,8 +167,5 @@ def _read_map(fields: Fields) -> dict[int, int]:
     for name in names:
         if not name.isdigit():
             raise GuidanceError(f"{fields.name} must have class numbers as keys, got {name!r}.")
-        new = fields.integer(name, None, low=0)
-        if new is None:
-            raise GuidanceError(f"{fields.name}.{name} must be a class number, got null.")
-        table[int(name)] = new
+        table[int(name)] = fields.integer(name, MISSING, low=0)
     return table

@@ -15,49 +15,36 @@ from typing import Any, Literal, Self, TypeGuard
 
 from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
+from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BorderSetting, read_border
-from colorzoo.guidance.crop import Crop, parse_crop
-from colorzoo.guidance.fields import (
-    DEFAULT_REACH,
-    Fields,
-    Reach,
-    ReachName,
-    hex_color,
-    plain_fields,
-    read_reach,
-    too_many,
+from colorzoo.guidance.edits import (
+    ColorReplacement,
+    Crop,
+    Finish,
+    PaintStroke,
+    parse_paint,
+    parse_replacement,
 )
-from colorzoo.guidance.finish import Finish, parse_finish
+from colorzoo.guidance.fields import DEFAULT_REACH, Fields, Reach, ReachName, entry, plain_fields, too_many
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
-from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
-from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
 
 VERSION = 2  # since version 2 the default reach is automatic and scan borders are detected by default
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
-MAX_SCRIBBLES = 512
-MAX_REGIONS = 1024
-MAX_BOXES = 64
-MAX_HEALING = 1024
 _MAX_LENGTH = 100_000_000  # characters of a file
-# lists of edits composited over the model's colors: item class, maximum count and parser
-_OVERLAYS: Mapping[str, tuple[type[Any], int, Callable[[Fields], Any]]] = {
-    "paint": (PaintStroke, MAX_PAINT, parse_paint),
-    "replacements": (ColorReplacement, MAX_REPLACEMENTS, parse_replacement),
-}
 _MAX_ITEMS = {
     "points": MAX_POINTS,
-    "scribbles": MAX_SCRIBBLES,
-    "regions": MAX_REGIONS,
-    "boxes": MAX_BOXES,
-    "areas": MAX_AREAS,
-    "healing": MAX_HEALING,
-    **{name: most for name, (_, most, _) in _OVERLAYS.items()},
+    "scribbles": 512,
+    "healing": 1024,
+    "regions": 1024,
+    "boxes": 64,
+    "areas": 64,
+    "paint": 1024,
+    "replacements": 64,
 }
 _LISTS = ("points", "scribbles", "regions", "boxes")
-_WRITTEN = (*_LISTS, "healing")
+_OVERLAYS = ("paint", "replacements")  # lists of edits composited over the model's colors
 _PAD_FIELDS = ("studio", "locked", "wanted", "name")  # stored and used by the drawing pad only
 _OBJECTS = ("exemplar", "classes", "statistics")  # stored as parsed JSON
 _PARSED_ON_ACCESS = (*_OBJECTS, "divisions", "image")
@@ -85,14 +72,14 @@ class PointHint:
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 
-    x: float
-    y: float
-    radius: float = 3.0
-    color: str = "#808080"
-    ab: tuple[float, float] | None = None
-    reach: Reach = DEFAULT_REACH
-    strength: float = 1.0
-    stroke: int | None = None
+    x: float = entry("number")
+    y: float = entry("number")
+    radius: float = entry("number", 3.0, low=0)
+    color: str = entry("color", "#808080")
+    ab: tuple[float, float] | None = entry("numbers", None, count=2, low=-MAX_AB, high=MAX_AB)
+    reach: Reach = entry("reach", DEFAULT_REACH)
+    strength: float = entry("number", 1.0, low=0, high=1)
+    stroke: int | None = entry("integer", None, low=1)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -110,8 +97,8 @@ class Stroke:
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 
-    path: tuple[tuple[float, float], ...]
-    width: float = 5.0
+    path: tuple[tuple[float, float], ...] = entry("path")
+    width: float = entry("number", 5.0, low=0)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -129,8 +116,8 @@ class RegionColor:
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 
-    index: int
-    color: str
+    index: int = entry("integer", low=0)
+    color: str = entry("color")
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -150,10 +137,10 @@ class BoxHint:
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 
-    x: float
-    y: float
-    width: float
-    height: float
+    x: float = entry("number")
+    y: float = entry("number")
+    width: float = entry("number")
+    height: float = entry("number")
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -231,30 +218,10 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON types, without fields at their defaults."""
-        document: dict[str, Any] = {"version": VERSION, **self.extra}
-        image = {"width": self.width, "height": self.height, "sha256": self.sha256}
-        if present := {k: v for k, v in image.items() if v is not None}:
-            document["image"] = {**document.get("image", {}), **present}
-        if self.model is not None:
-            document["model"] = self.model
-        document["strength"] = self.strength
-        if self.border != "automatic":
-            document["border"] = self.border if isinstance(self.border, str) else list(self.border)
-        if self.crop is not None:
-            document["crop"] = self.crop.to_dict()
-        if self.finish is not None:
-            document["finish"] = self.finish.to_dict()
-        for name in _WRITTEN:
-            items = getattr(self, name)
-            if items or (name == "boxes" and items is not None):
-                document[name] = [plain_fields(item) for item in items]
-        if self.proposal is not None:
-            document["proposal"] = self.proposal
-        if self.areas:
-            document["areas"] = [area.to_dict() for area in self.areas]
-        for name in _OVERLAYS:
-            if items := getattr(self, name):
-                document[name] = [item.to_dict() for item in items]
+        document: dict[str, Any] = {"version": VERSION, **plain_fields(self), "strength": self.strength}
+        image = {key: document.pop(key) for key in ("width", "height", "sha256") if key in document}
+        if image:
+            document["image"] = {**document.get("image", {}), **image}
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -334,7 +301,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are user-defined."""
         names = [name for name in self.extra if name not in (*_PARSED_ON_ACCESS, *_PAD_FIELDS)]
-        for key in (*_WRITTEN, "areas", *_OVERLAYS):
+        for key in _MAX_ITEMS:
             items = enumerate(getattr(self, key) or ())
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _PAD_FIELDS
@@ -386,22 +353,18 @@ def is_recipe_text(source: object) -> TypeGuard[str]:
 
 
 def _load(source: str | Path) -> dict[str, Any]:
-    name = "recipe"
+    name = "recipe" if is_recipe_text(source) else f"recipe {str(source)!r}"
     try:
         if is_recipe_text(source):
             text = source
         else:
-            name = f"recipe {str(source)!r}"
             with Path(source).open(encoding="utf-8-sig") as file:  # Windows editors write a byte order mark
                 text = file.read(_MAX_LENGTH + 1)  # limited, because devices such as /dev/zero never end
             if len(text) > _MAX_LENGTH:
                 raise ValueError(f"longer than {_MAX_LENGTH / 1e6:g} million characters")
         document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise GuidanceError(f"{name} is not JSON: line {error.lineno}, {error.msg}.") from error
-    except UnicodeDecodeError as error:
-        raise GuidanceError(f"{name} cannot be read: not UTF-8 text.") from error
-    except (OSError, ValueError, RecursionError) as error:  # the last two: huge numbers, deep nesting
+    # subclasses of ValueError are JSON and encoding errors; the last is raised for deep nesting
+    except (OSError, ValueError, RecursionError) as error:
         raise GuidanceError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not isinstance(document, dict):
         raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}.")
@@ -409,35 +372,39 @@ def _load(source: str | Path) -> dict[str, Any]:
 
 
 def _parse(fields: Fields) -> Recipe:
-    version = fields.integer("version", None, low=1) or VERSION
+    version = fields.integer("version", VERSION, low=1)
     if version > VERSION:
         raise GuidanceError(
             f"recipe.version {version} is newer than this colorzoo, which reads versions up to {VERSION}."
         )
     reach = "everywhere" if version == 1 else DEFAULT_REACH
-    image = fields.child("image")
-    has_boxes = fields.rest().get("boxes") is not None
-    crop, finish = fields.optional_child("crop"), fields.optional_child("finish")
-    overlays: dict[str, Any] = {
-        name: tuple(map(parse, fields.children(name, most))) for name, (_, most, parse) in _OVERLAYS.items()
+    parsers: Mapping[str, Callable[[Fields], Any]] = {
+        "points": lambda item: _parse_point(item, reach),
+        "scribbles": lambda item: item.parse(Stroke),
+        "healing": lambda item: item.parse(Stroke),
+        "regions": lambda item: item.parse(RegionColor),
+        "boxes": _parse_box,
+        "areas": parse_area,
+        "paint": parse_paint,
+        "replacements": parse_replacement,
     }
+    items: dict[str, Any] = {}
+    for name, parse in parsers.items():
+        if fields.get(name) is not None:
+            items[name] = tuple(map(parse, fields.children(name, _MAX_ITEMS[name])))
+    image = fields.child("image")
+    crop, finish = fields.optional_child("crop"), fields.optional_child("finish")
     recipe = Recipe(
         width=image.integer("width", None, low=1),
         height=image.integer("height", None, low=1),
-        sha256=image.text("sha256", None),
-        model=fields.text("model", None),
+        sha256=image.text("sha256"),
+        model=fields.text("model"),
         strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
-        points=tuple(_parse_point(item, reach) for item in fields.children("points", MAX_POINTS)),
-        scribbles=tuple(map(_parse_stroke, fields.children("scribbles", MAX_SCRIBBLES))),
-        healing=tuple(map(_parse_stroke, fields.children("healing", MAX_HEALING))),
-        regions=tuple(_parse_region(item) for item in fields.children("regions", MAX_REGIONS)),
-        boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
-        proposal=fields.text("proposal", None),
-        areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
-        **overlays,
-        finish=None if finish is None else parse_finish(finish),
+        proposal=fields.text("proposal"),
+        **items,
+        finish=None if finish is None else finish.parse(Finish),
         border=_parse_border(fields, version),
-        crop=None if crop is None else parse_crop(crop),
+        crop=None if crop is None else crop.parse(Crop),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # parsing validates them
@@ -448,46 +415,22 @@ def _parse(fields: Fields) -> Recipe:
 
 def _parse_border(fields: Fields, version: int) -> BorderSetting:
     former = fields.take("frame")  # former name of the field
-    value = fields.take("border")
-    value = former if value is None else value
+    value = fields.take("border", former)
     if value is None and version == 1:
         return "none"  # recipes of version 1 colorize the whole image
     return read_border(value, f"{fields.name}.border")
 
 
 def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
-    ab = fields.numbers("ab", 2, low=-MAX_AB, high=MAX_AB)
-    color = fields.text("color", None if ab is None else "#808080")
-    if color is None:
+    if fields.get("color") is None and fields.get("ab") is None:
         raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'.")
-    return PointHint(
-        x=fields.required_number("x"),
-        y=fields.required_number("y"),
-        radius=fields.number("radius", 3.0, low=0),
-        color=hex_color(color, f"{fields.name}.color"),
-        ab=None if ab is None else (ab[0], ab[1]),
-        reach=read_reach(fields.take("reach"), f"{fields.name}.reach", reach),
-        strength=fields.number("strength", 1.0, low=0, high=1),
-        stroke=fields.integer("stroke", None, low=1),
-        extra=fields.rest(),
-    )
-
-
-def _parse_stroke(fields: Fields) -> Stroke:
-    return Stroke(fields.path("path"), fields.number("width", 5.0, low=0), fields.rest())
-
-
-def _parse_region(fields: Fields) -> RegionColor:
-    index = fields.integer("index", None, low=0)
-    color = fields.text("color", None)
-    if index is None or color is None:
-        raise GuidanceError(f"{fields.name} must contain an index and a color '#rrggbb'.")
-    return RegionColor(index, hex_color(color, f"{fields.name}.color"), fields.rest())
+    return fields.parse(PointHint, reach=fields.reach("reach", reach))
 
 
 def _parse_box(fields: Fields) -> BoxHint:
-    x, y = fields.required_number("x"), fields.required_number("y")
-    width, height = fields.required_number("width"), fields.required_number("height")
-    if not (width > 0 and height > 0):
-        raise GuidanceError(f"{fields.name} must have width and height above 0, got {width:g} x {height:g}.")
-    return BoxHint(x, y, width, height, fields.rest())
+    box = fields.parse(BoxHint)
+    if not (box.width > 0 and box.height > 0):
+        raise GuidanceError(
+            f"{fields.name} must have width and height above 0, got {box.width:g} x {box.height:g}."
+        )
+    return box

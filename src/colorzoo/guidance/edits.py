@@ -1,0 +1,270 @@
+"""Edits of the result as recipe items: crop, adjustments of all colors, paint, and replaced colors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+import torch
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance.fields import Fields, Reach, entry, plain_fields
+
+Blend = Literal["color", "hue", "saturation"]
+MAX_ANGLE = 45.0  # degrees; larger rotations are left to image editors
+LEAST_CROP = 8  # pixels
+_SLACK = 1e-6  # pixels; tolerance for rounding errors of rotated corners
+LEAST_CHROMA = 4.0  # CIE units; colors below have no usable hue
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A crop rectangle in the original image, rotated about its center if ``angle`` is not 0.
+
+    Examples:
+        >>> Crop(x=10, y=20, width=300, height=200).corners
+        ((10, 20), (310, 20), (310, 220), (10, 220))
+
+    Attributes:
+        x: Left edge before rotation, in whole pixels of the original image.
+        y: Top edge before rotation.
+        width: Width of the result in pixels, at least 8.
+        height: Height of the result in pixels, at least 8.
+        angle: Clockwise rotation of the rectangle about its center in degrees, from -45 to 45. It straightens
+            an image that is rotated clockwise by this angle.
+        extra: Fields that this version does not recognize; they are kept when saving.
+
+    Raises:
+        GuidanceError: A side is too short, or the angle is out of range.
+    """
+
+    x: int = entry("integer")
+    y: int = entry("integer")
+    width: int = entry("integer")
+    height: int = entry("integer")
+    angle: float = entry("number", 0.0)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            if getattr(self, name) < LEAST_CROP:
+                raise GuidanceError(
+                    f"crop.{name} must be at least {LEAST_CROP} pixels, got {getattr(self, name)}. "
+                    "Choose a larger part of the image."
+                )
+        if not -MAX_ANGLE <= self.angle <= MAX_ANGLE:
+            raise GuidanceError(
+                f"crop.angle must be from -{MAX_ANGLE:g} to {MAX_ANGLE:g} degrees, got {self.angle:g}. "
+                "Rotate the file by multiples of 90 degrees first."
+            )
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """X and y of the center of rotation."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Convert coordinates of the result to image coordinates; x and y may be arrays."""
+        if not self.angle:
+            return place[0] + self.x, place[1] + self.y
+        sine, cosine = math.sin(math.radians(self.angle)), math.cos(math.radians(self.angle))
+        x, y = place[0] - self.width / 2, place[1] - self.height / 2
+        return (
+            x * cosine - y * sine + self.x + self.width / 2,
+            x * sine + y * cosine + self.y + self.height / 2,
+        )
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The rotated corners as (x, y), clockwise from the top left of the result."""
+        ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        return tuple(map(self.outer, ends))
+
+    def check_inside(self, width: int, height: int) -> None:
+        """Check that the crop lies within an image of this size.
+
+        Raises:
+            GuidanceError: A corner of the crop lies outside the image.
+        """
+        for x, y in self.corners:
+            if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
+                turned = f", rotated by {self.angle:g} degrees," if self.angle else ""
+                raise GuidanceError(
+                    f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the image "
+                    f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}). Make it smaller "
+                    "or move it."
+                )
+
+    def to_text(self) -> str:
+        """Return ``X,Y,WIDTH,HEIGHT``, followed by ``,ANGLE`` if the angle is not 0."""
+        numbers = (self.x, self.y, self.width, self.height, *([self.angle] if self.angle else []))
+        return ",".join(f"{number:.10g}" for number in numbers)
+
+
+def parse_crop_text(text: str, name: str) -> Crop:
+    """Parse a crop from text such as ``20,15,600,400`` or ``20,15,600,400,-2.5``.
+
+    Args:
+        text: The text.
+        name: Name of the option for error messages.
+
+    Raises:
+        GuidanceError: The text is malformed.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        if not 4 <= len(numbers) <= 5 or not all(number.is_integer() for number in numbers[:4]):
+            raise ValueError
+        x, y, width, height = (int(number) for number in numbers[:4])
+    except ValueError:
+        raise GuidanceError(
+            f"{name} must be X,Y,WIDTH,HEIGHT in whole pixels of the image, optionally followed by ,ANGLE in "
+            f"degrees clockwise, for example 20,15,600,400,-2.5; got {text!r}"
+        ) from None
+    return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)
+
+
+def _adjustment() -> Any:
+    return entry("number", 0.0, low=-100, high=100)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Adjustments of the result, each from -100 to 100; 0 changes nothing.
+
+    Examples:
+        >>> parse_finish_text("temperature=20,vibrance=-10", "--finish").vibrance
+        -10.0
+
+    Attributes:
+        temperature: Positive values are warmer, negative values colder.
+        tint: Positive values add magenta, negative values green.
+        vibrance: Change of the chroma, mainly of pale colors.
+        shadows: Change of the chroma below a lightness of 50.
+        highlights: Change of the chroma above a lightness of 50.
+        extra: Fields that this version does not recognize; they are kept when saving.
+    """
+
+    temperature: float = _adjustment()
+    tint: float = _adjustment()
+    vibrance: float = _adjustment()
+    shadows: float = _adjustment()
+    highlights: float = _adjustment()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+FINISH_NAMES = tuple(each.name for each in fields(Finish) if each.name != "extra")
+
+
+def parse_finish_text(text: str, name: str) -> Finish:
+    """Parse adjustments such as ``temperature=20,vibrance=-10``.
+
+    Raises:
+        GuidanceError: The text is malformed; the message starts with ``name``.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        key, _, value = (each.strip() for each in part.partition("="))
+        try:
+            found[key] = float(value)
+        except ValueError:
+            raise GuidanceError(f"{name} must be NAME=N,... with numbers, got {text!r}.") from None
+        if key not in FINISH_NAMES:
+            raise GuidanceError(f"{name} must use the names {', '.join(FINISH_NAMES)}, got {key!r}.")
+    return Fields(found, name).parse(Finish)
+
+
+@dataclass(frozen=True)
+class PaintStroke:
+    """A brush stroke.
+
+    Examples:
+        >>> PaintStroke(path=((10, 12), (40, 15)), color="#c04020", size=6).opacity
+        1.0
+
+    Attributes:
+        path: Vertices (x, y) of the center line in pixels of the original image.
+        color: ``#rrggbb``; only hue and chroma are used, and chroma is reduced in dark areas. None erases the
+            paint below.
+        size: Brush diameter in pixels of the original image.
+        hardness: Fraction of the radius with full opacity, in [0, 1]; beyond it the stroke fades.
+        opacity: Opacity of the color, in [0, 1].
+        blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
+            chroma (``"saturation"``).
+        reach: How far the color spreads within the brush, see `Reach`; a limited reach stops at edges.
+        hidden: Whether the stroke is ignored.
+        layer: Layer number, or None. Consecutive strokes in a layer are composited as one stroke with the
+            opacity of the first stroke; the drawing pad edits them together.
+        extra: Fields that this version does not recognize; they are kept when saving.
+    """
+
+    path: tuple[tuple[float, float], ...] = entry("path")
+    color: str | None = entry("color", None)
+    size: float = entry("number", 20.0, low=0)
+    hardness: float = entry("number", 0.5, low=0, high=1)
+    opacity: float = entry("number", 1.0, low=0, high=1)
+    blend: Blend = entry("choice", "color", names=get_args(Blend))
+    reach: Reach = entry("reach", "everywhere")
+    hidden: bool = entry("flag", False)
+    layer: int | None = entry("integer", None, low=1)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stroke as plain JSON types, without fields at their defaults."""
+        found = plain_fields(self)
+        return found if self.color else {**found, "erase": True}
+
+
+def parse_paint(fields: Fields) -> PaintStroke:
+    """Parse a brush stroke of a recipe.
+
+    Raises:
+        GuidanceError: A field is invalid; the message names the field.
+    """
+    if fields.flag("erase") == (fields.get("color") is not None):
+        raise GuidanceError(f"{fields.name} must contain either a color '#rrggbb' or \"erase\": true.")
+    return fields.parse(PaintStroke)
+
+
+@dataclass(frozen=True)
+class ColorReplacement:
+    """A color and its replacement in the whole image.
+
+    Examples:
+        >>> ColorReplacement(old="#c04020", new="#2050c0").range
+        20.0
+
+    Attributes:
+        old: ``#rrggbb``; hue and chroma are used.
+        new: ``#rrggbb``; other colors in the range are rotated by the same hue angle and scaled by the same
+            factor.
+        range: Half-width of the hue range in degrees in which colors are replaced completely.
+        fade: Further degrees over which the replacement fades.
+        opacity: Weight of the change, in [0, 1].
+        hidden: Whether the replacement is ignored.
+        extra: Fields that this version does not recognize; they are kept when saving.
+    """
+
+    old: str = entry("color")
+    new: str = entry("color")
+    range: float = entry("number", 20.0, low=0, high=180)
+    fade: float = entry("number", 20.0, low=0, high=180)
+    opacity: float = entry("number", 1.0, low=0, high=1)
+    hidden: bool = entry("flag", False)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_replacement(fields: Fields) -> ColorReplacement:
+    """Parse a color replacement of a recipe.
+
+    Raises:
+        GuidanceError: A field is invalid; the message names the field.
+    """
+    found = fields.parse(ColorReplacement)
+    rgb = torch.tensor([int(found.old[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    if rgb_to_lab(rgb.view(3, 1, 1))[1:].norm() < LEAST_CHROMA:
+        raise GuidanceError(f"{fields.name}.old {found.old} is gray; choose a color with a hue.")
+    return found
