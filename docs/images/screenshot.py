@@ -21,7 +21,6 @@ STREET, PORTRAIT = (IMAGES / "sources" / name for name in ("detroit_1915.jpg", "
 SCREEN = {"viewport": {"width": 1366, "height": 768}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SELECTED = 6  # index of the point whose color the panel shows
-SAMPLES = "() => document.querySelectorAll('.cz-purpose img[src]:not([hidden])').length >= 6"
 
 
 def main() -> None:
@@ -32,7 +31,6 @@ def main() -> None:
             screen = BrowserPad(browser, url, **SCREEN)
             take_work(screen)
             take_comparison(screen)
-            take_models(screen)
             take_areas(screen)
             screen.close()
             phone = BrowserPad(browser, url, **PHONE)
@@ -58,15 +56,6 @@ def take_comparison(pad: BrowserPad) -> None:
     save(pad, "studio_compare")
     pad.page.click("[data-action=compare-side]")
     pad.page.emulate_media(color_scheme="light")
-
-
-def take_models(pad: BrowserPad) -> None:
-    """Show the menu of models with a preview by each."""
-    pad.open_models()
-    pad.page.wait_for_function(SAMPLES)
-    pad.settle()
-    save(pad, "studio_models")
-    pad.page.click(".cz-model")
 
 
 def take_areas(pad: BrowserPad) -> None:

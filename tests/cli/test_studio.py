@@ -102,12 +102,11 @@ def test_the_pad_uses_the_given_weights(tmp_path: Path, monkeypatch: pytest.Monk
     studio, recipe, where, given = made
     assert isinstance(studio, Studio)
     assert where == server.Address("127.0.0.1", None, ("pad.org",))
-    assert given == {"browser": False, "image_path": tmp_path / "old.jpg", "report": None}
+    assert given == {"browser": False, "report": None}
     hello: list[Message] = []
     studio.connect(None, hello.append, recipe)
     assert (hello[0].body["start"]["name"], hello[0].body["recipe"]["strength"]) == ("old.jpg", 0.5)
-    assert hello[0].body["saves"]
     (entry,) = [each for each in studio.pool.describe() if each["default"]]
     assert (entry["name"], entry["ready"]) == (name, True)
-    assert studio.pool.get(None).colorizer().choice.weights == str(file)
+    assert studio.pool.get(None).choice.weights == str(file)
     studio.close()

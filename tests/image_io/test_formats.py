@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pads import open_at_once
 from PIL import Image
 
 from colorzoo.cli.main import main
@@ -15,6 +14,7 @@ from colorzoo.errors import DataError, ImageError
 from colorzoo.image_io.formats import FORMATS
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
+from colorzoo.studio.opened_image import open_upload
 from colorzoo.studio.protocol import Limits, StudioError
 from no_programs import watched
 
@@ -62,7 +62,7 @@ def test_only_the_listed_readers_are_used(
         lambda: read_image(tmp_path / "a.jpg"),
         lambda: read_image(content),
         lambda: main(["colorize", str(tmp_path / "a.jpg"), "--max-pixels", "0.000001"]),
-        lambda: open_at_once(content, "a.jpg", Limits(pixels=1), 16),
+        lambda: open_upload(content, "a.jpg", Limits(pixels=1), 16),
         lambda: decode_rgb(content, 16),
         lambda: examine("a.jpg", content),
         lambda: read_provenance(tmp_path / "a.jpg"),

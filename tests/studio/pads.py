@@ -16,7 +16,6 @@ from starlette.testclient import TestClient
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.access import Access
 from colorzoo.studio.app import StudioLoader, build_app
-from colorzoo.studio.opened_image import OpenedImage, open_upload
 from colorzoo.studio.protocol import Limits, Message, pack, unpack
 from colorzoo.studio.studio import Studio
 from tiny_model import gray_image, tiny_model
@@ -37,13 +36,6 @@ def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: 
     memory = io.BytesIO()
     Image.fromarray(gray_image(height, width)).save(memory, kind, **options)
     return memory.getvalue()
-
-
-def open_at_once(data: bytes, name: str, limits: Limits, network: int) -> OpenedImage:
-    """Open a photo and skip the progress."""
-    *_, photo = open_upload(data, name, limits, network)
-    assert isinstance(photo, OpenedImage)
-    return photo
 
 
 def look_file(width: int = 60, height: int = 50) -> bytes:
@@ -93,6 +85,12 @@ class DirectPad:
         answer = self.ask("open", data or photo_file(), name=name)
         assert answer.type == "photo", answer.body
         return answer.body
+
+    def export(self, recipe: dict[str, Any], kind: str = "png") -> bytes:
+        """Return an exported file."""
+        body = self.ask("export", recipe=recipe, format=kind).body
+        assert body["type"] == "exported", body
+        return self.session.file(body["url"].removeprefix("api/download/").partition("?")[0]).data
 
 
 class SocketPad:

@@ -1,24 +1,18 @@
 """Routes, limits of uploads, and access control of the web server."""
 
-import io
-import select
 import socket
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.error import HTTPError
+from dataclasses import replace
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 from pads import ADDRESS, photo_file, socket_pad, tiny_studio, web_client
-from PIL import Image
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from colorzoo.studio import app as app_module
-from colorzoo.studio.access import Access, is_ip_address, is_loopback
-from colorzoo.studio.app import STATIC, StudioLoader, build_app
+from colorzoo.studio.access import Access, is_ip_address
+from colorzoo.studio.app import StudioLoader, build_app
 from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.server import Address, qr_code, run_server, url_of
 from colorzoo.studio.studio import Studio
@@ -50,23 +44,13 @@ def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     assert page.headers["x-content-type-options"] == "nosniff"
 
 
-def test_static_files_are_served(client: TestClient) -> None:
-    for name in sorted(STATIC):
-        answer = client.get(f"/static/{name}")
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == STATIC[name]
-
-
 def test_no_path_serves_another_file(client: TestClient) -> None:
     for path in [
         "/static/../app.py",
         "/static/..%2fapp.py",
-        "/static/%2e%2e/%2e%2e/errors.py",
-        "/static//etc/passwd",
         "/static/js/pad.js",
         "/api/download/..%2f..%2fapp.py",
         "/report/none.html",
-        "/etc/passwd",
     ]:
         answer = client.get(path)
         assert answer.status_code in (404, 400)
@@ -115,11 +99,6 @@ def test_uploads_have_a_quarter_of_the_memory() -> None:
     studio.close()
 
 
-def test_an_upload_needs_a_session(client: TestClient) -> None:
-    for session in ("", "guess", "a" * 5000):
-        assert client.post(f"/api/upload?session={session}", content=b"x").status_code == 404
-
-
 def test_unknown_host_names_are_refused_on_loopback(client: TestClient) -> None:
     for host in ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "10.0.0.1", ""]:
         assert client.get("/", headers={"host": host}).status_code == 403
@@ -133,12 +112,6 @@ def test_other_origins_are_refused(client: TestClient) -> None:
             client.websocket_connect("/api/ws", headers={"origin": origin, "host": "127.0.0.1:8765"}),
         ):
             pass
-
-
-def test_the_own_origin_is_accepted(client: TestClient) -> None:
-    headers = {"origin": ADDRESS, "host": "127.0.0.1:8765"}
-    with client.websocket_connect("/api/ws", headers=headers) as pipe:
-        assert '"hello"' in pipe.receive_text()
 
 
 def test_unknown_host_names_are_refused_on_other_addresses(small_studio: Studio) -> None:
@@ -199,62 +172,18 @@ def test_an_invalid_frame_is_answered_and_the_socket_stays_open(client: TestClie
         assert pad.ask("check", recipe={}).type == "checked"
 
 
-def test_is_loopback() -> None:
-    for host, local in [
-        ("127.0.0.1", True),
-        ("localhost", True),
-        ("::1", True),
-        ("[::1]", True),
-        ("0.0.0.0", False),
-        ("box", False),
-    ]:
-        assert is_loopback(host) == local
-
-
-def slow_upload(url: str, session: str, size: int = 100_000) -> socket.socket:
-    """Begin an upload and send nothing of its body."""
-    parts = urlsplit(url)
-    link = socket.create_connection((parts.hostname, parts.port), timeout=30)
-    first = f"POST /api/upload?session={session}&{parts.query} HTTP/1.1"
-    head = f"{first}\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n\r\n"
-    link.sendall(head.encode())
-    return link
-
-
-def test_slow_uploads_block_no_other_session_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "UPLOAD_GRACE", 4.0)
-    studio = tiny_studio(SMALL)
+def test_unfinished_uploads_are_limited_and_end() -> None:
+    studio = tiny_studio(replace(SMALL, upload_seconds=2.0))
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         slow, other = (studio.connect(None, lambda _: None).id for _ in range(2))
-        links = [slow_upload(url, slow) for _ in range(8)]
-        while len(select.select(links, [], [], 30)[0]) < 6:
-            time.sleep(0.01)
-        upload = url.replace("/?", "/api/upload?") + "&session="
-        refused = urlopen_status(upload + slow, b"x" * 100)
-        accepted = urlopen_status(upload + other, b"x" * 100)
-        assert (refused, accepted) == (429, 200)
+        parts = urlsplit(url)
+        links = [socket.create_connection((parts.hostname, parts.port), timeout=30) for _ in range(3)]
+        for link in links:  # the body never arrives
+            first = f"POST /api/upload?session={slow}&{parts.query} HTTP/1.1"
+            link.sendall(f"{first}\r\nHost: {parts.netloc}\r\nContent-Length: 1000\r\n\r\n".encode())
+        with urlopen(url.replace("/?", "/api/upload?") + f"&session={other}", b"x" * 100) as answer:
+            assert answer.status == 200  # another session
         answers = sorted(link.recv(4096).split(b" ")[1] for link in links)
-        assert answers == [b"408"] * 2 + [b"429"] * 6
-        assert urlopen_status(upload + slow, b"x" * 100) == 200
+        assert answers == [b"408", b"408", b"429"]
         for link in links:
             link.close()
-
-
-def urlopen_status(url: str, data: bytes) -> int:
-    try:
-        with urlopen(url, data) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        return error.code
-
-
-def test_the_offered_photo_is_shown_in_gray_while_the_studio_loads(tmp_path: Path) -> None:
-    photo = tmp_path / "old.png"
-    photo.write_bytes(photo_file(200, 150))
-    with TestClient(build_app(StudioLoader(SMALL, photo), Access("127.0.0.1")), base_url=ADDRESS) as client:
-        answer = client.get("/api/glimpse")
-        assert answer.headers["content-type"] == "image/jpeg"
-        with Image.open(io.BytesIO(answer.content)) as image:
-            assert (image.mode, image.size) == ("L", (200, 150))
-    with TestClient(build_app(StudioLoader(SMALL), Access("127.0.0.1")), base_url=ADDRESS) as client:
-        assert client.get("/api/glimpse").status_code == 204

@@ -69,6 +69,16 @@ def drawn(area: dict[str, Any]) -> NDArray[np.bool_]:
     return mask.array()
 
 
+def choose_brush(pad: BrowserPad, name: str) -> None:
+    pad.page.click(f"[aria-label='Selection mode'] >> text={name}")
+
+
+def covered(pad: BrowserPad) -> NDArray[np.bool_]:
+    """Return the mask of the only area in pixels of the photo."""
+    (area,) = areas(pad)
+    return np.asarray(Image.fromarray(drawn(area)).resize((240, 160), Image.Resampling.NEAREST))
+
+
 def test_an_object_is_selected_by_a_click_colored_and_undone(
     browser: Any, photo: Path, tmp_path: Path
 ) -> None:
@@ -162,3 +172,32 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
         )
         assert pad.problems == []
         pad.close()
+
+
+@pytest.mark.nightly
+def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> None:
+    choose_brush(pad, "Add")
+    pad.page.fill("input[aria-label=Size]:visible", "50")
+    pad.drag((60, 60), (120, 60))
+    choose(pad, "color")
+    first = covered(pad)
+    assert first[60, 65:116].all()
+    assert not first[90:].any()
+
+    color = areas(pad)[0]["color"]
+    pad.drag((90, 60), (90, 110))
+    pad.settle()
+    second = covered(pad)
+    assert second[100, 90]
+    assert (second >= first).all()
+    assert areas(pad)[0]["color"] == color
+
+    choose_brush(pad, "Subtract")
+    pad.drag((60, 60), (70, 60))
+    pad.settle()
+    third = covered(pad)
+    assert not third[60, 62:70].any()
+    assert third[100, 90]
+    pad.page.keyboard.press("Control+z")
+    assert np.array_equal(covered(pad), second)
+    pad.settle()

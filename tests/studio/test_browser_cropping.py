@@ -13,7 +13,6 @@ from browser_pad import BrowserPad, watched_pad
 from pads import pixels
 from PIL import Image
 
-from colorzoo.cli.main import main
 from colorzoo.inference.colorizer import Colorizer
 from tiny_model import gray_image, tiny_model
 
@@ -98,27 +97,3 @@ def test_another_tool_and_an_export_confirm_it(cropper: BrowserPad, tmp_path: Pa
     cropper.drag((60, 40), (100, 80))
     result = export(cropper, tmp_path / "new.png")
     assert result.shape[:2] == pytest.approx((80, 140), abs=1)
-
-
-@pytest.mark.nightly
-@pytest.mark.browser
-def test_the_command_line_gives_the_pixels_of_the_pad(browser: Any, crooked: Path, tmp_path: Path) -> None:
-    from colorzoo.studio.app import StudioLoader
-    from colorzoo.studio.server import Address, run_server
-    from colorzoo.studio.studio import Studio
-
-    studio = Studio(model="zhang2017_local_small", device="cpu")
-    with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
-        watched_pad(browser, url) as pad,
-    ):
-        pad.open_ready(crooked)
-        press(pad, "c")
-        pad.drag((0, 0), (50, 30))
-        press(pad, *["]"] * 25, "Enter")
-        result = export(pad, tmp_path / "new.png")
-        recipe = tmp_path / "crooked.recipe.json"
-        recipe.write_text(json.dumps(pad.recipe()))
-    target = tmp_path / "line.png"
-    assert main(["colorize", str(crooked), "--recipe", str(recipe), "-o", str(target)]) == 0
-    assert np.array_equal(result, np.asarray(Image.open(target)))

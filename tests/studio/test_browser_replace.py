@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_pad import BrowserPad, watched_pad
-from pads import DirectPad, pixels, tiny_studio
+from pads import pixels, tiny_studio
 
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.network import NetworkRunner
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from tiny_model import tiny_model
@@ -70,21 +69,3 @@ def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path,
 def exported(pad: BrowserPad, target: Path) -> np.ndarray:
     pad.page.click("[data-action=export]")
     return pixels(pad.download(lambda: pad.page.click("[data-action=export-now]"), target).read_bytes())
-
-
-@pytest.mark.nightly
-def test_replacing_runs_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
-    photo = pad.open()
-    plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("the network was run")
-
-    monkeypatch.setattr(NetworkRunner, "predict", refuse)
-    for hue in ("#c04020", "#20a040", "#3050b0", "#a0a020"):
-        rule = {"old": hue, "new": "#d010d0", "range": 60}
-        answer = pad.ask("color", recipe={"image": photo["image"], "replacements": [rule]})
-        assert answer.type == "colored"
-        if answer.buffers[0] != plain:
-            return
-    pytest.fail("no hue was replaced")

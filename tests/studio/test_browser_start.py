@@ -1,4 +1,4 @@
-"""The first seconds: the photo is there in gray while the models load, and no way of opening loses it."""
+"""Opening photos in a real browser, also while the models load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from playwright.sync_api import Page
 
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Limits
-from colorzoo.studio.saved_sessions import SavedSessions
 from colorzoo.studio.server import Address, run_server
 from tiny_model import gray_image
 
@@ -26,9 +25,9 @@ pytestmark = pytest.mark.browser
 
 
 @contextmanager
-def loading_page(browser: Any, photo: Path | None = None) -> Iterator[tuple[Page, StudioLoader]]:
+def loading_page(browser: Any) -> Iterator[tuple[Page, StudioLoader]]:
     """Open a pad whose studio is still loading."""
-    loader = StudioLoader(Limits(), photo)
+    loader = StudioLoader(Limits())
     with run_server(loader, Address(port=0)) as (url, _):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(SLOW)
@@ -39,33 +38,12 @@ def loading_page(browser: Any, photo: Path | None = None) -> Iterator[tuple[Page
 
 
 @pytest.mark.nightly
-def test_the_photo_is_shown_in_gray_while_the_models_load(browser: Any, photo: Path) -> None:
-    with loading_page(browser, photo) as (page, loader):
-        page.wait_for_function("() => document.querySelector('.cz-glimpse')?.naturalWidth > 0")
-        shown = page.evaluate("() => performance.now()")
-        assert page.inner_text(".cz-loading-card p") == "Loading models …"
-        assert page.locator(".cz-progress").is_visible()
-        before = page.locator(".cz-glimpse").bounding_box()
-        print(f"gray photo shown after {shown:.0f} ms")
-        studio = tiny_studio()
-        studio.offer(photo.read_bytes(), photo.name)
-        loader.finish(studio)
-        page.wait_for_selector(".colorzoo-pad[data-state=ready]")
-        left, top = page.evaluate("() => colorzooPad.toPage(0, 0)")
-        size = page.evaluate("() => colorzooPad.photo()")
-        scale = min(before["width"] / size["width"], before["height"] / size["height"])
-        inner = (before["width"] - scale * size["width"]) / 2, (before["height"] - scale * size["height"]) / 2
-        assert left == pytest.approx(before["x"] + inner[0], abs=2)  # it does not jump
-        assert top == pytest.approx(before["y"] + inner[1], abs=2)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("way", ["header", "start", "drop", "paste"])
+@pytest.mark.parametrize("way", ["start", "drop", "paste"])
 def test_a_photo_opened_while_the_models_load_is_opened_then(browser: Any, photo: Path, way: str) -> None:
     with loading_page(browser) as (page, loader):
-        if way in ("header", "start"):
+        if way == "start":
             with page.expect_file_chooser() as chooser:
-                page.click("[data-action=open]" if way == "header" else ".cz-empty-card .cz-primary")
+                page.click(".cz-empty-card .cz-primary")
             chooser.value.set_files(photo)
         else:
             page.evaluate(GIVE_FILE, [way, photo.name, list(photo.read_bytes())])
@@ -86,34 +64,6 @@ GIVE_FILE = """([way, name, bytes]) => {
     : new ClipboardEvent("paste", { clipboardData: transfer, ...more });
   (way === "drop" ? target : document).dispatchEvent(event);
 }"""
-
-
-@pytest.mark.nightly
-def test_points_and_undo_come_back_on_another_port(browser: Any, photo: Path, tmp_path: Path) -> None:
-    works = SavedSessions(tmp_path / "works")
-    with run_server(StudioLoader.loaded(tiny_studio(saved_sessions=works)), Address(port=0)) as (url, _):
-        pad = BrowserPad(browser, url)
-        pad.open_ready(photo)
-        for place in ((60, 50), (180, 60)):
-            pad.click(*place)
-            pad.settle()
-            pad.page.click("[data-role=suggestion] >> nth=2")
-            pad.settle()
-        points = pad.points()
-        pad.page.wait_for_timeout(1200)
-        pad.close()
-    assert len(list(works.folder.glob("*.json"))) == 1
-    with run_server(StudioLoader.loaded(tiny_studio(saved_sessions=works)), Address(port=0)) as (url, _):
-        pad = BrowserPad(browser, url)
-        pad.open_ready(photo)
-        assert pad.points() == points
-        for left in (1, 0):  # each click with its choice is a step of undo
-            pad.page.keyboard.press("Control+z")
-            pad.settle()
-            assert len(pad.points()) == left
-        pad.page.keyboard.press("Control+Shift+z")
-        assert len(pad.points()) == 1
-        pad.close()
 
 
 @pytest.mark.nightly

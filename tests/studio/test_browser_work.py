@@ -128,13 +128,6 @@ def test_a_reload_stays_with_the_open_photo(browser: Any, photo: Path, tmp_path:
 
 
 @pytest.mark.nightly
-def test_a_photo_beyond_the_limit_is_refused(pad: BrowserPad, tmp_path: Path) -> None:
-    Image.new("L", (1200, 1000)).save(tmp_path / "large.png")
-    pad.open(tmp_path / "large.png")
-    assert "1200 x 1000" in pad.page.wait_for_selector(".cz-toast[data-kind=error]").inner_text()
-
-
-@pytest.mark.nightly
 def test_a_model_is_proposed_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0

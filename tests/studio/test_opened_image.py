@@ -1,4 +1,4 @@
-"""Opening photos: limits, progress, cancellation, lightness maps."""
+"""Opening photos: cancellation and lightness maps."""
 
 from __future__ import annotations
 
@@ -10,32 +10,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from pads import DirectPad, open_at_once, photo_file, pixels
+from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
 from colorzoo.image_io.read import read_image
-from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
 from colorzoo.studio import opened_image
-from colorzoo.studio.opened_image import (
-    fit_size,
-    jpeg,
-    lightness_around,
-    read_upload,
-    shrink_levels,
-)
+from colorzoo.studio.opened_image import lightness_around, open_upload, read_upload
 from colorzoo.studio.protocol import Limits
 from tiny_model import gray_image
-
-
-@pytest.fixture
-def small_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opened_image, "LARGE", 1000)
-    monkeypatch.setattr(full_size, "BAND_PIXELS", 96 * 16)
 
 
 def color_file(width: int, height: int, kind: str = "PNG") -> bytes:
@@ -45,44 +31,24 @@ def color_file(width: int, height: int, kind: str = "PNG") -> bytes:
     return memory.getvalue()
 
 
-def answers(pad: DirectPad, number: int) -> list[Any]:
-    found = []
-    while not found or found[-1].type == "progress":
-        found.append(pad.next())
-    assert {message.body["re"] for message in found} == {number}
-    return found
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-@pytest.mark.usefixtures("small_counts_as_large")
-def test_a_large_photo_has_a_preview_and_progress(pad: DirectPad, kind: str) -> None:
-    found = answers(pad, pad.send("open", photo_file(96, 80, kind), name="old"))
-    assert found[-1].type == "photo"
-    glimpses = [message.buffers[0] for message in found[:-1] if message.buffers]
-    assert [pixels(glimpse).shape for glimpse in glimpses] == [(80, 96)]
-    assert found[0].buffers == (glimpses[0],)
-    shares = [message.body["share"] for message in found[:-1]]
-    assert shares == [0.1 if kind == "JPEG" else 0.5, 0.59, 0.68, 0.77, 0.86, 0.95]
-
-
-@pytest.mark.usefixtures("small_counts_as_large")
 def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = answers(pad, pad.send("open", photo_file(), name="old.png"))[-1].body
+    first = pad.open()
 
     def cancel_and_read(data: bytes, *options: Any) -> Any:
         pad.send("cancel", re=pad.count)
         return read_upload(data, *options)
 
     monkeypatch.setattr(opened_image, "read_upload", cancel_and_read)
-    found = answers(pad, pad.send("open", photo_file(40, 30), name="other.png"))
-    assert [message.body.get("code") for message in found] == ["cancelled"]
+    number = pad.send("open", photo_file(40, 30), name="other.png")
+    answer = pad.next().body
+    assert (answer["re"], answer["code"]) == (number, "cancelled")
     assert pad.ask("color", recipe={"image": first["image"]}).type == "colored"  # the other photo stayed
 
 
 @pytest.mark.parametrize("size", [(96, 80), (300, 200), (701, 513), (1000, 40)])
 def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) -> None:
     for data in (photo_file(*size), color_file(*size)):
-        opened = open_at_once(data, "old.png", Limits(view_side=100), 64)
+        opened = open_upload(data, "old.png", Limits(view_side=100), 64)
         lightness = FullLightness(read_image(data).levels)
         shape = working_size(size[1], size[0], 64)
         assert torch.equal(opened.network_lightness(64), lightness.shrunk(shape))
@@ -114,53 +80,9 @@ def test_a_photo_is_a_sketch_gray_or_in_color() -> None:
     ]:
         file = io.BytesIO()
         Image.fromarray(rgb).save(file, "PNG")
-        opened = open_at_once(file.getvalue(), "old.png", Limits(), 64)
+        opened = open_upload(file.getvalue(), "old.png", Limits(), 64)
         assert (opened.kind, opened.notes, opened.colored) == (kind, notes, bool(notes))
         assert (opened.source == opened.gray) == (rgb.ndim == 2)
-
-
-@pytest.mark.nightly
-def test_opacity_is_the_mean_of_what_a_pixel_covers() -> None:
-    for depth in [np.uint8, np.uint16]:
-        most = np.iinfo(depth).max
-        rgba = np.full((40, 60, 4), most // 2, depth)
-        rgba[..., 3] = (np.add.outer(np.arange(40), np.arange(60)) / 98 * most).astype(depth)
-        opened = open_at_once(cv2.imencode(".png", rgba)[1].tobytes(), "old.png", Limits(view_side=30), 64)
-        expected = (rgba[..., 3] / most * 255).reshape(20, 2, 30, 2).mean((1, 3))
-        assert np.abs(pixels(opened.alpha) - expected).max() <= 1
-        assert opened.describe(64)["transparent"]
-
-
-def test_an_image_is_fitted_into_a_square() -> None:
-    for size, side, fitting in [
-        ((400, 800), 200, (100, 200)),
-        ((801, 400), 200, (200, 100)),
-        ((30, 20), 100, (30, 20)),
-        ((1, 5000), 9, (1, 9)),
-    ]:
-        assert fit_size(*size, side) == fitting
-
-
-@pytest.mark.nightly
-def test_a_smaller_image_has_the_means_of_what_its_pixels_cover() -> None:
-    for size in [(8, 16), (7, 11)]:
-        levels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
-        found = shrink_levels(levels, size)
-        exact = cv2.resize(levels.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-        assert np.abs(found - exact).max() <= (1 if size == (8, 16) else 12)  # but for the rest at the border
-        assert found.dtype == np.uint8
-
-
-def test_previews_keep_their_colors_sharp() -> None:
-    """JPEG of quality 90, without coarser chroma; of a glimpse 80."""
-    levels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
-
-    def tables(**options: int) -> Any:
-        file = io.BytesIO()
-        Image.fromarray(levels).save(file, "JPEG", **options)
-        return file.getvalue()
-
-    assert jpeg(Image.fromarray(levels)) == tables(quality=90, subsampling=0)
 
 
 def two_textures() -> torch.Tensor:
@@ -208,8 +130,7 @@ def test_transparent_line_art_lies_on_paper() -> None:
     cover[10:80, 20:23] = cover[40:43, 20:100] = 255
     memory = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros((96, 128, 3), np.uint8), cover])).save(memory, "PNG")
-    opened = list(opened_image.open_upload(memory.getvalue(), "ink.png", Limits(), 64))[-1]
-    assert isinstance(opened, opened_image.OpenedImage)
+    opened = open_upload(memory.getvalue(), "ink.png", Limits(), 64)
     assert (opened.kind, opened.alpha) == ("sketch", b"")
     assert pixels(opened.gray).mean() > 200
     assert float(opened.lightness.mean()) < 0.01  # as models of photos read it

@@ -74,20 +74,6 @@ def test_an_area_that_alone_may_change_keeps_the_colors_outside_of_all_such(pad:
     assert alone == locked != beside
 
 
-def test_invalid_places_and_areas_are_refused(pad: DirectPad) -> None:
-    for kind, fields in [
-        ("select", {"x": 500, "y": 3}),
-        ("select", {"x": 5}),
-        ("select", {"path": [[1, "2"]]}),
-        ("keep", {"area": {"action": "lock"}}),
-        ("keep", {}),
-    ]:
-        pad.open()
-        answer = pad.ask(kind, recipe={}, **fields)
-        assert answer.type == "error"
-        assert answer.body["code"] in ("bad_message", "bad_recipe")
-
-
 def test_the_number_of_a_region_is_far_inside() -> None:
     ring = np.zeros((60, 80), bool)
     ring[5:55, 5:75] = True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pads import DirectPad, look_file, photo_file, pixels, socket_pad, tiny_studio, web_client
+from pads import DirectPad, look_file, photo_file, pixels, socket_pad, web_client
 from PIL import Image
 from test_widget import page_of
 
@@ -20,9 +20,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio import Pad
 from colorzoo.studio.opened_image import jpeg
-from colorzoo.studio.protocol import Message
 from colorzoo.studio.studio import Studio
-from tiny_model import tiny_model
 
 RECIPE = {
     "version": 1,
@@ -114,33 +112,12 @@ def test_a_reference_in_the_pad_is_recorded_as_by_the_command_line(tmp_path: Pat
     assert not origin.trained
 
 
-def test_the_record_of_a_model_of_ones_own(tmp_path: Path) -> None:
-    studio = tiny_studio(inline_files=True)
+def test_the_preview_of_a_small_photo_is_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = Studio()
+    monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=40))  # unlike most models
     pad = DirectPad(studio)
-    pad.open(photo_file())
-    made = []
-    for strength in (1, 0.5):
-        exported = tmp_path / f"{strength}.png"
-        exported.write_bytes(pad.ask("export", recipe={"strength": strength}, format="png").buffers[0])
-        made.append(origin_of(exported))
-    studio.close()
-    assert made[0].settings != made[1].settings
-    assert {origin.model for origin in made} == {type(tiny_model()).__name__}
-    assert all(origin.trained and origin.version for origin in made)
-
-
-@pytest.mark.parametrize("side", [256, 40])
-def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    studio = Studio()  # below: a model of another size than most
-    monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=side))
-    pad = DirectPad(studio)
-    photo = pad.open(photo_file())
-    assert photo["network"] == 256
-    recipe = {**RECIPE, "image": photo["image"]}
-    shown: Message = pad.ask("color", recipe=recipe)
-    whole = np.asarray(Colorizer(str(RECIPE["model"]), size=side)(pixels(photo_file()), recipe))
+    recipe = {**RECIPE, "image": pad.open(photo_file())["image"]}
+    shown = pad.ask("color", recipe=recipe)
+    whole = np.asarray(Colorizer(str(RECIPE["model"]), size=40)(pixels(photo_file()), recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
-    assert studio.pool.get(None).colorizer().size == side
-    assert pad.session.opened is not None
-    assert min(pad.session.opened.network_lightness(side).shape[2:]) == min(side, 80)
     studio.close()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,21 +14,17 @@ from urllib.request import Request, urlopen
 
 import pytest
 from browser_pad import SIZE, watched_pad
-from pads import DirectPad, SocketPad, photo_file, socket_pad, tiny_studio, web_client
+from pads import SocketPad, photo_file, socket_pad, tiny_studio, web_client
 from PIL import Image
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.sync.client import connect
 
-from colorzoo.studio import app, saved_sessions, server
+from colorzoo.studio import app, server
 from colorzoo.studio.app import StudioLoader
-from colorzoo.studio.protocol import Message, StudioError, unpack
-from colorzoo.studio.saved_sessions import SavedSessions
+from colorzoo.studio.protocol import Message, unpack
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
-from colorzoo.studio.worker_pool import QueuedRequest, Worker
-
-PHOTO = "0" * 64
 
 
 @pytest.fixture(scope="module")
@@ -76,59 +69,10 @@ def test_an_invalid_host_or_origin_is_refused(web: SocketPad) -> None:
         assert web.client.get("/api/health", headers={"host": "127.0.0.1:8765"} | header).status_code == 403
 
 
-def test_an_impossible_reach_is_refused(pad: DirectPad) -> None:
-    for reach in [10**400, -(10**400), 10.5, True]:
-        pad.open()
-        answer = pad.ask("color", recipe={"points": [{"x": 5, "y": 5, "color": "#c04020", "reach": reach}]})
-        assert answer.body["code"] == "bad_recipe"
-        assert "reach" in answer.body["message"]
-
-
-def test_messages_and_work_are_strict_json(tmp_path: Path) -> None:
-    for text in ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[1]", "[" * 100_000]:
-        with pytest.raises(StudioError):
-            unpack(text)
-        with pytest.raises(ValueError, match=r"."):
-            SavedSessions(tmp_path).save(PHOTO, text.encode())
-        (tmp_path / f"{PHOTO}.json").write_text(text)  # as an earlier version saved it
-        assert SavedSessions(tmp_path).find(PHOTO) == {}
-
-
-def test_invalid_work_is_answered_by_an_error(tmp_path: Path) -> None:
-    made = tiny_studio(saved_sessions=SavedSessions(tmp_path))
-    with closing(made):
-        pad = DirectPad(made)
-        sha256 = pad.open()["image"]["sha256"]
-        assert pad.ask("save", b'{"a": NaN}', key=sha256).body["code"] == "bad_message"
-        assert list(tmp_path.iterdir()) == []
-
-
 def test_a_name_that_is_no_unicode_is_exported(web: SocketPad) -> None:
     recipe = {"image": web.open(photo_file(), "\ud800.png").body["image"]}
     exported = web.ask("export", recipe=recipe, format="png").body
     assert web.client.get("/" + exported["url"]).status_code == 200
-
-
-def test_saved_work_is_limited_for_each_photo_and_in_total(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = SavedSessions(tmp_path)
-    other = "1" * 64
-    assert store.save(other, b"{}")
-    os.utime(tmp_path / f"{other}.json", (0, 0))
-    for number in range(1, 21):
-        key = PHOTO if number == 1 else f"{PHOTO}#{number}"
-        assert store.save(key, b'{"n": %d}' % number)
-        os.utime(tmp_path / f"{key}.json", (number, number))
-    assert {work["n"] for work in store.find(PHOTO).values()} == set(range(13, 21))
-    assert store.keys(other) == [other]  # work on one photo does not evict that of another
-    with pytest.raises(ValueError, match="bytes"):
-        store.save(PHOTO, b'{"a": "%s"}' % (b"x" * saved_sessions.MOST_BYTES))
-    monkeypatch.setattr(saved_sessions, "MOST_TOTAL", 100)
-    assert store.save("2" * 64, b'{"a": "%s"}' % (b"x" * 60))
-    assert store.keys(other) == []
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100
-    assert store.find("2" * 64) != {}
 
 
 def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,24 +144,3 @@ def test_the_pad_works_behind_a_path_prefix(
         file = pad.download(lambda: pad.page.click("[data-action=export-now]"), tmp_path / "colored.png")
         with Image.open(file) as image:
             assert image.size == SIZE
-
-
-def test_a_slow_file_does_not_block_another_pad() -> None:
-    worker = Worker("files", 8, threads=2)
-    release, done = threading.Event(), threading.Event()
-    order: list[str] = []
-
-    def wait() -> None:
-        release.wait(30)
-
-    def finish() -> None:
-        order.append("other")
-        done.set()
-
-    worker.submit("slow", QueuedRequest("open", wait))
-    worker.submit("slow", QueuedRequest("check", lambda: order.append("after the slow file")))
-    worker.submit("other", QueuedRequest("open", finish))
-    assert done.wait(30)
-    assert order == ["other"]  # and the jobs of one session stay in order
-    release.set()
-    worker.close()

@@ -1,11 +1,8 @@
-"""Memory of the server process."""
+"""Start and end of the server."""
 
 from __future__ import annotations
 
-import platform
 import socket
-import subprocess
-import sys
 from typing import NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -16,33 +13,6 @@ from pads import tiny_studio
 from colorzoo.errors import ColorzooError
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import FIRST_PORT, Address, run_server, serve
-
-WORK = """
-import resource, threading
-import numpy as np
-from colorzoo.studio.server import keep_freed_memory
-assert {keep} is False or keep_freed_memory()
-def work():
-    for _ in range(4):
-        [np.ones(1 << 20) for _ in range(3)]  # 8 MB each
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for first in (True, False):
-    before, thread = faults(), threading.Thread(target=work)
-    thread.start()
-    thread.join()
-print(faults() - before)
-"""
-
-
-@pytest.mark.nightly
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
-def test_freed_memory_is_reused() -> None:
-    def faults(keep: bool) -> int:
-        work = [sys.executable, "-c", WORK.format(keep=keep)]
-        return int(subprocess.run(work, capture_output=True, check=True, text=True).stdout)
-
-    assert faults(keep=True) < 1000 < faults(keep=False)  # 4 x 3 x 2048 pages
 
 
 @pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False)])

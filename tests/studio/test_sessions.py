@@ -1,13 +1,13 @@
-"""Sessions and temporary files: expiry, limits, ownership."""
+"""Sessions and their files: expiry, limits, ownership."""
 
 from dataclasses import replace
 
 import pytest
-from pads import open_at_once, photo_file
+from pads import photo_file
 
-from colorzoo.studio.opened_image import OpenedImage, safe_name
+from colorzoo.studio.opened_image import OpenedImage, open_upload, safe_name
 from colorzoo.studio.protocol import Limits, StudioError
-from colorzoo.studio.sessions import SessionStore, TemporaryFiles
+from colorzoo.studio.sessions import Session, SessionStore
 
 
 class Clock:
@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 
 def a_photo() -> OpenedImage:
-    return open_at_once(photo_file(), "old.png", Limits(), 64)
+    return open_upload(photo_file(), "old.png", Limits(), 64)
 
 
 def test_idle_sessions_expire(clock: Clock) -> None:
@@ -41,14 +41,6 @@ def test_idle_sessions_expire(clock: Clock) -> None:
         store.touch(idle)
     store.close()
     assert (gone, len(store)) == ([idle.id, busy.id], 0)
-
-
-def test_the_least_recently_used_session_is_replaced() -> None:
-    store = SessionStore(Limits(sessions=2))
-    first, second = store.new(), store.new()
-    store.find(first.id)
-    third = store.new()
-    assert [store.find(s.id) is s for s in (first, second, third)] == [True, False, True]
 
 
 def test_photos_are_dropped_when_memory_is_short() -> None:
@@ -70,34 +62,19 @@ def test_session_ids_are_unique_and_secret() -> None:
     assert all(store.find(guess) is None for guess in (None, "", "0", "../x", "a" * 10_000))
 
 
-def test_a_file_is_taken_once_by_its_owner(clock: Clock) -> None:
-    files = TemporaryFiles(10, 1000, clock=clock)
-    key = files.add(b"abc", "a.png", "me")
+def test_files_of_a_session_are_limited_and_dropped_with_its_photo() -> None:
+    session, other = Session("a"), Session("b")
+    keys = [session.add_file(bytes(10), f"{number}") for number in range(6)]
+    assert session.nbytes == 40
+    assert session.file(keys[-1], drop=True).name == "5"
+    for key in (keys[-1], keys[0], "guess", None):
+        with pytest.raises(StudioError):
+            session.file(key)
     with pytest.raises(StudioError):
-        files.pop(key, "you")
-    assert files.pop(key, "me").data == b"abc"
-    with pytest.raises(StudioError):
-        files.pop(key, "me")
-    assert files.nbytes == 0
-
-
-def test_files_expire_and_are_bounded(clock: Clock) -> None:
-    files = TemporaryFiles(10, 1000, clock=clock)
-    old = files.add(b"x" * 400, "old", "a")
-    files.add(b"x" * 600, "new", "b")
-    assert (files.get(old, "a").name, files.nbytes) == ("old", 1000)  # just as many as may be
-    keys = [files.add(b"y", f"{number}", "c") for number in range(9)]
-    with pytest.raises(StudioError):
-        files.pop(old, "a")
-    assert files.nbytes == 600 + 4
-    assert files.get(keys[-4], "c").name == "5"
-    clock.now = 10
-    start = files.add(b"z", "start", None)
-    assert files.nbytes == 600 + 4 + 1
-    clock.now = 10.1
-    assert files.pop(start, "anybody").data == b"z"
-    assert files.nbytes == 1
-    assert {len(key) for key in keys} == {32}
+        other.file(keys[3])  # of another session
+    assert {len(key) for key in keys} == {32}  # 192 bits
+    session.release()
+    assert session.nbytes == 0
 
 
 def test_safe_names() -> None:
@@ -113,15 +90,8 @@ def test_safe_names() -> None:
         assert safe_name(given) == plain
 
 
-@pytest.mark.nightly
-def test_long_names_are_cut_but_for_their_ending() -> None:
-    assert safe_name(f"{'a' * 200}.jpg") == f"{'a' * 100}.jpg"
-    assert safe_name(f"a.{'b' * 20}") == f"a.{'b' * 12}"
-    assert safe_name("a" * 200) == "a" * 112
-
-
 def test_a_photo_keeps_no_full_size_pixels() -> None:
-    photo = open_at_once(photo_file(900, 1500), "big.png", replace(Limits(), view_side=300), 64)
+    photo = open_upload(photo_file(900, 1500), "big.png", replace(Limits(), view_side=300), 64)
     assert (photo.size, photo.view) == ((900, 1500), (180, 300))
     assert {size: tuple(m.shape[2:]) for size, m in photo.network_lightnesses.items()} == {64: (107, 64)}
     assert photo.nbytes < 900 * 1500 * 4

@@ -85,13 +85,6 @@ def test_models_that_cannot_run_in_a_page_are_refused(folder: Path) -> None:
             write_page(folder, model_card(name), [])
 
 
-def test_photos_that_browsers_do_not_read_are_refused(folder: Path) -> None:
-    photo = folder.parent / "scan.tif"
-    Image.new("L", (8, 8)).save(photo)
-    with pytest.raises(ColorzooError, match="scan"):
-        write_page(folder, model_card(MODEL), [photo])
-
-
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve a folder on a free port."""

@@ -98,15 +98,6 @@ def test_the_result_agrees_with_python_for_16_bits() -> None:
     pad.close()
 
 
-def test_the_result_is_cropped() -> None:
-    photo = np.dstack([gray_image(80, 96)] * 3 + [gray_image(80, 96)])
-    crop = {"x": 10, "y": 8, "width": 50, "height": 40, "angle": 3}
-    pad = Pad(photo, model=Colorizer(tiny_model(), device="cpu", size=64), recipe={"crop": crop})
-    page_of(pad)
-    assert (pad.result().size, pad.result().mode) == ((50, 40), "RGBA")
-    pad.close()
-
-
 def test_a_photo_opened_in_the_page_is_colored(pad: Pad) -> None:
     page = page_of(pad)
     page.ask("open", photo_file(50, 40), name="other.png")

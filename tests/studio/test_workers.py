@@ -1,4 +1,4 @@
-"""Worker queues and the choice of the number of threads."""
+"""Worker queues."""
 
 import threading
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from colorzoo.studio.protocol import StudioError
-from colorzoo.studio.worker_pool import QueuedRequest, ThreadCountChooser, Worker
+from colorzoo.studio.worker_pool import QueuedRequest, Worker
 
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    made = Worker("test", max_queued=3)
+    made = Worker("test", max_queued=3, threads=1)
     yield made
     made.close()
 
@@ -96,46 +96,3 @@ def test_cancelled_jobs_are_dropped(worker: Worker) -> None:
     worker.cancel("nobody")
     assert record.finish() == ["stays", "last"]
     assert record.dropped == ["gone", "replaced"]
-
-
-def test_a_retired_worker_finishes_its_jobs_and_refuses_new_ones(worker: Worker) -> None:
-    record = Recorder(worker)
-    after = threading.Event()
-    worker.submit("a", QueuedRequest("last", after.set))
-    worker.retire()
-    with pytest.raises(StudioError):
-        record.submit("b", "late")
-    record.go.set()
-    assert after.wait(10)
-
-
-IDLE = {1: (90.0, 88.0), 4: (30.0, 29.0)}
-BUSY = {1: (400.0, 88.0), 4: (5000.0, 600.0)}
-
-
-def play(chooser: ThreadCountChooser, cost: dict[int, tuple[float, float]], rounds: int) -> list[int]:
-    chosen = []
-    for _ in range(rounds):
-        chosen.append(chooser.choose())
-        chooser.record(chosen[-1], *cost[chosen[-1]])
-    return chosen
-
-
-def test_all_threads_on_an_idle_machine_and_one_on_a_busy_one() -> None:
-    chooser = ThreadCountChooser(4)
-    assert play(chooser, BUSY, 20) == [1] * 20
-    assert play(chooser, IDLE, 20) == [1] + [4] * 19
-    assert play(chooser, BUSY, 20) == [4] + [1] * 19
-    assert play(chooser, IDLE, 40)[-10:] == [4] * 10
-
-
-@pytest.mark.nightly
-def test_a_machine_is_idle_while_a_thread_hardly_waits() -> None:
-    for wall, threads in [(1.15, 4), (1.25, 1)]:
-        assert play(ThreadCountChooser(4), {1: (100 * wall, 100.0), 4: (40.0, 39.0)}, 3)[-1] == threads
-
-
-@pytest.mark.nightly
-def test_work_of_less_than_fifty_milliseconds_is_not_divided() -> None:
-    for wall, threads in [(45.0, 1), (55.0, 4)]:
-        assert play(ThreadCountChooser(4), {1: (wall, wall), 4: (20.0, 20.0)}, 2)[-1] == threads

@@ -134,9 +134,7 @@ def test_verbs_pad_and_python_choose_the_same_model(
         return json.loads(out)["model"]
 
     def from_pad() -> str:
-        pool = ModelPool(lambda name: Colorizer(name))
-        pool.close()
-        return pool.default
+        return ModelPool(Colorizer).default
 
     def from_python() -> str:
         made: list[str] = []

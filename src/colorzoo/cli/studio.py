@@ -99,9 +99,7 @@ def run(args: StudioOptions) -> int:
         report, image_path = _read_report(args, image_path), None
     address = Address(args.host, args.port, names)
     browser = not args.no_browser
-    serve(
-        lambda: _make_studio(args, image_path), address, browser=browser, image_path=image_path, report=report
-    )
+    serve(lambda: _make_studio(args, image_path), address, browser=browser, report=report)
     return 0
 
 
@@ -122,9 +120,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
     from colorzoo.guidance import Recipe
     from colorzoo.image_io.read import check_image
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.studio.access import is_loopback
     from colorzoo.studio.opened_image import without_options
-    from colorzoo.studio.saved_sessions import SavedSessions, sessions_folder
     from colorzoo.studio.studio import Studio
 
     choose_device(args.device)  # raises on an unknown device
@@ -132,10 +128,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
     name = args.model or (recipe or {}).get("model")
     choice = choose_model(name, "points", args.weights, fast=args.fast)
     own = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    saved_sessions = (
-        SavedSessions(sessions_folder()) if is_loopback(args.host) else None
-    )  # else several users share the pad
-    studio = Studio(own, model=choice.name, device=args.device, saved_sessions=saved_sessions, tune=True)
+    studio = Studio(own, model=choice.name, device=args.device, tune=True)
     if image_path is not None:
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page

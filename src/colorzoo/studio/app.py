@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from importlib.resources import files
@@ -43,8 +41,6 @@ STATIC = {
     "icon.svg": "image/svg+xml",
 }
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_image": 400, "timeout": 408}
-_GLIMPSE = 1600  # longest side in pixels
-UPLOAD_GRACE = 10.0  # seconds before an upload must have its least rate
 _MAX_UNREAD = 256  # messages; a client with more of them unread is disconnected
 MAX_UNREAD_BYTES = 64 * 2**20  # the same limit in bytes
 _TRY_LATER = 1013  # websocket close code
@@ -55,18 +51,13 @@ class StudioLoader:
 
     Args:
         limits: Limits of the studio.
-        image_path: Photo that new pads open. They show it in gray while the studio is loading.
         report: Report to serve. A pad can open the photos that are listed in the report.
     """
 
-    def __init__(
-        self, limits: Limits, image_path: Path | None = None, report: ServedReport | None = None
-    ) -> None:
-        self.limits, self.image_path, self.report = limits, image_path, report
+    def __init__(self, limits: Limits, report: ServedReport | None = None) -> None:
+        self.limits, self.report = limits, report
         self.recipe: dict[str, Any] | None = None
         self._future: Future[Studio] = Future()
-        self._glimpse: bytes | None = None
-        self._drawing = threading.Lock()
 
     @classmethod
     def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
@@ -105,13 +96,6 @@ class StudioLoader:
         """Raise an error in every `wait`."""
         self._future.set_exception(error)
 
-    def glimpse(self) -> bytes:
-        """Return the photo as a gray JPEG; empty without a photo, or if only the studio reads its format."""
-        with self._drawing:
-            if self._glimpse is None:
-                self._glimpse = _gray_preview(self.image_path, self.limits.pixels) if self.image_path else b""
-        return self._glimpse
-
     async def wait(self) -> Studio:
         """Return the studio as soon as it is loaded.
 
@@ -120,61 +104,6 @@ class StudioLoader:
         """
         # shielded: a client that disconnects must not cancel the loading for the others
         return await asyncio.shield(asyncio.wrap_future(self._future))
-
-
-class IncomingBodies:
-    """Read request bodies with limits for each session, so that slow uploads do not block other sessions.
-
-    Args:
-        limits: Limits of size, number, time and rate.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._arriving: dict[str, int] = {}
-        self._bytes = 0
-
-    async def read(self, request: Request, session: str) -> bytes:
-        """Return the body of a request.
-
-        Raises:
-            StudioError: The body is too large or too slow, or the session has too many uploads in progress.
-        """
-        if self._arriving.get(session, 0) >= self._limits.uploads:
-            raise StudioError("busy", "uploads of this page are still in progress; try again in a moment")
-        stated = request.headers.get("content-length", "")
-        if stated.isdigit():
-            self._limits.check_bytes(int(stated))
-        self._arriving[session] = self._arriving.get(session, 0) + 1
-        body = bytearray()
-        try:
-            await self._receive(request, body)
-        except TimeoutError:
-            raise StudioError("timeout", "the upload was too slow; try again") from None
-        except ClientDisconnect:
-            raise StudioError("cancelled", "the upload was cancelled") from None
-        finally:
-            self._bytes -= len(body)
-            self._arriving[session] -= 1
-            if not self._arriving[session]:
-                del self._arriving[session]
-        return bytes(body)
-
-    async def _receive(self, request: Request, body: bytearray) -> None:
-        limits, clock = self._limits, asyncio.get_running_loop().time
-        began = clock()
-        chunks = aiter(request.stream())
-        while True:
-            due = min(limits.upload_seconds, UPLOAD_GRACE + len(body) / limits.upload_rate)
-            async with asyncio.timeout_at(began + due):
-                chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            body += chunk
-            self._bytes += len(chunk)
-            limits.check_bytes(len(body))
-            if self._bytes > limits.memory_bytes // 4:
-                raise StudioError("busy", "too many uploads are in progress; try again in a moment")
 
 
 def build_app(loader: StudioLoader, access: Access) -> Starlette:
@@ -198,7 +127,6 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
         Route("/report/{name}", _report),
         Route("/static/{name}", _static),
         Route("/api/health", _health),
-        Route("/api/glimpse", _glimpse),
         Route("/api/upload", _upload, methods=["POST"]),
         Route("/api/download/{key}", _download),
         WebSocketRoute("/api/ws", _websocket),
@@ -206,7 +134,6 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
     middleware = [Middleware(AccessMiddleware, access=access)]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
     app.state.loader = loader
-    app.state.uploads = IncomingBodies(loader.limits)
     return app
 
 
@@ -252,48 +179,54 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _glimpse(request: Request) -> Response:
-    """Return the photo that new pads open as a gray JPEG, without waiting for the studio."""
-    loader: StudioLoader = request.app.state.loader
-    data = await asyncio.to_thread(loader.glimpse)
-    return Response(data, media_type="image/jpeg") if data else Response(status_code=204)
-
-
-def _gray_preview(path: Path, max_pixels: int) -> bytes:
-    """Return a gray JPEG of an image file; empty for formats that only the studio reads."""
-    from PIL import Image, ImageOps
-
-    from colorzoo.image_io.formats import open_image
-
-    file = io.BytesIO()
-    with contextlib.suppress(Exception), open_image(path) as image:  # reported when it is opened
-        if image.width * image.height <= max_pixels and "I" not in image.mode and image.mode != "F":
-            image.draft("L", (_GLIMPSE, _GLIMPSE))
-            small = ImageOps.exif_transpose(image).convert("L")
-            small.thumbnail((_GLIMPSE, _GLIMPSE), Image.Resampling.BILINEAR)
-            small.save(file, "JPEG")
-    return file.getvalue()
-
-
 async def _upload(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
-    uploads: IncomingBodies = request.app.state.uploads
+    session = studio.sessions.find(request.query_params.get("session"))
     try:
-        session = studio.sessions.find(request.query_params.get("session"))
         if session is None:
             raise StudioError("expired", "this session has expired; reload the page")
-        data = await uploads.read(request, session.id)
-        key = studio.uploads.add(data, "upload", session.id)
+        if session.uploads >= studio.limits.uploads:
+            raise StudioError("busy", "uploads of this page are still in progress; try again in a moment")
+        session.uploads += 1
+        try:
+            data = await _read_body(request, studio)
+        finally:
+            session.uploads -= 1
     except StudioError as error:
         return _error_response(error)
-    return JSONResponse({"upload": key, "bytes": len(data)})
+    return JSONResponse({"upload": session.add_file(data, "upload"), "bytes": len(data)})
+
+
+async def _read_body(request: Request, studio: Studio) -> bytes:
+    """Read an upload within the limits of size, time and memory."""
+    limits, body = studio.limits, bytearray()
+    stated = request.headers.get("content-length", "")
+    if stated.isdigit():
+        limits.check_bytes(int(stated))
+    try:
+        async with asyncio.timeout(limits.upload_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                studio.arriving += len(chunk)
+                limits.check_bytes(len(body))
+                if studio.arriving > limits.memory_bytes // 4:
+                    raise StudioError("busy", "too many uploads are in progress; try again in a moment")
+    except TimeoutError:
+        raise StudioError("timeout", "the upload was too slow; try again") from None
+    except ClientDisconnect:
+        raise StudioError("cancelled", "the upload was cancelled") from None
+    finally:
+        studio.arriving -= len(body)
+    return bytes(body)
 
 
 async def _download(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
-    session = request.query_params.get("session", "")
+    session = studio.sessions.find(request.query_params.get("session"))
     try:
-        file = studio.downloads.get(request.path_params["key"], session)
+        if session is None:
+            raise StudioError("expired", "this session has expired; reload the page")
+        file = session.file(request.path_params["key"])
     except StudioError as error:
         return _error_response(error)
     disposition = f"attachment; filename*=UTF-8''{quote(file.name)}"

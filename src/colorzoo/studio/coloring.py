@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
 from colorzoo.inference.inside import Surroundings
@@ -20,9 +19,8 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask, Part
 from colorzoo.lru_cache import LRUCache
 from colorzoo.studio.opened_image import OpenedImage, fit_size, jpeg
-from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.protocol import Limits
-from colorzoo.studio.worker_pool import ThreadCountChooser, stop_if_cancelled
+from colorzoo.studio.worker_pool import stop_if_cancelled
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
@@ -57,7 +55,6 @@ class PadRequest:
         recipe: Hints and settings. If the photo is a part, coordinates refer to the part.
         reference: Reference whose colors to use, or None.
         cache: Results of earlier edits.
-        threads: Selects the number of PyTorch threads; None does not change it.
     """
 
     colorizer: Colorizer
@@ -65,7 +62,6 @@ class PadRequest:
     recipe: Recipe
     reference: Exemplar | None = None
     cache: LRUCache | None = None
-    threads: ThreadCountChooser | None = None
 
     def lightness(self) -> Tensor:
         """Return the network input, ``(1, 1, h, w)`` lightness."""
@@ -92,22 +88,12 @@ def predict(request: PadRequest) -> ColorizedImage:
     Raises:
         ColorzooError: The recipe does not fit the photo, or the model fails.
     """
-    return _run(request, request.task())
+    return _run(request.task())
 
 
-def _run(request: PadRequest, task: ColorizeTask) -> ColorizedImage:
-    threads = None if request.threads is None else request.threads.choose()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    began, started = time.perf_counter(), time.thread_time()
+def _run(task: ColorizeTask) -> ColorizedImage:
     with torch.inference_mode():
-        colored = colorize(task)
-    cached = all(stage.cached for stage in colored.stages)
-    if threads is not None and request.threads is not None and not cached:
-        wall, processor = time.perf_counter() - began, time.thread_time() - started
-        if min(task.part.network_size) == min(request.lightness().shape[2:]):
-            request.threads.record(threads, wall * 1e3, processor * 1e3)
-    return colored
+        return colorize(task)
 
 
 def preview(
@@ -123,7 +109,7 @@ def preview(
     halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
     task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
     watch.lap("prepare")
-    result = _run(request, task)
+    result = _run(task)
     watch.lap("network")
     stop_if_cancelled()
     lightness = _preview_lightness(request.opened.whole or request.opened, quality, limits)
@@ -154,16 +140,3 @@ def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) ->
         return lightness.whole()
     scale = (limits.full_pixels / pixels) ** 0.5
     return lightness.shrunk((int(opened.size[1] * scale), int(opened.size[0] * scale)))
-
-
-def displayed_points(request: PadRequest) -> list[DisplayedColor]:
-    """Return the displayed colors of the points, at the lightness around each point."""
-    points = request.recipe.points
-    if not points:
-        return []
-    lightness = torch.tensor([request.opened.lightness_around((point.x, point.y)) for point in points])
-    chosen = torch.stack([point_ab(point) for point in points])
-    at_lightness = points_lab(points, lightness)[:, 1:]
-    paler = chosen.norm(dim=1) - at_lightness.norm(dim=1) > VISIBLE_CHANGE
-    shown = displayed_colors(at_lightness * request.recipe.strength, lightness)
-    return [replace(s, snapped=s.snapped or lost) for s, lost in zip(shown, paler.tolist(), strict=True)]

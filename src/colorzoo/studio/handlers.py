@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
@@ -29,18 +29,15 @@ from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import (
     PadRequest,
     Quality,
-    displayed_points,
     match_of,
     predict,
     preview,
 )
 from colorzoo.studio.layers import LAYERED, encode_layers
-from colorzoo.studio.models import ModelPool
-from colorzoo.studio.opened_image import LARGE, OpenedImage, open_upload, read_upload, safe_name, thumbnail
+from colorzoo.studio.models import ModelPool, describe_model
+from colorzoo.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
-from colorzoo.studio.saved_sessions import SavedSessions, is_key
-from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
-from colorzoo.studio.worker_pool import ThreadCountChooser
+from colorzoo.studio.sessions import AttachedReference, Session
 
 MAX_SUGGESTIONS = 32
 """Most colors that are suggested for a place."""
@@ -65,9 +62,7 @@ class Context:
         message: The request.
         pool: The models.
         limits: Limits of the server.
-        uploads: Uploaded files.
-        downloads: Exported files; None includes them in the response.
-        saved_sessions: Saved sessions of this user; None if only the browser saves sessions.
+        inline_files: Whether responses include exported files instead of an address for the download.
         network: Shorter side of most network inputs in pixels; the unit of brush sizes in the pad.
         received: Time of the request, by `time.perf_counter`.
     """
@@ -76,9 +71,7 @@ class Context:
     message: Message
     pool: ModelPool
     limits: Limits
-    uploads: TemporaryFiles
-    downloads: TemporaryFiles | None
-    saved_sessions: SavedSessions | None
+    inline_files: bool
     network: int
     received: float = field(default_factory=time.perf_counter)
 
@@ -121,19 +114,7 @@ class Context:
             return self.session.reference
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
-        """Load the model of a recipe, by default the recipe of the request, and return the task."""
-        opened, recipe = self.opened(), recipe or self.recipe()
-        colorizer = self.pool.get(recipe.model).colorizer()
-        return self.task_by(colorizer, opened, recipe, self.pool.threads)
-
-    def task_by(
-        self,
-        colorizer: Colorizer,
-        opened: OpenedImage,
-        recipe: Recipe,
-        threads: ThreadCountChooser | None = None,
-    ) -> PadRequest:
-        """Return photo, recipe, attached reference and a loaded model.
+        """Return photo, attached reference, and a recipe with its loaded model, by default of the request.
 
         Photo and recipe refer to the part within the border, except for drawings, which have no border.
 
@@ -141,19 +122,21 @@ class Context:
             GuidanceError: The recipe's border does not lie within the photo, or the model needs the colors
                 of a reference that has none.
         """
+        opened, recipe = self.opened(), recipe or self.recipe()
+        colorizer = self.pool.get(recipe.model)
         opened = (opened.on_paper() if colorizer.is_sketch_model else opened).healed(recipe.healing)
         part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
         if part.window is not None:
             recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
         reference = self.reference()
         if reference is None:
-            return PadRequest(colorizer, part, recipe, cache=self.pool.cache, threads=threads)
+            return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
         model = colorizer.model
         if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
             raise GuidanceError(
                 f"the reference {reference.file.name!r} has no color; name an image in color."
             )
-        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache, threads)
+        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
         """Return the content and the name of the uploaded file.
@@ -166,7 +149,7 @@ class Context:
         if self.message.buffers:
             data = self.message.buffers[0]
         else:
-            data = self.uploads.pop(fields.text("upload", None), self.session.id).data
+            data = self.session.file(fields.text("upload", None), drop=True).data
         self.limits.check_bytes(len(data))
         return data, name
 
@@ -174,22 +157,15 @@ class Context:
 def _open(ctx: Context) -> Iterator[Message]:
     """Open a photo."""
     data, name = ctx.file()
-    for step in open_upload(data, name, ctx.limits, ctx.network):
-        if ctx.message.id in ctx.session.cancelled:
-            raise StudioError("cancelled", "cancelled")
-        if isinstance(step, OpenedImage):
-            if ctx.session.opened is not None:
-                ctx.pool.free_memory()
-            ctx.session.set_opened(step)
-            proposed = ctx.pool.for_sketches() if step.kind == "sketch" else None
-            facts = {**step.describe(ctx.network), "proposed": proposed}
-            buffers = (step.gray, step.source, *((step.alpha,) if step.alpha else ()))
-            if ctx.saved_sessions is not None:
-                facts["works"] = ctx.saved_sessions.find(step.sha256)
-            yield ctx.answer("photo", *buffers, **facts)
-        else:
-            buffers = () if step.preview is None else (step.preview,)
-            yield ctx.answer("progress", *buffers, share=round(step.share, 3))
+    opened = open_upload(data, name, ctx.limits, ctx.network)
+    if ctx.message.id in ctx.session.cancelled:
+        raise StudioError("cancelled", "cancelled")
+    if ctx.session.opened is not None:
+        ctx.pool.free_memory()
+    ctx.session.set_opened(opened)
+    proposed = ctx.pool.for_sketches() if opened.kind == "sketch" else None
+    buffers = (opened.gray, opened.source, *((opened.alpha,) if opened.alpha else ()))
+    yield ctx.answer("photo", *buffers, **opened.describe(ctx.network), proposed=proposed)
 
 
 def _attach(ctx: Context) -> Iterator[Message]:
@@ -210,7 +186,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         facts["statistics"] = describe_statistics(image)
     else:
-        model = ctx.pool.get(fields.text("model", None)).colorizer().model
+        model = ctx.pool.get(fields.text("model", None)).model
         if model.reference_needs_color:
             require_color(image, repr(name))
         file = UsedFile("reference", name, sha256(data).hexdigest())
@@ -229,17 +205,10 @@ def _color(ctx: Context) -> Iterator[Message]:
         raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}.")
     began = time.perf_counter()
     recipe = ctx.recipe()
-    worker = ctx.pool.get(recipe.model)
-    if not worker.loaded:
-        yield Message({"type": "model", **worker.capabilities()})
+    if not ctx.pool.has(recipe.model):
+        yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
     result, image, facts = preview(request, cast(Quality, quality), ctx.limits)
-    shown = iter([asdict(point) for point in displayed_points(request)])
-    window = request.opened.window
-    points = [
-        next(shown) if window is None or window.inside.contains((point.x, point.y)) else None
-        for point in recipe.points
-    ]
     facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
     facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
     yield ctx.answer(
@@ -249,8 +218,6 @@ def _color(ctx: Context) -> Iterator[Message]:
         model=request.colorizer.name,
         mime="image/jpeg",
         notes=list(result.notes),
-        distribution="logits" in result.extras,
-        points=points,
         **facts,
     )
 
@@ -384,21 +351,7 @@ def _match(ctx: Context) -> Iterator[Message]:
 def _model(ctx: Context) -> Iterator[Message]:
     """Load a model and return its capabilities."""
     name = ctx.message.fields().text("name", None)
-    yield ctx.answer("model", **ctx.pool.get(name).capabilities())
-
-
-def _sample(ctx: Context) -> Iterator[Message]:
-    """Return a small image colorized by a model without hints, for the model menu."""
-    name = ctx.message.fields().text("name", "")
-    opened = ctx.opened()
-    reference = ctx.reference()
-    key = f"{name} {'' if reference is None else reference.id}"
-    if key not in opened.samples:
-        with ctx.pool.borrow(name) as colorizer:
-            recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
-            request = ctx.task_by(colorizer, opened, recipe)
-            opened.samples[key] = preview(request, "drag", ctx.limits)[1]
-    yield ctx.answer("sample", opened.samples[key], name=name, mime="image/jpeg")
+    yield ctx.answer("model", **describe_model(ctx.pool.get(name)))
 
 
 def _export(ctx: Context) -> Iterator[Message]:
@@ -413,18 +366,11 @@ def _export(ctx: Context) -> Iterator[Message]:
         )
     opened, recipe = ctx.opened(), ctx.recipe()
     name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
-    large = opened.size[0] * opened.size[1] > LARGE
-    if large:
-        yield ctx.answer("progress", share=0.05)
     image = opened.decode()
-    colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
+    colorizer, reference = ctx.pool.get(recipe.model), ctx.reference()
     exemplar = None if reference is None else Exemplar(reference.rgb)
-    if large:
-        yield ctx.answer("progress", share=0.25)
     colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
     notes = [*image.notes, *colored.notes]
-    if large:
-        yield ctx.answer("progress", share=0.5)
     if kind in LAYERED:
         below = colored.without_paint()
         unpainted = None if below is None else below.levels()
@@ -435,15 +381,13 @@ def _export(ctx: Context) -> Iterator[Message]:
         source = colored.source(image)
         marked = replace(source, metadata=add_provenance(source.metadata, origin))
         levels = colored.levels(output_bit_depth(name, image))
-        if large:
-            yield ctx.answer("progress", share=0.8)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
         notes += write_notes(name, image)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
-    if ctx.downloads is None:
+    if ctx.inline_files:
         yield ctx.answer("exported", data, **facts)
         return
-    key = ctx.downloads.add(data, name, ctx.session.id)
+    key = ctx.session.add_file(data, name)
     yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
 
 
@@ -474,32 +418,6 @@ def _check(ctx: Context) -> Iterator[Message]:
     if recipe.model is not None:
         ctx.pool.get(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
-
-
-def _save_session(ctx: Context) -> Iterator[Message]:
-    """Save the session of the opened photo, or delete a saved session."""
-    fields = ctx.message.fields()
-    key, forget, content = fields.text("key", ""), fields.take("forget"), ctx.message.buffers
-    if not forget and not content:
-        raise StudioError("bad_message", "save must contain the session as a buffer, or delete it.")
-    store = ctx.saved_sessions
-    if store is None or not is_key(key) or not (forget or key.split("#")[0] == ctx.opened().sha256):
-        raise StudioError("bad_message", "save.key must contain the SHA-256 of the opened photo.")
-    if forget:
-        store.forget(key)
-        yield ctx.answer("saved", saved=True)
-        return
-    knows = fields.take("knows") or []
-    if not (isinstance(knows, list) and all(isinstance(version, str) for version in knows)):
-        raise StudioError("bad_message", "save.knows must be a list of strings.")
-    key = store.free_key(key, knows)
-    try:
-        saved = store.save(key, content[0])
-    except ValueError as error:
-        raise StudioError(
-            "bad_message", f"save must contain a JSON object of limited size: {error}."
-        ) from None
-    yield ctx.answer("saved", saved=saved, key=key, keys=store.keys(ctx.opened().sha256))
 
 
 Handler = Callable[[Context], Iterator[Message]]
@@ -537,10 +455,8 @@ REQUESTS: dict[str, Request] = {
     "classes": Request(_classes, uses_model=True),
     "match": Request(_match, uses_model=True),
     "model": Request(_model, uses_model=True, newest_only=False),
-    "sample": Request(_sample, newest_only=False, rank=2),
     "export": Request(_export, newest_only=False),
     "check": Request(_check, newest_only=False),
-    "save": Request(_save_session),
 }
 
 

@@ -1,4 +1,4 @@
-"""The models of a server: their entries in the menu, and a worker thread for each model in use."""
+"""The models of a server: their entries in the menu, and a cache of loaded models."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ import gc
 import platform
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from typing import Any
 
-import torch
-
-from colorzoo.capabilities import Edits, FindsBoxes, FindsClasses, ProposesRegions
+from colorzoo.capabilities import FindsBoxes, FindsClasses
 from colorzoo.card import ModelCard
-from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.lru_cache import LRUCache
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
-from colorzoo.studio.worker_pool import ThreadCountChooser, Worker, stop_if_cancelled
+from colorzoo.studio.worker_pool import stop_if_cancelled
 from colorzoo.weights.catalog import default_tags, list_weights
 from colorzoo.weights.choice import choose_model, rank_models
 
@@ -32,133 +28,63 @@ _PURPOSES = (
     ("points", "natural"),
     ("statistics", "mood"),
 )
-_TRIAL_SIDE = 32  # pixels of the image on which a model is tried
-
-
-class ModelWorker:
-    """A model with its worker thread; the model is loaded on first use.
-
-    Args:
-        name: Name of the model.
-        load: Returns its colorizer.
-        max_queued: Waiting requests per session.
-    """
-
-    def __init__(self, name: str, load: Callable[[str], Colorizer], max_queued: int) -> None:
-        self.name = name
-        self.worker = Worker(name, max_queued)
-        self._load = load
-        self._colorizer: Colorizer | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the model is loaded."""
-        return self._colorizer is not None
-
-    def colorizer(self) -> Colorizer:
-        """Return the colorizer, loaded if necessary.
-
-        Raises:
-            ColorzooError: Its weights are not available.
-        """
-        with self._lock:
-            if self._colorizer is None:
-                self._colorizer = self._load(self.name)
-                for layer in self._colorizer.model.modules():
-                    layer.register_forward_pre_hook(stop_if_cancelled)
-            return self._colorizer
-
-    def capabilities(self) -> dict[str, Any]:
-        """Return the fields of the message ``model``: guidance and outputs, found by a trial run.
-
-        Raises:
-            ColorzooError: Its weights are not available.
-        """
-        colorizer = self.colorizer()
-        model = colorizer.model
-        extras: Collection[str] = ()
-        # a model with a reference may not run without one, unless points change its automatic answer
-        if "exemplar" not in model.accepts or isinstance(model, Edits):
-            trial = torch.full((1, 1, _TRIAL_SIDE, _TRIAL_SIDE), 50.0)
-            reference = Exemplar(torch.zeros(1, 3, _TRIAL_SIDE, _TRIAL_SIDE))
-            with torch.inference_mode():
-                extras = colorizer.predict(
-                    trial, Guidance(exemplar=reference if "exemplar" in model.accepts else None)
-                ).extras
-        return {
-            "name": self.name,
-            "accepts": _drawn_guidance(model),
-            "distribution": "logits" in extras,
-            "match": "match" in extras,
-            "regions": isinstance(model, ProposesRegions),
-            "classes": isinstance(model, FindsClasses),
-            "detects": _detects(colorizer),
-            "notes": [],
-        }
 
 
 class ModelPool:
-    """The models in use; the least recently used one is closed when there are too many.
+    """Colorizers by the name of their model; the least recently used one is unloaded if there are too many.
 
     Args:
         load: Returns the colorizer of a registered model.
         own: A loaded colorizer, which becomes the default.
         default: Name of the model for recipes without one.
-        max_queued: Waiting requests per session and model.
     """
 
     def __init__(
-        self,
-        load: Callable[[str], Colorizer],
-        own: Colorizer | None = None,
-        default: str | None = None,
-        max_queued: int = 8,
+        self, load: Callable[[str], Colorizer], own: Colorizer | None = None, default: str | None = None
     ) -> None:
-        self._load, self._own, self._max_queued = load, own, max_queued
-        self.threads: ThreadCountChooser | None = None
+        self._load, self._own = load, own
         self.cache = LRUCache()  # one for all models and pads
         if own is not None:
             self.default = own.name
+            _make_cancellable(own)
         else:
-            choice = choose_model(default, "points")
-            self.default = model_card(choice.name).name
-        self._workers: OrderedDict[str, ModelWorker] = OrderedDict()
-        self._lock = threading.Lock()
+            self.default = model_card(choose_model(default, "points").name).name
+        self._loaded: OrderedDict[str, Colorizer] = OrderedDict()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
 
-    def get(self, name: str | None) -> ModelWorker:
-        """Return the worker of a model by name or alias; None selects the default model.
+    def get(self, name: str | None) -> Colorizer:
+        """Return a colorizer by name or alias of its model, loaded if necessary; None selects the default.
 
         Raises:
             UnknownModelError: No model has this name.
+            ColorzooError: Its weights are not available.
         """
-        own = self._own
-        if name is None:
-            name = self.default
-        elif own is None or name != own.name:
-            name = model_card(name).name
-        with self._lock:
-            worker = self._workers.get(name)
-            if worker is None:
-                load = self._load if own is None or name != own.name else lambda _: own
-                worker = self._workers[name] = ModelWorker(name, load, self._max_queued)
-            self._workers.move_to_end(name)
-            retired = self._workers.popitem(last=False)[1] if len(self._workers) > _MAX_LOADED else None
-        if retired is not None:
-            retired.worker.retire()
-        return worker
+        if self._own is not None and name in (None, self._own.name):
+            return self._own
+        name = model_card(name or self.default).name
+        if (found := self._find(name)) is not None:
+            return found
+        with self._loading:
+            if (found := self._find(name)) is None:
+                found = self._load(name)
+                _make_cancellable(found)
+                with self._lock:
+                    self._loaded[name] = found
+                    if len(self._loaded) > _MAX_LOADED:
+                        self._loaded.popitem(last=False)
+            return found
 
-    @contextmanager
-    def borrow(self, name: str) -> Iterator[Colorizer]:
-        """Yield the colorizer of a model, which is loaded temporarily if it is not in use."""
-        own = self._own
-        name = own.name if own is not None and name == own.name else model_card(name).name
+    def has(self, name: str | None) -> bool:
+        """Return whether a model is loaded."""
+        if self._own is not None and name in (None, self._own.name):
+            return True
+        return self._find(model_card(name or self.default).name) is not None
+
+    def _find(self, name: str) -> Colorizer | None:
         with self._lock:
-            worker = self._workers.get(name)
-        if worker is not None and worker.loaded:
-            yield worker.colorizer()
-        else:
-            yield own if own is not None and name == own.name else self._load(name)
+            if name in self._loaded:
+                self._loaded.move_to_end(name)
+            return self._loaded.get(name)
 
     def free_memory(self) -> None:
         """Clear the stage cache and return freed memory to the operating system.
@@ -188,20 +114,16 @@ class ModelPool:
             return self._own.name
         return next((ranked.card.name for ranked in rank_models("sketch") if ranked.available), None)
 
-    def cancel(self, session: str) -> None:
-        """Drop the waiting requests of a session at every model."""
-        with self._lock:
-            workers = list(self._workers.values())
-        for worker in workers:
-            worker.worker.cancel(session)
 
-    def close(self) -> None:
-        """Stop all workers."""
-        with self._lock:
-            workers = list(self._workers.values())
-            self._workers.clear()
-        for worker in workers:
-            worker.worker.close()
+def _make_cancellable(colorizer: Colorizer) -> None:
+    for layer in colorizer.model.modules():
+        layer.register_forward_pre_hook(stop_if_cancelled)
+
+
+def describe_model(colorizer: Colorizer) -> dict[str, Any]:
+    """Return the fields of the message ``model``."""
+    accepts = _drawn_guidance(colorizer.model)
+    return {"name": colorizer.name, "accepts": accepts, "detects": _detects(colorizer)}
 
 
 def _detects(colorizer: Colorizer) -> bool:

@@ -1,14 +1,9 @@
-"""An opened photo: its file, the small maps that every edit needs, and how it is opened step by step.
-
-Large photos show a preview at once, report progress, and can be cancelled while they open.
-"""
+"""An opened photo: its file and the small maps that every edit needs."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -17,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.color.lab import lightness_to_luminance
@@ -25,14 +20,11 @@ from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.errors import ImageError
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.border import BorderSetting, Rectangle
-from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_file, read_image
 from colorzoo.image_io.write import quantized
 from colorzoo.inference.full_size import (
-    BandShrinker,
     FullLightness,
-    bands,
     shrink_lightness,
     shrunk,
     working_size,
@@ -45,15 +37,10 @@ from colorzoo.studio.window import Window
 
 _IN_COLOR = "this photo has colors of its own, which are not used; “Before” shows them"
 _TINTED = "the paper's tint is not used; “Before” shows it"
-LARGE = 4_000_000
-"""Number of pixels above which progress is reported, because smaller photos open quickly."""
-
-_PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
-_PREVIEW_QUALITY, _QUALITY = 80, 90
+_QUALITY = 90
 _SAME_THING = 25.0  # units of lightness
 _NETWORK = 256  # shorter side of most network inputs in pixels
-_STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
 
 @dataclass(frozen=True, repr=False)  # which would print whole files
@@ -74,7 +61,6 @@ class OpenedImage:
         source: JPEG of the photo itself.
         alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
         approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
-        samples: Cache of small colored images for the menu of models, by model and reference.
         border: Rectangle within the detected border, or None.
         window: Position within the whole photo if this image is a crop of it.
         whole: The whole photo if this image is a crop of it.
@@ -99,7 +85,6 @@ class OpenedImage:
     source: bytes
     alpha: bytes = b""
     approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict)
-    samples: dict[str, bytes] = field(default_factory=dict)
     border: Rectangle | None = None
     window: Window | None = None
     whole: OpenedImage | None = None
@@ -245,21 +230,8 @@ class OpenedImage:
         }
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Progress of opening a photo.
-
-    Attributes:
-        share: Completed fraction, in [0, 1].
-        preview: A small gray JPEG of the photo, in the first step that has one.
-    """
-
-    share: float
-    preview: bytes | None = None
-
-
-def open_upload(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Progress | OpenedImage]:
-    """Open an image file of any format and yield the progress of large ones; the photo comes last.
+def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedImage:
+    """Open an image file of any format.
 
     Args:
         data: Content of the image file.
@@ -270,36 +242,21 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> Iterato
     Raises:
         ImageError: The file is not an image, is damaged, or has too many pixels.
     """
-    preview = _jpeg_preview(data)
-    if preview is not None:
-        yield Progress(_STARTED, preview)
     image = read_upload(data, name, limits)
     width, height = image.size
-    large = width * height > LARGE
-    if large and preview is None:
-        step = max(1, max(width, height) // _PREVIEW)
-        sampled = np.ascontiguousarray(image.levels[::step, ::step])
-        yield Progress(_DECODED, _encode_preview(_rgb_image(sampled).convert("L")))
-
-    lightness = FullLightness(image.levels)
-    shrinker = BandShrinker(lightness.shape, working_size(height, width, network))
-    for first, last in bands(*lightness.shape):
-        shrinker.add(lightness.rows(first, last))
-        if large:
-            yield Progress(_DECODED + (_MEASURED - _DECODED) * last / height)
-    network_lightness = shrinker.result()
-
+    network_size = working_size(height, width, network)
+    network_lightness = FullLightness(image.levels).shrunk(network_size)
     view = fit_size(height, width, limits.view_side)
     view_lightness = lightness_of_levels(shrink_levels(image.levels, view))[None, None]
     shown, drawn = composite_on_white(image), network_lightness
     if shown is not image:
-        drawn = shrunk(FullLightness(shown.levels), working_size(height, width, network))
+        drawn = shrunk(FullLightness(shown.levels), network_size)
     is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(drawn)
     shown = shown if is_sketch else image  # the pad shows a sketch on paper
     tint = chroma_note(shown)
     levels = shrink_levels(shown.levels, view)
     gray = gray_jpeg(lightness_of_levels(levels)[None, None])
-    yield OpenedImage(
+    return OpenedImage(
         name=safe_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
@@ -342,22 +299,6 @@ def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
     memory = io.BytesIO()
     Image.fromarray((small // (257 if small.dtype == np.uint16 else 1)).astype(np.uint8)).save(memory, "PNG")
     return memory.getvalue()
-
-
-def _jpeg_preview(data: bytes) -> bytes | None:
-    """Return a preview of a large JPEG, decoded at an eighth of its size; None for other files."""
-    with suppress(Exception), open_image(io.BytesIO(data)) as image:  # errors are raised on decoding
-        if image.format in ("JPEG", "MPO") and image.width * image.height > LARGE:
-            image.draft("L", (_PREVIEW, _PREVIEW))
-            return _encode_preview(ImageOps.exif_transpose(image).convert("L"))
-    return None
-
-
-def _encode_preview(image: Image.Image) -> bytes:
-    image.thumbnail((_PREVIEW, _PREVIEW))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=_PREVIEW_QUALITY)
-    return file.getvalue()
 
 
 def safe_name(name: str) -> str:

@@ -1,22 +1,18 @@
-"""Suggested colors at a location, the next point to set, and colors clipped to sRGB at a lightness."""
+"""Suggested colors at a location, and the next point to set."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorings import COLORINGS, InformativePoint
 from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
 from colorzoo.studio.opened_image import OpenedImage
-
-VISIBLE_CHANGE = 0.5  # CIE units; smaller changes cannot be seen
 
 
 def suggestions(
@@ -78,39 +74,3 @@ def suggest_next_point(
 def _entropy(shares: Tensor) -> float:
     """Return the entropy in bits."""
     return float(torch.special.entr(shares).sum()) / math.log(2)
-
-
-@dataclass(frozen=True)
-class DisplayedColor:
-    """A color as it is displayed at a lightness.
-
-    Attributes:
-        lightness: L in [0, 100].
-        ab: In CIE units, inside sRGB.
-        color: ``#rrggbb``.
-        snapped: Whether the chosen color was outside of sRGB and lost chroma.
-    """
-
-    lightness: float
-    ab: tuple[float, float]
-    color: str
-    snapped: bool
-
-
-def displayed_colors(ab: Tensor, lightness: Tensor) -> list[DisplayedColor]:
-    """Clip colors ``(N, 2)`` ab at lightness ``(N,)`` to sRGB."""
-    lab = torch.cat([lightness[:, None], ab.float()], dim=1).T[:, :, None]
-    inside = reduce_chroma(lab)
-    snapped = (inside - lab)[1:].abs().amax(dim=(0, 2)) > VISIBLE_CHANGE
-    levels = _to_levels(lab_to_rgb(inside)[:, :, 0].T)
-    columns = zip(lightness.tolist(), inside[1:, :, 0].T.tolist(), levels, snapped.tolist(), strict=True)
-    return [DisplayedColor(own, (a, b), _hex(level), moved) for own, (a, b), level, moved in columns]
-
-
-def _to_levels(rgb: Tensor) -> list[Any]:
-    levels: list[Any] = (rgb.clamp(0, 1) * 255).round().int().tolist()
-    return levels
-
-
-def _hex(levels: list[int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*levels)

@@ -46,10 +46,8 @@ class Limits:
         memory_bytes: Memory of all photos and caches together; the least recently used photo goes first.
         sessions: Number of sessions.
         idle_seconds: Time after which an idle session expires (or only its photo, while a pad is connected).
-        upload_seconds: Time for the transfer of an upload, and until it must be opened.
-        upload_rate: Least bytes per second of an upload, after ten seconds.
+        upload_seconds: Time for the transfer of an upload.
         uploads: Uploads of a session at a time.
-        download_seconds: Time for which an exported file is kept.
         queued: Waiting requests of a session per queue.
     """
 
@@ -62,9 +60,7 @@ class Limits:
     sessions: int = 64
     idle_seconds: float = 3600.0
     upload_seconds: float = 600.0
-    upload_rate: int = 16_384
     uploads: int = 2
-    download_seconds: float = 300.0
     queued: int = 8
 
     def to_dict(self) -> dict[str, Any]:

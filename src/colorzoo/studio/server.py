@@ -15,7 +15,6 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -42,7 +41,6 @@ _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
 _LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are still returned at once
 _MOST_KEPT = 128 << 20  # bytes
-_HEAD_START = 0.3  # seconds to render the gray photo before the import of torch slows down other threads
 
 _NOT_ENCRYPTED = (
     "The connection is not encrypted: others in this network can read the photos and the token. "
@@ -104,7 +102,6 @@ def serve(
     address: Address,
     *,
     browser: bool,
-    image_path: Path | None = None,
     report: ServedReport | None = None,
 ) -> None:
     """Serve until interrupted. The page is available at once, while the studio is still loading.
@@ -113,14 +110,13 @@ def serve(
         make: Loads the studio.
         address: Address on which to listen.
         browser: Open the page in the user's browser.
-        image_path: Photo that new pads open. They show it in gray while the studio is loading.
         report: Report to open instead of the pad.
 
     Raises:
         ColorzooError: The address cannot be used, or ``make`` fails.
     """
     keep_freed_memory()
-    loader = StudioLoader(Limits(), image_path, report)
+    loader = StudioLoader(Limits(), report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
         if report:
             url = url.replace("/?", f"/report/{quote(report.name)}?")
@@ -138,9 +134,6 @@ def serve(
 
 def _load(loader: StudioLoader, make: MakeStudio) -> None:
     try:
-        glimpse = threading.Thread(target=loader.glimpse, daemon=True)
-        glimpse.start()
-        glimpse.join(_HEAD_START)
         studio, recipe = make()
     except KeyboardInterrupt:  # raised by `_stop_signals`
         loader.fail(ColorzooError("the studio was stopped"))

@@ -1,4 +1,4 @@
-"""Sessions of the pads and temporary files in memory, bounded in time and bytes."""
+"""Sessions of the pads with their files in memory, bounded in time and bytes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from colorzoo.studio.opened_image import OpenedImage
 from colorzoo.studio.protocol import Limits, StudioError
 
 _MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
+_MAX_FILES = 4  # uploads and exports of a session
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,20 @@ class AttachedReference:
         size: Width and height of the image in pixels.
         file: Its name and hash.
         gray: Whether it has no colors.
-        id: Random id of this attachment.
     """
 
     rgb: Tensor
     size: tuple[int, int]
     file: UsedFile
     gray: bool
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass(frozen=True)
+class TemporaryFile:
+    """Content and name of an upload or export."""
+
+    data: bytes
+    name: str
 
 
 @dataclass
@@ -45,18 +52,24 @@ class Session:
         id: Secret random id; a client with this id owns the session.
         opened: The opened photo.
         reference: The attached reference image.
+        files: Uploads and exports by random keys.
+        offered: The photo of the command line by its key; it is shared by all sessions.
+        uploads: Number of uploads in progress.
         last_used: Time of the last use, by the clock of the store.
         connected: Whether a pad is connected; a second pad with this id starts a new session.
         connection: Number of the connection; requests of earlier connections are cancelled.
         newest_color: Id of the newest request ``color``.
         newest_final: Id of the newest request ``color`` that is not a preview during a drag.
         cancelled: Ids of the last requests that the pad cancelled.
-        lock: Guards ``opened`` and ``reference``, which several workers use.
+        lock: Guards ``opened``, ``reference`` and ``files``, which several workers use.
     """
 
     id: str
     opened: OpenedImage | None = None
     reference: AttachedReference | None = None
+    files: OrderedDict[str, TemporaryFile] = field(default_factory=OrderedDict)
+    offered: dict[str, TemporaryFile] = field(default_factory=dict)
+    uploads: int = 0
     last_used: float = 0.0
     connected: bool = False
     connection: int = 0
@@ -66,17 +79,52 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def set_opened(self, opened: OpenedImage | None) -> None:
-        """Replace the photo and remove the reference; None closes the photo."""
+        """Replace the photo and remove its reference."""
         with self.lock:
             self.opened = opened
             self.reference = None
+
+    def release(self) -> None:
+        """Close the photo and drop all files."""
+        with self.lock:
+            self.set_opened(None)
+            self.files.clear()
+
+    def add_file(self, data: bytes, name: str) -> str:
+        """Store an upload or export and return its key; the oldest file is dropped first."""
+        key = secrets.token_urlsafe(24)
+        with self.lock:
+            self.files[key] = TemporaryFile(data, name)
+            if len(self.files) > _MAX_FILES:
+                self.files.popitem(last=False)
+        return key
+
+    def offer(self, data: bytes, name: str) -> str:
+        """Offer a photo that can be opened repeatedly, and return its key."""
+        key = secrets.token_urlsafe(24)
+        self.offered = {key: TemporaryFile(data, name)}
+        return key
+
+    def file(self, key: str | None, *, drop: bool = False) -> TemporaryFile:
+        """Return a file, and drop it if it will not be used again.
+
+        Raises:
+            StudioError: The file does not exist in this session.
+        """
+        with self.lock:
+            found = self.offered.get(key or "") or self.files.get(key or "")
+            if found is None:
+                raise StudioError("expired", "this file has expired; upload it again")
+            if drop:
+                self.files.pop(key or "", None)
+            return found
 
     @property
     def nbytes(self) -> int:
         """Memory in use."""
         opened = 0 if self.opened is None else self.opened.nbytes
         reference = 0 if self.reference is None else self.reference.rgb.nbytes
-        return opened + reference
+        return opened + reference + sum(len(file.data) for file in list(self.files.values()))
 
 
 class SessionStore:
@@ -175,7 +223,7 @@ class SessionStore:
         for session_id in removed:
             del self._sessions[session_id]
         for session in idle:
-            session.set_opened(None)
+            session.release()
         return removed
 
     def _drop_opened(self) -> None:
@@ -184,7 +232,7 @@ class SessionStore:
             if total <= self._limits.memory_bytes:
                 break
             total -= session.nbytes
-            session.set_opened(None)
+            session.release()
 
     def _touch(self, session: Session) -> None:
         session.last_used = self._clock()
@@ -193,104 +241,3 @@ class SessionStore:
     def _report(self, removed: list[str]) -> None:
         for session_id in removed:
             self._on_remove(session_id)
-
-
-@dataclass(frozen=True)
-class TemporaryFile:
-    """A file in memory.
-
-    Attributes:
-        data: The content.
-        name: Name for display.
-        owner: Id of the only session with access; None for all sessions.
-        expires: Expiry time on the clock of the store.
-    """
-
-    data: bytes
-    name: str
-    owner: str | None
-    expires: float
-
-
-class TemporaryFiles:
-    """Uploads and exports in memory by random keys, each accessible to one session for a limited time.
-
-    Args:
-        seconds: Time for which a file is kept.
-        capacity: Bytes of all files; the oldest is dropped first.
-        per_session: Files of one session; the oldest is dropped first.
-        clock: Returns the time in seconds; replaced in tests.
-    """
-
-    def __init__(
-        self,
-        seconds: float,
-        capacity: int,
-        per_session: int = 4,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._seconds, self._capacity, self._per_session = seconds, capacity, per_session
-        self._clock = clock
-        self._files: OrderedDict[str, TemporaryFile] = OrderedDict()
-        self._lock = threading.Lock()
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of all files."""
-        with self._lock:
-            return sum(len(file.data) for file in self._files.values())
-
-    def add(self, data: bytes, name: str, owner: str | None) -> str:
-        """Add a file and return its key; a file without an owner never expires and is accessible to all."""
-        expires = self._clock() + self._seconds if owner is not None else float("inf")
-        key = secrets.token_urlsafe(24)
-        with self._lock:
-            self._files[key] = TemporaryFile(data, name, owner, expires)
-            self._shrink(owner)
-        return key
-
-    def get(self, key: object, owner: str) -> TemporaryFile:
-        """Return a file.
-
-        Raises:
-            StudioError: The file does not exist, or belongs to another session.
-        """
-        with self._lock:
-            return self._find(key, owner)
-
-    def pop(self, key: object, owner: str) -> TemporaryFile:
-        """Return a file and drop it unless it has no owner; see `get` for errors."""
-        with self._lock:
-            file = self._find(key, owner)
-            if file.owner is not None:
-                del self._files[str(key)]
-            return file
-
-    def remove(self, owner: str) -> None:
-        """Drop all files of a session."""
-        with self._lock:
-            for key in [key for key, file in self._files.items() if file.owner == owner]:
-                del self._files[key]
-
-    def _find(self, key: object, owner: str) -> TemporaryFile:
-        self._shrink(None)
-        file = self._files.get(key) if isinstance(key, str) else None
-        if file is None or file.owner not in (None, owner):
-            raise StudioError("expired", "this file has expired; upload it again")
-        return file
-
-    def _shrink(self, owner: str | None) -> None:
-        now = self._clock()
-        owned = [key for key, file in self._files.items() if file.owner is not None]
-        of_owner = [key for key in owned if self._files[key].owner == owner]
-        removed = {key for key in owned if self._files[key].expires < now}
-        removed |= set(of_owner[: -self._per_session])
-        total = sum(len(self._files[key].data) for key in owned if key not in removed)
-        for key in owned[:-1]:
-            if total <= self._capacity:
-                break
-            if key not in removed:
-                removed.add(key)
-                total -= len(self._files[key].data)
-        for key in removed:
-            del self._files[key]

@@ -8,32 +8,27 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 
 import colorzoo
-from colorzoo.errors import ColorzooError
-from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_POINTS
-from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.opened_image import safe_name
 from colorzoo.studio.protocol import Limits, Message, Reply, StudioError, error_message
-from colorzoo.studio.saved_sessions import SavedSessions
-from colorzoo.studio.sessions import Session, SessionStore, TemporaryFiles
+from colorzoo.studio.sessions import Session, SessionStore, TemporaryFile
 from colorzoo.studio.worker_pool import (
     QueuedRequest,
     RequestCancelledError,
-    ThreadCountChooser,
     Worker,
     cancellable,
     stop_if_cancelled,
 )
 
 _FILE_THREADS = 4  # so that a slow file does not block other pads
-_REHEARSAL = 64  # pixels of the image that is edited before the first photo
+_MODEL_THREADS = 2  # so that a model that is downloaded does not block other pads
 
 
 class Studio:
@@ -45,8 +40,7 @@ class Studio:
         device: Device of the models.
         limits: Limits of the server.
         inline_files: Include exports in the response instead of storing them for a download.
-        saved_sessions: Store of saved sessions; None if only the browser saves sessions.
-        tune: Adapt the number of PyTorch threads; only for a process without other PyTorch work.
+        tune: Halve the number of PyTorch threads; only for a process without other PyTorch work.
     """
 
     def __init__(
@@ -57,7 +51,6 @@ class Studio:
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
-        saved_sessions: SavedSessions | None = None,
         tune: bool = False,
     ) -> None:
         self.limits = limits = limits or Limits()
@@ -67,43 +60,29 @@ class Studio:
             lambda name: Colorizer(name, device=device, size=size),
             colorizer,
             model,
-            limits.queued,
         )
-        self.pool.threads = ThreadCountChooser() if tune else None
+        if tune:  # waiting for a thread that lost its core takes longer than its share of the work
+            torch.set_num_threads(max(1, torch.get_num_threads() // 2))
         self.sessions = SessionStore(limits, on_remove=self._forget)
-        self.uploads = TemporaryFiles(limits.upload_seconds, limits.memory_bytes // 4)
-        self.downloads = TemporaryFiles(limits.download_seconds, limits.memory_bytes // 2)
-        self._inline_files, self._saved_sessions = inline_files, saved_sessions
+        self.arriving = 0  # bytes of uploads in progress
+        self._inline_files = inline_files
+        self._model_worker = Worker("models", limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", limits.queued, _FILE_THREADS)
-        self._start: dict[str, str] | None = None
+        self._start: TemporaryFile | None = None
         self._models: list[dict[str, Any]] | None = None
 
     def offer(self, data: bytes, name: str) -> None:
         """Offer a photo that every new pad opens at once."""
-        self._start = self._offered(data, name, None)
-
-    def _offered(self, data: bytes, name: str, owner: str | None) -> dict[str, str]:
-        upload = self.uploads.add(data, name, owner)
-        return {"upload": upload, "name": safe_name(name), "sha256": sha256(data).hexdigest()}
+        self._start = TemporaryFile(data, name)
 
     def warm_up(self) -> None:
-        """Load the default model in the background, so that the first photo and point do not wait for it."""
-        model = self.pool.get(None)
+        """Load the default model in the background, so that the first photo does not wait for it."""
 
         def load() -> None:
-            try:
-                model.capabilities()
-                model.worker.submit("", QueuedRequest("warm_up", warm_up))
-            except Exception:  # the first request reports it
-                return
+            with suppress(Exception):  # the first request reports it
+                self.pool.get(None)
 
-        def warm_up() -> None:
-            with suppress(ColorzooError):  # of models that need more guidance
-                center = PointHint(_REHEARSAL / 2, _REHEARSAL / 2, reach="automatic")
-                gray = read_image(np.full((_REHEARSAL, _REHEARSAL), 128, np.uint8))
-                model.colorizer().colorize(gray, Recipe(points=(center,)))
-
-        model.worker.submit("", QueuedRequest("warm up", load))
+        self._model_worker.submit("", QueuedRequest("warm up", load))
 
     def connect(
         self,
@@ -132,7 +111,7 @@ class Studio:
         opened, start = session.opened, self._start
         if named is not None:
             self.limits.check_bytes(named.stat().st_size)
-            start = self._offered(named.read_bytes(), named.name, session.id)
+            start = TemporaryFile(named.read_bytes(), named.name)
         if self._models is None:
             self._models = self.pool.describe()
         hello = {
@@ -141,10 +120,15 @@ class Studio:
             "version": colorzoo.__version__,
             "resumed": found is not None,
             "photo": None if opened is None else opened.describe(self.network),
-            "start": start,
+            "start": None
+            if start is None
+            else {
+                "upload": session.offer(start.data, start.name),
+                "name": safe_name(start.name),
+                "sha256": sha256(start.data).hexdigest(),
+            },
             "recipe": recipe,
             "models": self._models,
-            "saves": self._saved_sessions is not None,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
         reply(Message(hello))
@@ -154,8 +138,7 @@ class Studio:
         """Cancel the requests of a session; the session stays available for a reconnection."""
         session.connected = False
         session.connection += 1
-        self._file_worker.cancel(session.id)
-        self.pool.cancel(session.id)
+        self._forget(session.id)
 
     def handle(self, session: Session, message: Message, reply: Reply) -> None:
         """Queue a request; responses and errors are passed to ``reply``."""
@@ -163,7 +146,7 @@ class Studio:
             self.sessions.touch(session)
             if message.type == "close":  # at once, so that no later request sees the photo
                 self._forget(session.id)
-                session.set_opened(None)
+                session.release()
             elif message.type == "cancel":  # at once, since it would wait for the request that it cancels
                 session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
@@ -175,13 +158,12 @@ class Studio:
         """Stop all threads and remove all sessions."""
         self.sessions.close()
         self._file_worker.close()
-        self.pool.close()
+        self._model_worker.close()
 
     def _forget(self, session_id: str) -> None:
+        """Drop the waiting requests of a session."""
         self._file_worker.cancel(session_id)
-        self.pool.cancel(session_id)
-        self.uploads.remove(session_id)
-        self.downloads.remove(session_id)
+        self._model_worker.cancel(session_id)
 
     def _queue(self, session: Session, message: Message, reply: Reply) -> None:
         request = REQUESTS.get(message.type)
@@ -194,9 +176,7 @@ class Studio:
             message=message,
             pool=self.pool,
             limits=self.limits,
-            uploads=self.uploads,
-            downloads=None if self._inline_files else self.downloads,
-            saved_sessions=self._saved_sessions,
+            inline_files=self._inline_files,
             network=self.network,
         )
 
@@ -233,22 +213,12 @@ class Studio:
             if message.body.get("quality") == "full":
                 self._file_worker.submit(session.id, replace(job, kind="full"))
             else:
-                self._model_worker(message).submit(session.id, job)
+                self._model_worker.submit(session.id, job)
             if isinstance(message.body.get("suggest"), dict):
-                suggestions = QueuedRequest("suggest", lambda: run(suggest), drop)
-                self._model_worker(message).submit(session.id, suggestions)
+                self._model_worker.submit(session.id, QueuedRequest("suggest", lambda: run(suggest), drop))
             return
-        worker = self._model_worker(message) if request.uses_model else self._file_worker
+        worker = self._model_worker if request.uses_model else self._file_worker
         worker.submit(session.id, job)
-
-    def _model_worker(self, message: Message) -> Worker:
-        recipe = message.body.get("recipe")
-        name = message.body.get("name") if message.type == "model" else None
-        if isinstance(recipe, dict):
-            name = recipe.get("model")
-        if name is not None and not isinstance(name, str):
-            raise StudioError("bad_message", "the name of a model must be a string.")
-        return self.pool.get(name).worker
 
 
 def _is_superseded(session: Session, message: Message) -> bool:

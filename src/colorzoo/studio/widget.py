@@ -90,7 +90,7 @@ class Pad(anywidget.AnyWidget):
             raise ColorzooError("the pad has no image; pass one to Pad, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference.rgb
-        colorizer = self.studio.pool.get(recipe.model).colorizer()
+        colorizer = self.studio.pool.get(recipe.model)
         colored = colorizer.colorize(image, recipe, reference=reference)
         return to_pil(colored.levels(), colored.source(image))
 

@@ -1,4 +1,4 @@
-"""Worker threads with fair queues, and the choice of the number of PyTorch threads."""
+"""Worker threads with fair queues."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-
 from colorzoo.studio.protocol import StudioError
 
 _log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 60.0  # torch aborts a process that ends while one of its threads computes
-_UNDISTURBED = 1.2  # most wall time per processor time of a thread on an idle machine
 _local = threading.local()
-_WORTHWHILE = 50.0  # ms on one thread; less, as an edit without the network, is not worth dividing
-_RETRY_AFTER = 24  # predictions on one thread after several threads were slower; doubled each time
 
 
 class RequestCancelledError(Exception):
@@ -65,14 +60,14 @@ class Worker:
     Args:
         name: Name of the threads.
         max_queued: Waiting jobs per session.
-        threads: Number of threads. With one, jobs never run at the same time.
+        threads: Number of threads.
     """
 
-    def __init__(self, name: str, max_queued: int, threads: int = 1) -> None:
+    def __init__(self, name: str, max_queued: int, threads: int) -> None:
         self._queues: OrderedDict[str, deque[QueuedRequest]] = OrderedDict()
         self._max_queued = max_queued
         self._changed = threading.Condition()
-        self._closed = self._retired = False
+        self._closed = False
         self._running: set[str] = set()  # sessions
         self._threads = [
             threading.Thread(target=self._work, name=f"studio-{name}", daemon=True) for _ in range(threads)
@@ -84,11 +79,9 @@ class Worker:
         """Queue a job; it replaces waiting jobs of its kind that may be dropped.
 
         Raises:
-            StudioError: Too many jobs of this session are waiting, or the worker was retired.
+            StudioError: Too many jobs of this session are waiting.
         """
         with self._changed:
-            if self._closed or self._retired:
-                raise StudioError("busy", "this model is being unloaded; try again in a moment")
             queue = self._queues.setdefault(session, deque())
             replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
             if job.drop is not None and replaced:
@@ -117,12 +110,6 @@ class Worker:
             if job.drop is not None:
                 job.drop()
 
-    def retire(self) -> None:
-        """Finish all waiting jobs, then stop; refuse new ones."""
-        with self._changed:
-            self._retired = True
-            self._changed.notify_all()
-
     def close(self) -> None:
         """Finish the current job, then stop."""
         with self._changed:
@@ -147,14 +134,8 @@ class Worker:
     def _next(self) -> tuple[str, QueuedRequest] | None:
         """Wait for the next job of a session without a running job; return None to end the thread."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._closed
-                    or self._queues.keys() - self._running
-                    or (self._retired and not self._queues)
-                )
-            )
-            if self._closed or not self._queues:
+            self._changed.wait_for(lambda: self._closed or self._queues.keys() - self._running)
+            if self._closed:
                 return None
             session = next(session for session in self._queues if session not in self._running)
             queue = self._queues.pop(session)
@@ -164,45 +145,3 @@ class Worker:
                 self._queues[session] = queue  # last in turn
             self._running.add(session)
             return session, job
-
-
-class ThreadCountChooser:
-    """Choose the number of threads for predictions: all on an idle machine, one on a busy machine.
-
-    The threads of a prediction often wait for each other. If another program uses a core, each wait takes
-    as long as its time slice: two threads were measured to be thirteen times slower than one.
-
-    Args:
-        most: Number of threads on an idle machine (default: the setting of PyTorch).
-    """
-
-    def __init__(self, most: int | None = None) -> None:
-        self._most = most or torch.get_num_threads()
-        self._count = 1
-        self._single_wall = 0.0  # time of the last prediction on one thread
-        self._rest, self._retry_after = 0, _RETRY_AFTER
-        self._lock = threading.Lock()
-
-    def choose(self) -> int:
-        """Return the number of threads for the next prediction."""
-        return self._count
-
-    def record(self, count: int, wall: float, processor: float) -> None:
-        """Record the time of a prediction.
-
-        Args:
-            count: Number of threads.
-            wall: Wall time in milliseconds.
-            processor: Processor time of the calling thread in milliseconds.
-        """
-        with self._lock:
-            if count > 1:
-                if wall * count < _WORTHWHILE:
-                    self._count = 1
-                elif wall > self._single_wall:
-                    self._count, self._rest = 1, self._retry_after
-                    self._retry_after *= 2
-                return
-            self._single_wall, self._rest = wall, self._rest - 1
-            if _WORTHWHILE <= wall <= _UNDISTURBED * processor and self._rest <= 0:
-                self._count = self._most

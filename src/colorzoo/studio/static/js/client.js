@@ -22,7 +22,7 @@ export class Client {
     this.last = 0;
     this.waiting = new Map();
     this.restorePhoto = async () => false;
-    this.onNotification = (_message, _buffers) => {};
+    this.onNotification = (_message) => {};
     transport.onmessage = (message, buffers) => this.receive(message, buffers);
   }
 
@@ -42,28 +42,21 @@ export class Client {
 
   /**
    * Send a request; if the server has dropped the photo, restore it and send the request again.
-   * @param {any} message @param {Uint8Array[]} [buffers] @param {(id: number) => void} [onSent] gets the number under which progress is told @returns {Promise<Answer | null>}
+   * @param {any} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
    */
-  async ask(message, buffers, onSent = () => {}) {
-    const send = () => {
-      const { id, answer } = this.send(message, buffers);
-      onSent(id);
-      return answer;
-    };
+  async ask(message, buffers) {
     try {
-      return await send();
+      return await this.send(message, buffers).answer;
     } catch (error) {
       if (!isExpired(error) || message.type === "open" || !(await this.restorePhoto())) throw error;
-      return send();
+      return this.send(message, buffers).answer;
     }
   }
 
   receive(message, buffers) {
     const waiting = this.waiting.get(message.re);
-    if (!waiting || message.type === "suggestions" || message.type === "progress") {
-      this.onNotification(message, buffers);
-      if (!waiting || message.type === "progress") return;
-    }
+    if (!waiting || message.type === "suggestions") this.onNotification(message);
+    if (!waiting) return;
     this.waiting.delete(message.re);
     if (message.type === "error") waiting.reject(new RequestError(message.code, message.message));
     else waiting.resolve(message.type === "dropped" ? null : { message, buffers });

@@ -35,7 +35,6 @@ export async function requestColor(pad, quality, early = false) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
-  const active = activePoints(pad.doc).map((point) => point.id);
   const { paint, healing } = pad.doc;
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(early ? { early } : {}), ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
@@ -47,7 +46,7 @@ export async function requestColor(pad, quality, early = false) {
   try {
     const reply = await answer;
     change(pad.ui, { failure: null });
-    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { active, paint, healing }, reply);
+    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { paint, healing }, reply);
   } catch (error) {
     handleFailure(pad, error, quality);
   } finally {
@@ -70,7 +69,7 @@ function handleFailure(pad, error, quality) {
   pad.announce(error.message);
 }
 
-async function showColored(pad, photo, id, { active, paint, healing }, { message, buffers }) {
+async function showColored(pad, photo, id, { paint, healing }, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });
   change(photo, { shown: id });
   const layer = await decodeLayer(buffers[0], message.mime);
@@ -82,11 +81,9 @@ async function showColored(pad, photo, id, { active, paint, healing }, { message
   change(pad.ui, {
     freshPaint: pad.ui.freshPaint.filter((stroke) => !paint.includes(stroke)),
     healed: healing,
-    pointInfo: Object.fromEntries(active.map((pointId, index) => [pointId, message.points?.[index]])),
   });
   pad.afterNextDraw(() => markTime("pad:painted", id));
   if (message.quality === "final") {
-    change(pad.ui, { answered: new Set(pad.doc.scribbles) });
     refreshSuggested(pad, photo);
     pad.announce(t("Colors updated"), true);
     pad.queue.requestFullLater();
@@ -161,7 +158,7 @@ export function pickRegion(pad, index, more = false) {
   const group = index === null ? [] : [index];
   let pick = group;
   if (more) pick = regionPick.includes(index) ? regionPick.filter((other) => !group.includes(other)) : [...regionPick, ...group];
-  pad.set({ regionPick: pick, selected: null, shape: null });
+  pad.set({ regionPick: pick, selected: null, box: null });
 }
 
 /** @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height @returns {number | null} null outside */
@@ -194,8 +191,7 @@ function classMap({ items, width, height }, bytes) {
 export function updateClasses(pad) {
   const { ui, doc } = pad;
   if (ui.classes && ui.classes.model !== doc.model) pad.set({ classes: null });
-  const used = ui.tool === "lasso" || ui.showClasses || doc.painted.length > 0;
-  if (used && !ui.classes && pad.accepts("classes") && pad.photo && ui.link === "open") requestClasses(pad);
+  if (ui.showClasses && !ui.classes && pad.accepts("classes") && pad.photo && ui.link === "open") requestClasses(pad);
 }
 
 export async function requestMatch(pad, x, y) {

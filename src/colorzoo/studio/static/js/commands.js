@@ -9,10 +9,10 @@ import { closePhoto, followReference, loadRecipe, openDialog, saveRecipe } from 
 import { stepHealingWidth } from "./healing.js";
 import { stepBrush } from "./painting.js";
 import { pickedCoat } from "./paintlayers.js";
-import { pickedArea, pickedShape, resizeSelection } from "./shapeedits.js";
+import { pickedArea, pickedBox, resizeSelection } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
 import { NO_DRAG, change } from "./state.js";
-import { DRAWS, TOOLS, arrow, leaveCrop, placeAtCross } from "./tools.js";
+import { TOOLS, arrow, leaveCrop, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
 
 const ZOOM_STEP = 1.25;
@@ -95,7 +95,7 @@ export function jumpTo(pad, count) {
 function showStep(pad, words) {
   pad.set({ cropping: null, unavailableColor: null }); // it was wanted in the step before
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
-  if (!pickedShape(pad)) pad.set({ shape: null });
+  if (pickedBox(pad) === null) pad.set({ box: null });
   if (!pickedArea(pad)) pad.set({ area: null });
   pad.announce(words);
   const color = () => {
@@ -109,9 +109,9 @@ function showStep(pad, words) {
 
 function startCross(pad) {
   const { view, cursor } = pad.ui;
-  pad.set({ cross: cursor ?? [view.x, view.y], selected: null, shape: null });
+  pad.set({ cross: cursor ?? [view.x, view.y], selected: null, box: null });
   pad.stageEl.focus({ preventScroll: true });
-  pad.announce(pad.ui.tool in DRAWS ? t("Arrow keys move the crosshair, Enter sets a corner, Escape cancels") : t("Arrow keys move the crosshair, Enter sets a point, Escape cancels"));
+  pad.announce(pad.ui.tool === "box" ? t("Arrow keys move the crosshair, Enter sets a corner, Escape cancels") : t("Arrow keys move the crosshair, Enter sets a point, Escape cancels"));
 }
 
 function useSuggestion(pad, event) {
@@ -151,14 +151,14 @@ function escape(pad) {
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
-  else if (ui.shape) pad.set({ shape: null });
+  else if (ui.box !== null) pad.set({ box: null });
   else if (ui.area !== null) pad.set({ area: null });
   else if (pickedCoat(pad)) pad.set({ coat: null });
   else selectPoint(pad, null);
 }
 
 function clearAll(pad) {
-  pad.set({ selected: null, suggestions: null, regionPick: [], shape: null, area: null });
+  pad.set({ selected: null, suggestions: null, regionPick: [], box: null, area: null });
   pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
 }
 
@@ -251,7 +251,7 @@ export function isAvailable(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.ui.tool !== "crop" && (pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace", "heal"].includes(pad.ui.tool));
+  if (id === "add") return pad.ui.tool !== "crop" && (pad.accepts("points") || ["box", "area", "paint", "replace", "heal"].includes(pad.ui.tool));
   return true;
 }
 

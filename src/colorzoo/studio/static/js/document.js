@@ -11,7 +11,7 @@
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
  *   divisions: {path: [number, number][], closed?: boolean}[], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
- *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
+ *   classFields: Record<string, any>, boxes: import("./shapes.js").Box[] | null,
  *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, border: import("./border.js").Border,
  *   finish: Record<string, number> | null, paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
@@ -21,7 +21,7 @@
 
 import { readCrop } from "./cropping.js";
 import { readBorder } from "./border.js";
-import { readArea, readBox, readPainted } from "./shapes.js";
+import { readArea, readBox } from "./shapes.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
 export const strokePoints = (doc, point) => point.stroke ? doc.points.filter(({ stroke }) => stroke === point.stroke) : [point];
@@ -64,14 +64,14 @@ const RECIPE_FIELDS = [
 
 export function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, divisions: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], finish: null, border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
+    model, points: [], scribbles: [], regions: {}, divisions: [], proposal: null, skipped: [], exemplar: null, classes: {},
+    classFields: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], finish: null, border: "automatic", crop: null, statistics: null, strength: 1, extra: {},
   };
 }
 
 export function hasWork(doc) {
   const counts = [
-    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.skipped, Object.keys(doc.classes), doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop || doc.finish) || doc.strength !== 1 || doc.border !== "automatic";
 }
@@ -158,8 +158,8 @@ export function toRecipe(doc, image) {
   if (doc.divisions.length) recipe.divisions = doc.divisions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
   if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
-  const { classes: map, painted, classFiles } = doc;
-  const classes = { ...classFiles, ...(Object.keys(map).length ? { map: { ...map } } : {}), ...(painted.length ? { painted } : {}) };
+  const { classes: map, classFields } = doc;
+  const classes = { ...classFields, ...(Object.keys(map).length ? { map: { ...map } } : {}) };
   if (Object.keys(classes).length) recipe.classes = classes;
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
@@ -211,7 +211,7 @@ export function fromRecipe(recipe, image, abOf) {
   const read = (more) => (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, image, abOf), ...more });
   const points = list(recipe, "points").map(read({}));
   points.push(...list(recipe.studio ?? {}, "muted").map(read({ muted: true })), ...list(recipe.studio ?? {}, "untouched").map(read({ untouched: true })));
-  const { map, painted: _, ...classFiles } = recipe.classes ?? {};
+  const { map, ...classFields } = recipe.classes ?? {};
   return {
     ...emptyDoc(recipe.model ?? ""),
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
@@ -222,8 +222,7 @@ export function fromRecipe(recipe, image, abOf) {
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
     classes: { ...(map ?? {}) },
-    painted: list(recipe.classes ?? {}, "painted").map(readPainted),
-    classFiles,
+    classFields,
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     areas: list(recipe, "areas").map(readArea),
     healing: list(recipe, "healing").map(readStroke),

@@ -8,7 +8,7 @@ import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
 import { changeReplacement, pickedReplacement } from "./replacing.js";
-import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
+import { areaTarget, deleteArea, deleteBox, pickedArea, pickedBox, setAreaColor } from "./shapeedits.js";
 import { change } from "./state.js";
 
 const MAX_RECENT = 24;
@@ -137,13 +137,13 @@ export const insidePhoto = (pad, x, y) => [clamp(x, 0, pad.photo.width), clamp(y
 
 export function addPointAt(pad, x, y) {
   const point = newPoint(pad, x, y);
-  pad.set({ selected: point.id, regionPick: [], nextPlace: null, shape: null, area: null });
+  pad.set({ selected: point.id, regionPick: [], nextPlace: null, box: null, area: null });
   pad.edit({ ...pad.doc, points: [...pad.doc.points, point] }, t("add point"));
 }
 
 export function selectPoint(pad, id) {
   if (pad.ui.selected === id) return;
-  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, area: null });
+  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, box: null, area: null });
   if (id === null) return;
   const point = pad.selectedPoint();
   change(pad.ui, { size: point.size });
@@ -175,10 +175,10 @@ export function deleteSelected(pad) {
     const regions = Object.fromEntries(Object.entries(pad.doc.regions).filter(([index]) => !pad.ui.regionPick.includes(Number(index))));
     pad.edit({ ...pad.doc, regions }, t("clear region"));
   } else {
-    const shape = pickedShape(pad);
+    const box = pickedBox(pad);
     const area = pickedArea(pad);
     const coat = pickedCoat(pad);
-    if (shape) deleteShape(pad, shape.kind, shape.index);
+    if (box !== null) deleteBox(pad, box);
     else if (area) deleteArea(pad, area.index);
     else if (coat) deleteCoat(pad, coat.index);
   }

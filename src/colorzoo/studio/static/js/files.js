@@ -14,7 +14,6 @@ import { firstView } from "./view.js";
 
 const AUTOSAVE_AFTER = 800; // ms without an edit
 const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
-const SERVER_ANSWERS_WITHIN = 300; // ms for the server, before work is saved here as unknown to it
 const MAX_STEPS = 100;
 const MAX_STEPS_LENGTH = 1e6; // characters
 const MEBIBYTE = 1024 * 1024;
@@ -71,8 +70,8 @@ function openOffered(pad, start, work = {}) {
 async function openWith(pad, wish, send) {
   const { name } = wish;
   const stop = new AbortController();
-  const preview = wish.file ? URL.createObjectURL(wish.file) : pad.session.glimpse;
-  const opening = readOnly({ share: 0, preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) });
+  const preview = wish.file ? URL.createObjectURL(wish.file) : null;
+  const opening = readOnly({ preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) });
   pad.set({ loading: name, opening, failure: null, cross: null, nextPlace: null });
   pad.announce(t("Opening {name}", { name }));
   try {
@@ -88,19 +87,11 @@ async function openWith(pad, wish, send) {
     return false;
   } finally {
     if (opening.preview) URL.revokeObjectURL(opening.preview);
-    change(pad.session, { glimpse: null });
     if (pad.ui.opening === opening) pad.set({ loading: null, opening: null });
   }
 }
 
-export async function showGlimpse(pad) {
-  const blob = await pad.transport.glimpse?.();
-  if (!blob || pad.session.greeted || pad.ui.opening) return;
-  change(pad.session, { glimpse: URL.createObjectURL(blob) });
-  pad.changed();
-}
-
-export const previewOf = (pad) => pad.ui.opening?.preview ?? pad.session.glimpse;
+export const previewOf = (pad) => pad.ui.opening?.preview ?? null;
 
 function cancelOpening(pad, opening, stop) {
   stop.abort();
@@ -109,31 +100,15 @@ function cancelOpening(pad, opening, stop) {
   pad.announce(t("Canceled"));
 }
 
-/** Show the progress of opening or exporting a large photo. @param {{re: number, share: number}} message @param {Uint8Array[]} buffers with the photo in gray, or none */
-export function showProgress(pad, message, buffers) {
-  const { re, share } = message;
-  const [preview] = buffers;
-  const { opening, exporting } = pad.ui;
-  if (exporting?.id === re) {
-    change(exporting, { share });
-    pad.changed();
-  }
-  if (opening?.request !== re) return;
-  change(opening, { share });
-  if (preview && !opening.preview) change(opening, { preview: URL.createObjectURL(new Blob([/** @type {any} */ (preview)], { type: "image/jpeg" })) });
-  pad.changed();
-}
-
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
-  const found = message.works ?? {};
   pad.toasts.clear(); // they speak of the photo before
-  const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
+  const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
   const photo = readOnly({
-    name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, border, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
+    name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
+    exact: false, border,
   });
   change(pad.session, { photo });
   rememberOpenWork(taken);
@@ -142,9 +117,6 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
-  const content = JSON.stringify(contentOf(pad));
-  change(photo, { content });
-  if (work && chosen === work.recipe) change(photo, { changed: work.time, onServer: work.onServer === false ? "" : content });
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
   if (doc.crop) pad.fit();
@@ -159,44 +131,16 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
 
 const savedWorks = async (pad) => pad.options.notebook ? [] : listWorks();
 
-/** @param {{versions?: string[], version?: string}} [work] @returns {string[]} names of the states of saved work that this work follows */
-const versionsOf = ({ versions, version } = {}) => versions ?? (version ? [version] : []);
-
-/**
- * Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten.
- * @param {any} pad @param {{name: string, file: Blob | null, sha256: string}} photo @param {string | null} key @param {any} recipe @param {Record<string, any>} found by key, on the server
- */
-async function selectWork(pad, { name, file, sha256 }, key, recipe, found) {
+/** Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten. */
+async function selectWork(pad, sha256, key, recipe) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
-  const here = await listWorks();
-  await keepOvertaken(pad, here, found, { name, file });
-  const works = newest(here, found);
+  const works = await listWorks();
   const best = key ?? sha256;
   const older = works.find((work) => work.key === best) ?? null;
   const apart = recipe !== null && key === null && older !== null; // a given recipe must not replace saved work
   const taken = await pad.tabs.acquire(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
   if (!apart && taken !== best) pad.toast(t("This photo is also open in another tab. Your work here is saved separately."));
   return { work: key !== null || taken === best ? older : null, taken };
-}
-
-/** Keep work of this browser that never reached the server, where newer work of another browser would replace it. */
-async function keepOvertaken(pad, here, found, photo) {
-  for (const work of [...here]) {
-    const other = found[work.key];
-    if (!other || other.time <= work.time || work.onServer !== false || work.versions.includes(other.version)) continue;
-    const [key] = keysFor(work.key.split("#")[0], null, [...here.map((each) => each.key), ...Object.keys(found)]);
-    const kept = { ...work, file: work.file ?? photo.file, key };
-    await saveWork(kept);
-    here.push(kept);
-    pad.toast(t("{name} has newer edits from another browser. Yours are saved as a second copy.", { name: photo.name }));
-  }
-}
-
-/** Merge work saved in the browser with that saved by the backend. @param {any[]} works @param {Record<string, any>} found by key */
-function newest(works, found) {
-  const merged = works.map((work) => ((found[work.key]?.time ?? 0) > work.time ? { ...work, versions: undefined, onServer: undefined, ...found[work.key] } : work));
-  const others = Object.entries(found).filter(([key]) => !works.some((work) => work.key === key));
-  return [...merged, ...others.map(([key, work]) => ({ key, file: null, reference: null, ...work }))];
 }
 
 /** @yields {string} keys for work on a photo: the preferred one, then unused ones */
@@ -317,20 +261,17 @@ export async function replaceDoc(pad, recipe, label) {
   const doc = toDocument(pad, checked);
   const image = checked.image?.sha256;
   if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another file of the same size."));
-  pad.set({ selected: null, regionPick: [], suggestions: null, shape: null });
+  pad.set({ selected: null, regionPick: [], suggestions: null, box: null });
   pad.edit(doc, label);
   pad.modelChanged();
 }
 
 export async function exportImage(pad, { format, quality }) {
   const { photo } = pad;
-  const exporting = readOnly({ id: 0, share: 0 });
-  pad.set({ exporting });
+  pad.set({ exporting: true });
   pad.announce(t("Exporting the image at full size"));
   try {
-    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality }, [], (id) => {
-      change(exporting, { id });
-    });
+    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality });
     pad.transport.download(message, buffers);
     for (const note of message.notes ?? []) pad.note(note);
     pad.toast(t("{name} exported", { name: message.name }));
@@ -338,7 +279,7 @@ export async function exportImage(pad, { format, quality }) {
     const again = pad.photo === photo ? { label: t("Retry"), run: () => exportImage(pad, { format, quality }) } : null;
     pad.toast(error.message, "error", again);
   } finally {
-    pad.set({ exporting: null });
+    pad.set({ exporting: false });
   }
 }
 
@@ -369,88 +310,21 @@ export function autosave(pad) {
   change(pad.session, { unsavedSince: null });
   const { photo } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
-  const { work, remote } = sendWork(pad, photo);
-  const saving = pad.session.saving.then(() => saveHere(pad, photo, work, remote));
+  const work = { name: photo.name, recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() };
+  const saving = pad.session.saving.then(() => saveHere(pad, photo, work));
   change(pad.session, { saving });
   return saving;
 }
 
-/** Save an act on the server at once, so that a crash loses no other; the browser, which stores the whole photo each time, waits for a pause. */
-export async function saveAct(pad) {
-  scheduleAutosave(pad);
-  const { photo } = pad;
-  if (!photo || !pad.session.saves || pad.options.notebook) return;
-  change(photo, { acted: true });
-  if (photo.sendsActs) return;
-  change(photo, { sendsActs: true });
-  while (photo.acted && pad.photo === photo) {
-    change(photo, { acted: false });
-    await new Promise((resolve) => setTimeout(resolve)); // the request for colors is sent first
-    if (pad.photo === photo) await sendWork(pad, photo).remote;
-  }
-  change(photo, { sendsActs: false });
-}
-
-/** Send the work to the server, after what is being sent. @returns {{work: any, remote: Promise<boolean>}} remote: whether the server has it */
-function sendWork(pad, photo) {
-  const found = contentOf(pad);
-  const content = JSON.stringify(found);
-  if (content !== photo.content) change(photo, { content, changed: Date.now() });
-  // the time of the last change: a page that closes later has no newer work than another browser
-  const work = { name: photo.name, ...found, time: photo.changed, version: newVersion() };
-  const remote = photo.sending.then(() => saveOnServer(pad, photo, work));
-  change(photo, { sending: remote });
-  return { work, remote };
-}
-
-/** @returns {{recipe: any, steps: any}} what an edit changes in saved work */
-const contentOf = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad) });
-
-/** @returns {string} a name that no other save has */
-const newVersion = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
-
-/** @returns {Promise<boolean>} whether the server has the work, under another key if somebody else has changed it there */
-async function saveOnServer(pad, photo, work) {
-  const text = JSON.stringify({ recipe: work.recipe, steps: work.steps });
-  if (text === photo.onServer) return true;
-  if (!pad.session.saves || pad.ui.link !== "open") return false;
-  change(photo, { versions: [...photo.versions, work.version] }); // the answer may be lost
-  const reply = await pad.client.ask({ type: "save", key: photo.key, knows: photo.versions }, [new TextEncoder().encode(JSON.stringify(work))]).catch(() => null);
-  if (!reply?.message.saved) return false;
-  change(photo, { onServer: text, versions: photo.versions.slice(photo.versions.indexOf(work.version)) });
-  const { key, keys } = reply.message;
-  if (key !== photo.key) {
-    change(photo, { key });
-    if (pad.photo === photo) {
-      rememberOpenWork(key);
-      await pad.tabs.acquire([key]);
-    }
-    pad.toast(t("This photo was also edited in another browser. Your edits are saved as a second copy."));
-  } else if (keys.some((each) => !photo.works.includes(each) && each !== key)) {
-    pad.toast(t("This photo is also being edited in another browser. Those edits are saved as a second copy."));
-  }
-  change(photo, { works: keys });
-  return true;
-}
-
-async function saveHere(pad, photo, work, remote) {
-  const { key } = photo;
+async function saveHere(pad, photo, work) {
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
-  const save = (onServer) => saveWork({ ...work, onServer, versions: photo.versions, key: photo.key, file: photo.file, reference: pad.session.reference, thumbnail });
-  const soon = await Promise.race([remote, new Promise((resolve) => setTimeout(() => resolve(false), SERVER_ANSWERS_WITHIN))]);
-  const local = await save(soon);
-  const onServer = await remote;
-  if (onServer !== soon) await save(onServer);
-  if (photo.key !== key) await forgetWork(key); // that is the work of the other browser now
-  const saved = onServer || local;
-  if (!saved && !pad.session.warnedOfSaving) {
-    change(pad.session, { warnedOfSaving: true });
-    pad.toast(t("This browser does not save your work automatically. Save the recipe before you leave."));
-  }
+  const saved = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.session.reference, thumbnail });
+  if (saved || pad.session.warnedOfSaving) return;
+  change(pad.session, { warnedOfSaving: true });
+  pad.toast(t("This browser does not save your work automatically. Save the recipe before you leave."));
 }
 
 export async function deleteWork(pad, key) {
-  if (pad.session.saves) pad.client.send({ type: "save", key, forget: true }).answer.catch(() => {});
   await forgetWork(key);
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
 }

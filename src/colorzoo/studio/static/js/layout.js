@@ -38,7 +38,7 @@ export function createTopBar(pad) {
     for (const item of buttons) item.update();
     setText(name, pad.ui.loading ?? pad.photo?.name ?? "");
     setText(size, pad.photo && !pad.ui.loading ? `${pad.photo.width} × ${pad.photo.height}` : "");
-    exports.el.classList.toggle("cz-busy", Boolean(pad.ui.exporting));
+    exports.el.classList.toggle("cz-busy", pad.ui.exporting);
     menu.update();
   };
   return { el, update };
@@ -199,8 +199,7 @@ export function createStatus(pad) {
     const shown = state === "computing" && performance.now() - since < BUSY_AFTER ? "ready" : state;
     setAttr(pad.root, "data-state", state);
     setAttr(pill, "data-state", shown);
-    const { exporting } = pad.ui;
-    setText(words, exporting?.share ? t("Exporting … {share} %", { share: Math.round(100 * exporting.share) }) : t(shown === "computing" && !pad.session.colored ? "Loading models …" : STATE_LABELS[shown]));
+    setText(words, t(shown === "computing" && !pad.session.colored ? "Loading models …" : STATE_LABELS[shown]));
     show(pill, shown !== "empty" && shown !== "loading");
     const problem = bannerText(pad, state);
     show(banner, problem !== "");
@@ -229,7 +228,7 @@ export function createStartScreen(pad) {
   const urls = new Map();
   const update = () => {
     const kept = worksToOffer(pad);
-    const opening = Boolean(pad.ui.loading || pad.session.glimpse);
+    const opening = Boolean(pad.ui.loading);
     show(el, !pad.photo || opening);
     loading.update();
     show(invite, !opening && !pad.photo);
@@ -242,7 +241,7 @@ export function createStartScreen(pad) {
 function createLoading(pad) {
   const preview = h("img", { class: "cz-glimpse", alt: "", on: { error: () => preview.removeAttribute("src") } });
   const words = h("p", {});
-  const bar = h("progress", { class: "cz-progress", max: 1, "aria-label": t("Progress of opening the photo") });
+  const bar = h("progress", { class: "cz-progress", "aria-label": t("Progress of opening the photo") });
   const back = button({ text: t("Cancel"), onClick: () => pad.ui.opening?.cancel(), action: "give-up" });
   const el = h("div", { class: "cz-loading" }, preview, h("div", { class: "cz-loading-card" }, words, bar, back));
   let shown = null;
@@ -257,7 +256,6 @@ function createLoading(pad) {
     }
     el.classList.toggle("cz-loading-photo", Boolean(shown));
     show(preview, Boolean(shown));
-    setAttr(bar, "value", opening?.share || null);
     show(back, Boolean(opening));
   };
   return { el, update };

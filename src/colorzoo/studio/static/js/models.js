@@ -1,7 +1,6 @@
 /** The model menu, and the model that is proposed for sketches. */
 
 import { t } from "./dom.js";
-import { change } from "./state.js";
 
 /** Groups of the model menu and their titles. */
 const GROUPS = [
@@ -38,20 +37,6 @@ export function purposeOf(pad) {
   const model = pad.model();
   const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);
   return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.name ?? "", use: "" };
-}
-
-export async function requestSamples(pad) {
-  const { photo } = pad;
-  if (!photo || photo.sampling) return;
-  change(photo, { sampling: true });
-  for (const { model } of purposes(pad)) {
-    if (!model.ready || photo.samples.has(model.name) || pad.photo !== photo || (model.input === "sketch" && photo.kind !== "sketch")) continue;
-    const reply = await pad.client.ask({ type: "sample", name: model.name }).catch(() => null);
-    const image = reply?.buffers?.[0] && new Blob([reply.buffers[0]], { type: reply.message.mime });
-    if (image) change(photo, { samples: new Map([...photo.samples, [model.name, URL.createObjectURL(image)]]) });
-    pad.changed();
-  }
-  change(photo, { sampling: false });
 }
 
 export function modelGroups(pad) {

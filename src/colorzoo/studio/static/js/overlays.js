@@ -1,5 +1,5 @@
 /**
- * Draws regions, painted classes, boxes and areas over the photo.
+ * Draws regions, boxes and areas over the photo.
  *
  * @typedef {(x: number, y: number) => [number, number]} ToStage  from pixels of the photo
  */
@@ -8,8 +8,7 @@ import { firstOpenRegion } from "./coloring.js";
 import { insideOf } from "./border.js";
 import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
-import { classColor } from "./pixels.js";
-import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
+import { boxesOf, pickedArea, pickedBox } from "./shapeedits.js";
 import { areaCenter, areaImage, strokePath, tracePolygon, traceStroke, turnedCorners } from "./shapes.js";
 
 export const DARK = "rgba(0, 0, 0, .75)";
@@ -131,24 +130,12 @@ function drawNumber(context, pad, item, number, at) {
 const HANDLE = 7;
 
 export function drawShapes(context, pad, toStage) {
-  if (usesShapes(pad, "painted")) shapesOf(pad, "painted").forEach((area, index) => drawPainted(context, pad, area, index, toStage));
-  if (usesShapes(pad, "box")) shapesOf(pad, "box").forEach((box, index) => drawBox(context, pad, box, index, toStage));
+  if (pad.accepts("boxes")) boxesOf(pad).forEach((box, index) => drawBox(context, pad, box, index, toStage));
   if (pad.ui.shaping) drawShaping(context, pad, toStage);
 }
 
-function drawPainted(context, pad, area, index, toStage) {
-  const picked = isPicked(pad, "painted", index);
-  const corners = area.path.map(([x, y]) => toStage(x, y));
-  const color = classColor(area.class);
-  traceOutline(context, corners, true);
-  if (picked || pad.ui.showClasses) fillOutline(context, color, pad.ui.showClasses ? 0.75 : 0.45);
-  strokeOutline(context, [[DARK, picked ? 7 : 5], [LIGHT, picked ? 5 : 3.5], [color, picked ? 3 : 2]]);
-  const [x, y] = corners.reduce((top, corner) => (corner[1] < top[1] ? corner : top));
-  drawLabel(context, x - 8, y - 4, picked ? `${index + 1} · ${className(pad, area.class)}` : String(index + 1));
-}
-
 function drawBox(context, pad, { x, y, width, height }, index, toStage) {
-  const picked = isPicked(pad, "box", index);
+  const picked = pickedBox(pad) === index;
   const [left, top] = toStage(x, y);
   const [right, bottom] = toStage(x + width, y + height);
   traceOutline(context, [[left, top], [right, top], [right, bottom], [left, bottom]], true);
@@ -165,17 +152,10 @@ function drawHandle(context, x, y) {
 }
 
 function drawShaping(context, pad, toStage) {
-  const { shaping: { tool, path, keyed }, cross } = pad.ui;
-  if (tool === "box") {
-    const [[x0, y0], [x1, y1]] = [toStage(...path[0]), toStage(...(keyed && cross ? cross : path[1]))];
-    traceOutline(context, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true);
-    strokeOutline(context, [[DARK, 4], [LIGHT, 2]]);
-    return;
-  }
-  const color = classColor(paintClass(pad));
-  traceOutline(context, [...path, ...(keyed && cross ? [cross] : [])].map(([x, y]) => toStage(x, y)), false);
-  fillOutline(context, color, 0.45);
-  strokeOutline(context, [[DARK, 5], [LIGHT, 3.5], [color, 2]]);
+  const { shaping: { corners, keyed }, cross } = pad.ui;
+  const [[x0, y0], [x1, y1]] = [toStage(...corners[0]), toStage(...(keyed && cross ? cross : corners[1]))];
+  traceOutline(context, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true);
+  strokeOutline(context, [[DARK, 4], [LIGHT, 2]]);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {[number, number][]} corners @param {boolean} closed */
@@ -183,13 +163,6 @@ function traceOutline(context, corners, closed) {
   context.beginPath();
   for (const corner of corners) context.lineTo(...corner);
   if (closed) context.closePath();
-}
-
-function fillOutline(context, color, share) {
-  context.globalAlpha = share;
-  context.fillStyle = color;
-  context.fill();
-  context.globalAlpha = 1;
 }
 
 function strokeOutline(context, strokes) {

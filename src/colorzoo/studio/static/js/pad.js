@@ -13,7 +13,7 @@ import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
-import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
+import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, scheduleAutosave, toDocument } from "./files.js";
 import { confirmCrop, createCropOptions } from "./cropping.js";
 import { createBorderPanel, insideOf } from "./border.js";
 import { createHealingOptions } from "./healing.js";
@@ -75,7 +75,7 @@ class Pad {
     this.redrawMarks = oncePerFrame(() => drawMarks(this, this.page.marks));
     this.page = buildPage(this);
     this.stageEl = this.page.stage;
-    this.client.onNotification = (message, buffers) => this.onNotification(message, buffers);
+    this.client.onNotification = (message) => this.onNotification(message);
     this.client.restorePhoto = () => this.restorePhoto();
     transport.onstate = (link, words) => this.linkChanged(link, words);
   }
@@ -201,7 +201,7 @@ class Pad {
   documentChanged() {
     this.queue.final();
     if (this.ui.suggestions) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
-    saveAct(this);
+    scheduleAutosave(this);
     this.changed();
   }
 
@@ -209,8 +209,8 @@ class Pad {
     this.#history = new History(doc, past, future);
     this.set({
       area: null, coat: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
-      selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
-      reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null, areaBrush: null, reach: "automatic", awaited: null,
+      selected: null, suggestions: null, regions: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
+      reachSteps: null, matched: null, cross: null, nextPlace: null, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
     change(this.session, { reference: null, references: new Map() });
     scheduleAutosave(this);
@@ -302,7 +302,7 @@ class Pad {
     if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (["brush", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
+    if (["brush", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
     const { label, tab: own = "color" } = this.tools().find(({ id }) => id === tool) ?? {};
     this.set({ tool, tab: tab ?? own, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
@@ -385,8 +385,8 @@ class Pad {
     if (await this.restorePhoto()) this.queue.final();
   }
 
-  onNotification(message, buffers = []) {
-    const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
+  onNotification(message) {
+    const takes = { hello: () => this.hello(message), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
     if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
     else if (message.type === "error") {
       if (!isExpired(message)) this.toast(message.message, "error"); // expired: the client sends the request again
@@ -407,7 +407,6 @@ class Pad {
     if (message.detects && model && !model.detects) this.queue.final(); // before, the recipe had an empty list of boxes
     const facts = { ready: true, guidance: message.accepts ?? model?.guidance, detects: message.detects };
     change(this.session, { models: this.session.models.map((each) => (each === model ? { ...each, ...facts } : each)) });
-    for (const note of message.notes ?? []) this.note(note);
     this.modelChanged();
   }
 
@@ -421,14 +420,13 @@ class Pad {
   }
 
   async hello(message) {
-    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
+    change(this.session, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
     if (this.session.greeted) {
       if (message.photo) this.queue.final();
       else if (this.photo) await this.restoreAndColor();
-      autosave(this); // what was drawn meanwhile is in the browser alone
       return;
     }
     change(this.session, { greeted: true });
@@ -522,7 +520,6 @@ export function mountPad(element, transport, options = {}) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const ants = setInterval(() => pad.ui.selection && !pad.ui.drag && !still.matches && pad.redrawMarks(), ANTS_EVERY);
   if (!options.notebook) /** @type {any} */ (window).colorzooPad = scriptingApi(pad);
-  showGlimpse(pad);
   pad.changed();
   return () => {
     stop.abort();

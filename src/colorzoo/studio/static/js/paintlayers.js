@@ -55,7 +55,7 @@ export function pickedCoat(pad) {
 
 function pickCoat(pad, index) {
   if (pad.ui.tool === "replace") pad.setTool("paint", pad.ui.tab);
-  pad.set({ coat: index, area: null, selected: null, shape: null, regionPick: [], suggestions: null });
+  pad.set({ coat: index, area: null, selected: null, box: null, regionPick: [], suggestions: null });
   pad.announce(t("Paint {n} selected", { n: index + 1 }));
 }
 

@@ -1,15 +1,15 @@
 /** Panels for the guidance of the model: model, hints, regions, reference, color statistics. */
 
 import { colorName, rgbToHex } from "./color.js";
-import { labelAt, pickRegion, requestRegions } from "./coloring.js";
+import { pickRegion, requestRegions } from "./coloring.js";
 import { runCommand } from "./commands.js";
 import { colorOfStroke, isStroke, listedHints, strengthOf } from "./document.js";
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
-import { modelGroups, proposedModel, purposeOf, purposes, requestSamples } from "./models.js";
+import { modelGroups, proposedModel, purposeOf, purposes } from "./models.js";
 import { pixelAt } from "./pixels.js";
-import { useClass, usesObjects } from "./shapeedits.js";
+import { usesObjects } from "./shapeedits.js";
 import { LONE_TOOLS } from "./tools.js";
 
 export function createModelPanel(pad) {
@@ -27,7 +27,6 @@ export function createModelPanel(pad) {
     show(menu, shown);
     show(tiles, shown);
     setAttr(toggle, "aria-expanded", String(shown));
-    if (shown) requestSamples(pad);
   };
   const use = (model) => {
     pad.setModel(model);
@@ -36,8 +35,7 @@ export function createModelPanel(pad) {
   };
   show(tiles, false);
   select.addEventListener("change", () => use(select.value));
-  const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } },
-    h("span", { class: "cz-purpose-image" }, h("img", { alt: "" }), icon("photo")), h("b", {}), h("small", {}));
+  const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } }, h("b", {}), h("small", {}));
   const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept);
   const update = () => {
     show(el, pad.session.models.length > 0);
@@ -95,11 +93,7 @@ function drawResult(pad, canvas) {
 }
 
 function fillPurpose(pad, tile, { title, use, model }) {
-  const [image, words, small] = tile.children;
-  const sample = pad.photo?.samples.get(model.name);
-  setAttr(image.firstElementChild, "src", sample);
-  show(image.firstElementChild, Boolean(sample));
-  show(image.lastElementChild, !sample);
+  const [words, small] = tile.children;
   setText(words, title);
   setText(small, model.ready ? use : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
   setAttr(tile, "title", model.name);
@@ -131,11 +125,11 @@ function availabilityText(pad) {
 function unusedHintsText(pad) {
   const { doc } = pad;
   const counts = {
-    points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length, classes: doc.painted.length,
+    points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length,
     boxes: doc.boxes?.length ?? 0,
   };
   const objects = usesObjects(pad) ? 0 : doc.areas.filter(({ action }) => action === "thing").length;
-  const names = { points: t("points"), scribbles: t("edge strokes"), regions: t("regions"), classes: t("painted areas"), boxes: t("boxes") };
+  const names = { points: t("points"), scribbles: t("edge strokes"), regions: t("regions"), boxes: t("boxes") };
   const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
   const words = idle.map(([kind, count]) => `${count} ${names[kind]}`);
   if (objects) words.push(t("{count} separate objects", { count: objects }));
@@ -189,14 +183,13 @@ function fillHint(pad, row, index) {
   show(lock, Boolean(point));
   if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
   const n = index + 1;
-  const info = pad.ui.pointInfo?.[point.id];
   const { x, y, ab, hex } = colorOfStroke(pad.doc, point);
   const name = colorName(pad.lightnessAround(x, y), ab);
   swatch.style.background = hex;
   const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");
   setText(words.firstChild, drawn ? t("Stroke: {name}", { name }) : name);
-  setText(words.lastChild, hintDetail({ ...point, hex }, info));
+  setText(words.lastChild, hintDetail({ ...point, hex }));
   setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex }));
   setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
   row.classList.toggle("cz-muted", Boolean(point.muted));
@@ -210,9 +203,9 @@ function fillHint(pad, row, index) {
   return undefined;
 }
 
-function hintDetail(point, info) {
+function hintDetail(point) {
   const strength = strengthOf(point);
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : info?.snapped ? t("nearest color") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
@@ -306,8 +299,8 @@ function drawReference(pad, canvas, image, slot) {
   const context = canvas.getContext("2d");
   context.drawImage(layer.bitmap, 0, 0);
   if (slot !== "exemplar") return;
-  const { classes, showClasses, matched, tool } = pad.ui;
-  if ((showClasses || tool === "lasso") && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
+  const { classes, showClasses, matched } = pad.ui;
+  if (showClasses && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
   if (!matched) return;
   const [x, y] = [(matched[0] / image.width) * layer.width, (matched[1] / image.height) * layer.height];
   for (const [style, width] of [["#000", 6], ["#fff", 3]]) {
@@ -324,7 +317,10 @@ export function createReferencePanel(pad) {
   const again = button({ text: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const alpha = createSlider(t("Strength"), 0, 100, (value, done) => pad.applyChange({ ...pad.doc, exemplar: { ...pad.doc.exemplar, kept: { ...pad.doc.exemplar.kept, alpha: value / 100 } } }, done, t("reference strength")));
   const el = section(t("Reference"), slot.el, alpha.el, hint, again);
-  slot.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...canvasPlace(slot.canvas, event)));
+  slot.canvas.addEventListener("click", (event) => {
+    const { exemplar, tool } = pad.ui;
+    if (exemplar && tool === "dropper") useColor(pad, rgbToHex(pixelAt(exemplar.layer, ...canvasPlace(slot.canvas, event))));
+  });
   const update = () => {
     const { exemplar } = pad.ui;
     const missing = pad.doc.exemplar && !exemplar;
@@ -340,7 +336,6 @@ export function createReferencePanel(pad) {
 }
 
 function referenceHint(pad) {
-  if (pad.ui.tool === "lasso") return clickOrTap("Click an object type here to paint with it.");
   const words = [
     pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from in the reference.") : t("This model does not use it."),
     pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
@@ -353,13 +348,6 @@ function canvasPlace(canvas, event) {
   const scale = Math.min(canvas.clientWidth / canvas.width, canvas.clientHeight / canvas.height);
   const share = (offset, room, side) => (offset - (room - side * scale) / 2) / (side * scale);
   return [share(event.offsetX, canvas.clientWidth, canvas.width), share(event.offsetY, canvas.clientHeight, canvas.height)];
-}
-
-function takeFromReference(pad, u, v) {
-  const { exemplar, classes, tool } = pad.ui;
-  if (tool === "dropper") useColor(pad, rgbToHex(pixelAt(exemplar.layer, u, v)));
-  const label = tool === "lasso" && classes?.reference ? labelAt(classes.reference, u, v) : null;
-  if (label !== null) useClass(pad, label);
 }
 
 export function createStatisticsPanel(pad) {

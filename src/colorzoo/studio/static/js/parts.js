@@ -8,7 +8,7 @@ const PART_NAMES = { skin: "Skin", hair: "Hair", lips: "Lips", teeth: "Teeth", e
 
 function selectPart(pad, part) {
   const { name, mask } = part;
-  pad.set({ selection: { mask, made: { by: "part", name } }, area: null, selected: null, shape: null, suggestions: null });
+  pad.set({ selection: { mask, made: { by: "part", name } }, area: null, selected: null, box: null, suggestions: null });
   pad.announce(t("{name} selected. Choose an action.", { name: t(PART_NAMES[name]) }));
 }
 

@@ -1,101 +1,51 @@
-/** Edits of painted classes, boxes and areas; each is one step of undo. */
+/** Edits of boxes and areas; each is one step of undo. */
 
 import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
-import { areaAt, areaCenter, areaLightness, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, maskShare, movedBox, movedPainted, strokeMask } from "./shapes.js";
+import { areaAt, areaCenter, areaLightness, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, maskShare, movedBox, strokeMask } from "./shapes.js";
 
-const DOC_FIELDS = { painted: "painted", box: "boxes" };
-const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
+export const boxesOf = (pad) => pad.doc.boxes ?? [];
 
-export const shapesOf = (pad, kind) => pad.doc[DOC_FIELDS[kind]] ?? [];
-
-export const usesShapes = (pad, kind) => pad.accepts(GUIDANCE_KINDS[kind]);
-
-export function pickedShape(pad) {
-  const { shape } = pad.ui;
-  return shape && usesShapes(pad, shape.kind) && shape.index < shapesOf(pad, shape.kind).length ? shape : null;
+/** @returns {number | null} index of the selected box */
+export function pickedBox(pad) {
+  const { box } = pad.ui;
+  return box !== null && pad.accepts("boxes") && box < boxesOf(pad).length ? box : null;
 }
 
-export function isPicked(pad, kind, index) {
-  const shape = pickedShape(pad);
-  return shape?.kind === kind && shape.index === index;
+export function pickBox(pad, index) {
+  if (index < 0) return pad.set({ box: null });
+  pad.set({ box: index, selected: null, regionPick: [], suggestions: null });
+  pad.announce(t("{name} selected", { name: boxName(index) }));
 }
 
-export function pickShape(pad, kind, index) {
-  if (index < 0) return pad.set({ shape: null });
-  pad.set({ shape: { kind, index }, selected: null, regionPick: [], suggestions: null });
-  pad.announce(t("{name} selected", { name: shapeName(pad, kind, index) }));
+export const boxName = (index) => t("Box {n}", { n: index + 1 });
+
+export function addBox(pad, box) {
+  pad.edit({ ...pad.doc, boxes: [...boxesOf(pad), box] }, t("draw a box"));
+  pickBox(pad, pad.doc.boxes.length - 1);
 }
 
-export function shapeName(pad, kind, index) {
-  const n = index + 1;
-  return kind === "box" ? t("Box {n}", { n }) : t("Area {n}, {name}", { n, name: className(pad, shapesOf(pad, kind)[index].class) });
+export const previewBox = (pad, index, box) => pad.preview({ ...pad.doc, boxes: pad.doc.boxes.with(index, box) });
+
+export function deleteBox(pad, index) {
+  pad.set({ box: null });
+  pad.edit({ ...pad.doc, boxes: pad.doc.boxes.toSpliced(index, 1) }, t("delete box"));
+  pad.announce(t("{name} deleted", { name: boxName(index) }));
 }
 
-const withShapes = (pad, kind, list) => ({ ...pad.doc, [DOC_FIELDS[kind]]: list });
-
-export function addShape(pad, kind, shape) {
-  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint an object type"), box: t("draw a box") }[kind]);
-  pad.announce(t("{name} drawn", { name: shapeName(pad, kind, shapesOf(pad, kind).length - 1) }));
-}
-
-export const previewShape = (pad, kind, index, shape) => pad.preview(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)));
-
-const changeShape = (pad, kind, index, shape, label) => pad.edit(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)), label);
-
-export function deleteShape(pad, kind, index) {
-  const name = shapeName(pad, kind, index);
-  pad.set({ shape: null });
-  pad.edit(withShapes(pad, kind, shapesOf(pad, kind).toSpliced(index, 1)), { painted: t("delete area"), box: t("delete box") }[kind]);
-  pad.announce(t("{name} deleted", { name }));
-}
-
-export function moveShape(pad, dx, dy) {
-  const { kind, index } = pickedShape(pad);
-  const moved = { painted: movedPainted, box: movedBox }[kind];
-  changeShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo), { painted: t("move area"), box: t("move box") }[kind]);
-}
-
-export function setPaintedClass(pad, index, number) {
-  changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("type of an area"));
-}
-
-/** @returns {{id: number, name: string}[]} classes of photo and reference, largest first */
-function classesInView(pad) {
-  const { items = [], reference } = pad.ui.classes ?? {};
-  const named = new Map();
-  for (const { id, name } of [...items, ...(reference?.items ?? [])]) named.set(id, name);
-  return [...named].map(([id, name]) => ({ id, name }));
+export function moveBox(pad, dx, dy) {
+  const index = pickedBox(pad);
+  pad.edit({ ...pad.doc, boxes: pad.doc.boxes.with(index, movedBox(pad.doc.boxes[index], dx, dy, pad.photo)) }, t("move box"));
 }
 
 /** @param {number} id @returns {string} classes learned without labels have only a number */
 export function className(pad, id) {
-  const name = classesInView(pad).find((item) => item.id === id)?.name ?? String(id);
+  const { items = [], reference } = pad.ui.classes ?? {};
+  const name = [...items, ...(reference?.items ?? [])].find((item) => item.id === id)?.name ?? String(id);
   return /^\d+$/.test(name) ? t("kind {n}", { n: name }) : name;
-}
-
-/** @returns {number[]} classes that can be painted: those of photo and reference and those already painted */
-export function paintableClasses(pad) {
-  const all = new Set([...classesInView(pad).map(({ id }) => id), ...pad.doc.painted.map((area) => area.class)]);
-  return [...all].sort((one, other) => one - other);
-}
-
-/** @returns {number | null} class that the lasso paints; null while none is known */
-export function paintClass(pad) {
-  const { paintClass: chosen, classes } = pad.ui;
-  const known = paintableClasses(pad);
-  if (known.includes(chosen)) return chosen;
-  return classes?.reference?.items[0]?.id ?? known[0] ?? null;
-}
-
-export function useClass(pad, number) {
-  const shape = pickedShape(pad);
-  pad.set({ paintClass: number });
-  if (shape?.kind === "painted" && pad.doc.painted[shape.index].class !== number) setPaintedClass(pad, shape.index, number);
-  pad.announce(t("{name} picked", { name: className(pad, number) }));
 }
 
 export const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
@@ -109,7 +59,7 @@ export function pickedArea(pad) {
 
 export function pickArea(pad, index) {
   if (index < 0) return pad.set({ area: null });
-  pad.set({ area: index, selected: null, shape: null, regionPick: [], suggestions: null, selection: null, judging: false });
+  pad.set({ area: index, selected: null, box: null, regionPick: [], suggestions: null, selection: null, judging: false });
   pad.announce(t("{name} selected", { name: areaName(pad, index) }));
 }
 
@@ -129,7 +79,7 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   const { photo } = pad;
   const before = how === "new" ? null : pad.ui.selection;
   const picked = how === "new" || before ? null : pickedArea(pad);
-  pad.set({ area: picked?.index ?? null, selected: null, shape: null, suggestions: null });
+  pad.set({ area: picked?.index ?? null, selected: null, box: null, suggestions: null });
   const outer = how === "new" && where.at && size === 1 ? selectionAround(pad, where.at) : null;
   const place = where.at ? { x: where.at[0], y: where.at[1], visible: visibleShare(pad) } : where;
   let found = null;
@@ -174,7 +124,7 @@ export async function brushArea(pad, path, size, less) {
   const drawn = strokeMask(path, size, pad.photo, before ?? drawnMaskSize(pad.photo));
   const mask = before ? combinedMasks(before, drawn, less) : drawn;
   if (!picked) {
-    pad.set({ selection: isEmptyMask(mask) ? null : { mask, made: { by: before ? "several" : "brush" } }, selected: null, shape: null, suggestions: null });
+    pad.set({ selection: isEmptyMask(mask) ? null : { mask, made: { by: before ? "several" : "brush" } }, selected: null, box: null, suggestions: null });
     return;
   }
   await changeBorder(pad, picked, mask);

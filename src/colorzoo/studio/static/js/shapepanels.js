@@ -1,4 +1,4 @@
-/** Panels of classes, boxes and areas: lists that also work without a pointer. */
+/** Panels of classes and boxes, and the bar of a selection. */
 
 import { requestClasses } from "./coloring.js";
 import { runCommand } from "./commands.js";
@@ -7,8 +7,7 @@ import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
 import {
-  SELECTION_SIZES, addArea, className, deleteShape, isPicked, keepOutline, paintClass, paintableClasses,
-  pickShape, pickedShape, resizeSelection, setPaintedClass, shapeName, shapesOf, usesObjects,
+  SELECTION_SIZES, addArea, boxName, boxesOf, className, deleteBox, keepOutline, pickBox, pickedBox, resizeSelection, usesObjects,
 } from "./shapeedits.js";
 import { AREA_ACTIONS, areaBounds } from "./shapes.js";
 import { photoToStage } from "./stage.js";
@@ -16,8 +15,7 @@ import { photoToStage } from "./stage.js";
 export function createClassesPanel(pad) {
   const find = button({ text: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
-  const painting = createPaintedList(pad);
-  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("An object takes the colors of its type in the reference. Choose another type here.")), table, find, painting.el);
+  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("An object takes the colors of its type in the reference. Choose another type here.")), table, find);
   const update = () => {
     const { classes, showClasses } = pad.ui;
     show(el, pad.accepts("classes"));
@@ -25,7 +23,6 @@ export function createClassesPanel(pad) {
     setText(find.firstElementChild, showClasses ? t("Hide object types") : t("Show object types"));
     const items = showClasses ? classes?.items ?? [] : [];
     syncList(table, items.length, () => classRow(pad), (row, index) => fillClass(pad, row, items[index], classes.reference?.items ?? items));
-    painting.update();
   };
   return { el, update };
 }
@@ -52,75 +49,12 @@ function fillClass(pad, row, item, targets) {
   setText(name, `${className(pad, item.id)} · ${Math.round(item.share * 100)} %`);
   select.dataset.from = String(item.id);
   setAttr(select, "aria-label", t("Type in the reference for {name}", { name: className(pad, item.id) }));
-  fillChoices(pad, select, targets.map(({ id }) => id), t("same type"));
-  select.value = String(pad.doc.classes[item.id] ?? "");
-}
-
-function fillChoices(pad, select, classes, first = null) {
-  const choices = [...(first === null ? [] : [["", first]]), ...classes.map((id) => [String(id), className(pad, id)])];
+  const choices = [["", t("same type")], ...targets.map(({ id }) => [String(id), className(pad, id)])];
   syncList(select, choices.length, () => h("option"), (option, index) => {
     setAttr(option, "value", choices[index][0]);
     setText(option, choices[index][1]);
   });
-}
-
-function createPaintedList(pad) {
-  const take = button({ text: t("Paint an object type"), label: t("Object type: draw around an object"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
-  const dot = h("span", { class: "cz-dot" });
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Object type to paint") });
-  const choice = h("label", { class: "cz-class" }, dot, h("span", { class: "cz-class-name" }, t("Paint with")), select);
-  const words = h("p", { class: "cz-hint" });
-  const rows = h("ol", { class: "cz-hints", "aria-label": t("Painted areas") });
-  select.addEventListener("change", () => pad.set({ paintClass: Number(select.value) }));
-  const update = () => {
-    const painting = pad.ui.tool === "lasso";
-    const number = paintClass(pad);
-    show(take, !painting);
-    take.disabled = !pad.photo;
-    show(choice, painting && number !== null);
-    show(words, painting);
-    setText(words, pad.ui.exemplar ? t("Draw around an object. Later areas cover earlier ones.") : t("Draw around an object. Add a reference to see an effect."));
-    fillChoices(pad, select, paintableClasses(pad));
-    select.value = String(number);
-    dot.style.background = classColor(number ?? 0);
-    syncList(rows, pad.doc.painted.length, () => paintedRow(pad), (row, index) => fillPainted(pad, row, index));
-  };
-  return { el: h("div", { class: "cz-painting" }, take, choice, words, rows), update };
-}
-
-function shapeRow(...more) {
-  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), ...more);
-  return { main, remove: button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => {} }) };
-}
-
-function fillShape(pad, { main, remove }, kind, index, [x, y]) {
-  const name = shapeName(pad, kind, index);
-  setText(main.firstElementChild, String(index + 1));
-  setAttr(main, "aria-label", name);
-  setAttr(main, "aria-pressed", String(isPicked(pad, kind, index)));
-  main.onclick = () => {
-    pickShape(pad, kind, index);
-    pad.revealPlace(x, y);
-  };
-  flagButton(remove, false, null, ["trash", t("Delete {name}", { name })], () => deleteShape(pad, kind, index));
-}
-
-function paintedRow(pad) {
-  const { main, remove } = shapeRow(h("span", { class: "cz-dot" }));
-  const select = h("select", { class: "cz-input cz-select" });
-  select.addEventListener("change", () => setPaintedClass(pad, Number(select.dataset.index), Number(select.value)));
-  return h("li", { class: "cz-hint-row cz-area-row" }, main, select, remove);
-}
-
-function fillPainted(pad, row, index) {
-  const [main, select, remove] = row.children;
-  const area = pad.doc.painted[index];
-  fillShape(pad, { main, remove }, "painted", index, area.path[0]);
-  main.lastElementChild.style.background = classColor(area.class);
-  select.dataset.index = String(index);
-  setAttr(select, "aria-label", t("Type of area {n}", { n: index + 1 }));
-  fillChoices(pad, select, paintableClasses(pad));
-  select.value = String(area.class);
+  select.value = String(pad.doc.classes[item.id] ?? "");
 }
 
 export function createBoxesPanel(pad) {
@@ -136,7 +70,7 @@ export function createBoxesPanel(pad) {
     const detects = Boolean(pad.model()?.detects);
     show(el, pad.accepts("boxes"));
     setText(words, boxesHint(pad, detects));
-    syncList(rows, shapesOf(pad, "box").length, () => boxRow(), (row, index) => fillBox(pad, row, index));
+    syncList(rows, boxesOf(pad).length, () => boxRow(), (row, index) => fillBox(pad, row, index));
     show(draw, pad.ui.tool !== "box");
     rectangles.update();
     show(look, detects && boxes !== null);
@@ -149,22 +83,30 @@ export function createBoxesPanel(pad) {
 function boxesHint(pad, detects) {
   const { boxes } = pad.doc;
   if (boxes === null && detects) return t("Objects are detected automatically. Draw boxes to mark them yourself.");
-  if (pickedShape(pad)?.kind === "box") return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
+  if (pickedBox(pad) !== null) return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
   if (boxes?.length) return t("Each object in a box is also colored separately.");
   return t("The photo is colored as a whole. Draw a box around an object to find its outline and color it separately.");
 }
 
 function boxRow() {
-  const { main, remove } = shapeRow(h("span", { class: "cz-hint-words" }, h("span"), h("small")));
-  return h("li", { class: "cz-hint-row" }, main, remove);
+  const words = h("span", { class: "cz-hint-words" }, h("span"), h("small"));
+  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), words);
+  return h("li", { class: "cz-hint-row" }, main, button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => {} }));
 }
 
 function fillBox(pad, row, index) {
   const [main, remove] = row.children;
   const { x, y, width, height } = pad.doc.boxes[index];
   const size = `${Math.round(width)} × ${Math.round(height)}`;
-  fillShape(pad, { main, remove }, "box", index, [x + width / 2, y + height / 2]);
-  setAttr(main, "aria-label", t("{name}, {size} pixels", { name: shapeName(pad, "box", index), size }));
+  const name = boxName(index);
+  setText(main.firstElementChild, String(index + 1));
+  setAttr(main, "aria-label", t("{name}, {size} pixels", { name, size }));
+  setAttr(main, "aria-pressed", String(pickedBox(pad) === index));
+  main.onclick = () => {
+    pickBox(pad, index);
+    pad.revealPlace(x + width / 2, y + height / 2);
+  };
+  flagButton(remove, false, null, ["trash", t("Delete {name}", { name })], () => deleteBox(pad, index));
   setText(main.lastElementChild.firstChild, t("Box"));
   setText(main.lastElementChild.lastChild, `${size} · x ${Math.round(x)}, y ${Math.round(y)}`);
 }

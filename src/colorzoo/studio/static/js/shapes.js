@@ -1,11 +1,9 @@
 /**
- * Outlines and masks of a recipe: painted classes, boxes around objects, and areas. Geometry and file format only.
+ * Outlines and masks of a recipe: boxes around objects, and areas. Geometry and file format only.
  *
  * @typedef {[number, number]} Place  pixels of the photo
- * @typedef {{class: number, path: Place[]}} PaintedClass  later ones cover earlier ones
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  * @typedef {Box & {angle?: number}} Crop  as in the recipe: whole pixels of the photo, and the degrees by which the rectangle is turned clockwise about its center
- * @typedef {{kind: "painted" | "box", index: number}} ShapePick
  * @typedef {{left?: boolean, top?: boolean, right?: boolean, bottom?: boolean}} Grip  dragged sides of a box
  * @typedef {{width: number, height: number, runs: string}} AreaMask  run lengths of pixels outside and inside in turn, row by row
  * @typedef {{action: "color" | "lock" | "gray" | "only" | "thing", mask?: AreaMask, path?: Place[], color?: string,
@@ -49,19 +47,6 @@ export function simplified(path, apart) {
 /** @param {Place} one @param {Place} other @returns {number} */
 export const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
 
-/** @param {Place[]} path @param {Place} place @returns {boolean} by the even-odd rule */
-function encloses(path, [x, y]) {
-  let inside = false;
-  path.forEach(([x1, y1], index) => {
-    const [x0, y0] = path.at(index - 1);
-    if (y1 > y !== y0 > y && x < x1 + ((y - y1) / (y0 - y1)) * (x0 - x1)) inside = !inside;
-  });
-  return inside;
-}
-
-/** @param {PaintedClass[]} painted @param {Place} place @returns {number} index of the topmost one, or -1 */
-export const paintedAt = (painted, place) => painted.findLastIndex(({ path }) => encloses(path, place));
-
 /** @param {Box[]} boxes @param {Place} place @returns {number} index of the smallest one around the place, or -1 */
 export function boxAt(boxes, [x, y]) {
   let best = -1;
@@ -96,28 +81,9 @@ export function resized(box, grip, [x, y]) {
   return { ...box, ...boxBetween([left, top], [right, bottom]) };
 }
 
-/** Limit a shift to the photo. @returns {[number, number]} */
-function allowedShift({ x, y, width, height }, dx, dy, photo) {
-  return [clamp(dx, -x, photo.width - x - width), clamp(dy, -y, photo.height - y - height)];
-}
-
 export function movedBox(box, dx, dy, photo) {
-  const [right, down] = allowedShift(box, dx, dy, photo);
-  const [x, y] = [box.x + right, box.y + down];
+  const [x, y] = [box.x + clamp(dx, -box.x, photo.width - box.x - box.width), box.y + clamp(dy, -box.y, photo.height - box.y - box.height)];
   return { ...box, ...boxBetween([x, y], [x + box.width, y + box.height]) };
-}
-
-export function movedPainted(area, dx, dy, photo) {
-  const [right, down] = allowedShift(boundsOf(area.path), dx, dy, photo);
-  return { ...area, path: roundedPath(area.path.map(([x, y]) => [x + right, y + down])) };
-}
-
-/** @param {any} entry @param {number} index @returns {PaintedClass} @throws {Error} with a message for the user */
-export function readPainted(entry, index) {
-  const { path } = entry ?? {};
-  const ok = Number.isInteger(entry?.class) && Array.isArray(path) && path.length >= 3 && path.every((at) => at.length === 2 && at.every(Number.isFinite));
-  if (!ok) throw new Error(`Painted area ${index + 1} of this recipe needs a class and a path of at least three [x, y] pairs.`);
-  return entry;
 }
 
 /** @param {any} entry @param {number} index @returns {Box} @throws {Error} with a message for the user */

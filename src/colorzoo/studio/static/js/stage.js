@@ -16,7 +16,7 @@ export const SIZED_TOOLS = ["point", "brush", "eraser", "edge"];
 /** Strokes of an outline that is seen on any color. @type {[style: string, width: number, grow: number][]} */
 const RING = [[DARK, 1.5, 2], [LIGHT, 2, 0.4]];
 const CRISP_FROM = 6;
-const [FRESH, FADED] = [0.6, 0.12]; // opacity of edge scribbles before and after their result
+const EDGE_OPACITY = 0.3; // of edge scribbles
 
 /**
  * Return the parts of the stage that show the photo: one, or two for the comparison side by side.
@@ -154,7 +154,7 @@ export function drawMarks(pad, canvas) {
   if (ui.tool === "crop") drawCrop(context, pad, at);
   else if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet && ui.tool !== "crop") drawHints(context, pad, pane, at);
-  if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
+  if (ui.stroke) drawStroke(context, pad, ui.stroke, 0.6);
   drawCursors(context, pad);
   context.restore();
   context.restore();
@@ -170,7 +170,7 @@ function drawHints(context, pad, pane, at) {
   if (!MARKLESS.includes(ui.tool)) drawAreas(context, pad, at);
   if (bare) return;
   drawShapes(context, pad, at);
-  for (const stroke of doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
+  for (const stroke of doc.scribbles) drawStroke(context, pad, stroke, EDGE_OPACITY);
   for (const point of doc.points) drawHint(context, pad, point);
 }
 

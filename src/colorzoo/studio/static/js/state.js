@@ -25,11 +25,11 @@ export const change = (view, patch) => Object.assign(originals.get(view), patch)
 export function initialUi(settings) {
   return {
     // connection and files
-    link: "connecting", linkWords: "", loading: null, opening: null, exporting: null, failure: null, works: [], dropping: false, announcement: "",
+    link: "connecting", linkWords: "", loading: null, opening: null, exporting: false, failure: null, works: [], dropping: false, announcement: "",
     // tool and the color of new points
-    tool: "point", tab: "color", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, swapped: { ab: [0, 0], lightness: 60 }, sticky: false, colorForNext: false, paintClass: null,
-    // selected point, painted class or box, area, and regions
-    selected: null, shape: null, area: null, regionPick: [],
+    tool: "point", tab: "color", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, swapped: { ab: [0, 0], lightness: 60 }, sticky: false, colorForNext: false,
+    // selected point, box, area, and regions
+    selected: null, box: null, area: null, regionPick: [],
     judging: false, // no outline hides the selected area's new color until the pointer is back on the photo
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
@@ -42,8 +42,8 @@ export function initialUi(settings) {
     areaBrush: null, areaStroke: null,
     replacing: null, coat: null, // the selected replaced color and coat of paint
     // answers of the backend
-    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
-    answered: null, unavailableColor: null, variants: null,
+    suggestions: null, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
+    unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, hidesMarks: false, panning: false, cursor: null, cross: null,
     showClasses: false, recent: settings.recent ?? [],
@@ -57,9 +57,9 @@ export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null,
 export function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
-    models: [], limits: {}, saves: false, start: null, offered: null, greeted: false,
-    // the open photo, its reference image, all that were attached by their names, and the address of the offered photo in gray while the models load
-    photo: null, reference: null, references: new Map(), glimpse: null,
+    models: [], limits: {}, start: null, offered: null, greeted: false,
+    // the open photo, its reference image, and all that were attached by their names
+    photo: null, reference: null, references: new Map(),
     // whether any image has been colored, the number of the last request to color, and time of the event that is being handled
     colored: false, lastColor: 0, input: null,
     // the request for suggestions that is waited for, whether a match is, and when a text was announced

@@ -23,8 +23,8 @@ import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { PAINT_LAYERS } from "./paintlayers.js";
 import { nearBy } from "./pointer.js";
 import { REPLACEMENT_LAYERS, replaceColorAt } from "./replacing.js";
-import { addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf } from "./shapeedits.js";
-import { areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified, turned } from "./shapes.js";
+import { addBox, addObjectInBox, boxesOf, brushArea, deleteArea, deleteBox, moveBox, pickBox, pickedBox, previewBox, selectObject } from "./shapeedits.js";
+import { areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, resized, roundedPath, simplified, turned } from "./shapes.js";
 import { beforeTurn, paneSize, stageToPhoto, viewTurn } from "./stage.js";
 import { NO_DRAG, change, readOnly } from "./state.js";
 import { panBy, zoomAt } from "./view.js";
@@ -40,7 +40,6 @@ export const TOOLS = [
   { id: "brush", icon: "brush", name: "Hint brush", label: "Hint brush", key: "B", kind: "points" },
   { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", name: "Edges", label: "Edge brush: stop color bleeding", key: "G", kind: "scribbles" },
-  { id: "lasso", icon: "lasso", name: "Type", label: "Object type: draw around an object", key: "F", kind: "classes", manual: true, tab: "reference" },
   { id: "box", icon: "box", name: "Box", label: "Object box", key: "U", kind: "boxes", manual: true, tab: "layers" },
   { id: "paint", icon: "paint", name: "Paint", label: "Paint color exactly here", key: "Shift+B", kind: null, manual: true, layers: PAINT_LAYERS },
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "Q", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
@@ -94,7 +93,7 @@ function startTool(pad, at, place) {
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
-    point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place), lasso: startLasso,
+    point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place),
     box: startBox, area: startSelection, border: startBorder, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
@@ -119,7 +118,7 @@ function startPoint(pad, at, place, drag) {
     const point = newPoint(pad, ...place);
     change(drag, { id: point.id, isNew: true });
     pad.hold({ ...pad.doc, points: [...pad.doc.points, point] });
-    pad.set({ selected: point.id, tab: "color", regionPick: [], suggestions: null, nextPlace: null, shape: null, area: null });
+    pad.set({ selected: point.id, tab: "color", regionPick: [], suggestions: null, nextPlace: null, box: null, area: null });
     pad.queue.requestEarly();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
@@ -177,7 +176,7 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "paint") continuePaint(pad, place);
   else if (drag.tool === "heal") continueHealing(pad, place);
   else if (drag.tool === "crop" && drag.moved) dragCrop(pad, drag, place);
-  else if (drag.tool in DRAWS) continueShape(pad, drag, place);
+  else if (drag.tool === "box") continueBox(pad, drag, place);
   pad.redrawMarks();
 }
 
@@ -209,7 +208,7 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool === "heal") endHealing(pad);
   else if (drag.tool === "crop") endCrop(pad);
-  else if (drag.tool in DRAWS) endShape(pad, drag, place);
+  else if (drag.tool === "box") endBox(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const { stroke } = pad.ui;
     change(pad.ui, { stroke: null });
@@ -227,7 +226,7 @@ function eraseAt(pad, at, place) {
   if (pad.ui.tool === "crop") return;
   if (pad.ui.tool === "area") return eraseArea(pad, place);
   if (pad.ui.tool === "heal") return eraseHealing(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-  if (pad.ui.tool in DRAWS) return eraseShape(pad, place, nearBy(at));
+  if (pad.ui.tool === "box") return eraseBox(pad, place, nearBy(at));
   const near = pointNear(pad, ...place, nearBy(at));
   if (near !== null) deletePoint(pad, near);
 }
@@ -261,7 +260,7 @@ export function arrow(pad, dx, dy, far) {
   } else if (point) {
     movePoint(pad, point.id, point.x + dx * factor, point.y + dy * factor, true);
     pad.revealPlace(point.x, point.y);
-  } else if (pickedShape(pad)) moveShape(pad, dx * factor, dy * factor);
+  } else if (pickedBox(pad) !== null) moveBox(pad, dx * factor, dy * factor);
   else pad.set({ view: panBy(ui.view, pad.photo, paneSize(pad), -dx * 40 * factor, -dy * 40 * factor) });
 }
 
@@ -270,7 +269,7 @@ export function placeAtCross(pad) {
   if (tool === "crop") leaveCrop(pad);
   if (!cross) return;
   const [x, y] = cross;
-  if (tool in DRAWS) return placeCorner(pad);
+  if (tool === "box") return placeCorner(pad);
   if (tool === "area") return selectAtCursor(pad);
   if (tool === "paint") {
     startPaint(pad, cross, false);
@@ -291,56 +290,38 @@ export function placeAtCross(pad) {
   pad.set({ cross: null, nextPlace: null });
 }
 
-const APART = 2;
-const SAME_PLACE = 3;
-
-/** Shapes that a tool draws. @type {Record<string, "painted" | "box">} */
-export const DRAWS = { lasso: "painted", box: "box" };
-
 const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
-
-function requireClass(pad) {
-  if (paintClass(pad) !== null) return true;
-  pad.toast(t("Object types are still loading. Try again in a moment."));
-  return false;
-}
-
-/** @param {any} pad @param {Spot} at @param {Place} place */
-function startLasso(pad, at, place) {
-  if (requireClass(pad)) change(pad.ui, { shaping: { tool: "lasso", path: [insidePhoto(pad, ...place)] } });
-}
 
 /** Resize a box by a side, move the selected one by its inside, or start a new box. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startBox(pad, at, place, drag) {
   const grip = boxGripAt(pad, place, nearBy(at));
   if (grip) {
     change(drag, { ...grip, start: place, box: pad.doc.boxes[grip.index] });
-    pickShape(pad, "box", grip.index);
+    pickBox(pad, grip.index);
   } else {
     const corner = insidePhoto(pad, ...place);
-    change(pad.ui, { shaping: { tool: "box", path: [corner, corner] } });
+    change(pad.ui, { shaping: { corners: [corner, corner] } });
   }
 }
 
 /** @param {[number, number]} place @param {number} reach CSS pixels @returns {{index: number, grip: any} | null} */
 function boxGripAt(pad, place, reach) {
-  const boxes = shapesOf(pad, "box");
-  const shape = pickedShape(pad);
-  const order = boxes.map((_, index) => index).sort((one, other) => Number(other === shape?.index) - Number(one === shape?.index));
+  const boxes = boxesOf(pad);
+  const picked = pickedBox(pad);
+  const order = boxes.map((_, index) => index).sort((one, other) => Number(other === picked) - Number(one === picked));
   for (const index of order) {
     const grip = gripAt(boxes[index], place, toPhotoPixels(pad, reach));
     if (grip) return { index, grip };
   }
-  return shape?.kind === "box" && boxAt([boxes[shape.index]], place) === 0 ? { index: shape.index, grip: null } : null;
+  return picked !== null && boxAt([boxes[picked]], place) === 0 ? { index: picked, grip: null } : null;
 }
 
 /** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
-function continueShape(pad, drag, place) {
+function continueBox(pad, drag, place) {
   const { shaping } = pad.ui;
   const inside = insidePhoto(pad, ...place);
-  if (drag.box && drag.moved) previewShape(pad, "box", drag.index, draggedBox(pad, drag, place, inside));
-  else if (shaping?.tool === "box") change(pad.ui, { shaping: { ...shaping, path: [shaping.path[0], inside] } });
-  else if (shaping && distance(inside, shaping.path.at(-1)) >= toPhotoPixels(pad, APART)) change(pad.ui, { shaping: { ...shaping, path: [...shaping.path, inside] } });
+  if (drag.box && drag.moved) previewBox(pad, drag.index, draggedBox(pad, drag, place, inside));
+  else if (shaping) change(pad.ui, { shaping: { corners: [shaping.corners[0], inside] } });
 }
 
 /** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place @param {Place} inside the nearest place of the photo @returns {import("./shapes.js").Box} */
@@ -348,66 +329,37 @@ function draggedBox(pad, { box, grip, start }, place, inside) {
   return grip ? resized(box, grip, inside) : movedBox(box, place[0] - start[0], place[1] - start[1], pad.photo);
 }
 
-function endShape(pad, drag, place) {
+function endBox(pad, drag, place) {
   const { shaping } = pad.ui;
-  const kind = DRAWS[drag.tool];
   change(pad.ui, { shaping: null });
   if (drag.box) {
     if (isLargeEnough(pad.doc.boxes[drag.index])) pad.commit(drag.grip ? t("resize box") : t("move box"));
     else pad.cancel();
-  } else if (!drag.moved) pickShape(pad, kind, shapeAt(pad, kind, place));
-  else if (shaping) finish(pad, shaping);
+  } else if (!drag.moved) pickBox(pad, boxAt(boxesOf(pad), place));
+  else if (shaping) finishBox(pad, shaping.corners);
 }
 
-/** @param {"painted" | "box"} kind @param {[number, number]} place @returns {number} or -1 */
-const shapeAt = (pad, kind, place) => ({ painted: paintedAt, box: boxAt }[kind](shapesOf(pad, kind), place));
-
-/** @param {any} pad @param {{tool: string, path: Place[]}} shaping @returns {boolean} whether it was large enough */
-function finish(pad, { tool, path }) {
-  const outline = simplified(path, toPhotoPixels(pad, APART));
-  if (!isLargeEnough(boundsOf(path)) || (tool === "lasso" && outline.length < 3)) return false;
-  pad.set({ shape: null });
-  if (tool === "lasso") addShape(pad, "painted", { class: paintClass(pad), path: roundedPath(outline) });
-  else if (!pad.settings.rectangles) addObjectInBox(pad, boxBetween(path[0], path[1]));
-  else {
-    addShape(pad, "box", boxBetween(path[0], path[1]));
-    pickShape(pad, "box", pad.doc.boxes.length - 1);
-  }
+/** @param {any} pad @param {[Place, Place]} corners @returns {boolean} whether it was large enough */
+function finishBox(pad, corners) {
+  const box = boxBetween(...corners);
+  if (!isLargeEnough(box)) return false;
+  if (pad.settings.rectangles) addBox(pad, box);
+  else addObjectInBox(pad, box);
   return true;
 }
 
-/** Delete the shape at a place. @param {[number, number]} place @param {number} reach CSS pixels */
-function eraseShape(pad, place, reach) {
-  const kind = DRAWS[pad.ui.tool];
-  const index = kind === "box" ? boxGripAt(pad, place, reach)?.index ?? shapeAt(pad, kind, place) : shapeAt(pad, kind, place);
-  if (index >= 0) deleteShape(pad, kind, index);
+/** Delete the box at a place. @param {[number, number]} place @param {number} reach CSS pixels */
+function eraseBox(pad, place, reach) {
+  const index = boxGripAt(pad, place, reach)?.index ?? boxAt(boxesOf(pad), place);
+  if (index >= 0) deleteBox(pad, index);
 }
 
 function placeCorner(pad) {
-  const { cross, tool, shaping } = pad.ui;
-  if (!shaping) beginCorners(pad, tool, cross);
-  else if (tool === "box") closeCorners(pad, { tool, path: [shaping.path[0], cross] });
-  else {
-    const reach = toPhotoPixels(pad, SAME_PLACE);
-    const again = distance(cross, shaping.path.at(-1)) <= reach || distance(cross, shaping.path[0]) <= reach;
-    if (again) closeCorners(pad, shaping);
-    else {
-      const path = [...shaping.path, cross];
-      change(pad.ui, { shaping: { ...shaping, path } });
-      pad.announce(t("Corner {n} set. Enter twice at one place closes the outline.", { n: path.length }));
-    }
-  }
-  pad.changed();
-}
-
-function beginCorners(pad, tool, cross) {
-  if (tool === "lasso" && !requireClass(pad)) return;
-  change(pad.ui, { shaping: { tool, path: tool === "box" ? [cross, cross] : [cross], keyed: true } });
-  pad.announce(tool === "box" ? t("First corner set. Move to the opposite one and press Enter.") : t("Corner {n} set. Enter twice at one place closes the outline.", { n: 1 }));
-}
-
-function closeCorners(pad, shaping) {
-  if (finish(pad, shaping)) pad.set({ shaping: null, cross: null });
+  const { cross, shaping } = pad.ui;
+  if (!shaping) {
+    pad.set({ shaping: { corners: [cross, cross], keyed: true } });
+    pad.announce(t("First corner set. Move to the opposite one and press Enter."));
+  } else if (finishBox(pad, [shaping.corners[0], cross])) pad.set({ shaping: null, cross: null });
   else pad.announce(t("This shape is too small. Draw a larger one."));
 }
 

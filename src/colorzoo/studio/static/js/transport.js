@@ -4,7 +4,7 @@
  * @typedef {"connecting" | "open" | "offline" | "refused"} Link
  * @typedef {{send: (message: object, buffers?: Uint8Array[]) => boolean, onmessage: (message: any, buffers: Uint8Array[]) => void,
  *   onstate: (state: Link, text?: string) => void, upload: (bytes: Uint8Array, name: string, signal?: AbortSignal) => Promise<{upload?: string, buffer?: Uint8Array}>,
- *   download: (message: any, buffers: Uint8Array[]) => void, glimpse?: () => Promise<Blob | null>, reconnect: () => void, close: () => void}} Transport
+ *   download: (message: any, buffers: Uint8Array[]) => void, reconnect: () => void, close: () => void}} Transport
  */
 
 const FIRST_WAIT = 500;
@@ -56,10 +56,6 @@ export function webTransport(location = window.location) {
     },
     upload: (bytes, _name, signal) => uploadBytes(address("api/upload"), bytes, signal),
     download: (message) => saveAs(address(message.url).href, message.name),
-    glimpse: async () => {
-      const response = await fetch(address("api/glimpse", false)).catch(() => null);
-      return response?.status === 200 ? response.blob() : null;
-    },
     reconnect: () => connect(link, address, transport),
     close: () => {
       link.closed = true;
