@@ -1,4 +1,4 @@
-"""References from a list, of the same class, nearest, and made from the target."""
+"""References from a list, nearest, and made from the target."""
 
 from pathlib import Path
 
@@ -26,9 +26,9 @@ def sources_of(module: ExemplarPairsDataModule, train: bool = True) -> list[tupl
     module.setup("fit")
     chosen = module.train_data if train else module.val_data
     return [
-        (chosen.targets[index].name, chosen.references[chosen.pick(index, seed)].name)
+        (chosen.targets[index].name, chosen.references[int(reference)].name)
         for index in range(len(chosen))
-        for seed in range(7)
+        for reference in chosen.candidates[index]
     ]
 
 
@@ -76,20 +76,6 @@ def test_a_bad_list_is_named_in_one_line(listed, text, words) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_same_class_picks_any_other_image(classes_folder) -> None:
-    pairs = sources_of(data(classes_folder, pairing="class"))
-    assert all(a != b and Path(a).parent == Path(b).parent for a, b in pairs)
-    module = data(classes_folder, pairing="class")
-    module.setup("fit")
-    pick = module.train_data.pick
-    count = int(pick.counts[pick.label[0]])
-    picked = [pick(0, seed) for seed in range(count - 1)]
-    assert len(set(picked)) == count - 1
-    assert 0 not in picked
-    val = sources_of(module, train=False)
-    assert all("/val/" in a and "/train/" in b and Path(a).parent.name == Path(b).parent.name for a, b in val)
-
-
 def tint(folder: Path, name: str, color: tuple[int, int, int], rng: np.random.Generator) -> None:
     noise = rng.integers(0, 40, (40, 40, 3))
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +114,7 @@ def test_nearest_references_and_a_stale_index(tmp_path) -> None:
         again.setup("fit")
     again.prepare_data()
     again.setup("fit")
-    assert len(again.train_data.pick.neighbors) == 7
+    assert len(again.train_data.candidates) == 7
 
 
 def test_the_spline_passes_its_control_points() -> None:

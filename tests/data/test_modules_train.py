@@ -46,7 +46,7 @@ def words(prefix: str, values: dict[str, object]) -> list[str]:
     [
         ("StreamingDataModule", {}),
         pytest.param("SketchDataModule", {}, marks=pytest.mark.nightly),
-        pytest.param("ExemplarPairsDataModule", {"pairing": "class"}, marks=pytest.mark.nightly),
+        pytest.param("ExemplarPairsDataModule", {"pairing": "self"}, marks=pytest.mark.nightly),
     ],
 )
 def test_fit_takes_one_step(name, arguments, classes_folder, request, tmp_path, monkeypatch) -> None:

@@ -118,12 +118,7 @@ def test_transparent_line_art_is_black_ink_on_white_paper(mode, tmp_path) -> Non
     ("layout", "break_it", "words"),
     [
         ("guidingpainter", lambda root: (root / "train/sketch/3.png").unlink(), "3.png' has no sketch"),
-        (
-            "guidingpainter",
-            lambda root: Image.new("L", (48, 47)).save(root / "train/sketch/3.png"),
-            "3.png' is not a sketch of .*aspect",
-        ),
-        ("tag2pix", lambda root: shutil.rmtree(root / "keras_test"), "keras_test' is missing"),
+        ("tag2pix", lambda root: shutil.rmtree(root / "keras_test"), "keras_test' does not exist"),
     ],
 )
 def test_a_missing_part_is_named_in_one_line(layout, break_it, words, request) -> None:

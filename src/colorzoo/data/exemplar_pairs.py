@@ -6,7 +6,6 @@ import csv
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,7 +17,6 @@ from torch.utils.data import Dataset
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
-from colorzoo.data.layouts import class_names
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
@@ -26,16 +24,13 @@ from colorzoo.errors import DataError
 from colorzoo.randomness import Generators, draw_uniform, image_generators
 from colorzoo.settings import Fraction, PositiveInt
 
-Pairing = Literal["list", "class", "nearest", "self"]
+Pairing = Literal["list", "nearest", "self"]
 SelfReference = Literal["crop_flip", "warp_jitter"]
 
 _SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
     "crop_flip": crop_flip_reference,
     "warp_jitter": warp_jitter_reference,
 }
-
-Pick = Callable[[int, int], int]
-"""Maps index and seed of a target to the index of its reference."""
 
 
 class ExemplarPairsDataModule(FolderDataModule):
@@ -51,7 +46,6 @@ class ExemplarPairsDataModule(FolderDataModule):
     ``self_made`` marks references derived from their own target. ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
-    - ``class``: another image of the same folder; in validation, a training image of the same class.
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
       images, validation takes the nearest. ``prepare_data`` builds the index once, and again when images or
       encoder change.
@@ -104,9 +98,9 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     def prepare_data(self) -> None:
         """Check the images, and build the index of nearest images if it is missing or outdated."""
-        if self.hparams.pairing in ("list", "self"):
+        if self.hparams.pairing != "nearest":
             super().prepare_data()
-        if self.hparams.pairing == "nearest" and self._index() is None:
+        elif self._index() is None:
             train, val = (images.sources for images in self._library)
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
@@ -116,14 +110,19 @@ class ExemplarPairsDataModule(FolderDataModule):
         Raises:
             DataError: Images, the list of pairs or the index are missing.
         """
-        if self.hparams.pairing in ("list", "self"):
+        if self.hparams.pairing != "nearest":
             super().setup(stage)
         elif self.val_data is None:
             train, val = self._library
-            pick_train, pick_val = self._picks()
-            self.train_data = self._referenced(train.sources, pick_train, train.sources, train=True)
+            found = self._index()
+            if found is None:
+                raise DataError(
+                    f"{str(self.index_path)!r} does not match these images and this encoder; "
+                    "call prepare_data() to build it."
+                )
+            self.train_data = self._referenced(train.sources, train.sources, found.train, train=True)
             val = val.first(self.hparams.val_limit)
-            self.val_data = self._referenced(val.sources, pick_val, train.sources, train=False)
+            self.val_data = self._referenced(val.sources, train.sources, found.val[:, :1], train=False)
 
     def find_images(self, split: str) -> ImageTable:
         """Return the targets of a split, with their references for ``pairing: list``."""
@@ -141,7 +140,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         if partners is None:
             return super().make_dataset(images, train=train)
         references = Sources.of(partners[index][0] for index in range(len(images)))
-        return self._referenced(images.sources, same_index, references, train=train)
+        return self._referenced(images.sources, references, torch.arange(len(images))[:, None], train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Derive references from the targets: for all images, or for some training images by chance."""
@@ -168,30 +167,18 @@ class ExemplarPairsDataModule(FolderDataModule):
             raise DataError(f"all {kind} images in {self.hparams.root!r} are broken or gray.")
         return train, val
 
-    def _picks(self) -> tuple[Pick, Pick]:
-        train, val = (images.sources for images in self._library)
-        if self.hparams.pairing == "class":
-            return _same_class(train, val, Path(self.hparams.root))
-        found = self._index()
-        if found is None:
-            raise DataError(
-                f"{str(self.index_path)!r} does not match these images and this encoder; "
-                "call prepare_data() to build it."
-            )
-        return Nearest(found.train, random=True), Nearest(found.val, random=False)
-
     def _index(self) -> Neighbors | None:
         train, val = (images.sources for images in self._library)
         return load_neighbors(train, val, self.encoder_name, self.index_path, k=self.hparams.neighbors)
 
     def _referenced(
-        self, targets: Sources, pick: Pick, references: Sources, *, train: bool
+        self, targets: Sources, references: Sources, candidates: Tensor, *, train: bool
     ) -> ReferencedDataset:
         hp = self.hparams
         return ReferencedDataset(
             targets,
             references,
-            pick,
+            candidates,
             side=self.train_side if train else hp.val_size,
             reference_side=max(self.crops) if train else hp.val_size,
             random_crop=train,
@@ -204,7 +191,7 @@ class ReferencedDataset(Dataset[Sample]):
     Args:
         targets: The targets.
         references: All references.
-        pick: Selects the reference of a target.
+        candidates: ``(M, k)`` int64: indices of the references of each target; the seed selects one.
         side: Side of the target in pixels.
         reference_side: Side of the reference in pixels.
         random_crop: The seed of the sample determines the position of the target's crop.
@@ -214,13 +201,13 @@ class ReferencedDataset(Dataset[Sample]):
         self,
         targets: Sequence[StoredImage],
         references: Sequence[StoredImage],
-        pick: Pick,
+        candidates: Tensor,
         *,
         side: int,
         reference_side: int,
         random_crop: bool,
     ) -> None:
-        self.targets, self.references, self.pick = targets, references, pick
+        self.targets, self.references, self.candidates = targets, references, candidates
         self.side, self.reference_side, self.random_crop = side, reference_side, random_crop
 
     def __len__(self) -> int:
@@ -229,80 +216,12 @@ class ReferencedDataset(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample of ``key``, an index and a seed."""
         index, seed = key
-        target, reference = self.targets[index], self.references[self.pick(index, seed)]
+        candidates = self.candidates[index]
+        target, reference = self.targets[index], self.references[int(candidates[seed % len(candidates)])]
         rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)
         return Sample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
-
-
-@dataclass(frozen=True)
-class SameClass:
-    """Selects another image of the same class, if there is one.
-
-    Attributes:
-        members: ``(N,)`` int64, indices of the references sorted by class.
-        starts: ``(K,)`` int64: start of each class in ``members``.
-        counts: ``(K,)`` int64: size of each class.
-        label: ``(M,)`` int64: class of each target.
-        exclude_self: Whether targets and references are the same list, so self-matches are excluded.
-    """
-
-    members: Tensor
-    starts: Tensor
-    counts: Tensor
-    label: Tensor
-    exclude_self: bool
-
-    def __call__(self, index: int, seed: int) -> int:
-        """Return the index of a reference."""
-        label = int(self.label[index])
-        start, count = int(self.starts[label]), int(self.counts[label])
-        exclude = self.exclude_self and count > 1
-        picked = int(self.members[start + seed % (count - 1 if exclude else count)])
-        # the last member replaces the target itself, so all other members are equally likely
-        return int(self.members[start + count - 1]) if exclude and picked == index else picked
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """Selects one of the nearest images.
-
-    Attributes:
-        neighbors: ``(M, k)`` int64: indices of references, nearest first.
-        random: Select any of the k by seed; False selects the nearest.
-    """
-
-    neighbors: Tensor
-    random: bool
-
-    def __call__(self, index: int, seed: int) -> int:
-        """Return the index of a reference."""
-        row = self.neighbors[index]
-        return int(row[seed % len(row) if self.random else 0])
-
-
-def same_index(index: int, seed: int) -> int:
-    """Return the same index."""
-    del seed
-    return index
-
-
-def _same_class(
-    train: Sequence[StoredImage], val: Sequence[StoredImage], root: Path
-) -> tuple[SameClass, SameClass]:
-    names = [re.sub(r"^(train|val)(/|$)", "", name) for name in class_names([*train, *val], root)]
-    number = {name: index for index, name in enumerate(sorted(set(names[: len(train)])))}
-    for source, name in zip([*train, *val], names, strict=True):
-        if not name or name not in number:
-            raise DataError(
-                f"{source.name!r} has no class with training images; expected CLASS/IMAGE below the root."
-            )
-    label = torch.tensor([number[name] for name in names])
-    library, queries = label[: len(train)], label[len(train) :]
-    counts = torch.bincount(library, minlength=len(number))
-    classes = (library.argsort(stable=True), counts.cumsum(0) - counts, counts)
-    return SameClass(*classes, library, exclude_self=True), SameClass(*classes, queries, exclude_self=False)
 
 
 class Pair(NamedTuple):

@@ -6,7 +6,6 @@ Download it from image-net.org (after registration) or from Kaggle.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +21,6 @@ from colorzoo.data.layouts import (
     class_folders,
     file_number,
     labeled_by_folder,
-    read_lines,
     require_path,
 )
 from colorzoo.data.module import ImageDataModule
@@ -48,8 +46,7 @@ class ImageNetDataModule(ImageDataModule):
         labels: Add ``label`` to batches: the index of an image's synset in the sorted synsets of the training
             folder. ``val`` must be sorted by synset, as by `torchvision.datasets.ImageNet`.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
-            indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
-            name per line or (``.npy``) zero-based indices.
+            indices; or ``"first5k"``, the first 5,000 by file number, as in recent papers.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -84,7 +81,7 @@ def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: s
 
 
 def subset_rows(sources: Sources, subset: str) -> Tensor:
-    """Return the rows of a named subset of the validation images, or of a list file.
+    """Return the rows of a named subset of the validation images.
 
     Raises:
         DataError: The subset is unknown, or some of its images are missing.
@@ -96,16 +93,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
         return _rows_by_number(sources, np.load(indices) + 1, subset)
     if subset == "first5k":
         return _rows_by_number(sources, np.arange(1, 5001), subset)
-    file = Path(subset)
-    if not file.is_file():
-        raise DataError(
-            f"val_subset must be one of {', '.join(SUBSETS)}, or the path of a list file, got {subset!r}."
-        )
-    if file.suffix == ".npy":
-        return _rows_by_number(sources, np.load(file, allow_pickle=False).astype(np.int64) + 1, subset)
-    rows = {basename(source): row for row, source in enumerate(sources)}
-    names = [line.split()[0].rsplit("/", 1)[-1] for line in read_lines(file)]
-    return _look_up(rows, names, subset)
+    raise DataError(f"val_subset must be one of {', '.join(SUBSETS)}, got {subset!r}.")
 
 
 def _split_folder(root: Path, split: Split) -> Path:
@@ -134,15 +122,10 @@ def _rows_by_number(
     sources: Sources, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]], subset: str
 ) -> Tensor:
     rows = {file_number(basename(source)): row for row, source in enumerate(sources)}
-    return _look_up(rows, numbers.tolist(), subset)
-
-
-def _look_up(rows: Mapping[Any, int], keys: Sequence[int | str], subset: str) -> Tensor:
-    absent = [key for key in keys if key not in rows]
+    absent = [number for number in numbers.tolist() if number not in rows]
     if absent:
-        first = f"ILSVRC2012_val_{absent[0]:08d}.JPEG" if isinstance(absent[0], int) else str(absent[0])
         raise DataError(
-            f"{len(absent)} of the {len(keys)} images of subset {subset!r} are missing, {first} first; "
-            f"unpack all of ILSVRC2012_img_val.tar; {_HELP}."
+            f"{len(absent)} of the {len(numbers)} images of subset {subset!r} are missing, "
+            f"ILSVRC2012_val_{absent[0]:08d}.JPEG first; unpack all of ILSVRC2012_img_val.tar; {_HELP}."
         )
-    return torch.tensor([rows[key] for key in keys], dtype=torch.int64)
+    return torch.tensor([rows[number] for number in numbers.tolist()], dtype=torch.int64)

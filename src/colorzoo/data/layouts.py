@@ -153,11 +153,6 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     return ImageTable(found, labels=tensor_of(labels, torch.int64))
 
 
-def read_lines(file: Path) -> list[str]:
-    """Return the nonblank lines of a small text file."""
-    return [line for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()) if line]
-
-
 def basename(source: StoredImage) -> str:
     """Return the file name of an image without folders."""
     return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per image

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import logging
 import os
 import tarfile
-import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,13 +15,7 @@ from torch import Tensor
 from colorzoo.errors import DataError
 from colorzoo.image_io.find import is_hidden
 
-log = logging.getLogger(__name__)
-
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
-# errors of a file server that is restarting or busy
-_TEMPORARY = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET)
-_RETRY_DELAYS = (0.5, 2.0)  # seconds before the second and the third attempt
 
 
 class StoredImage(NamedTuple):
@@ -48,17 +39,10 @@ class StoredImage(NamedTuple):
         return f"{self.path}/{self.member}" if self.member else self.path
 
     def read(self) -> bytes:
-        """Return the encoded image; retry after temporary errors of network file systems."""
-        for delay in (*_RETRY_DELAYS, None):
-            try:
-                with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
-                    stream.seek(self.offset)
-                    return stream.read(self.size)
-            except OSError as error:
-                if delay is None or error.errno not in _TEMPORARY:
-                    raise
-                time.sleep(delay)
-        raise AssertionError("the last attempt returns or raises")
+        """Return the encoded image."""
+        with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
+            stream.seek(self.offset)
+            return stream.read(self.size)
 
 
 class Sources(Sequence[StoredImage]):
@@ -186,17 +170,15 @@ def find_sources(folder: Path) -> Sources:
         4
 
     Symbolic links to folders are followed once. Hidden files and the folders of operating systems and NAS
-    devices (`colorzoo.image_io.find.is_hidden`) are skipped; a warning names the skipped folders.
+    devices (`colorzoo.image_io.find.is_hidden`) are skipped.
 
     Raises:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
     """
     require_folder(folder)
 
-    skipped: list[str] = []
-
     def sources() -> Iterator[StoredImage]:
-        for path in walk_files(str(folder), skipped):
+        for path in walk_files(str(folder)):
             suffix = suffix_of(path)
             if suffix in EXTENSIONS:
                 yield StoredImage(path)
@@ -204,9 +186,6 @@ def find_sources(folder: Path) -> Sources:
                 yield from tar_sources(path)
 
     found = Sources.of(sources(), folder)
-    if skipped:
-        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-        log.warning("skipped hidden or system folders: %s%s", ", ".join(skipped[:5]), more)
     if not found:
         extensions = ", ".join(sorted(EXTENSIONS))
         raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
@@ -235,14 +214,11 @@ def byte_count(source: StoredImage) -> int:
         return -1
 
 
-def walk_files(
-    folder: str, skipped: list[str] | None = None, above: frozenset[str] = frozenset()
-) -> Iterator[str]:
+def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the paths of the files below a folder, sorted; only one folder's names are in memory at a time.
 
     Args:
         folder: The folder.
-        skipped: List to which the paths of hidden and system folders are appended.
         above: Real paths of the parent folders; links to a parent are skipped.
     """
     here = os.path.realpath(folder)
@@ -253,10 +229,9 @@ def walk_files(
     for name, is_folder in entries:
         path = os.path.join(folder, name)  # noqa: PTH118 - a million Path objects take 400 MB
         if is_hidden(name):
-            if is_folder and skipped is not None:
-                skipped.append(path)
-        elif is_folder:
-            yield from walk_files(path, skipped, above | {here})
+            continue
+        if is_folder:
+            yield from walk_files(path, above | {here})
         else:
             yield path
 
