@@ -10,7 +10,6 @@ _COMMON = {
     "stop_probability": 1 / 8,
     "hint_attention": False,
     "colorfulness": 0.0,
-    "class_stride": 1,
     "many": 0.0,
 }
 

@@ -9,15 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 VGG19_LAYERS = {
-    "features.0": "conv1_1",
-    "features.2": "conv1_2",
-    "features.5": "conv2_1",
-    "features.7": "conv2_2",
-    "features.10": "conv3_1",
-    "features.12": "conv3_2",
-    "features.14": "conv3_3",
-    "features.16": "conv3_4",
-    "features.19": "conv4_1",
+    f"features.{index}": f"conv{name}"
+    for index, name in zip(
+        (0, 2, 5, 7, 10, 12, 14, 16, 19),
+        ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1"),
+        strict=True,
+    )
 }
 """Encoder layer name in the authors' checkpoints for each layer of torchvision's vgg19."""
 

@@ -33,7 +33,7 @@ from colorzoo.networks.hint_unet import (
     initialize,
 )
 from colorzoo.networks.shared_weights import borrow
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,6 @@ class LocalExtensions:
         scene_blocks: Number of ConvNeXt blocks at stride 16, see `SceneBlocks`.
         colorfulness: c of the smooth L1 weight 1 + c * chroma / 20 (true chroma), which counteracts
             desaturated predictions.
-        class_stride: Compute the classification loss on every n-th position in each direction (2 costs a
-            quarter).
         many: Fraction of the training images with a log-uniform number of points, see `PointSimulation`.
         everywhere: Fraction of the training images with uniformly distributed points, see `PointSimulation`.
     """
@@ -95,7 +93,6 @@ class LocalExtensions:
     rank_layers: NonNegativeInt = 0
     scene_blocks: NonNegativeInt = 0
     colorfulness: NonNegativeFloat = 0.0
-    class_stride: PositiveInt = 1
     many: Fraction = 0.0
     everywhere: Fraction = 0.0
 

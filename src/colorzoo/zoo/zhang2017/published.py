@@ -18,7 +18,7 @@ from torch import Tensor
 
 from colorzoo.errors import WeightsError
 from colorzoo.networks.hint_unet import GRID_BINS, HINT_UNET_NAMES
-from colorzoo.networks.renaming import Pattern
+from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
@@ -28,8 +28,6 @@ _LIGHTNESS_UNIT, _AB_UNIT = 100.0, 110.0
 _LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
 _BRANCH = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
 _BRANCH_NORMS = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")
-_SHORTCUTS = {"conv3_3_short": "model3short8.0", "conv2_2_short": "model2short9.0"}
-_SHORTCUTS |= {"conv1_2_short": "model1short10.0", "conv10_ab": "model_out.0"}
 NAMES: tuple[Pattern, ...] = tuple(
     (theirs, rf"unet.{ours}") for theirs, ours in HINT_UNET_NAMES if isinstance(ours, str)
 )
@@ -47,6 +45,20 @@ GLOBAL_NAMES: tuple[Pattern, ...] = (
 )
 
 
+def _numbered(found: re.Match[str]) -> str:
+    """Return the layer of a block, where convolutions and ReLUs alternate; later blocks start with a ReLU."""
+    block, index = int(found[1]), int(found[2])
+    return f"model{block}.{2 * index - 2 - (block >= 8) + 2 * bool(found[3])}."
+
+
+_TRUNK: tuple[Pattern, ...] = (
+    (r"conv(8|9|10)_1\.", r"model\1up.0."),
+    (r"conv([123])_[23]_short\.", lambda m: f"model{m[1]}short{11 - int(m[1])}.0."),
+    (r"conv10_ab\.", "model_out.0."),
+    (r"conv(\d+)_([1-3])(norm)?\.", _numbered),
+)
+
+
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Convert the Local Hints network (``model.caffemodel``).
 
@@ -61,9 +73,12 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
     Raises:
         WeightsError: A required layer is missing.
     """
-    _require("Local Hints", layers, (_LIGHTNESS, _HINTS, "conv8_3"))
-    tensors = convert_trunk(layers) | _input(layers)
-    tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, len(tensors["model8.3.bias"]), 1, 1)
+    named = _named(layers, "Local Hints", (_LIGHTNESS, _HINTS, "conv8_3"))
+    tensors = {key: value for key, value in named.items() if key.startswith("model")}
+    weights = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"], _AB_UNIT * named[f"{_HINTS}.weight"]
+    tensors["model1.0.weight"] = torch.cat(weights, dim=1)
+    tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"] + named[f"{_HINTS}.bias"]
+    tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, tensors["model8.3.bias"].numel(), 1, 1)
     tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
     return tensors, {"mask_center": 0.0, "ab_scale": ab_scale_of(layers)}
 
@@ -80,85 +95,33 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
     Raises:
         WeightsError: A required layer is missing.
     """
-    _require("Global Hints", layers, (_LIGHTNESS, *_BRANCH, *_BRANCH_NORMS))
-    tensors = convert_trunk(layers) | convolution("model1.0", layers[_LIGHTNESS], _LIGHTNESS_UNIT)
-    for name in _BRANCH:
-        tensors |= convolution(name, layers[name])
-    for name in _BRANCH_NORMS:
-        tensors |= normalization(name, layers[name])
+    named = _named(layers, "Global Hints", (_LIGHTNESS, *_BRANCH))
+    kept = ("model", *(f"{name}." for name in (*_BRANCH, *_BRANCH_NORMS)))
+    tensors = {key: value for key, value in named.items() if key.startswith(kept)}
+    tensors["model1.0.weight"] = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
+    tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"]
     return tensors, {"ab_scale": ab_scale_of(layers)}
 
 
-def convert_trunk(layers: CaffeLayers) -> dict[str, Tensor]:
-    """Convert the layers that both networks of the paper share: all after the first convolution."""
-    tensors: dict[str, Tensor] = {}
-    for name, blobs in layers.items():
-        if (ours := trunk_name(name)) is None:
-            continue
-        tensors |= normalization(ours, blobs) if name.endswith("norm") else convolution(ours, blobs)
-    return tensors
-
-
-def trunk_name(layer: str) -> str | None:
-    """Return the authors' PyTorch name of a Caffe layer, or None for layers outside the trunk."""
-    if layer in _SHORTCUTS:
-        return _SHORTCUTS[layer]
-    match = re.fullmatch(r"conv(\d+)_([1-3])(norm)?", layer)
-    if match is None:
-        return None
-    block, index, norm = int(match[1]), int(match[2]), bool(match[3])
-    if block < 8:  # convolutions and ReLUs alternate, starting at 0
-        return f"model{block}.{2 * index if norm else 2 * index - 2}"
-    if index == 1:
-        return f"model{block}up.0"
-    return f"model{block}.{2 * index - 1 if norm else 2 * index - 3}"  # the block starts with a ReLU
-
-
-def convolution(name: str, blobs: Sequence[NDArray[np.float32]], scale: float = 1.0) -> dict[str, Tensor]:
-    """Return the scaled weight and the bias of a convolution or transposed convolution."""
-    if len(blobs) != 2:
-        raise WeightsError(f"layer of {name} has {len(blobs)} blobs; expected weight and bias")
-    weight, bias = blobs
-    return {f"{name}.weight": _tensor(weight) * scale, f"{name}.bias": _tensor(bias).flatten()}
-
-
-def normalization(name: str, blobs: Sequence[NDArray[np.float32]]) -> dict[str, Tensor]:
-    """Return a BatchNorm with identity affine parameters."""
-    if len(blobs) != 3:
-        raise WeightsError(
-            f"layer of {name} has {len(blobs)} blobs; expected mean, variance and their factor"
-        )
-    mean, variance, factor = (_tensor(blob).flatten() for blob in blobs)
-    scale = 1 / float(factor[0]) if float(factor[0]) else 0.0
-    return {
-        f"{name}.weight": torch.ones_like(mean),
-        f"{name}.bias": torch.zeros_like(mean),
-        f"{name}.running_mean": mean * scale,
-        f"{name}.running_var": variance * scale,
-        f"{name}.num_batches_tracked": torch.tensor(0),
-    }
+def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[str, Tensor]:
+    """Return all tensors, with the authors' PyTorch names for the trunk that both networks share."""
+    if missing := [name for name in required if name not in layers]:
+        raise WeightsError(f"not a {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
+    blobs = {f"{name}.{i}": _tensor(blob) for name, parts in layers.items() for i, blob in enumerate(parts)}
+    named = rename_keys(name_caffe_blobs(blobs, "norm"), _TRUNK)
+    for key, mean in list(named.items()):
+        if key.endswith(".running_mean"):
+            norm = key.removesuffix("running_mean")
+            named |= {f"{norm}weight": torch.ones_like(mean), f"{norm}bias": torch.zeros_like(mean)}
+            named[f"{norm}num_batches_tracked"] = torch.tensor(0)
+    return named
 
 
 def ab_scale_of(layers: CaffeLayers) -> float:
-    """Return the factor of tanh from the layer that scales (a, b), or Caffe's default."""
+    """Return the factor of the network's tanh from a single scalar blob, or the default."""
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
-    if len(factors) > 1:
-        raise WeightsError(f"the output scale must be unique, got {sorted(factors)}")
-    return factors.pop() if factors else OUTPUT_SCALE
-
-
-def _input(layers: CaffeLayers) -> dict[str, Tensor]:
-    """Join the convolutions of L and of ab with mask to one convolution with four input channels."""
-    lightness = convolution("model1.0", layers[_LIGHTNESS], _LIGHTNESS_UNIT)
-    hints = convolution("model1.0", layers[_HINTS], _AB_UNIT)
-    weight = torch.cat([lightness["model1.0.weight"], hints["model1.0.weight"]], dim=1)
-    return {"model1.0.weight": weight, "model1.0.bias": lightness["model1.0.bias"] + hints["model1.0.bias"]}
-
-
-def _require(network: str, layers: CaffeLayers, names: Sequence[str]) -> None:
-    if missing := [name for name in names if name not in layers]:
-        raise WeightsError(f"not a {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
+    return factors.pop() if len(factors) == 1 else OUTPUT_SCALE
 
 
 def _tensor(blob: NDArray[np.float32]) -> Tensor:

@@ -7,9 +7,8 @@ from typing import Literal, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, Points, ab_histogram, mean_saturation
@@ -155,7 +154,7 @@ class Zhang2017Local(SingleOptimizerModule):
         regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
         if self.model.network.hypercolumn is not None:
             return regression, hull_cross_entropy(logits, ab)
-        return regression, strided_cross_entropy(logits, ab, self.extensions.class_stride)
+        return regression, grid_cross_entropy(logits, ab, stride=LOGIT_STRIDE)
 
 
 @dataclass(frozen=True)
@@ -264,36 +263,6 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
     alike = torch.ones(logits.shape[1], device=logits.device)
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
-
-
-def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
-    """Return the cross-entropy on every ``step``-th position in both directions.
-
-    The offset varies within a batch, because the transposed convolution before the head has separate weights
-    for each offset.
-
-    Args:
-        logits: ``(B, 529, H/4, W/4)``.
-        ab: ``(B, 2, H, W)`` truth in CIE units.
-        step: Step in positions; 1 uses all positions.
-    """
-    if step == 1:
-        return grid_cross_entropy(logits, ab, stride=LOGIT_STRIDE)
-    images, bins, height, width = logits.shape
-    number = torch.arange(images, device=logits.device)
-    first = torch.stack([number // step % step, number % step])
-    rows, columns = (
-        (first[axis, :, None] + step * torch.arange(max(1, side // step), device=logits.device)).clamp(
-            max=side - 1
-        )
-        for axis, side in enumerate((height, width))
-    )
-    places = ((number[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]).flatten()
-    truth = grid_index(ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]).flatten()
-    # one gather: the backward pass of separate slices would allocate a full map of zeros for each
-    return F.cross_entropy(
-        logits.permute(0, 2, 3, 1).reshape(-1, bins).index_select(0, places), truth[places]
-    )
 
 
 def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
