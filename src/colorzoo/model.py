@@ -18,7 +18,7 @@ from colorzoo.networks.blocks import is_traced
 from colorzoo.networks.recording import record
 from colorzoo.networks.renaming import Pattern, rename_keys, reshape_like
 from colorzoo.prediction import Prediction
-from colorzoo.settings import given_groups, recorded_arguments
+from colorzoo.settings import given_groups, recorded_arguments, with_groups
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 
@@ -91,6 +91,12 @@ class ColoringModel(nn.Module):
     trained: bool
     untrained_reason: str = ""
     provenance: Provenance
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let the constructor of a subclass accept mappings in place of groups of settings."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = with_groups(cls, cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, network: nn.Module, **settings: Any) -> None:
         super().__init__()

@@ -9,8 +9,10 @@ frozen dataclass. YAML files and checkpoints contain them as nested mappings. Ca
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import wraps
 from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
@@ -43,22 +45,26 @@ class Range:
         high: Maximum, or None.
         open: Whether the minimum itself is excluded.
         unit: Unit for error messages.
+        step: Number that divides the value; 0 allows every number.
     """
 
     low: float
     high: float | None = None
     open: bool = False
     unit: str = ""
+    step: int = 0
 
     def contains(self, value: float) -> bool:
         """Return whether a value is in the range."""
         above = value > self.low if self.open else value >= self.low
-        return above and (self.high is None or value <= self.high)
+        divides = not self.step or value % self.step == 0
+        return above and divides and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
         low = f"above {self.low:g}" if self.open else f"at least {self.low:g}"
         limits = low if self.high is None else f"{low} and at most {self.high:g}"
-        return f"{limits} {self.unit}".rstrip()
+        step = f" and a multiple of {self.step}" if self.step else ""
+        return f"{limits} {self.unit}".rstrip() + step
 
 
 # groups of options in the help of the command line
@@ -243,6 +249,21 @@ def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) 
     return {
         name: settings_of(kind, arguments.get(name)) for name, kind in setting_groups(constructor).items()
     }
+
+
+def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor of a class that converts mappings to groups of settings, see `settings_of`."""
+    signature = inspect.signature(construct)
+
+    @wraps(construct)
+    def converted(*args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(*args, **kwargs)
+        for name, kind in setting_groups(cls).items():
+            if name in bound.arguments:
+                bound.arguments[name] = settings_of(kind, bound.arguments[name])
+        construct(*bound.args, **bound.kwargs)
+
+    return converted
 
 
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:

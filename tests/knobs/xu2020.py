@@ -4,7 +4,6 @@ from knobs.knob import Knobs
 
 _EXEMPT = {
     "start": "needs a trained model; tests/zoo/test_xu2020.py",
-    "hints": "how inference places hints; tests/zoo/test_xu2020.py",
     "transfer_error": "weighs transferred colors in inference alone; tests/zoo/test_xu2020.py",
 }
 _DECODER = ("image_weight", "perceptual_weight")
@@ -25,8 +24,6 @@ KNOBS = {
             "none_share": 1.0,
             "grid_share": 0.5,
             "transferred_share": 0.0,
-            "hint_grid": 4,
-            "hint_patch": 40,
         },
         exempt={
             **_EXEMPT,

@@ -8,18 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_coloring_model
 from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from steps.step import small
-
-
-def test_a_side_that_is_no_multiple_of_16_is_refused() -> None:
-    with pytest.raises(ColorzooError, match=r"multiple of 16.*got 40"):
-        create_coloring_model("blanch2021", None, side=40)
 
 
 def test_offsets_shift_attention() -> None:

@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_discriminator_loss, soft_histogram, total_variation
 from colorzoo.networks import gated_transfer
@@ -19,12 +17,6 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from steps.step import small
 
 BOTH = pytest.mark.parametrize("name", ["lu2020", "yin2021"])
-
-
-def test_a_reference_side_that_does_not_fit_is_refused() -> None:
-    for name, multiple, side in [("lu2020", 8, 60), ("yin2021", 16, 72)]:
-        with pytest.raises(ColorzooError, match=rf"multiple of {multiple} .*got {side}"):
-            create_coloring_model(name, None, reference_side=side)
 
 
 @BOTH

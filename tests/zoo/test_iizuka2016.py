@@ -10,8 +10,7 @@ from torch import Tensor
 from colorzoo import Exemplar, Guidance
 from colorzoo.capabilities import EncodesReference
 from colorzoo.color import lightness_to_rgb
-from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.factory import build_model
+from colorzoo.errors import GuidanceError
 from colorzoo.image_io import read_image
 from colorzoo.inference.references import ReadReference, make_exemplar
 from colorzoo.registry import model_card
@@ -58,8 +57,3 @@ def test_a_stored_look_is_the_reference(model: LetThereBeColor) -> None:
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
     look = Exemplar.of_embedding(model.encode_reference(rgb))
     torch.testing.assert_close(colors(model, lightness, look), colors(model, lightness, Exemplar(rgb)))
-
-
-def test_a_square_of_another_side_is_refused() -> None:
-    with pytest.raises(ColorzooError, match="multiple of 32"):
-        build_model(LetThereBeColor, {"scene_side": 100})

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.card import GuidanceKind
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import InstanceNorm, is_traced, pad_to_multiple, scaled_width
 from colorzoo.networks.levels import cosines, normalized_level, normalized_stack
@@ -179,18 +178,6 @@ class GatedColorization:
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
         raise NotImplementedError(f"{type(self).__name__} must define read(rgb)")
-
-    def require_side(self) -> None:
-        """Validate ``reference_side``.
-
-        Raises:
-            ColorzooError: ``reference_side`` is not a multiple of `stride`.
-        """
-        side, default = self.architecture.reference_side, type(self.architecture).reference_side
-        if side % self.stride:
-            raise ColorzooError(
-                f"reference_side must be a multiple of {self.stride} ({default} in the paper), got {side}."
-            )
 
     def squared(self, rgb: Tensor) -> Tensor:
         """Resize references to the square network input, bicubically."""

@@ -18,7 +18,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, Range, Width, settings_of
+from colorzoo.settings import Positive, Range, Width
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
 from colorzoo.zoo.antic2019.published import NAMES
 
@@ -73,8 +73,6 @@ class DeOldify(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), rendering: Rendering = Rendering()
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        rendering = settings_of(Rendering, rendering)
         network = DeOldifyNetwork(
             architecture.encoder, architecture.decoder, architecture.nf_factor, architecture.width
         )

@@ -17,7 +17,6 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness, squashed
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import Generators
-from colorzoo.settings import settings_of
 from colorzoo.zoo.bai2022.network import CELL, Architecture, Colored, SparseNetworks
 from colorzoo.zoo.bai2022.published import FILES, NAMES
 
@@ -29,7 +28,7 @@ class SparseColorization(ColoringModel):
         architecture: Settings of the networks.
 
     Raises:
-        ColorzooError: ``side`` is not a multiple of 64, or more cells are selected than exist.
+        ColorzooError: More cells are selected than exist.
     """
 
     accepts = frozenset({"exemplar"})
@@ -41,10 +40,7 @@ class SparseColorization(ColoringModel):
     scattered: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         side, count = architecture.side, (architecture.side // CELL) ** 2
-        if side % 64:
-            raise ColorzooError(f"side must be a multiple of 64 (256 in the paper), got {side}.")
         if max(architecture.important, architecture.scattered) > count:
             raise ColorzooError(f"important and scattered must be at most {count} (cells at side {side}).")
         super().__init__(SparseNetworks(architecture), architecture=architecture)

@@ -170,7 +170,7 @@ class Architecture:
     """
 
     width: Width = 1.0
-    side: Annotated[int, Range(64, unit="pixels")] = 256
+    side: Annotated[int, Range(64, unit="pixels", step=64)] = 256
     classes: PositiveInt = 1000
     important: PositiveInt = 256
     scattered: NonNegativeInt = 256

@@ -10,13 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness, squashed
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import settings_of
-from colorzoo.zoo.blanch2021.network import STRIDE, Architecture, XCNet
+from colorzoo.zoo.blanch2021.network import Architecture, XCNet
 from colorzoo.zoo.blanch2021.published import NAMES
 
 
@@ -25,9 +23,6 @@ class AttentionStylization(ColoringModel):
 
     Args:
         architecture: Settings of the network.
-
-    Raises:
-        ColorzooError: ``side`` is not a multiple of 16.
     """
 
     accepts = frozenset({"exemplar"})
@@ -45,11 +40,6 @@ class AttentionStylization(ColoringModel):
     architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
-        if architecture.side % STRIDE:
-            raise ColorzooError(
-                f"side must be a multiple of {STRIDE} (224 in the paper), got {architecture.side}."
-            )
         super().__init__(XCNet(architecture), architecture=architecture)
         self.working_size = self.side = architecture.side
 

@@ -36,7 +36,7 @@ class Architecture:
     """
 
     width: Width = 1.0
-    side: Annotated[int, Range(STRIDE, unit="pixels")] = 224
+    side: Annotated[int, Range(STRIDE, unit="pixels", step=STRIDE)] = 224
     attention: Literal["axial", "full"] = "axial"
     positions: bool = True
     passes: PositiveInt = 2

@@ -41,7 +41,7 @@ from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, Positive, PositiveInt, Width, settings_of
+from colorzoo.settings import Fraction, Positive, PositiveInt, Width
 from colorzoo.zoo.chen2023.network import (
     CLUSTERS,
     Merging,
@@ -170,9 +170,6 @@ class SPColor(ColoringModel):
         segmentation: Segmentation = Segmentation(),
         extensions: Extensions = Extensions(),
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        segmentation = settings_of(Segmentation, segmentation)
-        extensions = settings_of(Extensions, extensions)
         features: Trunk
         if architecture.features == "vgg19":
             features = VGGTrunk(architecture.width)

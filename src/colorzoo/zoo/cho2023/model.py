@@ -69,8 +69,6 @@ class GuidingPainter(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        extensions = settings_of(Extensions, extensions)
         network = GuidingPainterNetwork(
             architecture.width,
             architecture.segmenter_width,

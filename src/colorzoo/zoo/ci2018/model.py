@@ -19,7 +19,7 @@ from colorzoo.networks.blocks import pad_with_zeros, scaled_width
 from colorzoo.networks.hint_unet import initialize, point_colors, points_of
 from colorzoo.networks.renaming import Pattern
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import Width
 from colorzoo.zoo.ci2018.network import BLOCKS, STRIDE, SketchFeatures, StrokeNetwork, quarter_hints
 
 LAST_FEATURE = 14  # later layers of Illustration2Vec predict tags
@@ -74,7 +74,6 @@ class StrokePainter(ColoringModel):
     network: StrokeNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         trained = architecture.local_features == "trained"
         features = SketchFeatures(scaled_width(512, architecture.width)) if trained else None
         network = StrokeNetwork(architecture.width, architecture.blocks, features)

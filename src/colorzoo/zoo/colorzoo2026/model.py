@@ -18,7 +18,6 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
 from colorzoo.prediction import AbPrediction, DeferredMaps
-from colorzoo.settings import settings_of
 from colorzoo.zoo.colorzoo2026.network import (
     AB_SCALE,
     MULTIPLE,
@@ -107,7 +106,6 @@ class Colorzoo2026(ColoringModel):
     centers: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         super().__init__(Network(architecture), architecture=architecture)
         self.covariance = ColorCovariance(architecture.decoder, architecture.heads)
         self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)

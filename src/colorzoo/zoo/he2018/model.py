@@ -19,7 +19,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_exported, pad_to_multiple
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import Width
 from colorzoo.zoo.he2018.matching import dense_matches, distances, errors_of, round_trip, warp
 from colorzoo.zoo.he2018.network import SCALES, ColorNet, GrayVGG
 from colorzoo.zoo.he2018.published import FILES, convert_published
@@ -78,7 +78,6 @@ class ExemplarColorization(ColoringModel):
     architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         super().__init__(ColorNet(architecture.color_width), architecture=architecture)
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 

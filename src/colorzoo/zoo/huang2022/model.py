@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +23,15 @@ from colorzoo.networks.recording import record
 from colorzoo.networks.scaling import membership
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import NonNegativeInt, PositiveInt, settings_of
+from colorzoo.settings import NonNegativeInt, PositiveInt, Range
 from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.published import NAMES, UNUSED
 from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
-_LEAST_MATCHED = 128  # pixels; VGG's last map then has a side of four
+MatchedSide = Annotated[int, Range(128, unit="pixels", step=16)]
+"""Side of a matched image; VGG's last map then has a side of at least four."""
 _LEAST_PIXELS = 12  # of a cell's 256 pixels that strokes must cover, as published
 
 
@@ -57,13 +58,12 @@ class Matching:
     Attributes:
         matcher: Registered model of the zhang2019 family for matching, loaded at the first exemplar.
         matcher_weights: Weights of the matcher: a tag of its model card, or a file.
-        matched_size: Height and width to which image and exemplar are resized; multiples of 16, at least
-            128.
+        matched_size: Height and width to which image and exemplar are resized.
     """
 
     matcher: str = "zhang2019"
     matcher_weights: str = "default"
-    matched_size: tuple[int, int] = (432, 768)
+    matched_size: tuple[MatchedSide, MatchedSide] = (432, 768)
 
 
 class UniColorNetwork(nn.Module):
@@ -90,7 +90,7 @@ class UniColor(ColoringModel):
         matching: Settings of exemplar matching.
 
     Raises:
-        ColorzooError: A channel count or size is not a multiple of the required number.
+        ColorzooError: ``embedding`` is not a multiple of ``heads``.
     """
 
     accepts = frozenset({"points", "exemplar"})
@@ -111,9 +111,8 @@ class UniColor(ColoringModel):
         sampling: Sampling = Sampling(),
         matching: Matching = Matching(),
     ) -> None:
-        vqgan, transformer = settings_of(VQGANSizes, vqgan), settings_of(TransformerSizes, transformer)
-        sampling, matching = settings_of(Sampling, sampling), settings_of(Matching, matching)
-        _check_sizes(vqgan, transformer, matching)
+        if transformer.embedding % transformer.heads:
+            raise ColorzooError(f"embedding must be a multiple of heads, got {transformer.embedding}.")
         super().__init__(
             UniColorNetwork(vqgan, transformer),
             vqgan=vqgan,
@@ -263,25 +262,3 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
     rgb = lab_to_rgb(sums[:, :3] / count.clamp(min=1))
     places = hinted[:, 0].nonzero()
     return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)
-
-
-def _check_sizes(vqgan: VQGANSizes, transformer: TransformerSizes, matching: Matching) -> None:
-    """Validate sizes that the user sets.
-
-    Raises:
-        ColorzooError: A size is invalid.
-    """
-    if vqgan.channels % 32:
-        raise ColorzooError(f"channels must be a multiple of 32, got {vqgan.channels}.")
-    if len(vqgan.multipliers) != 5:
-        raise ColorzooError(
-            f"multipliers must be five numbers (cells of 16 pixels), got {vqgan.multipliers}."
-        )
-    if transformer.embedding % transformer.heads:
-        raise ColorzooError(
-            f"embedding must be a multiple of heads ({transformer.heads}), got {transformer.embedding}."
-        )
-    if any(side < _LEAST_MATCHED or side % 16 for side in matching.matched_size):
-        raise ColorzooError(
-            f"matched_size must be two multiples of 16 from {_LEAST_MATCHED}, got {matching.matched_size}."
-        )

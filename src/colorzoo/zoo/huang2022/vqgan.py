@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3
-from colorzoo.settings import PositiveInt
+from colorzoo.settings import PositiveInt, Range
 
 CELL = 16
 """Side of a cell in pixels."""
@@ -32,7 +32,7 @@ class VQGANSizes:
 
     Attributes:
         channels: Channels of the first level.
-        multipliers: Channel multiplier of each level; each level but the last downsamples by 2.
+        multipliers: Channel multiplier of each of the five levels; each level but the last downsamples by 2.
         attention: Indices of the levels with attention.
         blocks: Residual blocks per encoder level; decoder levels have one more.
         latent: Output channels of the color encoder.
@@ -40,8 +40,8 @@ class VQGANSizes:
         codes: Number of codes.
     """
 
-    channels: PositiveInt = 128
-    multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)
+    channels: Annotated[int, Range(32, step=32)] = 128
+    multipliers: tuple[int, int, int, int, int] = (1, 1, 2, 2, 4)
     attention: tuple[int, ...] = (4,)
     blocks: PositiveInt = 2
     latent: PositiveInt = 512

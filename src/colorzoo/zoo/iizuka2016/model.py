@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Range, Width, settings_of
+from colorzoo.settings import Range, Width
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, gray_of
 from colorzoo.zoo.iizuka2016.published import convert_published
 
@@ -35,7 +34,7 @@ class Architecture:
     """
 
     width: Width = 1.0
-    scene_side: Annotated[int, Range(32, unit="pixels")] = 224
+    scene_side: Annotated[int, Range(32, unit="pixels", step=32)] = 224
     normalization: bool = False
 
 
@@ -44,9 +43,6 @@ class LetThereBeColor(ColoringModel):
 
     Args:
         architecture: Settings of the network.
-
-    Raises:
-        ColorzooError: ``scene_side`` is not a multiple of 32.
     """
 
     accepts = frozenset({"exemplar"})
@@ -56,12 +52,10 @@ class LetThereBeColor(ColoringModel):
     network: JointPriorNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
-        side = architecture.scene_side
-        if side % 32:
-            raise ColorzooError(f"scene_side must be a multiple of 32 (224 in the paper), got {side}.")
         network = JointPriorNetwork(
-            architecture.width, scene_side=side, normalization=architecture.normalization
+            architecture.width,
+            scene_side=architecture.scene_side,
+            normalization=architecture.normalization,
         )
         super().__init__(network, architecture=architecture)
         if architecture.normalization:  # channels-last batch statistics are much less precise in torch

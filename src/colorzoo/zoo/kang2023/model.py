@@ -20,7 +20,7 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.hint_unet import HintUNet, hint_input
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt, Width, settings_of
+from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt, Width
 from colorzoo.zoo.kang2023.network import DDColorNetwork, Encoder, Size
 from colorzoo.zoo.kang2023.published import NAMES, UNUSED
 
@@ -130,8 +130,6 @@ class DDColor(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        extensions = settings_of(Extensions, extensions)
         encoder: Encoder
         if extensions.trunk is None:
             from colorzoo.zoo.kang2023.convnext import ConvNextEncoder

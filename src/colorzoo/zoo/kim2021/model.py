@@ -20,7 +20,6 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import HookState
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
-from colorzoo.settings import settings_of
 from colorzoo.zoo.kim2021.network import EdgeNetwork, Extensions
 
 
@@ -78,8 +77,6 @@ class EdgeAwareColorization(ColoringModel):
         architecture: Architecture = Architecture(),
         extensions: Extensions = Extensions(),
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        extensions = settings_of(Extensions, extensions)
         weights = None if is_meta() else backbone_weights
         held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
         if not isinstance(held, HookedModel):

@@ -16,7 +16,6 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import settings_of
 from colorzoo.zoo.larsson2016.network import (
     QUARTER,
     STRIDE,
@@ -57,7 +56,6 @@ class HypercolumnColorization(ColoringModel):
     architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         super().__init__(HypercolumnNetwork(architecture), architecture=architecture)
         if architecture.normalization:  # batch statistics lose accuracy in channels_last
             self.network.to(memory_format=torch.contiguous_format)

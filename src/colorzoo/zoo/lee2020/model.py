@@ -15,7 +15,7 @@ from colorzoo.card import InputKind, OutputKind
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import Width
 from colorzoo.zoo.lee2020.network import SCFTNetwork
 from colorzoo.zoo.lee2020.published import NAMES
 
@@ -47,7 +47,6 @@ class ReferencePainter(ColoringModel):
     network: SCFTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         super().__init__(SCFTNetwork(architecture.width), architecture=architecture)
         # channels_last makes torch's batch statistics about 100 times less accurate
         self.network.to(memory_format=torch.contiguous_format)

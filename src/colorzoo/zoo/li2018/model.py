@@ -22,7 +22,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import Width
 from colorzoo.zoo.li2018.network import SMALLEST, Encoded, Labels, PhotoWCT
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import last_filter, smooth_closed_form, smooth_guided
@@ -58,7 +58,6 @@ class ClosedFormStylization(ColoringModel):
     architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         super().__init__(PhotoWCT(architecture.width), architecture=architecture)
 
     @torch.no_grad()

@@ -13,7 +13,6 @@ from colorzoo.losses import soft_histogram
 from colorzoo.model import ColoringModel
 from colorzoo.networks.gated_transfer import GatedColorization, Reference
 from colorzoo.networks.scaling import scaled_lab
-from colorzoo.settings import settings_of
 from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import NAMES
 
@@ -23,9 +22,6 @@ class GatedTransfer(GatedColorization, ColoringModel):
 
     Args:
         architecture: The network.
-
-    Raises:
-        ColorzooError: ``reference_side`` is not a multiple of 8.
     """
 
     stride = STRIDE
@@ -34,9 +30,7 @@ class GatedTransfer(GatedColorization, ColoringModel):
     architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         super().__init__(Gray2ColorNet(architecture), architecture=architecture)
-        self.require_side()
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""

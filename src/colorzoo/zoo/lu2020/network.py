@@ -40,7 +40,7 @@ class Architecture:
     """
 
     width: Width = 1.0
-    reference_side: Annotated[int, Range(16, unit="pixels")] = 128
+    reference_side: Annotated[int, Range(16, unit="pixels", step=8)] = 128
     classes: PositiveInt = 1000
     tau: Positive = 0.01
 

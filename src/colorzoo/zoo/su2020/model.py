@@ -24,7 +24,7 @@ from colorzoo.networks.hint_unet import fitting_unet, initialize, points_of
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width, settings_of
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
@@ -195,8 +195,6 @@ class InstanceColorization(ColoringModel):
         extensions: InstanceExtensions = InstanceExtensions(),
         detector: str | None = None,
     ) -> None:
-        architecture = settings_of(InstanceArchitecture, architecture)
-        extensions = settings_of(InstanceExtensions, extensions)
         network = InstanceNetworks(
             architecture.width,
             mask_center=architecture.mask_center,

@@ -24,7 +24,7 @@ from colorzoo.networks.blocks import is_exported, pad_to_multiple, pad_with_zero
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Range, Width, settings_of
+from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Range, Width
 from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, EncodedImage, sizes
 from colorzoo.zoo.xia2022.published import convert_published
 
@@ -122,7 +122,6 @@ class AnchorColorization(ColoringModel):
     draws: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         network = AnchorNetwork(architecture.width, architecture.dropout)
         initialize(network)
         super().__init__(network, architecture=architecture)

@@ -20,7 +20,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import Width
 from colorzoo.zoo.xiao2020.network import PyramidNetwork, color_histogram
 from colorzoo.zoo.xiao2020.published import FILES, convert_published
 
@@ -62,7 +62,6 @@ class PyramidColorization(ColoringModel):
     prior: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         network = PyramidNetwork(architecture.width)
         for level in (network.first, network.later):  # default weights make the histogram ineffective
             initialize(level, None)

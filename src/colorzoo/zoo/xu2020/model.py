@@ -19,12 +19,10 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import settings_of
 from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, Extensions
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
 
-EMBEDDED = "zhang2017_local_small"
 MASK_CENTER = 0.0
 _OURS = "network.color.unet."
 
@@ -46,8 +44,6 @@ class StylizationColorization(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        extensions = settings_of(Extensions, extensions)
         network = ExemplarNetwork(architecture, extensions)
         initialize(network, None)
         network.transfer.encoder.normalize_imagenet()
@@ -119,7 +115,7 @@ class StylizationColorization(ColoringModel):
         return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights of the backbone, which weight files omit."""
+        """Return the weights of the backbone, which the embedded weight file omits."""
         backbone = self.extensions.backbone
         return {} if backbone is None else backbone_weights(backbone)
 
@@ -130,11 +126,6 @@ class StylizationColorization(ColoringModel):
         weights are returned unchanged.
         """
         return {**self.state_dict(), **convert_published(state_dict)}
-
-    @classmethod
-    def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of a weight file: all except the backbone's."""
-        return drop_backbone(super().for_inference(state_dict))
 
 
 def load_backbone(name: str, network: PointNetwork) -> None:
@@ -159,25 +150,8 @@ def backbone_weights(name: str) -> Mapping[str, Tensor]:
     return {_OURS + key.removeprefix("unet."): value for key, value in state.items()}
 
 
-def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove colorization sub-net weights that equal the backbone's in half precision.
-
-    Half precision is compared because weight averaging changes even frozen weights by rounding.
-    """
-    known = backbone_weights(EMBEDDED)
-    return {
-        key: value
-        for key, value in state_dict.items()
-        if key not in known or not torch.equal(_stored(value), _stored(known[key]))
-    }
-
-
 @lru_cache(maxsize=1)
 def trained_model(name: str) -> ColoringModel:
     """Return a registered model with its weights; the last model is cached."""
     with torch.inference_mode(False):  # cached tensors must be usable in training
         return create_backbone(name, "backbone")
-
-
-def _stored(value: Tensor) -> Tensor:
-    return value.detach().cpu().half() if value.is_floating_point() else value.detach().cpu()

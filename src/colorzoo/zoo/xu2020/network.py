@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,7 @@ from torch.nn import functional as F
 from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import HintUNet, PointNetwork
-from colorzoo.randomness import Generators
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Width
-from colorzoo.simulation.points import simulate_points
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
 from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
     Adapt,
@@ -24,11 +22,9 @@ from colorzoo.zoo.xu2020.transfer import (
     place_of,
 )
 
-_RANDOM_SEED = 0  # seed of random hints, for reproducible results
-_PATCH_SIDE_AT = 256  # shorter image side in pixels at which a patch has its nominal side
-
-HintLayout = Literal["grid", "dense", "random"]
-"""Selection of hints from transferred colors: a grid of patches, all pixels, or random patches."""
+GRID = 8
+"""Number of grid cells along each side for the hints, whose selection the paper does not define."""
+_PATCH = 5 / 256  # side of a patch as a fraction of the shorter image side
 
 
 @dataclass(frozen=True)
@@ -61,22 +57,15 @@ class Extensions:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of both sub-nets and of the hint selection.
+    """Settings of both sub-nets.
 
     Attributes:
         width: Multiplier for the channel counts; 1.0 matches the published network.
         places: Sets of layers at which statistics are matched (figure 5 of the paper).
-        hints: Selection of hints from the transferred colors, which the paper does not define: a ``grid`` of
-            patches, ``dense``, or ``random`` as in training.
-        hint_grid: Number of grid cells along each side.
-        hint_patch: Side of a patch in pixels, for an image of 256 pixels.
     """
 
     width: Width = 1.0
     places: tuple[str, ...] = PLACE_SETS
-    hints: HintLayout = "grid"
-    hint_grid: PositiveInt = 8
-    hint_patch: PositiveInt = 5
 
 
 class ExemplarOutput(NamedTuple):
@@ -99,7 +88,7 @@ class ExemplarNetwork(nn.Module):
     """Colorization and transfer sub-nets: colorize, transfer, select hints, colorize again.
 
     Args:
-        architecture: Settings of both sub-nets and of the hint selection.
+        architecture: Settings of both sub-nets.
         extensions: Extensions of the paper.
     """
 
@@ -148,8 +137,7 @@ class ExemplarNetwork(nn.Module):
         error = self.extensions.transfer_error
         if error is not None:
             colors = weigh_transfer(transferred, automatic, logits, self.centers, error)
-        hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
-        return automatic, transferred, merge_points(points, hints)
+        return automatic, transferred, merge_points(points, grid_hints(colors))
 
     def transferred(
         self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0
@@ -173,39 +161,12 @@ class ExemplarNetwork(nn.Module):
 
         return adapt
 
-    def hints_of(self, ab: Tensor, generators: Generators) -> Points:
-        """Select hints from transferred colors."""
-        how = self.architecture
-        return sample_hints(ab, generators, kind=how.hints, grid=how.hint_grid, patch=how.hint_patch)
 
-
-def sample_hints(
-    ab: Tensor, generators: Generators, *, kind: HintLayout = "grid", grid: int = 8, patch: int = 5
-) -> Points:
-    """Select hints from transferred colors.
-
-    Args:
-        ab: ``(B, 2, H, W)`` in CIE units.
-        generators: Random generators for ``random``.
-        kind: See `HintLayout`.
-        grid: Number of ``grid`` cells along each side.
-        patch: Side of a patch in pixels, for an image of 256 pixels; it scales with the image.
-    """
-    match kind:
-        case "dense":
-            return Points(ab, torch.ones_like(ab[:, :1]))
-        case "random":
-            return simulate_points(ab, generators)
-        case "grid":
-            return grid_hints(ab, grid, patch)
-
-
-def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
-    """Return hints with a mean-colored patch at the center of each grid cell; see `sample_hints`."""
+def grid_hints(ab: Tensor) -> Points:
+    """Return hints from colors ``(B, 2, H, W)``: a mean-colored patch at the center of each grid cell."""
     ab = ab.float()
     height, width = ab.shape[-2:]
-    side = patch * min(height, width) / _PATCH_SIDE_AT
-    rows, columns = (_patches(length, grid, side, ab) for length in (height, width))
+    rows, columns = (_patches(length, _PATCH * min(height, width), ab) for length in (height, width))
     with torch.autocast(ab.device.type, enabled=False):  # bfloat16 would round colors
         mean = _normalized(rows) @ ab @ _normalized(columns).T
         generated = rows.T @ mean @ columns
@@ -213,10 +174,10 @@ def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
     return Points(generated / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
 
 
-def _patches(length: int, grid: int, side: float, like: Tensor) -> Tensor:
-    """Return a mask ``(grid, length)`` in {0, 1} of the pixels of each patch along one axis."""
+def _patches(length: int, side: float, like: Tensor) -> Tensor:
+    """Return a mask ``(GRID, length)`` in {0, 1} of the pixels of each patch along one axis."""
     pixel = torch.arange(length, device=like.device)
-    center = (torch.arange(grid, device=like.device) + 0.5) * length / grid
+    center = (torch.arange(GRID, device=like.device) + 0.5) * length / GRID
     extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least one
     first = (center - extent / 2).floor().clamp(min=0)[:, None]
     inside = (pixel >= first) & (pixel < first + extent[:, None])

@@ -231,7 +231,7 @@ def exposed_hints(
         colors = torch.where(
             share < extensions.transferred_share, _transferred(network, lab[:, :1], batch), colors
         )
-    grid = grid_hints(colors, network.architecture.hint_grid, network.architecture.hint_patch)
+    grid = grid_hints(colors)
     is_grid = share < extensions.transferred_share + extensions.grid_share
     return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
 

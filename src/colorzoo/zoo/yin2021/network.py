@@ -53,7 +53,7 @@ class Architecture:
     """
 
     width: Width = 1.0
-    reference_side: Annotated[int, Range(32, unit="pixels")] = 256
+    reference_side: Annotated[int, Range(32, unit="pixels", step=16)] = 256
     classes: PositiveInt = 1000
     tau: Positive = 0.01
     dropout: Fraction = 0.1

@@ -13,7 +13,6 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_unet import points_of
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import settings_of
 from colorzoo.zoo.yun2023.network import Architecture, IColoriTNetwork, initialize
 from colorzoo.zoo.yun2023.published import NAMES, UNUSED
 
@@ -32,7 +31,6 @@ class IColoriT(ColoringModel):
     network: IColoriTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         network = IColoriTNetwork(architecture)
         initialize(network)
         super().__init__(network, architecture=architecture)

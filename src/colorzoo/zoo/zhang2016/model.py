@@ -21,7 +21,7 @@ from colorzoo.networks.blocks import cells, conv_block, conv_relu_stack, scaled_
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import PointNetworkOutput, initialize
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, Width, settings_of
+from colorzoo.settings import Positive, Width
 
 LOGIT_STRIDE = 4
 _CHROMA = 20.0  # about the mean chroma of natural images, CIE units
@@ -125,7 +125,6 @@ class ColorfulColorization(ColoringModel):
     network: DistributionNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        architecture = settings_of(Architecture, architecture)
         network = DistributionNetwork(architecture.width, temperature=architecture.temperature)
         initialize(network, architecture.init_std)
         super().__init__(network, architecture=architecture)

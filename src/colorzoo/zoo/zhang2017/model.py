@@ -19,7 +19,6 @@ from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_extensions import fold_rank_layers
 from colorzoo.networks.hint_unet import Detach, initialize, points_of
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import settings_of
 from colorzoo.weights.readers.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.network import (
     GlobalArchitecture,
@@ -65,8 +64,6 @@ class LocalHints(ColoringModel):
         architecture: LocalArchitecture = LocalArchitecture(),
         extensions: LocalExtensions = LocalExtensions(),
     ) -> None:
-        architecture = settings_of(LocalArchitecture, architecture)
-        extensions = settings_of(LocalExtensions, extensions)
         network = LocalHintsNetwork(architecture, extensions)
         initialize(network, architecture.init_std)
         super().__init__(network, architecture=architecture, extensions=extensions)
@@ -130,8 +127,6 @@ class GlobalHints(ColoringModel):
         architecture: GlobalArchitecture = GlobalArchitecture(),
         extensions: GlobalExtensions = GlobalExtensions(),
     ) -> None:
-        architecture = settings_of(GlobalArchitecture, architecture)
-        extensions = settings_of(GlobalExtensions, extensions)
         network: GlobalNetwork
         if extensions.trunk is None:
             network = GlobalHintsNetwork(architecture.width, ab_scale=architecture.ab_scale)

@@ -38,7 +38,7 @@ from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatu
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, Width, settings_of
+from colorzoo.settings import Positive, Width
 
 _FIRST = "conv1.0.weight"
 _OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # layers that are trained if a donor is set
@@ -119,8 +119,6 @@ class DeepExemplar(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        extensions = settings_of(Extensions, extensions)
         features: Trunk
         if architecture.features == "vgg19":
             features = VGGTrunk(architecture.width)

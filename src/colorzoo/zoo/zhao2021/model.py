@@ -15,7 +15,7 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import PositiveInt, Width, settings_of
+from colorzoo.settings import PositiveInt, Width
 from colorzoo.zoo.zhao2021.network import (
     BorrowedFeatures,
     Color2EmbedNetwork,
@@ -69,8 +69,6 @@ class Color2Embed(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        extensions = settings_of(Extensions, extensions)
         borrowed = extensions.features
         features = VGGFeatures(architecture.width) if borrowed is None else BorrowedFeatures(borrowed)
         encoder = ColorEncoder(features, architecture.width)
