@@ -81,7 +81,6 @@ def plain(kind: InputKind = "gray") -> ColoringModel:
     ("change", "found"),
     [
         (lambda given: given.expand(-1, 3, -1, -1), "float32 (1, 3, 8, 6)"),
-        (lambda given: given.expand(-1, 2, -1, -1), "float32 (1, 2, 8, 6)"),
         (lambda given: given.byte(), "uint8 (1, 1, 8, 6)"),
         (lambda given: given[0], "float32 (1, 8, 6)"),
         (lambda given: given.half(), "float16 (1, 1, 8, 6)"),
@@ -122,12 +121,9 @@ def test_values_are_checked_only_in_eval_mode(low: float, high: float, kind: Inp
             check_input(plain(kind), given, None)
 
 
-def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
-    lightness = 100 * torch.rand(1, 1, 16, 16)
-    with pytest.raises(ColorzooError, match=r"Use torch\.autocast"):
-        plain().half()(lightness)
+def test_a_recipe_as_guidance_is_refused() -> None:
     with pytest.raises(ColorzooError, match=r"guidance must be a Guidance, got dict"):
-        plain()(lightness, {"points": []})  # type: ignore[arg-type]
+        plain()(100 * torch.rand(1, 1, 16, 16), {"points": []})  # type: ignore[arg-type]
 
 
 def test_a_model_loads_its_part_of_a_checkpoint() -> None:
@@ -156,5 +152,5 @@ def test_metrics_see_colors_within_rgb_as_float32() -> None:
 
 
 def test_an_unknown_kind_of_guidance_is_named() -> None:
-    with pytest.raises(ColorzooError, match=r"'point'; did you mean 'points'"):
+    with pytest.raises(ColorzooError, match="got 'point'"):
         colorzoo.list_models(guidance="point")  # type: ignore[arg-type]

@@ -12,10 +12,9 @@ import importlib
 import pkgutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any, get_args
 
 import colorzoo.zoo
@@ -47,10 +46,7 @@ def list_models(
         ColorzooError: The kind of guidance is unknown.
     """
     if guidance is not None and guidance not in get_args(GuidanceKind):
-        near = difflib.get_close_matches(str(guidance), get_args(GuidanceKind))
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        known = ", ".join(get_args(GuidanceKind))
-        raise ColorzooError(f"guidance must be one of {known}, got {guidance!r}{hint}")
+        raise ColorzooError(f"guidance must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}.")
     return sorted(
         card.name
         for card in all_cards().values()
@@ -144,22 +140,6 @@ def _load(path: str) -> type[Any]:
     return loaded
 
 
-@dataclass(frozen=True)
-class SkippedPackage:
-    """An installed package with invalid model cards.
-
-    Attributes:
-        package: Distribution name.
-        reason: Description of the problem.
-    """
-
-    package: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"skipped the models of the package {self.package}: {self.reason}"
-
-
 def all_cards() -> dict[str, ModelCard]:
     """Return all cards by name.
 
@@ -169,8 +149,8 @@ def all_cards() -> dict[str, ModelCard]:
     return _scan()[0]
 
 
-def skipped_packages() -> list[SkippedPackage]:
-    """Return the installed packages with invalid model cards."""
+def skipped_packages() -> list[str]:
+    """Return a message for each installed package with invalid model cards."""
     return _scan()[1]
 
 
@@ -186,7 +166,7 @@ def plugin_packages() -> set[str]:
 
 
 @cache
-def _scan() -> tuple[dict[str, ModelCard], list[SkippedPackage]]:
+def _scan() -> tuple[dict[str, ModelCard], list[str]]:
     """Return all cards by name and the skipped packages; warn about each skipped package."""
     found: dict[str, ModelCard] = {}
     taken: dict[str, str] = {}
@@ -198,8 +178,10 @@ def _scan() -> tuple[dict[str, ModelCard], list[SkippedPackage]]:
         try:
             _add_cards(entry_point.load(), more, names)
         except Exception as error:  # a third-party module may raise any exception
-            skipped.append(SkippedPackage(_package_of(entry_point), _reason(error)))
-            warnings.warn(str(skipped[-1]), UserWarning, stacklevel=2)
+            package = entry_point.dist.name if entry_point.dist is not None else entry_point.module
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            skipped.append(f"skipped the models of the package {package}: {reason}")
+            warnings.warn(skipped[-1], UserWarning, stacklevel=2)
         else:
             found, taken = more, names
     return found, skipped
@@ -227,11 +209,3 @@ def _zoo_cards(name: str = "") -> Iterator[ModelCard]:
     for folder in pkgutil.iter_modules(colorzoo.zoo.__path__):
         if folder.ispkg and (not name or name.startswith(folder.name)):
             yield from importlib.import_module(f"colorzoo.zoo.{folder.name}.card").CARDS
-
-
-def _package_of(entry_point: EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist is not None else entry_point.module
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

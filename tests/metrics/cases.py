@@ -63,13 +63,6 @@ def band_psnr(batch: Batch, size: int | None) -> Values:
     return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "excluded": 0}
 
 
-def band_fraction(batch: Batch) -> Values:
-    shares = [
-        binary_dilation(edges[..., 0] > 0, np.ones((7, 7), bool)).mean() for (edges,) in pairs(batch, "edges")
-    ]
-    return {"band_fraction_k7": float(np.mean(shares)), "excluded": 0}
-
-
 def one_colorfulness(image: np.ndarray, form: str) -> float:
     red, green, blue = np.moveaxis(image * 255, -1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
@@ -199,15 +192,6 @@ BAND_CASES = [
         empty={f"psnr_{name}": NAN, "excluded": 0},
     )
     for name, size in (("k7", 7), ("full", None))
-] + [
-    Case(
-        "band_fraction",
-        metrics.BandFraction,
-        given("edges"),
-        band_fraction,
-        empty={"band_fraction_k7": NAN, "excluded": 0},
-        gradient_of="edges",
-    )
 ]
 COLOR_CASES = [
     Case(

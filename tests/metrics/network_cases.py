@@ -70,41 +70,4 @@ ACCURACY_CASE = Case(
 )
 
 
-class Patches(nn.Module):
-    """A network of maps without weights: 4 x 4 pixels of RGB become a vector."""
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        return nn.functional.pixel_unshuffle(rgb, 4)
-
-
-PATCHES = metrics.FeatureNetwork("patches", "full-size", Patches(), 48)
-CX_KEY = "cx_patches_full-size_h0.5"
-
-
-def one_similarity(made: np.ndarray, reference: np.ndarray) -> float:
-    """Mechrez et al. 2018, eqs. 1 to 4, feature by feature; ``(C, N)`` each."""
-    center = reference.mean(axis=1, keepdims=True)
-    x, y = ((part - center) / np.linalg.norm(part - center, axis=0) for part in (made, reference))
-    affinity = np.zeros((x.shape[1], y.shape[1]))
-    for i, feature in enumerate(x.T):
-        distance = 1 - feature @ y
-        weights = np.exp((1 - distance / (distance.min() + 1e-5)) / 0.5)
-        affinity[i] = weights / weights.sum()
-    return float(affinity.max(axis=0).mean())
-
-
-def similarity(batch: Batch) -> Values:
-    maps = [Patches()(batch[name]).double().flatten(2).numpy() for name in ("rgb", "reference_rgb")]
-    return {CX_KEY: float(np.mean([one_similarity(*pair) for pair in zip(*maps, strict=True)]))}
-
-
-CONTEXTUAL_CASE = Case(
-    "contextual",
-    partial(metrics.ContextualSimilarity, PATCHES),
-    [{"rgb": batch["rgb"], "reference_rgb": batch["target"]} for batch in IMAGES],
-    similarity,
-    empty={CX_KEY: NAN},
-)
-
-
-CASES = [FID_CASE, ACCURACY_CASE, CONTEXTUAL_CASE]
+CASES = [FID_CASE, ACCURACY_CASE]

@@ -1,4 +1,4 @@
-"""Cluster Discrepancy Ratio: invariants, region, cached truth, and gray images."""
+"""Cluster Discrepancy Ratio: invariants, cached truth, and gray images."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,7 @@ from torch import Tensor
 
 from colorzoo.errors import DataError
 from colorzoo.metrics import (
-    CDRSettings,
     ClusterDiscrepancyRatio,
-    cluster_discrepancy,
-    edge_scores,
     truth_clusters,
 )
 from colorzoo.metrics.cdr import cluster_plane
@@ -34,26 +31,12 @@ def test_the_truth_itself_scores_1() -> None:
 def test_clusters_of_one_channel_are_those_of_the_gray_triple(shift: float) -> None:
     plane = np.random.default_rng(0).normal(shift, 5, (40, 56)).astype(np.float32)
     for each in (plane, np.zeros_like(plane)):
-        assert (cluster_plane(each, CDRSettings()) == triple_slic(each)).all()
+        assert (cluster_plane(each) == triple_slic(each)).all()
 
 
 def test_a_cached_truth_gives_the_same_values() -> None:
     truths = [truth_clusters(image) for image in TRUTH]
     assert computed(RESULT, truths=truths) == computed(RESULT, TRUTH)
-
-
-def test_only_edge_pixels_in_the_region_are_scored() -> None:
-    truth = truth_clusters(TRUTH[0])
-    region = torch.zeros(TRUTH.shape[2:])
-    region[:, 10:] = 1
-    inside = truth.edges & region.bool().numpy()
-    assert 0 < inside.sum() < truth.edges.sum()
-    labels = [truth.labels, truth_clusters(RESULT[0]).labels]
-    expected = [edge_scores(labels[0][i], labels[1][i], inside[i]).mean() for i in (0, 1)]
-    found = cluster_discrepancy(RESULT[0], truth, region)
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
-    by_metric = computed(RESULT[:1], TRUTH[:1], region[None, None])
-    assert by_metric["cdr_a"] == pytest.approx(expected[0])
 
 
 def noisy_gray() -> Tensor:
@@ -74,7 +57,6 @@ def test_gray_ground_truth_is_excluded_and_counted(gray: Tensor) -> None:
     ("arguments", "options", "message"),
     [
         ((RESULT, TRUTH[:, :, 1:]), {}, "must have the shape"),
-        ((RESULT, TRUTH, torch.ones(1, 1, 2, 2)), {}, "expected a mask"),
         ((RESULT,), {}, "target_ab"),
         ((RESULT,), {"truths": []}, "one truth for each of 3"),
     ],

@@ -7,7 +7,6 @@ import pytest
 import timm
 import torch
 from torch.nn import functional as F
-from torchvision import models
 
 from colorzoo import metrics
 from colorzoo.errors import ColorzooError, DataError, WeightsError
@@ -15,7 +14,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork, TimmNetwork
 from colorzoo.metrics.named import named_metric
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import IMAGES
-from metrics.network_cases import CLASSIFIER, PATCHES
+from metrics.network_cases import CLASSIFIER
 
 RGB = IMAGES[0]["rgb"]
 LABELS = torch.tensor([3, 4])
@@ -77,35 +76,6 @@ def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
     torch.testing.assert_close(TimmNetwork(torch.nn.Identity(), config)(given), (whole - 0.5) / 0.25)
 
 
-def vgg_file(folder: Path) -> Path:
-    torch.save(models.vgg19(weights=None).features[:14].state_dict(), folder / "part")
-    part = torch.load(folder / "part", weights_only=True)
-    torch.save({f"features.{key}": value for key, value in part.items()}, folder / "vgg.pth")
-    return folder / "vgg.pth"
-
-
-def test_vgg_maps_are_those_of_the_named_layer(tmp_path: Path) -> None:
-    features = metrics.vgg19_maps("relu3_2", vgg_file(tmp_path))
-    found = features.network(RGB)
-    assert found.shape == (2, features.dimension, 6, 6)
-    state = torch.load(tmp_path / "vgg.pth", weights_only=True)
-    maps = (RGB - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
-        [0.229, 0.224, 0.225]
-    ).view(3, 1, 1)
-    for index in (0, 2, None, 5, 7, None, 10, 12):  # two convolutions in each of three blocks
-        if index is None:
-            maps = F.max_pool2d(maps, 2)
-        else:
-            maps = F.conv2d(
-                maps, state[f"features.{index}.weight"], state[f"features.{index}.bias"], padding=1
-            )
-            maps = maps.relu()
-    torch.testing.assert_close(found, maps)
-    metric = metrics.ContextualSimilarity(features, bandwidth=0.1)
-    metric.update(RGB, RGB)
-    assert list(metric.compute()) == ["cx_vgg19-relu3_2_full-size_h0.1"]
-
-
 @pytest.mark.parametrize(
     ("metric", "arguments", "message"),
     [
@@ -113,7 +83,6 @@ def test_vgg_maps_are_those_of_the_named_layer(tmp_path: Path) -> None:
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "labels must be .* integers"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "integers from 0 to 15"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "integers from 0 to 15"),
-        (metrics.ContextualSimilarity(PATCHES), (RGB, RGB[:1]), "an exemplar for each of 2"),
     ],
 )
 def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) -> None:
@@ -127,8 +96,6 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) ->
     [
         (lambda: metrics.ClassifierAccuracy("no_such_network"), "unknown network 'no_such_network'"),
         (lambda: metrics.ClassifierAccuracy("resnet18"), "resnet18.*COLORZOO_OFFLINE"),
-        (lambda: metrics.ContextualSimilarity("relu9_9"), "unknown VGG-19 layer 'relu9_9'"),
-        (lambda: metrics.ContextualSimilarity(), r"vgg19-\w+\.pth are missing.*download"),
         (lambda: metrics.FID(), r"weights-inception.*missing.*download"),
         (lambda: metrics.FID("no_such_network"), r"unknown feature network 'no_such_network'"),
         (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are missing"),

@@ -20,7 +20,7 @@ from colorzoo.metrics.named import all_metrics, named_metric
 from colorzoo.simulation import ColorizedImage
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import IMAGES
-from metrics.network_cases import CLASSIFIER, CORNERS, PATCHES
+from metrics.network_cases import CLASSIFIER, CORNERS
 
 ADDED = '''
 """A metric of this test."""
@@ -87,10 +87,9 @@ def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.
         "colorzoo.metrics.classification.classifier_network", lambda *given: calls.append(given) or CLASSIFIER
     )
     monkeypatch.setattr("colorzoo.metrics.fid.feature_network", lambda *given: calls.append(given) or CORNERS)
-    monkeypatch.setattr("colorzoo.metrics.exemplar.vgg19_maps", lambda *given: calls.append(given) or PATCHES)
-    scores = metrics.image_metrics(("accuracy:resnet18.a1_in1k", f"fid={alex}", "contextual:relu2_2", "psnr"))
-    assert calls == [("resnet18.a1_in1k", None), ("inception-v3", alex), ("relu2_2", None)]
-    assert set(scores) == {"accuracy_resnet18-a1_in1k", "fid", "contextual_relu2_2", "psnr"}
+    scores = metrics.image_metrics(("accuracy:resnet18.a1_in1k", f"fid={alex}", "psnr"))
+    assert calls == [("resnet18.a1_in1k", None), ("inception-v3", alex)]
+    assert set(scores) == {"accuracy_resnet18-a1_in1k", "fid", "psnr"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from colorzoo.metrics import CDRSettings, ClusterDiscrepancyRatio, edge_scores, truth_clusters
+from colorzoo.metrics import ClusterDiscrepancyRatio, edge_scores, truth_clusters
 from colorzoo.metrics.cdr import cluster_ab
 from parity.cases import Golden, case
 
@@ -27,9 +27,7 @@ def cdr(golden: Golden) -> None:
     assert (truth.edges == golden.arrays["out_edges"]).mean() >= 0.995
     check_labels(golden, truth.labels, "out_gt_labels")
     for kind in kinds(golden):
-        check_labels(
-            golden, cluster_ab(read_ab(golden, f"in_pred_{kind}"), truth.settings), f"out_pred_labels_{kind}"
-        )
+        check_labels(golden, cluster_ab(read_ab(golden, f"in_pred_{kind}")), f"out_pred_labels_{kind}")
         check_counting(golden, kind)
         for size, name in ((5, "out_cdr"), (7, "out_cdr_k7")):
             check_whole(golden, kind, size, name)
@@ -53,7 +51,7 @@ def check_counting(golden: Golden, kind: str) -> None:
 
 
 def check_whole(golden: Golden, kind: str, size: int, name: str) -> None:
-    metric = ClusterDiscrepancyRatio(CDRSettings(kernel_size=size))
+    metric = ClusterDiscrepancyRatio(kernel_size=size)
     metric.update(read_ab(golden, f"in_pred_{kind}")[None], read_ab(golden, "in_gt")[None])
     found = metric.compute()
     expected = golden.arrays[f"{name}_{kind}"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import ClassMap, Guidance, Points, Regions
+from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.simulation import (
     ColorizedImage,
     TargetImage,
@@ -149,22 +149,6 @@ def test_superpixels_get_their_mean_colors_largest_first(scene: TargetImage) -> 
         assert torch.bincount(model.seen[1].regions.index.flatten()).tolist() == wanted
 
 
-def test_classes_are_labeled_by_size(scene: TargetImage) -> None:
-    true = torch.ones(1, 1, *SIZE, dtype=torch.long)
-    true[..., :10, :] = 4
-    true[..., :10, :5] = 0
-    reference = torch.tensor([4, 9, 1, 0]).view(1, 1, 2, 2)
-    scene = scene_of(scene.rgb, classes=ClassMap(true, reference), exemplar=scene.rgb)
-    played, model = turns("class_map", scene, (0, 1, 2, 3))
-    assert [turn.interactions for turn in played] == [0, 1, 2, 2]
-    for guidance, labeled, named in zip(
-        model.seen[1:], ([1], [1, 4]), ([0, 0, 1, 0], [4, 0, 1, 0]), strict=True
-    ):
-        assert torch.equal(guidance.classes.target, true * torch.isin(true, torch.tensor(labeled)))
-        assert guidance.classes.exemplar.flatten().tolist() == named
-        assert torch.equal(guidance.exemplar.rgb, scene.rgb)
-
-
 def test_an_exemplar_is_one_interaction(scene: TargetImage) -> None:
     scene = scene_of(scene.rgb, exemplar=scene.rgb.flip(-1))
     played, model = turns("exemplar", scene, (0, 1, 2))
@@ -192,7 +176,6 @@ def test_background_is_kept_beside_the_users_input(scene: TargetImage) -> None:
 def test_missing_needs_are_named_in_one_line(scene: TargetImage) -> None:
     for name, needs in (
         ("exemplar", "reference"),
-        ("class_map", "classes"),
         ("priority_regions", "propose"),
         ("proposed_points", "uniform_points"),
     ):

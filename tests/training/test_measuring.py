@@ -126,7 +126,7 @@ def test_measuring_ignores_autocast():
 
 
 def test_what_batches_do_not_hold_is_refused_before_any_work(monkeypatch):
-    for name in ("psnr_k7", "band_fraction", "lpips_k7"):
+    for name in ("psnr_k7", "lpips_k7"):
         monkeypatch.setattr("colorzoo.metrics.edges.lpips_network", lambda *_, **__: torch.nn.Identity())
         with pytest.raises(DataError, match=rf"the metric {name} requires .*docs/metrics\.md"):
             StageMetrics("val", ("a",), (name,))

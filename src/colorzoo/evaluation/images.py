@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -172,9 +171,6 @@ class Truth:
         reference: ``(1, 3, H', W')`` in [0, 1] or None.
         seed: Seed for the random numbers of the image.
         label: Class index, if known.
-
-    Attributes:
-        metric_inputs: Cached metric inputs by key.
     """
 
     def __init__(
@@ -186,7 +182,6 @@ class Truth:
         label: int | None = None,
     ) -> None:
         self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
-        self.metric_inputs: dict[str, dict[str, Any]] = {}
         self.lab = rgb_to_lab(rgb)
         self.ab = self.lab[:, 1:]
 

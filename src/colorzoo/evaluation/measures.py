@@ -133,9 +133,7 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
         values = {key: _INPUTS[key](result) for key in inputs}
         if any(needed and values[key] is None for key, needed in inputs.items()):
             return no_value
-        if (shared := outputs[0].key) not in truth.metric_inputs:
-            truth.metric_inputs[shared] = metric.shared_inputs(values)
-        return metric.image_moments(values | truth.metric_inputs[shared])
+        return metric.image_moments(values)
 
     return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None)
 

@@ -22,7 +22,6 @@ from colorzoo.metrics.appearance import (
 )
 from colorzoo.metrics.base import ColorMetric, ImageMean, Output, Ratio, mean_of_moments, require_pair
 from colorzoo.metrics.cdr import (
-    CDRSettings,
     ClusterDiscrepancyRatio,
     TruthClusters,
     cluster_discrepancy,
@@ -30,14 +29,8 @@ from colorzoo.metrics.cdr import (
     truth_clusters,
 )
 from colorzoo.metrics.classification import ClassifierAccuracy, classifier_network
-from colorzoo.metrics.edges import BandFraction, BandLPIPS, BandPSNR, band_psnr, edge_band
-from colorzoo.metrics.exemplar import (
-    ContextualSimilarity,
-    HistogramIntersection,
-    contextual_similarity,
-    histogram_intersection,
-    vgg19_maps,
-)
+from colorzoo.metrics.edges import BandLPIPS, BandPSNR, band_psnr, edge_band
+from colorzoo.metrics.exemplar import HistogramIntersection, histogram_intersection
 from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
 from colorzoo.metrics.fid import FID
 from colorzoo.metrics.named import image_metrics, named_metric
@@ -54,16 +47,13 @@ from colorzoo.metrics.video import (
 __all__ = [
     "FID",
     "AbAUC",
-    "BandFraction",
     "BandLPIPS",
     "BandPSNR",
-    "CDRSettings",
     "ClassifierAccuracy",
     "ClusterDiscrepancyRatio",
     "ColorMetric",
     "Colorfulness",
     "ColorfulnessRatio",
-    "ContextualSimilarity",
     "DeltaColorfulness",
     "FeatureNetwork",
     "Flow",
@@ -87,7 +77,6 @@ __all__ = [
     "cluster_discrepancy",
     "color_consistency",
     "colorfulness",
-    "contextual_similarity",
     "edge_band",
     "edge_scores",
     "feature_network",
@@ -105,6 +94,5 @@ __all__ = [
     "right_hues",
     "ssim",
     "truth_clusters",
-    "vgg19_maps",
     "warping_error",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -115,17 +114,10 @@ class AbAUC(ColorMetric):
         for name in ("raw", "rebalanced"):
             self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, ab: Tensor, target_ab: Tensor, color_weights: Tensor | None = None) -> None:
-        """Add images.
-
-        Args:
-            ab: ``(B, 2, H, W)`` in CIE units.
-            target_ab: ``(B, 2, H, W)`` truth in CIE units.
-            color_weights: ``(B, H, W)`` result of `class_weights_of`; pass it to share the computation among
-                methods.
-        """
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
-        weights = class_weights_of(target_ab, self.class_weights) if color_weights is None else color_weights
+        weights = class_weights_of(target_ab, self.class_weights)
         # Not in place, see `ImageMean.add`.
         self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
@@ -138,10 +130,6 @@ class AbAUC(ColorMetric):
     def moments(self) -> list[list[float]]:
         """Return both histograms, each followed by (exact, count)."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
-
-    def shared_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return ``color_weights``."""
-        return {"color_weights": class_weights_of(inputs["target_ab"], self.class_weights)}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""

@@ -74,16 +74,6 @@ class ColorMetric(Metric):
         """
         raise NotImplementedError(f"{type(self).__name__} must define distance() as a metric of whole sets")
 
-    def shared_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return additional arguments of ``update`` that depend on the ground truth only.
-
-        ``colorzoo evaluate`` computes them once for all methods.
-
-        Args:
-            inputs: The other arguments of ``update``.
-        """
-        return {}
-
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
         """Compute the moments of one image; this resets the states.
 

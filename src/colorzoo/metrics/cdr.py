@@ -7,7 +7,7 @@ Converting the gray values to lightness first is faster, because SLIC then runs 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +23,6 @@ from colorzoo.metrics.base import (
     Output,
     mean_of_moments,
     require_images,
-    require_mask,
     require_pair,
     sums,
 )
@@ -34,33 +33,8 @@ Plane = NDArray[np.floating]
 # CIE units. Converting a gray image to Lab gives a and b up to 0.005; one level of 8-bit RGB changes them by
 # 0.02.
 FLAT = 0.01
-
-
-@dataclass(frozen=True)
-class CDRSettings:
-    """Parameters of the Cluster Discrepancy Ratio; the defaults match the published code.
-
-    Examples:
-        >>> CDRSettings(segments=50).kernel_size
-        5
-
-    Attributes:
-        segments: Approximate number of SLIC clusters.
-        compactness: SLIC's weight of spatial distance relative to color distance.
-        sigma: Standard deviation in pixels of the Gaussian before SLIC.
-        edge_sigma: Standard deviation in pixels of the Gaussian before Canny.
-        low: Lower Canny threshold, as a quantile of the gradient magnitude in [0, 1].
-        high: Upper Canny threshold, as a quantile of the gradient magnitude in [0, 1].
-        kernel_size: ``k``: the window around an edge pixel spans ``-k .. k - 1`` in both directions.
-    """
-
-    segments: int = 250
-    compactness: float = 10.0
-    sigma: float = 1.0
-    edge_sigma: float = 1.2
-    low: float = 0.2
-    high: float = 0.7
-    kernel_size: int = 5
+SEGMENTS, COMPACTNESS, SLIC_SIGMA = 250, 10.0, 1.0  # of SLIC, as in the published code
+CANNY_SIGMA, CANNY_QUANTILES = 1.2, (0.2, 0.7)
 
 
 @dataclass(frozen=True)
@@ -77,15 +51,13 @@ class TruthClusters:
     Attributes:
         labels: ``(2, H, W)`` cluster labels of a and of b, starting at 1.
         edges: ``(2, H, W)`` bool: Canny edges of a and of b.
-        settings: Parameters of these clusters; the clusters of a result use the same parameters.
     """
 
     labels: Labels
     edges: NDArray[np.bool_]
-    settings: CDRSettings = field(default_factory=CDRSettings)
 
 
-def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClusters:
+def truth_clusters(ab: Tensor) -> TruthClusters:
     """Compute the clusters and edges of a ground-truth image.
 
     Examples:
@@ -95,26 +67,24 @@ def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClus
 
     Args:
         ab: ``(2, H, W)`` in CIE units.
-        settings: Parameters; None uses the published ones.
 
     Raises:
         DataError: The tensor is not ``(2, H, W)``, or not finite.
     """
-    settings = settings or CDRSettings()
-    edges = np.stack([find_edges(plane, settings) for plane in _planes(ab)])
-    return TruthClusters(cluster_ab(ab, settings), edges, settings)
+    edges = np.stack([find_edges(plane) for plane in _planes(ab)])
+    return TruthClusters(cluster_ab(ab), edges)
 
 
-def cluster_ab(ab: Tensor, settings: CDRSettings) -> Labels:
+def cluster_ab(ab: Tensor) -> Labels:
     """Return the ``(2, H, W)`` cluster labels, starting at 1, of the a and b planes of ``(2, H, W)`` colors.
 
     Raises:
         DataError: The tensor is not ``(2, H, W)``, or not finite.
     """
-    return np.stack([cluster_plane(plane, settings) for plane in _planes(ab)])
+    return np.stack([cluster_plane(plane) for plane in _planes(ab)])
 
 
-def cluster_plane(plane: Plane, settings: CDRSettings) -> Labels:
+def cluster_plane(plane: Plane) -> Labels:
     """Return the ``(H, W)`` SLIC labels of one plane, starting at 1 (Kim et al. 2021, code).
 
     The published code repeats the plane as RGB. SLIC scales it to [0, 1] and converts it to Lab, in which a
@@ -122,7 +92,6 @@ def cluster_plane(plane: Plane, settings: CDRSettings) -> Labels:
 
     Args:
         plane: ``(H, W)``; offset and scale of its values have no effect.
-        settings: See `CDRSettings`.
     """
     from skimage.segmentation import slic
 
@@ -131,16 +100,16 @@ def cluster_plane(plane: Plane, settings: CDRSettings) -> Labels:
     spread = float(lightness.max() - lightness.min()) or 1.0
     labels = slic(
         lightness,
-        n_segments=settings.segments,
-        compactness=settings.compactness / spread,
-        sigma=settings.sigma,
+        n_segments=SEGMENTS,
+        compactness=COMPACTNESS / spread,
+        sigma=SLIC_SIGMA,
         start_label=1,
         channel_axis=None,
     )
     return np.asarray(labels, dtype=np.uint16)
 
 
-def find_edges(plane: Plane, settings: CDRSettings) -> NDArray[np.bool_]:
+def find_edges(plane: Plane) -> NDArray[np.bool_]:
     """Return the ``(H, W)`` bool Canny edges of one plane in CIE units (Kim et al. 2021, code).
 
     A plane whose values span less than `FLAT` has no edges. The thresholds are quantiles, so the published
@@ -152,9 +121,9 @@ def find_edges(plane: Plane, settings: CDRSettings) -> NDArray[np.bool_]:
         return np.zeros(plane.shape, dtype=bool)
     edges: NDArray[np.bool_] = canny(
         plane,
-        sigma=settings.edge_sigma,
-        low_threshold=settings.low,
-        high_threshold=settings.high,
+        sigma=CANNY_SIGMA,
+        low_threshold=CANNY_QUANTILES[0],
+        high_threshold=CANNY_QUANTILES[1],
         use_quantiles=True,
     )
     return edges
@@ -224,7 +193,7 @@ def edge_scores(
     return scores
 
 
-def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None = None) -> Tensor:
+def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 5) -> Tensor:
     """Return the Cluster Discrepancy Ratio of one image, for a and for b (Kim et al. 2021, sec. 4).
 
     Examples:
@@ -235,21 +204,19 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
     Args:
         ab: ``(2, H, W)`` result in CIE units.
         truth: Result of `truth_clusters` for the ground truth.
-        region: ``(H, W)``; only edge pixels where it is not 0 are scored.
+        kernel_size: See `edge_scores`.
 
     Returns:
-        ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without an edge in the region, for which
-        the published code returns 1.
+        ``(2,)`` float64 in [0, 1], higher is better; NaN for a plane without an edge, for which the published
+        code returns 1.
 
     Raises:
         DataError: The shapes differ.
     """
     if tuple(ab.shape) != truth.edges.shape:
         raise DataError(f"result {tuple(ab.shape)} and ground truth {truth.edges.shape} differ in shape")
-    edges = truth.edges if region is None else truth.edges & (region != 0).cpu().numpy()
-    size = truth.settings.kernel_size
-    planes = zip(truth.labels, cluster_ab(ab, truth.settings), edges, strict=True)
-    scores = [edge_scores(true, found, edge, kernel_size=size) for true, found, edge in planes]
+    planes = zip(truth.labels, cluster_ab(ab), truth.edges, strict=True)
+    scores = [edge_scores(true, found, edge, kernel_size=kernel_size) for true, found, edge in planes]
     return torch.from_numpy(np.array([score.mean() if len(score) else np.nan for score in scores]))
 
 
@@ -271,7 +238,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
     Labels depend on the version of scikit-image, which should be reported with the number.
 
     Args:
-        settings: Parameters; None uses the published ones.
+        kernel_size: See `edge_scores`.
         **options: See `ColorMetric`.
     """
 
@@ -284,9 +251,9 @@ class ClusterDiscrepancyRatio(ColorMetric):
     count: Tensor
     excluded: Tensor
 
-    def __init__(self, settings: CDRSettings | None = None, **options: Any) -> None:
+    def __init__(self, *, kernel_size: int = 5, **options: Any) -> None:
         super().__init__(**options)
-        self.settings = settings or CDRSettings()
+        self.kernel_size = kernel_size
         self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
@@ -295,7 +262,6 @@ class ClusterDiscrepancyRatio(ColorMetric):
         self,
         ab: Tensor,
         target_ab: Tensor | None = None,
-        region: Tensor | None = None,
         truths: Sequence[TruthClusters] | None = None,
     ) -> None:
         """Add images.
@@ -303,7 +269,6 @@ class ClusterDiscrepancyRatio(ColorMetric):
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.
             target_ab: ``(B, 2, H, W)`` ground truth; unused if ``truths`` is given.
-            region: ``(B, 1, H, W)``; only edge pixels where it is not 0 are scored.
             truths: B results of `truth_clusters`; pass them to share the computation among methods.
 
         Raises:
@@ -313,15 +278,12 @@ class ClusterDiscrepancyRatio(ColorMetric):
             if target_ab is None:
                 raise DataError("the Cluster Discrepancy Ratio needs target_ab or truths")
             require_pair(ab, target_ab, 2, values=self.validate_args)
-            truths = [truth_clusters(image, self.settings) for image in target_ab]
+            truths = [truth_clusters(image) for image in target_ab]
         require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
             raise DataError(f"expected one truth for each of {len(ab)} images, got {len(truths)}")
-        if region is not None:
-            require_mask(region, ab)
-        regions = [None] * len(ab) if region is None else list(region[:, 0])
-        triples = zip(ab, truths, regions, strict=True)
-        found = [cluster_discrepancy(image, truth, where) for image, truth, where in triples]
+        pairs = zip(ab, truths, strict=True)
+        found = [cluster_discrepancy(*pair, kernel_size=self.kernel_size) for pair in pairs]
         ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)
         values = torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1).to(self.total.device)
         # Not in place, see `ImageMean.add`.

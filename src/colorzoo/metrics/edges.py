@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -93,37 +92,6 @@ class BandMetric(ImageMean):
     def heading(self, title: str) -> str:
         """Return a column heading with K."""
         return f"{title} K={self.kernel_size or 'Full'}"
-
-
-class BandFraction(BandMetric):
-    """Mean over images of the fraction of pixels in the band, in [0, 1].
-
-    Examples:
-        >>> edges = torch.zeros(2, 1, 10, 10)
-        >>> edges[..., 5] = 1
-        >>> BandFraction(kernel_size=3)(edges)
-        {'band_fraction_k3': tensor(0.3000), 'excluded': tensor(0)}
-    """
-
-    names = {"band_fraction": {}}
-    is_differentiable = False
-
-    def update(self, edges: Tensor) -> None:
-        """Add the ``(B, 1, H, W)`` edges of images."""
-        fraction = edge_band(edges, self.kernel_size).mean(dim=(1, 2, 3))
-        self.add(fraction.masked_fill(fraction == 0, torch.nan))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return the mean band fraction and the number of excluded images, which have no edges.
-
-        The keys are ``band_fraction_kK`` and ``excluded``; without a kernel size, ``full`` replaces ``kK``.
-        """
-        return {f"band_fraction_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        key = f"band_fraction_k{self.kernel_size or 'full'}_mean"
-        return (Output(key, "Share of the band", "", "neither", mean_of_moments),)
 
 
 class BandPSNR(BandMetric, MeanDecibels):

@@ -14,11 +14,10 @@ from colorzoo.simulation.session import (
     UserInput,
     play,
 )
-from colorzoo.simulation.whole_image import ClassMapUser, ExemplarUser, TrueStatistics
+from colorzoo.simulation.whole_image import ExemplarUser, TrueStatistics
 
 __all__ = [
     "BledEdgeScribbles",
-    "ClassMapUser",
     "ColorFunction",
     "ColorizedImage",
     "ExemplarUser",

@@ -10,11 +10,10 @@ from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformP
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.simulation.scribbles import BledEdgeScribbles
 from colorzoo.simulation.session import SimulatedUser
-from colorzoo.simulation.whole_image import ClassMapUser, ExemplarUser, TrueStatistics
+from colorzoo.simulation.whole_image import ExemplarUser, TrueStatistics
 
 _USERS: dict[str, Callable[..., SimulatedUser]] = {
     "bled_edge_scribbles": BledEdgeScribbles,
-    "class_map": ClassMapUser,
     "exemplar": ExemplarUser,
     "most_wrong_points": MostWrongPoints,
     "priority_regions": PriorityRegions,

@@ -15,7 +15,7 @@ from typing import Protocol
 from torch import Tensor
 
 from colorzoo.card import GuidanceKind
-from colorzoo.guidance import ClassMap, Guidance
+from colorzoo.guidance import Guidance
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ class TargetImage:
         ab: ``(1, 2, H, W)`` ground truth in CIE units.
         seed: Random seed of the image.
         exemplar: ``(1, 3, h, w)`` reference image in [0, 1], or None.
-        classes: True classes of the image (and of its reference), or None.
     """
 
     lightness: Tensor
@@ -42,7 +41,6 @@ class TargetImage:
     ab: Tensor
     seed: int
     exemplar: Tensor | None = None
-    classes: ClassMap | None = None
 
 
 @dataclass(frozen=True)
