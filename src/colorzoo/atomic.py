@@ -37,7 +37,6 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())  # otherwise a power failure could leave an empty file
         if overwrite or not _linked(partial, path):
             partial.replace(path)
-        _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -61,17 +60,6 @@ def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
             if time.time() - part.stat().st_mtime >= age:
                 part.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the entries of a folder to disk."""
-    if os.name == "nt":
-        return  # Windows cannot open folders
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _linked(partial: Path, path: Path) -> bool:

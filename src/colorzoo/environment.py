@@ -6,8 +6,10 @@ import ctypes
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -40,17 +42,11 @@ def core_count() -> int:
     """Return the number of cores available to this process, within the limits of its job and container."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     job = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    limits = [available, int(job) if job.isdigit() else available, _container_cores() or available]
-    return max(1, min(limits))
-
-
-def _container_cores() -> int | None:
-    """Return the CPU limit of the container's control group, or None."""
-    try:
+    limits = [available, int(job) if job.isdigit() else available]
+    with suppress(OSError, ValueError):  # no container, or no limit ("max")
         quota, period = CPU_LIMIT.read_text(encoding="ascii").split()
-        return None if quota == "max" else math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return None
+        limits.append(math.ceil(int(quota) / int(period)))
+    return max(1, min(limits))
 
 
 def reuse_memory() -> None:
@@ -82,10 +78,10 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     Args:
         cpuinfo: File with the processor name on Linux; may be missing.
     """
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    with suppress(OSError):
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+        if match := re.search(r"^model name\s*: *(.+)$", text, re.MULTILINE):
+            return match[1]
     return platform.processor() or platform.machine()
 
 

@@ -5,6 +5,8 @@ The command line prints them as one line and exits with code 2.
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from colorzoo.environment import is_on
 
 __all__ = [
@@ -62,9 +64,7 @@ class DataError(ColorzooError):
 def first_words(error: Exception, most: int = 120) -> str:
     """Return the first line of an error message, truncated between words to ``most`` characters."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    if len(line) <= most:
-        return line
-    return f"{line[:most].rpartition(' ')[0] or line[:most]} ..."
+    return shorten(line, most, placeholder=" ...")
 
 
 def failure(error: Exception, image: str, result: str) -> str:

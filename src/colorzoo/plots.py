@@ -31,12 +31,10 @@ ImageLike = Image.Image | NDArray[np.uint8]
 
 __all__ = [
     "Curve",
-    "color_difference",
     "draw_curve",
     "draw_curves",
     "draw_difference",
     "draw_gamut",
-    "gamut_fractions",
     "report_curves",
 ]
 
@@ -142,49 +140,31 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
     axes.plot(curve.at, curve.value, color=color, marker="o", markersize=4, label=curve.name)
 
 
-def color_difference(image: ImageLike, truth: ImageLike) -> NDArray[np.float32]:
-    """Return the distance between the colors of two images at each pixel, ignoring lightness.
-
-    Examples:
-        >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
-        >>> float(color_difference(truth, truth).max())
-        0.0
-
-    Args:
-        image: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
-        truth: Image of the same size.
-
-    Returns:
-        ``(H, W)`` distances in the ab plane, CIE units.
-
-    Raises:
-        ColorzooError: The sizes differ.
-    """
-    one, other = _lab(image), _lab(truth)
-    if one.shape != other.shape:
-        sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (one, other))
-        raise ColorzooError(f"both images must have the same size, got {sizes}. Resize one of them.")
-    distance: NDArray[np.float32] = np.hypot(*(one[1:] - other[1:]))
-    return distance
-
-
 def draw_difference(
     image: ImageLike, truth: ImageLike, *, axes: Axes | None = None, largest: float = 60.0
 ) -> Axes:
-    """Draw a map of `color_difference` with its scale and the mean in the title.
+    """Draw the distance between the colors of two images, ignoring lightness, with the mean in the title.
 
     Examples:
         >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
         >>> axes = draw_difference(truth, truth)
 
     Args:
-        image: The result.
+        image: The result: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
         truth: Image of the same size.
         axes: Axes to draw into; by default the axes of a new figure.
-        largest: Distance at the end of the color scale; use the same value for maps to be compared.
+        largest: Distance at the end of the color scale in CIE units; use the same value for maps to be
+            compared.
+
+    Raises:
+        ColorzooError: The sizes differ.
     """
     axes = _axes(axes)
-    distance = color_difference(image, truth)
+    lab, true_lab = _lab(image), _lab(truth)
+    if lab.shape != true_lab.shape:
+        sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (lab, true_lab))
+        raise ColorzooError(f"both images must have the same size, got {sizes}. Resize one of them.")
+    distance = np.hypot(*(lab[1:] - true_lab[1:]))
     drawn = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
     axes.set_axis_off()
     axes.set_title(f"mean {distance.mean():.1f}")
@@ -194,21 +174,10 @@ def draw_difference(
     return axes
 
 
-def gamut_fractions(image: ImageLike) -> NDArray[np.float64]:
-    """Return the fraction of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``.
-
-    Examples:
-        >>> gamut_fractions(np.full((32, 48, 3), 128, dtype=np.uint8)).shape
-        (313,)
-    """
-    bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
-    counts = np.bincount(bins.numpy(), minlength=len(_swatches()[0]))
-    fractions: NDArray[np.float64] = counts / counts.sum()
-    return fractions
-
-
 def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
-    """Draw the 313 bins in their own colors; areas are proportional to the root of the frequency.
+    """Draw the 313 bins of the ab plane (Zhang et al. 2016) in their own colors.
+
+    The area of a bin is proportional to the root of its fraction of the pixels.
 
     Examples:
         >>> axes = draw_gamut(np.full((32, 48, 3), 128, dtype=np.uint8))
@@ -218,9 +187,13 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
         axes: Axes to draw into; by default the axes of a new figure.
     """
     axes = _axes(axes)
-    centers, rgb = _swatches()
+    centers = hull_centers()
+    lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]
+    colors = lab_to_rgb(lab).clamp(0, 1)[:, 0].T.numpy()
+    bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
+    fractions = np.bincount(bins.numpy(), minlength=len(centers)) / len(bins)
     axes.scatter(centers[:, 1], centers[:, 0], s=2, color="0.88")
-    axes.scatter(centers[:, 1], centers[:, 0], s=_MAX_AREA * np.sqrt(gamut_fractions(image)), c=rgb)
+    axes.scatter(centers[:, 1], centers[:, 0], s=_MAX_AREA * np.sqrt(fractions), c=colors)
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")
     return axes
@@ -238,16 +211,5 @@ def _axes(axes: Axes | None) -> Axes:
 def _lab(image: ImageLike) -> NDArray[np.float32]:
     """Return ``(3, H, W)`` Lab of an 8-bit image."""
     rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise ColorzooError(
-            f"image must be uint8 of shape (H, W, 3) or a Pillow image, got {rgb.dtype} {rgb.shape}."
-        )
     lab: NDArray[np.float32] = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()
     return lab
-
-
-def _swatches() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the centers of the bins, ``(313, 2)``, and their colors, ``(313, 3)`` RGB in [0, 1]."""
-    centers = hull_centers()
-    lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]
-    return centers.numpy(), lab_to_rgb(lab).clamp(0, 1)[:, 0].T.numpy()
