@@ -62,8 +62,8 @@ class Propagator:
     """Propagation on a fixed lightness with cached partial results; an edit costs only its added pixels.
 
     Let A be the matrix of the equations of all pixels. Given colors d at pixels g, the solution is ``A⁻¹[:,
-    g] s`` with ``A⁻¹[g, g] s = d``: it satisfies the equations of the free pixels and equals d at g. A is
-    factored once, and columns of its inverse are cached. Results equal the output of `propagate`.
+    g] s`` with ``A⁻¹[g, g] s = d``: it satisfies the equations of the free pixels and equals d at g. The
+    columns of the inverse are cached. Results equal the output of `propagate`.
 
     Attributes:
         cache_key: Cache key of the arguments.
@@ -77,7 +77,6 @@ class Propagator:
         self.cache_key = key_of(lightness, fade)
         self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
-        self.solver: linalg.SuperLU | None = None
         self._inverse = ColumnCache(self._solve, MOST_COLUMNS)
 
     def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
@@ -92,16 +91,16 @@ class Propagator:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the weights, their factorization and the cached columns, in bytes."""
-        factors = 0 if self.solver is None else _BYTES_PER_ENTRY * self.solver.nnz
-        return int(_BYTES_PER_ENTRY * self._weights.nnz + factors + self._inverse.nbytes)
+        """Memory of the weights and the cached columns, in bytes."""
+        return int(_BYTES_PER_ENTRY * self._weights.nnz + self._inverse.nbytes)
 
     def _solve(self, pixels: list[int]) -> Array:
         """Return columns of the inverse as rows ``(n, H W)``."""
-        self.solver = self.solver or _factor(self._weights, self._fade)
+        # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
+        solver = _factor(self._weights, self._fade)
         sources = np.zeros((self._weights.shape[0], len(pixels)))
         sources[pixels, range(len(pixels))] = 1
-        columns: Array = self.solver.solve(sources).T.copy()
+        columns: Array = solver.solve(sources).T.copy()
         return columns
 
 

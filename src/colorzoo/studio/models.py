@@ -87,12 +87,9 @@ class ModelPool:
             return self._loaded.get(name)
 
     def free_memory(self) -> None:
-        """Clear the stage cache and return freed memory to the operating system.
-
-        Without the collection and the trim, resident memory grows by 50 MB with each photo.
-        """
+        """Clear the stage cache and return freed memory to the operating system."""
         self.cache.clear()
-        gc.collect()  # cached factorizations are part of reference cycles
+        gc.collect()  # a propagator and its column cache reference each other
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)
 
