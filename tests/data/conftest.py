@@ -40,11 +40,6 @@ def optimize_here(
     writer.merge()
 
 
-@pytest.fixture
-def _optimize_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("litdata.optimize", optimize_here)
-
-
 @pytest.fixture(scope="session")
 def shards(classes_folder, tmp_path_factory) -> Path:
     pytest.importorskip("litdata")

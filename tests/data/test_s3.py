@@ -10,8 +10,10 @@ import pytest
 
 pytest.importorskip("litdata")
 pytest.importorskip("moto.server")
+pytest.importorskip("s3fs")
 import boto3
 from moto.server import ThreadedMotoServer
+from torch.utils.data import DataLoader
 
 from colorzoo.data.shards import ShardReader, read_manifest
 
@@ -48,13 +50,12 @@ def bucket(shards: Path, _server: None) -> Any:
     return store
 
 
-def records(reader: ShardReader) -> list[tuple[bytes, int, str]]:
-    return [reader[index] for index in range(len(reader))]
-
-
-def test_a_bucket_has_the_records_of_its_folder(shards, bucket, tmp_path):
-    for split in ("train", "val"):
-        found = ShardReader(ADDRESS, split, cache=str(tmp_path))
-        assert records(found) == records(ShardReader(str(shards), split))
+def test_two_workers_read_the_records_of_a_bucket(shards, bucket, tmp_path):
     assert read_manifest(ADDRESS, str(tmp_path)) == read_manifest(str(shards))
+    for split in ("train", "val"):
+        here = ShardReader(str(shards), split)
+        found = DataLoader(
+            ShardReader(ADDRESS, split, cache=str(tmp_path)), None, num_workers=2, collate_fn=tuple
+        )
+        assert list(found) == [here[index] for index in range(len(here))]
     assert not [path for path in tmp_path.rglob(".*") if path.name.startswith(".chunk")]

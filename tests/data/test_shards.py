@@ -14,7 +14,7 @@ from runs import colorful
 from colorzoo.cli.main import main
 from colorzoo.data import StreamingDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.shards import ShardOptions, ShardReader, read_manifest, shard_folder
+from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.errors import DataError
 
 pytest.importorskip("litdata")
@@ -54,20 +54,6 @@ def test_each_image_is_stored_once_with_its_class_and_colors(classes_folder, sha
         assert (stored.float() - original.float()).abs().mean() < 4  # of 255: JPEG at 92
     assert reader.sizes == [6] * 6 + [5]
     assert {reader[index][1] for index in range(6)} == {0, 1, 2}  # chunks are mixed
-
-
-@pytest.mark.usefixtures("_optimize_here")
-def test_webdataset_tars_keep_their_classes(tmp_path) -> None:
-    rng = np.random.default_rng(0)
-    for split in ("train", "val"):
-        members = {}
-        for index in range(4):
-            members |= {f"{index}.jpg": jpeg(rng), f"{index}.cls": f"k{index % 2}\n".encode()}
-        write_tar(tmp_path / "in" / split / "0.tar", members)
-    report = shard_folder(tmp_path / "in", tmp_path / "out", ShardOptions(short_side=32))
-    assert (report.classes, report.images) == (["k0", "k1"], {"train": 4, "val": 4})
-    reader = ShardReader(str(tmp_path / "out"), "val")
-    assert [reader[index][1:] for index in range(4)] == [(n % 2, f"val/0.tar/{n}.jpg") for n in range(4)]
 
 
 @pytest.mark.nightly
@@ -121,11 +107,11 @@ def test_a_missing_piece_of_the_shards_gives_one_line(shards, tmp_path) -> None:
 
 def test_a_remote_folder_is_downloaded_by_chunk_within_its_limit(shards, tmp_path) -> None:
     cache = tmp_path / "cache"
-    reader = ShardReader(f"local:{shards}", "train", cache=str(cache), cache_gigabytes=1e-9)
+    reader = ShardReader(f"file://{shards}", "train", cache=str(cache), cache_gigabytes=1e-9)
     here = ShardReader(str(shards), "train")
     order = torch.randperm(41, generator=torch.Generator().manual_seed(0)).tolist()
     assert all(reader[index] == here[index] for index in order)
     assert len(list(cache.rglob("*.bin"))) == 1  # no room for two
-    unlimited = ShardReader(f"local:{shards}", "train", cache=str(tmp_path / "all"))
+    unlimited = ShardReader(f"file://{shards}", "train", cache=str(tmp_path / "all"))
     assert [unlimited[index][2] for index in (40, 0)] == [here[index][2] for index in (40, 0)]
     assert len(list((tmp_path / "all").rglob("*.bin"))) == 2  # only the requested ones

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +16,6 @@ from colorzoo.data.image_table import ImageTable
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
 from colorzoo.image_io.find import is_hidden
-
-_MAX_CLASS_BYTES = 1024  # size of a ``.cls`` member
 
 Split = Literal["train", "val"]
 
@@ -92,29 +88,11 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return the class name of each image; "" if it has none.
-
-    The class of a file is its folder below ``root``. The class of a member of a WebDataset tar is the content
-    of the ``.cls`` member with the same key, or its folder inside the tar.
-
-    Args:
-        sources: The images.
-        root: Folder that contains them.
-
-    Raises:
-        DataError: A ``.cls`` member is larger than 1,024 bytes.
-    """
-    tars: dict[str, dict[str, str]] = {}
+    """Return the class name of each image: its folder below ``root`` or inside its tar; "" if it has none."""
     names = []
     for source in sources:
-        if not source.member:
-            folder = os.path.relpath(os.path.dirname(source.path), root)  # noqa: PTH120 - called per image
-            names.append("" if folder == "." else Path(folder).as_posix())
-            continue
-        if source.path not in tars:
-            tars[source.path] = _sidecar_classes(source.path)
-        folder = os.path.dirname(source.member).lstrip("./")  # noqa: PTH120
-        names.append(tars[source.path].get(_key(source.member), folder))
+        path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)
+        names.append(os.path.dirname(path).replace(os.sep, "/"))  # noqa: PTH120 - called per image
     return names
 
 
@@ -162,24 +140,3 @@ def file_number(name: str) -> int | None:
     """Return the number at the end of a file name such as ``ILSVRC2012_val_00000293.JPEG``, or None."""
     match = re.search(r"(\d+)\.\w+$", name)
     return int(match[1]) if match else None
-
-
-def _sidecar_classes(tar: str) -> dict[str, str]:
-    """Return the content of the ``.cls`` members of a tar by key, up to a truncation."""
-    found = {}
-    with suppress(tarfile.ReadError), tarfile.open(tar, "r:") as archive:  # `find_sources` reports truncation
-        for member in archive:
-            if member.isfile() and member.name.endswith(".cls") and (stream := archive.extractfile(member)):
-                if member.size > _MAX_CLASS_BYTES:  # a sparse member of a small tar can expand to gigabytes
-                    raise DataError(
-                        f"{member.name!r} in {tar!r} must have at most {_MAX_CLASS_BYTES:,} bytes, "
-                        f"got {member.size:,}."
-                    )
-                found[_key(member.name)] = stream.read().decode("utf-8", "replace").strip()
-    return found
-
-
-def _key(member: str) -> str:
-    """Return the key of a WebDataset member: its path up to the first dot of the file name."""
-    folder, name = os.path.split(member)
-    return f"{folder}/{name.partition('.')[0]}"

@@ -2,7 +2,7 @@
 
 Two features of litdata 0.2.76 are not used. Its sample order does not resume exactly under Lightning: with
 workers, the epoch after a resumed one is truncated. Its chunk download does not support ``http://`` endpoints
-of S3, and reading by index downloads each sample again in each epoch.
+of S3, and reading by index downloads each sample again in each epoch; fsspec downloads the chunks instead.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from fsspec.core import url_to_fs
 from PIL import Image
 
 from colorzoo.atomic import write_atomic
@@ -40,8 +41,6 @@ INDEX = "index.json"
 """Name of litdata's list of chunks."""
 MANIFEST = "shards.json"
 """Name of the file that describes a folder of shards; it is written last."""
-
-_TIMEOUT = 30  # seconds without a response of the storage server
 
 Record = tuple[bytes, int, str]
 """A stored image: encoded bytes, class number or -1, and name."""
@@ -202,15 +201,15 @@ def encode(data: bytes, short_side: int, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def load_litdata(module: str = "litdata") -> Any:
-    """Import a module of litdata.
+def load_litdata() -> Any:
+    """Import litdata.
 
     Raises:
         DataError: litdata is not installed.
     """
     os.environ.setdefault("LITDATA_DISABLE_VERSION_CHECK", "1")  # else each start contacts PyPI
     try:
-        return importlib.import_module(module)
+        return importlib.import_module("litdata")
     except ImportError as error:
         raise DataError(
             f'shards need litdata ({error}); install it with: pip install "colorzoo[streaming]"'
@@ -302,7 +301,7 @@ class ShardReader:
 
 
 def _is_remote(root: str) -> bool:
-    return "://" in root or root.startswith("local:")
+    return "://" in root
 
 
 def _local_folder(root: str, cache: str | None) -> Path:
@@ -313,39 +312,19 @@ def _local_folder(root: str, cache: str | None) -> Path:
 
 
 def _download(remote: str, folder: Path, name: str) -> None:
-    """Download a file if it is missing; safe for concurrent processes. Tests use the scheme ``local:``."""
+    """Download a file if it is missing; safe for concurrent processes."""
     path = folder / name
     if path.exists():
         return
     try:
-        # in a private folder: with litdata's lock, the second of two processes continues without the file
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{name}.", dir=folder) as partial:
-            file = Path(partial) / name
-            _fetch(remote, name, file)
-            file.replace(path)
-    except DataError:
-        raise
+            file_system, source = url_to_fs(f"{remote}/{name}")
+            file_system.get_file(source, f"{partial}/{name}")
+            Path(partial, name).replace(path)
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
         raise DataError(f"cannot download {name!r} from {remote!r} ({reason}).") from error
-
-
-def _fetch(remote: str, name: str, file: Path) -> None:
-    downloaders = load_litdata("litdata.streaming.downloader")
-    if not remote.startswith("s3://"):
-        downloaders.get_downloader(remote, str(file.parent), []).download_file(f"{remote}/{name}", str(file))
-        return
-    downloader = downloaders.get_downloader(remote, str(file.parent), [], {"config": _s3_config()})
-    with file.open("wb") as target:  # with boto3, because litdata's s5cmd rejects http:// endpoints
-        downloader.download_fileobj(f"{remote}/{name}", target)
-
-
-def _s3_config() -> Any:
-    """Return timeouts and retry limits; litdata's own configuration retries a thousand times."""
-    return importlib.import_module("botocore.config").Config(
-        connect_timeout=_TIMEOUT, read_timeout=_TIMEOUT, retries={"max_attempts": 5, "mode": "standard"}
-    )
 
 
 def _require(path: Path, size: int) -> None:

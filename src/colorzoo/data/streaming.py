@@ -34,8 +34,8 @@ class StreamingDataModule(ImageDataModule):
     ``label`` ``(B,)`` int64, the class number of each image.
 
     Args:
-        root: Folder written by ``colorzoo data shard``, or the address of a copy: ``s3://bucket/folder``,
-            ``gs://...``, ``azure://...``, ``hf://...``.
+        root: Folder written by ``colorzoo data shard``, or the address of a copy, such as
+            ``s3://bucket/folder`` or another address that fsspec can read.
         cache_dir: Folder for downloads; None is a folder in colorzoo's cache.
         cache_gigabytes: Size in GB above which the oldest downloads are deleted; None keeps all.
         shuffle_window: Number of images that are shuffled together; larger windows mix better and read more
