@@ -175,4 +175,5 @@ def test_a_key_of_another_curve_is_refused(run: Run, album: Path, tmp_path: Path
     )
     (tmp_path / "other.pem").write_text(first + end + other.decode())
     code, _, err = run(album, "-o", tmp_path / "out", "--sign", tmp_path / "other.pem")
-    assert (code, "its curve, secp256k1, is none of" in err) == (2, True)
+    assert code == 2
+    assert "--sign" in err

@@ -30,7 +30,6 @@ CASES = [
     ("--model.optimizer.lr=fast", "--model.optimizer.lr: Expected a float"),
     ("--model.users.stop_probability=0", "stop_probability"),
     ("--trainer.precision=bf16mixed", "--trainer.precision: Expected"),
-    ("--trainer.precision=bf16-true", "bf16-mixed"),
     ("--trainer.overfit_batches=2", "--trainer.overfit_batches"),
     ("--model.architecture.width=16", "width"),
     ("--config=cluster/ddp.yaml", "--trainer.accelerator"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from colorzoo.batch.file import FileColorizer, Write
 from colorzoo.batch.overlap import overlapped
@@ -21,14 +21,6 @@ T = TypeVar("T")
 
 NOT_TRIED = "not tried: the disk is full"
 _MAX_PIXELS = 200_000_000  # pixels of all images in memory, about 10 bytes each
-
-
-class FileTasks(Protocol):
-    """Files to colorize by index; a list, or a class that creates tasks on demand."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> FileTask: ...
 
 
 @dataclass
@@ -58,36 +50,29 @@ class BatchSummary:
 
 
 def run_tasks(
-    tasks: FileTasks,
+    tasks: Iterable[FileTask],
     *,
     threads: int = 1,
     skip_colored: bool = False,
     skip_done: bool = False,
-    rank: int = 0,
-    world_size: int = 1,
-    limit: int | None = None,
 ) -> Generator[FileResult, None, None]:
     """Colorize files and yield their results in order; a file that fails does not stop the run.
 
     Only a full disk ends the run: the remaining files fail without being read.
 
     Args:
-        tasks: The files of all processes.
+        tasks: The files; an iterator may create them on demand.
         threads: Number of threads that read and write beside the network; 1 processes one file at a time.
         skip_colored: Whether to skip images that have colors.
         skip_done: Whether to skip results that exist with the same source and settings.
-        rank: Index of this process, which processes every ``world_size``-th file.
-        world_size: Number of processes.
-        limit: Maximum number of files.
     """
-    share = range(rank, len(tasks), world_size)[:limit]
     run = _Run(FileColorizer(skip_colored=skip_colored, skip_done=skip_done))
-    if threads > 1 and len(share) > 1:
-        waiting = (tasks[number] for number in share)
-        yield from overlapped(waiting, run.open, _pixels, threads=threads, max_size=_MAX_PIXELS)
+    is_single = isinstance(tasks, list) and len(tasks) == 1  # the network then uses all cores
+    if threads > 1 and not is_single:
+        yield from overlapped(tasks, run.open, _pixels, threads=threads, max_size=_MAX_PIXELS)
         return
-    for number in share:
-        yield run.open(tasks[number])()()
+    for task in tasks:
+        yield run.open(task)()()
 
 
 class _Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from lightning.pytorch.loggers import CSVLogger
 from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
-from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
@@ -152,7 +151,11 @@ class ZooCLI(LightningCLI):
         """Build the Trainer, with default callbacks and loggers if the configuration contains none."""
         config = self._get(self.config_init, "trainer", default={})
         configured = _as_list(config.get("callbacks"))
-        refuse_unsupported(config)
+        if config.get("overfit_batches"):
+            raise ColorzooError(
+                "--trainer.overfit_batches must be 0, because it replaces the sampler of per-image seeds. "
+                "Set --data.root to a folder with a few images instead."
+            )
         fitting = self.subcommand == "fit"
         if not fitting:
             self.save_config_callback = None
@@ -212,7 +215,10 @@ class ZooCLI(LightningCLI):
         assert isinstance(model, ColorizationModule)
         model.allow_untrained = self._get(self.config, "allow_untrained")
         if metrics := self._get(self.config, "metrics"):
-            set_metrics(model, [name.strip() for name in metrics.split(",")])
+            names = tuple(name.strip() for name in metrics.split(","))
+            model.test_metrics = names
+            # psnr selects the best checkpoint
+            model.validation_metrics = names if "psnr" in names else ("psnr", *names)
         configs = [Path(str(each)).resolve() for each in self._get(self.config, "config") or []]
         named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
         model.provenance = replace(model.provenance, config=named)
@@ -257,38 +263,6 @@ class ZooCLI(LightningCLI):
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def refuse_unsupported(config: Mapping[str, Any]) -> None:
-    """Raise `ColorzooError` for arguments of the Trainer that the tasks do not support."""
-    if config.get("overfit_batches"):
-        raise ColorzooError(
-            "--trainer.overfit_batches must be 0, because it replaces the sampler that provides per-image "
-            "seeds. Set --data.root to a folder with a few images instead."
-        )
-    if (precision := str(config.get("precision"))) in ("bf16-true", "16-true"):
-        raise ColorzooError(
-            f"--trainer.precision must be {precision[:-5]}-mixed or 32-true, got {precision}, because "
-            "colors are computed in float32."
-        )
-
-
-def set_metrics(model: ColorizationModule, names: Sequence[str]) -> None:
-    """Set the metrics of validation and test.
-
-    Args:
-        model: The task.
-        names: Names of metrics; see `colorzoo.metrics.named`.
-
-    Raises:
-        DataError: A metric is unknown.
-        WeightsError: A file in a name does not exist.
-    """
-    for name in names:
-        parse_name(name)
-    model.test_metrics = tuple(names)
-    # psnr selects the best checkpoint
-    model.validation_metrics = tuple(names) if "psnr" in names else ("psnr", *names)
 
 
 def load_initial_weights(model: ColorizationModule, source: str) -> None:

@@ -9,8 +9,7 @@ Differences from tasks with one optimizer:
   arguments under manual optimization.
 - With several processes, each loss leaves the parameters of one network unused. `colorzoo fit` therefore
   replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. Use the latter in Python.
-- ``16-mixed`` is rejected because clipping would use scaled gradients. FSDP and DeepSpeed are rejected
-  because they support a single optimizer.
+- ``16-mixed`` is rejected because clipping would use scaled gradients.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from typing import Any, Generic, TypeVar, Unpack, cast
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch
@@ -107,9 +105,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
     def configure_discriminator(self) -> None:
         """Build ``self.discriminator``; called at the end of ``__init__``."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must build self.discriminator in configure_discriminator"
-        )
+        raise NotImplementedError(f"{type(self).__name__} must define configure_discriminator()")
 
     def generate(self, batch: Batch) -> P:
         """Colorize a training batch with gradients."""
@@ -150,12 +146,12 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Check that the Trainer supports two optimizers.
 
         Raises:
-            ColorzooError: The precision or strategy of the Trainer does not support them.
+            ColorzooError: The precision of the Trainer does not support them.
             WeightsError: See `ColorizationModule.setup`.
         """
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:
-            require_two_optimizers(self.trainer)
+            require_unscaled_gradients(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the generator's optimizer; by default the network's parameters."""
@@ -260,15 +256,10 @@ class DiscriminatorFirst(GANColorizationModule[P]):
         return self._end_step(batch, loss, discriminator_loss, steps=steps)
 
 
-def require_two_optimizers(trainer: Trainer) -> None:
-    """Raise `ColorzooError` if the precision or strategy of a Trainer does not support two optimizers."""
+def require_unscaled_gradients(trainer: Trainer) -> None:
+    """Raise `ColorzooError` if the precision of a Trainer scales gradients."""
     if trainer.precision == "16-mixed":
         raise ColorzooError(
             "--trainer.precision must be bf16-mixed or 32-true for a model with a discriminator, got "
             "16-mixed."
-        )
-    if not isinstance(trainer.strategy, DDPStrategy | SingleDeviceStrategy):
-        raise ColorzooError(
-            "--trainer.strategy must be ddp for a model with a discriminator, which has two optimizers, got "
-            f"{type(trainer.strategy).__name__}."
         )

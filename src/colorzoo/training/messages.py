@@ -23,6 +23,7 @@ _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
     (RecursionError, "", "Remove the deep nesting of an option, a configuration or a checkpoint."),
     (AttributeError, "learning rate finder", "Set --model.optimizer.lr without LearningRateFinder."),
     (RuntimeError, "Early stopping conditioned", "Set monitor to a logged metric."),
+    (RuntimeError, "same dtype|should be the same", "Set --trainer.precision to bf16-mixed or 32-true."),
     (RuntimeError, "loading state_dict", "Use the config.yaml of the run that wrote the checkpoint."),
     (  # messages of gloo, NCCL and torch's store
         RuntimeError,
@@ -53,7 +54,6 @@ _WARNINGS = (
     r".*Using `DistributedSampler` with the dataloaders",  # SeededSampler repeats no sample
     r".*Checkpoint directory .* exists and is not empty",
     r".*The dirpath has changed from",  # the run folder was moved
-    r".*is not supported by the model summary",
     r".*module\(s\) in eval mode at the start of training",
     r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, called by Lightning
     r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard

@@ -214,8 +214,7 @@ class ColorizationModule(LightningModule):
         if untrained and not self.allow_untrained:
             raise WeightsError(
                 f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. Get "
-                "their weights (`colorzoo weights list`), choose another model, or set --allow_untrained "
-                "true."
+                "their weights (`colorzoo weights list`), or set --allow_untrained true."
             )
         if self.provenance.steps:  # weights that `create_model` loaded
             earlier = self.provenance
@@ -243,10 +242,8 @@ class ColorizationModule(LightningModule):
             return
         predicted = f"{type(self).__name__} predicts {self.label_count} image classes"
         if not (found := data.label_count):
-            raise DataError(
-                f"{predicted}, but the images have no labels. Set --data.labels true, or "
-                f"{self.label_setting} 0."
-            )
+            remedy = f"Set --data.labels true, or {self.label_setting} 0."
+            raise DataError(f"{predicted}, but the images have no labels. {remedy}")
         if found > self.label_count:
             raise DataError(f"{predicted}, but the data has {found}. Set {self.label_setting} {found}.")
 

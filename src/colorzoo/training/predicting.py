@@ -72,9 +72,8 @@ class FullSizePrediction(LightningModule):
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
         if self.trainer.is_global_zero:
-            first = "" if self.count == found else f"the first {self.count} (val_limit) of "
             what, root = self.data.originals_title, self.data.hparams.root
-            print(f"colorzoo: colorizing {first}{found} {what} in {root}", file=sys.stderr)
+            print(f"colorzoo: colorizing {self.count} of {found} {what} in {root}", file=sys.stderr)
             if skipped := self.originals.skipped:
                 print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
@@ -92,15 +91,16 @@ class FullSizePrediction(LightningModule):
         self.summary = BatchSummary()
         colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
         (limit,) = self.trainer.num_predict_batches
-        self._results = run_tasks(
-            _StoredTasks(self.originals, self.folder, colorizer),
-            threads=max(1, self.data.hparams.num_workers),
-            skip_done=True,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-            limit=int(limit),
-        )
+        indices = self.predict_dataloader()[: int(limit)]
+        tasks = (self._task(index, colorizer) for index in indices)  # there may be millions
+        self._results = run_tasks(tasks, threads=max(1, self.data.hparams.num_workers), skip_done=True)
         _end_on_sigterm(self.trainer)
+
+    def _task(self, index: int, colorizer: Colorizer) -> FileTask:
+        original = self.originals[index]
+        target = output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)
+        options: dict[str, Any] = {"colorizer": colorizer, "overwrite": True, "needs_all_frames": True}
+        return FileTask(original.source, target, original.name, **options)
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
         """Colorize the next image, unless its result exists."""
@@ -137,29 +137,6 @@ class FullSizePrediction(LightningModule):
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}.")
         return found
-
-
-class _StoredTasks:
-    """Tasks for stored images, created on demand because there may be millions."""
-
-    def __init__(self, originals: Originals, folder: Path, colorizer: Colorizer) -> None:
-        self._originals, self._folder, self._colorizer = originals, folder, colorizer
-
-    def __len__(self) -> int:
-        return len(self._originals)
-
-    def __getitem__(self, index: int) -> FileTask:
-        original = self._originals[index]
-        found = FoundImage(Path(original.name), Path(original.relative))
-        target = output_path(found, self._folder)
-        return FileTask(
-            original.source,
-            target,
-            original.name,
-            colorizer=self._colorizer,
-            overwrite=True,
-            needs_all_frames=True,
-        )
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:

@@ -126,10 +126,6 @@ def metric_inputs(
 
 def require_images(batch: object) -> None:
     """Raise `DataError` unless a batch is a mapping with images and their seeds."""
-    if isinstance(batch, Mapping) and {"rgb", "seed"} <= batch.keys():
-        return
-    keys = f"keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
-    raise DataError(
-        "a batch must be a mapping with rgb, (B, 3, H, W) in [0, 1], and seed, (B,) integers, got "
-        f"{keys or type(batch).__name__} (docs/data.md)."
-    )
+    if not isinstance(batch, Mapping) or not {"rgb", "seed"} <= batch.keys():
+        found = type(batch).__name__ if not isinstance(batch, Mapping) else f"keys {', '.join(batch)}"
+        raise DataError(f"a batch must be a mapping with rgb and seed (docs/data.md), got {found}.")

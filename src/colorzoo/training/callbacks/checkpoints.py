@@ -187,13 +187,8 @@ def _ends(trainer: Trainer) -> bool:
 
 
 def _requeue_job() -> None:
-    """Requeue this SLURM job; a failure is only printed, because the checkpoint is saved."""
-    job, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    name = f"{job}_{task}" if job else os.environ.get("SLURM_JOB_ID", "")
-    try:
-        done = subprocess.run(["scontrol", "requeue", name], capture_output=True, text=True, check=False)
-        problem = done.stderr.strip() if done.returncode else ""
-    except OSError as error:
-        problem = str(error)
-    text = f"job {name} was not requeued: {problem}" if problem else f"job {name} was requeued"
-    print(f"colorzoo: {text}", file=sys.stderr)
+    """Requeue this SLURM job; `scontrol` prints the reason of a failure."""
+    job = os.environ.get("SLURM_JOB_ID", "")
+    done = subprocess.run(["scontrol", "requeue", job], check=False)
+    state = "was not requeued" if done.returncode else "was requeued"
+    print(f"colorzoo: job {job} {state}", file=sys.stderr)

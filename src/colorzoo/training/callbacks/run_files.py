@@ -69,12 +69,9 @@ class RunRecord(Callback):
         folder = run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        trained = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
         run = describe_run()
         self._git = run["git"]
-        record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
-        for logger in trainer.loggers:
-            logger.log_hyperparams({"run": record})
+        record = {"stage": stage, "processes": trainer.world_size, **run}
         write_text(f"{folder}/{RECORD}", json.dumps(record, indent=1) + "\n")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
