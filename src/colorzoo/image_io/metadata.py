@@ -77,6 +77,7 @@ def clean_exif(exif: Image.Exif) -> bytes | None:
         Exception: The EXIF is damaged; Pillow raises many types of errors.
     """
     kept = Image.Exif()
+    kept.endian = exif.endian  # the byte order of Unicode comments
     for tag, value in descriptive_tags(exif).items():
         if isinstance(value, dict):
             kept.get_ifd(tag).update(value)
