@@ -15,7 +15,6 @@ __all__ = [
     "DiskFullError",
     "GuidanceError",
     "ImageError",
-    "TruncatedImageError",
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
@@ -43,10 +42,6 @@ class UntrainedWarning(UserWarning):
 
 class ImageError(ColorzooError):
     """An image cannot be read or written."""
-
-
-class TruncatedImageError(ImageError):
-    """An image is damaged or truncated; part of it may be readable."""
 
 
 class DiskFullError(ImageError):

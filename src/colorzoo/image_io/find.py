@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,6 @@ VIDEO_EXTENSIONS = frozenset(
 )
 """Extensions of video files, which ``colorzoo video`` colorizes."""
 _DIGITS = re.compile("([0-9]+)")
-_RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_SUFFIX)}(-\d+)?", re.DOTALL)
 _OWN_RESULT = "a result of colorzoo; give its path to colorize it again"
 _VIDEO = "a video; use `colorzoo video`"
 _MAX_LISTED = 10  # skipped files in a message
@@ -73,8 +72,8 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
 
     Folders are searched recursively by extension in natural order, without hidden and system folders (see
     `is_hidden`). Symbolic links are followed; each folder is searched once. Results of earlier runs are
-    excluded: ``NAME.color.EXT`` and ``NAME.color-2.EXT`` if ``NAME.EXT`` is also found, and in folders and
-    globs every file with provenance. Images are not decoded.
+    excluded: ``NAME.color.*`` if ``NAME.*`` is also found, and in folders and globs every file with
+    provenance. Images are not decoded.
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
@@ -89,11 +88,10 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
         except ImageError as error:
             errors.append((name, error))
     named = {absolute(Path(name)) for name in inputs}
-    results = {absolute(p.path.with_name(result_name(p.path, RESULT_SUFFIX))) for p in found.values()}
     sources = {absolute(p.path.with_suffix("")) for p in found.values()}
     images, skipped = [], []
     for path, image in found.items():
-        if path in results or _is_result(image.path, found.keys(), sources):
+        if _is_result(image.path, sources):
             continue
         if path not in named and _is_video(image.path):
             skipped.append((image.path, _VIDEO))
@@ -139,12 +137,10 @@ def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
 
 
-def _is_result(path: Path, found: Container[str], sources: set[str]) -> bool:
-    """Return whether a file is the result of a source beside it, by name or by provenance (``--format``)."""
-    match = _RESULT_STEM.fullmatch(path.stem)
-    if match is None or absolute(path.with_name(match[1])) not in sources:
-        return False
-    return absolute(path.with_name(match[1] + path.suffix)) in found or read_provenance(path) is not None
+def _is_result(path: Path, sources: set[str]) -> bool:
+    """Return whether a file is by its name the result of a source beside it, in any format."""
+    stem = path.stem.removesuffix(RESULT_SUFFIX)
+    return stem != path.stem and absolute(path.with_name(stem or path.name)) in sources
 
 
 def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageError]]]:

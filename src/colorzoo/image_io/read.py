@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from colorzoo.errors import ImageError, TruncatedImageError
+from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import (
     CAMERA_RAW,
     JPEG_XL,
@@ -147,11 +147,7 @@ def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder; name an image file")
-        file = path.open("rb")
-        if file.seekable():
-            return file
-        with file:  # a pipe
-            return io.BytesIO(file.read())
+        return path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -185,9 +181,7 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 def _first_page(pages: Sequence[Directory], name: str) -> Directory:
     if not pages:
-        raise TruncatedImageError(
-            f"{name} is a TIFF that is damaged or cut short: no directory contains an image"
-        )
+        raise ImageError(f"{name} is a TIFF that is damaged or cut short: no directory contains an image")
     return pages[0]
 
 
@@ -226,7 +220,7 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
             f"{name} is not an image that can be read; use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
         ) from None
     except Exception as error:  # parsers raise many types of errors for damaged headers
-        raise TruncatedImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
+        raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
         yield image
 
@@ -319,7 +313,7 @@ def _load(image: Image.Image, name: str) -> None:
             f"{name} does not fit into memory at {image.width} x {image.height} pixels"
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
-        raise TruncatedImageError(f"{name} is damaged or cut short: {_one_line(error)}") from error
+        raise ImageError(f"{name} is damaged or cut short: {_one_line(error)}") from error
 
 
 def _as_bytes(value: object) -> bytes | None:

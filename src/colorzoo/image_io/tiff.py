@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from colorzoo.errors import ImageError, TruncatedImageError
+from colorzoo.errors import ImageError
 from colorzoo.image_io.metadata import (
     IPTC,
     ORIENTATION,
@@ -120,7 +120,7 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         ) from None
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
-        raise TruncatedImageError(f"{name} is damaged, cut short or unsupported: {reason}") from error
+        raise ImageError(f"{name} is damaged, cut short or unsupported: {reason}") from error
 
 
 def _metadata(page: Any, exif: Image.Exif) -> tuple[Metadata, int]:
@@ -146,8 +146,7 @@ def _samples(page: Any, file_size: int) -> Samples:
     """Decode the samples of a `tifffile.TiffPage`.
 
     Raises:
-        SamplesError: The kind of color or the number of channels is not supported.
-        TruncatedImageError: Samples are missing.
+        SamplesError: Samples are missing, or the kind of color or number of channels is not supported.
     """
     is_jpeg_color = page.photometric == _YCBCR and page.compression == _JPEG
     color = 3 if is_jpeg_color else _COLOR_CHANNELS.get(int(page.photometric))
@@ -158,7 +157,7 @@ def _samples(page: Any, file_size: int) -> Samples:
         raise SamplesError("is a volumetric TIFF with three dimensions; save its slices as pages")
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=file_size + 1) > file_size:  # tifffile reads missing samples as zeros
-        raise TruncatedImageError("some pixels are missing")
+        raise SamplesError("is cut short: some pixels are missing")
     stored: NDArray[Any] = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
