@@ -8,7 +8,6 @@ frozen dataclass. YAML files and checkpoints contain them as nested mappings. Ca
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -138,9 +137,7 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
     if unknown := [key for key in found if key not in known]:
-        near = difflib.get_close_matches(unknown[0], known)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
-        raise ColorzooError(f"{kind.__name__} has no setting {unknown[0]!r}; {hint}")
+        raise ColorzooError(f"{kind.__name__} has no setting {unknown[0]!r}; known: {', '.join(known)}.")
     return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
 
 
@@ -204,10 +201,8 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
             nested.setdefault(owner[key], {})[key] = value
         else:
             known = sorted({*plain, *owner})
-            near = difflib.get_close_matches(key, known)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
             name = getattr(constructor, "__name__", str(constructor))
-            raise ColorzooError(f"{name} has no argument {key!r}; {hint}")
+            raise ColorzooError(f"{name} has no argument {key!r}; it has {', '.join(known)}.")
     return nested
 
 

@@ -264,9 +264,7 @@ def test_shrinking_points_keeps_each_of_them() -> None:
 
 
 def test_temperature_for_a_model_without_it_is_an_error() -> None:
-    with pytest.raises(
-        ColorzooError, match=r"^zhang2017_local_small has no temperature; models that do: .*zhang2016"
-    ):
+    with pytest.raises(ColorzooError, match="has no argument 'temperature'"):
         Colorizer("zhang2017_local_small", temperature=0.5)
     with pytest.raises(ColorzooError, match="temperature"):
         Colorizer(Painter(), temperature=0.5)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -46,28 +45,11 @@ class Surroundings:
             colored: ``(height, width, 3)`` of the part: levels, or floats in [0, 1].
             depth: Bits of the levels, 8 or 16; None for floats.
         """
-        x, y, width, height = self.inside
-        rows, columns = self.lightness.shape
-        whole = np.empty((rows, columns, 3), dtype=colored.dtype)
-        right, below = x + width, y + height
-        for top, bottom, left, end in (
-            (0, y, 0, columns),
-            (below, rows, 0, columns),
-            (y, below, 0, x),
-            (y, below, right, columns),
-        ):
-            if bottom > top and end > left:
-                part = _part(self.lightness, slice(top, bottom), slice(left, end))
-                gray = join(part, NO_AB) if depth is None else join_levels(part, NO_AB, depth=depth)
-                whole[top:bottom, left:end] = gray
-        whole[y:below, x:right] = colored
+        whole: NDArray[Any] = (
+            join(self.lightness, NO_AB) if depth is None else join_levels(self.lightness, NO_AB, depth=depth)
+        )
+        whole[self.inside.slices] = colored
         return whole
-
-
-def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> FullLightness | Tensor:
-    if isinstance(lightness, FullLightness):
-        return FullLightness(lightness.levels[rows, columns])
-    return lightness[rows, columns]
 
 
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:

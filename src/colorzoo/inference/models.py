@@ -15,8 +15,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.inference.references import ability_for
 from colorzoo.model import ColoringModel, coloring_model
-from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
-from colorzoo.settings import known_settings
+from colorzoo.registry import model_card
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
 from colorzoo.weights.load import model_of_file
 
@@ -59,23 +58,10 @@ def load_model(
         loaded, reason = coloring_model(model), _UNTRAINED.format(name)
     else:
         choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-        if settings:
-            _check_known(choice.name, settings)
         loaded, reason = _create(choice, settings)
     if not (loaded.trained or allow_untrained):
         raise ColorzooError(reason)
     return loaded, choice
-
-
-def _check_known(name: str, settings: dict[str, Any]) -> None:
-    """Raise an error if neither the model nor its task has a setting of the user."""
-    card = model_card(name)
-    unknown = settings.keys() - known_settings(load_model_class(card))
-    for setting in unknown and unknown - known_settings(load_task_class(card)):
-        having = [
-            other for other in list_models() if setting in known_settings(load_task_class(model_card(other)))
-        ]
-        raise ColorzooError(f"{name} has no {setting}; models that do: {', '.join(having) or 'none'}.")
 
 
 def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
