@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.frames import find_clips
+from colorzoo.data.decode import decode_rgb
+from colorzoo.image_io.find import visible_entries
 from colorzoo.image_io.video_stream import import_av
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join, shrink_lightness, working_size
@@ -65,8 +66,8 @@ def run(options: Options) -> list[Row]:
     name = options.model or MODEL
     colorizer = Colorizer(name, weights=options.weights or "default", device="cpu")
     rows, clips = [], []
-    for clip in find_clips(options.data):
-        read = clip.read(0, min(clip.length, options.images or clip.length))
+    for clip in filter(Path.is_dir, visible_entries(options.data)):
+        read = [decode_rgb(path.read_bytes()) for path in visible_entries(clip)[: options.images]]
         sized = (
             F.interpolate(f[None].float(), (HEIGHT, WIDTH), mode="bicubic", antialias=True) for f in read
         )

@@ -34,7 +34,8 @@ REQUIRED = {"root", "cache", "num_workers"}
 def test_fragments_fit_their_class_and_set_the_settings_of_the_data(path) -> None:
     data = yaml.safe_load(path.read_text())["data"]
     module = getattr(colorzoo.data, data["class_path"])(**data["init_args"])
-    assert isinstance(module, colorzoo.data.FramesDataModule) or set(data["init_args"]) >= REQUIRED
+    assert isinstance(module, colorzoo.data.ImageDataModule)
+    assert set(data["init_args"]) >= REQUIRED
 
 
 def words(prefix: str, values: dict[str, object]) -> list[str]:

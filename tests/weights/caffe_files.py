@@ -30,24 +30,12 @@ def blob(array: np.ndarray, *, style: str = "packed") -> bytes:
     if style == "single":  # unpacked floats, unpacked axes
         floats = b"".join(varint(5 << 3 | 5) + struct.pack("<f", value) for value in array.flat)
         return field(7, b"".join(field(1, size) for size in array.shape)) + floats
-    if style == "double":
-        return field(7, field(1, b"".join(map(varint, array.shape)))) + field(
-            8, array.astype("<f8").tobytes()
-        )
-    if style == "old":
-        axes = (1,) * (4 - array.ndim) + array.shape
-        return b"".join(field(number, size) for number, size in enumerate(axes, 1)) + field(5, data)
     return field(7, field(1, b"".join(map(varint, array.shape)))) + field(5, data)
 
 
 def layer(name: str, blobs: Blobs, **options: str) -> bytes:
     kind = field(2, b"Convolution") + field(3, b"bottom") + varint(5 << 3 | 5) + struct.pack("<f", 1.0)
     return field(100, field(1, name.encode()) + kind + b"".join(field(7, blob(b, **options)) for b in blobs))
-
-
-def old_layer(name: str, blobs: Blobs) -> bytes:
-    content = field(4, name.encode()) + field(5, 4) + b"".join(field(6, blob(b, style="old")) for b in blobs)
-    return field(2, content)
 
 
 def net(layers: Mapping[str, Blobs], **options: str) -> bytes:

@@ -4,7 +4,6 @@ from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.folder import FolderDataModule
-from colorzoo.data.frames import FramesDataModule
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.imagenet import ImageNetDataModule
 from colorzoo.data.module import ImageDataModule
@@ -18,7 +17,6 @@ __all__ = [
     "CocoStuffDataModule",
     "ExemplarPairsDataModule",
     "FolderDataModule",
-    "FramesDataModule",
     "ImageDataModule",
     "ImageNetDataModule",
     "ImageTable",

@@ -1,7 +1,7 @@
 """Reader of ``.caffemodel`` files without Caffe, for the protocol buffer fields that contain weights.
 
-A NetParameter has layers (field 100; 2 in files older than 2014), a layer has a name and blobs, a blob has a
-shape and packed floats. All other fields are skipped.
+A NetParameter has layers (field 100), a layer has a name and blobs, a blob has a shape and packed floats. All
+other fields are skipped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """float32 blobs by layer name, in the order of Caffe: weight, bias."""
 
-_STARTS = (b"\x0a", b"\x12", b"\xa2\x06")  # possible first fields: a name, an old layer, a layer
+_STARTS = (b"\x0a", b"\xa2\x06")  # possible first fields: a name, a layer
 _AFTER_NAME = (*_STARTS[1:], b"\x1a", b"\x20", b"\x28", b"\x32", b"\x38", b"\x42")  # fields 3 to 8
 _LONGEST_NAME = 128  # bytes
-_DATA, _SHAPE, _DOUBLES = 5, 7, 8  # fields of a blob; 1 to 4 are the axes in old files
-_OLD_AXES = (1, 2, 3, 4)
-
-
-class _LayerFields(NamedTuple):
-    name: int
-    blobs: int
-
-
-_LAYERS = {100: _LayerFields(name=1, blobs=7), 2: _LayerFields(name=4, blobs=6)}
+_LAYER = 100  # field of a net
+_NAME, _BLOB = 1, 7  # fields of a layer
+_DATA, _SHAPE = 5, 7  # fields of a blob
 
 
 class _MalformedError(Exception):
@@ -81,14 +74,13 @@ def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
 
 def _read_layers(net: memoryview) -> Iterator[tuple[str, list[NDArray[np.float32]]]]:
     for number, value in _fields(net):
-        numbers = _LAYERS.get(number)
-        if numbers is None:
+        if number != _LAYER:
             continue
         name, blobs = "", []
         for inner, content in _fields(_message(value)):
-            if inner == numbers.name:
+            if inner == _NAME:
                 name = bytes(_message(content)).decode()
-            elif inner == numbers.blobs:
+            elif inner == _BLOB:
                 blobs.append(_read_blob(_message(content)))
         if blobs:
             yield name, blobs
@@ -96,23 +88,16 @@ def _read_layers(net: memoryview) -> Iterator[tuple[str, list[NDArray[np.float32
 
 def _read_blob(blob: memoryview) -> NDArray[np.float32]:
     """Return the array of a BlobProto."""
-    floats, doubles, shape = [], [], []
-    old_axes: dict[int, int] = {}
+    floats, shape = [], []
     for number, value in _fields(blob):
         if number == _DATA:
             floats.append(_message(value))
-        elif number == _DOUBLES:
-            doubles.append(_message(value))
         elif number == _SHAPE:
             shape = list(_read_shape(_message(value)))
-        elif number in _OLD_AXES and isinstance(value, int):
-            old_axes[number] = value
-    raw, kind = (b"".join(doubles), "<f8") if doubles else (b"".join(floats), "<f4")
-    if len(raw) % np.dtype(kind).itemsize:
+    raw = b"".join(floats)
+    if len(raw) % 4:
         raise _MalformedError("truncated blob")
-    values = np.frombuffer(raw, dtype=kind).astype(np.float32)
-    if not shape:
-        shape = [old_axes.get(axis, 1) for axis in _OLD_AXES] if old_axes else [values.size]
+    values = np.frombuffer(raw, dtype="<f4").astype(np.float32)
     if math.prod(shape) != values.size:
         raise _MalformedError(f"a blob of shape {tuple(shape)} has {values.size} values")
     return values.reshape(shape)
