@@ -1,6 +1,6 @@
 """One training step, and everything of it that a setting could change."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Knobs:
     Attributes:
         base: Settings that make the model small, and every setting count (no weight of 0).
         values: The other value of settings for which `other_value` finds none.
-        exempt: Settings that no training step can show, with the reason.
+        exempt: Settings that no training step can show.
         size: Side of the images.
         batch: Images.
         steps: Batches to train.
@@ -38,7 +38,7 @@ class Knobs:
 
     base: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
-    exempt: Mapping[str, str] = field(default_factory=dict)
+    exempt: Collection[str] = ()
     size: int = 32
     batch: int = 2
     steps: int = 1

@@ -62,12 +62,11 @@ def test_every_class_that_trains_is_tried() -> None:
     assert not names, f"write tests/knobs/NAME.py for {names}; `colorzoo new-paper` shows its content"
 
 
-def test_exemptions_say_why_and_name_settings_that_exist() -> None:
+def test_the_tables_name_settings_that_exist() -> None:
     for name, each in KNOBS.items():
         everything = set(settings_to_try(name, Knobs()))
         assert set(each.exempt) - everything == set(), name
         assert set(each.values) - everything == set(), name
-        assert all(len(reason.split()) >= 3 for reason in each.exempt.values()), name
 
 
 @pytest.mark.nightly
