@@ -5,19 +5,11 @@ from typing import Any
 from training_recipes.recipe import Recipe
 
 _ARTISTIC = {
-    "encoder": "resnet34",
-    "decoder": "deep",
-    "nf_factor": 1.5,
-    "width": 1.0,
-    "discriminator_width": 1.0,
-}
+    "encoder": "resnet34", "decoder": "deep", "nf_factor": 1.5, "width": 1.0, "discriminator_width": 1.0,
+}  # fmt: skip
 _STABLE = {
-    "encoder": "resnet101",
-    "decoder": "wide",
-    "nf_factor": 2.0,
-    "width": 1.0,
-    "discriminator_width": 1.0,
-}
+    "encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "width": 1.0, "discriminator_width": 1.0,
+}  # fmt: skip
 _LAYERS = [20.0, 70.0, 10.0]
 _EPOCH = 14_559  # batches of 88 images of ImageNet
 _FROZEN = (".conv1.weight", ".conv2.weight", ".conv3.weight", ".downsample.0.weight")
@@ -46,13 +38,9 @@ def phase(name: str, rates: tuple[float, float], start: float, batch: int, steps
         source="fact sheet, section 5: ColorizeTrainingArtistic and ColorizeTrainingStable",
         rates=low,
         matching_rates=high,
-        optimizer="AdamW",
-        betas=(0.95, 0.99),
-        weight_decay=1e-3,
-        batch=batch,
-        steps=steps,
+        optimizer="AdamW", betas=(0.95, 0.99), weight_decay=1e-3, batch=batch, steps=steps,
         **more,
-    )
+    )  # fmt: skip
 
 
 def judged(name: str, rate: float, batch: int, steps: int, settings: Any) -> Recipe:
@@ -61,19 +49,12 @@ def judged(name: str, rate: float, batch: int, steps: int, settings: Any) -> Rec
         source="fact sheet, section 5: GAN, rate of the critic five times the generator's",
         rates={0: rate, steps: rate},
         discriminator_rates={0: 5 * rate, steps: 5 * rate},
-        optimizer="AdamW",
-        betas=(0.0, 0.9),
-        weight_decay=1e-3,
-        batch=batch,
-        steps=steps,
-        stage="gan",
+        optimizer="AdamW", betas=(0.0, 0.9), weight_decay=1e-3, batch=batch, steps=steps, stage="gan",
         settings={
-            **settings,
-            "layer_weights": _LAYERS,
-            "adversarial_weight": 1.0,
+            **settings, "layer_weights": _LAYERS, "adversarial_weight": 1.0,
             "discriminator_threshold": 0.65,
         },
-    )
+    )  # fmt: skip
 
 
 def critic(name: str, rate: float, batch: int, steps: int) -> Recipe:
