@@ -13,18 +13,14 @@ import pytest
 import torch
 import yaml
 from harness import make_images
-from torch import nn
 
-from colorzoo.card import ModelCard
 from colorzoo.cli.main import run_lightning as run
-from colorzoo.registry import list_models, model_card
-from colorzoo.testing.models import contract_test_model, predict, sample_call
+from colorzoo.registry import model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
 from colorzoo.training.configs import config_folders
 
 CLUSTER = config_folders()[0] / "cluster"
-CARDS = [model_card(name) for name in list_models()]
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +104,6 @@ def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Pat
     assert in_processes(run, ["fit", *layers, *words], processes=2) == [0, 0]
     assert logged(tmp_path, "train/")
     assert logged(tmp_path, "val/")
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("card", [card for card in CARDS if card.trainable], ids=lambda card: card.name)
-def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard) -> None:
-    assert yaml.safe_load((CLUSTER / "ddp.yaml").read_text())["trainer"]["sync_batchnorm"] is True
-    model = contract_test_model(card)
-    before = set(model.state_dict())
-    shared = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    alone = [layer for layer in shared.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    assert all(isinstance(layer, nn.SyncBatchNorm) for layer in alone)
-    assert set(shared.state_dict()) == before
-    lightness, guidance = sample_call(card, (64, 64))
-    expected = predict(card, contract_test_model(card), lightness, guidance)
-    torch.testing.assert_close(predict(card, shared, lightness, guidance), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.nightly

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Trace, fit, make_images, small_data, small_model, small_trainer, trace
+from harness import fit, make_images, small_model, trace
 from lightning.pytorch import Callback, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
-from test_gan import ToyGAN
 from torch import nn
 
 from colorzoo.testing.processes import in_processes
@@ -100,36 +98,3 @@ def test_the_same_whole_batch_goes_on_as_if_nothing_had_happened(
         vector, (small_model().state_dict(), weights_of(tmp_path), weights_of(uninterrupted))
     )
     assert (end - wanted).norm() < 0.02 * (wanted - start).norm()  # Adam makes steps of rounding errors
-
-
-def train_toy(root: Path, folder: Path, processes: int) -> None:
-    """Train both networks of the toy GAN by accumulated, clipped gradients, as one of some processes."""
-    seed_everything(0)
-    model = ToyGAN(lr=1e-2, accumulate=2, clip=0.05)
-    watch = Trace(folder / "trace.jsonl")
-    saver = ModelCheckpoint(folder, save_last=True, save_top_k=0)
-    options = options_of(processes)
-    if options:
-        options["strategy"] = "ddp_find_unused_parameters_true"
-    trainer = small_trainer(folder, watch, saver, max_epochs=2, **options)
-    trainer.fit(model, small_data(root, batch_size=WHOLE))
-
-
-def toy_run(root: Path, folder: Path, processes: int) -> tuple[list[float], torch.Tensor]:
-    """Return losses and weights of a training of the toy GAN."""
-    folder = folder / str(processes)
-    folder.mkdir()
-    assert in_processes(train_toy, root, folder, processes, processes=processes) == [0] * processes
-    state = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
-    return [row["loss"] for row in trace(folder)], vector(state)
-
-
-@pytest.mark.nightly
-def test_two_optimizers_accumulate_and_clip_in_two_processes_as_in_one(twelve: Path, tmp_path: Path) -> None:
-    seed_everything(0)
-    start = vector(ToyGAN().state_dict())
-    alone, wanted = toy_run(twelve, tmp_path, 1)
-    both, found = toy_run(twelve, tmp_path, 2)
-    assert len(both) == 2 * len(alone) == 12
-    assert sum(both) / 2 == pytest.approx(sum(alone), rel=1e-5)
-    assert (found - wanted).norm() < 1e-3 * (wanted - start).norm()

@@ -110,22 +110,6 @@ def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_pat
         find_checkpoint("s3://nowhere/x", begins=False)
 
 
-@pytest.mark.nightly
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("counts", [(2, 1, 2), (4, 2, 4)])
-def test_with_other_numbers_of_processes_every_image_is_seen_once_an_epoch(counts, twelve, tmp_path):
-    more = ["--data.batch_size=4", "--trainer.max_steps=6"]
-    for processes, stop in zip(counts, (2, 4, 0), strict=True):
-        train(twelve, tmp_path, *more, stop=stop, processes=processes)
-    seen: dict[int, list[str]] = {}
-    for row in trace(tmp_path):
-        seen.setdefault(row["step"], []).extend(row["names"])
-    assert list(seen) == [1, 2, 3, 4, 5, 6]
-    every = sorted(path.name for path in (twelve / "train").iterdir())
-    for first in (1, 4):
-        assert sorted(seen[first] + seen[first + 1] + seen[first + 2]) == every
-
-
 def test_a_run_is_resumed_with_its_batch_size_only(images, tmp_path):
     fit(images, tmp_path, max_steps=1)
     with pytest.raises(DataError, match="batch_size"):

@@ -194,3 +194,10 @@ def test_checkpoints_hold_trained_and_averaged_weights(images, tmp_path):
         torch.testing.assert_close(raw[name], value, rtol=0, atol=0)
     apart = [name for name, value in weights.last.items() if not torch.equal(mean[name], value)]
     assert len(apart) > len(weights.last) / 2
+
+
+def test_seeds_stay_on_the_host(images):
+    """A step would wait for the device to read them."""
+    batch = {"rgb": torch.zeros(1, 3, 4, 4), "seed": torch.zeros(1, dtype=torch.int64), "name": ["x"]}
+    moved = small_data(images).transfer_batch_to_device(batch, torch.device("meta"), 0)
+    assert (moved["rgb"].device.type, moved["seed"].device.type) == ("meta", "cpu")

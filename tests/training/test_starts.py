@@ -8,7 +8,6 @@ import torch
 import yaml
 from harness import small_data, small_trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 
 from colorzoo import create_model
 from colorzoo.cli.main import run_lightning as run
@@ -95,17 +94,6 @@ def test_checkpoints_and_weight_files_tell_where_they_come_from(images, tmp_path
     assert packed == stored
     loaded = create_model("zhang2017_local_small", tmp_path / "packed.safetensors")
     assert loaded.provenance == Provenance.of(stored)
-
-
-def test_loggers_receive_the_run_and_the_card_of_a_model_that_has_one(tmp_path):
-    registered = model_of("zhang2017_local_small")
-    unknown = type("Unknown", (type(registered),), {})(**registered.hparams)
-    for model, name in ((registered, "zhang2017_local_small"), (unknown, None)):
-        trainer = small_trainer(tmp_path, logger=CSVLogger(tmp_path))
-        RunRecord().setup(trainer, model, "fit")
-        noted = trainer.logger.experiment.hparams
-        assert noted["run"]["stage"] == "fit"
-        assert (noted["card"] and noted["card"]["name"]) == name
 
 
 def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(images, tmp_path):
