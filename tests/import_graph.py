@@ -33,67 +33,38 @@ def inside(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-def circles(root: Path) -> list[list[str]]:
-    """Return the groups of modules that import each other, lazily or not.
+def import_graph(root: Path) -> dict[str, set[str]]:
+    """Return the modules that each module imports, lazily or not.
 
     The ``__init__`` of a package is left out: it names its modules for the user.
     """
-    modules = {module_name(root, file) for file in root.rglob("*.py") if file.stem != "__init__"}
+    modules = {_module_name(root, file) for file in root.rglob("*.py") if file.stem != "__init__"}
     graph: dict[str, set[str]] = {module: set() for module in modules}
     for found in read_imports(root):
         if found.importer in modules and found.name in modules - {found.importer}:
             graph[found.importer].add(found.name)
-    reached = {module: _reached(graph, module) for module in modules}
-    groups = {frozenset(m for m in reached[module] if module in reached[m]) for module in modules}
-    return sorted(sorted(group) for group in groups if group)
+    return graph
 
 
-def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
-    """Return the modules that one imports, directly or through others."""
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        new = graph[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return found
-
-
-def module_name(root: Path, file: Path) -> str:
+def _module_name(root: Path, file: Path) -> str:
     """Return the dotted name of a module of the package in a folder."""
     parts = file.relative_to(root.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _file_imports(root: Path, file: Path) -> Iterator[Import]:
-    module = module_name(root, file)
-    package = module if file.stem == "__init__" else module.rpartition(".")[0]
+    module = _module_name(root, file)
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        for name in _names(node, package):
+        for name in _names(node):
             yield Import(module, name, file, node.lineno)
 
 
-def _names(node: ast.AST, package: str) -> list[str]:
+def _names(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
-        base = _absolute(node, package)
-        return [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    if isinstance(node, ast.Call) and _is_import_call(node.func) and node.args:
-        match node.args[0]:
-            case ast.Constant(value=str(name)):
-                return [name]
+        assert node.level == 0, "the package has no relative imports"
+        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        return [node.args[0].value] if isinstance(node.args[0], ast.Constant) else []
     return []
-
-
-def _absolute(node: ast.ImportFrom, package: str) -> str:
-    if node.level == 0:
-        return node.module or ""
-    parts = package.split(".")
-    base = parts[: len(parts) - node.level + 1]
-    return ".".join([*base, node.module] if node.module else base)
-
-
-def _is_import_call(function: ast.expr) -> bool:
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in ("import_module", "__import__")
