@@ -57,7 +57,6 @@ def reference(metric: torch.nn.Module, *, lab: bool) -> Tensor | dict[str, Tenso
     [
         ("psnr", metrics.MeanPSNR(), False),
         ("psnr_float", metrics.MeanPSNR(eight_bit=False), False),
-        ("psnr_ab", metrics.MeanAbPSNR(), True),
         ("ab_rmse", metrics.MeanAbRMSE(), True),
         ("ssim", metrics.MeanSSIM(), False),
         ("gray_gain", metrics.GrayGain(), False),

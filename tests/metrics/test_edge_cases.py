@@ -62,7 +62,7 @@ def test_gray_has_no_color_and_a_finite_gradient() -> None:
     ("metric", "arguments"),
     [
         (metrics.MeanPSNR(), (RGB, TRUTH[..., 1:])),
-        (metrics.MeanAbPSNR(), (RGB, TRUTH)),
+        (metrics.MeanAbRMSE(), (RGB, TRUTH)),
         (metrics.BandPSNR(), (RGB, TRUTH, EDGES[:, :, 1:])),
         (metrics.Colorfulness(), (RGB[0],)),
         (metrics.MeanSSIM(), (RGB[..., :10], TRUTH[..., :10])),

@@ -19,7 +19,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.metrics import FeatureNetwork, MeanSSIM, image_metrics
+from colorzoo.metrics import FeatureNetwork, MeanPSNR, MeanSSIM, image_metrics
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
@@ -58,7 +58,7 @@ def test_validation_measures_psnr_and_the_test_more(images, tmp_path):
 
 def validate(images: Path, folder: Path, **options: Any) -> None:
     """Write what a validation measures, in the first process."""
-    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab", "auc"))
+    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "ab_rmse", "auc"))
     trainer = small_trainer(folder, **options)
     found = trainer.validate(model, small_data(images), verbose=False)[0]
     if trainer.is_global_zero:
@@ -163,9 +163,9 @@ def test_metrics_of_exemplars_have_a_value_where_there_is_one(images, tmp_path):
 
 def test_a_batch_that_is_all_exact_does_not_merge_two_metrics():
     """Exact images leave the states of both alike; torchmetrics would take them for one metric then."""
-    given, scores = rgb_pair(), image_metrics(("psnr", "psnr_ab"))
-    ab = {"ab": torch.zeros(3, 2, 24, 24), "target_ab": torch.zeros(3, 2, 24, 24)}
-    scores.update(rgb=given["rgb"], target=given["rgb"], **ab)
-    ab["ab"] = ab["ab"] + 22
-    scores.update(**given, **ab)
-    assert float(scores.compute()["psnr_ab"]) == pytest.approx(20)
+    given, scores = rgb_pair(), image_metrics(("psnr", "psnr_float"))
+    scores.update(rgb=given["rgb"], target=given["rgb"])
+    scores.update(**given)
+    expected = MeanPSNR(eight_bit=False)(**given)
+    assert float(scores.compute()["psnr_float"]) == pytest.approx(float(expected), abs=1e-6)
+    assert float(scores.compute()["psnr"]) != float(expected)

@@ -19,12 +19,10 @@ from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.exemplar_pairs import read_pairs
-from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
-from colorzoo.randomness import image_generators
 from colorzoo.simulation import TargetImage
 
 _IMAGENET = "ILSVRC2012_val_"
@@ -229,9 +227,6 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     if item.reference is not None:
         decoded = _decode(item.reference, f"the reference of {item.name}")
         reference = _resized(decoded, protocol, device)
-    elif protocol.references == "self":
-        generators = image_generators(torch.tensor([seed]), "exempla")  # as in the published evaluation
-        reference = crop_flip_reference(rgb, generators)
     return Truth(rgb, size, reference, seed, item.label)
 
 

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from colorzoo.errors import DataError
 
-ResizeMode = Literal["squash", "crop", "short", "none"]
-References = Literal["none", "pairs", "self"]
+ResizeMode = Literal["squash", "none"]
+References = Literal["none", "pairs"]
 Coloring = Literal["colorizer", "network"]
 MAX_INTERACTIONS = 1000
 
@@ -25,8 +25,7 @@ class Resize:
     """Bicubic resizing of images to the size of a protocol.
 
     Attributes:
-        mode: ``squash``: to a square, without keeping the aspect ratio. ``short``: the shorter side to the
-            size. ``crop``: the central square of that. ``none``: no change.
+        mode: ``squash``: to a square, without keeping the aspect ratio. ``none``: no change.
         size: Side in pixels.
     """
 
@@ -40,20 +39,10 @@ class Resize:
 
     def __call__(self, rgb: Tensor) -> Tensor:
         """Resize ``(3, H, W)`` uint8 to ``(3, h, w)`` uint8."""
-        if self.mode == "none":
+        size = self.size, self.size
+        if self.mode == "none" or size == rgb.shape[1:]:
             return rgb
-        height, width = rgb.shape[1:]
-        if self.mode == "squash":
-            size = self.size, self.size
-        else:
-            factor = self.size / min(height, width)
-            size = round(height * factor), round(width * factor)
-        if size != (height, width):
-            rgb = F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
-        if self.mode != "crop":
-            return rgb
-        top, left = (size[0] - self.size) // 2, (size[1] - self.size) // 2
-        return rgb[:, top : top + self.size, left : left + self.size]
+        return F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
 
 
 @dataclass(frozen=True)
@@ -88,8 +77,7 @@ class Protocol:
         coloring: ``colorizer`` runs `colorize` with the network at its working size. ``network`` runs the
             network at the size of the images, as in most papers.
         subset: ``ctest10k`` or ``first5k`` of ImageNet's validation images; None for all images.
-        references: Reference images: ``pairs`` from ``pairs.csv``, ``self`` made from the image, or
-            ``none``.
+        references: Reference images: ``pairs`` from ``pairs.csv``, or ``none``.
         user: Simulated user; None for automatic colorization.
         background: Simulated user of another kind whose hints precede the interactions.
         interactions: Numbers of interactions, ascending.

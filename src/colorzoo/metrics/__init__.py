@@ -35,7 +35,7 @@ from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
 from colorzoo.metrics.fid import FID
 from colorzoo.metrics.named import image_metrics, named_metric
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
-from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, psnr_8bit
+from colorzoo.metrics.psnr import MeanPSNR, psnr_8bit
 from colorzoo.metrics.video import (
     Flow,
     chroma_flicker,
@@ -60,7 +60,6 @@ __all__ = [
     "GrayGain",
     "HistogramIntersection",
     "ImageMean",
-    "MeanAbPSNR",
     "MeanAbRMSE",
     "MeanLPIPS",
     "MeanPSNR",

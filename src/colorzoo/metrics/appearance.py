@@ -76,31 +76,23 @@ class Colorfulness(ImageMean):
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> Colorfulness()(red)
         {'cf_hasler': tensor(85.5296)}
-
-    Args:
-        form: ``"hasler"`` or ``"absolute"``; it is part of the result key.
-        **options: See `ColorMetric`.
     """
 
     names = {"colorfulness": {}}
     is_differentiable = True
 
-    def __init__(self, *, form: Form = "hasler", **options: Any) -> None:
-        super().__init__(**options)
-        self.form: Form = form
-
     def update(self, rgb: Tensor) -> None:
         """Add images ``(B, 3, H, W)`` in [0, 1]."""
         require_images(rgb, 3, values=self.validate_args)
-        self.add(colorfulness(rgb, form=self.form))
+        self.add(colorfulness(rgb))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``cf_hasler`` or ``cf_absolute``."""
-        return {f"cf_{self.form}": self.mean()}
+        """Return ``cf_hasler``."""
+        return {"cf_hasler": self.mean()}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return (Output(f"cf_{self.form}_mean", "Colorfulness", "", "neither", mean_of_moments, 1),)
+        return (Output("cf_hasler_mean", "Colorfulness", "", "neither", mean_of_moments, 1),)
 
 
 class DeltaColorfulness(ColorMetric):
@@ -110,10 +102,6 @@ class DeltaColorfulness(ColorMetric):
         >>> truth = torch.rand(2, 3, 8, 8)
         >>> DeltaColorfulness()(truth, truth)
         {'delta_of_mean_cf_hasler': tensor(0.), 'mean_delta_cf_hasler': tensor(0.)}
-
-    Args:
-        form: ``"hasler"`` or ``"absolute"``; it is part of the result keys.
-        **options: See `ColorMetric`.
     """
 
     names = {"delta_colorfulness": {}}
@@ -124,9 +112,8 @@ class DeltaColorfulness(ColorMetric):
     absolute: Tensor
     count: Tensor
 
-    def __init__(self, *, form: Form = "hasler", **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.form: Form = form
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("absolute", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
@@ -134,7 +121,7 @@ class DeltaColorfulness(ColorMetric):
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
+        difference = colorfulness(rgb) - colorfulness(target)
         difference = difference.to(self.total.device).double()
         # Not in place, see `ImageMean.add`.
         self.total = self.total + difference.sum()
@@ -142,10 +129,10 @@ class DeltaColorfulness(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``delta_of_mean_cf_FORM`` (difference of means) and ``mean_delta_cf_FORM`` (per image)."""
+        """Return ``delta_of_mean_cf_hasler`` (of the means) and ``mean_delta_cf_hasler`` (per image)."""
         return {
-            f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
-            f"mean_delta_cf_{self.form}": (self.absolute / self.count).float(),
+            "delta_of_mean_cf_hasler": (self.total / self.count).abs().float(),
+            "mean_delta_cf_hasler": (self.absolute / self.count).float(),
         }
 
     def moments(self) -> list[list[float]]:
@@ -154,10 +141,11 @@ class DeltaColorfulness(ColorMetric):
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        key = f"cf_{self.form}_distance"
         return (
-            Output(f"{key}_mean", "Delta CF (per image)", "", "lower", mean_of_moments, 1),
-            Output(f"{key}_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False),
+            Output("cf_hasler_distance_mean", "Delta CF (per image)", "", "lower", mean_of_moments, 1),
+            Output(
+                "cf_hasler_distance_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False
+            ),
         )
 
 

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pair
 
-AB_SPAN = 220.0  # CIE units from -110 to 110, the range that the papers use to scale ab
-
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
     """Return the ``(B,)`` mean squared error of each image of two ``(B, C, H, W)`` batches."""
@@ -23,7 +21,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
     Args:
         image: ``(B, C, H, W)``.
         target: ``(B, C, H, W)`` in the same units.
-        peak: Largest possible difference in these units: 1 for RGB, `AB_SPAN` for ab.
+        peak: Largest possible difference in these units: 1 for RGB in [0, 1].
 
     Returns:
         ``(B,)`` float32 in dB; inf for equal images.
@@ -133,25 +131,3 @@ class MeanPSNR(MeanDecibels):
         if self.eight_bit:
             return self.decibels_output("psnr_rgb_8bit_mean", "PSNR")
         return self.decibels_output("psnr_rgb_float_mean", "PSNR (float)")
-
-
-class MeanAbPSNR(MeanDecibels):
-    """Mean PSNR over images, computed over ab with the peak `AB_SPAN`, in dB; see `MeanDecibels`.
-
-    Examples:
-        >>> truth = torch.full((2, 2, 8, 8), 10.0)
-        >>> MeanAbPSNR()(truth + 22, truth)
-        tensor(20.)
-    """
-
-    names = {"psnr_ab": {}}
-    is_differentiable = True
-
-    def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add images: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2, values=self.validate_args)
-        self.add(psnr(ab, target_ab, peak=AB_SPAN))
-
-    def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; see `ColorMetric.outputs`."""
-        return self.decibels_output("psnr_ab220_mean", "PSNR of ab")
