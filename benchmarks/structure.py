@@ -1,4 +1,4 @@
-"""Functions, files and modules that one colorization uses, and import cycles."""
+"""Functions, files and modules that one colorization uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-import colorzoo
 from benchmarks import _trace
 from benchmarks._common import Options, Row, share_of, where
 
@@ -21,7 +20,6 @@ CLAIMS = {
     "modules": ("modules of the package that are imported", 110),
     "switches": ("calls from one of these files to another", 450),
 }
-TESTS = Path(__file__).resolve().parents[1] / "tests"
 
 
 def run(options: Options) -> list[Row]:
@@ -29,12 +27,10 @@ def run(options: Options) -> list[Row]:
     del options
     found = trace()
     command = f"colorzoo colorize x.jpg --point {POINT}"
-    rows = [
+    return [
         share_of(f"{claim}, {command}", found[name], goal, 1.0, where())
         for name, (claim, goal) in CLAIMS.items()
     ]
-    circles = count_circles()
-    return [*rows, Row("import cycles in the package", circles, 0, circles, 0, "lower", where())]
 
 
 def trace() -> dict[str, int]:
@@ -46,11 +42,3 @@ def trace() -> dict[str, int]:
         done = subprocess.run(words, check=True, capture_output=True, text=True)
     found: dict[str, int] = json.loads(done.stdout)
     return found
-
-
-def count_circles() -> int:
-    """Return the number of import cycles, including lazy imports."""
-    sys.path.append(str(TESTS))
-    from import_graph import circles
-
-    return len(circles(Path(colorzoo.__path__[0])))
