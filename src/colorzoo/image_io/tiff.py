@@ -91,7 +91,9 @@ def _pixel_count(directory: Directory) -> int:
 
 def _is_full_image(page: Any) -> bool:
     has_kind = page.subfiletype in _FULL_IMAGES and page.photometric != _MASK_PHOTOMETRIC
-    return has_kind and bool(page.imagewidth and page.imagelength and page.dataoffsets)
+    # a damaged size is a tuple
+    has_size = all(isinstance(side, int) and side > 0 for side in (page.imagewidth, page.imagelength))
+    return has_kind and has_size and bool(page.dataoffsets)
 
 
 def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, int]:
