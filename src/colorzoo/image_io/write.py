@@ -110,8 +110,11 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     data = like.metadata
     fields = {"EXIF": data.exif, "color profile": data.icc, "XMP": data.xmp}
     for title, value in fields.items():
-        if value and (kind not in XMP_FORMATS or (kind == "JPEG" and not fits_jpeg(value))):
-            notes.append(f"{title} dropped: it does not fit into the {kind}")
+        fits = (
+            kind != "JPEG" or title == "color profile" or fits_jpeg(value)
+        )  # profiles span several segments
+        if value and (kind not in XMP_FORMATS or not fits):
+            notes.append(f"{title} dropped: the {kind} file cannot store it")
     return tuple(notes)
 
 
