@@ -64,24 +64,13 @@ def scanned(page: Image.Image, grain: float = 0.0, shade: float = 0.0, angle: fl
 
 
 PAGES: dict[str, Callable[[], Levels]] = {
-    "even gray": lambda: scanned(blank(128)),
     "white": lambda: scanned(blank(255)),
     "black": lambda: scanned(blank(0)),
-    "paper with grain": lambda: scanned(blank(228), 4),
-    "shaded paper": lambda: scanned(blank(235), 2, 10),
-    "dark cover": lambda: scanned(blank(60), 3, 4),
     "letters": lambda: scanned(text(240, 30, 14, 24)),
-    "small letters": lambda: scanned(text(235, 40, 9, 38), 2),
-    "large letters": lambda: scanned(text(250, 10, 22, 15), 2, 6),
     "few lines": lambda: scanned(text(230, 20, 14, 4), 3),
-    "pale ink": lambda: scanned(text(225, 130, 12, 26), 3, 5),
     "tilted letters": lambda: scanned(text(240, 30, 14, 20), 2, 0, 3),
     "white on black": lambda: scanned(text(25, 235, 14, 22), 2),
     "chart": lambda: scanned(line_chart(245, 20)),
-    "old chart": lambda: scanned(line_chart(215, 60), 4, 8, 1),
-    "blueprint": lambda: scanned(line_chart(70, 230), 3),
     "24 patches": lambda: scanned(checker(120, 4, 6)),
-    "target with grain": lambda: scanned(checker(200, 4, 6), 3, 4),
-    "target of many patches": lambda: scanned(checker(230, 9, 12), 1),
     "wedge": lambda: scanned(steps(12), 2),
 }

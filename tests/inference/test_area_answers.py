@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -73,20 +72,6 @@ def test_a_box_around_an_area_changes_nothing_outside_of_it() -> None:
     corners = Boxed.told[-1]
     assert corners is not None
     torch.testing.assert_close(corners.corners[0], torch.tensor([[0.0, 0.0, 0.5, 1.0]]), atol=0.03, rtol=0)
-
-
-def test_the_effect_of_a_box_has_the_opacity_of_its_area() -> None:
-    colorizer = Colorizer(Boxed(), device="cpu")
-    plain, full = ab_of(colorizer), ab_of(colorizer, WALL)
-    quarter = ab_of(colorizer, replace(WALL, opacity=0.25))
-    torch.testing.assert_close(quarter, plain + 0.25 * (full - plain))
-
-
-def test_an_area_without_a_pixel_is_no_box() -> None:
-    colorizer = Colorizer(Boxed(), device="cpu")
-    empty = Area("thing", ((0, 0), (0.1, 0), (0, 0.1)))
-    assert torch.equal(ab_of(colorizer, empty), ab_of(colorizer))
-    assert not any(boxes.given.any() for boxes in Boxed.told if boxes is not None)
 
 
 def test_the_border_of_an_area_becomes_a_stroke_except_at_the_image_border() -> None:

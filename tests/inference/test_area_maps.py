@@ -14,12 +14,11 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionColor
+from colorzoo.guidance import Area, Guidance, PointHint, Recipe, RegionColor
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.areas import (
-    area_map,
     decode_locked_colors,
     draw_areas,
     encode_locked_colors,
@@ -137,16 +136,6 @@ def test_edges_follow_the_image_and_are_soft() -> None:
     assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the image has none
     assert (wall.share[:, :40] == 1).all()
     assert (wall.share[:, 56:] == 0).all()
-
-
-def test_an_area_is_the_same_at_every_size() -> None:
-    inside = np.zeros((60, 80), bool)
-    inside[20:40, 20:60] = True
-    mask, path = Area("gray", mask=Mask.of(inside)), ((20, 20), (60, 20), (60, 40), (20, 40))
-    for size in ((60, 80), (30, 40), (120, 160)):
-        drawn = area_map(mask, (80, 60), size)
-        assert drawn.sum() * 4800 / drawn.size == pytest.approx(800, rel=0.02)
-        assert np.abs(drawn - area_map(Area("gray", path), (80, 60), size)).mean() < 0.02
 
 
 def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() -> None:

@@ -97,29 +97,6 @@ def test_borders_within_each_other_are_all_found() -> None:
         assert_near(Rectangle(found.x - around, found.y - around, found.width, found.height), tolerance=4)
 
 
-def like_its_border() -> Array:
-    """Return an image that is partly as dark as its border."""
-    inside = scene(INSIDE.height, INSIDE.width, 30, 85)
-    dark = np.random.default_rng(3).random((10, 15)) < 0.3
-    inside[np.kron(dark, np.ones((12, 12), bool))] = 3
-    return inside
-
-
-def with_sides_apart(apart: float) -> Array:
-    """Return a border, around an image of like lightness, whose tones above and below differ."""
-    whole = bordered(3, inside=like_its_border())
-    whole[: INSIDE.y], whole[INSIDE.y + INSIDE.height :] = 3 + apart, 3 - apart
-    return whole
-
-
-def test_sides_of_one_tone_differ_by_at_most_one_unit() -> None:
-    inside = find_border(with_sides_apart(0.9))
-    assert inside is not None
-    assert INSIDE.contains(inside[:2])
-    assert INSIDE.contains((inside.x + inside.width - 1, inside.y + inside.height - 1))
-    assert find_border(with_sides_apart(1.1)) is None
-
-
 def night() -> Array:
     """Return a lit spot in the dark."""
     rows, columns = np.mgrid[:160, :240]
@@ -234,15 +211,6 @@ def test_guidance_as_tensors_covers_the_whole_image() -> None:
         colorizer.prepare(image, tensors, border=INSIDE)
     with pytest.raises(GuidanceError, match=r"classes\.file requires border"):
         colorizer.prepare(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
-
-
-def test_a_small_part_within_borders_is_no_image() -> None:
-    """Less than 35 hundredths of a side are left."""
-    for depth, found in ((51, True), (52, False)):
-        whole = np.full((164, 234), 97, np.float32)
-        whole[30:-30, 50:-50] = 5
-        whole[depth:-depth, 60:-60] = scene(164 - 2 * depth, 114)
-        assert (find_border(whole) is not None) == found
 
 
 def test_borders_are_read_and_written() -> None:

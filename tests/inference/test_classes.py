@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -126,21 +125,3 @@ def test_classes_choose_a_model_that_accepts_them() -> None:
     assert chosen(file="a.png", map={"1": 2}) == "chen2023_small"
     assert chosen(file="a.png", reference_file="b.png") == "colorzoo2026"
     assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance
-
-
-def test_label_images_have_the_shape_of_their_image_to_two_percent(tmp_path: Path) -> None:
-    for size, fits in [((204, 200), True), ((205, 200), False), ((200, 205), False)]:
-        file, like = labels(tmp_path / "a.png", size), torch.zeros(1, 1, 300, 300)
-        if fits:
-            assert read_labels(file, like).shape[2:] == size[::-1]
-        else:
-            with pytest.raises(GuidanceError, match="not the shape"):
-                read_labels(file, like)
-
-
-def test_classes_of_unknown_number_fit_16_bits(tmp_path: Path) -> None:
-    path = str(tmp_path / "deep.png")
-    Image.fromarray(np.full((40, 60), 60000, np.uint16)).save(path)
-    assert int(asked(None, file=path, map={"60000": 65535}).target.min()) == 65535
-    with pytest.raises(GuidanceError, match="classes are from 0 to 65535"):
-        asked(None, file=path, map={"60000": 65536})

@@ -14,7 +14,6 @@ from colorzoo.inference.colorings import (
     COLORINGS,
     find_informative_point,
     most_informative,
-    shared_distribution,
 )
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, suggest_colors
@@ -38,20 +37,6 @@ def test_the_place_that_explains_most_of_the_variance_tells_most() -> None:
     of_all_sure = torch.tensor([[0, 0, 1.0, 1.0, 1.0]])
     assert most_informative(torch.stack([of_one_unsure, of_all_sure, of_two_unsure]), distribution) == 2
     assert most_informative(torch.stack([of_two_unsure, of_all_sure, of_one_unsure]), distribution) == 0
-
-
-def test_distant_colors_count_by_their_variance() -> None:
-    # colors that are often far from gray vary more than those that are seldom
-    distribution = cells((0.05, 0.05, 0.9), (0.25, 0.25, 0.5))
-    assert most_informative(torch.eye(2)[:, None], distribution) == 1
-    # a vivid color that is certain does not vary at all
-    assert most_informative(torch.eye(2)[:, None], cells((1.0, 0.0, 0.0), (0.9, 0.1, 0.0))) == 1
-
-
-def test_cells_have_a_say_by_the_fourth_power_of_their_correlation() -> None:
-    distribution = cells((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-    shared = shared_distribution(torch.tensor([[1.0, 0.5]]), distribution)
-    torch.testing.assert_close(shared, torch.tensor([16 / 17, 1 / 17, 0.0]))
 
 
 def test_the_colors_of_one_place_color_the_whole_image_in_other_ways() -> None:

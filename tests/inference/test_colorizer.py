@@ -17,13 +17,12 @@ from torch.nn import functional as F
 import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
-from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.network import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from tiny_model import NAME, gray_image, tiny_model, write_tiny_weights
@@ -120,14 +119,6 @@ def test_tensors_and_recipe_give_the_same_image(colorizer: Colorizer) -> None:
         assert np.array_equal(by_recipe, np.asarray(colorizer(image, recipe.to_json())))
 
 
-def test_dense_tensors_color_the_whole_image(colorizer: Colorizer) -> None:
-    ab = torch.zeros(1, 2, 64, 80)
-    ab[:, 0] = torch.linspace(-20, 20, 80) + torch.rand(64, 80, generator=torch.Generator().manual_seed(0))
-    dense = Guidance(Points(ab, torch.ones(1, 1, 64, 80)))
-    result = lab_of(colorizer(np.full((128, 160), 128, np.uint8), dense))
-    assert (result[1] - F.interpolate(ab, size=(128, 160))[0, 0]).abs().mean() < 1
-
-
 def test_the_same_image_gives_the_same_pixels_in_threads_too(colorizer: Colorizer) -> None:
     images = [gray_image(60, 80), gray_image(75, 50)]
     expected = [np.asarray(colorizer(p, Recipe(points=(RED,)))) for p in images]
@@ -204,11 +195,6 @@ def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
     assert colorizer.device.type == "cpu"
 
 
-def test_other_errors_of_a_model_are_not_hidden() -> None:
-    with pytest.raises(RuntimeError, match="odd"):
-        Colorizer(Painter(0.0, RuntimeError("odd")), device="cpu")(gray_image(20, 20))
-
-
 def test_untrained_models_are_refused_in_one_error() -> None:
     for name, weights in ((NAME, None), ("chen2023", "default")):
         with pytest.raises(ColorzooError, match=rf"^{name} is untrained.*--allow-untrained"):
@@ -253,14 +239,6 @@ def test_the_working_size_is_the_models_unless_the_user_chooses_one(asked: int |
     colorizer = Colorizer(Sharp(5.0), device="cpu", size=asked)
     assert colorizer.colorize(read_image(gray_image(96, 120))).ab.shape == (2, seen, seen * 120 // 96)
     assert Colorizer(Painter(), device="cpu").size == 256
-
-
-def test_shrinking_points_keeps_each_of_them() -> None:
-    mask = torch.zeros(1, 1, 90, 90)
-    mask[0, 0, 44, 7] = 1
-    small = resize_points(Points(mask.expand(-1, 2, -1, -1) * 30, mask), size=(9, 9))
-    assert small.mask.nonzero().tolist() == [[0, 0, 4, 0]]
-    assert small.ab[0, :, 4, 0].tolist() == pytest.approx([30, 30])
 
 
 def test_temperature_for_a_model_without_it_is_an_error() -> None:

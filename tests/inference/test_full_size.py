@@ -9,7 +9,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.inference.full_size import (
     BandShrinker,
     FullLightness,
-    PointCorrection,
     join,
     join_levels,
     shrink_lightness,
@@ -32,13 +31,6 @@ def test_shrinking_in_bands_equals_shrinking_the_whole() -> None:
             assert (shrinker.result() - shrink_lightness(lightness, size)).abs().max() < 1e-3
 
 
-def test_shrinking_a_strip_of_a_million_rows_needs_little_memory() -> None:
-    shrinker = BandShrinker((1_000_000, 1), (1024, 1))
-    for _ in range(250):
-        shrinker.add(torch.full((4_000, 1), 50.0))
-    assert (shrinker.result() - 50).abs().max() < 1e-3
-
-
 def test_16_bits_and_floats_keep_the_lightness_also_near_black() -> None:
     for chroma in [3.0, 10.0, 60.0]:
         generator = torch.Generator().manual_seed(0)
@@ -56,13 +48,3 @@ def test_single_pixels_of_a_lightness_are_those_of_its_rows() -> None:
     for shift in (None, lambda light, first, last: light + torch.arange(first, last)[:, None]):
         light = FullLightness(levels, shift)
         assert torch.equal(light[rows, columns], light.whole()[0, 0][rows, columns])
-
-
-def test_a_correction_is_a_gaussian_that_ends_where_it_cannot_be_seen() -> None:
-    ab, deviation = torch.zeros(2, 201, 201), 10.0
-    PointCorrection((100, 100), (100, 100), deviation, torch.tensor([100.0, -50.0])).add_to(ab, 0)
-    away = torch.hypot(*torch.meshgrid(*[torch.arange(201.0) - 100] * 2, indexing="ij"))
-    whole = 100 * torch.exp(-0.5 * (away / deviation).square())
-    assert (ab - torch.stack([whole, -0.5 * whole])).abs().max() < 0.3  # CIE units of 100
-    assert not ab[:, :60].any()
-    assert not ab[..., 141:].any()

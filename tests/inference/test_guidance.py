@@ -108,15 +108,6 @@ def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixe
     assert 17 <= across.argmax() <= 19
 
 
-def test_boxes_of_a_detector_count_only_without_areas_that_are_objects() -> None:
-    thing = Area("thing", ((20.0, 30.0), (60.0, 30.0), (60.0, 70.0), (20.0, 70.0)))
-    whole = [0.0, 0.0, 1.0, 1.0]
-    for areas in ((), (thing,)):
-        runs = [run.boxes.corners[0].tolist() for run in told(Recipe(areas=areas)) if run.boxes is not None]
-        assert any(runs)
-        assert any(whole in boxes for boxes in runs) is (not areas)
-
-
 def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 40:44, 10:14] = mask[..., 40:44, 80:84] = 1

@@ -74,17 +74,6 @@ def test_another_image_or_point_needs_a_new_state(
     assert not torch.equal(plain, pointed)
 
 
-def test_without_scribbles_there_is_no_state(
-    colorizer: Colorizer, encoded: list[Tensor], lightness: Tensor, cache: LRUCache
-) -> None:
-    backbone = Colorizer("zhang2017_local_small", device="cpu", precision="float32")
-    assert torch.equal(
-        colorizer.predict(lightness, Guidance(), cache).to_ab(),
-        backbone.predict(lightness, Guidance()).to_ab(),
-    )
-    assert encoded == []
-
-
 def test_after_an_edit_images_without_points_are_cached(
     lightness: Tensor, cache: LRUCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

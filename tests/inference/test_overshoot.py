@@ -9,7 +9,6 @@ from torch import Tensor
 from colorzoo import Colorizer
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.read import read_image
-from colorzoo.zoo.colorzoo2026.points import SLACK, bound_change
 
 
 def distance(colors: Tensor, start: Tensor, end: Tensor) -> Tensor:
@@ -47,17 +46,3 @@ def test_colors_stay_between_the_automatic_color_and_those_of_crossing_strokes()
         ).amin(0)
         assert (nearest > 15).float().mean() < 0.005
         assert (colored - automatic).norm(dim=-1).max() > 20
-
-
-def test_a_change_ends_at_the_hull_of_automatic_and_chosen_colors() -> None:
-    mean = torch.tensor([[[0.0, 0.0], [0.0, 0.5]]])
-    chosen, given = torch.tensor([[[1.0, 0.0], [9.0, 9.0]]]), torch.tensor([[1.0, 0.0]])
-    inside = torch.tensor([[[0.5, 0.0], [0.5, -0.25]]])
-    torch.testing.assert_close(bound_change(mean, inside, chosen, given), inside)
-    beyond = mean + bound_change(mean, torch.tensor([[[1.5, 0.0], [0.0, -1.0]]]), chosen, given)
-    torch.testing.assert_close(beyond[0, 0], torch.tensor([1.0 + SLACK, 0.0]))
-    assert (
-        distance(beyond[0, 1:], mean[0, 1], chosen[0, 0]) < 2 * SLACK
-    )  # the corners of the limits lie outside
-    opposite = bound_change(mean, torch.tensor([[[-1.0, 0.0], [0.0, 0.0]]]), chosen, given)
-    torch.testing.assert_close(opposite[0, 0], torch.tensor([-SLACK, 0.0]))

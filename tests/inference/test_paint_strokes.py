@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-import colorzoo
-from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.overlays import overlays_of, points_along
+from colorzoo.inference.overlays import overlays_of
 from tiny_model import gray_image, tiny_model
 
 LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}
@@ -98,20 +93,6 @@ def test_paint_lies_above_the_answer_of_the_network() -> None:
     assert (weak.max(axis=2) - weak.min(axis=2)).max() <= 1
 
 
-def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> None:
-    source, recipe, target = tmp_path / "old.png", tmp_path / "hints.json", tmp_path / "new.png"
-    Image.fromarray(gray_image(80, 100)).save(source)
-    document = {"border": [4, 6, 90, 70], "paint": [LINE, {"path": [[50, 40]], "size": 9, "erase": True}]}
-    recipe.write_text(json.dumps(document))
-    assert main(["colorize", str(source), "--recipe", str(recipe), "-o", str(target)]) == 0
-    by_hand = np.asarray(colorzoo.colorize(source, guidance=recipe))
-    assert np.array_equal(by_hand, np.asarray(Image.open(target)))
-    plain = np.asarray(colorzoo.colorize(source, guidance={"border": [4, 6, 90, 70]}))
-    changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
-    assert changed[33:47, 32:40].all()  # in pixels of the whole image
-    assert not changed[:, :18].any()
-
-
 def test_paint_eases_in_shade_and_stays_in_the_light() -> None:
     wanted = rgb_to_lab(torch.tensor([192, 64, 32.0]).view(3, 1, 1) / 255).flatten()
     levels = torch.tensor([float(wanted[0]), 30.0, 15.0, 5.0])
@@ -150,17 +131,3 @@ def test_a_stroke_with_a_limited_reach_ends_at_an_edge() -> None:
     assert limited[25:55, 54:].max() <= 3  # beyond the edge
     assert not limited[:, :18].any()  # and no farther than the brush
     assert np.array_equal(changed({**WIDE, "reach": "everywhere"}), everywhere)
-
-
-def test_places_along_a_stroke_are_even_and_at_most_64() -> None:
-    def along(path: list[list[float]], size: float) -> list[tuple[float, float]]:
-        (stroke,) = Recipe.from_json({"paint": [{**WIDE, "path": path, "size": size}]}).paint
-        return [(hint.x, hint.y) for hint in points_along(stroke)]
-
-    assert along([[10, 10], [20, 10], [20, 20]], 20) == [(10, 10), (15, 10), (20, 10), (20, 15), (20, 20)]
-    assert along([[7, 8]], 20) == [(7, 8)]
-    many = along([[0, 0], [1000, 0]], 4)
-    assert len(many) == 64
-    assert (many[0], many[-1]) == ((0, 0), (1000, 0))
-    (stroke,) = Recipe.from_json({"paint": [WIDE]}).paint
-    assert {hint.radius for hint in points_along(stroke)} == {4.0}  # a tenth of the brush

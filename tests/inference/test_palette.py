@@ -2,7 +2,6 @@
 
 import math
 from itertools import product
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from colorzoo import create_model
-from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
+from colorzoo.color import hull_centers, rgb_to_lab, survives_rgb
 from colorzoo.inference.palette import (
     Distribution,
     mean_uncertainty,
@@ -22,8 +21,6 @@ from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.task import Colors, Part
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
-
-IMAGES = Path(__file__).parents[1] / "data" / "images"
 
 
 def prediction(logits: torch.Tensor) -> AbPrediction:
@@ -61,28 +58,6 @@ def test_an_untrained_head_is_not_offered() -> None:
     assert Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 8, 8))) is None
 
 
-@pytest.mark.parametrize("bins", [313, 529])
-def test_both_grids_of_bins_have_the_same_colors(bins: int) -> None:
-    centers = hull_centers() if bins == 313 else grid_centers()
-    logits = -torch.cdist(centers, torch.tensor([[30.0, -20.0]])).square().view(1, bins, 1, 1)
-    distribution = Distribution.of(prediction(logits.expand(1, bins, 3, 3)))
-    best = distribution.centers[distribution.at(5, 5).argmax()]
-    assert best.tolist() == [30.0, -20.0]
-
-
-def test_a_pixel_reads_its_own_cell() -> None:
-    logits = torch.zeros(1, 313, 2, 3)
-    logits[0, 7, 1, 2] = 20
-    distribution = Distribution.of(prediction(20 * torch.eye(313)[:6].T.reshape(1, 313, 2, 3) + logits))
-    assert distribution.stride == 4
-    assert (
-        Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 1, 1), extras={"logits": 20 * logits})).stride == 1
-    )
-    assert distribution.at(11, 7)[7] > 0.4
-    assert distribution.at(7, 7)[7] < 0.1
-    assert torch.equal(distribution.at(99, 99), distribution.at(11, 7))
-
-
 def test_the_next_point_has_the_most_uncertainty_around_it() -> None:
     """Within two cells, times that within an eighth of the shorter side, where outside all is certain."""
     for size in [(24, 40), (11, 9), (41, 17)]:
@@ -101,28 +76,6 @@ def test_the_next_point_has_the_most_uncertainty_around_it() -> None:
                     found[4 * (column + 0.5), 4 * (row + 0.5)] = float(near.mean() * wide.sum())
             taken.append(next_point(distribution, taken))
             assert taken[-1] == max(found, key=found.__getitem__)
-
-
-def test_a_color_counts_by_its_logit_times_a_sharpness() -> None:
-    logits = torch.full((1, 313, 2, 2), -30.0)
-    logits[:, 3], logits[:, 200] = 2.0, 1.0
-    shares = Distribution.of(prediction(logits)).at(0, 0)
-    assert float(shares[3] / shares[200]) == pytest.approx(math.exp(1.2), rel=1e-3)
-
-
-def test_the_clusters_of_a_few_colors_are_the_best_there_are() -> None:
-    member = np.array(list(product(range(3), repeat=9)))[..., None] == np.arange(3)  # (M, 9, 3)
-    for seed in range(10, 20):
-        generator = np.random.default_rng(seed)
-        points = hull_centers().double().numpy()[generator.choice(313, 9, replace=False)]
-        weights = generator.gamma(0.5, size=9)
-        weights /= weights.sum()
-        mass = np.einsum("mnk,n->mk", member, weights)
-        sums = np.einsum("mnk,nd->mkd", member, weights[:, None] * points)
-        kept = (np.square(sums).sum(-1) / np.maximum(mass, 1e-12)).sum(1).max()
-        means, _ = weighted_clusters(points, weights, 3)
-        lost = np.square(points[:, None] - means).sum(-1).min(1) @ weights
-        assert lost == pytest.approx(weights @ np.square(points).sum(1) - kept, rel=1e-6)
 
 
 def test_a_cluster_lies_at_the_mean_of_its_colors() -> None:

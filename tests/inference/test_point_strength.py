@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.steps.points import point_strength
-from colorzoo.inference.steps.reach import Extent
 from tiny_model import gray_image, tiny_model
 
 RED = {"x": 30, "y": 30, "radius": 4, "color": "#d02010"}
@@ -38,11 +35,3 @@ def test_the_effect_of_a_point_goes_by_its_strength(colorizer: Colorizer, reach:
     assert redness == sorted(redness)
     assert redness[2] == pytest.approx((redness[0] + redness[4]) / 2, abs=0.15 * (redness[4] - redness[0]))
     assert np.abs(colored(colorizer, BLUE, {**red, "strength": 0.5})[50, 70] - with_it[50, 70]).max() < 0.02
-
-
-def test_strengths_blend_between_points() -> None:
-    nearest = (torch.arange(60) >= 30).long().expand(40, 60)
-    extent = Extent(torch.ones(40, 60), nearest, torch.full((40, 60), -1))
-    found = point_strength(torch.full((1, 1, 40, 60), 50.0), (0.2, 0.8), extent)
-    assert (found.diff(dim=1).abs() < 0.25).all()
-    assert found[20, 2] < 0.3 < 0.7 < found[20, 57]

@@ -18,7 +18,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach, show_base
 from colorzoo.lru_cache import LRUCache
 from colorzoo.zoo.colorzoo2026.network import Network
-from inference.by_hand import Likeness, find_extent
+from inference.by_hand import find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
@@ -49,16 +49,6 @@ def test_the_reach_grows_with_its_factor_from_the_points_square(colorizer: Color
     assert alone[RIGHT].abs().max() == 0
     assert alone[:40].max() < 1
     assert torch.equal(ab_of(colorizer, red(20, 50, 1.0)), ab_of(colorizer, red(20, 50, "automatic")))
-
-
-def test_each_place_belongs_to_the_nearest_point() -> None:
-    lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
-    found = find_extent(lightness, [red(20, 50, 1.0), red(80, 50, 1.0)], (SIDE, SIDE))
-    assert (found.nearest[:, :45] == 0).all()
-    assert (found.nearest[:, 55:] == 1).all()
-    mirrored = find_extent(lightness.flip(3), [red(SIDE - 20, 50, 1.0)], (SIDE, SIDE))
-    alone = find_extent(lightness, [red(20, 50, 1.0)], (SIDE, SIDE))
-    torch.testing.assert_close(mirrored.weight.flip(1), alone.weight, atol=1e-4, rtol=0)
 
 
 def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge() -> None:
@@ -105,10 +95,6 @@ def comparing() -> Colorizer:
     return Colorizer("colorzoo2026", device="cpu")
 
 
-def weights(lightness: Tensor, compares: Likeness | None, *hints: PointHint) -> Tensor:
-    return find_extent(lightness, hints, (lightness.shape[3], lightness.shape[2]), compares).weight
-
-
 def test_comparing_places_does_not_run_the_network_again(
     comparing: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,15 +130,6 @@ def test_a_small_point_does_not_flood_the_reach_of_another_one(colorizer: Colori
         both = colorizer.colorize(read_image(two_walls(1)), Recipe(points=points)).ab
         assert both[:, 50, 20].norm() > 40
         torch.testing.assert_close(both[(..., *RIGHT)], alone[(..., *RIGHT)], atol=0.1, rtol=0)
-
-
-def test_images_of_any_shape(colorizer: Colorizer) -> None:
-    for size in [(1, 1), (3, 200), (200, 2), (9, 9)]:
-        image = read_image(np.full(size, 120, np.uint8))
-        point = red(0.5, 0.5, "automatic", radius=0)
-        ab = colorizer.colorize(image, Recipe(points=(point, replace(point, reach=2.0)))).ab
-        assert torch.isfinite(ab).all()
-        assert ab[:, 0, 0].norm() > 40
 
 
 MOTHER = Path(__file__).parents[2] / "docs" / "images" / "sources" / "migrant_mother_1936.jpg"

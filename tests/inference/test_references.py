@@ -13,13 +13,12 @@ from torch import Tensor
 
 from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe, statistics_of
+from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.references import (
     ReadReference,
     ability_for,
     as_reference,
-    describe_statistics,
     make_exemplar,
     named_references,
     recipe_reference_files,
@@ -87,13 +86,6 @@ def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:
         named_references(paths, [1.0])
     recipe = Recipe(extra={"exemplar": {"path": "a.png", "more": [{"path": "b.png", "weight": 3}]}})
     assert recipe_reference_files(recipe, tmp_path) == [(Path(paths[0]), 1.0), (Path(paths[1]), 3.0)]
-
-
-def test_the_statistics_of_a_reference_are_those_of_a_recipe() -> None:
-    told = describe_statistics(IMAGES[0])
-    found = statistics_of(torch.from_numpy(IMAGES[0].rgb).permute(2, 0, 1)[None])
-    assert told["saturation"] == pytest.approx(float(found.saturation), abs=5e-5)
-    assert told["histogram"] == pytest.approx(found.histogram[0].tolist(), abs=5e-7)
 
 
 @pytest.mark.parametrize("size", [None, (4 << 30) + 1])

@@ -9,7 +9,7 @@ from colorzoo.guidance import Recipe, Regions
 from colorzoo.guidance.objects import Division, read_divisions
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import divided_regions, proposed_regions
-from colorzoo.inference.steps.regions import divide_regions, edit_regions, filled_regions
+from colorzoo.inference.steps.regions import divide_regions, filled_regions
 from inference.by_hand import task_on
 from tiny_model import tiny_painter
 
@@ -94,12 +94,3 @@ def test_a_recipe_edits_the_proposal_of_the_model() -> None:
     new = set(filled_regions(after)) - set(filled_regions(before))
     assert len(new) == 1
     assert (after.index[0, 0, 21:40, 31:60] == new.pop()).all()
-
-
-def test_pixels_darker_than_the_middle_are_lines_that_part_regions() -> None:
-    for level, is_line in [(0.49, True), (0.51, False)]:
-        sketch = torch.ones(1, 1, 30, 40)
-        sketch[..., 12:16, 20], sketch[..., :12, 20], sketch[..., 16:, 20] = 1, level, level
-        gap = (Division(((20.5, 10.0), (20.5, 18.0)), closed=False),)
-        whole = regions_of(np.zeros((30, 40), np.int64))
-        assert len(filled_regions(edit_regions(whole, sketch, divisions=gap, image_size=SIZE))) == 1 + is_line

@@ -14,8 +14,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.selection import (
     find_parts,
-    outline_mask,
-    resize_mask,
     segmenter_features,
     select_at,
     select_outlined,
@@ -81,23 +79,6 @@ def test_selections_are_those_of_before() -> None:
         np.testing.assert_allclose(answers(name, kind), wanted, rtol=0, atol=1e-3)
 
 
-def test_a_mask_grows_by_a_tenth_of_its_size_per_e_fold() -> None:
-    square = [(20.0, 20.0), (60.0, 20.0), (60.0, 60.0), (20.0, 60.0)]
-    mask = outline_mask(torch.zeros(1, 1, 80, 80), square, (80, 80))
-    side = mask.array().any(0).sum()
-    for size, change in ((np.e, 4), (np.e**2, 8), (1 / np.e, -4), (1.01, 1), (1.0, 0)):
-        assert resize_mask(mask, float(size)).array().any(0).sum() == side + 2 * change
-
-
-def test_an_outline_of_few_pixels_is_taken_as_it_is() -> None:
-    lab = lab_of("coffee.jpg")
-    size = (lab.shape[3], lab.shape[2])
-    for side, same in ((4, True), (40, False)):
-        path = [(150.0, 100.0), (150.0 + side, 100.0), (150.0 + side, 100.0 + side), (150.0, 100.0 + side)]
-        found = select_outlined(lab[:, :1], lab[0, 1:], path, size).array()
-        assert np.array_equal(found, outline_mask(lab[:, :1], path, size).array()) == same
-
-
 def test_sizes_select_larger_things_and_then_move_the_border() -> None:
     """A click always selects the pixels around it, in one piece without holes."""
     for place in [(150.0, 120.0), (306.0, 72.0)]:
@@ -114,19 +95,6 @@ def test_sizes_select_larger_things_and_then_move_the_border() -> None:
         for mask in masks:
             assert mask[row - 1 : row + 2, column - 1 : column + 2].all()
             assert ndimage.label(mask)[1] == 1
-
-
-def test_less_finds_a_small_disc_where_it_is() -> None:
-    for place in [(0.5, 0.5), (0.5, 0.04), (0.97, 0.95), (0.03, 0.3)]:
-        for size in [(131, 97), (287, 193), (240, 361)]:
-            (width, height), middle = size, (place[0] * size[0], place[1] * size[1])
-            noise = torch.rand(1, 1, 5, 7, generator=torch.Generator().manual_seed(1))
-            lightness = F.interpolate(30 + 40 * noise, (height, width), mode="bicubic")
-            rows, columns = np.mgrid[:height, :width] + 0.5
-            disc = np.hypot(columns - middle[0], rows - middle[1]) < 3 + 0.02 * width
-            lightness[0, 0][torch.from_numpy(disc)] = 95
-            found = select_at(lightness, middle, size, 0.8).array()
-            assert (found & disc).sum() > 0.75 * (found | disc).sum()
 
 
 def test_less_goes_on_from_a_cat_to_its_eye() -> None:
@@ -168,7 +136,3 @@ def test_a_click_on_lips_or_an_eye_selects_them_before_the_face() -> None:
         assert larger.mean() > 4 * part.mean()  # More still leads to the face
     face = select_at(lightness, (108.0, 160.0), (256, 256), features=features).array()
     assert face.mean() > 0.02  # skin is no such part
-
-
-def test_things_without_a_name_get_none() -> None:
-    assert find_parts(lab_of("coffee.jpg")[:, :1]) == {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -151,25 +150,17 @@ def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
 def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path) -> None:
     """Whatever color the transparent parts hide."""
     for hidden in [0, 90]:
-        for mode in ["RGBA", "LA", "P", "La16", "palette of 1 bit", "TIFF"]:
+        for mode in ["RGBA", "LA", "P"]:
             cover = np.zeros((64, 64), np.uint8)
             cover[8:56, 20:23] = cover[30:33, 8:56] = 255
             cover[50:54, 40:44] = 128
             gray = np.where(cover > 0, 0, hidden).astype(np.uint8)
-            path = tmp_path / ("a.tif" if mode == "TIFF" else "a.png")
+            path = tmp_path / "a.png"
             image = Image.merge("LA", [Image.fromarray(gray), Image.fromarray(cover)])
             if mode == "P":
                 image = Image.fromarray(np.digitize(cover, [1, 200]).astype(np.uint8), "P")
                 image.putpalette([hidden] * 3 + [0] * 6)
                 image.save(path, transparency=bytes([0, 128, 255]))
-            elif mode == "palette of 1 bit":
-                cover[cover == 128] = 0
-                image = Image.fromarray((cover > 0).astype(np.uint8), "P")
-                image.putpalette([hidden] * 3 + [0] * 3)
-                image.save(path, transparency=0, bits=1)
-            elif mode == "La16":
-                deep = np.dstack([gray, cover]).astype(np.uint16) * 257
-                path.write_bytes(imagecodecs.png_encode(deep))
             else:
                 image.convert("RGBA" if mode == "RGBA" else "LA").save(path)
             paper = Image.fromarray(255 - cover)
