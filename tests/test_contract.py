@@ -149,10 +149,8 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             {"task": "honest.model:TwoConvolutions"},
             "honest.model:TwoConvolutions is not a ColorizationModule",
         ),
-        ({"model": "honest.task:Toy2030"}, "honest.task:Toy2030 is not a ColoringModel"),
         ({"model": "colorzoo.model:ColoringModel"}, "the task contains a TwoConvolutions"),
         ({"guidance": ("points", "exemplar")}, "the card declares .*, the model "),
-        ({"input": "sketch"}, "the card declares .*'sketch'"),
     ],
     "parameter_count": [({"parameters": 441}, "the card states 441 parameters, found 442$")],
     "model_without_trainer": [
@@ -161,16 +159,13 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     ],
     "odd_sizes": [
         (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives \(2, 2, 32, 53\)"),
-        (of(lambda ab: ab[:1]), r"\(37, 53\) gives \(1, 2, 37, 53\)"),
         (of(Tensor.double), r"returns torch.float64, not float32"),
         (of(lambda ab: ab / (ab.shape[-1] - 1)), r"not finite at \(1, 1\)"),
         (RGB, "declares rgb but returns AbPrediction"),
         (as_rgb(2.0), r"RGB is outside \[0, 1\]", RGB),
-        (as_rgb(-0.1), r"RGB is outside \[0, 1\]", RGB),
     ],
     "batch_equals_single": [
         (plus(lambda _, seen, __: 6e-4 * len(seen)), r"image 0 differs by 1\.[12].e-05"),
-        (of(lambda ab: ab - ab.mean(0)), "image 0 differs by"),
     ],
     "guidance": [
         (lambda _, found, __, given: found if given else found.with_colors(0 * found.ab), "None is not"),
@@ -179,7 +174,6 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     ],
     "deterministic": [
         (of(lambda ab: ab + torch.rand_like(ab)), "the same input gave different predictions"),
-        (plus(lambda *_: torch.initial_seed() % 7), "the same input gave different predictions"),
     ],
     "device": [
         (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not created on the input's device: "),
@@ -196,11 +190,10 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     ],
     "gradient_reaches_input": [
         ({"limits": ("gradient",)}, "declares that no gradient reaches its input, but one does"),
-        *((fault, "no gradient reaches the input") for fault in (CUT, NOTHING, ROOT)),
+        *((fault, "no gradient reaches the input") for fault in (CUT, NOTHING)),
     ],
     "export": [
         ({"limits": ("export",)}, "declares that it cannot be exported, but it can"),
-        (of(lambda ab: ab if float(ab.mean()) > 0 else -ab), "torch.export: "),
         (plus(lambda *_: torch.compiler.is_exporting()), "the torch.export graph differs by .* at "),
     ],
     "onnx": [(of(torch.special.bessel_j0), "ONNX: ")],
@@ -209,7 +202,6 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (NO_TRAINING, "cannot be trained, but has honest2032/tiny.yaml"),
     ],
     "gradients": [
-        (of(lambda ab: ab.detach().requires_grad_()), r"no usable gradient for \['model.network.0.bias', "),
         (NOTHING, r"no usable gradient for \['model.network.0.weight', 'model.network.2.weight'\]"),
         (ROOT, r"no usable gradient for \['model.network.0.bias', "),
         (

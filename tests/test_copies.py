@@ -1,17 +1,12 @@
 """Colorizers are pickled, copied and used in other processes."""
 
 import copy
-import multiprocessing
 import pickle
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import colorzoo
-
-SMALL = "zhang2017_local_small"
 
 
 def photo(height: int, width: int) -> Image.Image:
@@ -32,11 +27,3 @@ def test_a_colorizer_is_copied_with_its_weights_and_settings() -> None:
         assert same(other(image), wanted)
         assert (other.size, other.settings, other.choice) == (64, {"temperature": 0.2}, colorizer.choice)
     assert same(colorizer(image), wanted)
-
-
-@pytest.mark.nightly
-def test_spawned_workers_color() -> None:
-    colorizer, images = colorzoo.Colorizer(SMALL, device="cpu"), [photo(64, 48), photo(40, 72)]
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        found = list(pool.map(colorizer, images))
-    assert all(map(same, found, map(colorizer, images)))

@@ -59,18 +59,6 @@ def test_a_model_with_points_is_exported() -> None:
     torch.testing.assert_close(found.ab, colors_of(model, lightness, guidance), atol=1e-3, rtol=1e-4)
 
 
-@pytest.mark.nightly
-def test_a_model_is_written_by_torch_onnx(tmp_path: Any) -> None:
-    pytest.importorskip("onnxscript")
-    runtime = pytest.importorskip("onnxruntime")
-    model = colorzoo.create_model(NAMES[0]).model
-    lightness = seen_by(model)
-    torch.onnx.export(model, (lightness,), tmp_path / "model.onnx", verbose=False)
-    session = runtime.InferenceSession(tmp_path / "model.onnx")
-    found = session.run(None, {session.get_inputs()[0].name: lightness.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(found), colors_of(model, lightness), atol=1e-3, rtol=1e-4)
-
-
 def plain(kind: InputKind = "gray") -> ColoringModel:
     model = ColoringModel(nn.Conv2d(1, 2, 1)).eval()
     model.input_kind = kind

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tarfile
 import urllib.parse
 import urllib.request
 from importlib.util import find_spec
@@ -39,9 +38,6 @@ for name in colorzoo.__all__:
     getattr(colorzoo, name)
 print(colorzoo.__file__)
 """
-
-# A source distribution that is whole passes its own tests; these are quick and reach into all its parts.
-OWN_TESTS = ("tests/test_project.py", "tests/test_public_api.py", "tests/test_architecture.py", "tests/color")
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +133,3 @@ def test_it_trains_two_steps_from_a_configuration_inside_it(
     words = ["fit", "--config", "zhang2017/local_small.yaml", "--data.root", ".", *small]
     run(environment, "-m", "colorzoo", *words, "--trainer.max_steps=2", "--trainer.val_check_interval=2")
     assert list(tmp_path.rglob("last.ckpt"))
-
-
-def test_the_sdist_passes_its_own_tests(built: tuple[Path, Path], tmp_path: Path) -> None:
-    with tarfile.open(built[1]) as archive:
-        archive.extractall(tmp_path, filter="data")
-    (source,) = tmp_path.iterdir()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *OWN_TESTS]
-    environment = {**os.environ, "PYTHONPATH": str(source / "src")}
-    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]

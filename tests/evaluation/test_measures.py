@@ -46,45 +46,28 @@ def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[
     return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
 
 
-def reference(metric: torch.nn.Module, *, lab: bool) -> Tensor | dict[str, Tensor]:
-    convert = (lambda rgb: rgb_to_lab(rgb)[:, 1:]) if lab else (lambda rgb: rgb)
-    metric.update(convert(RESULT), convert(TRUE))
-    return metric.compute()
-
-
-@pytest.mark.parametrize(
-    ("name", "metric", "lab"),
-    [
-        ("psnr", metrics.MeanPSNR(), False),
-        ("psnr_float", metrics.MeanPSNR(eight_bit=False), False),
-        ("ab_rmse", metrics.MeanAbRMSE(), True),
-        ("ssim", metrics.MeanSSIM(), False),
-        ("gray_gain", metrics.GrayGain(), False),
-        ("colorfulness_ratio", metrics.ColorfulnessRatio(), False),
-        ("right_hue", metrics.RightHue(), True),
-    ],
-)
-def test_single_numbers(name: str, metric: torch.nn.Module, lab: bool) -> None:
-    assert numbers(name) == pytest.approx([float(reference(metric, lab=lab))], rel=1e-5)
-
-
 @pytest.mark.parametrize(
     ("name", "metric", "lab", "keys"),
     [
+        ("psnr", metrics.MeanPSNR(), False, ()),
+        ("psnr_float", metrics.MeanPSNR(eight_bit=False), False, ()),
+        ("ab_rmse", metrics.MeanAbRMSE(), True, ()),
+        ("ssim", metrics.MeanSSIM(), False, ()),
+        ("gray_gain", metrics.GrayGain(), False, ()),
+        ("colorfulness_ratio", metrics.ColorfulnessRatio(), False, ()),
+        ("right_hue", metrics.RightHue(), True, ()),
         ("cdr", metrics.ClusterDiscrepancyRatio(), True, ("cdr", "cdr_a", "cdr_b")),
         ("auc", metrics.AbAUC(), True, ("auc", "auc_rebalanced")),
-        (
-            "delta_colorfulness",
-            metrics.DeltaColorfulness(),
-            False,
-            ("mean_delta_cf_hasler", "delta_of_mean_cf_hasler"),
-        ),
+        ("delta_colorfulness", metrics.DeltaColorfulness(), False, ("mean_delta_cf_hasler",)),
     ],
 )
-def test_several_numbers(name: str, metric: torch.nn.Module, lab: bool, keys: tuple[str, ...]) -> None:
-    expected = reference(metric, lab=lab)
-    assert isinstance(expected, dict)
-    assert numbers(name) == pytest.approx([float(expected[key]) for key in keys], rel=1e-4)
+def test_numbers_equal_the_metric_of_the_set(
+    name: str, metric: torch.nn.Module, lab: bool, keys: tuple[str, ...]
+) -> None:
+    result, target = ((rgb_to_lab(rgb)[:, 1:] if lab else rgb) for rgb in (RESULT, TRUE))
+    expected = metric(result, target)
+    wanted = [float(expected[key]) for key in keys] if keys else [float(expected)]
+    assert numbers(name)[: len(wanted)] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_truth_has_the_best_value_of_every_measure() -> None:

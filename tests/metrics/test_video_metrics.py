@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import metrics
-from colorzoo.color import lab_to_rgb
 from colorzoo.errors import DataError
 from colorzoo.metrics.video import warp
 from metrics.cases import IMAGES, SIDE
@@ -40,25 +39,6 @@ def test_the_warping_error_is_small_for_motion_and_large_for_flicker() -> None:
     flickering = torch.stack([first, second * 0.7], dim=1)
     errors = [float(metrics.warping_error(clip, steady)) for clip in (steady, flickering)]
     assert errors[0] < 1e-3 < 0.01 < errors[1]
-
-
-def test_chroma_flicker_counts_jumps_of_ab_and_not_noise_of_the_lightness() -> None:
-    generator = torch.Generator().manual_seed(1)
-    coarse = torch.rand(1, 1, 12, 16, generator=generator)
-    still = 30 + 40 * F.interpolate(coarse, size=(96, 128), mode="bicubic").clamp(0, 1)
-    lightness = [still + 2 * torch.randn(still.shape, generator=generator) for _ in range(6)]
-    shift = torch.tensor([0.0, 8.0]).view(1, 2, 1, 1)
-
-    def clip(jump: float) -> Tensor:
-        ab = torch.full((1, 2, 96, 128), 10.0)
-        colored = [torch.cat([one, ab + jump * shift * (n % 2)], dim=1) for n, one in enumerate(lightness)]
-        return torch.stack([lab_to_rgb(lab).clamp(0, 1) for lab in colored], dim=1)
-
-    gray = torch.stack([lab_to_rgb(F.pad(one, (0, 0, 0, 0, 0, 2))) for one in lightness], dim=1)
-    steady, small, large = (float(metrics.chroma_flicker(clip(jump), gray)) for jump in (0.0, 0.5, 1.0))
-    assert steady < 0.1
-    assert (small, large) == pytest.approx((4, 8), abs=0.1)
-    assert float(metrics.warping_error(clip(0.0), gray)) > 1e-4  # which counts the noise
 
 
 def clips(batch: Batch) -> tuple[Tensor, Tensor]:
