@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 import sys
-from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,21 +106,6 @@ def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
     assert b"/\xff.png," in (tmp_path / "r.csv").read_bytes()
     write_report(tmp_path / "r.html", entries)
     assert (tmp_path / "r.html").read_text().count("</script>") == 2
-
-
-def test_thumbnails_are_small_jpegs_in_gray_and_in_color(tmp_path: Path) -> None:
-    Image.new("RGB", (600, 400), "#c04020").save(tmp_path / "a.png")
-    (entry,) = read_entries([FileResult("a.bmp", str(tmp_path / "a.png"), "colored")], nothing)
-    gray, color = (
-        Image.open(io.BytesIO(b64decode(url.partition(",")[2]))) for url in (entry.gray, entry.color)
-    )
-    assert gray.size == color.size == (240, 160)
-    (low, high) = zip(*gray.getextrema(), strict=True)
-    assert max(high) - min(low) <= 2
-    assert color.getpixel((120, 80)) == pytest.approx((192, 64, 32), abs=4)
-    stream = io.BytesIO()
-    color.save(stream, "JPEG", quality=80)
-    assert Image.open(stream).quantization == color.quantization
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1000, [1000]), (2001, [1000, 1000, 1])])

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 import torch
 import torchmetrics
-from lightning.pytorch import Callback
 from torch.nn import functional as F
 
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch
-from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.weights.provenance import Provenance
 from colorzoo.zoo.huang2022.hints import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate
 from colorzoo.zoo.huang2022.task import LPIPS, Huang2022VQGAN, masked_cross_entropy
@@ -106,30 +104,6 @@ def test_both_halves_of_the_step_of_the_codes() -> None:
         real, fake = plain.discriminator(target), plain.discriminator(rgb.detach())
         expected = factor * 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
         torch.testing.assert_close(discriminator, expected, rtol=1e-4, atol=1e-6)
-
-
-class Moved(Callback):
-    """Writes down which networks a training moved."""
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.before = {name: p.detach().clone() for name, p in pl_module.named_parameters()}
-
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        changed = (n for n, p in pl_module.named_parameters() if not torch.equal(p, self.before[n]))
-        self.seen = {name.removeprefix("model.network.").split(".")[0] for name in changed}
-
-
-def test_each_training_moves_its_own_networks(tmp_path: Path) -> None:
-    for model, wanted in (
-        (small("huang2022", **SIZES), {"transformer"}),
-        (codes_task(disc_start=0), {"vqgan", "discriminator"}),
-        (codes_task(disc_start=9), {"vqgan"}),
-    ):
-        moved = Moved()
-        with silent_lightning():
-            trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[moved])
-            trainer.fit(model, batch_loader([sample_batch((SIDE, SIDE), batch=2)]))
-        assert moved.seen == wanted
 
 
 def test_lpips_has_the_layers_that_torchmetrics_ships(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from colorzoo.errors import ColorzooError
 from colorzoo.training.callbacks import GrowingWeightAveraging
 
 
@@ -52,8 +51,3 @@ def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(images, 
     with pytest.raises(InterruptedError):
         train(Weights(stop=4))
     torch.testing.assert_close(train(Weights(), str(tmp_path / "last.ckpt")), found, rtol=0, atol=0)
-
-
-def test_a_decay_is_a_share() -> None:
-    with pytest.raises(ColorzooError, match="decay must be at least 0 and at most 1"):
-        GrowingWeightAveraging(1.5)

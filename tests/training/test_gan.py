@@ -109,12 +109,6 @@ def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(images, tmp_pat
         assert [each[index] for each in found] == pytest.approx([rate * (1 - step / 6) for step in range(6)])
 
 
-def test_schedules_of_torch_are_counted_in_steps(images, tmp_path):
-    schedule = partial(MultiStepLR, milestones=[4], gamma=0.1)
-    found = rates(images, tmp_path, ToyGAN(schedule=schedule), max_epochs=2)
-    assert [generator for generator, _ in found] == pytest.approx([1e-2] * 4 + [1e-3] * 2)
-
-
 def test_accumulated_batches_are_one_step_of_the_schedule(images, tmp_path):
     found = rates(images, tmp_path, ToyGAN(accumulate=2), max_epochs=2)  # three batches are two steps
     assert [g for g, _ in found] == pytest.approx([1e-2, 1e-2, 0.75e-2, 0.5e-2, 0.5e-2, 0.25e-2])

@@ -19,7 +19,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.metrics import FeatureNetwork, MeanPSNR, MeanSSIM, image_metrics
+from colorzoo.metrics import FeatureNetwork, MeanSSIM
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
@@ -159,13 +159,3 @@ def test_metrics_of_exemplars_have_a_value_where_there_is_one(images, tmp_path):
     found = small_trainer(tmp_path).validate(model, small_data(images), verbose=False)[0]
     assert math.isnan(found["val/histogram_intersection_automatic"])
     assert 0 < found["val/histogram_intersection_self"] < 1
-
-
-def test_a_batch_that_is_all_exact_does_not_merge_two_metrics():
-    """Exact images leave the states of both alike; torchmetrics would take them for one metric then."""
-    given, scores = rgb_pair(), image_metrics(("psnr", "psnr_float"))
-    scores.update(rgb=given["rgb"], target=given["rgb"])
-    scores.update(**given)
-    expected = MeanPSNR(eight_bit=False)(**given)
-    assert float(scores.compute()["psnr_float"]) == pytest.approx(float(expected), abs=1e-6)
-    assert float(scores.compute()["psnr"]) != float(expected)

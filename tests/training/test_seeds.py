@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import math
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +15,6 @@ from lightning.pytorch import Callback
 
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
-from colorzoo.data.module import run_progress
 from colorzoo.randomness import draw_normal, draw_uniform, image_generators
 from colorzoo.training.callbacks import StepSeed
 from colorzoo.training.command import ZooCLI
@@ -155,27 +153,6 @@ def test_images_of_all_processes_are_counted(processes):
     for _ in range(3):
         model.on_train_batch_start({"rgb": torch.zeros(5, 3, 8, 8), "seed": torch.arange(5)}, 0)  # type: ignore[typeddict-item]
     assert model.provenance.images == 15 * processes
-
-
-def test_a_run_ends_with_the_first_of_its_limits():
-    for step, steps, epoch, epochs, expected in [
-        (2, 8, 0, 100, 0.25),
-        (2, 100, 1, 2, 0.5),
-        (2, -1, 1, 4, 0.25),
-        (2, 8, 0, -1, 0.25),
-        (2, 8, 0, None, 0.25),
-    ]:
-        progress = SimpleNamespace(current=SimpleNamespace(ready=0))
-        loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
-        trainer: Any = SimpleNamespace(
-            global_step=step,
-            max_steps=steps,
-            current_epoch=epoch,
-            max_epochs=epochs,
-            num_training_batches=10,
-            fit_loop=loop,
-        )
-        assert math.isclose(run_progress(trainer), expected)
 
 
 class Weights(Callback):
