@@ -60,6 +60,53 @@ def test_dark_and_light_borders_are_found() -> None:
             assert_near(find_border(bordered(tone, noise)))
 
 
+def film(bar: tuple[int, int], tone: float = 3, *, upright: bool = False) -> Array:
+    """Return a film with two exposures, the bar between them from one column of `INSIDE` to another."""
+    inside = scene(INSIDE.height, INSIDE.width, low=30)
+    inside[:, slice(*bar)] = tone
+    whole = bordered(tone, noise=1, inside=inside)
+    return whole.T.copy() if upright else whole
+
+
+def test_another_exposure_lies_outside() -> None:
+    for upright in [False, True]:
+        for bar, (start, stop) in (((130, 138), (0, 130)), ((20, 24), (24, 180))):
+            found = find_border(film(bar, upright=upright))
+            assert found is not None
+            x, width = (found.y, found.height) if upright else (found.x, found.width)
+            assert 0 <= x - INSIDE.x - start <= 3
+            assert 0 <= INSIDE.x + stop - x - width <= 3
+
+
+def test_margins_of_a_film_lie_outside_with_numbers_on_them() -> None:
+    for upright in [False, True]:
+        for first, last in ((6, 174), (16, 180), (0, 164)):  # each bar begins or ends within the margin
+            inside = scene(INSIDE.height, INSIDE.width, low=30)
+            inside[:, max(first - 8, 0) : first] = inside[:, last : last + 8] = 3
+            inside[INSIDE.height // 2 : INSIDE.height * 57 // 100, [first - 2, last + 2][first == 0]] = 90
+            whole = bordered(3, noise=1, inside=inside)
+            found = find_border(whole.T.copy() if upright else whole)
+            assert found is not None
+            x, width = (found.y, found.height) if upright else (found.x, found.width)
+            assert 0 <= x - INSIDE.x - first <= 3
+            assert 0 <= INSIDE.x + last - x - width <= 3
+
+
+def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
+    assert_near(find_border(film((130, 132))), 4)  # a line
+    assert_near(find_border(film((120, 140))), 4)  # a door
+    assert_near(find_border(film((130, 138), tone=96)), 4)  # a white post before a white margin
+    post = scene(INSIDE.height, INSIDE.width, low=30)
+    post[INSIDE.height * 7 // 100 :, 130:138] = 3  # it ends below the upper border
+    assert_near(find_border(bordered(3, noise=1, inside=post)), 4)
+    shade = scene(INSIDE.height, INSIDE.width, low=30)
+    shade[INSIDE.height * 14 // 100 :, 168:174] = 3  # near a side, but not all along it
+    assert_near(find_border(bordered(3, noise=1, inside=shade)), 4)
+    dim = scene(INSIDE.height, INSIDE.width, low=30)
+    dim[:, 130:138] = 14  # darker than the image, and lighter than the film
+    assert_near(find_border(bordered(3, noise=1, inside=dim)), 4)
+
+
 def test_lettering_and_holes_do_not_matter() -> None:
     image = Image.fromarray(bordered(4))
     draw = ImageDraw.Draw(image)

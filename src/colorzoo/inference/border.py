@@ -2,8 +2,9 @@
 
 A border has a uniform tone along at least two sides of the scan and ends at straight lines parallel to these
 sides. For each side, the detector searches the line, slightly tilted or not, at which most columns differ
-from the tone outside. Borders can be nested. Without a certain detection the whole image is used, because
-cropping a night sky, snow or a studio wall is worse than missing a border.
+from the tone outside. Borders can be nested. A bar with the tone of a dark border separates the image from
+another exposure. Without a certain detection the whole image is used, because cropping a night sky, snow or
+a studio wall is worse than missing a border.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ _ALIKE = 14.0  # maximum difference in L between the sides of a border
 _SAME = 1.0  # maximum difference in L between sides for which less support is sufficient
 _SOME, _SOME_MEAN = 0.4, 0.55  # fraction of columns with a step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # minimum size of the image, as a fraction of each side
+_BAR = (3, 0.08)  # minimum width of a bar in pixels, and maximum width as a fraction of the side
+_CROSSING = 0.97  # minimum fraction of pixels of a bar with the tone of the border
+_LETTERED = 0.9  # minimum fraction near a side, where the bar may contain a frame number
+_BAR_EVEN = 8.0  # maximum deviation in L from the tone of the border
+_MARGIN = 0.08  # maximum distance of a bar from a side; beyond it is another exposure
 
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
@@ -89,11 +95,45 @@ def find_border(lightness: Array) -> Rectangle | None:
         top, bottom = top + above, bottom - below
     if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
         return None
+    left, top, right, bottom = _without_bars(small, left, top, right, bottom)
     if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
         return None
     across, down = width / small.shape[1], height / small.shape[0]
     x, y = round(left * across), round(top * down)
     return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
+
+
+def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
+    """Remove bars with the dark tone of the border, and the exposure or film margin beyond the bars."""
+    outside = np.ones(small.shape, bool)
+    outside[top:bottom, left:right] = False
+    tone = float(np.median(small[outside]))
+    if tone > _DARK:
+        return left, top, right, bottom
+    is_border = np.abs(small - tone) < _BAR_EVEN
+    left, right = _widest_part(is_border[top:bottom], left, right)
+    top, bottom = _widest_part(is_border[:, left:right].T, top, bottom)
+    return left, top, right, bottom
+
+
+def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
+    """Return the range of columns on the wider side of each bar."""
+    while (bar := _find_bar(is_border[:, first:end])) is not None:
+        start, stop = bar
+        first, end = (first, first + start) if start >= end - first - stop else (first + stop, end)
+    return first, end
+
+
+def _find_bar(is_border: Array) -> tuple[int, int] | None:
+    """Return the first column of a vertical bar and the column after the bar; None without a bar."""
+    shares, side = is_border.mean(axis=0), is_border.shape[1]
+    for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
+        crossing = np.pad(shares >= least, 1)
+        for start, stop in np.flatnonzero(crossing[1:] != crossing[:-1]).reshape(-1, 2).tolist():
+            wide = _BAR[0] <= stop - start <= _BAR[1] * side
+            if wide and min(start, side - stop) < margin * side:
+                return start, stop
+    return None
 
 
 def _shrink(lightness: Array) -> Array:
