@@ -11,7 +11,7 @@ KNOBS = {
         values={"encoder": "resnet34", "decoder": "wide", "width": 0.25},
         exempt=(
             "render_factor", "stage", "discriminator_width", "content_weight", "adversarial_weight",
-            "discriminator_threshold", "layer_weights", "encoder_weights", "vgg_weights",
+            "discriminator_threshold", "layer_weights", "encoder_weights",
         ),
         steps=2,
     ),

@@ -15,7 +15,7 @@ from colorzoo.networks import imagenet
 from colorzoo.networks.attention import positions
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.prediction import AbPrediction
-from colorzoo.training.perceptual import frozen_vgg16
+from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.network import DDColorNetwork
 from colorzoo.zoo.kang2023.published import NAMES, UNUSED
@@ -188,7 +188,8 @@ def training_model(golden: Golden) -> Kang2023:
     settings = {"width": 0.125, "size": "tiny", "discriminator_width": golden.meta["config"]["nf"] / 64}
     model = build_model(Kang2023, settings)
     model.discriminator.load_state_dict(golden.weights("disc"))
-    model.vgg = frozen_vgg16(VGG_LAYERS, golden.weights("vgg"))
+    model.vgg = frozen_vgg16(VGG_LAYERS, untrained=True)
+    load_torchvision(model.vgg.network, golden.weights("vgg"), "VGG-16")
     return model.train()
 
 

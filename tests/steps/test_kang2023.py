@@ -22,7 +22,7 @@ SIDE = 64
 @pytest.fixture(scope="module")
 def vgg() -> Any:
     torch.manual_seed(1)
-    return frozen_vgg16(VGG_LAYERS, None)
+    return frozen_vgg16(VGG_LAYERS, untrained=True)
 
 
 def prepared(vgg: Any, **settings: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -15,12 +14,6 @@ def is_traced() -> bool:
     """Return whether the call is traced or compiled, which forbids data-dependent branches."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
-
-
-def is_exported() -> bool:
-    """Return whether the call runs inside `torch.export`."""
-    exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # of torch 2.7
-    return exporting()
 
 
 def scaled_width(base: int, width: float) -> int:

@@ -10,43 +10,41 @@ from torchvision.models import VGG16_BN_Weights, VGG16_Weights, VGG19_Weights
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.networks.imagenet import VGGOutputs
 
-VGG16_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
-PLAIN_URLS = {
+URLS = {
+    "VGG-16 with BatchNorm": str(VGG16_BN_Weights.IMAGENET1K_V1.url),
     "VGG-16": str(VGG16_Weights.IMAGENET1K_V1.url),
     "VGG-19": str(VGG19_Weights.IMAGENET1K_V1.url),
 }
-"""URLs of torchvision's weights without BatchNorm."""
+"""URLs of torchvision's weights."""
 
 
-def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
+def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
     """Return a VGG-16 with BatchNorm that is neither trained nor stored in state dicts.
 
     Args:
         layers: Indices of the returned layers, in ascending order.
-        weights: State dict of torchvision; None keeps random weights.
+        untrained: Whether to keep random weights, for tests.
 
     Raises:
-        WeightsError: The weights do not match.
+        WeightsError: The weights are not available, or do not match.
     """
     network = VGGOutputs(16, layers, batch_norm=True)
-    if weights is not None:
-        load_torchvision(network, weights, "VGG-16 with BatchNorm")
-    return FrozenNetwork(network)
+    return frozen_vgg(network, "VGG-16 with BatchNorm", untrained=untrained)
 
 
 def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwork:
-    """Return a VGG without BatchNorm that is neither trained nor stored in state dicts.
+    """Return a VGG that is neither trained nor stored in state dicts.
 
     Args:
         network: The network, with parameter names of torchvision.
-        name: Key of `PLAIN_URLS`.
+        name: Key of `URLS`.
         untrained: Whether to keep random weights, for tests.
 
     Raises:
         WeightsError: The weights are not available, or do not match.
     """
     if not untrained:
-        load_torchvision(network, published_weights(PLAIN_URLS[name]), name)
+        load_torchvision(network, published_weights(URLS[name]), name)
     return FrozenNetwork(network)
 
 
@@ -57,7 +55,7 @@ def load_vgg19(layers: nn.Module) -> None:
         WeightsError: The weights are not available, or do not match.
     """
     names = {key: f"features.{key}" for key in layers.state_dict()}
-    load_by_name(layers, names, published_weights(PLAIN_URLS["VGG-19"]), "VGG-19")
+    load_by_name(layers, names, published_weights(URLS["VGG-19"]), "VGG-19")
 
 
 def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:

@@ -27,7 +27,7 @@ from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization, build
-from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16, load_torchvision
+from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
 from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering
@@ -60,7 +60,6 @@ class Objective:
         discriminator_threshold: Discriminator loss below which the next step trains the generator.
         encoder_weights: Initial encoder weights: ``torchvision`` downloads them once, a path loads a
             torchvision file, None uses random weights.
-        vgg_weights: Weights of VGG-16: ``torchvision`` or the path of a torchvision file.
     """
 
     layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
@@ -68,7 +67,6 @@ class Objective:
     adversarial_weight: NonNegativeFloat = 1.0
     discriminator_threshold: float = 0.65
     encoder_weights: str | None = "torchvision"
-    vgg_weights: str | None = "torchvision"
 
 
 _CONVOLUTIONS = ("model.network.encoder.*conv?.weight", "model.network.encoder.*downsample.0.weight")
@@ -141,7 +139,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if not (self.trained or self.allow_untrained):
             self._load_start()
         if self.stage != "critic" and any(self.objective.layer_weights):
-            self.vgg = frozen_vgg16(VGG_LAYERS, None if self.allow_untrained else self._vgg_weights())
+            self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
         """Generate RGB from the grayscale version of a training batch."""
@@ -232,11 +230,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
             raise WeightsError("encoder_weights must be set because stage frozen does not train it.")
-
-    def _vgg_weights(self) -> dict[str, Tensor]:
-        if self.objective.vgg_weights is None:
-            raise WeightsError("vgg_weights must be set for the content loss. Or set layer_weights to 0.")
-        return torchvision_weights(self.objective.vgg_weights, VGG16_URL)
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
         """Return whether the mean loss of all processes is below ``discriminator_threshold``."""

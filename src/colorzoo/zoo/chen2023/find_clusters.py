@@ -18,8 +18,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import read_squares
-from colorzoo.networks.exemplar_features import Trunk
-from colorzoo.zoo.chen2023.model import borrowed_trunk
+from colorzoo.networks.exemplar_features import Trunk, borrowed_trunk
 
 _SIDE = 160
 _BATCH = 16

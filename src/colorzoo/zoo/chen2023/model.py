@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
@@ -36,7 +35,7 @@ from colorzoo.networks.exemplar import (
     unmatched,
     with_automatic_colors,
 )
-from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
+from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures, build_trunk
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
@@ -170,11 +169,7 @@ class SPColor(ColoringModel):
         segmentation: Segmentation = Segmentation(),
         extensions: Extensions = Extensions(),
     ) -> None:
-        features: Trunk
-        if architecture.features == "vgg19":
-            features = VGGTrunk(architecture.width)
-        else:
-            features = borrowed_trunk(architecture.features)
+        features = build_trunk(architecture.features, architecture.width)
         segmenter = build_segmenter(
             segmentation.segmenter, features, segmentation.classes, segmentation.merging
         )
@@ -313,15 +308,6 @@ class SPColor(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the weights of the authors' networks, including STEGO."""
         return convert_published(state_dict)
-
-
-def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model as a feature network.
-
-    Raises:
-        WeightsError: No trained weights of the model are available on this machine.
-    """
-    return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
 
 
 def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.discriminators import AttentionDiscriminator
-from colorzoo.networks.exemplar_features import TrunkFeatures
+from colorzoo.networks.exemplar_features import TrunkFeatures, borrowed_trunk
 from colorzoo.settings import Positive
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
@@ -36,7 +36,6 @@ from colorzoo.zoo.chen2023.model import (
     Extensions,
     Segmentation,
     SPColor,
-    borrowed_trunk,
     hide_from_matching,
 )
 from colorzoo.zoo.chen2023.network import load_segmenter, reads_trunk

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_exported, pad_to_multiple
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
 from colorzoo.zoo.he2018.matching import dense_matches, distances, errors_of, round_trip, warp
@@ -108,12 +107,7 @@ class ExemplarColorization(ColoringModel):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             reference: ``(B, 3, h, w)`` in [0, 1].
-
-        Raises:
-            ColorzooError: The model is being exported.
         """
-        if is_exported():
-            raise ColorzooError("he2018 cannot be exported, because tracing its matching takes too long.")
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             other = rgb_to_lab(reference)[:, :1]
             ours, theirs = self.features(lightness.float()), self.features(other)

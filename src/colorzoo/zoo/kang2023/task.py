@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma, weighted_sum
-from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
@@ -21,7 +21,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
+from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.model import Architecture, DDColor, Extensions
 
@@ -92,8 +92,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         if stage != "fit":
             return
         if self.objective.perceptual_weight:
-            weights = None if self.allow_untrained else published_weights(VGG16_URL)
-            self.vgg = frozen_vgg16(VGG_LAYERS, weights)
+            self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
         name, encoder = self.model.architecture.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.load_pretrained(name)

@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_exported
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, Positive, PositiveInt
 
@@ -198,15 +196,7 @@ class CoupledVariation(ColoringModel):
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; gray without an exemplar.
-
-        Raises:
-            ColorzooError: The model is being exported.
-        """
-        if is_exported():
-            raise ColorzooError(
-                "pierre2015 cannot be exported, because tracing its iterations takes too long."
-            )
+        """Colorize a batch; gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # patch distances are small

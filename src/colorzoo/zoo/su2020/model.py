@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
@@ -26,8 +26,8 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
 from colorzoo.simulation.points import PointSimulation, simulate_points
-from colorzoo.weights.load import load_state_dict_file
-from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
+from colorzoo.weights.load import apply_weights, load_state_dict_file
+from colorzoo.zoo.su2020.network import FusionState, InstanceNetworks
 from colorzoo.zoo.su2020.published import NAMES, UNUSED
 
 if TYPE_CHECKING:
@@ -120,43 +120,26 @@ class InstanceArchitecture:
     init_std: float | None = None
 
 
-@dataclass(frozen=True)
-class TorchvisionDetector:
-    """Default detector: torchvision's Faster R-CNN (the paper uses the boxes of Mask R-CNN).
+def torchvision_detector(path: str) -> Detector:
+    """Return torchvision's Faster R-CNN as the detector (the paper uses the boxes of Mask R-CNN).
 
-    Attributes:
-        model: The network in eval mode.
+    Args:
+        path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
+
+    Raises:
+        WeightsError: The file is missing or belongs to another network.
     """
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
-    model: Any
+    model = fasterrcnn_resnet50_fpn_v2(weights_backbone=None).eval()
+    apply_weights(model, load_state_dict_file(Path(path)), name=path, published=False)
 
-    @classmethod
-    def load(cls, path: str) -> TorchvisionDetector:
-        """Build the detector and load its weights from a file.
-
-        Args:
-            path: State dict file of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
-
-        Raises:
-            WeightsError: The file is missing or belongs to another network.
-        """
-        from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
-
-        model = fasterrcnn_resnet50_fpn_v2(weights_backbone=None)
-        try:
-            model.load_state_dict(load_state_dict_file(Path(path)))
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise WeightsError(
-                f"{path} is not a state dict of fasterrcnn_resnet50_fpn_v2: {reason}"
-            ) from error
-        return cls(model.eval())
-
-    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return boxes and scores; see `Detector`."""
+    def detect(image: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
-            found = self.model([image])[0]
+            found = model([image])[0]
         return found["boxes"], found["scores"]
+
+    return detect
 
 
 class InstanceColorization(ColoringModel):
@@ -227,7 +210,7 @@ class InstanceColorization(ColoringModel):
             GuidanceError: The model has no detector.
         """
         if self.detector is None and self.detector_file is not None:
-            self.detector = TorchvisionDetector.load(self.detector_file)
+            self.detector = torchvision_detector(self.detector_file)
         if self.detector is None:
             raise GuidanceError(
                 "su2020 requires bounding boxes. Give boxes (--box X,Y,WIDTH,HEIGHT, or boxes in the recipe) "
@@ -247,7 +230,7 @@ class InstanceColorization(ColoringModel):
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Run the rest of the model from its first hook; see `HookedModel`."""
-        return self.network.after_hooks(cast(PartsState, state), visit)
+        return self.network.after_hooks(cast(FusionState, state), visit)
 
 
 def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:

@@ -187,27 +187,20 @@ def _scores(channels: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class Part:
-    """The images of a batch that one network colorizes.
+class FusionState(HookState):
+    """A `HookState` of the full-image network and the fusion network.
 
     Attributes:
-        rows: Indices of the images in the batch.
-        unet: U-Net that colorizes the images.
-        encoded: Input of its decoder.
-        sums: Instance sums of each image for each map; empty without boxes.
+        boxed: True for images with boxes.
+        full: Input of the decoder of the full-image network; None if all images have boxes.
+        fusion: Input of the decoder of the fusion network; None if no image has boxes.
+        sums: Instance sums of each image for each map; empty for an image without boxes.
     """
 
-    rows: Tensor
-    unet: HintUNet
-    encoded: HintEncoding
+    boxed: tuple[bool, ...]
+    full: HintEncoding | None
+    fusion: HintEncoding | None
     sums: Sequence[Mapping[str, InstanceSums]]
-
-
-@dataclass(frozen=True)
-class PartsState(HookState):
-    """A `HookState` with one part for images with boxes and one for images without boxes."""
-
-    parts: tuple[Part, ...]
 
 
 class InstanceNetworks(nn.Module):
@@ -239,47 +232,37 @@ class InstanceNetworks(nn.Module):
         """
         state = self.before_hooks(lightness, points, boxes)
         rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
-        logits = _gathered([(part.rows, part.unet.distribution(part.encoded.trunk)) for part in state.parts])
+        logits = _selected(
+            state.boxed,
+            None if state.full is None else self.full.distribution(state.full.trunk),
+            None if state.fusion is None else self.fusion.distribution(state.fusion.trunk),
+        )
         ab = self.after_hooks(state, unchanged)
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
-    def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
+    def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
         """Run the full-image and fusion networks up to the map 8_3."""
-        size = (lightness.shape[-2], lightness.shape[-1])
         corners = _corners(boxes, len(lightness))
-        alone = [row for row, each in enumerate(corners) if not len(each)]
-        boxed = [row for row, each in enumerate(corners) if len(each)]
-        parts = []
-        for rows, unet in ((alone, self.full), (boxed, self.fusion)):
-            if not rows:
-                continue
-            index = torch.tensor(rows, device=lightness.device)
-            some = lightness.index_select(0, index)
-            hints = Points(points.ab.index_select(0, index), points.mask.index_select(0, index))
-            own = [corners[row] for row in rows]
-            sums = self._instance_sums(some, hints, own) if unet is self.fusion else []
-            visit = partial(self._fused, sums)
-            encoded = unet.encode(*hint_input(some, hints, self.mask_center), visit=visit)
-            parts.append(Part(index, unet, encoded, sums))
-        return PartsState((), size, tuple(parts))
+        boxed = tuple(len(each) > 0 for each in corners)
+        inputs = hint_input(lightness, points, self.mask_center)
+        sums = self._instance_sums(lightness, points, corners)
+        full = None if all(boxed) else self.full.encode(*inputs)
+        fusion = self.fusion.encode(*inputs, visit=partial(self._fused, sums)) if any(boxed) else None
+        return FusionState((), (lightness.shape[-2], lightness.shape[-1]), boxed, full, fusion, sums)
 
-    def after_hooks(self, state: PartsState, visit: Visit) -> Tensor:
+    def after_hooks(self, state: FusionState, visit: Visit) -> Tensor:
         """Return the predicted ab in CIE units, shape ``(B, 2, H, W)``."""
-        batch = sum(len(part.rows) for part in state.parts)
         height, width = state.size
-        outputs = []
-        for part in state.parts:
-            visit_part = partial(self._visit_part, part, visit, batch)
-            outputs.append((part.rows, part.unet.decode(part.encoded, visit_part)))
-        return _gathered(outputs)[:, :, :height, :width].float() * AB_SCALE
 
-    def _visit_part(self, part: Part, visit: Visit, batch: int, name: str, activation: Tensor) -> Tensor:
-        """Fuse a map of a part and call ``visit``, which expects maps of the whole batch."""
-        fused = self._fused(part.sums, name, activation)
-        if visit is unchanged or len(part.rows) == batch:
-            return visit(name, fused)
-        whole = fused.new_zeros(batch, *fused.shape[1:]).index_copy(0, part.rows, fused)
-        return visit(name, whole).index_select(0, part.rows)
+        def fuse(name: str, activation: Tensor) -> Tensor:
+            return visit(name, self._fused(state.sums, name, activation))
+
+        ab = _selected(
+            state.boxed,
+            None if state.full is None else self.full.decode(state.full, visit),
+            None if state.fusion is None else self.fusion.decode(state.fusion, fuse),
+        )
+        return ab[:, :, :height, :width].float() * AB_SCALE
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in CIE units of one network, for images or crops.
@@ -325,7 +308,7 @@ class InstanceNetworks(nn.Module):
             stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)
         }
         boxes = [(row, number) for row, each in enumerate(rectangles[1]) for number in range(len(each))]
-        step = len(boxes) if torch.is_grad_enabled() else _BOXES_AT_A_TIME
+        step = max(1, len(boxes)) if torch.is_grad_enabled() else _BOXES_AT_A_TIME
         sums: list[dict[str, InstanceSums]] = [{} for _ in corners]
         for first in range(0, len(boxes), step):
             group = boxes[first : first + step]
@@ -347,10 +330,9 @@ class InstanceNetworks(nn.Module):
 
     def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:
         """Return a map ``(B, C, h, w)`` fused with the instance sums; unchanged without boxes."""
-        if not sums:
-            return activation
         layer = cast(FusionLayer, self.layers[name])
-        return torch.cat([layer.finish(activation[i : i + 1], own[name]) for i, own in enumerate(sums)])
+        pairs = zip(torch.split(activation, 1), sums, strict=True)
+        return torch.cat([layer.finish(whole, own[name]) if own else whole for whole, own in pairs])
 
 
 def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
@@ -360,9 +342,8 @@ def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
     return [corners[given > 0] for corners, given in zip(boxes.corners, boxes.given, strict=True)]
 
 
-def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Concatenate the parts of a batch in batch order."""
-    if len(parts) == 1:
-        return parts[0][1]
-    order = torch.cat([rows for rows, _ in parts]).argsort()
-    return torch.cat([values for _, values in parts]).index_select(0, order)
+def _selected(boxed: Sequence[bool], full: Tensor | None, fusion: Tensor | None) -> Tensor:
+    """Return the output of the fusion network for images with boxes, and of the other network for others."""
+    if full is None or fusion is None:
+        return cast(Tensor, full if fusion is None else fusion)
+    return torch.where(torch.tensor(boxed, device=full.device)[:, None, None, None], fusion, full)

@@ -17,10 +17,9 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
 from colorzoo.color.bins import nearest_bin
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_exported, pad_to_multiple, pad_with_zeros
+from colorzoo.networks.blocks import pad_to_multiple, pad_with_zeros
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
@@ -135,12 +134,7 @@ class AnchorColorization(ColoringModel):
 
         A superpixel with points becomes an anchor of their mean color, in place of the anchor of its cluster.
         ``extras`` hold ``"logits"`` of the superpixels' colors and ``"anchors"`` in {0, 1}, ``(B, 1, h, w)``.
-
-        Raises:
-            ColorzooError: A graph is exported.
         """
-        if is_exported():
-            raise ColorzooError("xia2022 is not exported: a graph of its k-means takes very long to trace.")
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
         encoded = self.network.encode(gray)

@@ -34,7 +34,7 @@ from colorzoo.networks.exemplar import (
     unmatched,
     with_automatic_colors,
 )
-from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
+from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures, build_trunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
@@ -119,11 +119,7 @@ class DeepExemplar(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        features: Trunk
-        if architecture.features == "vgg19":
-            features = VGGTrunk(architecture.width)
-        else:
-            features = BorrowedTrunk(create_backbone(architecture.features, "features", offline=True).network)
+        features = build_trunk(architecture.features, architecture.width)
         correspondence = WarpNet(features.channels, architecture.width)
         color = ColorNet(7, architecture.color_width, gated=extensions.gated)
         if extensions.donor is not None:

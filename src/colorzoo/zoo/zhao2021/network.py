@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.factory import create_backbone
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
-from colorzoo.networks.exemplar_features import BorrowedTrunk
+from colorzoo.networks.exemplar_features import borrowed_trunk
 from colorzoo.networks.imagenet import normalized, outputs_of, vgg_layers
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
@@ -279,7 +278,7 @@ class BorrowedFeatures(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.trunk = BorrowedTrunk(create_backbone(name, "features", offline=True).network)
+        self.trunk = borrowed_trunk(name)
         self.channels = 3 * self.trunk.channels[-1] + 3 * _FOLD**2
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
