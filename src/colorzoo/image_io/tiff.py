@@ -82,7 +82,9 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
 
 
 def _directory(page: Any) -> Directory:
-    return Directory(page.offset, (page.imagewidth, page.imagelength))
+    width, height = page.imagewidth, page.imagelength
+    is_valid = isinstance(width, int) and isinstance(height, int)  # a damaged size is a tuple
+    return Directory(page.offset, (width, height) if is_valid else (0, 0))
 
 
 def _pixel_count(directory: Directory) -> int:
@@ -91,9 +93,7 @@ def _pixel_count(directory: Directory) -> int:
 
 def _is_full_image(page: Any) -> bool:
     has_kind = page.subfiletype in _FULL_IMAGES and page.photometric != _MASK_PHOTOMETRIC
-    # a damaged size is a tuple
-    has_size = all(isinstance(side, int) and side > 0 for side in (page.imagewidth, page.imagelength))
-    return has_kind and has_size and bool(page.dataoffsets)
+    return has_kind and bool(_pixel_count(_directory(page)) and page.dataoffsets)
 
 
 def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, int]:
