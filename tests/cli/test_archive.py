@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from PIL import Image
 
 from colorzoo.batch.runner import run_tasks
 from colorzoo.batch.task import ALREADY_DONE, FileTask
-from colorzoo.cli.main import main
 from colorzoo.image_io.find import read_list
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.testing.samples import sample_image
@@ -33,36 +31,6 @@ def color_photo(path: Path, seed: int = 0) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-@pytest.fixture
-def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that raises PermissionError for any user."""
-    folder = tmp_path / "in" / "locked"
-    folder.mkdir(parents=True)
-    scandir = os.scandir
-
-    def refuse(path: str) -> object:
-        if Path(path) == folder:
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    return folder
-
-
-def test_unreadable_folders_are_reported(
-    run: Run, tmp_path: Path, locked: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    photo(tmp_path / "in" / "a.png")
-    photo(tmp_path / "in" / "z" / "b.png")
-    code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
-    assert code == 1
-    assert sorted(contents(tmp_path / "out")) == ["a.png", "z/b.png"]
-    assert f"{locked} cannot be searched: Permission denied" in err
-    assert main(["info", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
-    told = f"colorzoo: error: {locked} cannot be searched: Permission denied; the folder was skipped\n"
-    assert capsys.readouterr().err == told
 
 
 @pytest.mark.parametrize("extra", [(), ("--format", "png")])

@@ -1,6 +1,5 @@
 """Class options of `colorzoo colorize`."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +8,6 @@ from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.testing.samples import sample_image
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture
@@ -32,19 +20,19 @@ def reference(tmp_path: Path) -> Path:
     return image(tmp_path / "look.png", seed=2)
 
 
-def image(path: Path, seed: int, size: tuple[int, int] = (64, 80)) -> Path:
-    rgb = (sample_image(size, seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
+def image(path: Path, seed: int) -> Path:
+    rgb = (sample_image((64, 80), seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
     Image.fromarray(rgb).save(path)
     return path
 
 
-def color(run: Run, photo: Path, reference: Path, *words: str | Path) -> tuple[int, str, str]:
+def color(photo: Path, reference: Path, *words: str | Path) -> int:
     given = ("--model", "chen2023_small", "--reference", reference, "--size", "64", "--overwrite")
-    return run("colorize", photo, *given, *words)
+    return main([*map(str, ("colorize", photo, *given, *words))])
 
 
 def test_label_images_of_options_and_recipes_are_equivalent(
-    run: Run, photo: Path, reference: Path, tmp_path: Path
+    photo: Path, reference: Path, tmp_path: Path
 ) -> None:
     labels = np.arange(80) // 27 * np.ones((64, 1), int)
     for name, shown in (("a.png", labels), ("b.png", labels[:, ::-1])):
@@ -54,13 +42,15 @@ def test_label_images_of_options_and_recipes_are_equivalent(
     recipe.write_text('{"classes": {"file": "../a.png", "reference_file": "../b.png"}}')  # beside the recipe
     maps = ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")
     for words in ((), maps, ("--recipe", recipe), ("--recipe", recipe, *maps[:2])):
-        assert color(run, photo, reference, *words)[0] == 0
+        assert color(photo, reference, *words) == 0
         results.append(np.array(Image.open(tmp_path / "photo.color.png")).astype(int))
     assert np.abs(results[0] - results[1]).max() > 1
     assert max(np.abs(results[1] - result).max() for result in results[2:]) <= 1
 
 
-def test_invalid_classes_are_one_line(run: Run, photo: Path, reference: Path, tmp_path: Path) -> None:
+def test_invalid_classes_are_one_line(
+    photo: Path, reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, size in (("TALL", (80, 20)), ("WIDE", (64, 80))):
         Image.new("L", size[::-1]).save(tmp_path / f"{name}.png")
     for words, message in {
@@ -71,6 +61,6 @@ def test_invalid_classes_are_one_line(run: Run, photo: Path, reference: Path, tm
         "--classes WIDE": "--reference-classes",
     }.items():
         options = [str(tmp_path / f"{word}.png") if word.isupper() else word for word in words.split()]
-        code, _, err = color(run, photo, reference, *options)
+        code, err = color(photo, reference, *options), capsys.readouterr().err
         assert (code, err.count("\n")) == (2, 1)
         assert message in err

@@ -17,9 +17,9 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.cli import colorize
-from colorzoo.cli._recipes import parse_point, recipe_of
-from colorzoo.guidance import PointHint, Recipe
+from colorzoo.batch import file as batch_file
+from colorzoo.cli._recipes import parse_point
+from colorzoo.guidance import PointHint
 from tiny_model import Run, gray_image
 
 
@@ -49,31 +49,21 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
 
 INVALID = {  # options and a part of the error message
     "--recipe outside.json": "points[0]",
-    "--recipe gone.json": "gone.json",
     "--recipe a.png": "a.png",
     "--point 99,5=#c04020": "points[0]",
-    "--point 5;5=#c04020": "--point",
     "--point 5,5=nocolor": "--point",
     "--point 5,5=red --reach far": "--reach",
     "--point 5,5=red@11": "--point",
-    "--box 1,2,3": "--box",
     "--box 1,2,0,4": "--box",
     "--strength nan": "--strength",
-    "--temperature 0.009": "--temperature",
-    "--size 8": "--size",
-    "--quality 0": "--quality",
-    "--saturation 2": "--saturation",
     "--histogram-of missing.jpg": "missing.jpg",
     "--max-pixels 0": "--max-pixels",
-    "--max-pixels inf": "--max-pixels",
     "--model zhang2016_small --weights default --render-factor 20": "render_factor",
     "--model zhang2017_locl": "zhang2017_local",
     "--recipe model.json": "zhang2017_local",
     "--device warp": "warp",
     "--weights text.bin": "text.bin",
-    "--weights a.jpg": "a.jpg",
     "--weights other.pt": "other.pt",
-    "--weights gone.bin": "gone.bin",
     "-o text.bin/out.png": "text.bin",
     "-o a.png": "a.png",
     "--colour": "--colour",
@@ -111,15 +101,13 @@ def test_quality_and_pixel_limit_apply_to_each_file(run: Run, tmp_path: Path) ->
 
 
 def test_unexpected_errors_do_not_stop_the_run(run: Run, tmp_path: Path, monkeypatch) -> None:
-    from colorzoo.batch import file
-
     def read(stream: IO[bytes], name: str, *options, **more):
         if name.endswith("a.png"):
             raise ZeroDivisionError("oops")
         return real(stream, name, *options, **more)
 
-    real = file.read_file
-    monkeypatch.setattr(file, "read_file", read)
+    real = batch_file.read_file
+    monkeypatch.setattr(batch_file, "read_file", read)
     for name in ("a.png", "b.png"):
         photo(tmp_path / name)
     code, out, err = run(tmp_path)
@@ -271,16 +259,13 @@ def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Pat
         Image.open(path).load()
 
 
-def test_statistics_options_become_part_of_the_recipe(tmp_path: Path) -> None:
-    reference = tmp_path / "red.png"
-    Image.new("RGB", (40, 30), (200, 40, 40)).save(reference)
-    words = ["old.jpg", "--histogram-of", str(reference), "--saturation", "0.7"]
-    recipe = recipe_of(colorize.COMMANDS[""].parse("colorize", words))
-    assert recipe.kinds() == ("statistics",)
-    statistics = recipe.extra["statistics"]
-    assert statistics["saturation"] == 0.7
-    assert max(statistics["histogram"]) == 1.0
-    assert Recipe.from_json(recipe.to_dict()) == recipe
+def test_too_many_frames_are_an_error(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_file, "MOST_FRAMES", 3)
+    images = [Image.fromarray(gray_image(24, 32 + number)) for number in range(4)]
+    images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:])
+    code, _, err = run(tmp_path / "a.tif")
+    assert (code, "must have at most 3 pages, got 4" in err) == (2, True)
+    assert run(tmp_path / "a.tif", "--frames", "first")[0] == 0
 
 
 def test_points_are_parsed() -> None:

@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from colorzoo.batch.settings import ColorSettings
-from colorzoo.cli import colorize, models
 from colorzoo.cli import main as entry
+from colorzoo.cli import models
 from colorzoo.cli._options import Command
 from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError, ImageError
@@ -80,12 +78,6 @@ def test_errors_name_the_option() -> None:
         assert "Parser key" not in str(caught.value)
 
 
-def test_the_options_of_colorize_are_the_settings_of_python() -> None:
-    options = colorize.COMMANDS[""].parse("colorize", ["x.jpg", "--strength", "0.5", "--quality", "80"])
-    given = {each.name: getattr(options, each.name) for each in fields(ColorSettings)}
-    assert ColorSettings(**given) == ColorSettings(strength=0.5, quality=80)
-
-
 @pytest.fixture
 def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Make the command `models` raise an exception."""
@@ -119,11 +111,6 @@ def test_subcommands_are_listed_and_required(capsys: pytest.CaptureFixture[str],
         assert all(action in message and action in out for action in verb.COMMANDS)
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"colorzoo {version('colorzoo')}\n"
-
-
 def test_invalid_usage_is_one_line(refused: Refused) -> None:
     cases = {name: name for name in ("modles", "main", "_output", "new_paper", "--loud")}
     cases |= {
@@ -136,21 +123,6 @@ def test_invalid_usage_is_one_line(refused: Refused) -> None:
 def test_colorzoo_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
     raising(ImageError("a.jpg:\n  is no image"))
     assert refused("models") == "colorzoo: error: a.jpg: is no image"
-
-
-@pytest.mark.parametrize("kind", [ImageError, ZeroDivisionError])
-def test_debug_shows_the_traceback(
-    kind: type[Exception], raising: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLORZOO_DEBUG", "1")
-    raising(kind("bad"))
-    with pytest.raises(kind, match="bad"):
-        main(["models"])
-
-
-def test_unexpected_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
-    raising(ZeroDivisionError("division\nby zero"))
-    assert "ZeroDivisionError" in refused("models")
 
 
 def test_exit_codes_of_other_exceptions(

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorzoo import colorize_file
 from colorzoo.cli.main import main
 from tiny_model import NAME, gray_image
 
@@ -89,29 +88,3 @@ def test_random_options(folder: Path, weights: Path, info: Info, seed: int) -> N
 
 
 REFERENCES = ["--reference", "warm.png", "--reference", "cold.png", "--reference-weights", "3,1"]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [[*REFERENCES, "--alpha", "0.4"], pytest.param(REFERENCES[:2], marks=pytest.mark.nightly)],
-)
-def test_references(folder: Path, info: Info, words: list[str]) -> None:
-    model = ["--model", "xu2020_small", "--size", "64"]
-    assert main(["colorize", "barn.png", "-o", "result.png", *words, *model]) == 0
-    origin = info("result.png")
-    named = [word for word in words if word.endswith(".png")]
-    assert [file["name"] for file in json.loads(origin["files"])] == named
-    np.testing.assert_array_equal(replay(origin, []), np.asarray(Image.open("result.png")))
-
-
-def test_python_and_the_command_line_write_equal_records(folder: Path, weights: Path, info: Info) -> None:
-    settings: dict[str, Any] = {"size": 48, "strength": 0.6}
-    guidance = {"version": 1, "points": [{"x": 20, "y": 10, "color": "#3060a0"}]}
-    colorize_file("barn.png", "python.png", NAME, guidance, weights=weights, device="cpu", **settings)
-    Path("given.json").write_text(json.dumps(guidance))
-    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-    own = ["--model", NAME, "--weights", str(weights), "--device", "cpu"]
-    assert main(["colorize", "barn.png", "-o", "cli.png", "--recipe", "given.json", *words, *own]) == 0
-    found, wanted = info("python.png"), info("cli.png")
-    assert {**found, "date": ""} == {**wanted, "date": ""}
-    assert np.array_equal(replay(found, own), np.asarray(Image.open("python.png")))

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.engines.device import choose_device
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from tiny_model import Run, gray_image, tiny_model
@@ -54,18 +53,6 @@ def test_all_frames_are_colorized_by_default(run: Run, tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.color.gif") as image:
         assert image.n_frames == 1
     assert "first of 3 frames" in run(source, "-o", tmp_path / "still.jpg")[1]
-
-
-def test_auto_selects_the_cpu_without_a_gpu(
-    monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device("auto").type == "cpu"
-    Image.fromarray(gray_image(30, 40)).save(tmp_path / "a.png")
-    if not torch.cuda.device_count():
-        code, _, err = run(tmp_path / "a.png", "--device", "cuda")
-        assert (code, err.count("\n"), "cuda" in err) == (2, 1, True)
 
 
 def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,39 +78,23 @@ def test_colors_are_transferred_within_labels(folder: Path) -> None:
 def test_options_of_stylize_change_its_result(folder: Path, capsys) -> None:
     words = ["stylize", "warm.png", "cold.png", "--size", "64"]
     made = {}
-    for more in (
-        "",
-        "--alpha 0",
-        "--transform adain",
-        "--transform wct",
-        "--model xu2020_small",
-        "--size 32",
-    ):
+    for more in ("", "--alpha 0", "--transform adain", "--transform wct", "--size 32"):
         assert main([*words, *more.split(), "--overwrite"]) == 0
-        told = capsys.readouterr().out
-        assert told.startswith("warm.styled.png")
-        assert ("(" in told) == ("--model" not in more)  # a model that nobody named is named
+        assert capsys.readouterr().out.startswith("warm.styled.png")
         made[more] = pixels("warm.styled.png")
     kept, plain = (np.abs(made[name] - pixels("warm.png")).mean() for name in ("--alpha 0", ""))
     assert kept < plain
-    for same in ("--transform adain", "--model xu2020_small"):
-        assert np.array_equal(made[""], made.pop(same))
+    assert np.array_equal(made[""], made.pop("--transform adain"))
     assert len({each.tobytes() for each in made.values()}) == 4
-    assert main([*words, "--quality", "7", "-o", "a.jpg"]) == 0
-    Image.new("RGB", (8, 8)).save("same.jpg", quality=7)
-    assert Image.open("a.jpg").quantization[0] == Image.open("same.jpg").quantization[0]
 
 
 def test_invalid_input_is_one_line(folder: Path, refused: Refused) -> None:
     for words, message in {
         "colorize old.png --reference old.png": "no color",
-        "colorize old.png --reference none.png": "none.png",
         "colorize old.png --reference warm.png --alpha 2": "--alpha",
         "colorize old.png --reference warm.png --reference-weights 1,2": "weights",
         "stylize warm.png old.png": "no color",
         "stylize old.png warm.png": "old.png",
-        "stylize warm.png cold.png --alpha 1.1": "--alpha",
-        "stylize warm.png cold.png --quality 0": "--quality",
         "stylize warm.png cold.png --model welsh2002": "stylize",
         "stylize warm.png cold.png --labels old.png old.png": "64 x 32",
         "stylize warm.png cold.png --labels warm.png old.png": "RGB",

@@ -9,7 +9,6 @@ import av
 import numpy as np
 import pytest
 
-from colorzoo.cli.main import main
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, color_video
@@ -28,21 +27,6 @@ def last_duration(path: Path) -> Fraction:
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
     return packets[-1].duration * packets[-1].time_base
-
-
-@pytest.mark.parametrize(("extension", "codec"), [(".mp4", None), (".mkv", "ffv1")])
-def test_duration_of_the_last_frame_is_kept(tmp_path, extension, codec):
-    film = write_video(tmp_path / "in.mkv", IMAGES)
-    convert(film, tmp_path / f"out{extension}", codec)
-    assert last_duration(tmp_path / f"out{extension}") == last_duration(film) == Fraction(1, 25)
-
-
-def test_unsupported_sound_is_an_error_before_decoding(tmp_path, capsys, monkeypatch):
-    film = write_video(tmp_path / "in.mp4", IMAGES, sound=True)
-    monkeypatch.setattr(VideoFile, "frames", lambda _: pytest.fail("a frame was read"))
-    assert main(["video", str(film), str(tmp_path / "out.webm")]) == 2
-    assert "audio codec aac" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_truncated_files_are_reported(tmp_path):

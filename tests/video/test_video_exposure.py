@@ -15,35 +15,9 @@ from colorzoo.video.run import PartsFolder, color_video
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 
-def shot(count: int = 40, flicker: float = 0.0, grain: float = 0.0) -> list[Tensor]:
-    """Return the lightness of a moving scene whose light varies at random."""
-    generator = np.random.default_rng(0)
-    frames = []
-    for number in range(count):
-        lightness = scene(number, size=(96, 128)) / 2.55
-        light = (
-            (lightness + 16) * (1 + flicker * generator.normal())
-            - 16
-            + grain * generator.normal(size=lightness.shape)
-        )
-        frames.append(torch.from_numpy(light.clip(0, 100)).float()[None, None])
-    return frames
-
-
 def steps(frames: list[Tensor]) -> float:
     means = np.array([float(frame.mean()) for frame in frames])
     return float(np.abs(np.diff(means)).mean())
-
-
-def stabilized(frames: list[Tensor]) -> list[Tensor]:
-    exposure = ExposureHold()
-    return [exposed(frame, exposure.factor(frame)) for frame in frames]
-
-
-def test_black_frames_have_no_exposure() -> None:
-    flat, frame = torch.zeros(1, 1, 96, 128), shot(1)[0]
-    assert torch.equal(stabilized([frame, flat])[1], flat)
-    assert torch.equal(stabilized([flat, frame])[1], frame)
 
 
 def test_the_factor_is_the_median_over_usable_pixels() -> None:

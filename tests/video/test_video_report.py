@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_pad import chromium, missing
 from PIL import Image
 
-from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
+from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS
 from colorzoo.cli.main import main
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.provenance import ImageProvenance
@@ -22,7 +21,7 @@ from colorzoo.video.folder import FrameFolder
 from colorzoo.video.report import shot_entries
 from colorzoo.video.run import PartsFolder, Shot, color_video
 from colorzoo.weights.files import digest_of
-from tiny_model import Refused, write_tiny_weights
+from tiny_model import write_tiny_weights
 from tiny_video import StubColorer, scene, write_video
 
 SHOTS = [scene(n, seed) for seed in (0, 7, 9) for n in range(4)]
@@ -80,43 +79,3 @@ def test_the_command_line_writes_pages_and_tables(tmp_path: Path, capsys: pytest
     assert {row["first_frame"] for row in told} == {str(first) for first in range(0, 12, 4)}
     assert all(float(row["chroma"]) > 1 for row in told)
     assert (tmp_path / "r.html").read_text().count('"source"') == 3
-
-
-def test_invalid_reports_are_an_error_before_the_run(tmp_path: Path, refused: Refused) -> None:
-    source = write_video(tmp_path / "in.mp4", SHOTS[:2])
-    (tmp_path / "mine.csv").write_text("date,place\n")
-    out = tmp_path / "out.mp4"
-    for name, words, message in (
-        ("r.txt", (), ".csv or .html"),
-        ("mine.csv", (), "mine.csv"),
-        ("r.html", ("--dry-run",), "--dry-run"),
-    ):
-        assert message in refused("video", source, out, "--report", tmp_path / name, *words)
-    assert not out.exists()
-    assert (tmp_path / "mine.csv").read_text() == "date,place\n"
-
-
-def test_decisions_are_stored_per_shot(tmp_path: Path) -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(f"missing, not passed: {reason}")
-    entry = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=0, last_frame=3, shown_frame=2)
-    later = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=4, last_frame=7, shown_frame=6)
-    write_report(tmp_path / "r.html", [entry, later])
-    with chromium() as browser:
-        page = browser.new_page()
-        page.goto((tmp_path / "r.html").as_uri())
-        page.get_by_text("decided: 0 accept").wait_for()
-        page.focus("article")
-        for key in ("a", "ArrowDown", "c"):
-            page.keyboard.press(key)
-        page.reload()
-        page.get_by_text("Shots on this page: 2; decided: 1 accept, 0 reject, 1 correct").wait_for()
-        command = page.text_content("article[data-decision=correct] .command code:first-child")
-        assert command == (
-            "colorzoo video '/films/it'\\''s.mp4' frame-6.png --frame 6 && colorzoo studio frame-6.png"
-        )
-        assert "--key 6=frame-6.color.png" in str(page.text_content("article[data-decision=correct]"))
-        with page.expect_download() as download:
-            page.click("[data-list=correct]")
-        download.value.save_as(tmp_path / "correct.txt")
-    assert (tmp_path / "correct.txt").read_text() == "/films/it's.mp4#4\n"

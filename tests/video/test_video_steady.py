@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.video.steady import Motion, SteadyColors
+from colorzoo.video.steady import SteadyColors
 
 
 def texture(seed: int, height: int = 64, width: int = 96) -> Tensor:
@@ -60,14 +60,6 @@ def test_unreached_frames_are_colorized_up_to_one_in_twenty() -> None:
         assert all(third <= number < 2 * third for number in model.numbers[2:])
 
 
-def test_later_windows_reuse_the_colors_of_the_first() -> None:
-    model = StubModel(flat(*range(100)))
-    steady = stabilize([texture(0)] * 100, model, window=20)
-    assert model.numbers == [0, 19]
-    found = torch.stack(steady).mean(dim=(1, 2, 3, 4))
-    assert float((found - 19 / 2).abs().max()) < 1
-
-
 def test_pixels_without_a_color_are_filled_from_their_surroundings() -> None:
     model = StubModel(flat(*[20] * 40))
     changed = texture(0).clone()
@@ -101,26 +93,6 @@ def test_strength_0_returns_the_predictions() -> None:
     assert colors.flush() == []
 
 
-@pytest.mark.parametrize(("strength", "held"), [(0.6, 0.6), (1.0, 0.98)])
-def test_strength_weights_the_propagated_color(strength: float, held: float) -> None:
-    """In a still image; a strength of 1 is limited to 0.98."""
-    wide = [0.0, 30.0, 60.0]
-    found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
-    wanted, means = [30.0], [30.0, 45.0, 60.0]  # of each frame and those after it
-    for mean in means[1:]:
-        wanted.append(held * wanted[-1] + (1 - held) * mean)
-    # a place of full confidence gets a twentieth of its color from those around it, which is the same
-    assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
-
-
-def test_shots_are_independent() -> None:
-    colors = SteadyColors(0.9)
-    for ab in flat(30, -30):
-        assert colors.add(texture(0), lambda ab=ab: ab) == []
-        (found,) = colors.flush()
-        assert float((found - ab).abs().max()) < 0.01
-
-
 def test_colors_of_a_complex_shot_are_unchanged() -> None:
     """An object moves over a moving background with grain and a key frame, in 3 windows."""
     generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
@@ -144,14 +116,6 @@ def test_colors_of_a_complex_shot_are_unchanged() -> None:
     }.items():
         found = [steady[number][0, :, row, column] for row, column in ((8, 12), (40, 50), (66, 90))]
         assert torch.cat(found).tolist() == pytest.approx(wanted, abs=0.02)
-
-
-def test_warped_colors_are_weighted_by_trust() -> None:
-    flow, trust = np.zeros((1, 4, 2), np.float32), np.float32([[1.0, 0.5, 0.0, 0.7]])
-    flow[0, 3, 0] = -2.0
-    values = np.repeat(np.float32([[10.0, 20.0, 30.0, 40.0]])[..., None], 3, axis=2)
-    found = Motion(flow, trust).warp(values)
-    np.testing.assert_allclose(found[0, :, 0], [10, 10, 0, 20], atol=0.01)
 
 
 def test_key_frames_are_unchanged_and_influence_other_frames() -> None:
