@@ -101,7 +101,7 @@ class FileColorizer:
                 if result_state(read_provenance(task.target), origin) != "done":
                     raise
                 return task.result("skipped", ALREADY_DONE)  # another process has written the same result
-            return replace(result, notes=(*task.notes, *([note] if note else ()), *result.notes, *lost))
+            return replace(result, notes=(*([note] if note else ()), *result.notes, *lost))
 
         return colorize_file
 

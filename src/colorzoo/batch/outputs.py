@@ -28,12 +28,10 @@ class PlannedOutput:
     Attributes:
         path: The file.
         state: ``"missing"`` if the file does not exist; else its state, see `result_state`.
-        other: An existing file with the preferred name that was made from another image; it is kept.
     """
 
     path: Path
     state: ResultState | Literal["missing"]
-    other: Path | None = None
 
 
 def output_path(
@@ -135,18 +133,16 @@ def plan_outputs(
 def _plan(
     source: Path, paths: Iterator[Path] | list[Path], origin: ImageProvenance, fixed: bool
 ) -> PlannedOutput:
-    other = None
     for path in paths:
         if not os.path.lexists(path):
-            return PlannedOutput(path, "missing", other)
+            return PlannedOutput(path, "missing")
         try:
             origin = replace(origin, source=digest_of(source))
         except OSError:  # reported when the image is opened
             origin = replace(origin, source="")
         state = result_state(read_provenance(path), origin)
         if state != "foreign" or fixed:
-            return PlannedOutput(path, state, other)
-        other = other or path
+            return PlannedOutput(path, state)
     raise AssertionError("numbers do not end")
 
 

@@ -28,7 +28,7 @@ class BatchSummary:
     """Summary of a run.
 
     Attributes:
-        counts: Number of images by status; ``"full"`` counts as ``"failed"``.
+        counts: Number of images by status.
         failures: Name and reason of each image that failed.
     """
 
@@ -37,7 +37,7 @@ class BatchSummary:
 
     def add(self, result: FileResult) -> None:
         """Count a result."""
-        self.counts["failed" if result.failed else result.status] += 1
+        self.counts[result.status] += 1
         if result.failed:
             self.failures.append((result.source, result.error))
 
@@ -80,7 +80,7 @@ class _Run:
 
     def __init__(self, files: FileColorizer) -> None:
         self._files = files
-        self._disk_full, self._lock = threading.Event(), threading.Lock()
+        self._disk_full = threading.Event()
 
     def open(self, task: FileTask) -> Callable[[], Write]:
         """Read a file; return the step that colorizes it, which returns the step that writes it."""
@@ -99,12 +99,8 @@ class _Run:
         try:
             return step()
         except DiskFullError as error:  # every other file would fail too
-            with self._lock:
-                is_first = not self._disk_full.is_set()
-                self._disk_full.set()
-            if not is_first:
-                return task.result("failed", NOT_TRIED)
-            return task.result("full", f"{error}; the same command resumes the run")
+            self._disk_full.set()
+            return task.result("failed", f"{error}; the same command resumes the run")
         except Exception as error:  # one damaged image must not end a run of thousands
             return task.result("failed", failure(error, task.name, str(task.target)))
 

@@ -23,7 +23,7 @@ from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_or_empty
 
-Status = Literal["colored", "skipped", "failed", "full", "planned"]
+Status = Literal["colored", "skipped", "failed", "planned"]
 
 ALREADY_DONE = "is already there, of the same image with the same settings"
 _LOADED = LRUCache(most_bytes=2 << 30)  # models and encoded references
@@ -42,7 +42,7 @@ class FileResult:
         source: The image.
         output: File of the result; empty for an image that was not found.
         status: ``"colored"``; ``"skipped"``, for example because the result exists; ``"planned"`` in a dry
-            run; ``"failed"``; or ``"full"`` if the image failed because the disk is full, which ends the run.
+            run; or ``"failed"``.
         notes: Notes for the user. The note of an image that failed is the reason.
         model: Registered name of the model; empty if nothing was colorized.
         stages: The stages that colorized the image; empty for several frames.
@@ -58,7 +58,7 @@ class FileResult:
     @property
     def failed(self) -> bool:
         """Whether the image could not be colorized or written."""
-        return self.status in ("failed", "full")
+        return self.status == "failed"
 
     @property
     def error(self) -> str:
@@ -91,7 +91,6 @@ class FileTask:
         overwrite: Whether to replace an existing result, but never the source.
         max_pixels: Maximum number of pixels of an image.
         needs_all_frames: Whether a target that cannot contain all frames or pages is an error.
-        notes: Notes for the user that are known before the file is read.
     """
 
     source: Path | Callable[[], bytes] = Path()
@@ -109,7 +108,6 @@ class FileTask:
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
     needs_all_frames: bool = False
-    notes: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:

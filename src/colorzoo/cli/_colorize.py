@@ -55,7 +55,7 @@ def color(args: ColorizeOptions) -> int:
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
     tasks, results = _plan(args, names, shared, report)
     if args.dry_run:
-        planned = [task.result("planned", *task.notes) for task in tasks]
+        planned = [task.result("planned") for task in tasks]
         results += planned
         for result in planned:
             report(result)
@@ -202,8 +202,7 @@ def _plan(
         if file_identity(place.path) in kept:
             results.append(task.result("failed", f"{target} {_IS_INPUT}"))
         elif place.state == "missing":
-            notes = (f"{place.other.name} is of another image",) if place.other else ()
-            planned.append(replace(task, notes=notes))
+            planned.append(task)
         elif place.state == "done":
             results.append(task.result("skipped", ALREADY_DONE))
         else:

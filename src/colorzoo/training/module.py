@@ -405,10 +405,6 @@ class ColorizationModule(LightningModule):
         """Mark the weights as trained."""
         self.trained = self.trained or self.trainer.global_step > 0
 
-    def on_test_start(self) -> None:
-        """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
-        self.on_predict_start()
-
     def on_predict_start(self) -> None:
         """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
         if not (self.trained or self.allow_untrained):
@@ -416,6 +412,8 @@ class ColorizationModule(LightningModule):
                 f"{type(self).__name__} has random weights. Set --ckpt_path FILE or --init_from FILE, or "
                 "accept random weights with --allow_untrained true."
             )
+
+    on_test_start = on_predict_start
 
 
 class SingleOptimizerModule(ColorizationModule):
