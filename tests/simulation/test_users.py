@@ -133,8 +133,10 @@ def test_random_order_colors_all_regions_in_another_order(scene: TargetImage) ->
     assert orders == {(1, 0, 0), (0, 0, 1)}
 
 
-def test_superpixels_get_their_mean_colors_largest_first(scene: TargetImage) -> None:
-    played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6, ground="image")
+def test_superpixels_get_their_mean_colors_largest_first() -> None:
+    rgb = sample_image((60, 80), batch=6, seed=2)[:1]
+    scene = replace(scene_of(rgb), lightness=rgb.mean(dim=1, keepdim=True))
+    played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6)
     regions = model.seen[-1].regions
     sizes = [int((regions.index == number).sum()) for number in range(6) if regions.given[0, number]]
     assert sizes == sorted(sizes, reverse=True)
@@ -143,10 +145,6 @@ def test_superpixels_get_their_mean_colors_largest_first(scene: TargetImage) -> 
     first = scene.rgb[0][:, regions.index[0, 0] == 0].mean(1)
     assert torch.allclose(regions.rgb[0, 0], first, atol=1e-5)
     assert model.seen[1].regions.given[0].tolist() == [1] + [0] * 5
-    scene = scene_of(sample_image((60, 80), batch=6, seed=2)[:1])
-    for ground, wanted in (("sketch", [2406, 1507, 887]), ("image", [1387, 1187, 1185, 535, 506])):
-        _, model = turns("superpixel_regions", scene, (0, 1), count=6, ground=ground)
-        assert torch.bincount(model.seen[1].regions.index.flatten()).tolist() == wanted
 
 
 def test_an_exemplar_is_one_interaction(scene: TargetImage) -> None:

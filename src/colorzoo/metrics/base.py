@@ -251,20 +251,6 @@ def require_mask(mask: Tensor, image: Tensor) -> None:
         raise DataError(f"expected a mask {expected} for these images, got {tuple(mask.shape)}")
 
 
-def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values: bool) -> None:
-    """Validate that there is one exemplar per image; exemplars may have another size. See `require_pair`.
-
-    Raises:
-        DataError: The batch sizes differ, a batch is not ``(B, channels, H, W)``, or the values are invalid.
-    """
-    require_images(image, channels, values=values)
-    require_images(exemplar, channels, values=False)
-    if values:
-        require_values(exemplar, _RANGES.get(channels, _TRUE_AB))
-    if len(image) != len(exemplar):
-        raise DataError(f"expected an exemplar for each of {len(image)} results, got {len(exemplar)}")
-
-
 Moments = NDArray[np.float64]
 Better = Literal["higher", "lower", "neither"]
 Finish = Callable[[Moments], Moments]

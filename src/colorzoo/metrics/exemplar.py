@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import grid_index
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_exemplars
+from colorzoo.errors import DataError
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images
 
 BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
 
@@ -55,7 +56,10 @@ class HistogramIntersection(ImageMean):
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch does not have two channels.
         """
-        require_exemplars(ab, reference_ab, 2, values=self.validate_args)
+        for images in (ab, reference_ab):
+            require_images(images, 2, values=self.validate_args)
+        if len(ab) != len(reference_ab):
+            raise DataError(f"expected a reference for each of {len(ab)} results, got {len(reference_ab)}")
         self.add(histogram_intersection(ab, reference_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

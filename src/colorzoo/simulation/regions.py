@@ -22,7 +22,6 @@ from colorzoo.simulation.session import (
 )
 
 Order = Literal["asked", "random"]
-Ground = Literal["sketch", "image"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class PriorityRegions:
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_option("order", self.order, get_args(Order))
+        if self.order not in get_args(Order):
+            raise GuidanceError(f"order must be one of {', '.join(get_args(Order))}, got {self.order!r}")
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
@@ -68,35 +68,28 @@ class SuperpixelRegions:
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
-        >>> target = TargetImage(torch.ones(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
+        >>> target = TargetImage(torch.rand(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
         >>> white = ColorizedImage(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
-        >>> given = SuperpixelRegions(count=4, ground="image").begin(target, white, None)(2, white)
+        >>> given = SuperpixelRegions(count=4).begin(target, white, None)(2, white)
         >>> given.guidance.kinds()
         ('regions',)
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.
-        ground: Image to segment: the ``"sketch"`` that is the model's input, or the true color ``"image"``,
-            which a real user does not have.
         compactness: Compactness of SLIC: low values follow edges, high values give square superpixels.
     """
 
     count: int = 30
-    ground: Ground = "sketch"
     compactness: float = 0.1
     kind: ClassVar[GuidanceKind] = "regions"
     adaptive: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        _check_option("ground", self.ground, get_args(Ground))
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         from skimage.segmentation import slic  # slow to import, and training imports this module
 
-        seen = target.lightness.expand(-1, 3, -1, -1) if self.ground == "sketch" else target.rgb
         labels = slic(
-            seen[0].permute(1, 2, 0).cpu().double().numpy(),
+            target.lightness.expand(-1, 3, -1, -1)[0].permute(1, 2, 0).cpu().double().numpy(),
             n_segments=self.count,
             compactness=self.compactness,
             sigma=1.0,
@@ -125,8 +118,3 @@ def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> In
         return UserInput(Guidance(regions=regions), min(count, len(order)))
 
     return give_input
-
-
-def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise GuidanceError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
