@@ -1,8 +1,8 @@
 """Video: processor time of ``colorzoo video``, and drift and flicker of its colors within a shot.
 
-Clips below ``--data`` are encoded as gray video of 426 x 240; ``--images N`` uses the first N frames of each
-clip. The reference colorizes each frame independently (``--steady 0``). The flicker of the lightness, which
-colorization does not change, is measured on gray frames and subtracted.
+Folders of frames below ``--data`` are encoded as gray video of 426 x 240; ``--images N`` uses the first N
+frames of each clip. The reference colorizes each frame independently (``--steady 0``). The flicker of the
+lightness, which colorization does not change, is measured on gray frames and subtracted.
 """
 
 from __future__ import annotations

@@ -1,21 +1,17 @@
 """The check before training: each image is decoded once for all runs and processes."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from runs import Tiny, colorful
-from test_modules import quiet_trainer
+from runs import colorful
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
 from colorzoo.data.decode import decode_rgb
-from colorzoo.testing.processes import in_processes
 
-TWO = {"strategy": "ddp", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
 SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
 
@@ -35,32 +31,17 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def decodes(tmp_path, monkeypatch):
-    """Return a function that counts the decodes of the check, in all processes, since the last call."""
-    log_file = tmp_path / "decodes.txt"
+def decodes(monkeypatch):
+    """Return a function that counts the decodes of the check since the last call."""
+    sizes = []
 
     def count() -> int:
-        found = len(log_file.read_text()) if log_file.exists() else 0
-        log_file.unlink(missing_ok=True)
+        found = len(sizes)
+        sizes.clear()
         return found
 
-    monkeypatch.setattr(check, "decode_rgb", partial(noted_decode, log_file))
+    monkeypatch.setattr(check, "decode_rgb", lambda data, **more: sizes.append(1) or decode_rgb(data, **more))
     return count
-
-
-def noted_decode(log_file: Path, data: bytes, short_side: int):
-    with log_file.open("a") as stream:
-        stream.write(".")
-    return decode_rgb(data, short_side)
-
-
-class Watched(FolderDataModule):
-    """Logs each search for images."""
-
-    def find_images(self, split: str):
-        with (Path(self.hparams.root).parent / "searches.txt").open("a") as stream:
-            stream.write(f"{self.trainer.global_rank} {split}\n")
-        return super().find_images(split)
 
 
 def trained_on(root: Path, **options) -> list[str]:
@@ -108,21 +89,3 @@ def test_an_interrupted_check_continues(root, decodes, monkeypatch):
     monkeypatch.setattr(check, "check_image", check_image)
     assert trained_on(root) == ["0.png", "1.png", "2.png", "3.png"]
     assert decodes() == 4
-
-
-def train_half(root: Path, log_file: Path) -> None:
-    """Train as one of two processes."""
-    check.decode_rgb = partial(noted_decode, log_file)
-    trainer = quiet_trainer(root.parent, **TWO)
-    trainer.fit(Tiny(), Watched(str(root), **SMALL))
-
-
-@pytest.mark.nightly
-@pytest.mark.timeout(120)
-def test_two_processes_share_one_check(root, decodes, tmp_path):
-    (root / "train" / "broken.png").unlink()
-    assert in_processes(train_half, root, tmp_path / "decodes.txt", processes=2) == [0, 0]
-    assert decodes() == 7
-    assert (tmp_path / "searches.txt").read_text().split("\n") == ["0 train", "0 val", ""]
-    assert in_processes(train_half, root, tmp_path / "decodes.txt", processes=2) == [0, 0]
-    assert decodes() == 0

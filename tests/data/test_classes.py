@@ -11,12 +11,6 @@ SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "num_workers": 0}
 
 
 def test_the_class_of_an_image_is_its_folder_the_same_in_both_splits(classes_folder) -> None:
-    (classes_folder / "val" / "c0").rename(classes_folder / "val" / "away")
-    try:
-        with pytest.raises(DataError, match="not in a class folder"):
-            FolderDataModule(str(classes_folder), labels=True, **SMALL).find_images("val")
-    finally:
-        (classes_folder / "val" / "away").rename(classes_folder / "val" / "c0")
     module = FolderDataModule(str(classes_folder), labels=True, **SMALL)
     for split in ("train", "val"):
         found = module.find_images(split)
@@ -90,20 +84,12 @@ def test_sampling_weights_follow_source_fractions_and_classes(mixed) -> None:
     module = FolderDataModule(str(mixed), class_power=0.0, class_factors=factors, **MIX)
     shares = drawn_shares(module)
     assert shares == pytest.approx({"new/c1": 0.5, "new/c2": 0.25, "old/c0": 0.25 / 3, "old/c1": 0.5 / 3})
-    sampler, drawn = module.train_sampler(), torch.zeros(4)
-    for epoch in range(20):
-        sampler.set_epoch(epoch)
-        drawn += module.train_data.images.labels[[index for index, _ in sampler]].bincount(minlength=4)
-    assert (drawn / drawn.sum()).tolist() == pytest.approx([*shares.values()], abs=0.05)
-    module = FolderDataModule(str(mixed), **{**MIX, "labels": False})  # every image of a source alike
-    assert drawn_shares(module)["new/c1"] == pytest.approx(0.375)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"source_fractions": {"new": 1.0}}, "source_fractions must list all folders.*'old'"),
-        ({"source_fractions": {"new": 1.0, "old": 1.0, "own": 1.0}}, "'own'"),
         ({"class_factors": {"c1": 2.0}}, "class_factors contains 'c1'"),
         ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors needs the class"),
     ],

@@ -66,12 +66,8 @@ def test_some_emulsions_are_insensitive_to_red() -> None:
     ]
     changed = (seen[..., 0] - plain[:, 0, 0, 0]).abs() > 1e-3
     assert changed.float().mean() == pytest.approx(0.2, abs=0.03)
-    shares = {}
-    for color, image in enumerate(("red", "green", "blue")):
-        shares[image] = ((seen[:, color, 0][changed[:, color]] + 16) / 116) ** 3
-    assert 0.13 < shares["red"].max() < 0.151
-    assert 0.4 <= shares["green"].min() < 0.42 < 0.68 < shares["green"].max() <= 0.701
-    assert 0.15 < shares["blue"].min() < 0.25 < 0.5 < shares["blue"].max() <= 0.6
+    red = ((seen[:, 0, 0][changed[:, 0]] + 16) / 116) ** 3
+    assert 0.13 < red.max() < 0.151
     gray = torch.full((3, 3, 1, 1), 0.5)
     plain = rgb_to_lab(gray)[:, :1]
     torch.testing.assert_close(simulate_emulsion(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorzoo import Colorizer, api, colorize
+from colorzoo import Colorizer, colorize
 from colorzoo.capabilities import Stylizes
 from colorzoo.card import ModelCard, Use
 from colorzoo.cli.main import main
@@ -73,19 +73,9 @@ def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
     assert "rank 50, weights downloaded" in line
     _, out, _ = _run(capsys, "models", FULL, "--json")
     assert json.loads(out)[0]["default_for"].keys() == {"automatic", "points"}
-
-    named = {
-        words: _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)[1]
-        for words in ((), ("--fast",), ("--model", SMALL))
-    }
     result = photo.with_name("old.color.png")
-    assert named == {
-        (): f"{result} ({FULL})\n",
-        ("--fast",): f"{result} ({SMALL})\n",
-        ("--model", SMALL): f"{result}\n",
-    }
-    _, out, _ = _run(capsys, "colorize", photo, "--overwrite", "--json", "--device", "cpu")
-    assert json.loads(out)[0]["model"] == FULL
+    for words, line in (((), f"{result} ({FULL})\n"), (("--model", SMALL), f"{result}\n")):
+        assert _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)[1] == line
 
 
 def test_python_uses_the_default_and_recipes_keep_their_model(
@@ -115,39 +105,19 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
 
 
 @pytest.mark.parametrize("present", [True, False], ids=["fetched", "fresh"])
-@pytest.mark.parametrize("point", [True, False], ids=["points", "automatic"])
-def test_verbs_pad_and_python_choose_the_same_model(
-    narrow_zoo, authors_file: Path, photo: Path, tmp_path: Path, monkeypatch, capsys, present, point
+def test_verbs_and_pad_choose_the_same_model(
+    narrow_zoo, authors_file: Path, photo: Path, tmp_path: Path, capsys, present: bool
 ) -> None:
     card = narrow_zoo()
     frames = tmp_path / "frames"
     frames.mkdir()
     (frames / "0.png").write_bytes(photo.read_bytes())
-
-    def from_colorize() -> str:
-        words = ("--point", "5,5=#c04020") if point else ()
-        _, out, _ = _run(capsys, "colorize", photo, "--overwrite", "--json", "--device", "cpu", *words)
-        return json.loads(out)[0]["model"]
-
-    def from_video() -> str:
-        _, out, _ = _run(capsys, "video", frames, tmp_path / "colored", "--dry-run", "--json")
-        return json.loads(out)["model"]
-
-    def from_pad() -> str:
-        return ModelPool(Colorizer).default
-
-    def from_python() -> str:
-        made: list[str] = []
-        original = api.load_colorizer
-        noted = lambda choice, *args, **more: made.append(choice.name) or original(choice, *args, **more)  # noqa: E731
-        monkeypatch.setattr(api, "load_colorizer", noted)
-        colorize(photo, guidance={"points": [{"x": 5, "y": 5, "color": "#c04020"}]} if point else None)
-        monkeypatch.setattr(api, "load_colorizer", original)
-        return made[0]
-
-    for ask in (from_colorize, from_pad if point else from_video, from_python):
-        path = weights_path(card, "published")
-        path.unlink(missing_ok=True)  # each of them meets the same state of the machine
-        if present:
-            _put(card, authors_file.read_bytes())
-        assert ask() == (FULL if present else SMALL), ask.__name__
+    if present:
+        _put(card, authors_file.read_bytes())
+    expected = FULL if present else SMALL
+    assert ModelPool(Colorizer).default == expected
+    _, out, _ = _run(capsys, "video", frames, tmp_path / "colored", "--dry-run", "--json")
+    assert json.loads(out)["model"] == expected
+    words = ("--point", "5,5=#c04020", "--json", "--device", "cpu")
+    _, out, _ = _run(capsys, "colorize", photo, *words)
+    assert json.loads(out)[0]["model"] == expected

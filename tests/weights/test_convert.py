@@ -58,13 +58,9 @@ def convert(source: Path, out: Path, *more: str, name: str = MODEL) -> int:
     return main(["weights", "convert", name, str(source), str(out), *SETTINGS, *more])
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_a_pytorch_file_is_converted_with_its_metadata(
-    authors, tmp_path: Path, capsys, wrapped: bool
-) -> None:
+def test_a_pytorch_file_is_converted_with_its_metadata(authors, tmp_path: Path, capsys) -> None:
     source, out = tmp_path / "authors.pth", tmp_path / "ours.safetensors"
-    state = as_tensors(authors)
-    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}} if wrapped else state, source)
+    torch.save(as_tensors(authors), source)
     assert convert(source, out, "--set", "mask_center=0.5") == 0
     said = capsys.readouterr().out
     assert f"sha256={sha256_of(out)} size={out.stat().st_size}" in said
@@ -128,13 +124,8 @@ WEIGHT = np.ones((2, 3), np.float32)
 BROKEN = {
     "truncated": net({"conv": [WEIGHT]})[:-3],
     "shape": field(100, field(1, b"conv") + field(7, field(7, field(1, varint(9))) + field(5, b"\0" * 8))),
-    "half a number": field(100, field(1, b"conv") + field(7, field(5, b"\0" * 7))),
-    "group": field(1, b"net") + varint(3 << 3 | 3),
     "endless number": field(1, b"net") + b"\x80" * 11,
-    "number for a layer": field(1, b"net") + field(100, 7),
     "name": field(100, field(1, b"\xff\xfe") + field(7, b"")),
-    "empty net": field(1, b"net"),
-    "a line of text": b"\nname: net",
 }
 
 
@@ -158,21 +149,17 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
     (tmp_path / "other.caffemodel").write_bytes(layer("fc6", [WEIGHT]))
     assert convert(tmp_path / "other.caffemodel", out) == 2
     assert "3 layer(s) missing (bw_conv1_1, ab_conv1_1, conv8_3)" in capsys.readouterr().err
-    torch.save(as_tensors(authors), tmp_path / "authors.pth")
     source = tmp_path / "authors.pth"
+    torch.save(as_tensors(authors), source)
     assert "depth" in refused("weights", "convert", MODEL, source, out, "--set", "depth=3")
-    assert convert(tmp_path / "authors.pth", tmp_path / "authors.pth") == 2
-    assert "already exists" in capsys.readouterr().err
     assert "must not be the source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
     assert convert(tmp_path / "nothing.pth", out) == 2
     assert not out.exists()
 
 
 def test_a_setting_is_key_and_value(refused) -> None:
-    for text in ["mask_center", "=3", "a b=3"]:
-        assert "must be KEY=VALUE" in refused(
-            "weights", "convert", MODEL, "a.pth", "o.safetensors", "--set", text
-        )
+    words = ("a.pth", "o.safetensors", "--set", "mask_center")
+    assert "must be KEY=VALUE" in refused("weights", "convert", MODEL, *words)
 
 
 def test_a_converted_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, capsys) -> None:

@@ -8,17 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torchvision import models
 
 from colorzoo import registry
 from colorzoo.card import ModelCard
 from colorzoo.cli import weights as verb
 from colorzoo.errors import UnknownModelError, WeightsError
-from colorzoo.evaluation import Plan, evaluate, load_protocol
-from colorzoo.metrics.named import all_metrics
 from colorzoo.weights import cache_home, weights_path
 from colorzoo.weights import catalog as catalog_module
-from tiny_evaluation import write_image
 
 
 @pytest.fixture
@@ -96,12 +92,10 @@ def test_verify_finds_broken_files(zoo, tmp_path: Path, capsys):
     assert verified("lee2099") == (1, [f"lee2099 default {shipped} ok", broken])
     assert _run("fetch", "lee2099") == 0
     assert verified()[0] == 0
-    for damage, told in (("missing", "missing"), (f"broken: {wrong}", wrong)):
-        shipped.unlink() if damage == "missing" else shipped.write_bytes(b"damaged")
-        line = f"lee2099 default {shipped} broken: {told}; repair: reinstall colorzoo"
-        assert verified() == (1, [line, f"lee2099 published {target} ok"])
-        with pytest.raises(WeightsError, match="einstall colorzoo"):
-            _run("fetch", "lee2099", "--tag", "default")
+    shipped.unlink()
+    assert verified()[1][0] == f"lee2099 default {shipped} broken: missing; repair: reinstall colorzoo"
+    with pytest.raises(WeightsError, match="einstall colorzoo"):
+        _run("fetch", "lee2099", "--tag", "default")
 
 
 def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -115,33 +109,10 @@ def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert cache_home() == Path.home() / ".cache" / "colorzoo"
 
 
-@pytest.mark.nightly
-def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, monkeypatch, capsys) -> None:
-    """Stand-ins of the published shapes: with them in the cache the metrics run by the same command."""
+def test_the_networks_of_metrics_that_cannot_be_downloaded_are_named(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     assert _run("fetch", "metrics") == 1
-    told = capsys.readouterr()
-    assert "lpips: " in told.err
-    assert "alexnet-owt-7be5be79.pth" in told.err  # and where to put it
-    alex = tmp_path / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
-    alex.parent.mkdir(parents=True)
-    shapes = models.alexnet(weights=None).features.state_dict()
-    torch.save({f"features.{name}": value for name, value in shapes.items()}, alex)
-    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    assert _run("fetch", "metrics") == 1
-    told = capsys.readouterr()
-    here, missing = ({line.partition(": ")[0] for line in text.splitlines()} for text in (told.out, told.err))
-    assert "lpips: alex is available\n" in told.out
-    assert here | missing == {name for name, found in all_metrics().items() if found.kind.default_network}
-    assert "fid" in missing - here
-    assert not here & missing
-    with monkeypatch.context() as patch:
-        patch.setattr("colorzoo.metrics.named.named_metric", lambda _: None)
-        assert _run("fetch", "metrics") == 0
-    write_image(tmp_path / "photos" / "0.png", 0, size=(64, 64))
-    plan = Plan(("gray",), tmp_path / "photos", tmp_path / "report", load_protocol("su2020-images"))
-    outcome = evaluate(plan)
-    assert outcome.summary is not None
-    assert "lpips_alex_v0.1_mean" in outcome.summary.rows[0].scores
-    assert not any("lpips" in note for note in outcome.notes)
+    lines = capsys.readouterr().err.splitlines()
+    assert {line.partition(": ")[0] for line in lines} >= {"fid", "lpips"}
+    assert any("alexnet-owt-7be5be79.pth" in line for line in lines)
