@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -29,20 +30,6 @@ _STAGES = ("prepare", "network", "join", "encode")
 def match_of(colored: ColorizedImage) -> Tensor | None:
     """Return ``(2, h, w)`` coordinates in the reference as fractions of its size; None if unavailable."""
     return colored.extras["match"][0] if "match" in colored.extras else None
-
-
-@dataclass
-class Stopwatch:
-    """Milliseconds spent, by name of the stage."""
-
-    spent: dict[str, float] = field(default_factory=dict)
-    _last: float = field(default_factory=time.perf_counter)
-
-    def lap(self, name: str) -> None:
-        """Add the time since the last call to a stage."""
-        now = time.perf_counter()
-        self.spent[name] = self.spent.get(name, 0.0) + (now - self._last) * 1e3
-        self._last = now
 
 
 @dataclass(frozen=True)
@@ -104,13 +91,13 @@ def preview(
     Returns:
         The result, the JPEG, and ``width``, ``height``, ``timing`` of the message ``colored``.
     """
-    watch = Stopwatch()
+    times = [time.perf_counter()]
     # regions and classes depend on the network size, so previews during a drag do not halve it
     halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
     task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
-    watch.lap("prepare")
+    times.append(time.perf_counter())
     result = _run(task)
-    watch.lap("network")
+    times.append(time.perf_counter())
     stop_if_cancelled()
     lightness = _preview_lightness(request.opened.whole or request.opened, quality, limits)
     surroundings = None
@@ -118,13 +105,13 @@ def preview(
         inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
         surroundings = Surroundings(lightness[0, 0], inside)
         lightness = lightness[..., *inside.slices]
-    watch.lap("prepare")
     with torch.inference_mode():
         levels = result.over(lightness[0, 0], surroundings=surroundings).levels()
-    watch.lap("join")
+    times.append(time.perf_counter())
     image = jpeg(Image.fromarray(levels))
-    watch.lap("encode")
-    timing = {name: round(watch.spent.get(name, 0.0), 2) for name in _STAGES}
+    times.append(time.perf_counter())
+    spent = [round((end - begin) * 1e3, 2) for begin, end in pairwise(times)]
+    timing = dict(zip(_STAGES, spent, strict=True))
     return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
 
 

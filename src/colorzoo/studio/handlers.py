@@ -26,13 +26,7 @@ from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color
 from colorzoo.studio import palette, regions
-from colorzoo.studio.coloring import (
-    PadRequest,
-    Quality,
-    match_of,
-    predict,
-    preview,
-)
+from colorzoo.studio.coloring import PadRequest, Quality, match_of, predict, preview
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool, describe_model
 from colorzoo.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
@@ -108,11 +102,6 @@ class Context:
         """Return the recipe without label files, because the server opens no paths of clients."""
         return _without_files(self.full_recipe())
 
-    def reference(self) -> AttachedReference | None:
-        """Return the attached reference image, or None."""
-        with self.session.lock:
-            return self.session.reference
-
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Return photo, attached reference, and a recipe with its loaded model, by default of the request.
 
@@ -128,7 +117,7 @@ class Context:
         part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
         if part.window is not None:
             recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
-        reference = self.reference()
+        reference = self.session.reference
         if reference is None:
             return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
         model = colorizer.model
@@ -367,7 +356,7 @@ def _export(ctx: Context) -> Iterator[Message]:
     opened, recipe = ctx.opened(), ctx.recipe()
     name = PurePath(opened.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
     image = opened.decode()
-    colorizer, reference = ctx.pool.get(recipe.model), ctx.reference()
+    colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference
     exemplar = None if reference is None else Exemplar(reference.rgb)
     colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
     notes = [*image.notes, *colored.notes]
@@ -408,13 +397,9 @@ def _check(ctx: Context) -> Iterator[Message]:
     recipe = ctx.full_recipe()
     opened = ctx.session.opened
     notes = [f"the recipe's entry {name!r} is not known here; it is kept" for name in recipe.unknown()]
-    if _without_files(recipe) != recipe:
-        notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
     if opened is not None:
         opened.part(recipe.border)  # raises if it does not fit
         recipe.check_inside(*opened.size)
-        if recipe.sha256 not in (None, opened.sha256):
-            notes.append("the recipe was made for another image file")
     if recipe.model is not None:
         ctx.pool.get(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
