@@ -1,13 +1,4 @@
 ({
-DROP: ([name, data, type]) => {
-  const file = new File([Uint8Array.from(data)], name, {type: "image/png"});
-  const transfer = new DataTransfer();
-  transfer.items.add(file);
-  const event = type === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true})
-    : new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
-  document.querySelector(type === "paste" ? "body" : ".cz-stage").dispatchEvent(event);
-},
-
 WIDGET: async () => {
   const { default: widget } = await import("/static/pad.js");
   const host = document.body.appendChild(document.createElement("div"));
@@ -55,15 +46,9 @@ CONTRASTS: () => {
     .filter(([ratio]) => ratio < 4.5);
 },
 
-FOCUS: () => { const el = document.activeElement; const box = el.getBoundingClientRect();
-  const area = ["cz-top", "cz-rail", "cz-main", "cz-panel"].findIndex((name) => el.closest("." + name));
-  return [area, el.outerHTML.slice(0, 80), getComputedStyle(el).outlineStyle, box.width]; },
-
 COLORS: async ([source, rgb, wild]) => {
           const color = await import(`data:text/javascript;base64,${source}`);
           return [rgb.map(color.rgbToLab), wild.map(([lightness, a, b]) => color.reduceChroma(lightness, [a, b])),
             rgb.map((levels, i) => color.atLightness(color.rgbToLab(levels), wild[i][0]))];
         },
-
-MARKS: () => performance.getEntriesByType('mark').map((m) => [m.name, m.detail.id, m.detail.quality ?? null]),
 })

@@ -95,18 +95,6 @@ def test_places_and_maps_are_those_of_the_whole_photo(pad: DirectPad) -> None:
     assert extent[row, column] > 100
     assert not extent[0].any()
 
-    before = pad.ask("color", recipe=recipe)
-    area = {"action": "lock", "mask": selected["mask"]}
-    kept = pad.ask("keep", recipe=recipe, area=area).body["kept"]
-    locked = {"image": photo["image"], "areas": [{**area, "kept": kept}]}
-    after = pad.ask("color", recipe=locked)
-    window = np.s_[Y + 40 : Y + 70, X + 50 : X + 90]
-    one, other, plain = (
-        pixels(message.buffers[0])[window].astype(int)
-        for message in (before, after, pad.ask("color", recipe={"image": photo["image"]}))
-    )
-    assert np.abs(one - other).mean() < 2 < np.abs(one - plain).mean()
-
 
 @pytest.fixture
 def bordered_pad(browser: Any, address: str, scan: Path) -> Iterator[BrowserPad]:

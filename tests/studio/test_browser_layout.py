@@ -32,6 +32,9 @@ def test_the_first_screen_shows_all_color_controls_and_results_move_none(pad: Br
         box = pad.page.locator(part).bounding_box()
         assert box is not None, part
         assert box["y"] + box["height"] <= 768, part
+    pad.page.set_viewport_size({"width": 1280, "height": 768})
+    bar = pad.page.locator(".cz-options")
+    assert bar.evaluate("(bar) => bar.scrollWidth <= bar.clientWidth")
     pad.click(60, 50)
     pad.drawn()
     before = pad.page.locator(".cz-wheel").bounding_box()

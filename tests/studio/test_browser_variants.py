@@ -18,10 +18,6 @@ from colorzoo.studio.studio import Studio
 pytestmark = pytest.mark.browser
 
 AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]], "color": "#808080"}
-MEAN = """(canvas) => {
-  const { data } = canvas.getContext("2d").getImageData(60, 40, 40, 40);
-  return [0, 1, 2].map((c) => data.reduce((sum, value, i) => sum + (i % 4 === c ? value : 0), 0) / 1600);
-}"""
 
 
 @pytest.fixture
@@ -52,8 +48,6 @@ def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
     pad.tab("color")
     tiles = ask(pad)
     assert 2 <= len(tiles) <= 6
-    means = [pad.page.query_selector_all("[data-role=variant] canvas")[i].evaluate(MEAN) for i in (0, 1)]
-    assert max(abs(one - other) for one, other in zip(*means, strict=True)) > 3
     assert pad.recipe()["areas"][0]["color"] == "#808080"  # looking changes nothing
     tiles[1].click()
     pad.settle()

@@ -101,32 +101,6 @@ def test_two_tabs_on_one_photo_are_saved_separately(pad: BrowserPad, photo: Path
     assert other.problems == []
 
 
-def second_photo(folder: Path) -> Path:
-    Image.fromarray(np.full((160, 240), 120, np.uint8)).save(folder / "second.png")
-    return folder / "second.png"
-
-
-@pytest.mark.nightly
-def test_a_reload_stays_with_the_open_photo(browser: Any, photo: Path, tmp_path: Path) -> None:
-    studio = tiny_studio()
-    studio.offer(photo.read_bytes(), photo.name)
-    second = second_photo(tmp_path)
-    with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
-        watched_pad(browser, url) as pad,
-    ):
-        pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
-        pad.open_ready(second)
-        pad.click(60, 50)
-        pad.settle()
-        points = pad.points()
-        pad.page.wait_for_timeout(1500)  # the autosave waits for a pause
-        pad.page.reload()
-        pad.page.wait_for_selector(f".cz-photo-name >> text={second.name}", state="attached")
-        pad.settle()
-        assert pad.points() == points
-
-
 @pytest.mark.nightly
 def test_a_model_is_proposed_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     image = np.full((60, 80), 255, np.uint8)

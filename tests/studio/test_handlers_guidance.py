@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 
@@ -13,7 +12,6 @@ from pads import DirectPad, look_file, photo_file, pixels
 from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Guidance, Recipe, Regions
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
@@ -23,7 +21,6 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.studio import coloring
 from colorzoo.studio.studio import Studio
-from colorzoo.testing.samples import sample_image
 
 KINDS = ("points", "scribbles", "regions", "exemplar", "statistics", "classes")
 
@@ -192,23 +189,6 @@ def test_a_recipe_with_several_kinds_of_guidance_agrees_with_python(pad: DirectP
     colorizer = pad.studio.pool.get(None)
     again = colorizer(read_image(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_image(look))
     assert np.array_equal(pixels(data), np.asarray(again))
-
-
-def test_the_default_shows_which_place_of_the_reference_colored_a_place() -> None:
-    def encoded(rgb: Tensor) -> bytes:
-        file = io.BytesIO()
-        Image.fromarray((rgb[0] * 255).byte().permute(1, 2, 0).numpy()).save(file, "PNG")
-        return file.getvalue()
-
-    rgb = sample_image((96, 144))
-    studio = Studio(Colorizer("colorzoo2026", device="cpu", size=96))
-    pad = DirectPad(studio)
-    pad.open(encoded(lightness_to_rgb(rgb_to_lab(rgb)[:, :1])))
-    pad.ask("attach", encoded(rgb), slot="exemplar", name="same.png")
-    point = {"points": [{"x": 100, "y": 60, "color": "#c04020", "radius": 4}]}
-    found = pad.ask("match", recipe=point, x=36, y=48).body
-    assert (found["x"], found["y"]) == (pytest.approx(36, abs=12), pytest.approx(48, abs=12))
-    studio.close()
 
 
 def test_the_default_tells_likely_colorings_of_the_whole_photo() -> None:
