@@ -87,15 +87,11 @@ def test_input_of_a_wrong_shape_or_type_is_rejected(change: Any, found: str) -> 
     [
         (-1.0, 101.0, "gray", None),
         (-1.1, 50.0, "gray", ColorzooError),
-        (0.0, 101.1, "gray", ColorzooError),
         (math.nan, 50.0, "gray", ColorzooError),
         (-0.01, 1.01, "sketch", None),
         (-0.02, 1.0, "sketch", ColorzooError),
-        (0.0, 1.02, "sketch", ColorzooError),
         (0.0, 0.5, "gray", None),
         (0.0, 0.51, "gray", UserWarning),
-        (0.0, 1.0, "gray", UserWarning),
-        (0.0, 1.01, "gray", None),
     ],
 )
 def test_values_are_checked_only_in_eval_mode(low: float, high: float, kind: InputKind, error: Any) -> None:

@@ -41,15 +41,6 @@ def test_images_without_edges_are_excluded_for_every_band_width(size: int | None
     assert metric.compute() == alone.compute() | {"excluded": 1}
 
 
-def test_the_band_is_k_pixels_wide() -> None:
-    edges = torch.zeros(1, 1, 20, 20)
-    edges[..., 10] = 1
-    band = metrics.edge_band(edges, 7)
-    assert band[0, 0, 0].nonzero().flatten().tolist() == list(range(7, 14))
-    with pytest.raises(ValueError, match="odd"):
-        metrics.edge_band(edges, 6)
-
-
 def test_gray_has_no_color_and_a_finite_gradient() -> None:
     gray = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
     value = metrics.colorfulness(gray).sum()

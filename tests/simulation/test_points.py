@@ -1,4 +1,4 @@
-"""Simulated points of training: their distribution, and patches against a slow loop."""
+"""Simulated points of training: their distribution and size."""
 
 import math
 from statistics import NormalDist
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from colorzoo.simulation.points import (
     PointSimulation,
-    fill_patches,
     simulate_points,
     uniform_points,
 )
@@ -65,35 +64,6 @@ def test_points_follow_their_distribution() -> None:
         plain = simulate_points(lab[:, 1:], [generator(seed) for seed in range(60)], simulation)
         assert torch.equal(plain.ab, found.ab)
         assert plain.lightness is None
-
-
-def test_patches_are_those_of_a_slow_loop() -> None:
-    ab = colors(5)
-    corner = torch.stack(
-        [
-            torch.randint(0, 15, (5, 12), generator=generator(1)),
-            torch.randint(0, 31, (5, 12), generator=generator(2)),
-        ],
-        -1,
-    )
-    side = torch.randint(1, 10, (5, 12), generator=generator(3))
-    valid = torch.rand(5, 12, generator=generator(4)) < 0.7
-    points = fill_patches(ab, corner, side, valid, int(side.max()))
-    expected_ab, expected_mask = slow_patches(ab, corner, side, valid)
-    torch.testing.assert_close(points.ab, expected_ab, atol=1e-4, rtol=0)
-    assert torch.equal(points.mask, expected_mask)
-
-
-def slow_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    painted, mask = torch.zeros_like(ab), torch.zeros_like(ab[:, :1])
-    for image in range(len(ab)):
-        for index in valid[image].nonzero().flatten().tolist():  # in order: later ones cover earlier ones
-            top, left = corner[image, index].tolist()
-            size = side[image, index].item()
-            window = (image, slice(None), slice(top, top + size), slice(left, left + size))
-            painted[window] = ab[window].mean(dim=(1, 2), keepdim=True)
-            mask[window] = 1.0
-    return painted, mask
 
 
 def test_patches_fit_small_images() -> None:
