@@ -63,14 +63,6 @@ def test_feature_maps_of_the_default_model_come_from_its_frozen_encoder() -> Non
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
 
 
-def test_trained_weights_receive_gradients() -> None:
-    model = colorzoo.create_model("zhang2017_local_small", None).train()
-    colorzoo.features(model, lightness_like(2, 1, 32, 32), levels=[1], gradients=True)[0].sum().backward()
-    network = model.model.network.unet
-    assert network.block2[0].weight.grad is not None
-    assert network.block3[0].weight.grad is None  # nothing of a later layer is in the features
-
-
 def test_invalid_arguments_are_errors() -> None:
     for name in ("gray", "welsh2002"):
         with pytest.raises(ColorzooError, match="has no feature maps"):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import colorzoo
-from colorzoo import Guidance, Points
+from colorzoo import Guidance
 from colorzoo.card import InputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
@@ -47,16 +47,6 @@ def test_a_model_is_exported_and_traced(model: ColoringModel) -> None:
     torch.testing.assert_close(
         torch.jit.trace(model, (lightness,))(lightness), expected, atol=1e-3, rtol=1e-4
     )
-
-
-def test_a_model_with_points_is_exported() -> None:
-    model = colorzoo.create_model(NAMES[0]).model
-    lightness = seen_by(model)
-    mask = torch.zeros_like(lightness)
-    mask[..., 20:26, 30:36] = 1
-    guidance = Guidance(points=Points(40 * mask.expand(-1, 2, -1, -1), mask))
-    found = torch.export.export(model, (lightness, guidance)).module()(lightness, guidance)
-    torch.testing.assert_close(found.ab, colors_of(model, lightness, guidance), atol=1e-3, rtol=1e-4)
 
 
 def plain(kind: InputKind = "gray") -> ColoringModel:
