@@ -1,6 +1,6 @@
-"""The formulas of SPColor (sections III-B to III-E) and of Zhang et al. 2019, written a second time, plainly.
+"""The training step of SPColor and of Zhang et al. 2019, composed of networks and losses.
 
-Networks are taken as they are (tests/parity holds them against the authors' code); all between them is here.
+Networks and single losses are compared with the authors' code in tests/parity.
 """
 
 import copy
@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
+from colorzoo.losses.exemplar import contextual_loss, edge_aware_smoothness
+from colorzoo.networks.exemplar import Warped, enlarge
 from colorzoo.randomness import image_generators
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
@@ -53,105 +55,33 @@ def noisy(batch: Batch, deviation: float) -> Tensor:
     return lightness + deviation * torch.stack(drawn)
 
 
-def unit(hooks: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(hook / hook.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-12) for hook in hooks)
-
-
-def quarter(ab: Tensor) -> Tensor:
-    return F.avg_pool2d(ab, 4)
-
-
-def big(maps: Tensor) -> Tensor:
-    return F.interpolate(maps, scale_factor=4, mode="nearest")
-
-
-def class_wise_warp(
-    model: Any, target: Tensor, other: Tensor, ab: Tensor, classes: tuple[Any, Any], tau: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return warped ab, similarity and what was matched: eqs. 5 to 10 and 13 to 15, class after class."""
-    ours, theirs = classes
-    size = target.shape[-2:]
-    warped, similar, matched = [], [], []
-    for b in range(len(target)):
-        t, r = target[b].flatten(1).T, other[b].flatten(1).T
-        t, r = model.model.correspondence.theta(t), model.model.correspondence.phi(r)
-        mine, its = ours.labels[b].flatten(), theirs.labels[b].flatten()
-        sure, its_sure = ours.confidence[b].flatten(), theirs.confidence[b].flatten()
-        colors = ab[b].flatten(1).T
-        out, like = torch.zeros(len(t), 2), torch.zeros(len(t))
-        found = torch.zeros(len(t))
-        for label in set(mine.tolist()) & set(its.tolist()) - {-1}:
-            rows, columns = (mine == label).nonzero()[:, 0], (its == label).nonzero()[:, 0]
-            a = F.normalize(t[rows] - t[rows].mean(0), dim=1)
-            c = F.normalize(r[columns] - r[columns].mean(0), dim=1)
-            cosine = a @ c.T
-            share = torch.softmax(cosine / tau, dim=1)
-            out = out.index_put((rows,), share @ colors[columns])
-            like = like.index_put((rows,), cosine.amax(1) * (share @ its_sure[columns]) * sure[rows])
-            found[rows] = 1
-        warped.append(out.T.reshape(2, *size))
-        similar.append(like.view(1, *size))
-        matched.append(found.view(1, *size))
-    return torch.stack(warped), torch.stack(similar), torch.stack(matched)
-
-
-def smooth_target(ab: Tensor, lab: Tensor, alpha: float) -> Tensor:
-    """Return the means over 3 x 3 places, weighted by likeness in Lab; outside is zero."""
-    height, width = ab.shape[-2:]
-    padded_lab, padded_ab = F.pad(lab, (1, 1, 1, 1)), F.pad(ab, (1, 1, 1, 1))
-    shares, parts = [], []
-    for y in range(3):
-        for x in range(3):
-            window = (..., slice(y, y + height), slice(x, x + width))
-            shares.append(torch.exp(-(padded_lab[window] - lab).square().sum(1, keepdim=True) / alpha))
-            parts.append(padded_ab[window])
-    total = sum(shares)
-    return sum(share * part for share, part in zip(shares, parts, strict=True)) / total
-
-
-def contextual(features: Tensor, reference: Tensor) -> Tensor:
-    """Return the mean of -log CX, image after image (Mechrez et al. 2018)."""
-    losses = []
-    for x, y in zip(features.flatten(2), reference.flatten(2), strict=True):
-        center = y.mean(1, keepdim=True)
-        distance = (1 - F.normalize(x - center, dim=0).T @ F.normalize(y - center, dim=0)).abs()
-        weight = torch.exp((1 - distance / (distance.amin(1, keepdim=True) + 1e-5)) / 0.1)
-        losses.append(-(weight / weight.sum(1, keepdim=True)).amax(1).mean().log())
-    return torch.stack(losses).mean()
-
-
 def expected_losses(
-    model: Any, lab: Tensor, ab: Tensor, warped: tuple[Tensor, Tensor, Tensor], made: Tensor, look: Tensor
+    model: Any, lab: Tensor, ab: Tensor, warped: Warped, made: Tensor, look: Tensor
 ) -> dict[str, Tensor]:
     """Return the terms of eq. 18 with their weights, and ours; the adversarial one is `adversarial`."""
     weigh, ours = model.objective, model.extensions
-    warped_ab, similarity, matched = warped
+    warped_ab, similarity, matched = warped.ab, warped.similarity, warped.matched
     true = lab[:, 1:]
     flags = made.float()
     of_self = (ab - true)[made].abs().sum() / ab.numel() / (flags.sum() + 1e-5)
     counted = (matched * flags[:, None, None, None]).expand_as(warped_ab)
-    distance = ((warped_ab - quarter(true)).abs() * counted).sum() / counted.sum().clamp(min=1e-6)
+    distance = ((warped_ab - F.avg_pool2d(true, 4)).abs() * counted).sum() / counted.sum().clamp(min=1e-6)
     seen, truth, reference = (
         model.model.features.semantic(rgb)
         for rgb in (lab_to_rgb(torch.cat([lab[:, :1], ab], 1)), lab_to_rgb(lab), look)
     )
     step = 4 * similarity.shape[-1] // seen[-1].shape[-1]
-    unmatched = 1 - (big(similarity)[..., ::step, ::step].detach() if weigh.semantic else 0)
-    style = 8 * contextual(seen[2], reference[2]) + 4 * contextual(seen[1], reference[1])
-    style = style + 2 * contextual(F.avg_pool2d(seen[0], 2), F.avg_pool2d(reference[0], 2))
+    unmatched = 1 - (enlarge(similarity)[..., ::step, ::step].detach() if weigh.semantic else 0)
+    style = 8 * contextual_loss(seen[2], reference[2]) + 4 * contextual_loss(seen[1], reference[1])
+    style = style + 2 * contextual_loss(F.avg_pool2d(seen[0], 2), F.avg_pool2d(reference[0], 2))
     return {
         "l1": weigh.l1_weight * of_self,
         "truth": ours.truth_weight * (ab - true).abs().mean(),
         "warp": ours.warp_weight * distance,
-        "smooth": weigh.smooth_weight * (ab - smooth_target(ab, lab, weigh.smooth_alpha)).square().mean(),
+        "smooth": weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha),
         "perceptual": weigh.perceptual_weight * (unmatched * (seen[-1] - truth[-1]).square()).mean(),
-        "contextual": weigh.contextual_weight * style,
+        "contextual": weigh.contextual_weight * style.mean(),
     }
-
-
-def relativistic(fake: Tensor, real: Tensor, sign: int) -> Tensor:
-    """Return the average relativistic least squares: sign 1 for the discriminator, -1 for the generator."""
-    return ((real - fake.mean() - sign).square().mean() + (fake - real.mean() + sign).square().mean()) / 2
 
 
 def gradient_error(model: Any, gradients: Mapping[str, Tensor], part: str) -> float:

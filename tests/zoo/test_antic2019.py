@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
@@ -24,7 +23,7 @@ from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightni
 from colorzoo.weights import save_weights
 from colorzoo.zoo.antic2019.model import ab_of, keep_lightness
 from colorzoo.zoo.antic2019.network import ResNetEncoder
-from colorzoo.zoo.antic2019.task import VGG_LAYERS, Antic2019, pretraining_loss
+from colorzoo.zoo.antic2019.task import VGG_LAYERS, Antic2019
 
 NARROW = {"encoder": "resnet18", "width": 0.125}
 
@@ -107,17 +106,6 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path, monkeypatch: 
     assert not any("vgg" in key for key in model.state_dict())
 
 
-def test_no_stage_trains_over_random_weights(tmp_path: Path) -> None:
-    for settings, message in [
-        ({"stage": None}, "stage must be one of frozen, unfrozen, critic, gan"),
-        ({"stage": "critic"}, "stage critic .* --init_from"),
-        ({"stage": "gan"}, "stage gan .* --init_from"),
-    ]:
-        narrow(discriminator_width=0.03125, **settings).setup("test")
-        with pytest.raises(ColorzooError, match=message):
-            fit(narrow(discriminator_width=0.03125, **settings), tmp_path)
-
-
 def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
     model = narrow(stage="unfrozen")
     names = {id(p): name for name, p in model.model.network.named_parameters()}
@@ -126,11 +114,3 @@ def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
     assert {name.split(".")[1] for name in groups[1]} == {"layer3", "layer4"}
     assert sum(map(len, groups)) == len(names)
     assert not any(name.startswith("encoder.") for name in groups[2])
-
-
-def test_the_critics_pretraining_takes_any_mixture_of_labels() -> None:
-    for labels in [[0, 0, 0], [1, 1, 1], [0, 1, 1]]:
-        scores = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
-        signs = 1 - 2 * torch.tensor(labels)[:, None]
-        loss = pretraining_loss(scores, torch.tensor(labels))
-        torch.testing.assert_close(loss, F.softplus(signs * scores).mean())

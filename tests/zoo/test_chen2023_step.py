@@ -4,25 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exemplar_formulas import (
-    big,
-    class_wise_warp,
-    compare_step,
-    expected_losses,
-    noisy,
-    paired_batch,
-    quarter,
-    relativistic,
-    unit,
-)
+from exemplar_formulas import compare_step, expected_losses, noisy, paired_batch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
+from colorzoo.losses.exemplar import relativistic_loss
 from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import to_grid
+from colorzoo.networks.exemplar import ReferenceImage, enlarge, to_grid
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
 
@@ -55,17 +46,16 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         )
         for deep in (clean.deep, other.deep)
     )
-    maps = [model.model.correspondence(unit(each.hooks)) for each in (target, other)]
-    warped = class_wise_warp(
-        model, *maps, quarter(rgb_to_lab(look)[:, 1:]), classes, model.model.architecture.tau
-    )
-    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), lightness - 50], dim=1))
+    reference = ReferenceImage(look, rgb_to_lab(look)[:, 1:])
+    warped = model.model.carry_over(target, other, reference, classes)
+    parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
+    ab = model.model.network(torch.cat(parts, dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)).score for each in (ab, lab[:, 1:]))
-    terms["adversarial"] = model.objective.adversarial_weight * relativistic(fake, real, -1)
+    terms["adversarial"] = model.objective.adversarial_weight * relativistic_loss(fake, real)
     generated = torch.cat([lab[:, :1], ab.detach()], 1)
     fake, real = (model.discriminator(each).score for each in (generated, lab))
-    return terms, relativistic(fake, real, 1)
+    return terms, relativistic_loss(real, fake)
 
 
 def test_the_step_is_the_papers(tmp_path: Path) -> None:

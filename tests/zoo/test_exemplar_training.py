@@ -8,7 +8,7 @@ import pytest
 import torch
 from exemplar_formulas import paired_batch, train_a_step
 
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
 
@@ -47,16 +47,6 @@ def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
     train_a_step(model, paired_batch(), tmp_path)
 
 
-@pytest.mark.parametrize(("name", "setting"), [("chen2023", "features"), ("zhang2019", "features")])
-def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLORZOO_CACHE", "/nonexistent")
-    with (
-        pytest.warns(UserWarning, match="random weights"),
-        pytest.raises(WeightsError, match="features='zhang2016'"),
-    ):
-        small(name, **{setting: "zhang2016"})
-
-
 def ancestor() -> Any:
     return small("zhang2019", last_kernel=(3, 3))
 
@@ -74,8 +64,3 @@ def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -
     new += ("discriminator.layers.0.", "discriminator.last.")
     for key, value in after.items():
         assert torch.equal(value, before[key] if key.startswith(new) else theirs[key]), key
-
-
-def test_an_ancestor_of_another_width_is_refused() -> None:
-    with pytest.raises(ColorzooError, match=r"start must .* its network differs"):
-        small("chen2023", color_width=0.5).initialize_from(ancestor())

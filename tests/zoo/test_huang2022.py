@@ -8,7 +8,6 @@ import torch
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
-from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.registry import model_card
@@ -141,9 +140,3 @@ def test_the_authors_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
     loaded.load_published_state_dict(torch.load(path)["state_dict"])
     for name, value in made.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
-
-
-def test_an_exemplar_needs_the_weights_of_the_matcher() -> None:
-    made = model(matcher="zhang2019")
-    with pytest.raises(WeightsError, match="matcher='zhang2019'"):
-        made(torch.rand(1, 1, 64, 64), Guidance(exemplar=Exemplar(sample_image((64, 64)))))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
@@ -48,8 +48,3 @@ def test_training_with_weights_that_cannot_be_had_is_refused(
     encoder.setup("test")
     encoder.trained = True
     encoder.setup("fit")
-
-
-def test_another_family_is_no_trunk() -> None:
-    with pytest.raises(ColorzooError, match="trunk must be a Local Hints model"):
-        build_model(Kang2023, {"trunk": "zhang2016_small"})

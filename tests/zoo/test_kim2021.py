@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from colorzoo import list_models
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
@@ -155,13 +155,6 @@ def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> 
         trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
 
 
-def test_a_backbone_without_hooks_is_refused_in_one_line() -> None:
-    for name in ["gray", "levin2004"]:
-        with pytest.raises(ColorzooError, match=r"backbone must .* hooks") as caught:
-            Kim2021(name)
-        assert "\n" not in str(caught.value)
-
-
 def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_alone(tmp_path) -> None:
     model = add_on(trained=False, hints=1.0, empty=0.0)
     before = {key: value.clone() for key, value in model.model.backbone.model.state_dict().items()}
@@ -178,10 +171,3 @@ def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_al
     loaded = Kim2021.load_from_checkpoint(tmp_path / "e.ckpt").eval()
     lightness, guidance = call()
     assert torch.equal(loaded(lightness, guidance).ab, model.eval()(lightness, guidance).ab)
-
-
-def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
-    model = add_on(backbone_weights=None)
-    with pytest.raises(WeightsError, match="random weights"):
-        quiet_trainer(tmp_path, max_epochs=1).fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
-    assert not model.trained

@@ -10,18 +10,16 @@ from torch import Tensor
 
 from colorzoo import Exemplar, GlobalStatistics, Guidance
 from colorzoo.capabilities import EncodesReference
-from colorzoo.color import lab_to_rgb, prior_probabilities, rgb_to_lab
-from colorzoo.errors import DataError
+from colorzoo.color import prior_probabilities, rgb_to_lab
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.xiao2020.model import PyramidColorization
-from colorzoo.zoo.xiao2020.network import LevelNetwork, color_histogram
+from colorzoo.zoo.xiao2020.network import color_histogram
 from colorzoo.zoo.xiao2020.published import convert_published, renamed
-from colorzoo.zoo.xiao2020.task import Xiao2020
-from steps.step import gradients, same, small, training_batch
+from steps.step import small
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
@@ -112,55 +110,6 @@ def test_the_caffe_files_are_converted(
             factor = 0.5 if "class_head" in key else 1.0
             torch.testing.assert_close(found[key], factor * value, msg=lambda m, k=key: f"{k}: {m}")
     assert set(convert_published({"other.weight": torch.zeros(1)})) == {"other.weight"}
-
-
-def divergence(task: Xiao2020, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss and what its gradient is that of, image by image."""
-    value, slope = torch.zeros(()), torch.zeros(())
-    centers = task.model.network.first.centers
-    prior = prior_probabilities().double()
-    factors = 1 / (0.5 * prior + 0.5 / 313)
-    factors = (factors / (prior * factors).sum()).float()
-    for one, true in zip(logits, ab[:, :, ::4, ::4], strict=True):
-        colorful = float(bool((true.abs() > 5).any()))
-        for row in range(true.shape[1]):
-            for column in range(true.shape[2]):
-                squared = (true[:, row, column] - centers).square().sum(1)
-                nearest = squared.topk(10, largest=False)
-                share = (-nearest.values / 50).exp()
-                share = share / share.sum()
-                log = one[:, row, column].log_softmax(0)[nearest.indices]
-                each = torch.special.xlogy(share, share).sum() - (share * log).sum()
-                value = value + each
-                slope = slope + colorful * factors[nearest.indices[0]] * each
-    return value / len(ab), slope / len(ab)
-
-
-def test_the_step() -> None:
-    for stage in ["first", "later"]:
-        task = small("xiao2020", stage=stage)
-        assert isinstance(task, Xiao2020)
-        batch, lightness, ab = training_batch(32, 3)
-        batch["rgb"][2] = batch["rgb"][2].mean(0)
-        lab = rgb_to_lab(batch["rgb"])
-        lightness, ab = lab[:, :1], lab[:, 1:]
-        network: LevelNetwork = getattr(task.model.network, stage)
-        below = ()
-        if stage == "later":
-            below = (task.below(lightness, ab),)
-            half = torch.cat([lightness, ab], 1).unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
-            first = task.model.network.first
-            colors = first.colors(first(half[:, :1], color_histogram(half[:, 1:])))
-            small_lightness = lightness.unfold(2, 8, 8).unfold(3, 8, 8).mean((4, 5))
-            levels = (255 * lab_to_rgb(torch.cat([small_lightness, colors], dim=1))).round()
-            torch.testing.assert_close(below[0], rgb_to_lab(levels / 255)[:, 1:], rtol=0, atol=1e-3)
-        found = task.training_step(batch, 0)
-        logits = network(lightness, color_histogram(ab), *below)
-        value, slope = divergence(task, logits, ab)
-        torch.testing.assert_close(found, value, rtol=1e-4, atol=0)
-        same(gradients(found, task), gradients(slope, task), rtol=2e-3, rounding=0.05)
-        with pytest.raises(DataError, match="multiple of 16"):
-            task.training_step(training_batch(24, 2)[0], 0)
 
 
 def test_the_later_levels_begin_as_the_first_and_all_decays() -> None:

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
-from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023
+from colorzoo.zoo.yun2023.task import Yun2023
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
 
@@ -81,9 +80,3 @@ def test_colors_come_back_at_the_size_of_the_image() -> None:
             inside = (place >= 1) & (place <= 30)  # the border is repeated, so that a ramp ends flat
             found = ab[:, channel : channel + 1].mean(dim=5 - axis).flatten()
             assert (found - (place * step - 55))[inside].abs().max() < 0.3  # this cubic bends lines a little
-
-
-def test_a_final_rate_above_the_base_rate_is_refused() -> None:
-    optimizer = torch.optim.AdamW([torch.zeros(1)], lr=5e-4)
-    with pytest.raises(ColorzooError, match=r"final must be .*0\.0005.*got 0\.02"):
-        CosineFromZero(optimizer, final=0.02)

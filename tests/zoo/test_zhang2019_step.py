@@ -5,24 +5,15 @@ from typing import Any
 
 import pytest
 import torch
-from exemplar_formulas import (
-    big,
-    class_wise_warp,
-    compare_step,
-    expected_losses,
-    noisy,
-    paired_batch,
-    quarter,
-    relativistic,
-    unit,
-)
+from exemplar_formulas import compare_step, expected_losses, noisy, paired_batch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
-from colorzoo.networks.clusters import Classified
+from colorzoo.losses.exemplar import relativistic_loss
+from colorzoo.networks.exemplar import ReferenceImage, enlarge
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.zhang2019.task import previous_frames
@@ -47,20 +38,18 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     if look is None:
         look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "referen"))
     lightness = noisy(batch, 2.0)
-    target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
-    maps = [model.model.correspondence(unit(each.hooks)) for each in (target, other)]
-    labels = torch.zeros(3, 1, 16, 16, dtype=torch.int64)  # one class, and nothing is unsure
-    one = Classified(labels, torch.ones(labels.shape))
-    warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 1.0)
+    reference = ReferenceImage(look, rgb_to_lab(look)[:, 1:])
+    warped = model.model.warp(model.model.features.of_lightness(lightness), reference, 1.0)
     before = previous_frames(lab, batch["seed"], 0.5)
     seen = torch.cat([before[:, :1] - 50, before[:, 1:]], dim=1)
-    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), lightness - 50, seen], dim=1))
+    parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50, seen]
+    ab = model.model.network(torch.cat(parts, dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     shown = [torch.cat([lab[:, :1], each, before], 1) for each in (ab, lab[:, 1:])]
     fake, real = (model.discriminator(each).score for each in shown)
-    terms["adversarial"] = 0.2 * relativistic(fake, real, -1)
+    terms["adversarial"] = 0.2 * relativistic_loss(fake, real)
     fake, real = (model.discriminator(each.detach()).score for each in shown)
-    return terms, relativistic(fake, real, 1)
+    return terms, relativistic_loss(real, fake)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from PIL import Image
 
 from colorzoo import Exemplar, Guidance, create_model
 from colorzoo.factory import build_model
-from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
@@ -48,10 +47,6 @@ def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
         torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
     half = model(lightness, Guidance(exemplar=Exemplar.of_embedding(look, 0.5))).ab
     assert min(float((half - other).abs().max()) for other in (plain, whole)) > 0.1
-
-
-def image(seed: int) -> RasterImage:
-    return RasterImage(sample_image((48, 40), seed=seed)[0].permute(1, 2, 0).numpy())
 
 
 def test_a_made_reference_belongs_to_its_image() -> None:
