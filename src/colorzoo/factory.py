@@ -42,7 +42,8 @@ def create_task(
         UnknownModelError: See `create_coloring_model`.
         WeightsError: See `create_coloring_model`.
     """
-    name, weights = _of_hub(name, weights, offline)
+    if name.startswith(HUB):
+        name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     task = load_task_class(card)
     found = _authors_own(card, resolve_weights(card, weights, offline=offline), known_settings(task))
@@ -54,13 +55,8 @@ def create_task(
     return created
 
 
-W = TypeVar("W")
-
-
-def _of_hub(name: str, weights: W, offline: bool) -> tuple[str, W | Path]:
-    """Return the registered name and the downloaded weights of a Hub model; other names are unchanged."""
-    if not name.startswith(HUB):
-        return name, weights
+def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
+    """Return the registered name and the downloaded weights of a Hub model."""
     if weights != "default":
         raise WeightsError(f"{name} contains its own weights; omit weights={weights!r}.")
     return hub_weights(name, offline=offline)
@@ -89,7 +85,8 @@ def create_coloring_model(
         WeightsError: See `create_model`.
         ColorzooError: Neither the model nor its task has the setting.
     """
-    name, weights = _of_hub(name, weights, offline)
+    if name.startswith(HUB):
+        name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     model: type[ColoringModel] = load_model_class(card)
     known = known_settings(model)

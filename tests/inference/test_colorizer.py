@@ -185,14 +185,10 @@ def test_predictions_that_are_not_finite_are_an_error() -> None:
         Colorizer(Painter(float("nan")), device="cpu")(gray_image(20, 20))
 
 
-def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
+def test_too_little_memory_of_a_device_is_an_error() -> None:
     model = Painter(10.0, torch.OutOfMemoryError("CUDA out of memory."))
-    colorizer = Colorizer(model, device="cpu", precision="float32")
-    colorizer._network.device = torch.device("meta")  # stands for a graphics card
-    colored = colorizer.colorize(gray_image(20, 20))
-    assert colored.notes == ("meta ran out of memory; colored on the CPU",)
-    assert colored.ab.unique().tolist() == [10.0]
-    assert colorizer.device.type == "cpu"
+    with pytest.raises(ColorzooError, match=r"cpu ran out of memory\. Pass a smaller --size"):
+        Colorizer(model, device="cpu", precision="float32").colorize(gray_image(20, 20))
 
 
 def test_untrained_models_are_refused_in_one_error() -> None:

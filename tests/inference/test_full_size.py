@@ -10,7 +10,6 @@ from colorzoo.inference.full_size import (
     BandShrinker,
     FullLightness,
     join,
-    join_levels,
     shrink_lightness,
 )
 
@@ -36,7 +35,7 @@ def test_16_bits_and_floats_keep_the_lightness_also_near_black() -> None:
         generator = torch.Generator().manual_seed(0)
         lightness = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
         ab = chroma * torch.randn(2, 80, 120, generator=generator)
-        for made in (join_levels(lightness, ab, depth=16) / np.float32(65535), join(lightness, ab)):
+        for made in (join(lightness, ab, depth=16) / np.float32(65535), join(lightness, ab)):
             kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
             assert (kept[0] - lightness).abs().max() < 0.01
             assert kept[1:].abs().mean() > 1

@@ -266,7 +266,7 @@ class Colorizer:
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, cache: LRUCache | None = None) -> Prediction:
-        """Run the model; after an out-of-memory error of the device, continue on the CPU.
+        """Run the model.
 
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].

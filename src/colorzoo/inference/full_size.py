@@ -131,7 +131,9 @@ def join(
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
-) -> NDArray[np.float32]:
+    *,
+    depth: int | None = None,
+) -> NDArray[Any]:
     """Upsample ab to the size of the lightness, add the corrections and convert to RGB.
 
     Args:
@@ -139,49 +141,21 @@ def join(
         ab: ``(2, h, w)`` in CIE units.
         corrections: Color corrections at full size, see `correct_points`.
         overlays: Overlays of the result, the lowest first; see `overlays_of`.
+        depth: Bits of the result, 8 or 16; None for float32 in [0, 1].
 
     Returns:
-        ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
+        ``(H, W, 3)``; colors outside sRGB lose chroma at constant lightness and hue.
     """
-    rgb = np.empty((*lightness.shape, 3), dtype=np.float32)
-
-    def write(linear: Tensor, out: NDArray[Any]) -> None:
-        out[:] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
-
-    _join(lightness, ab, corrections, overlays, rgb, write)
-    return rgb
-
-
-def join_levels(
-    lightness: Tensor | FullLightness,
-    ab: Tensor,
-    corrections: Sequence[PointCorrection] = (),
-    overlays: Sequence[Overlay] = (),
-    *,
-    depth: int,
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Merge like `join` and round to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
-    levels = np.empty((*lightness.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
-
-    def write_deep(linear: Tensor, out: NDArray[Any]) -> None:
-        write_levels(clipped(linear), out)
-
-    _join(lightness, ab, corrections, overlays, levels, write_deep if depth == 16 else write_levels)
-    return levels
-
-
-def _join(
-    lightness: Tensor | FullLightness,
-    ab: Tensor,
-    corrections: Sequence[PointCorrection],
-    overlays: Sequence[Overlay],
-    out: NDArray[Any],
-    write: Callable[[Tensor, NDArray[Any]], None],
-) -> None:
-    """Call ``write`` for each band with its linear RGB and its rows of ``out``."""
+    kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
+    rgb = np.empty((*lightness.shape, 3), dtype=kind)
     with torch.inference_mode():
         for first, last, tile, light in bands_of_ab(lightness, ab, corrections, overlays):
-            write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
+            linear, out = linear_rgb_in_gamut(torch.cat([light[None], tile])), rgb[first:last]
+            if depth is None:
+                out[:] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
+            else:
+                write_levels(clipped(linear) if depth == 16 else linear, out)
+    return rgb
 
 
 def bands_of_ab(

@@ -20,7 +20,7 @@ from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.border import find_border
-from colorzoo.inference.full_size import FullLightness, join, join_levels
+from colorzoo.inference.full_size import FullLightness, join
 
 _SEARCHED = 1024  # longest side of the sample in which a border is searched
 NO_AB = torch.zeros(2, 1, 1)
@@ -45,9 +45,7 @@ class Surroundings:
             colored: ``(height, width, 3)`` of the part: levels, or floats in [0, 1].
             depth: Bits of the levels, 8 or 16; None for floats.
         """
-        whole: NDArray[Any] = (
-            join(self.lightness, NO_AB) if depth is None else join_levels(self.lightness, NO_AB, depth=depth)
-        )
+        whole = join(self.lightness, NO_AB, depth=depth)
         whole[self.inside.slices] = colored
         return whole
 

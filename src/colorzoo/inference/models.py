@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-from colorzoo.card import Use
 from colorzoo.errors import ColorzooError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Recipe
@@ -55,26 +54,20 @@ def load_model(
             raise ColorzooError(
                 f"{name} is already built; {', '.join(settings)} requires a registered model name."
             )
-        loaded, reason = coloring_model(model), _UNTRAINED.format(name)
+        loaded, reason = coloring_model(model), ""
     else:
         choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-        loaded, reason = _create(choice, settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
+            loaded = create_coloring_model(choice.name, choice.file, **settings)
+        name, reason = choice.name, loaded.untrained_reason
+        if choice.untrained:
+            reason = f"{choice.name} is untrained here: {choice.untrained}"
+        if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
+            reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
     if not (loaded.trained or allow_untrained):
-        raise ColorzooError(reason)
+        raise ColorzooError(reason or _UNTRAINED.format(name))
     return loaded, choice
-
-
-def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
-    """Return a registered model and the reason if it is untrained."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UntrainedWarning)  # the caller raises an error with the reason
-        model = create_coloring_model(choice.name, choice.file, **settings)
-    reason = model.untrained_reason
-    if choice.untrained:
-        reason = f"{choice.name} is untrained here: {choice.untrained}"
-    if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
-        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    return model, reason or _UNTRAINED.format(choice.name)
 
 
 def choose_for_guidance(
@@ -100,16 +93,11 @@ def choose_for_guidance(
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
     name = model or model_of_file(weights)
-    uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
-    return choose_model(name, uses, weights, fast=fast, able=able)
-
-
-def uses_of(guidance: Guidance | Recipe, *, reference: bool) -> tuple[Use, ...]:
-    """Return the uses for guidance; a reference comes first."""
-    kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
+    kinds = ("exemplar", *guidance.kinds()) if references else guidance.kinds()
     actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()
     if "color" in actions:
         kinds = (*kinds, "points")  # the colors of areas are passed to the model as points
     if "thing" in actions:
         kinds = (*kinds, "boxes", "scribbles")
-    return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
+    uses = tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
+    return choose_model(name, uses, weights, fast=fast, able=ability_for(references, guidance))

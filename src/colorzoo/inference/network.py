@@ -22,7 +22,6 @@ from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import (
     Boxes,
-    BoxHint,
     Exemplar,
     GlobalStatistics,
     Guidance,
@@ -32,7 +31,7 @@ from colorzoo.guidance import (
     Stroke,
 )
 from colorzoo.guidance.objects import StatisticsHint
-from colorzoo.guidance.rasterize import boxes_of, rasterize_scribbles
+from colorzoo.guidance.rasterize import rasterize_scribbles
 from colorzoo.inference.steps.reach import PointPatches
 from colorzoo.lru_cache import nbytes_of
 from colorzoo.model import ColoringModel
@@ -75,13 +74,10 @@ class EditState:
 class NetworkRunner:
     """Thread-safe runner of a model on its device.
 
-    After an out-of-memory error of the device, the model continues on the CPU.
-
     Attributes:
         model: The model.
         name: Name for messages.
         device: Device of the model.
-        notes: Notes for the user.
 
     Args:
         model: The model, which is moved to the device.
@@ -94,13 +90,12 @@ class NetworkRunner:
     def __init__(
         self, model: ColoringModel, name: str, device: torch.device, precision: Precision, engine: Engine
     ) -> None:
-        self.model, self.name, self._precision = model.to(device).eval(), name, precision
+        self.model, self.name = model.to(device).eval(), name
         self._graph = _graph_of(model, name) if engine == "onnxruntime" else None
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
         self.device = device
         self._preferred = choose_dtype(precision, device)
-        self.notes: tuple[str, ...] = ()
 
     @property
     def cache_key(self) -> str:
@@ -124,21 +119,23 @@ class NetworkRunner:
             The prediction, with colors in float32 on the CPU and extras on the device.
 
         Raises:
-            ColorzooError: The prediction is not finite in float32.
+            ColorzooError: The prediction is not finite in float32, or the device has too little memory.
         """
-        with self._lock:
-            try:
-                return self._finite(network_input, guidance, state)
-            except RuntimeError as error:  # MPS has no error class of its own for this
-                out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-                if not out_of_memory or self.device.type == "cpu":
-                    raise
-            # outside the handler, whose traceback would keep the tensors on the device alive
-            self.notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
-            self.device = torch.device("cpu")
-            self._preferred = choose_dtype(self._precision, self.device)
-            self.model.to(self.device)
-            return self._finite(network_input, guidance, state)
+        try:
+            with self._lock:
+                for dtype in dict.fromkeys((self._preferred, torch.float32)):
+                    with self._at_precision(dtype):
+                        found = self._answer(self._graph or self.model, network_input, guidance, state)
+                    colors = found.colors
+                    if torch.isfinite(colors).all():
+                        return found.with_colors(colors.float().cpu())
+        except RuntimeError as error:  # MPS has no error class of its own for this
+            if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+                raise
+            raise ColorzooError(
+                f"{self.device.type} ran out of memory. Pass a smaller --size or --device cpu."
+            ) from error
+        raise ColorzooError(f"{self.name} predicted NaN or inf in float32; check its weights.")
 
     def similarity(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
         """Return `ComputesSimilarity.similarity` in float32 on the CPU."""
@@ -163,16 +160,6 @@ class NetworkRunner:
         prediction: Prediction = model(network_input, guidance)
         return prediction
 
-    def _finite(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
-        """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
-        for dtype in dict.fromkeys((self._preferred, torch.float32)):
-            with self._at_precision(dtype):
-                prediction = self._answer(self._graph or self.model, network_input, guidance, state)
-            colors = prediction.colors
-            if torch.isfinite(colors).all():
-                return prediction.with_colors(colors.float().cpu())
-        raise ColorzooError(f"{self.name} predicted NaN or inf in float32; check its weights.")
-
     @contextmanager
     def _at_precision(self, dtype: torch.dtype) -> Iterator[None]:
         low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
@@ -193,21 +180,6 @@ def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], image_size: 
     """Draw strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
     return rasterize_scribbles(strokes, *image_size, size)
-
-
-def place_boxes(
-    tensors: Guidance, *, boxes: tuple[BoxHint, ...] | None, image_size: Size, size: Size
-) -> Guidance:
-    """Combine the boxes of a recipe with tensor guidance, at the network's size.
-
-    Args:
-        tensors: Guidance as tensors.
-        boxes: Boxes of the recipe; None means unspecified.
-        image_size: Width and height of its image.
-        size: Height and width at the network.
-    """
-    resized, placed = resize_maps(tensors, size=size), boxes_of(boxes, *image_size)
-    return replace(resized, boxes=placed or resized.boxes)
 
 
 def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:

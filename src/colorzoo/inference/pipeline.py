@@ -19,13 +19,13 @@ from colorzoo.capabilities import (
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, PointHint, Points, Recipe, Regions, Scribbles
+from colorzoo.guidance.rasterize import boxes_of
 from colorzoo.inference.network import (
     EditState,
     compute_similarity,
     draw_strokes,
     embed_exemplar,
     find_objects,
-    place_boxes,
     propose_regions,
     resize_maps,
     resize_points,
@@ -40,7 +40,6 @@ from colorzoo.inference.steps.points import (
     fit_points,
     limit_reach,
     show_base,
-    squares_of,
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
@@ -102,7 +101,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         task.part,
         recipe,
         task.network.name,
-        (*notes, *prediction.notes, *task.network.notes),
+        (*notes, *prediction.notes),
         prediction.extras,
         _paint_reaches(task) if is_limited_paint else (),
         task.run.log,
@@ -172,7 +171,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     return task.run(
         draw_points,
         lightness,
-        squares=squares_of(hints),
+        squares=tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints),
         image_size=task.part.size,
         fits=not task.is_sketch,
     )
@@ -361,12 +360,15 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
     boxes = recipe.boxes if "boxes" in model.accepts else None
     if _areas(task, "thing") and "boxes" in model.accepts:
         boxes = boxes or ()  # disables the detection of further objects
-    guidance = place_boxes(tensors, boxes=boxes, image_size=task.part.size, size=task.part.network_size)
     added = dict(_added_guidance(task, hinted=hinted))
+    if tensors.kinds():
+        tensors = resize_maps(tensors, size=task.part.network_size)
+    if boxes is not None:
+        added["boxes"] = boxes_of(boxes, *task.part.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and isinstance(model, FindsBoxes):
         added["boxes"] = task.run(find_objects, task.part.lightness, network=task.network)
-    return replace(guidance, **added)
+    return replace(tensors, **added)
 
 
 def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:

@@ -56,7 +56,8 @@ def ability_for(references: Sequence[object], guidance: object = None) -> type |
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
         return FindsClasses
-    return EncodesReference if len(references) > 1 or recipe.exemplar.alpha is not None else None
+    mixes = len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None)
+    return EncodesReference if mixes else None
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:

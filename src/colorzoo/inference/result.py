@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from colorzoo.inference.full_size import (
     Overlay,
     PointCorrection,
     join,
-    join_levels,
 )
 from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.steps.points import correct_points
@@ -117,8 +116,12 @@ class ColorizedImage:
         """
         if self.part.full is None:
             raise ValueError("the part has no full-size lightness; use `over`")
-        lightness, surroundings = self._lightness(self.part.full), self.part.surroundings
-        composed = compose(*self._layers(lightness), surroundings=surroundings, depth=depth)
+        lightness, surroundings = self.part.full, self.part.surroundings
+        if self.colors.lightness is not None or self.colors.shift is not None:
+            lightness = self._lightness(lightness)
+        composed = join(*self._layers(lightness), depth=depth)
+        if surroundings is not None:
+            composed = surroundings.around(composed, depth)
         if self.crop is None:
             return composed
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
@@ -126,15 +129,14 @@ class ColorizedImage:
         return cropped(composed, self.crop)
 
     def _lightness(self, lightness: AnyLightness) -> AnyLightness:
-        """Return the lightness of the result: predicted for sketches, shifted by areas, or unchanged."""
-        shift = self.colors.shift
+        """Return the lightness of the result: predicted for sketches, or shifted by areas."""
         if self.predicted_lightness is not None:
             from colorzoo.inference.steps.sketch import upsample_predicted_lightness
 
             sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
             return upsample_predicted_lightness(sketch, self.part.lightness, self.predicted_lightness)[0, 0]
-        if shift is None:
-            return lightness
+        shift = self.colors.shift
+        assert shift is not None
         if isinstance(lightness, FullLightness):
             return replace(lightness, shift=shift.by_rows(lightness.shape))
         return shift.apply(lightness[None, None])[0, 0]
@@ -142,8 +144,6 @@ class ColorizedImage:
     def _corrections(self, lightness: AnyLightness) -> tuple[PointCorrection, ...]:
         """Return the corrections that give points their exact colors over a lightness."""
         hints, (width, height) = self.recipe.points, self.part.size
-        if not hints or self.predicted_lightness is not None:
-            return ()
         if (height, width) != tuple(lightness.shape):
             x, y = lightness.shape[1] / width, lightness.shape[0] / height
             hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
@@ -151,40 +151,12 @@ class ColorizedImage:
         return tuple(correct_points(hints, self.ab, lightness, strength=strength, locked=locked))
 
     def _layers(self, lightness: AnyLightness) -> Layers:
-        """Return the first four arguments of `compose`."""
+        """Return the arguments of `join`."""
         overlays: tuple[Overlay, ...] = ()
         if self.recipe.has_overlays:
             from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
             shape, locked = lightness.shape, self.colors.locked
             overlays = overlays_of(self.recipe, self.part.size, shape, locked, self.reaches)
-        return lightness, self.ab, self._corrections(lightness), overlays
-
-
-def compose(
-    lightness: AnyLightness,
-    ab: Tensor,
-    corrections: Sequence[PointCorrection] = (),
-    overlays: Sequence[Overlay] = (),
-    *,
-    surroundings: Surroundings | None = None,
-    depth: int | None = None,
-) -> NDArray[Any]:
-    """Merge ab with a full-size lightness and the surroundings of the part.
-
-    Args:
-        lightness: ``(H, W)`` lightness of the image, or of the part within its border.
-        ab: ``(2, h, w)`` in CIE units.
-        corrections: Colors of small points that ab does not resolve.
-        overlays: Overlays, the lowest first.
-        surroundings: The whole image, if the lightness covers only the part within its border.
-        depth: Bits of the result, 8 or 16; None for floats in [0, 1].
-
-    Returns:
-        ``(H, W, 3)``.
-    """
-    if depth is None:
-        joined: NDArray[Any] = join(lightness, ab, corrections, overlays)
-    else:
-        joined = join_levels(lightness, ab, corrections, overlays, depth=depth)
-    return joined if surroundings is None else surroundings.around(joined, depth)
+        corrected = self.recipe.points and self.colors.lightness is None
+        return lightness, self.ab, self._corrections(lightness) if corrected else (), overlays

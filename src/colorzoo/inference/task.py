@@ -208,29 +208,34 @@ def prepare_image(
         GuidanceError: The guidance does not match the image, or the strength is not from 0 to 1.5.
     """
     notes: tuple[str, ...] = ()
-    setting = _border_setting(guidance) if border is None else border
+    recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
+    setting = recipe.border if border is None else border
+    if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
+        setting = "none"  # label images require the whole image
     if network.model.input_kind == "sketch":
         setting, whole = "none", composite_on_white(image)
         notes = () if whole is image else ("transparent parts were filled with white paper",)
         image = whole
     inside = run.uncached(select_part, image, read_border(setting, "border"))
-    if isinstance(guidance, Recipe) and guidance.healing:  # healing does not change the border
+    if recipe.healing:  # healing does not change the border
         from colorzoo.inference.steps.healing import heal  # few images need it
 
-        about = f"{len(guidance.healing)} strokes"
-        levels = run.uncached(heal, image.levels, guidance.healing, about=about)
+        about = f"{len(recipe.healing)} strokes"
+        levels = run.uncached(heal, image.levels, recipe.healing, about=about)
         image = replace(image, levels=levels)
     part = run.uncached(preprocess, image, inside, size, about=f"{image.size[0]} x {image.size[1]} pixels")
-    crop = guidance.crop if isinstance(guidance, Recipe) else None
-    if isinstance(guidance, Recipe):
-        notes = (*_recipe_notes(guidance, image), *notes)
+    source, known = image.metadata.source, recipe.sha256
+    if known is not None and source is not None and digest_of(source) != known.lower():
+        notes = ("the recipe was made for another image file", *notes)
+    ignored = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
+    notes = (*ignored, *notes)
     if inside is not None:
         if not isinstance(guidance, Recipe):
             raise GuidanceError("border must be 'none' for guidance as tensors, which cover the whole image.")
         guidance, lost = crop_recipe(guidance, image.size, inside)
         notes = (f"colored within the border {inside}", *lost, *notes)
     task = prepare_part(network, part, guidance, strength=strength, reference=reference, run=run)
-    return replace(task, notes=notes, crop=crop)
+    return replace(task, notes=notes, crop=recipe.crop)
 
 
 def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
@@ -304,21 +309,6 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     """Return the folder of a recipe file, for the paths of its references; None without a file."""
     is_path = isinstance(guidance, str | Path) and not is_recipe_text(guidance)
     return Path(str(guidance)).parent if is_path else None
-
-
-def _border_setting(recipe: Guidance | Recipe) -> BorderSetting:
-    """Return the border setting of guidance; tensors and label images require the whole image."""
-    if not isinstance(recipe, Recipe) or (recipe.border == "automatic" and recipe.classes.file):
-        return "none"
-    return recipe.border
-
-
-def _recipe_notes(recipe: Recipe, image: RasterImage) -> tuple[str, ...]:
-    notes = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
-    source = image.metadata.source
-    if recipe.sha256 is not None and source is not None and digest_of(source) != recipe.sha256.lower():
-        notes.append("the recipe was made for another image file")
-    return tuple(notes)
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:

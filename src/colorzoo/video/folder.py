@@ -20,9 +20,8 @@ from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.image_io.raster_image import Levels, RasterImage, as_rgb
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
-from colorzoo.inference.full_size import full_lightness
+from colorzoo.inference.full_size import full_lightness, join
 from colorzoo.inference.inside import Surroundings
-from colorzoo.inference.result import compose
 from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.weights.files import sha256_of
 
@@ -142,7 +141,9 @@ class FolderPart:
         shown, whole = frame.image, frame.image.lightness()[0, 0]
         surroundings = None if inside is None else Surroundings(whole, inside)
         lightness = whole if inside is None else whole[inside.slices]
-        rgb = compose(lightness, ab, surroundings=surroundings)
+        rgb = join(lightness, ab)
+        if surroundings is not None:
+            rgb = surroundings.around(rgb, None)
         write_image(self._path / shown.name, rgb, shown.image, overwrite=True)
 
     def close(self) -> None:

@@ -75,11 +75,6 @@ class Base(NamedTuple):
     shown: Tensor
 
 
-def squares_of(hints: Sequence[PointHint]) -> tuple[Square, ...]:
-    """Return points without their reach and strength, which do not change how they are drawn."""
-    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
-
-
 def draw_points(
     lightness: Tensor, *, squares: tuple[Square, ...], image_size: Size, fits: bool = True
 ) -> Points:
@@ -87,7 +82,7 @@ def draw_points(
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        squares: The points, see `squares_of`.
+        squares: The points without their reach and strength, which do not change how they are drawn.
         image_size: Width and height of the image.
         fits: Whether to adapt their colors to the lightness of their locations.
     """
@@ -359,7 +354,11 @@ def correct_points(
     chosen = wanted * torch.tensor([1.0, strength, strength])
     target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
     missing = target - BicubicUpsampler(ab, (height, width)).pixels(*homes)
-    amounts = _solve(torch.exp(-0.5 * apart / reach.square()), missing)
+    # the weighted sum of the corrections at each point equals the difference there
+    weight, amounts = torch.exp(-0.5 * apart / reach.square()), torch.zeros_like(missing)
+    for _ in range(CORRECTIONS.rounds):
+        for i in range(len(missing)):
+            amounts[i] += missing[i] - weight[i] @ amounts
     boxes = torch.stack([y0, y1, x0, x1], dim=1)[kept].tolist()
     return [
         PointCorrection((box[0], box[1]), (box[2], box[3]), wide, amount)
@@ -391,12 +390,3 @@ def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor
         across = torch.maximum(left - (x1 + 1), x0 - (left + wide)).clamp(min=0)
         room.append(torch.hypot(down, across).min())
     return torch.stack(room)
-
-
-def _solve(weight: Tensor, missing: Tensor) -> Tensor:
-    """Solve for corrections ``(K, 2)`` whose weighted sum at each point equals the difference there."""
-    amounts = torch.zeros_like(missing)
-    for _ in range(CORRECTIONS.rounds):
-        for i in range(len(missing)):
-            amounts[i] += missing[i] - weight[i] @ amounts
-    return amounts

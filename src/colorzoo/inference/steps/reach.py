@@ -134,20 +134,15 @@ class PointPatches:
 
 
 def step_costs(lightness: Tensor) -> Map:
-    """Compute `edge_costs` on the grid of the path search.
+    """Return the cost of a step on the grid of the path search: the lightness gradient over its local mean.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
     """
     height, width = lightness.shape[2:]
     scale = min(1.0, REACH.grid / min(height, width))
-    grid = (round(height * scale), round(width * scale))
-    return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
-
-
-def edge_costs(lightness: Map) -> Map:
-    """Return the cost ``(h, w)`` of a step: the lightness gradient relative to its local mean."""
-    calm = cv2.medianBlur(np.ascontiguousarray(lightness, np.float32), 5)
+    cells = F.adaptive_avg_pool2d(lightness, (round(height * scale), round(width * scale)))[0, 0].numpy()
+    calm = cv2.medianBlur(np.ascontiguousarray(cells, np.float32), 5)
     slope = np.hypot(cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)) / 8
     around = cv2.GaussianBlur(slope, (0, 0), REACH.calm)
     costs: Map = (slope / (1 + around) + REACH.step).astype(np.float32)
