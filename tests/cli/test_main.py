@@ -125,6 +125,16 @@ def test_colorzoo_errors_are_one_line(raising: Callable[[BaseException], None], 
     assert refused("models") == "colorzoo: error: a.jpg: is no image"
 
 
+def test_unexpected_errors_are_one_line_without_debug(
+    raising: Callable[[BaseException], None], refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(ZeroDivisionError("division\nby zero"))
+    assert "ZeroDivisionError" in refused("models")
+    monkeypatch.setenv("COLORZOO_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["models"])
+
+
 def test_exit_codes_of_other_exceptions(
     raising: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

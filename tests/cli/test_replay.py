@@ -88,3 +88,16 @@ def test_random_options(folder: Path, weights: Path, info: Info, seed: int) -> N
 
 
 REFERENCES = ["--reference", "warm.png", "--reference", "cold.png", "--reference-weights", "3,1"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[*REFERENCES, "--alpha", "0.4"], pytest.param(REFERENCES[:2], marks=pytest.mark.nightly)],
+)
+def test_references(folder: Path, info: Info, words: list[str]) -> None:
+    model = ["--model", "xu2020_small", "--size", "64"]
+    assert main(["colorize", "barn.png", "-o", "result.png", *words, *model]) == 0
+    origin = info("result.png")
+    named = [word for word in words if word.endswith(".png")]
+    assert [file["name"] for file in json.loads(origin["files"])] == named
+    np.testing.assert_array_equal(replay(origin, []), np.asarray(Image.open("result.png")))

@@ -17,24 +17,6 @@ from colorzoo.inference.colorizer import Colorizer
 from tiny_model import Run, gray_image, tiny_model
 
 
-def test_an_album_with_heic_is_colorized(run: Run, tmp_path: Path) -> None:
-    """Every file of the album is reported."""
-    pillow_heif = pytest.importorskip("pillow_heif", reason="pip install 'colorzoo[formats]'")
-    pillow_heif.register_heif_opener()
-    album = tmp_path / "album"
-    album.mkdir()
-    photo = Image.fromarray(gray_image(30, 40)).convert("RGB")
-    exif = Image.Exif()
-    exif[274] = 6
-    photo.save(album / "IMG_1.HEIC", "HEIF", exif=exif.tobytes())
-    photo.save(album / "IMG_2.jpg")
-    (album / "IMG_3.HEIC").write_bytes((album / "IMG_1.HEIC").read_bytes()[:300])
-    code, out, err = run(album, "-o", tmp_path / "out")
-    assert (code, out.count("\n"), err.count("IMG_3.HEIC")) == (1, 2, 1)
-    assert err.endswith("colorzoo: 2 colored, 1 failed\n")
-    assert read_image(tmp_path / "out" / "IMG_1.HEIC.png").size == (30, 40)
-
-
 def test_all_frames_are_colorized_by_default(run: Run, tmp_path: Path) -> None:
     frames = [Image.fromarray(np.roll(gray_image(30, 40), 9 * k, 1)) for k in range(3)]
     source = tmp_path / "a.gif"

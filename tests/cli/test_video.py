@@ -49,14 +49,7 @@ def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.Capture
     assert origin.model == "zhang2017_local_small"  # the one of the weights
     assert video(source, out, "--weights", weights, "--json") == 0
     assert json.loads(capsys.readouterr().out)["status"] == "skipped"
-    options = {
-        "--steady": ".5",
-        "--strength": ".5",
-        "--temperature": ".5",
-        "--border": "none",
-        "--codec": "hevc",
-    }
-    for option, value in {**options, "--crf": "30", "--precision": "float32"}.items():
+    for option, value in (("--steady", ".5"), ("--border", "none"), ("--codec", "hevc"), ("--crf", "30")):
         assert video(source, out, "--weights", weights, option, value) == 2
         assert "with other settings" in capsys.readouterr().err
     others = write_video(tmp_path / "others.mp4", SCENES[:2])
@@ -137,7 +130,6 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "no video": ([text, new], "cannot be read as a video"),
         "itself": ([good, good], "is the source"),
         "unknown container": ([good, folder / "new.xyz"], "cannot write videos as .xyz"),
-        "no name": ([good, folder / "new"], "use one of .mp4"),
         "codec": ([good, folder / "new.webm", "--codec", "h264"], ".webm does not support h264"),
         "sound": ([good, folder / "new.webm"], "audio codec aac"),
         "in the way": ([good, there], "already exists"),
@@ -150,7 +142,6 @@ def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
             [good, new, "--model", "zhang2017_local_small", "--reference", gray],
             "does not support references",
         ),
-        "model": ([good, new, "--model", "zhang"], "unknown model"),
         "sketches": ([good, new, "--model", "cho2023_small"], "sketches"),
         "steady": ([good, new, "--steady", "2"], "--steady"),
     }

@@ -29,6 +29,13 @@ def last_duration(path: Path) -> Fraction:
     return packets[-1].duration * packets[-1].time_base
 
 
+@pytest.mark.parametrize(("extension", "codec"), [(".mp4", None), (".mkv", "ffv1")])
+def test_duration_of_the_last_frame_is_kept(tmp_path, extension, codec):
+    film = write_video(tmp_path / "in.mkv", IMAGES)
+    convert(film, tmp_path / f"out{extension}", codec)
+    assert last_duration(tmp_path / f"out{extension}") == last_duration(film) == Fraction(1, 25)
+
+
 def test_truncated_files_are_reported(tmp_path):
     film, out = write_video(tmp_path / "in.mkv", IMAGES, codec="ffv1"), tmp_path / "out.mkv"
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])

@@ -11,8 +11,8 @@ from colorzoo.guidance import Exemplar
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.frames import VideoError, VideoFrame
-from tiny_model import gray_image, tiny_model, tiny_painter
+from colorzoo.video.frames import VideoFrame
+from tiny_model import gray_image, tiny_model
 
 LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
 
@@ -93,8 +93,3 @@ def test_aspect_ratio_of_a_key_frame_may_differ_by_two_percent() -> None:
         colorer = frames_colorer({0: image})
         assert colorer.is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
         assert ("another shape" in "".join(colorer.notes)) != is_key
-
-
-def test_sketch_models_are_an_error() -> None:
-    with pytest.raises(VideoError, match="sketches"):
-        FrameColorer(Colorizer(tiny_painter(), device="cpu"))

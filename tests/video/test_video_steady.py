@@ -93,6 +93,18 @@ def test_strength_0_returns_the_predictions() -> None:
     assert colors.flush() == []
 
 
+@pytest.mark.parametrize(("strength", "held"), [(0.6, 0.6), (1.0, 0.98)])
+def test_strength_weights_the_propagated_color(strength: float, held: float) -> None:
+    """In a still image; a strength of 1 is limited to 0.98."""
+    wide = [0.0, 30.0, 60.0]
+    found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
+    wanted, means = [30.0], [30.0, 45.0, 60.0]  # of each frame and those after it
+    for mean in means[1:]:
+        wanted.append(held * wanted[-1] + (1 - held) * mean)
+    # a place of full confidence gets a twentieth of its color from those around it, which is the same
+    assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
+
+
 def test_colors_of_a_complex_shot_are_unchanged() -> None:
     """An object moves over a moving background with grain and a key frame, in 3 windows."""
     generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)

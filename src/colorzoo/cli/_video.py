@@ -6,8 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +157,14 @@ def _colorize(
     if keys and border == "automatic":
         border = "none"  # key frames are images of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    with _progress("colorizing frames", source.describe().get("frames")) as tick:
+    interrupts = record_interrupts()
+    with progress_bar("colorizing frames", source.describe().get("frames"), log_every=10.0) as advance:
+
+        def tick() -> None:
+            advance()
+            if interrupts:
+                raise KeyboardInterrupt
+
         shots, resumed = color_video(
             source,
             colorer,
@@ -194,20 +200,6 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
     images = {number: read_image(path) for number, path in keys.items()}
     strength = 1.0 if args.strength is None else args.strength
     return FrameColorer(colorizer, images, reference, strength)
-
-
-@contextmanager
-def _progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a progress bar; a call of the yielded function raises if Ctrl+C was pressed."""
-    interrupts = record_interrupts()
-    with progress_bar(title, total, log_every=10.0) as advance:
-
-        def tick() -> None:
-            advance()
-            if interrupts:
-                raise KeyboardInterrupt
-
-        yield tick
 
 
 def _print_summary(summary: Mapping[str, Any], args: VideoOptions) -> None:

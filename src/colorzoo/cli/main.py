@@ -92,12 +92,14 @@ def _dispatch(words: list[str]) -> int:
     if name == "--version":
         print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
         return 0
+    if plugins():
+        with printed_warnings():  # about packages whose models are skipped
+            all_cards()
     asks_help = rest in (["-h"], ["--help"])
     if name in LIGHTNING_VERBS:
         if asks_help:
             print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
             return 0
-        _find_models()
         return run_lightning(words)
     verb = find_verb(name)
     if verb is None:
@@ -107,7 +109,6 @@ def _dispatch(words: list[str]) -> int:
         return 0
     program, command, rest = find_command(verb, words)
     options = command.parse(program, rest)
-    _find_models()
     try:
         return command.run(options)
     except (ColorzooError, BrokenPipeError):
@@ -119,13 +120,6 @@ def _dispatch(words: list[str]) -> int:
             f"unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for the traceback; please "
             "report it with the output of `colorzoo doctor`)"
         ) from error
-
-
-def _find_models() -> None:
-    """Scan installed packages for models, and print a line for each package that is skipped."""
-    if plugins():
-        with printed_warnings():
-            all_cards()
 
 
 def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, list[str]]:

@@ -23,12 +23,11 @@ from colorzoo.image_io.raster_image import FloatArray
 from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix
 from colorzoo.inference.full_size import full_lightness
 
-BT2020 = 9  # code point of ITU-T H.273
-_WEIGHTS = {  # matrix code point -> weights of red and blue in Y'
+_WEIGHTS = {  # matrix code point of ITU-T H.273 -> weights of red and blue in Y'
     BT709: (0.2126, 0.0722),
     5: (0.299, 0.114),
     SMPTE170M: (0.299, 0.114),
-    BT2020: (0.2627, 0.0593),
+    9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
 FULL_RANGE = 2
