@@ -67,9 +67,6 @@ class _Handler(BaseHTTPRequestHandler):
     def wrong(self) -> None:
         self.reply(bytes(len(PAYLOAD)))
 
-    def moved(self) -> None:
-        self.reply(b"", status=302, Location=self.weight_server.url("good"))
-
     def absent(self) -> None:
         self.send_error(404)
 

@@ -54,10 +54,7 @@ def test_fetch_then_json_list(zoo, server, capsys):
     assert _run("list", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["tag"], row["where"]) for row in rows] == [("default", "embedded"), ("published", "cached")]
-    assert rows[1]["urls"] == [server.url("good")]
-    assert rows[1]["path"] == str(target)
-    assert rows[1]["sha256"] == zoo["lee2099"].weights["published"].sha256
-    assert rows[1]["size"] == 300_000
+    assert (rows[1]["urls"], rows[1]["path"]) == ([server.url("good")], str(target))
 
 
 def test_fetch_errors(zoo, monkeypatch):
