@@ -162,7 +162,7 @@ export function pickRegion(pad, index, more = false) {
 }
 
 /** @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height @returns {number | null} null outside */
-export function labelAt({ labels, width, height }, u, v) {
+function labelAt({ labels, width, height }, u, v) {
   const [column, row] = [Math.floor(u * width), Math.floor(v * height)];
   return column < 0 || row < 0 || column >= width || row >= height ? null : labels[row * width + column];
 }
