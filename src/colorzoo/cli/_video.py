@@ -39,7 +39,7 @@ from colorzoo.video.run import PartsFolder, Shot, Source, color_video, gray_fram
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
 
-_METHOD = 4  # version of colorization, stabilization and encoding; a change invalidates stored shots
+_METHOD = 5  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
 
 

@@ -33,7 +33,7 @@ def shot_entries(
     result = source.result(out)
     digest = result.digest()
     entries = []
-    middles = {shot.middle: shot for shot in shots}
+    middles = {shot.first + shot.count // 2: shot for shot in shots}
     for frame in chosen_frames(result, middles.keys()):
         shot = middles[frame.number]
         entry = Entry(

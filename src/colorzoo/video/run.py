@@ -60,11 +60,6 @@ class Shot:
         """Number of the last frame."""
         return self.first + self.count - 1
 
-    @property
-    def middle(self) -> int:
-        """Number of the frame in the middle."""
-        return self.first + self.count // 2
-
 
 class PartsFolder:
     """The folder ``OUT.parts`` with a file (or folder) per shot and a JSON file per finished shot.
@@ -81,8 +76,9 @@ class PartsFolder:
         self.path = parts_path(out)
         note = self.path / "job.json"
         try:
-            if self.path.exists() and _read_text(note) != settings:
-                if any(self.path.iterdir()) and not note.exists():
+            is_ours = note.is_file()
+            if self.path.exists() and not (is_ours and note.read_text(encoding="utf-8") == settings):
+                if any(self.path.iterdir()) and not is_ours:
                     raise VideoError(f"{self.path} exists but was not created by colorzoo; move it")
                 shutil.rmtree(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -94,9 +90,9 @@ class PartsFolder:
     def finished(self, first: int) -> Shot | None:
         """Return the finished shot that starts with frame ``first``, or None."""
         try:
-            found = Shot(**json.loads(_read_text(self._note(first)) or ""))
+            found = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
             return replace(found, notes=tuple(found.notes))
-        except (ValueError, TypeError):
+        except (OSError, ValueError, TypeError):
             return None
 
     def part(self, first: int, extension: str) -> Path:
@@ -130,13 +126,6 @@ class PartsFolder:
 def parts_path(out: Path) -> Path:
     """Return the folder for the shots of a result."""
     return out.with_name(f"{out.name}.parts")
-
-
-def _read_text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
 
 
 @torch.inference_mode()
