@@ -18,22 +18,6 @@ from colorzoo.prediction import Prediction
 if TYPE_CHECKING:
     from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 
-__all__ = [
-    "ColorsFrames",
-    "ComputesSimilarity",
-    "Edits",
-    "EncodesReference",
-    "FindsBoxes",
-    "FindsClasses",
-    "HookedModel",
-    "MixesReferences",
-    "ProposesPoints",
-    "ProposesRegions",
-    "RefinesScribbles",
-    "Stylizes",
-    "Transform",
-]
-
 Transform = Literal["adain", "wct"]
 """Statistics that `Stylizes.stylize` matches: means and deviations (AdaIN), or covariances too (WCT)."""
 

@@ -15,14 +15,13 @@ from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
-from colorzoo.networks.recording import record
-from colorzoo.networks.renaming import Pattern, rename_keys, reshape_like
 from colorzoo.prediction import Prediction
 from colorzoo.settings import given_groups, recorded_arguments, with_groups
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 
 if TYPE_CHECKING:
+    from colorzoo.networks.renaming import Pattern
     from colorzoo.weights.readers.caffe import CaffeLayers
 
 __all__ = [
@@ -142,6 +141,8 @@ class ColoringModel(nn.Module):
         """
         if not self.feature_layers:
             return ()
+        from colorzoo.networks.recording import record
+
         return record(self, self.feature_layers, lambda: self(lightness))
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
@@ -184,6 +185,8 @@ class ColoringModel(nn.Module):
         """
         if not self.published_names:
             raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
+        from colorzoo.networks.renaming import rename_keys, reshape_like
+
         unused = self.published_unused
         kept = {k: v for k, v in state_dict.items() if not (unused and re.search(unused, k))}
         renamed = rename_keys(kept, self.published_names)

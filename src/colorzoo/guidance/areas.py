@@ -27,7 +27,6 @@ Lightness = Literal["photo", "color"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
-MAX_AREAS = 64
 _MAX_SIDE = 4096  # pixels, of a mask
 _MIN_CORNERS = 3
 

@@ -13,13 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.engines.device import choose_device
-from colorzoo.errors import ColorzooError, ImageError
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.raster_image import RasterImage
@@ -308,20 +309,8 @@ class Colorizer:
 
 
 def _as_image(image: ImageLike) -> RasterImage:
+    """Return an image; tensors have one, three or four channels first."""
     if isinstance(image, Tensor):
-        return read_image(_as_array(image))
+        image = image.detach().cpu().movedim(0, -1)
+        image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())
     return image if isinstance(image, RasterImage) else read_image(image)
-
-
-def _as_array(image: Tensor) -> NDArray[Any]:
-    """Return a tensor ``(C, H, W)`` of one, three or four channels as array ``(H, W, C)``.
-
-    Raises:
-        ImageError: The tensor has another shape.
-    """
-    if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
-        shape = tuple(image.shape)
-        raise ImageError(f"a tensor must be (3, H, W), (1, H, W) or (4, H, W), got {shape}")
-    if image.is_floating_point():
-        image = image.float()
-    return image.detach().permute(1, 2, 0).contiguous().cpu().numpy()

@@ -62,22 +62,9 @@ def _shaded_table(color: str) -> Tensor:
     return torch.where(light < 1, shaded, _ab_table(color))
 
 
-@dataclass(frozen=True)
-class ReplacingConstants:
-    """Constants of replaced colors.
-
-    Attributes:
-        gray: Chroma in CIE units below which the hue gets less weight.
-        gray_share: Maximum of this chroma, as a fraction of the chroma of the old color.
-        most_chroma: Largest factor on the chroma.
-    """
-
-    gray: float = 10.0
-    gray_share: float = 0.5
-    most_chroma: float = 8.0
-
-
-REPLACING = ReplacingConstants()
+_REPLACED_GRAY = 10.0  # chroma in CIE units below which the hue gets less weight
+_REPLACED_GRAY_SHARE = 0.5  # maximum of this chroma, as a fraction of the chroma of the old color
+_REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 
 @dataclass(frozen=True)
@@ -107,13 +94,13 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     _, old_a, old_b = color_lab(replacement.old)
     _, new_a, new_b = color_lab(replacement.new)
     old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
-    factor = min(new_chroma / old_chroma, REPLACING.most_chroma)
+    factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
     a, b = ab[0], ab[1]
     # the angle from the old hue, by its sine and cosine
     across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
     angle = torch.rad2deg(torch.atan2(across, along)).abs()
     near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-    full = min(REPLACING.gray, REPLACING.gray_share * old_chroma)
+    full = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
     chroma = (a.square() + b.square()).sqrt()
     share = _smooth(near) * _smooth((chroma / full).clamp(max=1))
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
@@ -131,24 +118,10 @@ def _smooth(share: Tensor) -> Tensor:
 Cover = tuple[slice, slice, Map]
 
 
-@dataclass(frozen=True)
-class PaintingConstants:
-    """Constants of paint.
-
-    Attributes:
-        places: Maximum number of locations of a stroke from which its reach is computed.
-        apart: Distance between these locations, in brush diameters.
-        core: Half the side of a location, in brush diameters.
-        least_chroma: Chroma in CIE units below which a color has no hue.
-    """
-
-    places: int = 64
-    apart: float = 0.25
-    core: float = 0.1
-    least_chroma: float = 1.0
-
-
-PAINTING = PaintingConstants()
+_PAINT_PLACES = 64  # maximum number of locations of a stroke from which its reach is computed
+_PAINT_APART = 0.25  # distance between these locations, in brush diameters
+_PAINT_CORE = 0.1  # half the side of a location, in brush diameters
+_PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
 @dataclass(frozen=True)
@@ -215,10 +188,10 @@ def points_along(stroke: PaintStroke) -> list[PointHint]:
     path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     ends = np.concatenate([[0.0], np.cumsum(lengths)])
-    apart = max(PAINTING.apart * stroke.size, 1.0)
-    at = np.linspace(0, ends[-1], min(PAINTING.places, 1 + int(ends[-1] // apart)))
+    apart = max(_PAINT_APART * stroke.size, 1.0)
+    at = np.linspace(0, ends[-1], min(_PAINT_PLACES, 1 + int(ends[-1] // apart)))
     xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
-    radius = PAINTING.core * stroke.size
+    radius = _PAINT_CORE * stroke.size
     return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
 
 
@@ -227,7 +200,7 @@ def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
     if blend == "color":
         return painted
     hued, other = (painted, below) if blend == "hue" else (below, painted)
-    return hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=PAINTING.least_chroma)
+    return hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=_PAINT_LEAST_CHROMA)
 
 
 def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
@@ -314,22 +287,9 @@ def _approach(
     np.minimum(part, distance, out=part)
 
 
-@dataclass(frozen=True)
-class FinishingConstants:
-    """Constants of the adjustments.
-
-    Attributes:
-        warmest: Change of a and b in CIE units at a temperature of 100 and a lightness of 50.
-        most_magenta: Change of a and b in CIE units at a tint of 100 and a lightness of 50.
-        vivid: Chroma in CIE units at which vibrance has a third of its effect on pale colors.
-    """
-
-    warmest: tuple[float, float] = (5.0, 20.0)
-    most_magenta: tuple[float, float] = (16.0, -6.0)
-    vivid: float = 35.0
-
-
-FINISHING = FinishingConstants()
+_FINISH_WARMEST = (5.0, 20.0)  # change of a and b in CIE units at a temperature of 100 and a lightness of 50
+_FINISH_MOST_MAGENTA = (16.0, -6.0)  # change of a and b in CIE units at a tint of 100 and a lightness of 50
+_FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its effect on pale colors
 
 
 @dataclass(frozen=True)
@@ -346,7 +306,7 @@ class Finishing:
         """Adjust the colors in the rows from ``first`` of an ab map; see `Overlay`."""
         finish = self.finish
         share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
-        pale = torch.exp(-ab.square().sum(dim=0).sqrt() / FINISHING.vivid)
+        pale = torch.exp(-ab.square().sum(dim=0).sqrt() / _FINISH_VIVID)
         factor = 1 + finish.vibrance / 100 * pale
         factor *= 1 + finish.shadows / 100 * (-share).clamp(min=0)
         factor *= 1 + finish.highlights / 100 * share.clamp(min=0)
@@ -354,8 +314,8 @@ class Finishing:
         if finish.temperature or finish.tint:
             weight = 1 - share**4  # black and white stay neutral
             for channel in (0, 1):
-                warmer = finish.temperature / 100 * FINISHING.warmest[channel]
-                pinker = finish.tint / 100 * FINISHING.most_magenta[channel]
+                warmer = finish.temperature / 100 * _FINISH_WARMEST[channel]
+                pinker = finish.tint / 100 * _FINISH_MOST_MAGENTA[channel]
                 ab[channel] += (warmer + pinker) * weight
 
 

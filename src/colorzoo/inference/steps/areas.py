@@ -42,24 +42,10 @@ _LEVELS = 255
 _LEAST_STEP = 1e-3  # units of Lab
 
 
-@dataclass(frozen=True)
-class MaskConstants:
-    """Constants of the soft masks of areas.
-
-    Attributes:
-        supersampling: Supersampling factor of drawn outlines.
-        radius: Window radius of the guided filter, as a fraction of the shorter side.
-        least_radius: Minimum window radius in pixels.
-        slack: Regularization of the guided filter in squared units of L.
-    """
-
-    supersampling: int = 4
-    radius: float = 0.016
-    least_radius: int = 2
-    slack: float = 9.0
-
-
-MASKS = MaskConstants()
+_MASK_SUPERSAMPLING = 4  # supersampling factor of drawn outlines
+_MASK_RADIUS = 0.016  # window radius of the guided filter, as a fraction of the shorter side
+_MASK_LEAST_RADIUS = 2  # minimum window radius in pixels
+_MASK_SLACK = 9.0  # regularization of the guided filter in squared units of L
 
 
 @dataclass(frozen=True)
@@ -120,19 +106,19 @@ def polygon_map(
     path: Sequence[tuple[float, float]], image_size: tuple[int, int], size: tuple[int, int]
 ) -> Map:
     """Return the coverage of each cell ``(h, w)`` by an outline in pixels of the image."""
-    canvas = Image.new("L", (size[1] * MASKS.supersampling, size[0] * MASKS.supersampling))
+    canvas = Image.new("L", (size[1] * _MASK_SUPERSAMPLING, size[0] * _MASK_SUPERSAMPLING))
     scale_x, scale_y = canvas.width / image_size[0], canvas.height / image_size[1]
     # Pillow includes the pixels of the corners, so half a pixel is subtracted
     corners = [(x * scale_x - 0.5, y * scale_y - 0.5) for x, y in path]
     ImageDraw.Draw(canvas).polygon(corners, fill=255)
-    return np.asarray(canvas.reduce(MASKS.supersampling), np.float32) / np.float32(255)
+    return np.asarray(canvas.reduce(_MASK_SUPERSAMPLING), np.float32) / np.float32(255)
 
 
 def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     """Fit a mask ``(h, w)`` in [0, 1] to nearby edges of a lightness ``(1, 1, h, w)`` in [0, 100]."""
     guide = np.ascontiguousarray(lightness[0, 0].numpy(), dtype=np.float64)
     mask = inside.astype(np.float64)
-    side = 2 * max(MASKS.least_radius, round(MASKS.radius * min(guide.shape))) + 1
+    side = 2 * max(_MASK_LEAST_RADIUS, round(_MASK_RADIUS * min(guide.shape))) + 1
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT))
@@ -140,7 +126,7 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     center, level = mean(guide), mean(mask)
     variance = mean(guide * guide) - center * center
     covariance = mean(guide * mask) - center * level
-    slope = covariance / (variance + MASKS.slack)
+    slope = covariance / (variance + _MASK_SLACK)
     offset = level - slope * center
     return Matte(*(torch.from_numpy(mean(part)).float() for part in (slope, offset)))
 
@@ -213,28 +199,12 @@ def _rounded(values: Tensor) -> tuple[float, float, float]:
 _HALF = 0.5
 
 
-@dataclass(frozen=True)
-class AreaConstants:
-    """Constants of areas.
-
-    Attributes:
-        fill: Weight of the chosen color; the rest is the prediction for that color.
-        seeds: Number of points that pass the color of an area to the network.
-        seed_radius: Half the side of these points in network pixels.
-        apart: Weight of the distance to other seeds relative to the distance to the boundary.
-        least_room: Minimum of this weighted distance.
-        stroke: Width of boundary strokes in network pixels, the middle of the training range.
-    """
-
-    fill: float = 0.6
-    seeds: int = 8
-    seed_radius: int = 2
-    apart: float = 0.5
-    least_room: float = 1.0
-    stroke: int = 5
-
-
-AREAS = AreaConstants()
+_AREA_FILL = 0.6  # weight of the chosen color; the rest is the prediction for that color
+_AREA_SEEDS = 8  # number of points that pass the color of an area to the network
+_AREA_SEED_RADIUS = 2  # half the side of these points in network pixels
+_AREA_APART = 0.5  # weight of the distance to other seeds relative to the distance to the boundary
+_AREA_LEAST_ROOM = 1.0  # minimum of this weighted distance
+_AREA_STROKE = 5  # width of boundary strokes in network pixels, the middle of the training range
 
 
 def plant_seeds(
@@ -304,7 +274,7 @@ def fill_areas(
     for each in drawn:
         inside = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
         if seeded is not None and each.area.lightness == "photo":
-            inside = AREAS.fill * inside + (1 - AREAS.fill) * seeded[0]
+            inside = _AREA_FILL * inside + (1 - _AREA_FILL) * seeded[0]
         ab = ab + each.area.opacity * each.share * (1 - precedence) * (inside - ab)
     return replace(colors, ab=ab, shift=shift)
 
@@ -358,7 +328,7 @@ def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
 
 def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
     """Add strokes along the boundaries of object areas, except at the image border."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AREA_STROKE, _AREA_STROKE))
     insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
     borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)
     mask = torch.from_numpy(borders).float()[None, None]
@@ -394,12 +364,12 @@ def _seeds(share: Map, taken: np.ndarray) -> Iterator[tuple[slice, slice]]:
     if taken.any():
         away = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5)
     rows, columns = np.indices(room.shape, dtype=np.float32)
-    for _ in range(AREAS.seeds):
-        score = np.minimum(room, AREAS.apart * away)
+    for _ in range(_AREA_SEEDS):
+        score = np.minimum(room, _AREA_APART * away)
         row, column = np.unravel_index(int(score.argmax()), score.shape)
-        if score[row, column] < AREAS.least_room:
+        if score[row, column] < _AREA_LEAST_ROOM:
             return
-        side = min(AREAS.seed_radius, int(room[row, column]) - 1)
+        side = min(_AREA_SEED_RADIUS, int(room[row, column]) - 1)
         yield slice(max(row - side, 0), row + side + 1), slice(max(column - side, 0), column + side + 1)
         away = np.minimum(away, np.hypot(rows - row, columns - column))
 

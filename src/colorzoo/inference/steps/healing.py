@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,25 +16,13 @@ from colorzoo.image_io.raster_image import Levels
 Box = tuple[int, int, int, int]  # left, top, and the ends on the right and below
 
 
-@dataclass(frozen=True)
-class HealingConstants:
-    """Constants of healing.
-
-    Attributes:
-        radius: Inpainting radius in pixels; 1 has a lower error on synthetic scratches than 3, 5 and 10.
-        around: Margin in pixels around strokes that inpainting uses.
-        wide: Width in pixels from which a stroke covers an object instead of a scratch. The fill is smooth,
-            because inpainting continues the dark edge of an object into the hole.
-        edge: Growth of a wide stroke, relative to its width, so that it covers the object's edge.
-    """
-
-    radius: float = 1.0
-    around: int = 8
-    wide: float = 12.0
-    edge: float = 0.15
-
-
-HEALING = HealingConstants()
+# inpainting radius in pixels; 1 has a lower error on synthetic scratches than 3, 5 and 10
+_HEALING_RADIUS = 1.0
+_HEALING_AROUND = 8  # margin in pixels around strokes that inpainting uses
+# width in pixels from which a stroke covers an object instead of a scratch. The fill is smooth, because
+# inpainting continues the dark edge of an object into the hole
+_HEALING_WIDE = 12.0
+_HEALING_EDGE = 0.15  # growth of a wide stroke, relative to its width, so that it covers the object's edge
 
 
 def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
@@ -66,20 +54,22 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
             healed = levels.copy()
         part = healed[top:bottom, left:right]
         planes = part[..., None] if part.ndim == 2 else part
-        is_object = any(stroke.width >= HEALING.wide for stroke in moved)
+        is_object = any(stroke.width >= _HEALING_WIDE for stroke in moved)
         for channel in range(planes.shape[2]):
             plane = np.ascontiguousarray(planes[..., channel])
             if is_object:
                 filled = _fill_smoothly(plane.astype(np.float32), covered > 0)
                 planes[..., channel] = filled if plane.dtype.kind == "f" else filled.round()
             else:
-                planes[..., channel] = cv2.inpaint(plane, covered, HEALING.radius, cv2.INPAINT_NS)
+                planes[..., channel] = cv2.inpaint(plane, covered, _HEALING_RADIUS, cv2.INPAINT_NS)
     return healed
 
 
 def _grown(stroke: Stroke) -> Stroke:
     """Widen the stroke of an object so that it covers the object's edge."""
-    return stroke if stroke.width < HEALING.wide else replace(stroke, width=stroke.width * (1 + HEALING.edge))
+    return (
+        stroke if stroke.width < _HEALING_WIDE else replace(stroke, width=stroke.width * (1 + _HEALING_EDGE))
+    )
 
 
 def _fill_smoothly(plane: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -102,7 +92,7 @@ def _box(stroke: Stroke, width: int, height: int) -> Box:
     """Return the bounding box of a stroke with its margin, within the image."""
     xs, ys = zip(*stroke.path, strict=True)
     margin = (
-        stroke.width / 2 + 1 + max(HEALING.around, stroke.width / 2 if stroke.width >= HEALING.wide else 0)
+        stroke.width / 2 + 1 + max(_HEALING_AROUND, stroke.width / 2 if stroke.width >= _HEALING_WIDE else 0)
     )
     left, right = (round(min(max(x, 0), width)) for x in (min(xs) - margin, max(xs) + margin))
     top, bottom = (round(min(max(y, 0), height)) for y in (min(ys) - margin, max(ys) + margin))

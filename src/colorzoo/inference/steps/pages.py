@@ -7,38 +7,18 @@ of the tests and to 824 photos and scans (`benchmarks.pages`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class PageLimits:
-    """Thresholds of the page detection.
-
-    Attributes:
-        line: Maximum line width, as a fraction of the shorter side.
-        even: Maximum range in L of a uniform background, between its 1st and 99th percentile.
-        flat: Maximum range in L of 3 x 3 pixels within a patch, after a 3 x 3 mean filter.
-        patch: Maximum standard deviation in L of the pixels of a patch.
-        least: Minimum area of a patch, as a fraction of the image.
-        patches: Minimum number of patches.
-        covered: Minimum fraction of the image that patches and the edges between them cover.
-    """
-
-    line: float = 0.04
-    even: float = 8.0
-    flat: float = 3.0
-    patch: float = 1.5
-    least: float = 1e-3
-    patches: int = 10
-    covered: float = 0.85
-
-
-LIMITS = PageLimits()
+_PAGE_LINE = 0.04  # maximum line width, as a fraction of the shorter side
+_PAGE_EVEN = 8.0  # maximum range in L of a uniform background, between its 1st and 99th percentile
+_PAGE_FLAT = 3.0  # maximum range in L of 3 x 3 pixels within a patch, after a 3 x 3 mean filter
+_PAGE_PATCH = 1.5  # maximum standard deviation in L of the pixels of a patch
+_PAGE_LEAST = 1e-3  # minimum area of a patch, as a fraction of the image
+_PAGE_PATCHES = 10  # minimum number of patches
+_PAGE_COVERED = 0.85  # minimum fraction of the image that patches and the edges between them cover
 _EDGE = 3  # width in pixels of the edges between patches
 
 
@@ -53,11 +33,11 @@ def is_page(lightness: Tensor) -> bool:
 
 
 def _has_uniform_background(plane: NDArray[np.float32]) -> bool:
-    side = 2 * round(min(plane.shape) * LIMITS.line / 2) + 1
+    side = 2 * round(min(plane.shape) * _PAGE_LINE / 2) + 1
     for operation in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):  # remove dark lines, then light lines
         background = cv2.morphologyEx(plane, operation, np.ones((side, side), np.uint8))
         low, high = np.percentile(background, (1, 99))
-        if high - low < LIMITS.even:
+        if high - low < _PAGE_EVEN:
             return True
     return False
 
@@ -65,17 +45,17 @@ def _has_uniform_background(plane: NDArray[np.float32]) -> bool:
 def _consists_of_patches(plane: NDArray[np.float32]) -> bool:
     smooth = cv2.blur(plane, (3, 3), borderType=cv2.BORDER_REFLECT)
     kernel = np.ones((3, 3), np.uint8)
-    flat = (cv2.dilate(smooth, kernel) - cv2.erode(smooth, kernel) < LIMITS.flat).astype(np.uint8)
+    flat = (cv2.dilate(smooth, kernel) - cv2.erode(smooth, kernel) < _PAGE_FLAT).astype(np.uint8)
     _, labels = cv2.connectedComponents(flat, connectivity=4)
     flat_labels, values = labels.ravel(), plane.ravel().astype(np.float64)
     sizes = np.maximum(np.bincount(flat_labels), 1)  # label 0 may have no pixel
-    large = np.flatnonzero(sizes >= LIMITS.least * plane.size)
+    large = np.flatnonzero(sizes >= _PAGE_LEAST * plane.size)
     large = large[large > 0]  # label 0 is the part that is not flat
-    if len(large) < LIMITS.patches:
+    if len(large) < _PAGE_PATCHES:
         return False
     means = np.bincount(flat_labels, values) / sizes
     variances = np.bincount(flat_labels, (values - means[flat_labels]) ** 2) / sizes
-    even = large[np.sqrt(variances[large]) < LIMITS.patch]
+    even = large[np.sqrt(variances[large]) < _PAGE_PATCH]
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     covered = cv2.dilate(np.isin(labels, even).astype(np.uint8), cross, iterations=_EDGE)
-    return len(even) >= LIMITS.patches and bool(covered.mean() >= LIMITS.covered)
+    return len(even) >= _PAGE_PATCHES and bool(covered.mean() >= _PAGE_COVERED)
