@@ -95,8 +95,7 @@ class ColumnCache(Generic[Column]):
         with self._lock:
             missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
             if len(self._columns) + len(missing) > self._most:
-                needed = set(numbers)
-                self._columns = {number: c for number, c in self._columns.items() if number in needed}
+                self._columns = {number: c for number, c in self._columns.items() if number in numbers}
             if missing:
                 self._columns |= zip(missing, self._compute(missing), strict=True)
             return [self._columns[number] for number in numbers]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol
 
@@ -76,6 +75,6 @@ def record_interrupts() -> list[int]:
         interrupts.append(number)
         signal.default_int_handler(number, frame)
 
-    if threading.current_thread() is threading.main_thread():
+    with suppress(ValueError):  # only the main thread can handle signals
         signal.signal(signal.SIGINT, handle)
     return interrupts
