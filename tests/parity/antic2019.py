@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from colorzoo.networks import imagenet
 from colorzoo.networks.imagenet import VGGOutputs
-from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
 from colorzoo.zoo.antic2019.network import (
     DeepBlock,
@@ -26,7 +25,7 @@ from colorzoo.zoo.antic2019.task import (
     discriminator_loss,
     pretraining_loss,
 )
-from parity.cases import Golden, case
+from parity.cases import Golden, case, load_part, record_outputs
 from parity.pipelines.antic2019 import network_input, raw_image, restore_luma, square_gray
 
 
@@ -42,12 +41,10 @@ def full(golden: Golden) -> None:
     deep = how["net"] == "artistic"
     decoder, nf_factor, encoder = ("deep", 1.5, "resnet34") if deep else ("wide", 2.0, "resnet101")
     network = DeOldifyNetwork(how.get("arch", encoder), decoder, how.get("nf_factor", nf_factor)).eval()
-    network.load_state_dict(rename_keys(golden.weights(), NAMES))
-    seen: dict[str, Tensor] = {}
+    load_part(network, golden.weights(), NAMES)
     layers = {"out_layer3": network.middle, "out_layer11": network.head}
     layers |= {f"out_layer{4 + index}": block for index, block in enumerate(network.blocks)}
-    for name, layer in layers.items():
-        layer.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out}))
+    seen = record_outputs(layers)
     network.encoder.register_forward_hook(lambda _, __, out: seen.update({"out_layer0": out[-1]}))
     gray = golden.tensor("in_gray")
     gray = gray.view(-1, *gray.shape[-2:], 1).expand(-1, -1, -1, 3)
@@ -56,21 +53,14 @@ def full(golden: Golden) -> None:
         golden.close(name, seen[name][:, ::step])
 
 
-def filled(module: nn.Module, state: dict[str, Tensor]) -> Any:
-    module.load_state_dict(state)
-    return module.eval()
-
-
 @case("deoldify_middle")
 @torch.inference_mode()
 def middle(golden: Golden) -> None:
     network = DeOldifyNetwork(golden.meta["config"]["arch"], "deep", 0.1)
-    ours = rename_keys(golden.weights(), NAMES)
-    norm = {key.removeprefix("norm."): value for key, value in ours.items() if key.startswith("norm.")}
-    x = F.relu(filled(network.norm, norm)(golden.tensor("in_encoder").float()))
+    norm = load_part(network.norm, golden.weights(), NAMES, "norm.")
+    x = F.relu(norm(golden.tensor("in_encoder").float()))
     golden.close("out_bn_relu", x)
-    rest = {key.removeprefix("middle."): ours[key] for key in ours if key.startswith("middle.")}
-    first, second = filled(network.middle, rest)
+    first, second = load_part(network.middle, golden.weights(), NAMES, "middle.")
     x = first(x)
     golden.close_sampled("out_mid0", x)
     golden.close("out_mid1", second(x))
@@ -88,7 +78,7 @@ def unet_block(golden: Golden) -> None:
             shape = (fan_in, skip, half, half)
         end = [StoredSpectralAttention(shape[3])] * how["self_attention"]
         block = (DeepBlock if how["kind"] == "deep" else WideBlock)(*shape, *end)
-        filled(block, golden.weights(name))
+        load_part(block, golden.weights(name), ())
         maps = [golden.tensor(f"in_{part}_{name}").float() for part in ("up", "skip")]
         golden.close(f"out_shuf_{name}", block.shuf(maps[0]))
         golden.close(f"out_{name}", block(*maps))
@@ -97,7 +87,8 @@ def unet_block(golden: Golden) -> None:
 @case("deoldify_self_attention")
 @torch.inference_mode()
 def self_attention(golden: Golden) -> None:
-    attention = filled(StoredSpectralAttention(golden.meta["config"]["channels"]), golden.weights())
+    attention = StoredSpectralAttention(golden.meta["config"]["channels"])
+    load_part(attention, golden.weights(), ())
     x = golden.tensor("in_x").float()
     golden.close("out", attention(x))
     flat = x.flatten(2)
@@ -117,7 +108,7 @@ def tail(golden: Golden) -> None:
     network = nn.Module()
     network.up, network.refine = weighted_shuffle(channels), Refinement(channels + 3)
     network.head = StoredSpectralConv(channels + 3, 3, (1, 1))
-    filled(network, rename_keys(state, NAMES))
+    load_part(network, state, NAMES)
     x, image = (golden.tensor(name).float() for name in ("in_x", "in_image"))
     golden.close("out_shuffle", network.up(x))
     refined = network.refine(torch.cat([network.up(x), image], dim=1))
@@ -130,7 +121,7 @@ def tail(golden: Golden) -> None:
 @torch.no_grad()
 def discriminator(golden: Golden) -> None:
     how = golden.meta["config"]
-    network: Any = filled(Discriminator(how["nf"] / 256), golden.weights())
+    network: Any = load_part(Discriminator(how["nf"] / 256), golden.weights(), ())
     x = normalized(golden.tensor("in_rgb"))
     golden.close("out_eval", network(x))
     attended: list[Tensor] = []

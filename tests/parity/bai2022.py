@@ -1,7 +1,5 @@
 """SSCN (Bai et al. 2022): both stages and the training step against the authors' repaired code."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -11,17 +9,12 @@ from colorzoo.networks.renaming import rename_keys
 from colorzoo.zoo.bai2022.network import Aligner, Architecture, ContentEncoder, Decoder, StyleDecoder
 from colorzoo.zoo.bai2022.published import NAMES
 from colorzoo.zoo.bai2022.task import Bai2022, Objective
-from parity.cases import Golden, case, check_gradient_norms
+from parity.cases import Golden, case, check_gradient_norms, load_part
 
 
 def weights(golden: Golden, name: str, part: str = "") -> dict[str, Tensor]:
     """Return the weights of one of the authors' networks by our names; ``part`` is its name in the file."""
     return rename_keys({f"{name}.{key}": value for key, value in golden.weights(part).items()}, NAMES)
-
-
-def of_part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """Return the weights of one network without its name."""
-    return {key.removeprefix(f"{part}."): value for key, value in state.items() if key.startswith(part)}
 
 
 def all_weights(golden: Golden) -> dict[str, Tensor]:
@@ -33,9 +26,8 @@ def all_weights(golden: Golden) -> dict[str, Tensor]:
 @torch.no_grad()
 def sscn_stage1(golden: Golden) -> None:
     state, seen = all_weights(golden), []
-    content, decoder = ContentEncoder().eval(), StyleDecoder().eval()
-    content.load_state_dict(of_part(state, "content"))
-    decoder.load_state_dict(of_part(state, "style_decoder"))
+    content = load_part(ContentEncoder(), state, (), "content.")
+    decoder = load_part(StyleDecoder(), state, (), "style_decoder.")
     for norm in decoder.norms:
         norm.register_forward_hook(lambda _, __, out: seen.append(out))
     found = content(golden.tensor("in_l").float())
@@ -49,8 +41,7 @@ def sscn_stage1(golden: Golden) -> None:
 @torch.no_grad()
 def sscn_align(golden: Golden) -> None:
     config, features = golden.meta["config"], golden.tensor("in_feats").float().mT
-    aligner = Aligner(features.shape[1]).eval()
-    aligner.load_state_dict(of_part(weights(golden, "A"), "aligner"))
+    aligner = load_part(Aligner(features.shape[1]), weights(golden, "A"), (), "aligner.")
     size = torch.Size([config["H"], config["W"]])
     for index, each in enumerate(aligner(features, golden.tensor("in_corr").float(), size)):
         golden.close(f"out_align{index}", each[:, ::16])
@@ -60,8 +51,7 @@ def sscn_align(golden: Golden) -> None:
 @torch.no_grad()
 def sscn_decoder(golden: Golden) -> None:
     seen: list[Tensor] = []
-    decoder = Decoder().eval()
-    decoder.load_state_dict(of_part(weights(golden, "D"), "decoder"))
+    decoder = load_part(Decoder(), weights(golden, "D"), (), "decoder.")
     for level in decoder.levels:
         level.blocks.register_forward_hook(lambda _, __, out: seen.append(out))
     maps = [golden.tensor(f"in_stage{index}").float() for index in range(4)]

@@ -6,7 +6,6 @@ from colorzoo.factory import build_model
 from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss, weighted_sum
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.discriminators import PatchDiscriminator
-from colorzoo.networks.renaming import rename_keys
 from colorzoo.prediction import RgbPrediction
 from colorzoo.training.schedules import HoldThenLinear
 from colorzoo.zoo.cho2023.network import (
@@ -23,7 +22,7 @@ from colorzoo.zoo.cho2023.network import (
 )
 from colorzoo.zoo.cho2023.published import NAMES
 from colorzoo.zoo.cho2023.task import Cho2023, Draws, smoothness, total_variance
-from parity.cases import Golden, case
+from parity.cases import Golden, case, load_part
 
 
 def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
@@ -31,10 +30,7 @@ def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
     network = GuidingPainterNetwork(
         **{name: 0.125 for name, of in NARROW.items() if of != part}  # the other one is not looked at
     )
-    ours = {
-        key.removeprefix(f"{part}."): value for key, value in rename_keys(golden.weights(), NAMES).items()
-    }
-    getattr(network, part).load_state_dict(ours)
+    load_part(getattr(network, part), golden.weights(), NAMES, f"{part}.")
     return network.eval()
 
 
@@ -64,13 +60,8 @@ def colorizer(golden: Golden) -> None:
 @case("guidingpainter_d")
 @torch.no_grad()
 def discriminator(golden: Golden) -> None:
-    network = PatchDiscriminator(4)
-    ours = {
-        key.removeprefix("discriminator."): value
-        for key, value in rename_keys(golden.weights(), NAMES).items()
-    }
-    network.load_state_dict(ours)
-    scores = network.eval()(golden.tensor("in_sketch_color"))
+    network = load_part(PatchDiscriminator(4), golden.weights(), NAMES, "discriminator.")
+    scores = network(golden.tensor("in_sketch_color"))
     golden.close("out_eval", scores)
     golden.close("out_lsgan_real", least_squares_loss(scores))
     golden.close("out_lsgan_fake", scores.square().mean())

@@ -12,7 +12,7 @@ from colorzoo.networks.renaming import rename_keys
 from colorzoo.zoo.ci2018.model import NAMES
 from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_mask
 from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
-from parity.cases import Golden, case
+from parity.cases import Golden, case, check_update, record_outputs
 
 FULL = 64  # channels by which theirs states a width
 
@@ -50,9 +50,7 @@ def task_of(golden: Golden, **settings: Any) -> Ci2018:
 @torch.inference_mode()
 def generator(golden: Golden) -> None:
     network = fill(StrokeNetwork(golden.meta["width"] / FULL), golden.weights(), "")
-    seen: dict[str, Tensor] = {}
-    for name, module in network.named_children():
-        module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
+    seen = record_outputs(dict(network.named_children()))
     lines = 2 * read_image(golden, "in_sketch") - 1
     generated = network.generate(lines, golden.tensor("in_hint"), golden.tensor("in_features").float())
     golden.close("out_image", generated)
@@ -125,11 +123,9 @@ def discriminator(golden: Golden) -> None:
 
 def check_step(golden: Golden, chosen: list[nn.Parameter]) -> None:
     """Compare the norms of gradients, and of the first updates by Adam."""
-    golden.close("out_grad_norm", torch.stack([p.grad.norm() for p in chosen]))  # type: ignore[union-attr]
-    before = [p.detach().clone() for p in chosen]
-    torch.optim.Adam(chosen, lr=golden.meta["lr"], betas=tuple(golden.meta["betas"])).step()
-    moved = [(p.detach() - old).norm() for p, old in zip(chosen, before, strict=True)]
-    golden.close("out_update_norm", torch.stack(moved))
+    check_update(
+        golden, chosen, torch.optim.Adam(chosen, lr=golden.meta["lr"], betas=tuple(golden.meta["betas"]))
+    )
 
 
 @case("ci2018_generator_step")

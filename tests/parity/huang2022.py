@@ -47,7 +47,7 @@ from colorzoo.zoo.huang2022.task import (
 )
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
-from parity.cases import Golden, case
+from parity.cases import Golden, case, record_outputs
 from parity.pipelines.huang2022 import (
     add_rectangle,
     add_stroke,
@@ -195,20 +195,13 @@ def quantizer(golden: Golden) -> None:
 @torch.inference_mode()
 def vqgan(golden: Golden) -> None:
     network, every = vqgan_of(golden, golden.meta["config"]), golden.meta["every"]
-    rgb, seen = signed(golden), dict[str, Tensor]()
-
-    def keep(name: str, module: torch.nn.Module) -> None:
-        module.register_forward_hook(lambda *call: seen.update({name: call[-1]}))
-
+    rgb, decoder = signed(golden), network.decoder
+    layers = {"dec_mid_attn": decoder.mid.attn_1, "dec_mid": decoder.mid}
+    layers |= {f"dec_up{level}": module for level, module in enumerate(decoder.up)}
     for short, encoder in (("enc", network.encoder), ("gray", network.gray_encoder)):
-        keep(f"{short}_conv_in", encoder.conv_in)
-        keep(f"{short}_mid", encoder.mid)
-        for level, module in enumerate(encoder.down):
-            keep(f"{short}_down{level}", module)
-    keep("dec_mid_attn", network.decoder.mid.attn_1)
-    keep("dec_mid", network.decoder.mid)
-    for level, module in enumerate(network.decoder.up):
-        keep(f"dec_up{level}", module)
+        layers |= {f"{short}_conv_in": encoder.conv_in, f"{short}_mid": encoder.mid}
+        layers |= {f"{short}_down{level}": module for level, module in enumerate(encoder.down)}
+    seen = record_outputs(layers)
     gray = gray_of(rgb)
     golden.close("out_gray", gray[:, :, :: every["space"], :: every["space"]])
     golden.close("out_h", network.color_features(rgb))

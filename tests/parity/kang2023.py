@@ -27,7 +27,7 @@ from colorzoo.zoo.kang2023.task import (
     colorfulness_of,
     saturate,
 )
-from parity.cases import Golden, case
+from parity.cases import Golden, case, record_outputs
 from parity.pipelines.kang2023 import network_lightness, recolor, squash
 
 WIDTHS = (512, 512, 256)
@@ -117,18 +117,14 @@ def color_decoder(golden: Golden) -> None:
 def full(golden: Golden) -> None:
     network = fill(golden, build(golden))
     gray = gray_input(golden)
-    kept: dict[str, Any] = {}
-    parts = {"skips": "encoder", "maps": "pixel_decoder", "colors": "color_decoder"}
-    for name, part in parts.items():
-        hook = network.get_submodule(part).register_forward_hook
-        hook(lambda *call, name=name: kept.update({name: call[-1]}))
+    kept = record_outputs(dict(network.named_children()))
     golden.close("out_ab", network.generate(gray[:, :1], gray))
     if "out_norm3" in golden.arrays:
-        close(golden, "out_norm3", kept["skips"][3])
-        for index, each in enumerate(kept["maps"]):
+        close(golden, "out_norm3", kept["encoder"][3])
+        for index, each in enumerate(kept["pixel_decoder"]):
             close(golden, f"out_up{index}", each)
-    embedding = network.pixel_decoder.last(kept["maps"][-1])
-    close(golden, "out_maps", torch.einsum("bqc,bchw->bqhw", kept["colors"], embedding))
+    embedding = network.pixel_decoder.last(kept["pixel_decoder"][-1])
+    close(golden, "out_maps", torch.einsum("bqc,bchw->bqhw", kept["color_decoder"], embedding))
 
 
 @case("ddcolor_discriminator")

@@ -22,7 +22,7 @@ from colorzoo.zoo.larsson2016.network import (
 )
 from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of
 from colorzoo.zoo.larsson2016.task import network_input as training_input
-from parity.cases import Golden, case
+from parity.cases import Golden, case, check_update
 from parity.pipelines.larsson2016 import Placement, center, colorize, gray_of, network_input, rescale
 
 MEAN = 0.4488  # that training subtracts
@@ -183,20 +183,12 @@ def larsson2016_step(golden: Golden) -> None:
         meta["grad_keys"][int(number)]: own[key]
         for key, number in task.model.convert_published(index).items()
     }
-    before = {key: renamed[key].detach().clone() for key in meta["grad_keys"]}
     task.make_optimizer.make = _sgd
-    _sgd(task.optimized_parameters()).step()
-    golden.close("out_grad_norm", torch.stack([_grad(renamed[key]).norm() for key in before]))
-    golden.close("out_update_norm", torch.stack([(renamed[k] - v).norm() for k, v in before.items()]))
+    check_update(golden, [renamed[key] for key in meta["grad_keys"]], _sgd(task.optimized_parameters()))
     golden.close("out_new_prediction_h4", network.hue.weight.flatten(1))
     golden.close("out_new_bias_h4", network.hue.bias)
-    golden.close("out_grad_conv1_1", _grad(network.trunk["conv1_1"].conv.weight))
+    golden.close("out_grad_conv1_1", network.trunk["conv1_1"].conv.weight.grad)
 
 
 def _sgd(parameters: Any) -> torch.optim.SGD:
     return torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=5e-4)
-
-
-def _grad(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad

@@ -15,7 +15,7 @@ from colorzoo.prediction import RgbPrediction
 from colorzoo.zoo.lee2020.network import SCFTNetwork, SketchDiscriminator, SpatiallyCorrespondingTransfer
 from colorzoo.zoo.lee2020.published import NAMES
 from colorzoo.zoo.lee2020.task import Lee2020, feature_terms
-from parity.cases import Golden, case
+from parity.cases import Golden, case, check_update, record_outputs
 
 
 def weights_of(golden: Golden, part: str = "") -> dict[str, Tensor]:
@@ -68,9 +68,7 @@ def generator(golden: Golden) -> None:
         **{f"encoder_reference_layer{n}": network.encoder_reference.layers[n - 1] for n in range(1, 11)},
         **{f"decoder_layer{n}": network.decoder.layers[10 - n] for n in range(1, 11)},
     }
-    seen: dict[str, Tensor] = {}
-    for name, module in modules.items():
-        module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
+    seen = record_outputs(modules)
     network.transfer.register_forward_hook(
         lambda _, given, out: seen.update(features=torch.stack(given), scft=out.features)
     )
@@ -201,10 +199,5 @@ def compared(golden: Golden, part: str, module: nn.Module) -> list[nn.Parameter]
 
 def check_step(golden: Golden, part: str, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Compare the norms of gradients and of the first updates, and take that step."""
-    chosen = compared(golden, part, module)
-    golden.close(f"out_{part}_grad_norm", torch.stack([p.grad.norm() for p in chosen]))  # type: ignore[union-attr]
-    before = [p.detach().clone() for p in chosen]
-    optimizer.step()
-    moved = [(p.detach() - old).norm() for p, old in zip(chosen, before, strict=True)]
-    golden.close(f"out_{part}_update_norm", torch.stack(moved))
+    check_update(golden, compared(golden, part, module), optimizer, f"{part}_")
     optimizer.zero_grad()

@@ -24,7 +24,7 @@ from colorzoo.zoo.xia2022.network import (
 )
 from colorzoo.zoo.xia2022.published import convert_published, renamed
 from colorzoo.zoo.xia2022.task import TAPS, Xia2022, true_bins
-from parity.cases import Golden, case
+from parity.cases import Golden, case, check_update, record_outputs
 
 
 def every(maps: Tensor, channels: int = 1, places: int = 1) -> Tensor:
@@ -59,9 +59,7 @@ def xia2022_pooling(golden: Golden) -> None:
 def xia2022_features(golden: Golden) -> None:
     network = FeatureNetwork().eval()
     network.load_state_dict(golden.weights())
-    encoded: dict[str, Tensor] = {}
-    for name, block in network.named_children():
-        block.register_forward_hook(lambda *call, name=name: encoded.update({name: call[-1]}))
+    encoded = record_outputs(dict(network.named_children()))
     golden.close("out_features", every(network(golden.tensor("in_gray")), 4, 2))
     for name in (key for key in golden.arrays if key.startswith("out_conv")):
         found = encoded[name.removeprefix("out_")]
@@ -208,16 +206,9 @@ def xia2022_step(golden: Golden) -> None:
     losses["loss"].backward()
     own = dict(task.model.named_parameters())
     keys = [next(iter(convert_published({key: ab}))) for key in meta["grad_keys"]]
-    golden.close("out_grad_norm", torch.stack([_grad(own[key]).norm() for key in keys]))
-    golden.close("out_grad_out", _grad(network.refinement.leave.weight))
-    golden.close("out_grad_palette", _grad(network.palette.weight)[::8])
+    golden.close("out_grad_out", network.refinement.leave.weight.grad)
+    golden.close("out_grad_palette", network.palette.weight.grad[::8])
     golden.close("out_running_mean", network.features.conv4_3[6].running_mean)
     golden.close("out_u", network.features.conv1_2[0].weight_u)
-    before = {key: own[key].detach().clone() for key in keys}
-    torch.optim.Adam(task.optimized_parameters(), lr=meta["lr"]).step()
-    golden.close("out_update_norm", torch.stack([(own[key] - before[key]).norm() for key in keys]))
-
-
-def _grad(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad
+    optimizer = torch.optim.Adam(task.optimized_parameters(), lr=meta["lr"])
+    check_update(golden, [own[key] for key in keys], optimizer)

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from colorzoo.training.optimization import parameter_groups
 from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
 from colorzoo.zoo.yun2023.published import NAMES
 from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, simulate_cells
-from parity.cases import Golden, case
+from parity.cases import Golden, case, load_part, record_outputs
 
 NORM = torch.tensor([100.0, 110.0, 110.0]).view(3, 1, 1)
 CENTER = torch.tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
@@ -140,9 +139,7 @@ def icolorit_block(golden: Golden) -> None:
     settings = {"width": config["embed_dim"], "heads": config["num_heads"], "depth": 1}
     network = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network
     block = network.trunk.blocks[0]
-    prefix = "trunk.blocks.0."
-    renamed = rename_keys({f"blocks.0.{key}": value for key, value in golden.weights().items()}, NAMES)
-    block.load_state_dict({key.removeprefix(prefix): value for key, value in renamed.items()})
+    load_part(block, golden.weights(), NAMES, "trunk.blocks.0.", "blocks.0.")
     attended = block.attn(block.norm1(x))
     golden.close("out_attn", attended)
     golden.close("out_block", block(x))
@@ -175,8 +172,7 @@ def icolorit_head(golden: Golden) -> None:
     for mode, kind in HEADS.items():
         settings = {"width": config["embed_dim"], "heads": 3, "depth": 1, "head": kind}
         head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network.head
-        renamed = rename_keys(golden.weights(mode), NAMES)
-        head.load_state_dict({key.removeprefix("head."): value for key, value in renamed.items()})
+        load_part(head, golden.weights(mode), NAMES, "head.")
         spoken = head(x)
         golden.close(f"out_tokens_{mode}", spoken[:, :: golden.meta["token_step"]])
         if kind == "convolution":
@@ -222,25 +218,11 @@ def check_image(golden: Golden, lightness: Tensor, ab: Tensor) -> None:
 
 def watch(golden: Golden, model: Yun2023) -> dict[str, Tensor]:
     """Return what the stages of a network answer, filled by each call."""
-    seen: dict[str, Tensor] = {}
-    trunk = model.model.network.trunk
-    watched = {
-        "embed": trunk.patch_embed,
-        **{
-            f"block{index}": block
-            for index, block in enumerate(trunk.blocks)
-            if f"out_stage_block{index}" in golden.arrays
-        },
-        "norm": trunk.norm,
-        "head": model.model.network.head,
-    }
-
-    def keep(name: str, module: Any, inputs: Any, answer: Tensor) -> None:
-        seen[name] = answer
-
-    for name, module in watched.items():
-        module.register_forward_hook(partial(keep, name))
-    return seen
+    network = model.model.network
+    blocks = {f"block{index}": block for index, block in enumerate(network.trunk.blocks)}
+    kept = {name: block for name, block in blocks.items() if f"out_stage_{name}" in golden.arrays}
+    others = {"embed": network.trunk.patch_embed, "norm": network.trunk.norm, "head": network.head}
+    return record_outputs({**kept, **others})
 
 
 for variant in ("tiny", "small", "base"):
