@@ -32,11 +32,6 @@ class Machine:
     instructions: str
     versions: Mapping[str, str | None]
 
-    @property
-    def label(self) -> str:
-        """Name of the device, including the processor for the CPU."""
-        return f"{self.device} {self.processor}" if self.device == "cpu" else self.device
-
 
 def this_machine(device: torch.device) -> Machine:
     """Return this machine with its current number of threads."""

@@ -40,7 +40,8 @@ def _json(value: object) -> str:
 
 def manifest(summary: Summary) -> dict[str, Any]:
     """Return all information to reproduce the results; only ``run`` differs between equal evaluations."""
-    setup, run = summary.setup, describe_run()
+    setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
+    versions = machine.pop("versions")
     images = []
     for item in summary.items:
         image: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
@@ -49,14 +50,8 @@ def manifest(summary: Summary) -> dict[str, Any]:
         images.append(image)
     return {
         "schema": SCHEMA,
-        "versions": {"python": run["python"], **setup.machine.versions},
-        "machine": {
-            "device": setup.machine.device,
-            "threads": setup.machine.threads,
-            "processor": setup.machine.processor,
-            "instructions": setup.machine.instructions,
-            "system": run["platform"],
-        },
+        "versions": {"python": run["python"], **versions},
+        "machine": {**machine, "system": run["platform"]},
         "seed": setup.protocol.seed,
         "run": {
             "command": [word.replace(str(Path.home()), "~") for word in run["command"]],
