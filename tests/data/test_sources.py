@@ -66,9 +66,8 @@ def test_a_split_reads_new_and_changed_files_only(classes_folder, tmp_path, monk
 
     first = split()
     assert len(asked) == sum(map(len, first))
-    assert split() == first == [[e.path for e in p] for p in split_by_content(find_sources(root), 0.3)]
-    asked.clear()
     changed = next(root.rglob("*.jpg"))
     changed.write_bytes(changed.read_bytes() + b"\0")
+    asked.clear()
     split()
     assert asked == [str(changed)]

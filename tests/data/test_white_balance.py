@@ -1,5 +1,7 @@
 """White balance of training images: warm casts go in part, all other images stay."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -12,11 +14,8 @@ RED, YELLOW_GREEN = (1.2, 0.8, 0.75), (0.7, 1.1, 0.6)
 
 
 def gray_things(count: int = 4, side: int = 24) -> torch.Tensor:
-    return (
-        torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(0))
-        .mul(0.8)
-        .expand(-1, 3, -1, -1)
-    )
+    gray = torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(0))
+    return 0.8 * gray.expand(-1, 3, -1, -1)
 
 
 def lit_by(color: tuple[float, float, float], count: int = 4) -> torch.Tensor:
@@ -49,22 +48,12 @@ def test_other_images_stay(kind: str) -> None:
 
 
 def test_training_images_are_balanced_and_validation_images_are_not(classes_folder) -> None:
-    class Fitting:
-        training = True
-
-    module = FolderDataModule(
-        str(classes_folder),
-        batch_size=2,
-        crop=24,
-        val_size=24,
-        min_scale=1.0,
-        white_balance_prob=1.0,
-        check=False,
-    )
+    settings = {"batch_size": 2, "crop": 24, "val_size": 24, "min_scale": 1.0, "check": False}
+    module = FolderDataModule(str(classes_folder), white_balance_prob=1.0, **settings)
     batch = {"rgb": lit_by(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
-    module.trainer = Fitting()
+    module.trainer = SimpleNamespace(training=True)
     trained = module.on_after_batch_transfer(dict(batch), 0)["rgb"]
     warmth = lambda rgb: (rgb[:, 0] - rgb[:, 2]).mean()  # noqa: E731
     assert warmth(trained) < 0.7 * warmth(batch["rgb"])

@@ -142,13 +142,13 @@ def narrow_zoo(authors_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         entry = Weights(digest, len(content), "MIT", urls=("https://example.org/net.pth",), published=True)
         weights = {"published": replace(entry, **changes)}
         card = replace(zoo["zhang2017_local"], hparams={"width": 0.125}, weights=weights)
-        shipped = {name: each for name, each in zoo.items() if not _is_published(each)}
+        shipped = {
+            name: each
+            for name, each in zoo.items()
+            if not any(weights.published for weights in each.weights.values())
+        }
         cards = {**shipped, card.name: card}
         monkeypatch.setattr(registry, "all_cards", lambda: cards)
         return card
 
     return put
-
-
-def _is_published(card: ModelCard) -> bool:
-    return any(entry.published for entry in card.weights.values())

@@ -87,7 +87,7 @@ def existing_file(weights: str | Path | None) -> Path | None:
         return None
 
 
-def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
+def read_weights(path: Path) -> WeightContent:
     """Read tensors, settings and provenance of a weight file.
 
     Examples:
@@ -98,7 +98,6 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
     Args:
         path: File in safetensors format, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
             extension is ignored. The ``state_dict`` of a checkpoint with weight averaging is the average.
-        trust_pickle: Whether a pickle may execute code. Use it only for files from a trusted author.
 
     Raises:
         WeightsError: The file does not exist, would execute code, or is not a weight file.
@@ -107,7 +106,7 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
     if is_safetensors(path):
         return _read_safetensors(path)
     if _is_torch(path):
-        content = _load_torch(path, trust_pickle)
+        content = _load_torch(path)
         state_dict = _unwrap_checkpoint(content)
         if state_dict is None:
             raise WeightsError(f"{path} contains no tensors by name; {_EXPECTED}")
@@ -123,7 +122,7 @@ def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
     raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
 
 
-def load_state_dict_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
+def load_state_dict_file(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a weight file by name; see `read_weights`.
 
     Examples:
@@ -131,7 +130,7 @@ def load_state_dict_file(path: Path, *, trust_pickle: bool = False) -> dict[str,
         >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
         torch.Size([2, 3])
     """
-    return read_weights(path, trust_pickle=trust_pickle).state_dict
+    return read_weights(path).state_dict
 
 
 def read_hparams(path: Path) -> dict[str, Any]:
@@ -295,7 +294,7 @@ class _DiscardedNamespace:
         """Discard the content."""
 
 
-def _load_torch(path: Path, trust_pickle: bool) -> Any:
+def _load_torch(path: Path) -> Any:
     """Load a torch file; raise `WeightsError` if it is damaged or could execute code."""
     import torch
 
@@ -309,7 +308,7 @@ def _load_torch(path: Path, trust_pickle: bool) -> Any:
                 safe,
                 path.open("rb") as file,
             ):  # for a path, torch selects the format by the extension
-                return torch.load(file, map_location="cpu", weights_only=not trust_pickle)
+                return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
         raise WeightsError(_why_unreadable(path, error)) from error
 
@@ -317,10 +316,7 @@ def _load_torch(path: Path, trust_pickle: bool) -> Any:
 def _why_unreadable(path: Path, error: Exception) -> str:
     # torch raises the same exception type for a damaged pickle
     if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
-        return (
-            f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}. "
-            "If you trust its author, load it with trust_pickle=True."
-        )
+        return f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}"
     reason = first_words(error)
     return f"{path} is truncated, damaged or not a PyTorch file ({reason}); {_EXPECTED}"
 
