@@ -15,9 +15,9 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.inference.models import ability_for
 from colorzoo.inference.references import (
     ReadReference,
-    ability_for,
     as_reference,
     make_exemplar,
     named_references,

@@ -192,7 +192,8 @@ class FileTask:
         """The files besides the image that determine its colors, with their use."""
         references = reference_files(self.recipe, self.folder, self.reference)
         found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
-        return [*found, *(("classes", Path(name)) for name in self.recipe.classes.label_files)]
+        labels = self.recipe.classes.label_files if "classes" in self.recipe.extra else ()
+        return [*found, *(("classes", Path(name)) for name in labels)]
 
     def effective_recipe(self) -> Recipe:
         """Return the recipe that, beside the same files, gives the same image without further options.

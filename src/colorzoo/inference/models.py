@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import nn
 
+from colorzoo.capabilities import EncodesReference, FindsClasses
 from colorzoo.errors import ColorzooError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Recipe
-from colorzoo.inference.references import ability_for
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
@@ -101,3 +101,20 @@ def choose_for_guidance(
         kinds = (*kinds, "boxes", "scribbles")
     uses = tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
     return choose_model(name, uses, weights, fast=fast, able=ability_for(references, guidance))
+
+
+def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
+    """Return the protocol that a model must implement to use references; None for no requirement.
+
+    Classes without label images require `FindsClasses`. Several references, and a strength ``alpha``, require
+    `EncodesReference`.
+
+    Args:
+        references: Images or their paths.
+        guidance: The recipe, or other guidance.
+    """
+    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
+        return FindsClasses
+    mixes = len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None)
+    return EncodesReference if mixes else None

@@ -78,6 +78,7 @@ class NetworkRunner:
         model: The model.
         name: Name for messages.
         device: Device of the model.
+        cache_key: Cache key of this runner, unique in the process.
 
     Args:
         model: The model, which is moved to the device.
@@ -92,15 +93,10 @@ class NetworkRunner:
     ) -> None:
         self.model, self.name = model.to(device).eval(), name
         self._graph = _graph_of(model, name) if engine == "onnxruntime" else None
-        self._number = next(_NUMBERS)
+        self.cache_key = f"{name} {next(_NUMBERS)}"
         self._lock = threading.Lock()
         self.device = device
         self._preferred = choose_dtype(precision, device)
-
-    @property
-    def cache_key(self) -> str:
-        """Cache key of this runner, unique in the process."""
-        return f"{self.name} {self._number}"
 
     def call(self, function: Callable[[Any], T]) -> T:
         """Call a function with the model, under the lock and in inference mode."""

@@ -48,7 +48,6 @@ from colorzoo.inference.steps.reach import (
     PointPatches,
     by_reach,
     find_paths,
-    is_limited,
     is_small,
     keep_nearer,
     limit_extent,
@@ -88,7 +87,10 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         colors = Colors(prediction.to_ab(), rgb_to_lab(prediction.rgb)[:, :1])
     else:
         colors = Colors(_with_points(task, points, prediction.to_ab()))
-    colors = _with_areas(task, colors) if recipe.areas else colors.scaled(recipe.strength)
+    if recipe.areas:
+        colors = _with_areas(task, colors)
+    elif recipe.strength != 1:
+        colors = colors.scaled(recipe.strength)
     # an image with guidance is colored even if it is a page
     if not (task.kinds or recipe.areas or task.is_sketch or task.part.is_frame):
         from colorzoo.inference.steps.pages import is_page
@@ -142,13 +144,13 @@ def _with_points_in_full(
     if points is None:
         return predicted
     enforced = task.run(enforce_points, predicted, points, task.run(find_neighbors, lightness))
-    limited = tuple(hint for hint in hints if is_limited(hint))
+    limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
         return enforced
     small = tuple(hint for hint in limited if is_small(hint))
     larger = tuple(hint for hint in limited if not is_small(hint))
     # small points are added last, because the network would spread their colors within larger reaches
-    rest = tuple(hint for hint in hints if not (is_small(hint) if small else is_limited(hint)))
+    rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
     base = task.run(show_base, _with_some_points(task, rest), lightness)
     extent = extent_of(task, small or larger)
     if small and larger:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import EncodesReference, FindsClasses, MixesReferences
+from colorzoo.capabilities import EncodesReference, MixesReferences
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.image_io.find import explain_irregular_file
@@ -41,23 +41,6 @@ class ReadReference:
     source: RasterImage
     weight: float = 1.0
     name: str = "image"
-
-
-def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
-    """Return the protocol that a model must implement to use references; None for no requirement.
-
-    Classes without label images require `FindsClasses`. Several references, and a strength ``alpha``, require
-    `EncodesReference`.
-
-    Args:
-        references: Images or their paths.
-        guidance: The recipe, or other guidance.
-    """
-    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
-    if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
-        return FindsClasses
-    mixes = len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None)
-    return EncodesReference if mixes else None
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:

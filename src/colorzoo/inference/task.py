@@ -13,7 +13,7 @@ from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
-from colorzoo.guidance.border import BorderSetting, Rectangle, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
@@ -216,7 +216,9 @@ def prepare_image(
         setting, whole = "none", composite_on_white(image)
         notes = () if whole is image else ("transparent parts were filled with white paper",)
         image = whole
-    inside = run.uncached(select_part, image, read_border(setting, "border"))
+    if setting not in BORDER_NAMES:
+        setting = read_border(setting, "border")
+    inside = run.uncached(select_part, image, setting)
     if recipe.healing:  # healing does not change the border
         from colorzoo.inference.steps.healing import heal  # few images need it
 

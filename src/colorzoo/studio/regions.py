@@ -39,7 +39,7 @@ from colorzoo.inference.selection import (
 )
 from colorzoo.inference.steps.areas import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.steps.classes import find_classes
-from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, is_limited, on_grid
+from colorzoo.inference.steps.reach import Map, Paths, PointPatches, even_reaches, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.task import StageRunner
@@ -224,7 +224,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
         point: The point, in pixels of the photo.
     """
     weight = torch.ones(request.lightness().shape[2:])
-    if is_limited(point):
+    if point.reach != "everywhere":
         weight = extent_of(request.task(), [point]).weight
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.opened.window is not None:

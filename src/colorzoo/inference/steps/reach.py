@@ -197,11 +197,6 @@ def limit_extent(
     return Extent(smooth[0, 0], owners[0, 0].long(), torch.from_numpy(patches.numbers(size)))
 
 
-def is_limited(hint: PointHint) -> bool:
-    """Check whether the reach of a point is limited."""
-    return hint.reach != "everywhere"
-
-
 def is_small(hint: PointHint) -> bool:
     """Check whether the reach of a point is at most the reach for a small object."""
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
