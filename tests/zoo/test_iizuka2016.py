@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, Guidance
-from colorzoo.capabilities import EncodesReference
 from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import GuidanceError
 from colorzoo.image_io import read_image
@@ -50,10 +49,3 @@ def test_alpha_goes_from_the_images_own_vector_to_that_of_the_reference(model: L
     torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.3)), wanted, atol=1e-4, rtol=0)
     own = Exemplar(lightness_to_rgb(lightness))
     torch.testing.assert_close(colors(model, lightness, own), colors(model, lightness), atol=1e-3, rtol=0)
-
-
-def test_a_stored_look_is_the_reference(model: LetThereBeColor) -> None:
-    assert isinstance(model, EncodesReference)
-    lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
-    look = Exemplar.of_embedding(model.encode_reference(rgb))
-    torch.testing.assert_close(colors(model, lightness, look), colors(model, lightness, Exemplar(rgb)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -184,19 +184,6 @@ class Users:
     hinted: Fraction = 0.7
 
 
-class Draws(Protocol):
-    """Random draws of an image with the interface of numpy's `RandomState`."""
-
-    def random(self) -> float:
-        """Return a number in [0, 1)."""
-
-    def randint(self, low: int, high: int) -> int:
-        """Return an integer in [low, high)."""
-
-    def permutation(self, length: int) -> Any:
-        """Return a random permutation of the integers below ``length``."""
-
-
 def draw_mask(
     modes: random.Random, numbers: np.random.RandomState, shape: tuple[int, int], users: Users
 ) -> NDArray[np.int8]:
@@ -224,7 +211,7 @@ def draw_mask(
     return mask.reshape(shape)
 
 
-def choose_candidates(mask: NDArray[np.int8], draws: Draws, users: Users) -> list[int]:
+def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, users: Users) -> list[int]:
     """Select the candidate cells that get hints and return their row-major indices.
 
     If few cells are masked, only the first candidates can be selected, as in the authors' code.

@@ -89,7 +89,7 @@ class Zhang2016(SingleOptimizerModule):
         """Compare the predicted distribution with the soft-encoded ground truth."""
         lab = rgb_to_lab(batch["rgb"])
         target = lab[:, 1:, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
-        logits = self.model.network.logits(lab[:, :1])
+        logits = self.model(lab[:, :1]).extras["logits"]
         neighbors = self.objective.neighbors
         loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors).mean()
         self.log_losses({"loss": loss}, len(lab))
