@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import is_traced, pad_to_multiple, scaled_width
+from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import by_label, covariance_of, power_of
 
@@ -62,26 +62,8 @@ class Moments(NamedTuple):
 
 def moments(maps: Tensor) -> Moments:
     """Return the moments of ``(B, C, H, W)`` over all pixels; at least two pixels are required."""
-    if maps.requires_grad or maps.device.type != "cpu" or is_traced():
-        variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
-        return Moments(mean, (variance + EPSILON).sqrt())
-    return _moments_on_cpu(maps)
-
-
-def _moments_on_cpu(maps: Tensor) -> Moments:
-    """Compute moments with the group normalization kernel, faster than ``var_mean`` on CPUs.
-
-    The map is made contiguous, because for channels_last the kernel computes E[x^2] - E[x]^2, which loses
-    small variances.
-    """
-    batch, channels, height, width = maps.shape
-    count = height * width
-    one = torch.ones(channels, dtype=torch.float32, device=maps.device)  # float32 for bfloat16 maps too
-    inputs = maps.contiguous(), one, torch.zeros_like(one), batch, channels, count, channels, EPSILON
-    _, mean, scale = torch.native_group_norm(*inputs)
-    biased = scale.double() ** -2 - EPSILON
-    std = (biased * (count / (count - 1)) + EPSILON).sqrt().float()
-    return Moments(mean[:, :, None, None], std[:, :, None, None])
+    variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
+    return Moments(mean, (variance + EPSILON).sqrt())
 
 
 def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) -> Tensor:
