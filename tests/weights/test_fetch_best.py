@@ -32,30 +32,21 @@ def zoo(card, entry, server, monkeypatch) -> dict[str, ModelCard]:
     return {each.name: each for each in cards}
 
 
-@pytest.fixture
-def fetch(capsys):
-    def call(*words: str) -> tuple[int, str, str]:
-        code = main(["weights", "fetch", *words])
-        return code, *capsys.readouterr()
-
-    return call
-
-
-def test_the_best_of_each_use_is_fetched_once(zoo, fetch, server, payload: bytes) -> None:
+def test_the_best_of_each_use_is_fetched_once(zoo, capsys, server, payload: bytes) -> None:
     paths = [weights_path(zoo[name], "published") for name in ("lee2099", "may2098")]
     for _ in range(2):
-        assert fetch("best") == (0, "".join(f"{path}\n" for path in paths), "")
+        assert main(["weights", "fetch", "best"]) == 0
+        assert capsys.readouterr() == ("".join(f"{path}\n" for path in paths), "")
     assert [path.read_bytes() for path in paths] == [payload] * 2
     assert server.requests == ["absent", "good", "good"]
     assert all_defaults()["points"].model == "lee2099"
 
 
-def test_a_failed_download_does_not_stop_the_others(zoo, fetch, server, payload: bytes, monkeypatch) -> None:
+def test_a_failed_download_does_not_stop_the_others(zoo, capsys, server, payload: bytes, monkeypatch) -> None:
     entry = replace(zoo["lee2099"].weights["published"], urls=(server.url("absent"),))
     gone = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
     monkeypatch.setattr(registry, "all_cards", lambda: gone)
-    code, _, err = fetch("best")
-    assert code == 1
-    assert "404" in err
+    assert main(["weights", "fetch", "best"]) == 1
+    assert "404" in capsys.readouterr().err
     assert weights_path(zoo["may2098"], "published").read_bytes() == payload
-    assert fetch("points")[0] == 2
+    assert main(["weights", "fetch", "points"]) == 2
