@@ -12,6 +12,14 @@ from torch.utils import _pytree
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 
+__all__ = [
+    "AbPrediction",
+    "DeferredMaps",
+    "Prediction",
+    "RgbPrediction",
+    "clip_colors",
+]
+
 
 class DeferredMaps(Mapping[str, Tensor]):
     """Maps that are computed on every access.
