@@ -8,17 +8,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from lightning.pytorch import Trainer
 from PIL import Image
 
 from colorzoo.batch import file
+from colorzoo.batch.bucket import ResultBucket
 from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule
 from colorzoo.data.originals import relative_name
-from colorzoo.errors import WeightsError
+from colorzoo.errors import DataError, ImageError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize
@@ -77,7 +79,7 @@ def logged_colorize(diary: Path, task: ColorizeTask) -> ColorizedImage:
     return result
 
 
-def predict(root: Path, out: Path, *more: str) -> int:
+def predict(root: Path, out: Path | str, *more: str) -> int:
     settings = nest_arguments(load_task_class(model_card(NAME)), model_card(NAME).hparams)
     model = [
         f"--model.{group}.{key}={value}" for group, each in settings.items() for key, value in each.items()
@@ -238,3 +240,76 @@ def test_random_weights_are_an_error(album, tmp_path):
 )
 def test_results_are_written_inside_the_output_folder(name, root, expected):
     assert relative_name(name, root) == expected
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An empty bucket of a local S3 server."""
+    s3fs = pytest.importorskip("s3fs")
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    names = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
+    for name, value in names.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    store = boto3.resource("s3").Bucket("results")
+    store.create()
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield store
+    store.objects.delete()  # the buckets of moto outlive a server
+    s3fs.S3FileSystem.clear_instance_cache()  # cached instances use the address of the stopped server
+    server.stop()
+
+
+def objects(bucket) -> dict[str, bytes]:
+    return {each.key.removeprefix("out/"): each.get()["Body"].read() for each in bucket.objects.all()}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_interrupted_run_resumes_in_a_bucket(album, bucket, tmp_path, colored, monkeypatch, capsys):
+    """Finished objects are skipped, changed images are colorized again, and failures are listed."""
+    gray(5, (20, 20)).save(album / "z.gif")  # its provenance is in a sidecar file
+    upload, uploaded = ResultBucket.upload, []
+
+    def killed(self, path):
+        uploaded.append(path)
+        if len(uploaded) == 3:
+            raise SystemExit("the test ends the run here")
+        upload(self, path)
+
+    monkeypatch.setattr(ResultBucket, "upload", killed)
+    with pytest.raises(SystemExit):
+        predict(album, "s3://results/out")
+    monkeypatch.setattr(ResultBucket, "upload", upload)
+    assert sorted(objects(bucket)) == ["a/x.jpg", "z.gif", "z.gif.xmp"]
+    colored()
+    assert predict(album, "s3://results/out/") == 0
+    assert colored() == 4
+    assert sorted(objects(bucket)) == [*IMAGES, "z.gif", "z.gif.xmp"]
+    assert predict(album, tmp_path / "out") == 0
+    assert decoded({name: objects(bucket)[name] for name in IMAGES}) == decoded(
+        {name: results(tmp_path / "out")[name] for name in IMAGES}
+    )
+    colored()
+    gray(9, (40, 56)).save(album / "a" / "x.png")
+    (album / "b" / "tall.webp").write_bytes(b"no image")
+    assert predict(album, "s3://results/out") == 1
+    assert colored() == 1
+    assert b"tall.webp" in objects(bucket)["failed.txt"]
+    assert "results are in s3://results/out\n" in capsys.readouterr().err
+    (album / "b" / "tall.webp").unlink()
+    assert predict(album, "s3://results/out") == 0
+    assert "failed.txt" not in objects(bucket)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_errors_of_a_bucket_are_one_line(album, bucket, monkeypatch, capsys):
+    for address in ("nowhere://x/y", "s3://missing/out"):
+        with pytest.raises(DataError, match="--output") as caught:
+            predict(album, address)
+        assert "\n" not in str(caught.value)
+    monkeypatch.setattr(fsspec.filesystem("s3"), "put_file", lambda *_: 1 / 0)
+    with pytest.raises(ImageError, match="cannot be written"):
+        predict(album, "s3://results/out")
+    assert "x.jpg: s3://results/out/a/x.jpg cannot be written" in capsys.readouterr().err

@@ -72,8 +72,10 @@ class FileColorizer:
         if task.target.parent not in self._folders:
             self._folders.add(task.target.parent)
             remove_leftovers(task.target.parent)
-        if self._skip_done and origin and result_state(read_provenance(task.target), origin) == "done":
-            return task.result("skipped", ALREADY_DONE)
+        if self._skip_done and origin:
+            existing = (task.bucket.read_provenance if task.bucket else read_provenance)(task.target)
+            if result_state(existing, origin) == "done":
+                return task.result("skipped", ALREADY_DONE)
         first, frames, others = _read(source, task)
         note = chroma_note(first.image)
         if note == IN_COLOR:
@@ -101,6 +103,8 @@ class FileColorizer:
                 if result_state(read_provenance(task.target), origin) != "done":
                     raise
                 return task.result("skipped", ALREADY_DONE)  # another process has written the same result
+            if task.bucket:
+                task.bucket.upload(task.target)
             return replace(result, notes=(*([note] if note else ()), *result.notes, *lost))
 
         return colorize_file

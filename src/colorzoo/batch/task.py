@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo.batch.origin import FileUse, UsedFile, crop_text, origin_of_choice, origin_of_colorizer
 from colorzoo.batch.settings import ColorSettings
@@ -22,6 +22,9 @@ from colorzoo.inference.task import ColorizeTask, StageRun
 from colorzoo.lru_cache import LRUCache, key_of
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_or_empty
+
+if TYPE_CHECKING:
+    from colorzoo.batch.bucket import ResultBucket  # imports fsspec
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 
@@ -91,6 +94,7 @@ class FileTask:
         overwrite: Whether to replace an existing result, but never the source.
         max_pixels: Maximum number of pixels of an image.
         needs_all_frames: Whether a target that cannot contain all frames or pages is an error.
+        bucket: Object storage to which the target is uploaded; None keeps the local file.
     """
 
     source: Path | Callable[[], bytes] = Path()
@@ -108,6 +112,7 @@ class FileTask:
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
     needs_all_frames: bool = False
+    bucket: ResultBucket | None = None
 
     @property
     def recipe(self) -> Recipe:

@@ -126,7 +126,7 @@ class ZooCLI(LightningCLI):
         add = partial(parser.add_argument, default=None, type=str | None)
         add("--init_from", help="Initial weights: a file, a tag of the model card, or a registered model.")
         add("--metrics", help="Metrics of validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
-        add("--output", help="Folder for the results of predict.")
+        add("--output", help="Folder for the results of predict, or s3://BUCKET/FOLDER.")
         add = partial(parser.add_argument, default=False, type=bool)
         add("--allow_untrained", help="Accept random weights in test and predict, and in frozen parts.")
         add("--compile", help="Compile the training step with torch.compile.")

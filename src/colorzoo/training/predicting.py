@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from colorzoo.atomic import write_atomic
+from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.runner import BatchSummary, run_tasks
 from colorzoo.batch.task import FileResult, FileTask, Status
@@ -38,8 +40,8 @@ class FullSizePrediction(LightningModule):
     Args:
         model: The task; its checkpoints are loaded.
         data: The images.
-        output: Output folder, whose structure mirrors the input folder; None selects ``predictions`` in the
-            run folder.
+        output: Output folder, also ``s3://bucket/folder``; its structure mirrors the input folder. None
+            selects ``predictions`` in the run folder.
 
     Attributes:
         has_failures: Whether images of any process failed; set in the first process.
@@ -49,6 +51,7 @@ class FullSizePrediction(LightningModule):
         super().__init__()
         self.has_failures = False
         self.model, self.data, self.output = model, data, output
+        self._bucket: ResultBucket | None = None
         self.summary: BatchSummary
         self._results: Generator[FileResult, None, None]
 
@@ -67,7 +70,13 @@ class FullSizePrediction(LightningModule):
             DataError: There are no images, or the output folder is invalid.
         """
         # run_folder is a collective call
-        self.folder = Path(self.output or f"{run_folder(self.trainer)}/predictions")
+        output = self.output or f"{run_folder(self.trainer)}/predictions"
+        if "://" in output:
+            self._temporary = TemporaryDirectory(prefix="colorzoo-")  # removed with this object
+            self.folder = Path(self._temporary.name)
+            self._bucket = ResultBucket(output, self.folder)
+        else:
+            self.folder = Path(output)
         self.originals = call_on_rank_zero(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
@@ -100,7 +109,7 @@ class FullSizePrediction(LightningModule):
         original = self.originals[index]
         target = output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)
         options: dict[str, Any] = {"colorizer": colorizer, "overwrite": True, "needs_all_frames": True}
-        return FileTask(original.source, target, original.name, **options)
+        return FileTask(original.source, target, original.name, bucket=self._bucket, **options)
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
         """Colorize the next image, unless its result exists."""
@@ -120,18 +129,24 @@ class FullSizePrediction(LightningModule):
         for line in lines:
             print(f"colorzoo: error: {line}", file=sys.stderr)
         self.has_failures = bool(lines)
-        (self.folder / FAILED).unlink(missing_ok=True)
+        failed = self.folder / FAILED
+        failed.unlink(missing_ok=True)
         if lines:
             text = "".join(f"{line}\n" for line in lines)
-            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
+            write_atomic(failed, text.encode("utf-8", "replace"))
+            if self._bucket:
+                self._bucket.upload(failed)
         words = {"colored": "colored", "skipped": "done before", "failed": "failed"}
         counts = {key: sum(summary.counts[key] for summary in summaries) for key in words}
         line = ", ".join(f"{counts[key]} {word}" for key, word in words.items())
-        print(f"{line}; results are in {self.folder}", file=sys.stderr)
+        place = self._bucket.address if self._bucket else self.folder
+        print(f"{line}; results are in {place}", file=sys.stderr)
 
     def _find(self) -> Originals:
         results, root = self.folder.resolve(), Path(self.data.hparams.root).resolve()
-        if root in (results, *results.parents):
+        if self._bucket:
+            self._bucket.require_writable(FAILED)  # removes the list of an earlier run
+        elif root in (results, *results.parents):
             raise DataError(f"--output must be outside of --data.root, got {str(self.folder)!r}.")
         found = self.data.originals()
         if not len(found):

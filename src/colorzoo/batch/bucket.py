@@ -1,0 +1,73 @@
+"""Results in object storage, written with fsspec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fsspec.core import url_to_fs
+
+from colorzoo.errors import DataError, ImageError, first_words
+from colorzoo.image_io.provenance import ImageProvenance, embedded_provenance, parse_provenance, sidecar_path
+
+_BLOCK_SIZE = 2**16  # bytes per read; the provenance is near the beginning of a file
+
+
+class ResultBucket:
+    """Results at an fsspec address, such as ``s3://bucket/folder``.
+
+    Each result is written to a local folder and uploaded as a whole. An interrupted run can continue on
+    another machine, because the objects contain their provenance.
+
+    Args:
+        address: The address.
+        folder: Local folder of the results.
+
+    Raises:
+        DataError: The address is invalid.
+    """
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.address, self._folder = address, folder
+        try:
+            self._fs, self._root = url_to_fs(address.rstrip("/"))
+        except Exception as error:  # the file systems have no common error class
+            raise DataError(f"--output {address!r} is invalid ({first_words(error)}).") from error
+
+    def require_writable(self, name: str) -> None:
+        """Write and remove an object; raise `DataError` if this fails."""
+        try:
+            self._fs.pipe_file(f"{self._root}/{name}", b"")
+            self._fs.rm_file(f"{self._root}/{name}")
+        except Exception as error:
+            raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)}).") from error
+
+    def read_provenance(self, path: Path) -> ImageProvenance | None:
+        """Read the provenance of the object of a local path; None if there is no object or no provenance."""
+        with self._named(path, "read") as key:
+            try:
+                with self._fs.open(key, block_size=_BLOCK_SIZE) as file:
+                    found = embedded_provenance(file)
+                return found or parse_provenance(self._fs.cat_file(f"{key}.xmp"))
+            except FileNotFoundError:
+                return None
+
+    def upload(self, path: Path) -> None:
+        """Upload a file, then its sidecar file if it exists, and remove the local files."""
+        for each in (path, sidecar_path(path)):
+            if each.is_file():
+                try:
+                    with self._named(each, "written") as key:
+                        self._fs.put_file(str(each), key)
+                finally:
+                    each.unlink()
+
+    @contextmanager
+    def _named(self, path: Path, what: str) -> Iterator[str]:
+        """Yield the key of a local path, and raise errors of the file system as `ImageError`."""
+        name = path.relative_to(self._folder).as_posix()
+        try:
+            yield f"{self._root}/{name}"
+        except Exception as error:
+            raise ImageError(f"{self.address}/{name} cannot be {what} ({first_words(error)})") from error
