@@ -15,6 +15,7 @@ from torch import nn
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
+from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, VGGTrunk
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
@@ -119,6 +120,20 @@ def create_backbone(
     if is_meta():
         return create_coloring_model(name, None, **settings)
     return require_trained(create_coloring_model(name, weights, **settings), f"{purpose}={name!r}", name)
+
+
+def build_trunk(name: str, width: float) -> Trunk:
+    """Return ``vgg19``, or the layers of a registered model of the zhang2016 family.
+
+    Raises:
+        WeightsError: No trained weights of the model are available on this machine.
+    """
+    return VGGTrunk(width) if name == "vgg19" else borrowed_trunk(name)
+
+
+def borrowed_trunk(name: str) -> BorrowedTrunk:
+    """Return the layers of a registered model as a feature network; see `build_trunk`."""
+    return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
 
 
 def is_meta() -> bool:

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_backbone
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.feature_hooks import HookState, unchanged
 from colorzoo.networks.matching import VGG_CHANNELS
@@ -185,20 +184,6 @@ class BorrowedTrunk(nn.Module):
 
 Trunk = VGGTrunk | BorrowedTrunk
 """A frozen feature network."""
-
-
-def build_trunk(name: str, width: float) -> Trunk:
-    """Return ``vgg19``, or the layers of a registered model of the zhang2016 family.
-
-    Raises:
-        WeightsError: No trained weights of the model are available on this machine.
-    """
-    return VGGTrunk(width) if name == "vgg19" else borrowed_trunk(name)
-
-
-def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model as a feature network; see `build_trunk`."""
-    return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
 
 
 def _features(maps: list[Tensor]) -> TrunkFeatures:

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import read_squares
-from colorzoo.networks.exemplar_features import Trunk, borrowed_trunk
+from colorzoo.factory import borrowed_trunk
+from colorzoo.networks.exemplar_features import Trunk
 
 _SIDE = 160
 _BATCH = 16

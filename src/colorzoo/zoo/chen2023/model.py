@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.factory import build_trunk
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
@@ -35,7 +36,7 @@ from colorzoo.networks.exemplar import (
     unmatched,
     with_automatic_colors,
 )
-from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures, build_trunk
+from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction

@@ -15,9 +15,10 @@ from colorzoo.data.dataset import Batch
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.errors import ColorzooError
+from colorzoo.factory import borrowed_trunk
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.discriminators import AttentionDiscriminator
-from colorzoo.networks.exemplar_features import TrunkFeatures, borrowed_trunk
+from colorzoo.networks.exemplar_features import TrunkFeatures
 from colorzoo.settings import Positive
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,

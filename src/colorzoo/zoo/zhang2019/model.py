@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.factory import create_backbone
+from colorzoo.factory import build_trunk, create_backbone
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
@@ -34,7 +34,7 @@ from colorzoo.networks.exemplar import (
     unmatched,
     with_automatic_colors,
 )
-from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures, build_trunk
+from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction

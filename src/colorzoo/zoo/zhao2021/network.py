@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.factory import borrowed_trunk
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
-from colorzoo.networks.exemplar_features import borrowed_trunk
 from colorzoo.networks.imagenet import normalized, outputs_of, vgg_layers
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
