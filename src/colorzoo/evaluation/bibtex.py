@@ -27,7 +27,7 @@ def citation() -> Mapping[str, Any]:
 
 
 def key_of_model(name: str) -> str:
-    """Return the citation key of a model, or an empty string if the name is not a model."""
+    """Return the citation key of a model, or an empty string if no model has this name."""
     try:
         return model_card(name).task.split(".")[2]
     except UnknownModelError:
@@ -35,7 +35,7 @@ def key_of_model(name: str) -> str:
 
 
 def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
-    """Return the citation keys of colorzoo, models and metrics.
+    """Return the citation keys of colorzoo and of the given models and metrics.
 
     Examples:
         >>> cited_keys(["zhang2016_small"], ["ssim"])
@@ -43,14 +43,14 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
 
     Args:
         models: Names of models; unknown names are skipped.
-        metrics: Names of metrics without networks.
+        metrics: Names of metrics, without the name of a network.
     """
     names = {*map(key_of_model, models), *metrics}
     return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if names & {*keys})]
 
 
 def bibtex(keys: Collection[str]) -> str:
-    """Return the BibTeX entries of citation keys, such as the keys listed in ``results.json``.
+    """Return the BibTeX entries for citation keys, such as the keys in ``results.json``.
 
     Examples:
         >>> "Colorful Image Colorization" in bibtex(["colorzoo", "zhang2016"])
@@ -67,7 +67,7 @@ def bibtex(keys: Collection[str]) -> str:
 
 
 def _keys(reference: Mapping[str, Any]) -> list[str]:
-    """Return the key of a reference, then the names of metrics that it defines."""
+    """Return the citation key of a reference, then the names of the metrics it defines."""
     names: str = reference["notes"].partition(";")[0]
     return names.removeprefix("metric ").split(", ")
 

@@ -1,4 +1,4 @@
-"""Cache of results: one file per image and method, so that an interrupted evaluation resumes."""
+"""Cache of results, so that an interrupted evaluation can resume."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Entry:
     """Cached results of one image colorized by one method.
 
     Attributes:
-        moments: Moments by number of interactions, then by output key.
-        features: Vectors of feature networks, with the same keys.
-        actual_interactions: Actual number of interactions, by the requested number.
-        thumbnails: JPEG files by key: the largest number of interactions, `TRUE_IMAGE` and `REFERENCE`.
-        skipped: Reason why the image was not evaluated; empty if it was.
+        moments: Moments (see `Output`) by number of interactions, then by output key.
+        features: Feature vectors of FID networks by number of interactions, then by output key.
+        actual_interactions: Actual number of interactions by requested number.
+        thumbnails: JPEG data. The keys are the largest number of interactions, `TRUE_IMAGE` and `REFERENCE`.
+        skipped: Reason why the image was not evaluated; empty if it was evaluated.
         gray: Whether the ground truth has no color.
     """
 
@@ -43,7 +43,7 @@ class Entry:
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
-        """Return whether a value or the last thumbnail is missing; False for a skipped image."""
+        """Return True if a value or the last thumbnail is missing; False for skipped images."""
         if self.skipped:
             return False
         required = set(keys)
@@ -54,12 +54,12 @@ class Entry:
 
 
 class Cache:
-    """Entries in a folder, by protocol, machine, method and image.
+    """Folder of cached entries, one for each protocol, machine, method and image.
 
     Args:
         folder: Folder of the cache.
-        protocol: Protocol, hashed without metrics and interactions so that these can be added later.
-        machine: Machine, part of the key because results differ between machines.
+        protocol: The protocol. Metrics and interactions are not part of its hash, so they can be added later.
+        machine: The machine. It is part of the cache key because results differ between machines.
     """
 
     def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
@@ -75,14 +75,14 @@ class Cache:
         self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(settings))[:12]}"
 
     def read(self, method: str, image: str) -> Entry:
-        """Return the entry of a method and an image, or an empty entry if the cache has none."""
+        """Return the entry of a method and an image, or an empty entry if it is not in the cache."""
         try:
             return _from_json(json.loads(self._path(method, image).read_bytes()))
         except (OSError, ValueError, KeyError):  # missing or damaged entries are computed again
             return Entry()
 
     def write(self, method: str, image: str, entry: Entry) -> None:
-        """Store an entry."""
+        """Store the entry of a method and an image."""
         write_atomic(self._path(method, image), json.dumps(vars(entry), default=_json_value).encode())
 
     def _path(self, method: str, image: str) -> Path:
@@ -90,7 +90,7 @@ class Cache:
 
 
 def _json_value(value: Any) -> Any:
-    """Return thumbnails and features as JSON types."""
+    """Convert a thumbnail or a feature vector to a JSON type."""
     return b64encode(value).decode("ascii") if isinstance(value, bytes) else value.tolist()
 
 

@@ -25,7 +25,7 @@ THUMBNAIL = 128  # pixels of the longer side
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluator of images with all methods, after each number of interactions in ``counts``."""
+    """Evaluate images with all methods, after each number of interactions in ``counts``."""
 
     protocol: Protocol
     methods: Sequence[Method]
@@ -35,7 +35,7 @@ class Evaluator:
     device: torch.device
 
     def evaluate(self, item: Item) -> None:
-        """Evaluate one image with all methods; results in the cache are not computed again."""
+        """Evaluate one image with all methods; cached results are reused."""
         keys = [output.key for measure in self.measures for output in measure.outputs]
         entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
         missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
@@ -55,16 +55,16 @@ class Evaluator:
             self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions of a method; only 0 if it does not support the guidance."""
+        """Return the numbers of interactions; ``(0,)`` if the method does not accept the guidance."""
         return self.counts if self.user_of(method) else (0,)
 
     def user_of(self, method: Method) -> SimulatedUser | None:
-        """Return the simulated user of a method, or None if the method does not support its guidance."""
+        """Return the simulated user, or None if the method does not accept this kind of guidance."""
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 
     def color_item(self, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
-        """Fill an entry with the results of one method."""
+        """Colorize an image with one method and store the results in ``entry``."""
         entry.gray = truth.is_gray
         scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
         color_function = method.color_function(item, truth)
@@ -84,7 +84,7 @@ class Evaluator:
             entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
     def _background_guidance(self, method: Method, scene: TargetImage) -> Guidance | None:
-        """Return the guidance of the background user, or None if there is none for this method."""
+        """Return the background user's guidance, or None if the method does not accept it."""
         choice = self.protocol.background
         user = _make_user(choice)
         if choice is None or user is None or user.kind not in method.accepts:
@@ -93,7 +93,7 @@ class Evaluator:
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
     def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
-        """Compute the measures of a result that the entry does not contain."""
+        """Compute the measures that are missing in the entry."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
         result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
@@ -112,7 +112,7 @@ class Evaluator:
 
 
 def thumbnail(rgb: Tensor) -> bytes:
-    """Return a small JPEG of ``(1, 3, H, W)`` in [0, 1]."""
+    """Downscale RGB ``(1, 3, H, W)`` in [0, 1] and return it as JPEG data."""
     levels = (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(levels)
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)

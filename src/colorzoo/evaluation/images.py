@@ -1,4 +1,4 @@
-"""Images of an evaluation: selection, references, labels, and reading at the size of the protocol."""
+"""Selection, labels, references and resizing of the images of an evaluation."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import TargetImage
 
 _IMAGENET = "ILSVRC2012_val_"
-_MIN_SIDE = 16  # pixels, for the windows and clusters of metrics
+_MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
 PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 
 @dataclass(frozen=True)
 class Item:
-    """An image to evaluate; its pixels are read later.
+    """An image to evaluate, without its pixels.
 
     Attributes:
-        name: Path below the data folder.
+        name: Path relative to the data folder.
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        sha256: SHA-256 of the image file; empty until `hashed` is called.
-        reference_sha256: SHA-256 of the reference file.
-        reference_name: Path of the reference below the data folder.
+        sha256: SHA-256 of the image file; empty in items that `hashed` did not return.
+        reference_sha256: SHA-256 of the reference file; empty without a reference.
+        reference_name: Path of the reference relative to the data folder.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Hash of image, reference and label, used in the path of the cache entry."""
+        """Hash of the image, its reference and its label, used in the path of the cache entry."""
         return digest(self.sha256, self.reference_sha256, str(self.label))
 
     def hashed(self) -> Item:
-        """Return the item with its hashes.
+        """Return a copy of the item with the hashes of its files.
 
         Raises:
             ImageError: A file cannot be read.
@@ -78,15 +78,15 @@ def select_images(
 
     Args:
         folder: Folder of images or tar shards.
-        protocol: Protocol that selects subset and references.
-        pairs: List of pairs below ``folder``; `PAIRS_FILE` by default.
+        protocol: Protocol that defines the subset and the references.
+        pairs: CSV file of image pairs in ``folder``; `PAIRS_FILE` by default.
         limit: Maximum number of images.
 
     Returns:
-        The images, and their difference from the images of the protocol; empty if there is none.
+        The images, and a description of how they differ from the protocol's images (empty if they do not).
 
     Raises:
-        DataError: The folder is missing or empty, or has no list of pairs although the protocol needs one.
+        DataError: The folder is missing or empty, or does not contain the pairs file that the protocol needs.
     """
     if protocol.references == "pairs":
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
@@ -113,7 +113,7 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
 
 
 def _labeled(items: list[Item], folder: Path) -> list[Item]:
-    """Add the labels of `LABELS_FILE`, if it exists."""
+    """Add the labels from `LABELS_FILE`, if this file exists."""
     file = folder / LABELS_FILE
     if not file.is_file():
         return items
@@ -144,10 +144,10 @@ def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
 
 
 def subset_names(subset: str) -> list[str]:
-    """Return the stems of the file names of a subset of ImageNet's validation images.
+    """Return the file names, without extension, of a subset of the ImageNet validation images.
 
     Raises:
-        DataError: Unknown subset.
+        DataError: The subset is unknown.
     """
     base, _, first = subset.partition("-first")
     if base == "ctest10k":
@@ -161,14 +161,14 @@ def subset_names(subset: str) -> list[str]:
 
 
 class Truth:
-    """Ground truth at the size of the protocol, with cached derived values.
+    """Ground-truth image at the protocol's size; derived values are computed once.
 
     Args:
         rgb: ``(1, 3, H, W)`` in [0, 1].
         size: Height and width before resizing.
-        reference: ``(1, 3, H', W')`` in [0, 1] or None.
-        seed: Seed for the random numbers of the image.
-        label: Class index, if known.
+        reference: ``(1, 3, H', W')`` reference image in [0, 1], or None.
+        seed: Random seed for this image.
+        label: Class index, or None if it is unknown.
     """
 
     def __init__(
@@ -196,22 +196,22 @@ class Truth:
 
     @cached_property
     def reference_ab(self) -> Tensor | None:
-        """``(1, 2, H', W')`` colors of the reference in CIE units."""
+        """``(1, 2, H', W')`` ab of the reference in CIE units, or None without a reference."""
         return None if self.reference is None else rgb_to_lab(self.reference)[:, 1:]
 
     @cached_property
     def gray_scene(self) -> TargetImage:
-        """Target for models whose input is lightness."""
+        """Image to colorize, for models whose input is lightness."""
         return TargetImage(self.lab[:, :1], self.rgb, self.ab, self.seed, self.reference)
 
     @cached_property
     def sketch_scene(self) -> TargetImage:
-        """Target for models whose input is a sketch, extracted by XDoG."""
+        """Image to colorize, for models whose input is a sketch (extracted with XDoG)."""
         return TargetImage(xdog(rgb_to_gray(self.rgb)), self.rgb, self.ab, self.seed, self.reference)
 
 
 def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
-    """Read an image and its reference at the protocol's size.
+    """Read an image and its reference, and resize them to the protocol's size.
 
     Raises:
         ImageError: A file cannot be decoded or is too small.
@@ -231,13 +231,16 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
 
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:
-    """Read a result of another program: ``(1, 3, h, w)`` in [0, 1] at the protocol's size.
+    """Read a result of another program and resize it to the protocol's size.
+
+    Returns:
+        ``(1, 3, h, w)`` in [0, 1].
 
     Raises:
-        ImageError: The file is missing or broken, or its size differs from the image.
+        ImageError: The file is missing or broken, or its size differs from the size of the original image.
     """
     if not path.is_file():
-        raise ImageError(f"no result for {name}; expected {path}")
+        raise ImageError(f"the result for {name} is missing; expected the file {path}")
     image = _decode(StoredImage(str(path)), str(path))
     size = (int(image.shape[1]), int(image.shape[2]))
     if size != truth.size:
@@ -256,12 +259,12 @@ def _decode(source: StoredImage, name: str) -> Tensor:
 
 
 def _resized(rgb: Tensor, protocol: Protocol, device: torch.device) -> Tensor:
-    """Return ``(1, 3, h, w)`` in [0, 1] at the protocol's size of ``(3, H, W)`` uint8."""
+    """Resize ``(3, H, W)`` uint8 to the protocol's size; return ``(1, 3, h, w)`` in [0, 1]."""
     return (protocol.resize(rgb)[None].float() / 255).to(device)
 
 
 def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
-    """Hash all items; return the readable items, and name and reason for the others."""
+    """Hash all items; return the readable items, and name and error of the unreadable items."""
     readable, unreadable = [], []
     for item in items:
         try:
@@ -272,7 +275,7 @@ def hash_all(items: Sequence[Item]) -> tuple[list[Item], list[tuple[str, str]]]:
 
 
 def digest(*parts: str) -> str:
-    """Return the hexadecimal SHA-256 of texts."""
+    """Return the hexadecimal SHA-256 of a sequence of strings."""
     state = hashlib.sha256()
     for part in parts:
         data = part.encode()

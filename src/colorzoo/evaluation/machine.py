@@ -16,13 +16,15 @@ from colorzoo.errors import DataError
 
 @dataclass(frozen=True)
 class Machine:
-    """Machine of an evaluation, part of the cache key because results can differ between machines.
+    """Machine that runs an evaluation.
+
+    It is part of the cache key because results can differ between machines.
 
     Attributes:
-        device: Name of the graphics card, or ``cpu``.
-        threads: Threads of torch.
-        processor: Name of the processor.
-        instructions: Largest instruction set that torch uses on it.
+        device: Name of the GPU, or ``cpu``.
+        threads: Number of CPU threads that torch uses.
+        processor: Name of the CPU.
+        instructions: Largest instruction set that torch uses on this CPU.
         versions: Versions of the packages that affect results.
     """
 
@@ -34,7 +36,7 @@ class Machine:
 
 
 def this_machine(device: torch.device) -> Machine:
-    """Return this machine with its current number of threads."""
+    """Return a description of this machine, with torch's current number of threads."""
     return Machine(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
@@ -45,10 +47,10 @@ def this_machine(device: torch.device) -> Machine:
 
 
 def shared_machine(device: torch.device, processes: int) -> Machine:
-    """Return the machine that all processes run on.
+    """Return the description of this machine, which must be equal in all processes.
 
     Raises:
-        DataError: The processes run on different machines.
+        DataError: The descriptions differ.
     """
     own = this_machine(device)
     if processes == 1:
@@ -57,6 +59,6 @@ def shared_machine(device: torch.device, processes: int) -> Machine:
     dist.all_gather_object(found, own)
     if other := next((each for each in found if each != own), None):
         raise DataError(
-            f"all processes must run on equal machines, because results can differ; got {own} and {other}"
+            f"all processes must run on identical machines, because results can differ; got {own} and {other}"
         )
     return own

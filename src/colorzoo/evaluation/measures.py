@@ -1,7 +1,7 @@
 """Per-image measures of results, computed with the metrics of `colorzoo.metrics`.
 
-A metric sums its states over images. An evaluation stores the states of each image as moments (see
-`colorzoo.evaluation.statistics`), so that the bootstrap can resample images.
+A metric sums its states over images. An evaluation stores the states of each image, called moments, so that
+the bootstrap can resample images (see `colorzoo.evaluation.statistics`).
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from colorzoo.simulation import ColorizedImage, bled_edges
 from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
-"""Moments of each number of a measure."""
+"""Moments of one image, one list for each output of a measure."""
 
 SCRIBBLE_RADIUS = 16  # pixels from a scribble within which colors may change
 
 
 class Bleeding:
-    """Color bleeding of a method without interactions, computed once for all its results.
+    """Color bleeding in a method's result without interactions, computed once.
 
     Args:
         first: The method's result without interactions.
-        truth: The truth.
+        truth: The ground truth.
     """
 
     def __init__(self, first: ColorizedImage, truth: Truth) -> None:
@@ -46,25 +46,25 @@ class Bleeding:
 
     @cached_property
     def edges(self) -> Tensor:
-        """``(1, 1, H, W)`` thinned edges where colors bled."""
+        """``(1, 1, H, W)`` mask of the thinned edges across which colors bled."""
         return bled_edges(self.first.ab, self._truth.ab)
 
     @cached_property
     def cdr(self) -> float:
-        """Cluster Discrepancy Ratio of the first result, mean over a and b."""
+        """Cluster Discrepancy Ratio of the result without interactions, averaged over a and b."""
         return float(cluster_discrepancy(self.first.ab[0], self._truth.clusters).nanmean())
 
 
 @dataclass(frozen=True)
 class MeasuredImage:
-    """A result and its truth.
+    """A result and its ground truth.
 
     Attributes:
-        rgb: ``(1, 3, H, W)`` in [0, 1].
-        ab: ``(1, 2, H, W)`` in CIE units.
-        truth: The truth.
-        bleeding: Color bleeding in the method's first result.
-        guidance: Guidance of the result.
+        rgb: ``(1, 3, H, W)`` result in [0, 1].
+        ab: ``(1, 2, H, W)`` result in CIE units.
+        truth: The ground truth.
+        bleeding: Color bleeding in the method's result without interactions.
+        guidance: Guidance with which the result was computed.
     """
 
     rgb: Tensor
@@ -76,14 +76,14 @@ class MeasuredImage:
 
 @dataclass(frozen=True)
 class Measure:
-    """Measure of a result, with one or several outputs.
+    """Measure of a result, with one or several output numbers.
 
     Attributes:
         name: Name in protocols and ``--metrics``.
-        outputs: Outputs of the measure.
-        run: Function that returns the moments of each output.
-        distance: Distance between two sets, computed from features that are stored in place of moments; None
-            for measures of single images.
+        outputs: Definitions of the output numbers.
+        run: Function that returns the moments of each output, or image features if ``distance`` is set.
+        distance: Function that computes the distance between two image sets from their features; None for
+            measures of single images.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Measure:
 
     @property
     def features(self) -> bool:
-        """Whether the measure stores features, from which a distance between image sets is computed."""
+        """Whether the measure stores image features instead of moments."""
         return self.distance is not None
 
 
@@ -108,22 +108,22 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
     "reference_ab": lambda result: result.truth.reference_ab,
     "labels": lambda result: None if result.truth.label is None else torch.tensor([result.truth.label]),
 }
-"""Inputs of metrics by name; None for what an image does not have."""
+"""Functions that return the inputs of metrics by name; they return None if an image lacks the input."""
 
 
 def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
-    """Return the measure of a metric.
+    """Return a measure that computes a metric.
 
-    An image that lacks an input of the metric has no value.
+    The value is NaN for an image that lacks an input of the metric.
 
     Args:
         name: Name in protocols.
-        metric: The metric.
+        metric: Metric to compute.
         suffix: See `ColorMetric.outputs`.
     """
     outputs = metric.outputs(suffix)
     if not outputs:
-        raise DataError(f"the metric {name} is available only in training")
+        raise DataError(f"the metric {name} is available only in training; select another metric")
     inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
@@ -139,9 +139,9 @@ def metric_measure(name: str, metric: ColorMetric, suffix: str = "") -> Measure:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return the constructors, by name, of measures that are not metrics.
+    """Return constructors of the measures that are not metrics, by name.
 
-    These measures compare with the first result of a method.
+    These measures compare a result with the method's result without interactions.
     """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
@@ -164,13 +164,13 @@ def _mean_measure(
     *,
     digits: int,
 ) -> Measure:
-    """Return a measure that averages a function of a result over images."""
+    """Return a measure whose output is the mean of ``function`` over images."""
     output = Output(key, title, "dB" if "psnr" in key else "", better, mean_of_moments, digits)
     return Measure(name, (output,), lambda result: [value_moments(float(function(result)))])
 
 
 def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measure:
-    """Gain in PSNR in a band around edges over the result of the method without interactions."""
+    """Return the measure of PSNR gained by interactions, in a band around edges."""
 
     def gain(result: MeasuredImage) -> Tensor:
         band = edge_band(result.bleeding.edges, kernel_size)
@@ -188,7 +188,7 @@ def _cdr_gain(result: MeasuredImage) -> Tensor:
 
 
 def _drift(result: MeasuredImage) -> Tensor:
-    """Return the mean ab distance from the first result, outside `SCRIBBLE_RADIUS` pixels of scribbles."""
+    """Return the mean ab distance from the first result of pixels far from any scribble."""
     if result.guidance.scribbles is None:
         return torch.tensor(0.0)
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
@@ -201,13 +201,13 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     """Return a measure by name.
 
     Args:
-        name: A name of `list_metrics`; the name of a metric may include a network and its weight file, see
+        name: A name from `list_metrics`. It may include a network and a weight file; see
             `colorzoo.metrics.named`.
-        device: Device of the network.
+        device: Device of the metric's network.
 
     Raises:
         DataError: The measure does not exist.
-        WeightsError: The network of the metric is missing.
+        WeightsError: The weights of the metric's network are missing.
     """
     own = own_measures()
     if name in own:
@@ -229,22 +229,23 @@ def list_metrics() -> list[str]:
 def choose_measures(
     protocol: Protocol, metrics: tuple[str, ...] | None, device: torch.device
 ) -> tuple[list[Measure], tuple[str, ...]]:
-    """Open the metrics of a protocol, or the metrics that the user selected.
+    """Build the measures of a protocol, or the measures that the user selected.
 
-    If the network of a metric is missing, a metric of the protocol is skipped with a note. A metric that the
-    user selected raises an error.
+    If the weights of a metric's network are missing, the metric is skipped with a note, unless the user
+    selected it.
 
     Args:
         protocol: The protocol.
-        metrics: Names that override the protocol; ``fid:resnet18`` and ``lpips:vgg`` select a network.
+        metrics: Metric names that override the protocol's; ``fid:resnet18`` and ``lpips:vgg`` select a
+            network.
         device: Device of the networks.
 
     Returns:
-        The measures and the notes.
+        The measures, and a note for each skipped metric.
 
     Raises:
         DataError: A metric does not exist.
-        WeightsError: The network of a metric that the user selected is missing.
+        WeightsError: Network weights are missing for a metric that the user selected.
     """
     measures, notes = [], []
     for name in dict.fromkeys(metrics or protocol.metrics):

@@ -1,4 +1,4 @@
-"""Methods to evaluate: registered models, ground truth, gray images, and folders of existing results."""
+"""Methods to evaluate: models, ground truth, gray images, and folders of results."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ BASELINES = (TRUTH, "gray")
 
 @dataclass(frozen=True)
 class Method:
-    """Method that colorizes images.
+    """Colorization method to evaluate.
 
     Attributes:
         name: Name in reports.
         identity: Text that identifies the method and its settings in the cache key.
-        color_function: Function that returns the coloring function of one image.
+        color_function: Maps an image to the function that colorizes this image with guidance.
         accepts: Accepted kinds of guidance.
-        input_kind: Kind of input.
+        input_kind: ``"gray"`` or ``"sketch"``.
         module: Function that returns the object that proposes points or regions to a simulated user, or None.
-        about: Description in reports.
+        about: Description in reports, by property.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Method:
 
     @property
     def key(self) -> str:
-        """Name of the cache folder of the method."""
+        """Name of the method's cache folder."""
         return f"{self.name}-{digest(self.identity)[:12]}"
 
 
@@ -71,12 +71,12 @@ def open_methods(
     protocol: Protocol,
     device: torch.device,
 ) -> list[Method]:
-    """Open methods by name; networks are built for their first image.
+    """Create methods by name; networks are built when the first image is colorized.
 
     Args:
-        names: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` of existing results.
+        names: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` for a folder of existing results.
         weights: Weight files by registered name.
-        protocol: Protocol, which determines the size of existing results.
+        protocol: Protocol; existing results are resized to its size.
         device: Device of the models.
 
     Raises:
@@ -90,7 +90,7 @@ def open_methods(
 
 
 def registered_name(name: str) -> str:
-    """Return the registered name of a model or alias; other names are returned unchanged."""
+    """Replace an alias by the model's registered name; return other names unchanged."""
     try:
         return model_card(name).name
     except UnknownModelError:
@@ -107,7 +107,7 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> 
 
 
 def truth_method() -> Method:
-    """Return the method whose results equal the ground truth, as the best value of every metric."""
+    """Return a method whose results equal the ground truth, to show the best metric values."""
 
     def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         del guidance
@@ -180,7 +180,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
 
 
 def _training(weights: ResolvedWeights | None) -> str:
-    """Return the training data of weights from the card, or from the metadata of the file."""
+    """Return the training data named in the model card or in the metadata of the weight file."""
     if weights is None:
         return "nothing"
     if weights.entry is not None and weights.entry.trained_on:
@@ -190,7 +190,7 @@ def _training(weights: ResolvedWeights | None) -> str:
 
 
 def model_function(model: ColoringModel) -> ColorFunction:
-    """Return the function that runs a network at the size of the image."""
+    """Return a function that runs the network at the size of the image."""
 
     def colorize(scene: TargetImage, guidance: Guidance) -> ColorizedImage:
         with torch.inference_mode():
@@ -202,9 +202,9 @@ def model_function(model: ColoringModel) -> ColorFunction:
 
 
 def colorizer_function(model: ColoringModel) -> ColorFunction:
-    """Return the function that runs the `Colorizer` at the working size of the model.
+    """Return a function that runs the `Colorizer` at the working size of the model.
 
-    It runs in float32, so that measurements are reproducible.
+    The function computes in float32, so that measurements are reproducible.
     """
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32")
@@ -229,7 +229,7 @@ def _image(rgb: Tensor) -> RasterImage:
 
 @dataclass(frozen=True)
 class Proposer:
-    """Proposer of points at the maximum entropy of the color distribution of a model."""
+    """Propose points where the model's predicted color distribution has the largest entropy."""
 
     model: ColoringModel
 
@@ -247,6 +247,6 @@ class Proposer:
 
 
 def proposer_of(model: ColoringModel) -> object:
-    """Return the object that proposes points or regions to a simulated user: the model, or a `Proposer`."""
+    """Return the object that proposes points or regions: the model, or a `Proposer` of points."""
     proposes = isinstance(model, ProposesPoints | ProposesRegions)
     return model if proposes or "points" not in model.accepts else Proposer(model)

@@ -1,4 +1,4 @@
-"""Report as a self-contained HTML file: `templates/report.html`, with curves and a gallery."""
+"""Report as a self-contained HTML file with curves and a gallery."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from colorzoo.metrics.base import Output
 from colorzoo.plots import Curve, draw_curves
 
 MAX_CURVES = 6
-GALLERY_SIZE = 5  # images at each end
+GALLERY_SIZE = 5  # number of worst images and of best images
 SIZE = (4.6, 3.0)  # inches; an inch has 72 SVG units
-# text stays text, and equal values give equal bytes
+# keep text as text, and write equal bytes for equal values
 _STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "colorzoo", "font.size": 8}
 
 
 def page(summary: Summary, cache: Cache) -> str:
-    """Return the HTML of the report, with the thumbnails in the cache."""
+    """Return the report as HTML, with thumbnails from the cache."""
     setup = summary.setup
     counts = {row.count for row in summary.rows}
     shown = [each for each in setup.outputs if not each.detail and curves_of(summary, each)]
@@ -69,7 +69,7 @@ def _notes(summary: Summary) -> list[str]:
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:
-    """Return a curve for each method with finite values."""
+    """Return one curve of an output over interactions for each method with finite values."""
     points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
     for row in summary.rows:
         found = row.scores[output.key].estimate
@@ -79,7 +79,7 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
 
 
 def draw(summary: Summary, output: Output) -> str:
-    """Draw all curves of an output and return the SVG as a ``data:`` URL."""
+    """Draw the curves of all methods for an output and return the SVG as a ``data:`` URL."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -93,7 +93,7 @@ def draw(summary: Summary, output: Output) -> str:
 
 
 def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the images with the worst and best mean value over all methods except truth and gray."""
+    """Return the images with the worst and best mean over all methods except truth and gray."""
     methods = summary.setup.methods
     ranked = [method for method in methods if method.name not in BASELINES] or list(methods)
     values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
@@ -109,7 +109,7 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
 
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:
-    """Return an image of the gallery: URLs of truth and reference, and name, URL and value of results."""
+    """Return one gallery row: URLs of truth and reference, and each method's name, URL and value."""
     item = summary.items[index]
     exhibit: dict[str, Any] = {"item": item, "reference": "", "results": []}
     for method in summary.setup.methods:

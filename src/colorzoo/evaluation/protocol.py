@@ -1,4 +1,4 @@
-"""Evaluation protocols: versioned YAML files with all settings except the model."""
+"""Evaluation protocols: versioned YAML files that contain all settings except the models."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Resize:
     """Bicubic resizing of images to the size of a protocol.
 
     Attributes:
-        mode: ``squash``: to a square, without keeping the aspect ratio. ``none``: no change.
-        size: Side in pixels.
+        mode: ``squash`` resizes to a square and ignores the aspect ratio. ``none`` keeps the original size.
+        size: Side of the square in pixels.
     """
 
     mode: ResizeMode
@@ -34,7 +34,7 @@ class Resize:
 
     @property
     def key(self) -> str:
-        """Part of the keys of outputs that identifies the resize."""
+        """Part of output keys that identifies the resizing."""
         return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
 
     def __call__(self, rgb: Tensor) -> Tensor:
@@ -47,12 +47,12 @@ class Resize:
 
 @dataclass(frozen=True)
 class UserChoice:
-    """A simulated user by name.
+    """Name and options of a simulated user.
 
     Attributes:
-        name: See `colorzoo.simulation.list_users`.
-        options: Attributes of the user.
-        count: Fixed number of interactions of a background user.
+        name: A name from `colorzoo.simulation.list_users`.
+        options: Constructor arguments of the user.
+        count: Fixed number of interactions; used only for a background user.
     """
 
     name: str
@@ -70,21 +70,22 @@ class Protocol:
 
     Attributes:
         name: Name of the protocol.
-        version: Version, incremented with every change that affects results.
+        version: Version number, incremented with every change that affects results.
         title: Description in one line.
         source: Paper and section that the protocol follows.
         resize: Initial resizing of the images.
         coloring: ``colorizer`` runs `colorize` with the network at its working size. ``network`` runs the
             network at the size of the images, as in most papers.
-        subset: ``ctest10k`` or ``first5k`` of ImageNet's validation images; None for all images.
-        references: Reference images: ``pairs`` from ``pairs.csv``, or ``none``.
+        subset: Subset of the ImageNet validation images: ``ctest10k`` or ``first5k``; None for all images.
+        references: ``pairs`` reads the reference of each image from ``pairs.csv``. ``none`` uses no
+            references.
         user: Simulated user; None for automatic colorization.
-        background: Simulated user of another kind whose hints precede the interactions.
-        interactions: Numbers of interactions, ascending.
+        background: Simulated user who adds hints of another kind before the first interaction, or None.
+        interactions: Numbers of interactions after which results are measured, ascending.
         metrics: Names of the metrics.
         seed: Seed for all random numbers.
-        notes: Remarks for readers.
-        text: The YAML file.
+        notes: Remarks for readers of the report.
+        text: Content of the YAML file.
     """
 
     name: str
@@ -110,15 +111,15 @@ class Protocol:
 
     @property
     def coloring_note(self) -> str:
-        """Sentence on the size at which the images were colorized."""
+        """Sentence that describes the size at which the images were colorized."""
         if self.coloring == "colorizer":
             return "Images were colorized with the default settings of `colorzoo colorize`."
         side = "the size of the images" if self.resize.mode == "none" else f"{self.resize.size} pixels"
-        return f"The networks ran at {side}, as in most papers, and not at their working size."
+        return f"The networks ran at {side}, as in most papers, instead of at their working size."
 
 
 def list_protocols() -> list[str]:
-    """Return the names of the protocols in the package.
+    """Return the names of the protocols that the package contains.
 
     Examples:
         >>> "automatic" in list_protocols()
@@ -131,7 +132,7 @@ def list_protocols() -> list[str]:
 
 
 def load_protocol(name: str) -> Protocol:
-    """Read a protocol.
+    """Load a protocol by name or from a file.
 
     Examples:
         >>> protocol = load_protocol("automatic")
@@ -139,7 +140,7 @@ def load_protocol(name: str) -> Protocol:
         'psnr'
 
     Args:
-        name: A name of `list_protocols`, or the path of a YAML file.
+        name: A name from `list_protocols`, or the path of a YAML file.
 
     Raises:
         DataError: The protocol does not exist or is invalid.
@@ -155,7 +156,7 @@ def load_protocol(name: str) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Read a protocol from YAML text; ``where`` is its name in errors.
+    """Parse a protocol from YAML text; error messages name it ``where``.
 
     Raises:
         DataError: The text is invalid.
@@ -176,10 +177,10 @@ def parse_protocol(text: str, where: str) -> Protocol:
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:
-    """Return sorted unique numbers of interactions.
+    """Validate numbers of interactions and return them sorted and without duplicates.
 
     Raises:
-        ValueError: A number is not an integer from 0 to `MAX_INTERACTIONS`.
+        ValueError: There is no number, or a number is not an integer from 0 to `MAX_INTERACTIONS`.
     """
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTERACTIONS:

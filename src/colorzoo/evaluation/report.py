@@ -1,4 +1,4 @@
-"""Files of a report: page, JSON, CSV, tables for papers, manifest."""
+"""Files of a report: HTML page, JSON, CSV, tables for papers, and manifest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMA = 3
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
-    """Write all files of a report; ``results.json`` is written last and marks a complete report."""
+    """Write all files of a report, ``results.json`` last, so that it marks a complete report."""
     found = plain(results(summary))
     files = {
         "per_image.csv": per_image(summary),
@@ -39,7 +39,7 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return all information to reproduce the results; only ``run`` differs between equal evaluations."""
+    """Return the data needed to reproduce the results; only ``run`` differs between repetitions."""
     setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
     versions = machine.pop("versions")
     images = []
@@ -72,7 +72,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
 
 
 def results(summary: Summary) -> dict[str, Any]:
-    """Return the content of ``results.json``; the keys of metrics contain the resize of the protocol."""
+    """Return the content of ``results.json``; metric keys include the protocol's resizing."""
     setup = summary.setup
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
     return {

@@ -1,4 +1,4 @@
-"""`evaluate`: run an evaluation in one or several processes and write its report."""
+"""Run an evaluation in one or several processes and write its report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from colorzoo.progress import progress_bar
 from colorzoo.simulation import make_user
 
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
-_LOG_INTERVAL = 30.0  # seconds between lines of progress in a log
+_LOG_INTERVAL = 30.0  # seconds between progress lines in a log
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,20 @@ class Plan:
         ['gray']
 
     Attributes:
-        models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER``.
+        models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER`` for a folder of existing results.
         data: Folder of images.
         output: Folder of the report.
-        protocol: The protocol.
-        interactions: Numbers of interactions that override the protocol.
-        metrics: Names of metrics that override the protocol.
-        weights: Weight files by model.
-        compare: Two methods for a paired comparison.
-        pairs: List of pairs below ``data``.
-        limit: Take only the first images.
-        cache: Folder of the cache; by default in ``output``.
+        protocol: Protocol to follow.
+        interactions: Numbers of interactions that replace those of the protocol.
+        metrics: Names of metrics that replace those of the protocol.
+        weights: Weight files by model name.
+        compare: Names of two methods for a paired comparison.
+        pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
+        limit: Maximum number of images; the first ones are used.
+        cache: Folder of the cache; by default a folder in ``output``.
         device: Device of the models.
-        threads: Threads of torch; the last digits of results depend on the number.
-        resamples: Resamples of the bootstrap.
+        threads: Number of CPU threads for torch; it affects the last digits of results.
+        resamples: Number of bootstrap resamples.
     """
 
     models: Sequence[str]
@@ -82,9 +82,9 @@ class Outcome:
         'broken.png'
 
     Attributes:
-        summary: The results; None in a process that writes no report.
-        skipped: Name and reason of skipped images.
-        notes: Notes for the user.
+        summary: The results; None in processes that do not write the report.
+        skipped: Name of each skipped image and the reason for skipping it.
+        notes: Notes for the user, such as skipped metrics.
     """
 
     summary: Summary | None
@@ -110,7 +110,7 @@ def evaluate(plan: Plan) -> Outcome:
         plan: Configuration of the evaluation.
 
     Raises:
-        ColorzooError: An entry of the plan is missing or invalid.
+        ColorzooError: A setting of the plan is invalid, or a file is missing.
     """
     plan = _with_registered_names(plan)
     threads = torch.get_num_threads()
@@ -136,7 +136,7 @@ def _with_registered_names(plan: Plan) -> Plan:
 
 @contextmanager
 def join_processes() -> Iterator[tuple[int, int]]:
-    """Initialize the process group of torchrun or Lightning, if any; yield rank and world size."""
+    """Initialize the process group under torchrun or Lightning, and yield rank and world size."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield 0, 1
         return
@@ -158,7 +158,7 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     models = [*plan.models, *(name for name in plan.compare or () if name not in names)]
     listed = {*names, *(plan.compare or ())}
     if any(measure.features for measure in measures) and TRUTH not in listed:
-        models.append(TRUTH)  # distances need its features
+        models.append(TRUTH)  # distances between image sets need the features of the truth
     methods = open_methods(models, plan.weights, plan.protocol, plan.device)
     if unknown := plan.weights.keys() - {method.name for method in methods}:
         raise DataError(f"--weights must name a model of this evaluation, got {min(unknown)!r}")

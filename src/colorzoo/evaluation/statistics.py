@@ -1,7 +1,8 @@
-"""Statistics over images: moments, values computed from their sums, and intervals by a seeded bootstrap.
+"""Statistics over images: values, and confidence intervals from a seeded bootstrap.
 
 A value is computed from sums of per-image *moments* (see `colorzoo.metrics.base`), so the bootstrap over
-images is a matrix product, also for pooled values. All values and comparisons use the same resamples.
+images is a matrix product, even for metrics that pool pixels over images. All values and comparisons use the
+same resamples.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ GROUPS, MIN_GROUPS = 20, 3  # groups of the jackknife, and the minimum
 
 @dataclass(frozen=True)
 class Estimate:
-    """Value with its interval.
+    """Value with its confidence interval.
 
     Attributes:
         value: The value over all images.
-        low: Lower end of the interval; NaN if there is none.
-        high: Upper end.
+        low: Lower end of the interval; NaN if the interval is undefined.
+        high: Upper end of the interval; NaN if the interval is undefined.
     """
 
     value: float
@@ -39,10 +40,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of two methods on the same images.
+    """Difference between two methods on the same images.
 
     Attributes:
-        estimate: First minus second.
+        estimate: Value of the first method minus value of the second method.
         p_value: Two-sided bootstrap p-value: twice the fraction of resamples with the opposite sign.
         images: Number of images with a value for both methods.
     """
@@ -53,18 +54,18 @@ class Difference:
 
 
 def bootstrap_weights(images: int, resamples: int, seed: int) -> Weights:
-    """Return ``(resamples, images)``, the count of each image in each resample."""
+    """Return the ``(resamples, images)`` count of each image in each bootstrap resample."""
     generator = np.random.default_rng(seed)
     share = np.full(images, 1 / images)
     return generator.multinomial(images, share, size=resamples).astype(np.float64)
 
 
 def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
-    """Return a value and its percentile interval.
+    """Return a value and its percentile bootstrap interval.
 
     Args:
-        moments: ``(N, k)``.
-        finish: Function from summed moments to the value.
+        moments: ``(N, k)`` moments of N images.
+        finish: Function that computes the value from summed moments.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
     value = float(finish(moments.sum(0)))
@@ -74,15 +75,15 @@ def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
 
 
 def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -> Difference:
-    """Compare two methods on the images that have a value for both.
+    """Compare two methods on the images for which both methods have a value.
 
     Args:
         one: ``(N, k)`` moments of the first method.
         other: ``(N, k)`` moments of the second method, for the same images in the same order.
-        finish: Function from summed moments to the value.
+        finish: Function that computes the value from summed moments.
         weights: ``(R, N)`` from `bootstrap_weights`.
     """
-    # without a value the last two moments, exact and count, are 0
+    # the last two moments, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
     one, other = one * both[:, None], other * both[:, None]
     with np.errstate(invalid="ignore"):  # infinite minus infinite
@@ -99,20 +100,20 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
 
 
 def jackknife(distance: Distance, results: Features, truths: Features) -> Estimate:
-    """Return a distance between results and truths with a jackknife interval over groups of images.
+    """Return a distance between results and ground truth with its jackknife interval.
 
-    A bootstrap repeats images, which biases such distances. Instead, each of `GROUPS` groups of images is
-    omitted once. The variance accounts for groups of unequal size (Busing, Meijer and van der Leeden 1999,
-    *Delete-m Jackknife for Unequal m*), and the interval uses Student's t distribution. It does not include
-    the bias of distances such as FID for few images.
+    A bootstrap repeats images, which biases distances such as FID. The jackknife instead omits each of
+    `GROUPS` groups of images once. The variance accounts for groups of unequal size (Busing, Meijer and van
+    der Leeden 1999, *Delete-m Jackknife for Unequal m*), and the interval uses Student's t distribution. The
+    interval does not include the bias that FID has for few images.
 
     Args:
         distance: Function that returns the distance between two sets of features.
-        results: ``(N, D)``.
-        truths: ``(N, D)``, for the same images in the same order.
+        results: ``(N, D)`` features of the results.
+        truths: ``(N, D)`` features of the ground truth, for the same images in the same order.
 
     Returns:
-        The distance over all images; without an interval for fewer than `MIN_GROUPS` images.
+        The distance over all images; its interval is NaN for fewer than `MIN_GROUPS` images.
     """
     value, groups = distance(results, truths), min(GROUPS, len(results))
     if groups < MIN_GROUPS or not np.isfinite(value):

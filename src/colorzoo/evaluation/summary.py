@@ -38,14 +38,14 @@ class EvaluationSetup:
     """Setup of an evaluation.
 
     Attributes:
-        protocol: The protocol.
-        methods: The methods in the report.
-        counts: Numbers of interactions of every method.
-        measures: The measures.
-        deviation: Difference between the images and the images of the protocol; empty if there is none.
+        protocol: Protocol that the evaluation follows.
+        methods: Methods listed in the report.
+        counts: Numbers of interactions by method name.
+        measures: Measures of each result.
+        deviation: Description of how the images differ from the protocol's images; empty if they do not.
         notes: Notes for the user.
-        resamples: Resamples of the bootstrap.
-        machine: Machine of the measurements.
+        resamples: Number of bootstrap resamples.
+        machine: Machine that ran the evaluation.
         processes: Number of processes.
     """
 
@@ -61,11 +61,11 @@ class EvaluationSetup:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Outputs of all measures."""
+        """Output numbers of all measures."""
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
-        """Return the key of an output with the resize of the protocol."""
+        """Return the key of an output, followed by the protocol's resizing."""
         return f"{output.key}@{self.protocol.resize.key}"
 
 
@@ -74,9 +74,9 @@ class Score:
     """Value of one output of one method.
 
     Attributes:
-        estimate: The value with its interval.
+        estimate: The value with its confidence interval.
         images: Number of images with a value.
-        exact: Number of images without error, which a mean in decibels excludes.
+        exact: Number of images without error, which are excluded from a mean in decibels.
         excluded: Number of images without a value, such as the CDR of a gray image.
     """
 
@@ -94,7 +94,7 @@ class Row:
         method: Name of the method.
         count: Requested number of interactions.
         actual_interactions: Actual number of interactions, averaged over images.
-        scores: Scores by key of the output.
+        scores: Scores by output key.
     """
 
     method: str
@@ -105,13 +105,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference of two methods in one output.
+    """Difference between two methods in one output number.
 
     Attributes:
         count: Number of interactions.
-        output: The output.
-        difference: First minus second method, on the same images.
-        adjusted: p-value adjusted for multiple comparisons (Holm).
+        output: Output number that is compared.
+        difference: Value of the first method minus value of the second method, on the same images.
+        adjusted: p-value adjusted for multiple comparisons (Holm 1979).
     """
 
     count: int
@@ -121,14 +121,14 @@ class Comparison:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is significant."""
+        """Whether the adjusted p-value is below `SIGNIFICANT`."""
         return bool(self.adjusted < SIGNIFICANT)
 
     @property
     def verdict(self) -> str:
-        """Text of the test result."""
+        """Result of the significance test in words."""
         if np.isinf(self.difference.estimate.value):
-            return "one of them equals the truth"
+            return "one method equals the truth"
         if np.isnan(self.adjusted):
             return "too few images"
         return "significant" if self.significant else "not significant"
@@ -139,7 +139,7 @@ class Table:
     """Moments of a method after a number of interactions, one row per image.
 
     Attributes:
-        moments: ``(N, k)`` by key.
+        moments: ``(N, k)`` moments of N images by output key.
         actual_interactions: ``(N,)`` actual numbers of interactions.
     """
 
@@ -154,13 +154,13 @@ class Summary:
     Attributes:
         setup: Setup of the evaluation.
         items: The evaluated images.
-        skipped: Name and reason of skipped images.
-        gray: Names of evaluated images without color.
+        skipped: Name of each skipped image and the reason for skipping it.
+        gray: Names of evaluated images whose ground truth has no color.
         tables: Moments by method and number of interactions.
         rows: Scores by method and number of interactions.
-        best: The best methods, by key of the output and number of interactions; see `best_methods`.
-        compared: The two methods that were compared, if any.
-        comparisons: Differences of these methods.
+        best: The best methods by output key and number of interactions; see `best_methods`.
+        compared: Names of the two compared methods, or None.
+        comparisons: Differences between the compared methods.
     """
 
     setup: EvaluationSetup
@@ -175,12 +175,12 @@ class Summary:
 
     @property
     def digest(self) -> str:
-        """First digits of the SHA-256 of the sorted image hashes."""
+        """First 12 hexadecimal digits of the SHA-256 of the sorted image hashes."""
         return hashlib.sha256("".join(sorted(item.key for item in self.items)).encode()).hexdigest()[:12]
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
-        """Note on images whose ground truth is gray, if any."""
+        """Note on the images whose ground truth is gray; empty if there are no such images."""
         if not self.gray:
             return ()
         return (
@@ -192,13 +192,13 @@ class Summary:
 def summarize(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
 ) -> Summary:
-    """Read the cache and compute all results.
+    """Compute all results from the cache.
 
     Args:
         setup: Setup of the evaluation.
         items: The readable images.
-        cache: Cache with an entry for each item and method.
-        compare: Two methods to compare.
+        cache: Cache with an entry for each image and method.
+        compare: Names of two methods to compare, or None.
 
     Raises:
         DataError: No image could be evaluated.
@@ -240,9 +240,9 @@ def summarize(
 def _skipped_and_gray(
     items: Sequence[Item], entries: Mapping[str, Sequence[Entry]]
 ) -> tuple[list[str], list[str]]:
-    """Return the reason for skipping each item (empty for evaluated ones), and the names of gray items.
+    """Return the reason for skipping each item (or an empty string), and the names of gray items.
 
-    The reasons are listed by position, because a target can occur with several references.
+    The reasons are listed by position because one target image can occur with several references.
     """
     reasons: list[str] = []
     gray: list[str] = []
@@ -264,7 +264,7 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 def _distances(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache
 ) -> dict[tuple[str, int, str], Estimate]:
-    """Return the distances of whole sets from the truth by method, number of interactions and key."""
+    """Return set distances such as FID by method, number of interactions and output key."""
     found: dict[tuple[str, int, str], Estimate] = {}
     functions = {
         output.key: measure.distance
@@ -313,9 +313,9 @@ def _row(
 
 
 def best_methods(outputs: Sequence[Output], rows: Sequence[Row]) -> dict[tuple[str, int], frozenset[str]]:
-    """Return the methods with the best printed value by key of the output and number of interactions.
+    """Return the methods with the best rounded value by output key and number of interactions.
 
-    Truth and gray are excluded.
+    The baselines truth and gray are excluded.
     """
     best = {}
     for output, count in product(outputs, {row.count for row in rows}):
@@ -344,7 +344,7 @@ def _comparisons(
     one, other = compare
     rows = []
     for count in sorted({*setup.counts[one], *setup.counts[other]}):
-        # a method that does not support this guidance has only its automatic result
+        # a method that does not accept this guidance has only its automatic result
         nearest = [count if count in setup.counts[name] else setup.counts[name][0] for name in compare]
         first, second = (tables[key] for key in zip(compare, nearest, strict=True))
         for output in setup.outputs:

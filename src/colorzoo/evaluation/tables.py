@@ -1,4 +1,4 @@
-"""Formatting of values, tables for papers, and the table of single images."""
+"""Formatting of values, tables for papers, and the per-image table."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _LATEX = str.maketrans(
 
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
-DIGITS = 6  # significant digits in files, coarser than rounding noise
+DIGITS = 6  # significant digits in files; hides rounding errors
 
 
 def number(value: float, digits: int) -> str:
-    """Format a number with ``digits`` decimals; ``∞`` if infinite, a dash if NaN."""
+    """Format a number with ``digits`` decimals; infinity as ``∞``, NaN as a dash."""
     if math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -51,14 +51,14 @@ def number(value: float, digits: int) -> str:
 
 
 def interval(estimate: Estimate, digits: int) -> str:
-    """Format an interval as ``low to high``; empty if there is none."""
+    """Format an interval as ``low to high``; return an empty string if the interval is undefined."""
     if math.isnan(estimate.low):
         return ""
     return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
 
 
 def heading(output: Output) -> str:
-    """Return a column heading: title, unit and an arrow in the better direction."""
+    """Return a column heading: title, unit, and an arrow in the direction of better values."""
     unit = f" [{output.unit}]" if output.unit else ""
     return f"{output.title}{unit} {ARROWS[output.better]}".rstrip()
 
@@ -83,7 +83,7 @@ def plain(value: Any) -> Any:
 
 
 def markdown(summary: Summary) -> str:
-    """Return the results as a Markdown table with the protocol below."""
+    """Return the results as a Markdown table, followed by a description of the protocol."""
     rows = _rows(summary, lambda text, span, _best: f"{text} ({span})" if span else text)
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     outputs = len(summary.setup.outputs)
@@ -92,11 +92,11 @@ def markdown(summary: Summary) -> str:
 
 
 def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list[str]]:
-    """Return the heading and the rows of the main table.
+    """Return the header row and the data rows of the main table.
 
     Args:
-        summary: The results.
-        write: Function from a value, its interval and whether it is the best to the text of a cell.
+        summary: Results of the evaluation.
+        write: Function that formats a cell from value, interval and a flag that marks the best value.
     """
     outputs = summary.setup.outputs
     guided = any(row.count for row in summary.rows)
@@ -112,7 +112,7 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
 
 
 def per_image(summary: Summary) -> str:
-    """Return a CSV file with a row for each image, method and number of interactions."""
+    """Return CSV text with a row for each image, method and number of interactions."""
     outputs = [output for output in summary.setup.outputs if output.per_image]
     paired = any(item.reference_name for item in summary.items)
     stream = io.StringIO()
@@ -132,12 +132,12 @@ def per_image(summary: Summary) -> str:
 
 
 def of_sets(per_image: Iterable[bool]) -> str:
-    """Return the text on jackknife intervals, or an empty string if all outputs are per image."""
+    """Return the remark on jackknife intervals, or an empty string if all outputs are per image."""
     return "" if all(per_image) else " or, for distances between image sets, from a jackknife"
 
 
 def latex(summary: Summary, references: Sequence[str]) -> str:
-    r"""Return the results as a LaTeX table (booktabs), with the keys to cite in a comment above it.
+    r"""Return the results as a LaTeX table (booktabs) below a comment with the citation keys.
 
     The best values of each column and number of interactions are bold.
     """
