@@ -71,8 +71,8 @@ def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
 @pytest.mark.parametrize(
     ("metric", "arguments", "message"),
     [
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "labels must be .* integers"),
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "labels must be .* integers"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "labels"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "labels"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "integers from 0 to 15"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "integers from 0 to 15"),
     ],

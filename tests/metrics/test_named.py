@@ -96,7 +96,7 @@ def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.
     ("name", "error", "message"),
     [
         ("qqqq", DataError, rf"^unknown metric 'qqqq'; expected one of {', '.join(sorted(all_metrics()))}$"),
-        ("psnr:vgg", DataError, "the metric psnr has no network"),
+        ("psnr:vgg", DataError, "psnr"),
         ("lpips=none.pth", WeightsError, "'none.pth' of the metric lpips"),
         ("lpips:resnet", WeightsError, "unknown LPIPS backbone 'resnet'; expected one of alex, vgg, squeeze"),
     ],

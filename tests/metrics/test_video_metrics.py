@@ -100,7 +100,7 @@ def test_clips_that_are_too_short_have_no_value() -> None:
 
 
 def test_wrong_clips_are_an_error() -> None:
-    with pytest.raises(DataError, match="expected clips"):
+    with pytest.raises(DataError, match="frames"):
         metrics.color_consistency(torch.rand(2, 3, 8, 8))
     for metric in (metrics.chroma_flicker, metrics.warping_error):
         with pytest.raises(DataError, match="must have the shape"):

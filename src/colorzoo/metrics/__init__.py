@@ -1,4 +1,4 @@
-"""Metrics: torchmetrics classes, each based on a function.
+"""Metrics as torchmetrics classes and as functions.
 
 Images are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE units
 (``ab``, ``target_ab``). Argument names are the same in all metrics, so a ``torchmetrics.MetricCollection``

@@ -1,4 +1,4 @@
-"""Errors in the ab plane: root mean square error, and area under the accuracy-tolerance curve."""
+"""Errors in ab: root mean square error, and area under the accuracy-tolerance curve."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIXELS_AT_ONCE = 1 << 16  # limits the distances to 313 bins to 80 MB
 
 
 class MeanAbRMSE(ImageMean):
-    """Mean over images of the RMSE over a and b, in CIE units.
+    """Root mean square error of a and b, averaged over images, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 8, 8)
@@ -46,7 +46,7 @@ class MeanAbRMSE(ImageMean):
 
 
 def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Count pixels by error, rounded up to an integer tolerance (Zhang et al. 2016, sec. 3.1).
+    """Count pixels by their ab error, rounded up to an integer (Zhang et al. 2016, sec. 3.1).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
@@ -54,7 +54,7 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
         weights: ``(B, H, W)`` weight of each pixel; 1 by default.
 
     Returns:
-        ``(152,)`` float64: counts for tolerances 0 to 150, then for all larger errors.
+        ``(152,)`` float64: counts for errors 0 to 150, then the count of all larger errors.
     """
     distance = torch.linalg.vector_norm(ab.float() - target_ab.float(), dim=1)
     bins = distance.ceil().clamp(max=LARGEST + 1).long().flatten()
@@ -63,32 +63,34 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
 
 
 def area_under_curve(histogram: Tensor) -> Tensor:
-    """Return the area under the accuracy curve at tolerances 0 to 150, scaled so that zero error gives 1.
+    """Return the area under the curve of accuracy over tolerance (0 to 150), scaled to [0, 1].
+
+    Accuracy is the fraction of pixels whose error is at most the tolerance.
 
     Args:
-        histogram: ``(..., 152)``, see `tolerance_histogram`.
+        histogram: ``(..., 152)`` counts from `tolerance_histogram`.
 
     Returns:
-        ``(...)`` by the trapezoidal rule; NaN where a histogram is empty.
+        ``(...)`` areas by the trapezoidal rule; 1 without error, NaN for an empty histogram.
     """
     accuracy = histogram.cumsum(-1)[..., : LARGEST + 1] / histogram.sum(-1, keepdim=True)
     return torch.trapezoid(accuracy) / LARGEST
 
 
 def area_of_moments(moments: Moments) -> Moments:
-    """Return the area under the curve from a tolerance histogram followed by (exact, count); see `AbAUC`."""
+    """Return `area_under_curve` from the moments of `AbAUC`: a histogram, then exact and count."""
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
 def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
-    """Return the class weight ``(B, H, W)`` of the nearest color bin of each pixel of ``(B, 2, H, W)``."""
+    """Return for each pixel of ``(B, 2, H, W)`` the class weight of its nearest color bin."""
     colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
     bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
     return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])
 
 
 class AbAUC(ColorMetric):
-    """Area under the curve of the ab error over all pixels (Zhang et al. 2016, Table 1), raw and rebalanced.
+    """Area under the accuracy curve of ab, raw and class-rebalanced (Zhang et al. 2016, Table 1).
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -96,8 +98,8 @@ class AbAUC(ColorMetric):
         {'auc': tensor(0.9500), 'auc_rebalanced': tensor(0.9500)}
 
     Args:
-        uniform: Weight of the uniform distribution mixed into the prior before inversion (eq. 4). With 0, as
-            in the paper, every bin has the same total weight.
+        uniform: Weight of the uniform distribution mixed into the prior before inversion (eq. 4). At 0, the
+            value in the paper, every bin has the same total weight.
         **options: See `ColorMetric`.
     """
 
@@ -128,7 +130,7 @@ class AbAUC(ColorMetric):
         return {"auc": raw, "auc_rebalanced": rebalanced}
 
     def moments(self) -> list[list[float]]:
-        """Return both histograms, each followed by (exact, count)."""
+        """Return the raw and the rebalanced histogram, each followed by exact and count."""
         return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

@@ -1,14 +1,14 @@
-"""Visible faults of an automatic result: grayness, oversaturation, color casts and wrong hues.
+"""Visible faults of automatic results: grayness, oversaturation, color casts and wrong hues.
 
 These metrics do not compare each color with the true color, because lightness alone does not determine it.
 `Colorfulness` and `ColorfulnessRatio` measure the whole image, `NeutralChroma` the areas where the ground
 truth is neutral, and `RightHue` the areas where the ground truth has a clear hue. `GrayGain` compares the
 result with the gray image.
 
-Two definitions of colorfulness (CF) are published. ``"hasler"`` is the definition of Hasler & Suesstrunk
-2003, sec. 7: mean and standard deviation of the opponent colors. ``"absolute"`` is common in colorization
-code: mean and standard deviation of their absolute values. Its distance to the ground truth is also published
-in two forms: the difference of the means over all images, and the mean of each image's difference.
+Two definitions of colorfulness (CF) are published. ``"hasler"`` uses the mean and standard deviation of the
+opponent colors (Hasler & Suesstrunk 2003, sec. 7). ``"absolute"``, common in colorization code, uses the mean
+and standard deviation of their absolute values. The difference in colorfulness from the ground truth is also
+published in two forms: the difference of the means over all images, and the mean difference per image.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NEUTRAL_WINDOW = 9  # pixels; JPEG noise has chroma, but its mean is near 0
 COLORED_ABOVE = 15.0  # chroma of the ground truth
 VISIBLE_ABOVE = 6.0  # chroma of a result above which its hue is visible
 HUE_TOLERANCE = math.radians(35)
-ROUNDING = 0.01  # dB
+ROUNDING = 0.01  # dB; smaller differences are rounding errors
 
 
 def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
@@ -63,14 +63,14 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     if form == "absolute":
         opponents = opponents.abs()
     deviation, mean = torch.std_mean(opponents, dim=2, correction=0)
-    # vector_norm and std, unlike square roots of sums, have the gradient 0 for gray images
+    # vector_norm and std have zero gradients for gray images; the gradient of a square root is infinite at 0
     spread: Tensor = torch.linalg.vector_norm(deviation, dim=1)
     offset: Tensor = torch.linalg.vector_norm(mean, dim=1)
     return spread + 0.3 * offset
 
 
 class Colorfulness(ImageMean):
-    """Mean `colorfulness` over images, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
+    """Mean `colorfulness` over images, 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -129,14 +129,14 @@ class DeltaColorfulness(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``delta_of_mean_cf_hasler`` (of the means) and ``mean_delta_cf_hasler`` (per image)."""
+        """Return the difference of the means and the mean difference per image, by name."""
         return {
             "delta_of_mean_cf_hasler": (self.total / self.count).abs().float(),
             "mean_delta_cf_hasler": (self.absolute / self.count).float(),
         }
 
     def moments(self) -> list[list[float]]:
-        """Return the sums of the absolute and of the signed differences."""
+        """Return the sum of absolute differences and the sum of signed differences."""
         return sums([float(self.absolute), float(self.total)], [float(self.count)] * 2)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
@@ -150,7 +150,7 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessRatio(Ratio):
-    """Mean colorfulness of results divided by that of the ground truth; 1 is ideal.
+    """Mean colorfulness of results divided by the mean of the ground truth; 1 is ideal.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -178,7 +178,7 @@ def chroma(ab: Tensor) -> Tensor:
 
 
 def neutral_area(target_ab: Tensor) -> Tensor:
-    """Return the mask of neutral areas: mean chroma of the ground truth over 9 x 9 pixels below 5.
+    """Return the mask of pixels whose ground truth has a mean chroma below 5 over 9 x 9 pixels.
 
     Examples:
         >>> neutral_area(torch.zeros(1, 2, 16, 16)).shape
@@ -196,7 +196,7 @@ def neutral_area(target_ab: Tensor) -> Tensor:
 
 
 def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum of the results' chroma over `neutral_area` and the number of pixels, ``(B,)`` each.
+    """Return the summed chroma of each result over `neutral_area`, and the number of summed pixels.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -209,7 +209,7 @@ def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class NeutralChroma(Ratio):
-    """Mean chroma of the results over all pixels of `neutral_area`, in CIE units.
+    """Mean chroma of results where the ground truth is neutral (`neutral_area`), in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 16, 16)
@@ -232,7 +232,7 @@ class NeutralChroma(Ratio):
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Count colored pixels and colored pixels with the right hue.
+    """Count the colored pixels of the ground truth, and the results' pixels with the right hue.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -244,8 +244,9 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
         target_ab: ``(B, 2, H, W)`` truth in CIE units.
 
     Returns:
-        ``(B,)`` number of pixels with a true chroma above 15 whose result has a chroma above 6 and a hue
-        within 35 degrees of the true hue, and ``(B,)`` number of pixels with a true chroma above 15.
+        Two ``(B,)`` counts: pixels with the right hue, and colored pixels, whose true chroma is above 15. The
+        hue of a colored pixel is right if the result has a chroma above 6 and a hue within 35 degrees of the
+        true hue.
     """
     ours, true = chroma(ab), chroma(target_ab)
     along = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
@@ -256,7 +257,7 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class RightHue(Ratio):
-    """Fraction of all colored pixels with the right hue, in [0, 1]; see `right_hues`.
+    """Fraction of colored pixels with the right hue, in [0, 1]; see `right_hues`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -279,7 +280,7 @@ class RightHue(Ratio):
 
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR of a result minus the PSNR of the gray image, both over 8-bit RGB.
+    """Return the PSNR of each result minus the PSNR of the gray image, over 8-bit RGB.
 
     Examples:
         >>> truth = torch.rand(2, 3, 8, 8)
@@ -299,7 +300,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean `gray_gain` over images in dB; images with a gray ground truth are excluded, see `MeanDecibels`.
+    """Mean `gray_gain` in dB over images whose ground truth is not gray; see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -340,7 +341,7 @@ class WorseThanGray(ImageMean):
         """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
-        # with a gray ground truth, the gain is minus infinity, or NaN for a result without color
+        # for a gray ground truth, the gain is minus infinity, or NaN if the result is gray too
         self.add((gain < -ROUNDING).float().masked_fill(gain.isneginf() | gain.isnan(), torch.nan))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

@@ -1,4 +1,9 @@
-"""Base classes of the metrics, and validation of their inputs."""
+"""Base classes of the metrics, and validation of their inputs.
+
+Moments are the sums that a metric accumulates over images and computes its value from, such as a sum and a
+count. The last two moments of an output are the number of exact images (without error) and the number of
+other images that have a value.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,13 @@ from torchmetrics import Metric
 
 from colorzoo.errors import DataError
 
-_RANGES = {3: (0.0, 1.0)}  # allowed values by number of channels; predicted ab is unbounded
+_RANGES = {3: (0.0, 1.0)}  # allowed values by number of channels; predicted ab is not restricted
 _TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
-_SLACK = 2e-3  # rounding errors of float16; half an 8-bit level
+_SLACK = 2e-3  # tolerance for rounding errors of float16; half an 8-bit level
 
 
 class ColorMetric(Metric):
-    """Base class of all metrics: input validation, and the definition of numbers in reports.
+    """Base class of metrics with input validation and definitions of the numbers in reports.
 
     Examples:
         >>> from colorzoo.metrics import MeanSSIM
@@ -33,14 +38,15 @@ class ColorMetric(Metric):
     `outputs`, ``colorzoo evaluate`` can compute it.
 
     Args:
-        validate_args: Check that images are finite floats in their range; this synchronizes with the device.
+        validate_args: Check that images are finite floats in the allowed range. The check synchronizes with
+            the device.
         **options: Arguments of `torchmetrics.Metric`.
 
     Attributes:
-        names: Metric names, each with the constructor options that it selects.
+        names: Constructor options by metric name.
         default_network: Name of the default network, passed to the constructor before the path of a weight
             file; empty for a metric without a network.
-        of_whole_set: True if the metric is defined for a set of images only, from features of the images.
+        of_whole_set: True if the metric is defined only for a set of images, from features of each image.
         needs_color: True if the metric is undefined for images with a gray ground truth.
     """
 
@@ -54,15 +60,15 @@ class ColorMetric(Metric):
         self.validate_args = validate_args
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """Return the report columns of this metric; empty if reports do not use it.
+        """Return the report columns of this metric; empty if it is available only in training.
 
         Args:
-            suffix: Part of the keys that distinguishes a user's weight file from the published weights.
+            suffix: Suffix of the keys that distinguishes a user's weight file from the published weights.
         """
         return ()
 
     def moments(self) -> list[list[float]]:
-        """Return the states as moments, one vector per output; see `colorzoo.metrics.base`."""
+        """Return the states as moments, one list for each output; see `colorzoo.metrics.base`."""
         raise NotImplementedError(f"{type(self).__name__} must define moments() to be used in reports")
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -72,16 +78,16 @@ class ColorMetric(Metric):
             one: ``(N, D)`` features of the results from `image_moments`.
             other: ``(N, D)`` features of the ground truth.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define distance() as a metric of whole sets")
+        raise NotImplementedError(f"{type(self).__name__} must define distance() if of_whole_set is True")
 
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        """Compute the moments of one image; this resets the states.
+        """Compute the moments of one image and reset the states.
 
         Args:
-            inputs: Arguments of ``update``.
+            inputs: Keyword arguments of ``update``.
 
         Returns:
-            Moments of each output.
+            One list of moments for each output.
         """
         self.reset()
         self.update(**inputs)
@@ -89,7 +95,7 @@ class ColorMetric(Metric):
 
 
 class ImageMean(ColorMetric, ABC):
-    """Base class of metrics that are the mean of one value per image.
+    """Base class of metrics that average one value per image.
 
     Examples:
         >>> from colorzoo.metrics import MeanAbRMSE
@@ -98,8 +104,9 @@ class ImageMean(ColorMetric, ABC):
         >>> error.compute()
         tensor(2.)
 
-    Images without a value, such as images without edges, have the value NaN; they are excluded and counted. A
-    subclass implements ``update``, which computes the values and passes them to `add`.
+    The value is NaN for images on which the metric is undefined, such as images without edges. These images
+    are excluded from the mean and counted. A subclass implements ``update``, which computes the values and
+    passes them to `add`.
 
     Args:
         **options: See `ColorMetric`.
@@ -130,7 +137,7 @@ class ImageMean(ColorMetric, ABC):
         return (self.total / self.count).float()
 
     def compute(self) -> Any:
-        """Return the mean; subclasses may return several values by name."""
+        """Return the mean; a subclass may return several values by name."""
         return self.mean()
 
     def moments(self) -> list[list[float]]:
@@ -172,7 +179,7 @@ class Ratio(ColorMetric):
         return (self.total / self.count).float()
 
     def moments(self) -> list[list[float]]:
-        """Return both sums."""
+        """Return the two sums as moments."""
         return sums([float(self.total)], [float(self.count)])
 
 
@@ -181,14 +188,14 @@ def require_images(image: Tensor, channels: int, *, values: bool = True) -> None
 
     Args:
         image: RGB in [0, 1], or ab in CIE units.
-        channels: 3 or 2.
-        values: Also validate the values, see `require_values`.
+        channels: 3 for RGB, 2 for ab.
+        values: Also validate the values; see `require_values`.
 
     Raises:
         DataError: The shape or the values are invalid.
     """
     if image.dim() != 4 or image.shape[1] != channels:
-        raise DataError(f"expected images (B, {channels}, H, W), got {tuple(image.shape)}")
+        raise DataError(f"images must have shape (B, {channels}, H, W), got {tuple(image.shape)}")
     if values:
         require_values(image, _RANGES.get(channels))
 
@@ -209,22 +216,22 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
         return
     low, high = (float(value) for value in image.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError("an image contains NaN or inf; skipping it would bias the mean")
+        raise DataError("images must be finite, got NaN or inf; skipping an image would bias the mean")
     if span is not None and not (span[0] - _SLACK <= low and high <= span[1] + _SLACK):
         unit = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
         raise DataError(f"images must be {unit}, got values from {low:g} to {high:g}")
 
 
 def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:
-    """Validate two batches for a comparison pixel by pixel.
+    """Validate that two batches can be compared pixel by pixel.
 
     Examples:
         >>> require_pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), 3)
 
     Args:
-        image: Results, see `require_images`.
-        target: Ground truth; its ab must be colors of sRGB.
-        channels: 3 or 2.
+        image: Results; see `require_images`.
+        target: Ground truth; ab must be in [-128, 128].
+        channels: 3 for RGB, 2 for ab.
         values: Also validate the values.
 
     Raises:
@@ -241,14 +248,14 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
 
 
 def require_mask(mask: Tensor, image: Tensor) -> None:
-    """Validate that a mask has the shape ``(B, 1, H, W)`` of a batch.
+    """Validate that a mask has the shape ``(B, 1, H, W)`` that fits a batch of images.
 
     Raises:
         DataError: The mask has another shape.
     """
     expected = (image.shape[0], 1, *image.shape[2:])
     if tuple(mask.shape) != expected:
-        raise DataError(f"expected a mask {expected} for these images, got {tuple(mask.shape)}")
+        raise DataError(f"the mask must have shape {expected} to fit the images, got {tuple(mask.shape)}")
 
 
 Moments = NDArray[np.float64]
@@ -265,12 +272,12 @@ class Output:
         3
 
     Attributes:
-        key: Name that contains the details of the computation: color space, truncation, network (reports add
-            the resize).
+        key: Name with the details of the computation: color space, truncation and network. Reports append
+            the resizing.
         title: Column heading.
         unit: ``dB``, ``%`` or empty.
-        better: Direction of better values.
-        finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
+        better: Whether higher or lower values are better.
+        finish: Function that computes ``(...)`` numbers from ``(..., k)`` summed moments.
         digits: Number of decimals in tables.
         per_image: True if the number is defined for a single image.
         detail: True for a component of another number, which is excluded from curves and comparisons.
@@ -287,7 +294,9 @@ class Output:
 
 
 def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean from moments ``(sum, exact, count)``; inf if all images are exact, NaN without images.
+    """Return the mean from summed moments ``(sum, exact, count)``.
+
+    The mean is inf if all images are exact, and NaN without images.
 
     Examples:
         >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))
@@ -305,17 +314,17 @@ def absolute_mean(moments: Moments) -> Moments:
 
 
 def no_finish(moments: Moments) -> Moments:
-    """Return NaN for a number that is not a function of summed moments (FID); see `evaluation.summary`."""
+    """Return NaN for numbers such as FID that cannot be computed from summed moments."""
     return np.full(moments.shape[:-1], np.nan)
 
 
 def value_moments(value: float) -> list[float]:
-    """Return the moments ``(sum, exact, count)`` of a value; inf counts as exact, NaN is excluded."""
+    """Return the moments ``(sum, exact, count)`` of a value: inf is exact, NaN is excluded."""
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
     return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
 
 
 def sums(totals: list[float], counts: list[float]) -> list[list[float]]:
-    """Return the moments of several means from their sums and counts."""
+    """Return the moments of several means from the sum and count of each mean."""
     return [[float(total), 0.0, float(count)] for total, count in zip(totals, counts, strict=True)]

@@ -1,7 +1,8 @@
-"""Cluster Discrepancy Ratio: how many true color edges a result preserves (Kim et al. 2021, sec. 4).
+"""Cluster Discrepancy Ratio: fraction of true color edges that a result preserves.
 
-Clusters equal the output of scikit-image's SLIC on a gray RGB image (Kim et al. 2021, code ``cdr.py``).
-Converting the gray values to lightness first is faster, because SLIC then runs on one channel, not three.
+The metric is defined in Kim et al. 2021, sec. 4. The clusters equal the output of scikit-image's SLIC on a
+gray RGB image (authors' code, ``cdr.py``). Here SLIC runs on the lightness, which is faster because it has
+one channel instead of three.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ Plane = NDArray[np.floating]
 # CIE units. Converting a gray image to Lab gives a and b up to 0.005; one level of 8-bit RGB changes them by
 # 0.02.
 FLAT = 0.01
-SEGMENTS, COMPACTNESS, SLIC_SIGMA = 250, 10.0, 1.0  # of SLIC, as in the published code
+SEGMENTS, COMPACTNESS, SLIC_SIGMA = 250, 10.0, 1.0  # SLIC parameters of the published code
 CANNY_SIGMA, CANNY_QUANTILES = 1.2, (0.2, 0.7)
 
 
 @dataclass(frozen=True)
 class TruthClusters:
-    """Precomputed part of the Cluster Discrepancy Ratio that depends on the ground truth only.
+    """Part of the Cluster Discrepancy Ratio that depends only on the ground truth.
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
@@ -49,8 +50,8 @@ class TruthClusters:
     Create it once with `truth_clusters` and use it for all methods with the same ground truth.
 
     Attributes:
-        labels: ``(2, H, W)`` cluster labels of a and of b, starting at 1.
-        edges: ``(2, H, W)`` bool: Canny edges of a and of b.
+        labels: ``(2, H, W)`` cluster labels of the a plane and the b plane, starting at 1.
+        edges: ``(2, H, W)`` bool: Canny edges of the a plane and the b plane.
     """
 
     labels: Labels
@@ -76,7 +77,7 @@ def truth_clusters(ab: Tensor) -> TruthClusters:
 
 
 def cluster_ab(ab: Tensor) -> Labels:
-    """Return the ``(2, H, W)`` cluster labels, starting at 1, of the a and b planes of ``(2, H, W)`` colors.
+    """Return the ``(2, H, W)`` cluster labels of the planes of ``(2, H, W)`` ab, starting at 1.
 
     Raises:
         DataError: The tensor is not ``(2, H, W)``, or not finite.
@@ -87,11 +88,11 @@ def cluster_ab(ab: Tensor) -> Labels:
 def cluster_plane(plane: Plane) -> Labels:
     """Return the ``(H, W)`` SLIC labels of one plane, starting at 1 (Kim et al. 2021, code).
 
-    The published code repeats the plane as RGB. SLIC scales it to [0, 1] and converts it to Lab, in which a
-    and b are 0. The same labels are computed here from its lightness alone.
+    The published code repeats the plane in R, G and B. SLIC scales the RGB image to [0, 1] and converts it to
+    Lab, in which a and b are 0. Here equal labels are computed from the lightness alone.
 
     Args:
-        plane: ``(H, W)``; offset and scale of its values have no effect.
+        plane: ``(H, W)`` values of any scale and offset.
     """
     from skimage.segmentation import slic
 
@@ -110,10 +111,10 @@ def cluster_plane(plane: Plane) -> Labels:
 
 
 def find_edges(plane: Plane) -> NDArray[np.bool_]:
-    """Return the ``(H, W)`` bool Canny edges of one plane in CIE units (Kim et al. 2021, code).
+    """Return the ``(H, W)`` bool Canny edges of a plane in CIE units (Kim et al. 2021, code).
 
-    A plane whose values span less than `FLAT` has no edges. The thresholds are quantiles, so the published
-    code detects edges even in the rounding errors of a gray image.
+    A plane whose values span less than `FLAT` has no edges. The published code detects edges even in the
+    rounding errors of a gray image, because its thresholds are quantiles.
     """
     from skimage.feature import canny
 
@@ -135,7 +136,8 @@ def _lightness_of_gray(plane: Plane) -> NDArray[np.float64]:
     gray -= gray.min()
     gray /= gray.max() or 1.0
     linear = linear_of(gray)
-    # scikit-image's constants; those of `colorzoo.color.lab` change L near black by 5e-5, and thereby labels
+    # scikit-image's constants; the constants of `colorzoo.color.lab` change L near black by 5e-5, which
+    # changes labels
     root = np.where(linear > 0.008856, np.cbrt(linear), 7.787 * linear + 16 / 116)
     return 116 * root - 16
 
@@ -145,7 +147,7 @@ def _planes(ab: Tensor) -> NDArray[np.float32]:
         raise DataError(f"ab must have shape (2, H, W), got {tuple(ab.shape)}")
     planes: NDArray[np.float32] = ab.detach().cpu().float().numpy()
     if not np.isfinite(planes).all():
-        raise DataError("ab contains NaN or inf; clustering needs finite values")
+        raise DataError("ab must be finite, got NaN or inf")
     return planes
 
 
@@ -159,19 +161,20 @@ def edge_scores(
         >>> bool((edge_scores(truth.labels[0], truth.labels[0], truth.edges[0]) == 1).all())
         True
 
-    A is the set of window pixels whose true cluster differs from that of the edge pixel. B is the subset of A
-    whose cluster in the result equals that of the edge pixel. As in the published code, the window is off
-    center by one: rows and columns ``-k .. k - 1``. Pixels outside of the image belong to A but not to B.
+    A is the set of window pixels whose true cluster differs from the true cluster of the edge pixel. B is the
+    subset of A that is in the same cluster of the result as the edge pixel. The window is off center by one
+    as in the published code: rows and columns ``-k .. k - 1``. Pixels outside the image belong to A but not
+    to B.
 
     Args:
         truth_labels: ``(H, W)`` cluster labels of the ground truth, starting at 1.
         labels: ``(H, W)`` cluster labels of the result, starting at 1.
-        edges: ``(H, W)`` bool.
-        kernel_size: ``k``.
+        edges: ``(H, W)`` bool: edge pixels.
+        kernel_size: ``k``, half the side of the window in pixels.
 
     Returns:
-        ``(N,)`` in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and column
-        0, where the published window is empty.
+        ``(N,)`` scores in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and
+        column 0, where the published window is empty.
     """
     width = edges.shape[1] + 2 * kernel_size
     rows, columns = np.nonzero(edges)
@@ -194,7 +197,7 @@ def edge_scores(
 
 
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 5) -> Tensor:
-    """Return the Cluster Discrepancy Ratio of one image, for a and for b (Kim et al. 2021, sec. 4).
+    """Return the Cluster Discrepancy Ratio of a and of b of one image (Kim et al. 2021, sec. 4).
 
     Examples:
         >>> ab = 20 * torch.rand(2, 32, 32)
@@ -214,14 +217,14 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
         DataError: The shapes differ.
     """
     if tuple(ab.shape) != truth.edges.shape:
-        raise DataError(f"result {tuple(ab.shape)} and ground truth {truth.edges.shape} differ in shape")
+        raise DataError(f"ab must have the shape of the truth {truth.edges.shape}, got {tuple(ab.shape)}")
     planes = zip(truth.labels, cluster_ab(ab), truth.edges, strict=True)
     scores = [edge_scores(true, found, edge, kernel_size=kernel_size) for true, found, edge in planes]
     return torch.from_numpy(np.array([score.mean() if len(score) else np.nan for score in scores]))
 
 
 def clusters_name() -> str:
-    """Return the part of keys that identifies the clusters, including scikit-image's version."""
+    """Return the part of output keys that names the clustering and scikit-image's version."""
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
@@ -233,9 +236,9 @@ class ClusterDiscrepancyRatio(ColorMetric):
         >>> ClusterDiscrepancyRatio()(truth, truth).keys()
         dict_keys(['cdr_a', 'cdr_b', 'cdr', 'excluded'])
 
-    A plane without an edge is excluded from the mean of its channel; images without any edge are counted in
-    ``excluded``. ``cdr`` is the mean over images of the mean of a and b, or of the channel that has edges.
-    Labels depend on the version of scikit-image, which should be reported with the number.
+    ``cdr_a`` and ``cdr_b`` are means over the images in which the channel has edges. ``cdr`` averages over
+    images the mean of the channels that have edges. ``excluded`` counts images without any edge. Report the
+    version of scikit-image with the value, because the cluster labels depend on it.
 
     Args:
         kernel_size: See `edge_scores`.
@@ -243,7 +246,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
     """
 
     names = {"cdr": {}}
-    needs_color = True  # the edges of a gray image are noise of the file format
+    needs_color = True  # the edges of a gray image are compression noise
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
@@ -268,20 +271,20 @@ class ClusterDiscrepancyRatio(ColorMetric):
 
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.
-            target_ab: ``(B, 2, H, W)`` ground truth; unused if ``truths`` is given.
-            truths: B results of `truth_clusters`; pass them to share the computation among methods.
+            target_ab: ``(B, 2, H, W)`` ground truth in CIE units; unused if ``truths`` is not None.
+            truths: List of B `truth_clusters`, which can be computed once for several methods.
 
         Raises:
-            DataError: The shapes or batch sizes differ, or there is no ground truth.
+            DataError: The shapes or batch sizes differ, or the ground truth is missing.
         """
         if truths is None:
             if target_ab is None:
-                raise DataError("the Cluster Discrepancy Ratio needs target_ab or truths")
+                raise DataError("the ground truth is missing; pass target_ab or truths")
             require_pair(ab, target_ab, 2, values=self.validate_args)
             truths = [truth_clusters(image) for image in target_ab]
         require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
-            raise DataError(f"expected one truth for each of {len(ab)} images, got {len(truths)}")
+            raise DataError(f"truths must have one entry for each of {len(ab)} images, got {len(truths)}")
         pairs = zip(ab, truths, strict=True)
         found = [cluster_discrepancy(*pair, kernel_size=self.kernel_size) for pair in pairs]
         ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)
@@ -297,7 +300,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded}
 
     def moments(self) -> list[list[float]]:
-        """Return the sums and counts of the mean, of a and of b."""
+        """Return the sum and count for the mean of a and b, for a, and for b."""
         a, b, both = sums(self.total.tolist(), self.count.tolist())
         return [both, a, b]
 

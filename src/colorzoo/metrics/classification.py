@@ -1,4 +1,4 @@
-"""Accuracy of an image classifier on the results (SPColor, Table I)."""
+"""Accuracy of an image classifier on results (SPColor, Chen et al. 2023, Table I)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from colorzoo.metrics.feature_networks import (
 
 
 def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> FeatureNetwork:
-    """Build a classifier by name.
+    """Build a pretrained image classifier by name.
 
     Examples:
         >>> classifier_network("resnet50.a1_in1k").network(torch.rand(2, 3, 64, 64)).shape  # doctest: +SKIP
@@ -46,7 +46,7 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
 
 
 class ClassifierAccuracy(ColorMetric):
-    """Top-k accuracy of a classifier on results (SPColor, Table I).
+    """Top-k accuracy of an image classifier on results (SPColor, Chen et al. 2023, Table I).
 
     Examples:
         >>> mean = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -56,13 +56,13 @@ class ClassifierAccuracy(ColorMetric):
         >>> accuracy(reds, torch.tensor([0, 1]))
         {'top1_mine_whole': tensor(0.5000)}
 
-    Plausible colors help a classifier: compare its accuracy on results with its accuracy on gray images and
+    Plausible colors help a classifier. Compare the accuracy on results with the accuracy on gray images and
     on the ground truth. EfficientNet-Lite0 (``"efficientnet-lite0"``) requires no download.
 
     Args:
-        classifier: A network whose features are the logits of the classes, or a name for
-            `classifier_network`; None uses `default_network`.
-        weights: Weight file of a classifier given by name.
+        classifier: Network that returns the logits of the classes, or a name for `classifier_network`; None
+            uses `default_network`.
+        weights: Weight file; used only if ``classifier`` is a name or None.
         best: Values of k.
         **options: See `ColorMetric`.
     """
@@ -101,7 +101,7 @@ class ClassifierAccuracy(ColorMetric):
             labels: ``(B,)`` int64: true classes in the order of the classifier.
 
         Raises:
-            DataError: The number of labels is wrong, or a label is out of range.
+            DataError: The number of labels differs from the number of images, or a label is out of range.
         """
         require_images(rgb, 3, values=self.validate_args)
         with torch.no_grad():
@@ -109,7 +109,7 @@ class ClassifierAccuracy(ColorMetric):
         count, classes = scores.shape
         if tuple(labels.shape) != (count,) or labels.is_floating_point() or not _in_range(labels, classes):
             raise DataError(
-                f"labels must be ({count},) integers from 0 to {classes - 1}, "
+                f"labels must be integers from 0 to {classes - 1} of shape ({count},), "
                 f"got {labels.dtype} {tuple(labels.shape)}"
             )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
@@ -124,7 +124,7 @@ class ClassifierAccuracy(ColorMetric):
         return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
 
     def moments(self) -> list[list[float]]:
-        """Return the number of hits and the count for each k."""
+        """Return the number of correct results and the number of images for each k."""
         return sums(self.hits.tolist(), [float(self.count)] * len(self.best))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

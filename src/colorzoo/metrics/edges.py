@@ -1,8 +1,8 @@
 """PSNR and LPIPS in a band around edges: the rows K = 7 and K = Full of Kim et al. 2021.
 
-The authors' slides use K without a definition. Here the band is a square dilation, K pixels wide, of the
-edges that the caller passes, such as the edges of (pseudo-)scribbles. A band around all edges of an image
-would cover nearly all of it.
+The authors' slides do not define K. Here the band is a square dilation, K pixels wide, of the edges that the
+caller passes, such as the edges under (pseudo-)scribbles. A band around all edges would cover nearly the
+whole image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from colorzoo.metrics.psnr import MeanDecibels, decibels
 
 
 def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
-    """Dilate edges to a band (Kim et al. 2021, tables of PSNR and LPIPS).
+    """Dilate edges to a band of pixels (Kim et al. 2021, tables of PSNR and LPIPS).
 
     Examples:
         >>> edges = torch.zeros(1, 1, 9, 9)
@@ -29,8 +29,8 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
 
     Args:
         edges: Edge map ``(B, 1, H, W)``, nonzero on thinned edges.
-        kernel_size: K, odd: side of the square around each edge pixel. None means "Full": the whole
-            image if it has an edge, else nothing, so that both rows cover the same images.
+        kernel_size: K, odd: side of the square around each edge pixel. None selects "Full": the whole image
+            if it has an edge. The band of an image without edges is empty for every K.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}.
@@ -42,18 +42,18 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
     if kernel_size is None:
         return marked.amax(dim=(1, 2, 3), keepdim=True).expand_as(marked)
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
+        raise ValueError(f"kernel_size must be odd and positive, or None, got {kernel_size}")
     return F.max_pool2d(marked, kernel_size, stride=1, padding=kernel_size // 2)
 
 
 def band_mean(values: Tensor, band: Tensor) -> Tensor:
-    """Return the ``(B,)`` mean of ``(B, C, H, W)`` values over each image's band; NaN if it is empty."""
+    """Return the ``(B,)`` mean of values over each image's band; NaN for an empty band."""
     total = (values * band).sum(dim=(1, 2, 3))
     return total / (band.sum(dim=(1, 2, 3)) * values.shape[1])
 
 
 def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
-    """Return the PSNR of each image over its band (Kim et al. 2021, PSNR at K).
+    """Return the PSNR of each image over the pixels of its band (Kim et al. 2021, PSNR at K).
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -72,7 +72,7 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
 
 
 def band_name(kernel_size: int | None) -> str:
-    """Return the end of a key: ``"k7"``, or ``"full"`` for the whole image."""
+    """Return the suffix of an output key, such as ``"k7"``; ``"full"`` for the whole image."""
     return "full" if kernel_size is None else f"k{kernel_size}"
 
 
@@ -90,12 +90,12 @@ class BandMetric(ImageMean):
         self.kernel_size = kernel_size
 
     def heading(self, title: str) -> str:
-        """Return a column heading with K."""
+        """Return a column heading that contains K."""
         return f"{title} K={self.kernel_size or 'Full'}"
 
 
 class BandPSNR(BandMetric, MeanDecibels):
-    """Mean over images of `band_psnr` in dB (Kim et al. 2021, K rows).
+    """Mean `band_psnr` over images, in dB (Kim et al. 2021, rows K = 7 and K = Full).
 
     Examples:
         >>> truth, edges = torch.full((2, 3, 8, 8), 0.5), torch.ones(2, 1, 8, 8)
@@ -132,14 +132,14 @@ class BandPSNR(BandMetric, MeanDecibels):
 
 
 class BandLPIPS(BandMetric):
-    """Mean over images of the LPIPS map inside a band (Kim et al. 2021, K rows).
+    """Mean LPIPS inside the edge band of each image (Kim et al. 2021, rows K = 7 and K = Full).
 
     Examples:
         >>> truth, edges = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)  # doctest: +SKIP
         >>> BandLPIPS("alex", kernel_size=7)(0.9 * truth, truth, edges)  # doctest: +SKIP
 
     Args:
-        net: Backbone; it is part of the result key.
+        net: Backbone; its name becomes part of the result key.
         weights: See `lpips_network`.
         kernel_size: Width of the band; None for the whole image. See `edge_band`.
     """

@@ -1,4 +1,4 @@
-"""Histogram intersection of results and exemplars."""
+"""Intersection of the color histograms of results and exemplars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Return the ``(B, 529)`` fraction of pixels in each bin of the ab grid for ``(B, 2, H, W)`` images."""
+    """Return the ``(B, 529)`` fraction of pixels of ``(B, 2, H, W)`` in each bin of the ab grid."""
     bins = grid_index(ab.float()).flatten(1)
     counts = torch.zeros(len(ab), BINS, device=ab.device)
     return counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=torch.float32)) / bins.shape[1]
@@ -38,7 +38,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
 
 
 class HistogramIntersection(ImageMean):
-    """Mean over images of `histogram_intersection` with their exemplars, in [0, 1].
+    """Mean `histogram_intersection` of results and their exemplars, in [0, 1].
 
     Examples:
         >>> ab = torch.full((2, 2, 8, 8), 20.0)
@@ -59,7 +59,7 @@ class HistogramIntersection(ImageMean):
         for images in (ab, reference_ab):
             require_images(images, 2, values=self.validate_args)
         if len(ab) != len(reference_ab):
-            raise DataError(f"expected a reference for each of {len(ab)} results, got {len(reference_ab)}")
+            raise DataError(f"reference_ab must have {len(ab)} images like ab, got {len(reference_ab)}")
         self.add(histogram_intersection(ab, reference_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:

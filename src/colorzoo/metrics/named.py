@@ -1,6 +1,6 @@
-"""Metrics by name, as used by ``--metrics`` of training and by ``colorzoo evaluate``.
+"""Metrics by name, as used by ``--metrics`` in training and by ``colorzoo evaluate``.
 
-Metric classes are found by scanning the modules of `colorzoo.metrics`, see
+Metric classes are found by scanning the modules of `colorzoo.metrics`; see
 `colorzoo.metrics.base.ColorMetric`.
 
 A name may include the network of the metric and a weight file: ``fid:resnet18.a1_in1k``,
@@ -28,11 +28,11 @@ from colorzoo.metrics.base import ColorMetric
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """Class and constructor options of a metric name.
+    """Class and constructor options that a metric name selects.
 
     Attributes:
-        kind: The class.
-        options: Keyword arguments of its constructor.
+        kind: Metric class.
+        options: Keyword arguments of the constructor.
     """
 
     kind: type[ColorMetric]
@@ -41,7 +41,7 @@ class NamedMetric:
 
 @cache
 def all_metrics() -> Mapping[str, NamedMetric]:
-    """Return the metrics of all modules of `colorzoo.metrics` by name.
+    """Return all metrics in the modules of `colorzoo.metrics` by name.
 
     Raises:
         ValueError: Two classes define the same name.
@@ -68,7 +68,7 @@ class MetricName:
     """A parsed metric name.
 
     Attributes:
-        base: Metric name in `all_metrics`.
+        base: Metric name, a key of `all_metrics`.
         network: Name of the network; empty for the default network.
         weights: Weight file of the network, or None.
     """
@@ -79,7 +79,7 @@ class MetricName:
 
     @property
     def key(self) -> str:
-        """Name in collections and logs, with the network but without the weight file."""
+        """Name in collections and logs, including the network but not the weight file."""
         # torch does not allow dots in module names
         return f"{self.base}_{self.network}".replace(".", "-") if self.network else self.base
 
@@ -97,14 +97,14 @@ def parse_name(name: str) -> MetricName:
     if base not in known:
         raise DataError(f"unknown metric {base!r}; expected one of {', '.join(sorted(known))}")
     if (network or file) and not known[base].kind.default_network:
-        raise DataError(f"the metric {base} has no network; write {base!r}, not {name!r}")
+        raise DataError(f"the metric {base} does not use a network; write {base!r} instead of {name!r}")
     if file and not Path(file).is_file():
         raise WeightsError(f"weight file {file!r} of the metric {base} does not exist")
     return MetricName(base, network, Path(file) if file else None)
 
 
 def named_metric(name: str | MetricName) -> ColorMetric:
-    """Build a metric by its name.
+    """Build a metric by name.
 
     Examples:
         >>> named_metric("psnr")
@@ -115,7 +115,7 @@ def named_metric(name: str | MetricName) -> ColorMetric:
 
     Raises:
         DataError: The metric does not exist.
-        WeightsError: The weights of its network are missing.
+        WeightsError: The weights of the metric's network are missing.
     """
     parsed = parse_name(name) if isinstance(name, str) else name
     found = all_metrics()[parsed.base]
@@ -125,7 +125,7 @@ def named_metric(name: str | MetricName) -> ColorMetric:
 
 
 def image_metrics(names: Sequence[str]) -> MetricCollection:
-    """Build a collection of metrics by their names.
+    """Build a `torchmetrics.MetricCollection` from metric names.
 
     Examples:
         >>> scores = image_metrics(("psnr", "ssim"))
@@ -134,7 +134,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         >>> scores.compute().keys()
         dict_keys(['psnr', 'ssim'])
 
-    Pass it every input of its metrics by keyword (see `inputs_of` and `docs/metrics.md`)::
+    Pass every input of the metrics to ``update`` by keyword (see `inputs_of` and `docs/metrics.md`)::
 
         scores = image_metrics(("psnr", "ssim", "lpips:vgg"))
         scores.update(rgb=result, target=truth)
@@ -143,12 +143,12 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         names: Metric names ``NAME[:NETWORK][=FILE]``.
 
     Returns:
-        The metrics by name, without compute groups, because torchmetrics would share states of metrics whose
-        values are equal for the first batch.
+        The metrics by name. Compute groups are disabled, because torchmetrics would share the states of
+        metrics whose values are equal for the first batch.
 
     Raises:
         DataError: A metric does not exist or is listed twice.
-        WeightsError: The weights of a network are missing.
+        WeightsError: The weights of a metric's network are missing.
     """
     parsed = [parse_name(name) for name in names]
     keys = [each.key for each in parsed]
@@ -158,7 +158,7 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return the argument names of ``update``; True for required arguments."""
+    """Return the argument names of ``update``, each with True if the argument is required."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty
@@ -168,10 +168,10 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
 
 
 def numbers_of(name: str, result: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the values of a metric by log name.
+    """Return the values of a metric by the names under which they are logged.
 
-    A single value has the name of the metric; several values keep their own names, such as ``cdr_a``. The
-    number of excluded images is dropped.
+    A single value is logged under the name of the metric. Several values keep their own names, such as
+    ``cdr_a``. The number of excluded images is not logged.
     """
     if isinstance(result, Tensor):
         return {name: result}

@@ -1,4 +1,4 @@
-"""SSIM and LPIPS over RGB: structural similarity and deep feature distance (Zhang et al. 2018)."""
+"""Structural similarity (SSIM) and deep feature distance (LPIPS) over RGB."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Net = Literal["alex", "vgg", "squeeze"]
 
 
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the SSIM of each image: 11 x 11 Gaussian window with sigma 1.5, mean over RGB.
+    """Return the SSIM of each image with an 11 x 11 Gaussian window (sigma 1.5), mean over RGB.
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
         >>> ssim(0.9 * truth, truth).shape
         torch.Size([2])
 
-    As in scikit-image and the original definition, only windows inside the image are averaged.
+    The mean covers only windows inside the image, as in scikit-image and in the original definition.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -39,7 +39,7 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
         DataError: The image is smaller than the window.
     """
     if min(rgb.shape[-2:]) < WINDOW:
-        raise DataError(f"SSIM needs images of at least {WINDOW} x {WINDOW}, got {tuple(rgb.shape[-2:])}")
+        raise DataError(f"images must have at least {WINDOW} x {WINDOW} pixels, got {tuple(rgb.shape[-2:])}")
     _, values = structural_similarity_index_measure(
         rgb.float(), target.float(), data_range=1.0, sigma=1.5, reduction="none", return_full_image=True
     )
@@ -79,12 +79,12 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
 
     Args:
         net: Backbone.
-        weights: Weight file of the backbone with torchvision's names; None downloads the ImageNet weights
-            once with torch hub.
-        spatial: Return a map of the image size instead of one number per image.
+        weights: Weight file of the backbone with torchvision's weight names; None downloads the ImageNet
+            weights once with torch hub.
+        spatial: Return a distance map of the image size instead of one number per image.
 
     Returns:
-        A frozen network of two batches in [-1, 1].
+        Frozen network whose inputs are two RGB batches in [-1, 1].
 
     Raises:
         WeightsError: The backbone does not exist, or its weights are missing or do not fit.
@@ -101,7 +101,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         raise WeightsError(f"unknown LPIPS backbone {net!r}; expected one of {', '.join(get_args(Net))}")
     network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)
     found = published_weights(str(published[net].url)) if weights is None else load_state_dict_file(weights)
-    # torchvision's ``features.N...``, split into slices; the classifier is not needed
+    # LPIPS splits torchvision's ``features.N...`` into slices and does not use the classifier
     slices = re.compile(r"^(slice\d+|slices\.\d+)\.")
     names = {key: slices.sub("features.", key) for key in network.net.state_dict()}
     load_by_name(network.net, names, found, f"the {net} backbone of LPIPS")
@@ -109,7 +109,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
 
 
 def to_signed(rgb: Tensor) -> Tensor:
-    """Map RGB from [0, 1] to [-1, 1], the range of LPIPS."""
+    """Map RGB from [0, 1] to [-1, 1], the input range of LPIPS."""
     return rgb.float() * 2 - 1
 
 
@@ -121,7 +121,7 @@ class MeanLPIPS(ImageMean):
         >>> MeanLPIPS("alex")(rgb, truth)  # doctest: +SKIP
 
     Args:
-        net: Backbone; it is part of the result key.
+        net: Backbone; its name becomes part of the result key.
         weights: See `lpips_network`.
         **options: See `ColorMetric`.
     """

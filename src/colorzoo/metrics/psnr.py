@@ -1,4 +1,4 @@
-"""PSNR in the variants used by colorization papers, which differ in color space, pooling and precision."""
+"""PSNR in the variants of colorization papers: color space, pooling and precision differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
     Args:
         image: ``(B, C, H, W)``.
         target: ``(B, C, H, W)`` in the same units.
-        peak: Largest possible difference in these units: 1 for RGB in [0, 1].
+        peak: Largest possible difference between two values; 1 for RGB in [0, 1].
 
     Returns:
         ``(B,)`` float32 in dB; inf for equal images.
@@ -30,7 +30,7 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
 
 
 def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR of each image over RGB truncated to 8 bits (Zhang et al. 2017, Table 1).
+    """Return the PSNR of each image after truncation to 8-bit RGB (Zhang et al. 2017, Table 1).
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -48,14 +48,14 @@ def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 def decibels(mse: Tensor, peak: float) -> Tensor:
-    """Convert mean squared errors to PSNR in dB; 0 gives inf."""
+    """Convert mean squared errors to PSNR in dB; an error of 0 gives inf."""
     return 10 * torch.log10(peak**2 / mse)
 
 
 def to_8bit(rgb: Tensor) -> Tensor:
     """Return ``rgb`` in [0, 1] truncated to 8-bit levels (0 to 255), as float32.
 
-    Values that represent 8-bit levels are preserved in any floating point precision, even bfloat16.
+    Values that represent 8-bit levels keep their level in any floating point precision, even bfloat16.
     """
     # The slack keeps an 8-bit value from dropping by one level after a round trip through float. It is half
     # of the spacing of numbers below 1 in float16 and bfloat16, and 1e-4 of a level in float32.
@@ -64,7 +64,10 @@ def to_8bit(rgb: Tensor) -> Tensor:
 
 
 class MeanDecibels(ImageMean):
-    """Mean PSNR over images; exact images (no error) are excluded from the mean and counted in ``exact``."""
+    """Mean PSNR over images in dB.
+
+    Images without error have infinite PSNR. They are excluded from the mean and counted in ``exact``.
+    """
 
     higher_is_better = True
     exact: Tensor
@@ -81,24 +84,24 @@ class MeanDecibels(ImageMean):
         super().add(values[~infinite])
 
     def mean(self) -> Tensor:
-        """Return the mean in dB; inf if every image is exact, NaN without images."""
+        """Return the mean in dB; inf if no image has an error, NaN without images."""
         if self.count == 0 and self.exact > 0:
             return torch.full_like(self.total, torch.inf).float()
         return super().mean()
 
     def moments(self) -> list[list[float]]:
-        """Return the sum, the number of exact images and the number of other images."""
+        """Return the sum, the number of images without error, and the number of other images."""
         return [[float(self.total), float(self.exact), float(self.count)]]
 
     def decibels_output(self, key: str, title: str) -> tuple[Output, ...]:
-        """Return the definition of the mean for reports."""
+        """Return the report column of the mean."""
         return (Output(key, title, "dB", "higher", mean_of_moments, 2),)
 
 
 class MeanPSNR(MeanDecibels):
-    """Mean PSNR over images, computed over RGB, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
+    """Mean RGB PSNR over images, in dB (Zhang et al. 2017, Table 1); see `MeanDecibels`.
 
-    By default, values are truncated to 8 bits first, so the example returns 19.83 dB instead of 20 dB.
+    By default, values are truncated to 8 bits first, so the result below is 19.83 dB instead of 20 dB.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -118,7 +121,7 @@ class MeanPSNR(MeanDecibels):
 
     @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
-        """False if images are truncated to 8 bits."""
+        """Whether the metric is differentiable; False if images are truncated to 8 bits."""
         return not self.eight_bit
 
     def update(self, rgb: Tensor, target: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Temporal consistency of video colors: color distribution consistency, warping error and chroma flicker."""
+"""Metrics of the temporal consistency of video colors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ LEVELS = 256
 
 
 Flow = Callable[[Tensor, Tensor], Tensor]
-"""Optical flow of two batches of frames ``(B, 3, H, W)`` in [0, 1]: the displacement ``(B, 2, H, W)`` of each
-pixel of the first frame to its position in the second, in pixels to the right and down."""
+"""Function that estimates the optical flow between two batches of frames ``(B, 3, H, W)`` in [0, 1]. It
+returns the ``(B, 2, H, W)`` displacement of each pixel from the first frame to the second, in pixels to the
+right and down."""
 
 
 def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
-    """Return the flow of OpenCV's dense inverse search (Kroeger et al. 2016), which needs no weights.
+    """Estimate optical flow with OpenCV's dense inverse search (Kroeger et al. 2016).
 
     Examples:
         >>> frame = torch.rand(1, 3, 32, 32)
@@ -67,14 +68,14 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
-    """Return the pixels of the first frame that are visible in the second (Ruder et al. 2016, eqs. 5 and 6).
+    """Mark pixels of the first frame that are visible in the second (Ruder et al. 2016, eq. 5-6).
 
-    False for pixels that move beyond the border, for inconsistent forward and backward flow, and at motion
-    boundaries, where the flow is unreliable.
+    The mask is False for pixels that move beyond the image border, for inconsistent forward and backward
+    flow, and at motion boundaries, where the flow is unreliable.
 
     Args:
         forward: ``(B, 2, H, W)`` flow from the first to the second frame in pixels.
-        backward: ``(B, 2, H, W)`` from the second to the first.
+        backward: ``(B, 2, H, W)`` flow from the second to the first frame in pixels.
 
     Returns:
         ``(B, 1, H, W)`` bool.
@@ -101,17 +102,17 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
         >>> color_consistency(clip)
         tensor([0., 0.])
 
-    CDC measures how much the histograms of R, G and B change over time. It is the mean over
-    ``intervals`` of the mean, over pairs of frames that far apart and over channels, of the
-    Jensen-Shannon divergence (natural logarithm) of their histograms of 256 levels.
+    CDC measures how much the histograms of R, G and B change over time. Two frames are compared by the
+    Jensen-Shannon divergence (natural logarithm) of their 256-level histograms, averaged over channels. CDC
+    is the mean over all pairs of frames at an interval, averaged over ``intervals``.
 
     Args:
         frames: ``(B, T, 3, H, W)`` in [0, 1]; they are truncated to 8 bits.
-        intervals: Distances between compared frames, in frames.
+        intervals: Intervals between compared frames, in frames.
 
     Returns:
-        ``(B,)`` float32 in [0, ln 2], lower is more consistent; NaN for clips too short for the longest
-        interval.
+        ``(B,)`` float32 in [0, ln 2], lower is more consistent; NaN for clips that are too short for the
+        longest interval.
     """
     _require_clips(frames)
     if frames.shape[1] <= max(intervals):
@@ -124,7 +125,7 @@ def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> T
 
 
 def _histograms(frames: Tensor) -> Tensor:
-    """Return the ``(B, T, 3, 256)`` float64 fraction of pixels at each level."""
+    """Return the ``(B, T, 3, 256)`` float64 fraction of pixels at each 8-bit level."""
     levels = to_8bit(frames).long().flatten(3)
     counts = torch.zeros(*levels.shape[:3], LEVELS, dtype=torch.float64, device=frames.device)
     counts.scatter_add_(3, levels, torch.ones_like(levels, dtype=torch.float64))
@@ -140,15 +141,16 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the warping error of clips: the change of colors along the motion (Lai et al. 2018, sec. 4.3).
+    """Return the warping error of clips, the change of RGB along motion (Lai et al. 2018, sec. 4.3).
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> warping_error(clip, clip)
         tensor([0., 0.])
 
-    The warping error is the mean over pairs of successive frames. For each pair it is the mean squared RGB
-    difference between a frame and the next frame warped onto it, over the pixels visible in both.
+    The warping error of a pair of successive frames is the mean squared RGB difference between the first
+    frame and the second frame warped onto it, over the pixels visible in both frames. The warping error of a
+    clip is the mean over pairs.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
@@ -161,22 +163,23 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
         two frames.
 
     Raises:
-        DataError: They are not clips of the same shape.
+        DataError: The tensors are not clips, or their shapes differ.
     """
     _require_truth(frames, target_frames)
     return _mean_over_pairs(frames.float(), target_frames, flow, torch.square)
 
 
 def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return the chroma flicker of clips: the change of ab along the motion, independent of the lightness.
+    """Return the chroma flicker of clips, the change of ab along motion.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
         >>> chroma_flicker(clip, clip)
         tensor([0., 0.])
 
-    The chroma flicker is the mean over pairs of successive frames. For each pair it is the mean ab distance
-    between a frame and the next frame warped onto it, over the pixels visible in both.
+    The chroma flicker of a pair of successive frames is the mean ab distance between the first frame and the
+    second frame warped onto it, over the pixels visible in both frames. The chroma flicker of a clip is the
+    mean over pairs. It does not depend on lightness.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
@@ -189,7 +192,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
         visible in two frames.
 
     Raises:
-        DataError: They are not clips of the same shape.
+        DataError: The tensors are not clips, or their shapes differ.
     """
     _require_truth(frames, target_frames)
     lab = rgb_to_lab(frames.float().flatten(0, 1)).view(frames.shape)
@@ -201,7 +204,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
 def _mean_over_pairs(
     values: Tensor, target_frames: Tensor, flow: Flow, size: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Return the mean magnitude of the change of values ``(B, T, C, H, W)`` along the motion."""
+    """Return the mean change of ``(B, T, C, H, W)`` values along motion, measured by ``size``."""
     made, true = values.unbind(dim=1), target_frames.float().unbind(dim=1)
     means = []
     for number in range(len(made) - 1):
@@ -226,4 +229,4 @@ def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
 
 def _require_clips(frames: Tensor) -> None:
     if frames.dim() != 5 or frames.shape[2] != 3:
-        raise DataError(f"expected clips (B, T, 3, H, W), got {tuple(frames.shape)}")
+        raise DataError(f"frames must have shape (B, T, 3, H, W), got {tuple(frames.shape)}")
