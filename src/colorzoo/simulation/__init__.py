@@ -1,4 +1,4 @@
-"""Simulated users: hints drawn from the ground truth, for training and for interactive evaluation."""
+"""Simulated users, which draw hints from the ground truth for training and evaluation."""
 
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions

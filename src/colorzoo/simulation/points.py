@@ -1,8 +1,9 @@
-"""Simulated color points: random points for training, and simulated users that place points one by one.
+"""Simulated color points: random points for training, and users that place points one by one.
 
-Training follows Zhang et al. 2017 (sec. 3.2): the number of square patches has a geometric distribution,
-their positions a Gaussian one, and each patch is filled with its mean ab. For some images all colors are
-revealed, so that the network learns to copy. All functions are batched and run on the device of ``ab``.
+Training follows Zhang et al. 2017 (sec. 3.2). The number of square patches has a geometric distribution, and
+the positions have a Gaussian distribution. Each patch is filled with its mean ab. For some images all colors
+are revealed, so that the network learns to copy hints. All functions are batched and run on the device of
+``ab``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from colorzoo.simulation.session import (
     UserInput,
 )
 
-MAX_POINTS = 256  # the paper's geometric distribution exceeds this once in 10^15 images
+MAX_POINTS = 256  # the paper's geometric distribution exceeds this number once in 10^15 images
 _IMAGE_DRAWS = 5
 _LAB = 3  # number of channels
 
@@ -39,16 +40,18 @@ class PointSimulation:
     """Distribution of the number, size and position of simulated points.
 
     Attributes:
-        stop_probability: p of the geometric distribution P(n) = (1 - p)^n p; 1/8 in the paper (mean 7).
-        max_side: The side of a patch is uniform on 1 to ``max_side`` pixels.
-        spread: Standard deviation of the Gaussian position, relative to the free height and width.
+        stop_probability: Parameter p of the geometric distribution P(n) = (1 - p)^n p of the number of
+            points; 1/8 in the paper (mean 7).
+        max_side: Largest side of a patch in pixels. Sides are uniformly distributed from 1 to ``max_side``.
+        spread: Standard deviation of the Gaussian positions, as a fraction of the image size minus the patch
+            size.
         reveal_all: Fraction of images whose true colors are revealed at every pixel.
-        many: Fraction of images whose number of points is log-uniform on 1 to ``most`` instead, so that the
-            network learns to use many points; 0 in the paper.
-        most: Largest number of points drawn with ``many``.
-        none: Fraction of images without points; takes precedence over the other settings.
+        many: Fraction of images whose number of points is log-uniformly distributed from 1 to ``most``, so
+            that the network learns to use many points; 0 in the paper.
+        most: Largest number of points in the images selected by ``many``.
+        none: Fraction of images without points; it takes precedence over the other settings.
         everywhere: Fraction of images whose points are uniformly distributed, as in the paper's test (sec.
-            4.1). The Gaussian alone places few points near the image borders.
+            4.1). The Gaussian places few points near the image borders.
     """
 
     stop_probability: float = 1 / 8
@@ -66,13 +69,13 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        generators: One random generator for the batch, or one per image, which makes the points of an image
-            independent of the rest of the batch.
-        simulation: Distribution of the points; None uses the paper's.
+        generators: One random generator for the batch, or one per image. With one per image, the points of
+            an image do not depend on the rest of the batch.
+        simulation: Distribution of the points; None selects the distribution of Zhang et al. 2017.
     """
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
-    # drawn on the CPU, where sizes can be read without a device synchronization
+    # draw on the CPU, so that patch sizes can be read without a device synchronization
     draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS + 1, torch.device("cpu"))
     image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:-1].view(batch, 3, MAX_POINTS)
     counts = _draw_counts(image, simulation)
@@ -99,7 +102,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
 
 def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
-    """Place ``count`` patches uniformly, as in the test of Zhang et al. 2017 (sec. 4.1: 6 x 6 pixels).
+    """Place patches at uniform positions, as in the test of Zhang et al. 2017 (sec. 4.1).
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
@@ -119,13 +122,13 @@ def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int 
 
 
 def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, largest: int) -> Points:
-    """Fill square patches with their mean color; later patches cover earlier ones.
+    """Fill square patches with their mean color; later patches cover earlier patches.
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        corner: ``(B, N, 2)`` int64: row and column of the top-left pixel.
-        side: ``(B, N)`` int64: side in pixels; patches must lie inside the image.
-        valid: ``(B, N)`` bool: False for padding.
+        corner: ``(B, N, 2)`` int64: row and column of each patch's top-left pixel.
+        side: ``(B, N)`` int64: side of each patch in pixels; patches must lie inside the image.
+        valid: ``(B, N)`` bool: False for entries that pad the number of patches to N.
         largest: Largest value of ``side``.
     """
     batch, channels, height, width = ab.shape
@@ -152,7 +155,7 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
 
 @dataclass(frozen=True)
 class UniformPoints:
-    """Place points uniformly, independent of the result (the test of Zhang et al. 2017, sec. 4.1).
+    """Place points at uniform random positions (the test of Zhang et al. 2017, sec. 4.1).
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -162,7 +165,7 @@ class UniformPoints:
         >>> given.interactions, given.guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
 
-    The first n points do not depend on the total number of points.
+    Positions depend neither on the result nor on the total number of points.
 
     Attributes:
         side: Side of a patch in pixels; each patch is filled with its mean true color.
@@ -186,7 +189,7 @@ class UniformPoints:
 
 @dataclass(frozen=True)
 class MostWrongPoints:
-    """Place each point at the patch with the largest mean error of the current result.
+    """Place each point on the patch where the current result has the largest mean error.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -244,7 +247,7 @@ class ProposedPoints:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
-                f"{type(model).__name__} does not propose points; use the simulated user uniform_points"
+                f"the model must propose points, got {type(model).__name__}; use the user uniform_points"
             )
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
@@ -260,7 +263,7 @@ class ProposedPoints:
 def _one_by_one(
     target: TargetImage, side: int, choose_corner: Callable[[ColorizedImage, Points], Tensor]
 ) -> InputFunction:
-    """Return an input function that adds one patch at a time at ``choose_corner`` (top left)."""
+    """Return an input function that adds one patch at a time; ``choose_corner`` returns its top left."""
     corners: list[Tensor] = []
     lab = _true_lab(target)
 
@@ -280,7 +283,7 @@ def _one_by_one(
 
 
 def _true_lab(target: TargetImage) -> Tensor:
-    """Return the true Lab colors; models that color sketches also need the lightness."""
+    """Return the true Lab colors; models for sketches need the lightness of points, too."""
     return torch.cat([rgb_to_lab(target.rgb)[:, :1], target.ab], dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Simulated users that color regions: the model's regions (Cho et al. 2023), or superpixels as a control."""
+"""Simulated users that color the model's regions (Cho et al. 2023), or superpixels as a control."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Order = Literal["asked", "random"]
 
 @dataclass(frozen=True)
 class PriorityRegions:
-    """Color the regions that the model proposes with their mean true colors.
+    """Color the model's proposed regions with their mean true colors.
 
     Examples:
         >>> model = colorzoo.create_model("cho2023_small").model
@@ -36,10 +36,10 @@ class PriorityRegions:
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
-    Each region is one interaction; empty regions are skipped.
+    Coloring one region counts as one interaction. Empty regions are skipped.
 
     Attributes:
-        order: ``"asked"`` for the order of the model; ``"random"`` as a control.
+        order: ``"asked"`` colors regions in the order proposed by the model. ``"random"`` is a control.
     """
 
     order: Order = "asked"
@@ -53,7 +53,7 @@ class PriorityRegions:
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesRegions):
-            raise GuidanceError(f"{type(model).__name__} does not propose regions; no `propose` method")
+            raise GuidanceError(f"the model must propose regions, got {type(model).__name__}")
         proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":
@@ -76,7 +76,7 @@ class SuperpixelRegions:
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.
-        compactness: Compactness of SLIC: low values follow edges, high values give square superpixels.
+        compactness: SLIC compactness: low values follow edges, high values give square superpixels.
     """
 
     count: int = 30
@@ -100,14 +100,14 @@ class SuperpixelRegions:
         index = rank[labels].clamp(max=self.count - 1)[None, None].to(target.lightness.device)
         empty = torch.zeros(1, self.count, 3, device=index.device)
         segments = None
-        if isinstance(model, ProposesRegions):  # use the same segments as with the model's own regions
+        if isinstance(model, ProposesRegions):  # use the segments of the model, as PriorityRegions does
             own = model.propose(target.lightness)
             segments = own.index if own.segments is None else own.segments
         return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
 
 
 def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> InputFunction:
-    """Return an input function that colors the regions ``order`` ``(K,)`` one after the other."""
+    """Return an input function that colors regions one by one in the order ``(K,)``."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
     def give_input(count: int, result: ColorizedImage) -> UserInput:

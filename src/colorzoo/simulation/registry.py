@@ -1,4 +1,4 @@
-"""Registry of simulated users, by the names that evaluation protocols use."""
+"""Registry of simulated users by the names used in evaluation protocols."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
 
     Args:
         name: A name from `list_users`.
-        **options: Constructor arguments of the class, such as ``side=6``.
+        **options: Constructor arguments of the user's class, such as ``side=6``.
 
     Raises:
         GuidanceError: The name or an option is unknown.
@@ -53,4 +53,4 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
     try:
         return _USERS[name](**options)
     except TypeError as error:
-        raise GuidanceError(f"the simulated user {name} has no option {sorted(options)}: {error}") from error
+        raise GuidanceError(f"invalid options of the simulated user {name}: {error}") from error

@@ -1,12 +1,12 @@
 """Simulated scribbles along true color edges that are missing in a result (Kim et al. 2021).
 
-The paper states only that scribbles derive from the Sobel maps of truth and result. Counts, widths and
-thresholds are ours; see the model's page. There are two simulations:
+The paper states only that scribbles are derived from the Sobel maps of truth and result. This library defines
+counts, widths and thresholds; see the model's page. There are two simulations:
 
 - `simulate_scribbles`, for training, is batched and runs on the device of the images. A stroke grows along
-  its edge from a random pixel, so it stays on one connected edge.
+  one connected edge from a random pixel.
 - `BledEdgeScribbles`, for evaluation, traces whole edges on the CPU and draws the worst edges first.
-  `bled_edges` marks the pixels that the metrics use (fact sheet sec. 3).
+  `bled_edges` marks the edge pixels that the metrics use.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetIma
 
 _AB_SCALE = 110.0
 _GRID = 8  # cells along each side of the coarse displacement field
-_MIN_EDGE = 0.02  # Sobel magnitude of ab / 110
+_MIN_EDGE = 0.02  # smallest Sobel magnitude of ab / 110 that counts as an edge
 _EDGE_QUANTILE = 0.9  # quantile of the true magnitude above which a pixel is an edge
-_LOST_SHARE = 0.3  # an edge is missing if the result lacks at least this fraction of its magnitude
-MIN_RUN, MAX_RUN = 10, 120  # pixels
+_LOST_SHARE = 0.3  # an edge is missing if at least this fraction of its magnitude is missing in the result
+MIN_RUN, MAX_RUN = 10, 120  # length of a stroke along its edge in pixels
 _BEND = 12  # distance in pixels along a stroke between two random offsets
 
 Run = NDArray[np.int64]
@@ -45,13 +45,13 @@ class ScribbleSimulation:
     Attributes:
         least: Smallest Sobel magnitude of ab / 110 that counts as an edge.
         quantile: Quantile of the true magnitudes above which a pixel is an edge.
-        lost: Fraction of the true edge magnitude that must be missing in the result.
-        most: The number of strokes per image is uniform on 1 to ``most``.
-        shortest: Strokes with fewer pixels along the edge are dropped.
-        reach: Smallest and largest length in pixels by which a stroke extends along its edge in each
-            direction.
-        widths: Stroke widths in pixels, odd, drawn with equal probability.
-        jitter: Largest distance from the edge in pixels.
+        lost: Smallest fraction of the true edge magnitude that must be missing in the result.
+        most: Largest number of strokes per image. Numbers are uniformly distributed from 1 to ``most``.
+        shortest: Smallest number of pixels along the edge; shorter strokes are dropped.
+        reach: Smallest and largest distance in pixels that a stroke extends along the edge in each direction
+            from its first pixel.
+        widths: Odd stroke widths in pixels, drawn with equal probability.
+        jitter: Largest displacement of a stroke along each axis in pixels.
         none: Fraction of images without strokes.
     """
 
@@ -69,7 +69,9 @@ class ScribbleSimulation:
 def simulate_scribbles(
     ab: Tensor, true_ab: Tensor, generators: Generators, simulation: ScribbleSimulation | None = None
 ) -> Scribbles:
-    """Draw strokes over true edges that are missing in a result, or over any true edge if none is missing.
+    """Draw strokes over true edges that are missing in a result.
+
+    If no edge of an image is missing, strokes are drawn over any true edge.
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
@@ -94,15 +96,15 @@ def simulate_scribbles(
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
-    """Find the true edges that are missing in a result, about one pixel wide, for training.
+    """Find true edges that are missing in a result, about one pixel wide, for training.
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
-        simulation: Thresholds.
+        simulation: Settings that contain the thresholds.
 
     Returns:
-        Edges ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude at each edge pixel, of the same shape.
+        Edge mask ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude ``(B, 1, H, W)`` at each edge pixel.
     """
     true = sobel_gradients(true_ab / _AB_SCALE)
     strength, result = _magnitude(true), _magnitude(sobel_gradients(ab / _AB_SCALE))
@@ -120,7 +122,7 @@ def _magnitude(gradients: Tensor) -> Tensor:
 
 
 def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
-    """Mark local maxima across the edge, along the axis closest to the edge normal."""
+    """Mark pixels whose edge strength is a local maximum along the axis closest to the edge normal."""
     x, y = gradients.square().sum(dim=1).unbind(dim=1)
     padded = F.pad(strength, (1, 1, 1, 1))
     across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
@@ -137,13 +139,13 @@ def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
 
 
 def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
-    """Follow the edges from each seed; return ``(B, N, H, W)`` masks of pixels at most ``steps`` away."""
+    """Return ``(B, N, H, W)`` masks of the edge pixels at most ``steps`` away from each seed."""
     batch, _, height, width = edges.shape
     left = edges.new_zeros(batch, seeds.shape[1], height * width)
     left.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
     left = left.view(batch, -1, height, width) * edges
     for _ in range(most):
-        # maximum over each 3 x 3 neighborhood; ten times as fast on a CPU as max pooling
+        # maximum over each 3 x 3 neighborhood; ten times faster than max pooling on a CPU
         padded = F.pad(left, (1, 1, 1, 1))
         rows = torch.maximum(torch.maximum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
         around = torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
@@ -187,8 +189,8 @@ class BledEdgeScribbles:
 
     Attributes:
         width: Width of a stroke in pixels, odd.
-        jitter: Largest distance of a stroke from its edge along each axis, in pixels; it varies smoothly.
-        coverage: Fraction of each edge that is drawn, as one piece at a random position.
+        jitter: Largest displacement of a stroke along each axis in pixels; the displacement varies smoothly.
+        coverage: Fraction of each edge that is covered by one stroke at a random position.
     """
 
     width: int = 5
@@ -200,8 +202,8 @@ class BledEdgeScribbles:
     def __post_init__(self) -> None:
         if self.width < 1 or self.width % 2 == 0 or self.jitter < 0 or not 0 < self.coverage <= 1:
             raise GuidanceError(
-                "bled_edge_scribbles: width must be odd, jitter at least 0 and coverage in (0, 1]; "
-                f"got {self.width}, {self.jitter} and {self.coverage}"
+                "width must be odd, jitter at least 0 and coverage in (0, 1]; "
+                f"got width {self.width}, jitter {self.jitter} and coverage {self.coverage}"
             )
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
@@ -217,7 +219,7 @@ class BledEdgeScribbles:
         return give_input
 
     def _draw(self, run: Run, random: np.random.Generator) -> Run:
-        """Return the drawn piece of an edge with smooth random offsets, as from an unsteady hand."""
+        """Cut a random piece from an edge and displace it smoothly, as an unsteady hand would."""
         length = max(1, round(self.coverage * len(run)))
         start = int(random.integers(len(run) - length + 1))
         piece = run[start : start + length]
@@ -229,10 +231,10 @@ class BledEdgeScribbles:
 
 
 def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
-    """Rasterize paths of pixels.
+    """Rasterize strokes.
 
     Args:
-        runs: ``(N, 2)`` pixels of each stroke as row and column; pixels outside the image are ignored.
+        runs: Row and column ``(N, 2)`` of the pixels of each stroke; pixels outside the image are ignored.
         width: Width of the strokes in pixels, odd.
         like: ``(1, 1, H, W)`` tensor that determines size, dtype and device of the result.
 
@@ -248,7 +250,7 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
 
 
 def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
-    """Mark the true color edges that are missing in a result, one pixel wide, for evaluation.
+    """Mark true color edges that are missing in a result, one pixel wide, for evaluation.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -269,7 +271,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
-    """Cut the missing edges of one image into strokes, sorted by the missing magnitude, largest first.
+    """Cut the missing edges of one image into strokes, sorted by missing magnitude, largest first.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -283,7 +285,7 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
         true_ab: ``(1, 2, H, W)`` truth in CIE units.
 
     Returns:
-        For each stroke ``(N, 2)`` pixels as row and column, with N from `MIN_RUN` to `MAX_RUN`.
+        Row and column ``(N, 2)`` of the pixels of each stroke, with N from `MIN_RUN` to `MAX_RUN`.
     """
     lost = _lost_strength(ab, true_ab)
     runs = [run for part in _components(_edge_map(ab, true_ab)) for run in _cut(part)]
@@ -291,7 +293,7 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
 
 
 def _edge_strength(ab: Tensor) -> Tensor:
-    """Return the ``(H, W)`` Sobel magnitude of one image, over a / 110, b / 110, x and y."""
+    """Return the ``(H, W)`` Sobel magnitude of one image, combined over a / 110 and b / 110."""
     strength: Tensor = torch.linalg.vector_norm(sobel(ab / _AB_SCALE), dim=1, keepdim=True)
     return strength[0, 0]
 
@@ -326,7 +328,7 @@ def _components(edges: NDArray[np.bool_]) -> list[Run]:
 
 
 def _cut(part: Run) -> list[Run]:
-    """Cut a component into runs of pixels, ordered by the distance along it from one of its ends."""
+    """Cut a component into runs of pixels, ordered by the path length from one end."""
     index = {(int(row), int(column)): number for number, (row, column) in enumerate(part)}
     end = _breadth_first(index, 0)[-1]
     ordered = part[_breadth_first(index, end)]

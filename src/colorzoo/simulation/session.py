@@ -1,7 +1,7 @@
-"""Interactive sessions of a simulated user with a model, and the protocols of both.
+"""Interactive sessions of a simulated user with a model.
 
-A simulated user starts a session with an image and returns a function that maps a number of interactions n to
-the user's input. The session calls this function with increasing n. A model can propose input:
+`SimulatedUser.begin` starts a session with an image. It returns a function that maps a number of interactions
+n to the user's input. The session calls this function with increasing n. A model can propose input:
 ``propose(lightness)`` returns `Regions` in the order in which to color them, and
 ``propose_points(lightness, guidance)`` returns row and column of the next point.
 """
@@ -20,7 +20,7 @@ from colorzoo.guidance import Guidance
 
 @dataclass(frozen=True)
 class TargetImage:
-    """An image to colorize and its ground truth, which is available to the user only.
+    """An image to colorize and its ground truth, which only the simulated user can access.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -70,7 +70,7 @@ class UserInput:
 
     Attributes:
         guidance: Hints of the user's kind.
-        interactions: Number of interactions; less than requested if no further input is possible.
+        interactions: Number of interactions; smaller than requested if no further input is possible.
     """
 
     guidance: Guidance
@@ -78,29 +78,29 @@ class UserInput:
 
 
 InputFunction = Callable[[int, ColorizedImage], UserInput]
-"""Maps the number of interactions and the latest result to the input of the user."""
+"""Function that maps a number of interactions and the latest result to the user's input."""
 ColorFunction = Callable[[TargetImage, Guidance], ColorizedImage]
-"""Colorizes an image with guidance."""
+"""Function that colorizes an image with guidance."""
 
 
 class SimulatedUser(Protocol):
-    """Protocol of all simulated users."""
+    """Interface of simulated users."""
 
     @property
     def kind(self) -> GuidanceKind:
-        """Kind of the hints."""
+        """Kind of guidance that the user provides."""
 
     @property
     def adaptive(self) -> bool:
-        """True if each interaction depends on the previous result, so no interaction can be skipped."""
+        """True if each interaction depends on the previous result; no interaction can be skipped."""
 
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session.
 
         Args:
-            target: The image.
-            first: Output of the model before the user adds guidance.
-            model: The model. Some users use points that it proposes.
+            target: Image to colorize.
+            first: Result of the model without guidance from the user.
+            model: The model. Some users call its method ``propose`` or ``propose_points``.
 
         Raises:
             GuidanceError: The image or the model lacks data that the user needs.
@@ -121,7 +121,7 @@ class Turn:
         count: Requested number of interactions.
         interactions: Actual number of interactions.
         result: Result of the model.
-        guidance: All guidance used for that result.
+        guidance: All guidance with which the result was computed.
     """
 
     count: int
@@ -149,16 +149,15 @@ def play(
         [0, 3]
 
     Args:
-        color: Colorizes the image with guidance.
-        user: The user; None for models that do not accept these hints, which repeats the result without
-            hints.
-        target: The image.
+        color: Function that colorizes the image with guidance.
+        user: The simulated user. None repeats the result without hints, for models that accept no hints.
+        target: Image to colorize.
         counts: Requested numbers of interactions, ascending.
-        model: The model, for its proposals.
+        model: Model that proposes points or regions to the user, or None.
         background: Guidance of other kinds that is used throughout the session.
 
     Yields:
-        One turn per count; without new input it repeats the previous result.
+        One turn per count. A turn without new input repeats the previous result.
 
     Raises:
         GuidanceError: The image or the model lacks data that the user needs.
@@ -179,6 +178,6 @@ def play(
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
-    """Return ``base`` with each hint replaced by the hint of ``more``, if that is not None."""
+    """Return ``base`` with the hints of ``more`` that are not None in place of its own."""
     hints = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: hint for name, hint in hints.items() if hint is not None})

@@ -1,4 +1,4 @@
-"""Simulated users that guide the whole image: by a reference or by color statistics."""
+"""Simulated users that provide guidance for the whole image: a reference or color statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorzoo.simulation.session import ColorizedImage, InputFunction, TargetIma
 
 @dataclass(frozen=True)
 class ExemplarUser:
-    """Provide the reference of the image in one interaction.
+    """Provide the reference image in one interaction.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -30,7 +30,7 @@ class ExemplarUser:
     def begin(self, target: TargetImage, first: ColorizedImage, model: object) -> InputFunction:
         """Start a session; see `SimulatedUser`."""
         if target.exemplar is None:
-            raise GuidanceError("the simulated user exemplar needs a reference for every image")
+            raise GuidanceError("the simulated user exemplar requires a reference for every image, got None")
         return _at_once(Guidance(exemplar=Exemplar(target.exemplar)))
 
 
@@ -47,7 +47,7 @@ class TrueStatistics:
         ('statistics',)
 
     Attributes:
-        give: ``"histogram"`` (color histogram), ``"saturation"`` (mean saturation) or ``"both"``.
+        give: Statistics to provide: ``"histogram"`` (of colors), ``"saturation"`` (mean) or ``"both"``.
     """
 
     give: Literal["histogram", "saturation", "both"] = "histogram"
