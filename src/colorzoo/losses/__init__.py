@@ -1,4 +1,4 @@
-"""Losses as functions of tensors."""
+"""Training losses as functions of tensors."""
 
 from colorzoo.losses.color import (
     bilinear_cross_entropy,

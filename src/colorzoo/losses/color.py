@@ -1,4 +1,4 @@
-"""Losses on predicted ab and on predicted distributions over the ab grid."""
+"""Losses on predicted ab values and on predicted distributions over ab bins."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     Args:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
         target: ``(B, 2, H, W)`` truth in CIE units.
-        delta: Distance in CIE units at which the quadratic part ends; 1 in the paper, 0 gives plain l1.
+        delta: Error in CIE units at which the loss changes from quadratic to linear with slope 1. The paper
+            uses 1; 0 gives the L1 loss.
 
     Returns:
-        ``(B, 1, H, W)``; the slope is 1 beyond ``delta``.
+        ``(B, 1, H, W)`` losses.
     """
     return F.smooth_l1_loss(ab, target, reduction="none", beta=delta).sum(dim=1, keepdim=True)
 
@@ -40,15 +41,16 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
         >>> weighted_by_chroma(errors, truth, colorfulness=1.0)
         tensor([[[[0.4000, 1.6000]]]])
 
-    Not from a paper. The weights of each image have mean 1 and do not depend on the rest of the batch.
+    The weighting does not come from a paper. The weights of each image have mean 1 and do not depend on the
+    rest of the batch.
 
     Args:
-        errors: ``(B, 1, H, W)``.
+        errors: ``(B, 1, H, W)`` error of each pixel.
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        colorfulness: c of the weight 1 + c * chroma / 20; 0 gives equal weights.
+        colorfulness: Factor c in the weight 1 + c * chroma / 20; 0 gives equal weights.
 
     Returns:
-        ``(B, 1, H, W)``.
+        ``(B, 1, H, W)`` weighted errors.
     """
     weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
     weighted: Tensor = errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
@@ -56,7 +58,7 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
 
 
 def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
-    """Return losses with unchanged values and gradients multiplied by weights.
+    """Multiply the gradients of losses by weights without changing the values.
 
     Examples:
         >>> losses = torch.ones(3, requires_grad=True)
@@ -64,11 +66,11 @@ def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
         >>> losses.grad
         tensor([0., 1., 2.])
 
-    This is the rebalancing in the Caffe code of Zhang et al. 2016 and its successors.
+    The Caffe code of Zhang et al. 2016 and derived code use this method to rebalance classes.
 
     Args:
-        losses: Any shape.
-        weights: The same shape, without gradient.
+        losses: Tensor of any shape.
+        weights: Tensor of the shape of ``losses``, without gradient.
     """
     return losses.detach() + weights * (losses - losses.detach())
 
@@ -80,26 +82,26 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
         >>> grid_cross_entropy(torch.zeros(2, 529, 4, 4), torch.zeros(2, 2, 16, 16), stride=4)
         tensor(6.2710)
 
-    The target of a cell is the bin of the true color at its top-left pixel, without averaging, as in the
-    training code of Zhang et al. 2017.
+    The target of each cell of the logits is the bin of the true color at the cell's top-left pixel, without
+    averaging, as in the training code of Zhang et al. 2017.
 
     Args:
         logits: ``(B, 529, h, w)``.
         ab: ``(B, 2, H, W)`` truth in CIE units, with H about ``stride * h``.
-        stride: Pixels per cell.
+        stride: Side of a cell in pixels.
     """
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
 
 
 def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
-    """Return the mean cross-entropy of a distribution over the 313 bins, with bilinear targets.
+    """Return the mean cross-entropy of a distribution over 313 bins, with bilinear targets.
 
     Examples:
         >>> bilinear_cross_entropy(torch.zeros(2, 313, 4, 4), torch.zeros(2, 2, 4, 4))
         tensor(5.7462)
 
-    Each color is split among its four surrounding bins so that the weighted mean of the bins is the color.
-    Grid nodes outside the sRGB hull are replaced by the nearest bin.
+    The target splits each color among the four surrounding bins, so that the weighted mean of the bin centers
+    is the color. Bins outside the sRGB hull are replaced by the nearest bin inside the hull.
 
     Args:
         logits: ``(B, 313, h, w)``.
@@ -111,13 +113,13 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
-    """Return the cross-entropy per pixel with soft targets (Zhang et al. 2016, eq. 2 without weights).
+    """Return the cross-entropy per pixel with soft targets (Zhang et al. 2016, eq. 2, unweighted).
 
     Examples:
         >>> soft_cross_entropy(torch.zeros(2, 313, 4, 4), torch.full((2, 313, 4, 4), 1 / 313)).shape
         torch.Size([2, 4, 4])
 
-    The entropy of the target is not subtracted, so the minimum equals this entropy, not 0.
+    The minimum of the loss equals the entropy of the target, not 0.
 
     Args:
         logits: ``(B, Q, h, w)``.
@@ -139,13 +141,13 @@ def rebalanced_cross_entropy(
         >>> rebalanced_cross_entropy(logits, truth, class_weights=torch.ones(313)).shape
         torch.Size([2, 4, 4])
 
-    Each pixel has the weight of the bin nearest to its color. Gray images have weight 0, as in the authors'
-    training code.
+    The weight of a pixel is the class weight of the bin nearest to its true color. Gray images have weight 0,
+    as in the authors' training code.
 
     Args:
         logits: ``(B, 313, h, w)``.
         ab: ``(B, 2, h, w)`` truth in CIE units.
-        class_weights: ``(313,)``, see `colorzoo.color.rebalancing_weights` (eq. 4).
+        class_weights: ``(313,)`` weights of the bins; see `colorzoo.color.rebalancing_weights` (eq. 4).
         neighbors: See `colorzoo.color.soft_encode`.
         gray_below: An image counts as gray if no ``|a|`` or ``|b|`` exceeds this value in CIE units.
 

@@ -1,4 +1,4 @@
-"""Losses on the color edges of a prediction, inside and outside of scribbles (Kim et al. 2021)."""
+"""Losses on color edges inside and outside of scribbles (Kim et al. 2021)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ AB_SCALE = 110.0
 
 
 def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
-    """Return S(ab / 110), the Sobel maps of the edge losses.
+    """Return the Sobel maps of ab / 110, which the edge losses compare (S in the paper).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
-        kind: ``"signed"``: the four derivatives of a and b along x and y; ``"magnitude"``: the gradient
-            magnitudes of a and b. The paper does not specify the kind; magnitudes accept edges of the wrong
-            sign.
+        kind: ``"signed"`` returns the four derivatives of a and b along x and y. ``"magnitude"`` returns the
+            gradient magnitudes of a and b, which do not distinguish edges of opposite sign. The paper does
+            not specify which maps it uses.
 
     Returns:
         ``(B, 4, H, W)`` or ``(B, 2, H, W)`` float32.
@@ -35,19 +35,19 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean squared distance ``(B,)`` of two ``(B, C, H, W)`` maps over a mask.
+    """Return the ``(B,)`` mean squared distance between two sets of maps over a mask.
 
     Args:
-        one: Maps.
-        other: Maps of the same shape.
-        mask: ``(B, 1, H, W)`` in [0, 1]; an empty mask gives 0.
+        one: ``(B, C, H, W)`` maps.
+        other: ``(B, C, H, W)`` maps.
+        mask: ``(B, 1, H, W)`` in [0, 1]; the distance is 0 for an empty mask.
     """
     squared = (one - other).square().sum(dim=1, keepdim=True) * mask
     return squared.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
 def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> Tensor:
-    """Return `masked_error` ``(B,)`` between the edge maps of two ab images.
+    """Return the ``(B,)`` `masked_error` between the edge maps of two ab images.
 
     Args:
         one: ``(B, 2, H, W)`` in CIE units.
@@ -59,7 +59,7 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> T
 
 
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return `masked_error` ``(B,)`` of two ab images, both divided by 110."""
+    """Return the ``(B,)`` `masked_error` between two ab images, each divided by 110."""
     return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)
 
 

@@ -1,4 +1,4 @@
-"""Unweighted losses of exemplar papers (SPColor, Chen et al. 2023, section III-E; Zhang et al. 2019)."""
+"""Losses of exemplar papers without their weights (SPColor, Chen et al. 2023; Zhang et al. 2019)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _EPSILON = 1e-5
 
 
 def sum_over_processes(values: Tensor) -> Tensor:
-    """Return the differentiable sum of ``values`` over all distributed processes.
+    """Sum ``values`` over all distributed processes; the sum is differentiable.
 
     Examples:
         >>> sum_over_processes(torch.tensor([1.0, 2.0]))
         tensor([1., 2.])
 
-    Without a process group it returns ``values``. Losses that use it do not depend on how a batch is split
-    among processes. Every process must call it with the same shape.
+    Without a process group the function returns ``values``. It makes losses independent of how a batch is
+    split among processes. Every process must pass values of the same shape.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return values
@@ -31,19 +31,20 @@ def sum_over_processes(values: Tensor) -> Tensor:
 
 
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
-    """Return the L1 loss of the images whose reference was generated from the image itself.
+    """Return the L1 loss over images whose reference was generated from the image itself.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 4, 4)
         >>> self_reference_l1(truth + 1, truth, chosen=torch.tensor([1.0, 0.0]))
         tensor(0.5000)
 
-    The batch mean is divided by the number of such images in all processes, as in the authors' code.
+    The batch mean is divided by the number of self-referenced images in all processes, as in the authors'
+    code.
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
         target: ``(B, 2, H, W)`` ground truth.
-        chosen: ``(B,)`` in {0, 1}, 1 for self-referenced images; the loss is 0 without any.
+        chosen: ``(B,)`` in {0, 1}: 1 for self-referenced images. If all values are 0, the loss is 0.
     """
     chosen = chosen.float()
     weights = chosen / sum_over_processes(chosen.sum()).clamp(min=1)
@@ -51,7 +52,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
-    """Return the squared feature distance weighted by 1 - matching similarity.
+    """Return the squared feature distance, weighted by one minus the matching similarity.
 
     This is the similarity-masked perceptual loss (SMP) of Chen et al. 2023, eq. 12.
 
@@ -63,15 +64,15 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
     Args:
         features: ``(B, C, h, w)`` of the prediction.
         target: ``(B, C, h, w)`` of the truth.
-        similarity: ``(B, 1, H, W)``, resized by nearest neighbor and detached; zeros give the plain
-            perceptual loss.
+        similarity: ``(B, 1, H, W)`` matching similarity, resized by nearest neighbor and detached. Zeros give
+            the perceptual loss.
     """
     weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:])
     return (weight * (features - target).square()).mean()
 
 
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the squared difference between ab and the mean ab of neighbors of similar true color.
+    """Return the squared difference of ab from the mean ab of neighbors with similar true color.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -81,16 +82,16 @@ def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Ten
     Args:
         ab: ``(B, 2, H, W)`` prediction.
         lab: ``(B, 3, H, W)`` ground truth, L in [0, 100].
-        alpha: Squared Lab distance at which a neighbor's weight falls to 1 / e: 2 in SPColor, 10 in Zhang et
+        alpha: Squared Lab distance at which the weight of a neighbor is 1 / e; 2 in SPColor, 10 in Zhang et
             al. 2019.
     """
     return (ab - neighbor_mean(ab, lab, alpha=alpha)).square().mean()
 
 
 def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the ``(B, 2, H, W)`` weighted means of `edge_aware_smoothness` over 3 x 3 windows.
+    """Return the ``(B, 2, H, W)`` weighted mean ab over the 3 x 3 window of each pixel.
 
-    Windows at the border are zero-padded.
+    See `edge_aware_smoothness` for the weights. Windows at the border are zero-padded.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -118,13 +119,13 @@ def contextual_loss(
     Args:
         features: ``(B, C, h, w)`` of the prediction.
         reference: ``(B, C, h', w')`` of the reference.
-        bandwidth: Smaller values favor a single best match.
-        every: ``"result"`` matches every position of the prediction with its best reference position, as
-            published for this loss. ``"reference"`` matches every reference position with its best position
-            of the prediction.
+        bandwidth: Bandwidth of the similarity; smaller values favor a single best match.
+        every: ``"result"`` matches every position of the prediction with the best position of the reference,
+            as published for this loss. ``"reference"`` matches every position of the reference with the best
+            position of the prediction.
 
     Returns:
-        ``(B,)``.
+        ``(B,)`` losses.
     """
     ours, theirs = features.float().flatten(2), reference.float().flatten(2)
     center = theirs.mean(dim=2, keepdim=True)
@@ -142,13 +143,13 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         >>> relativistic_loss(torch.ones(2, 1), torch.zeros(2, 1))
         tensor(0.)
 
-    Means are computed over the images of all processes. The published code rolls the real images by one,
-    which does not change a mean.
+    Means are computed over the images of all processes. The published code rolls the real images by one; this
+    roll is omitted because it does not change a mean.
 
     Args:
-        better: ``(B, 1)`` scores trained to exceed the mean of ``worse`` by 1: scores of real images for the
-            discriminator, of generated images for the generator.
-        worse: ``(B, 1)`` scores trained to lie 1 below the mean of ``better``.
+        better: ``(B, 1)`` scores that should exceed the mean of ``worse`` by 1: scores of real images in the
+            discriminator loss, scores of generated images in the generator loss.
+        worse: ``(B, 1)`` scores that should be 1 below the mean of ``better``.
     """
     better_sum, worse_sum, count = sum_over_processes(
         torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
@@ -161,22 +162,22 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
 def triplet_loss(
     query: Tensor, positive: Tensor, negative: Tensor, present: Tensor, *, margin: float
 ) -> Tensor:
-    """Return the similarity-based triplet loss on attention queries and keys (SCFT, Lee et al. 2020).
+    """Return the triplet loss on attention queries and keys (SCFT, Lee et al. 2020).
 
     Examples:
         >>> query = torch.ones(2, 16, 4)
         >>> triplet_loss(query, 6 * query, query, torch.ones(2, 16), margin=12.0)
         tensor(2.)
 
-    The similarity is the scaled dot product of the attention. The loss of a position is the similarity of its
-    negative minus the similarity of its positive plus ``margin``, clipped at 0.
+    Similarity is the scaled dot product of the attention. For each query, the loss is the similarity to the
+    negative key minus the similarity to the positive key plus ``margin``, clipped at 0.
 
     Args:
-        query: ``(B, N, C)``, queries of the image positions.
-        positive: ``(B, N, C)``, keys of the corresponding reference positions.
-        negative: ``(B, N, C)``, keys of other reference positions.
-        present: ``(B, N)`` in {0, 1}, 0 excludes positions without a positive.
-        margin: Similarity difference above which a position has zero loss.
+        query: ``(B, N, C)`` queries of image positions.
+        positive: ``(B, N, C)`` keys of the corresponding reference positions.
+        negative: ``(B, N, C)`` keys of other reference positions.
+        present: ``(B, N)`` in {0, 1}: 0 excludes positions without a corresponding reference position.
+        margin: Similarity difference above which the loss is 0.
     """
     difference = (query * (negative - positive)).sum(dim=2) / math.sqrt(query.shape[2])
     losses = F.relu(difference + margin) * present
@@ -184,7 +185,7 @@ def triplet_loss(
 
 
 def gram_matrix(maps: Tensor) -> Tensor:
-    """Return Gram matrices, averaged over positions and channels (Gatys et al. 2016).
+    """Return Gram matrices of feature maps, divided by positions and channels (Gatys et al. 2016).
 
     Examples:
         >>> gram_matrix(torch.ones(2, 4, 6, 8))[0, 0, 0]

@@ -1,4 +1,4 @@
-"""Losses that several papers share: feature-map distances, adversarial losses, weighted sums."""
+"""Losses used by several papers: feature-map distances, adversarial losses and weighted sums."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _DIVISORS = (32.0, 16.0, 8.0, 4.0, 1.0)
 
 
 def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
-    """Return the weighted sum of L1 distances between feature maps; the last has weight 1.
+    """Return the weighted sum of L1 distances between feature maps; the last map has weight 1.
 
     Examples:
         >>> maps = [torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 2, 2)]
         >>> float(feature_distance([each + 1 for each in maps], maps))
         1.25
 
-    Five maps have the weights 1/32, 1/16, 1/8, 1/4 and 1, as for the stages of VGG-19 (Zhao et al. 2021, Xia
-    et al. 2022).
+    Five maps have the weights 1/32, 1/16, 1/8, 1/4 and 1, which Zhao et al. 2021 and Xia et al. 2022 use for
+    five layers of VGG-19.
 
     Args:
-        found: Maps of the predicted images, ``(B, C, h, w)`` each; at most five, shallow first.
-        true: Maps of the real images.
+        found: ``(B, C, h, w)`` feature maps of the predicted images; at most five, shallow layers first.
+        true: Feature maps of the real images.
     """
     divisors = _DIVISORS[-len(found) :]
     terms = [F.l1_loss(a, b) / by for a, b, by in zip(found, true, divisors, strict=True)]
@@ -32,7 +32,7 @@ def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
 
 
 def least_squares_loss(scores: Tensor) -> Tensor:
-    """Return the least-squares generator loss; the target score of generated images is 1.
+    """Return the least-squares generator loss, whose target score is 1.
 
     Examples:
         >>> least_squares_loss(torch.zeros(2, 1, 6, 6))
@@ -42,7 +42,7 @@ def least_squares_loss(scores: Tensor) -> Tensor:
 
 
 def least_squares_discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the least-squares discriminator loss; targets are 0 for fake and 1 for real images.
+    """Return the least-squares discriminator loss with target 0 for fake, 1 for real images.
 
     Examples:
         >>> least_squares_discriminator_loss(fake=torch.zeros(2, 1, 6, 6), real=torch.ones(2, 1, 6, 6))
@@ -52,7 +52,7 @@ def least_squares_discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
 
 
 def weighted_sum(terms: Mapping[str, Tensor], objective: object) -> Tensor:
-    """Return the sum of losses multiplied by the attributes ``NAME_weight`` of ``objective``.
+    """Sum losses, each multiplied by the attribute ``NAME_weight`` of ``objective``.
 
     Examples:
         >>> from types import SimpleNamespace

@@ -10,20 +10,20 @@ _STEP = 0.1
 
 
 def soft_histogram(ab: Tensor) -> Tensor:
-    """Return the soft ab histogram of each image on 21 x 21 bin centers from -1 to 1.
+    """Return the soft ab histogram of each image over 21 x 21 bins.
 
     Examples:
         >>> soft_histogram(torch.zeros(2, 2, 8, 8)).shape
         torch.Size([2, 21, 21])
 
-    Each color is split bilinearly among its four nearest centers. Colors outside [-1.1, 1.1] contribute to no
-    bin.
+    Bin centers range from -1 to 1. Each color is split bilinearly among the four nearest bins. Colors outside
+    [-1.1, 1.1] are ignored.
 
     Args:
-        ab: ``(B, 2, H, W)``, ab / 110.
+        ab: ``(B, 2, H, W)`` ab divided by 110.
 
     Returns:
-        ``(B, 21, 21)`` fractions of the pixels, a first. The sum is 1 if all values are in [-1, 1].
+        ``(B, 21, 21)`` fractions of pixels by a, then by b. They sum to 1 if all values are in [-1, 1].
     """
     with torch.autocast(ab.device.type, enabled=False):  # half precision would lose fractions below 1/256
         ab = ab.to(torch.promote_types(ab.dtype, torch.float32))
@@ -43,24 +43,24 @@ def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5)
     Args:
         found: ``(B, ...)`` histograms, each with sum 1.
         wanted: Target histograms of the same shape.
-        epsilon: Added to the denominator, because both bins may be empty.
+        epsilon: Constant added to the denominator, because corresponding bins may both be empty.
 
     Returns:
-        ``(B,)``, from 0 for equal histograms to at most 4.
+        ``(B,)`` distances in [0, 4]; 0 for equal histograms.
     """
     terms = (found - wanted).square() / (found + wanted + epsilon)
     return 2 * terms.flatten(1).sum(dim=1)
 
 
 def total_variation(maps: Tensor) -> Tensor:
-    """Return the mean squared vertical and horizontal differences of neighbors, summed and doubled.
+    """Return twice the sum of the mean squared vertical and horizontal neighbor differences.
 
     Examples:
         >>> total_variation(torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))
         tensor(2.)
 
     Args:
-        maps: ``(B, C, H, W)``, both sides at least 2.
+        maps: ``(B, C, H, W)`` with H and W at least 2.
     """
     down, across = maps.diff(dim=2).square().mean(), maps.diff(dim=3).square().mean()
     return 2 * (down + across)
