@@ -86,9 +86,9 @@ class DirectPad:
         assert answer.type == "photo", answer.body
         return answer.body
 
-    def export(self, recipe: dict[str, Any], kind: str = "png") -> bytes:
+    def export(self, recipe: dict[str, Any], kind: str = "png", **options: Any) -> bytes:
         """Return an exported file."""
-        body = self.ask("export", recipe=recipe, format=kind).body
+        body = self.ask("export", recipe=recipe, format=kind, **options).body
         assert body["type"] == "exported", body
         return self.session.file(body["url"].removeprefix("api/download/").partition("?")[0]).data
 

@@ -174,6 +174,23 @@ def test_an_export_has_the_size_of_the_photo(studio: Studio) -> None:
         studio.disconnect(pad.session)
 
 
+def test_an_export_has_the_chosen_quality_size_and_resolution(pad: DirectPad) -> None:
+    recipe = with_points(pad.open(photo_file(96, 80, "JPEG", dpi=(150, 150))), POINT)
+    full = pixels(pad.export(recipe))
+    for kind in ("png", "jpeg", "tiff", "webp", "layer"):
+        data = pad.export(recipe, kind, side=48, dpi=300)
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.size == (48, 40)
+            if kind in ("png", "jpeg", "tiff"):
+                assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+    means = full.reshape(40, 2, 48, 2, 3).mean(axis=(1, 3))
+    assert np.abs(pixels(pad.export(recipe, side=48)) - means).max() <= 0.5
+    assert np.array_equal(pixels(pad.export(recipe, side=500)), full)
+    with Image.open(io.BytesIO(pad.export(recipe, "jpeg"))) as image:
+        assert image.info["dpi"] == (150, 150)
+    assert len(pad.export(recipe, "jpeg", quality=50)) < len(pad.export(recipe, "jpeg"))
+
+
 def test_a_repeated_recipe_is_cached(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     first = pad.ask("color", recipe=with_points(photo, POINT))
@@ -245,6 +262,7 @@ def test_a_bad_request_is_answered_in_one_line(pad: DirectPad) -> None:
         ("select", {"recipe": {}, "path": [[3, 4], [9, 9]]}, "bad_message", "3 corners"),
         ("keep", {"recipe": {}, "area": {"action": "lock"}}, "bad_recipe", "area"),
         ("export", {"recipe": {}, "quality": 101}, "bad_message", "quality"),
+        ("export", {"recipe": {}, "dpi": 0}, "bad_recipe", "dpi"),
         ("export", {"recipe": {}, "format": "exe"}, "bad_message", "Export.format"),
         ("propose", {"recipe": {}}, "unsupported", "regions"),
         ("classes", {"recipe": {}}, "unsupported", "classes"),

@@ -9,6 +9,9 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
 
+import cv2
+from numpy.typing import NDArray
+
 from colorzoo.batch.origin import UsedFile, origin_of_colorizer, origin_of_result, with_prediction
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileTask, settings_of
@@ -18,7 +21,7 @@ from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields, read_reach
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
-from colorzoo.image_io.raster_image import is_gray
+from colorzoo.image_io.raster_image import RasterImage, is_gray
 from colorzoo.image_io.write import encode, output_bit_depth, write_notes
 from colorzoo.inference.colorings import find_informative_point
 from colorzoo.inference.colorizer import Colorizer
@@ -344,10 +347,14 @@ def _model(ctx: Context) -> Iterator[Message]:
 
 
 def _export(ctx: Context) -> Iterator[Message]:
-    """Colorize the photo at full size, identically to ``colorzoo colorize --recipe``, and encode it."""
+    """Colorize the photo at full size, identically to ``colorzoo colorize --recipe``, and encode it.
+
+    The fields ``side`` and ``dpi`` reduce the finished image and set its resolution.
+    """
     fields = ctx.message.fields()
     kind = fields.text("format", "png")
     quality = fields.integer("quality", 95, low=1) or 95
+    side, dpi = fields.integer("side", None, low=1), fields.number("dpi", None, low=1, high=9999)
     if kind not in _MIME_TYPES or quality > 100:
         raise StudioError(
             "bad_message",
@@ -360,16 +367,17 @@ def _export(ctx: Context) -> Iterator[Message]:
     exemplar = None if reference is None else Exemplar(reference.rgb)
     colored = colorizer.colorize(image, recipe, reference=exemplar, cache=ctx.pool.cache)
     notes = [*image.notes, *colored.notes]
+    source = _reduced(colored.source(image), side)
     if kind in LAYERED:
         below = colored.without_paint()
-        unpainted = None if below is None else below.levels()
-        data = encode_layers(kind, colored.source(image), colored.levels(), unpainted)
+        unpainted = None if below is None else _reduced_levels(below.levels(), side)
+        data = encode_layers(kind, source, _reduced_levels(colored.levels(), side), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality)
         origin = with_prediction(origin_of_result(origin, opened.sha256, opened.name), colored)
-        source = colored.source(image)
-        marked = replace(source, metadata=add_provenance(source.metadata, origin))
-        levels = colored.levels(output_bit_depth(name, image))
+        metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
+        marked = replace(source, metadata=add_provenance(metadata, origin))
+        levels = _reduced_levels(colored.levels(output_bit_depth(name, image)), side)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
         notes += write_notes(name, image)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
@@ -378,6 +386,22 @@ def _export(ctx: Context) -> Iterator[Message]:
         return
     key = ctx.session.add_file(data, name)
     yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
+
+
+def _reduced(image: RasterImage, side: int | None) -> RasterImage:
+    """Return an image whose longer side has at most ``side`` pixels."""
+    alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
+    return replace(image, levels=_reduced_levels(image.levels, side), alpha=alpha)
+
+
+def _reduced_levels(levels: NDArray[Any], side: int | None) -> NDArray[Any]:
+    """Return ``(H, W)`` or ``(H, W, 3)`` levels whose longer side has at most ``side`` pixels."""
+    height, width = levels.shape[:2]
+    scale = 1 if side is None else side / max(height, width)
+    if scale >= 1:
+        return levels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
 
 
 def _origin(

@@ -1,7 +1,7 @@
 /** Dialogs for export and help, and short messages (toasts) over the image. */
 
 import { COMMANDS, keyLabel, suitsModel } from "./commands.js";
-import { button, h, icon, setText, show, t } from "./dom.js";
+import { button, h, icon, setAttr, setText, show, t } from "./dom.js";
 import { exportImage } from "./files.js";
 
 const FORMATS = [
@@ -50,17 +50,31 @@ function createExport(pad) {
   const quality = h("input", { type: "range", min: 50, max: 100, value: 95, "aria-label": t("Quality") });
   const value = h("output", { class: "cz-value" }, "95");
   const field = h("label", { class: "cz-field" }, h("span", {}, t("Quality")), value, quality);
+  const number = (label, most) => {
+    const input = h("input", { class: "cz-input", type: "number", min: 1, max: most });
+    return { input, el: h("label", { class: "cz-field" }, h("span", {}, label), input), value: () => Number(input.value) || undefined };
+  };
+  const side = number(t("Long edge in pixels"));
+  const dpi = number(t("Resolution in dpi"), 9999);
+  setAttr(dpi.input, "placeholder", t("as in the photo"));
   const size = h("p", { class: "cz-hint" });
   const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {}, action: "export-now" });
   go.autofocus = true;
   const format = () => /** @type {HTMLInputElement} */ (el.querySelector("input[type=radio]:checked")).value;
-  const el = createDialog(t("Export"), h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios), field, size, go);
+  const el = createDialog(t("Export"), h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios), field, side.el, dpi.el, size, go);
   const refresh = () => {
     show(field, ["jpeg", "webp"].includes(format()));
     setText(value, quality.value);
-    const { width, height, cover } = pad.photo;
-    const { crop } = pad.doc;
-    const parts = [crop ? t("{width} × {height} pixels, cropped.", { ...crop }) : t("{width} × {height} pixels, the size of the photo.", { width, height })];
+    show(dpi.el, ["png", "jpeg", "tiff"].includes(format()));
+    go.disabled = el.querySelector("input:invalid") !== null;
+    const { cover } = pad.photo;
+    const { width, height } = pad.doc.crop ?? pad.photo;
+    const longest = Math.max(width, height);
+    const share = Math.min(1, (side.value() ?? longest) / longest);
+    const pixels = [width, height].map((length) => Math.max(1, Math.round(length * share)));
+    setAttr(side.input, "placeholder", longest);
+    const parts = [t("{width} × {height} pixels.", { width: pixels[0], height: pixels[1] })];
+    if (dpi.value() && !dpi.el.hidden) parts.push(t("Prints at {width} × {height} cm.", { width: (2.54 * pixels[0] / dpi.value()).toFixed(1), height: (2.54 * pixels[1] / dpi.value()).toFixed(1) }));
     if (cover && format() === "jpeg") parts.push(t("JPEG has no transparency: these parts become opaque."));
     else if (cover && format() !== "ora") parts.push(t("Transparent parts stay transparent."));
     setText(size, parts.join(" "));
@@ -68,7 +82,7 @@ function createExport(pad) {
   el.addEventListener("input", refresh);
   go.addEventListener("click", () => {
     el.close();
-    exportImage(pad, { format: format(), quality: Number(quality.value) });
+    exportImage(pad, { format: format(), quality: Number(quality.value), side: side.value(), dpi: dpi.value() });
   });
   return { el, prepare: refresh };
 }

@@ -266,17 +266,18 @@ export async function replaceDoc(pad, recipe, label) {
   pad.modelChanged();
 }
 
-export async function exportImage(pad, { format, quality }) {
+/** @param {{format: string, quality: number, side?: number, dpi?: number}} options see the protocol */
+export async function exportImage(pad, options) {
   const { photo } = pad;
   pad.set({ exporting: true });
-  pad.announce(t("Exporting the image at full size"));
+  pad.announce(t("Exporting the image"));
   try {
-    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality });
+    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), ...options });
     pad.transport.download(message, buffers);
     for (const note of message.notes ?? []) pad.note(note);
     pad.toast(t("{name} exported", { name: message.name }));
   } catch (error) {
-    const again = pad.photo === photo ? { label: t("Retry"), run: () => exportImage(pad, { format, quality }) } : null;
+    const again = pad.photo === photo ? { label: t("Retry"), run: () => exportImage(pad, options) } : null;
     pad.toast(error.message, "error", again);
   } finally {
     pad.set({ exporting: false });
