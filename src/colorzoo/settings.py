@@ -1,9 +1,8 @@
 """Typed settings: groups of model settings, value ranges, and options of the command line.
 
-The constructor of a model has groups of settings (``architecture``, ``objective``, ``simulation``), each a
-frozen dataclass. YAML files and checkpoints contain them as nested mappings. Cards, weight files and
-`create_model` use the names of single settings, which are unique within a model:
-``create_model(name, width=0.25)``.
+Model constructors have parameters for groups of settings (``architecture``, ``objective``, ``simulation``).
+Each group is a frozen dataclass; YAML files and checkpoints store it as a mapping. Cards, weight files and
+`create_model` use flat setting names, which are unique within a model: ``create_model(name, width=0.25)``.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Range:
-    """Range of a number, as an annotation of its type: ``Annotated[int, Range(1)]``.
+    """Range of a number, for type annotations such as ``Annotated[int, Range(1)]``.
 
     Attributes:
         low: Minimum.
-        high: Maximum, or None.
+        high: Maximum; None if there is no maximum.
         open: Whether the minimum itself is excluded.
         unit: Unit for error messages.
-        step: Number that divides the value; 0 allows every number.
+        step: Values must be multiples of this number; 0 allows all values.
     """
 
     low: float
@@ -66,7 +65,7 @@ class Range:
         return f"{limits} {self.unit}".rstrip() + step
 
 
-# groups of options in the help of the command line
+# titles of option groups in help texts
 COLORS, REFERENCES, MODEL = "colors", "references and classes", "model and engine"
 FILES, RUN = "files", "many images and reports"
 
@@ -79,16 +78,17 @@ def option(
     metavar: str | tuple[str, ...] | None = None,
     nargs: int | str | None = None,
 ) -> Any:
-    """Return a dataclass field for an option of the command line.
+    """Return a dataclass field that defines a command-line option.
 
-    An option of type ``list[str]`` may be repeated; ``list[float]`` is a comma-separated list.
+    An option of type ``list[str]`` may be repeated. An option of type ``list[float]`` is a comma-separated
+    list.
 
     Args:
         default: Default value; `dataclasses.MISSING` for a required option.
         text: Help text without a final period.
         group: Title of the option group in the help.
-        *flags: Flags; ``--NAME`` if omitted.
-        metavar: Placeholder of the value in the help.
+        *flags: Option strings such as ``-o``; if omitted, ``--`` and the field name.
+        metavar: Placeholder for the value in the help.
         nargs: Number of values, as in `argparse`.
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
@@ -96,7 +96,7 @@ def option(
 
 
 def argument(text: str, metavar: str, default: Any = MISSING, nargs: str | None = None) -> Any:
-    """Return a dataclass field for a positional argument of the command line; see `option`."""
+    """Return a dataclass field that defines a positional command-line argument; see `option`."""
     metadata = {"help": text, "group": "", "flags": (), "metavar": metavar, "nargs": nargs}
     return _field(default, metadata | {"positional": True})
 
@@ -110,13 +110,13 @@ def _field(default: Any, metadata: dict[str, Any]) -> Any:
 Fraction = Annotated[float, Range(0, 1)]
 """Number from 0 to 1."""
 Probability = Annotated[float, Range(0, 1, open=True)]
-"""Probability above 0."""
+"""Probability above 0 and at most 1."""
 NonNegativeFloat = Annotated[float, Range(0)]
 """Number of at least 0."""
 Positive = Annotated[float, Range(0, open=True)]
 """Number above 0."""
 Width = Annotated[float, Range(0, 4, open=True, unit="times the published channels")]
-"""Factor on the published number of channels."""
+"""Multiplier of the published number of channels."""
 Ratio = Annotated[float, Range(1)]
 """Number of at least 1."""
 NonNegativeInt = Annotated[int, Range(0)]
@@ -126,7 +126,11 @@ PositiveInt = Annotated[int, Range(1)]
 
 
 def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
-    """Convert a group of settings from a mapping; None gives the defaults.
+    """Return a group of settings as an instance of its dataclass, with checked values.
+
+    Args:
+        kind: Dataclass of the group.
+        value: Instance, or mapping of settings by name; None gives the defaults.
 
     Raises:
         ColorzooError: A setting is unknown, or a number is out of range.
@@ -137,16 +141,18 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
     if unknown := [key for key in found if key not in known]:
-        raise ColorzooError(f"{kind.__name__} has no setting {unknown[0]!r}; known: {', '.join(known)}.")
+        raise ColorzooError(
+            f"{kind.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}."
+        )
     return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
 
 
 def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Check numbers whose type is annotated with a `Range`.
+    """Raise an error if a number is outside the `Range` in its type annotation.
 
     Args:
-        hints: Annotated types by name.
-        values: Numbers, lists or mappings of numbers by name; None is ignored.
+        hints: Type annotations by name.
+        values: Numbers, or lists or mappings of numbers, by name; None is ignored.
 
     Raises:
         ColorzooError: A number is out of range.
@@ -156,7 +162,7 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
-    """Return name, range and value of each number that is out of range; see `check_ranges`."""
+    """Return the name, range and value of each number that is out of range; see `check_ranges`."""
     return [
         (name, limits, value)
         for name, hint in hints.items()
@@ -167,7 +173,7 @@ def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tu
 
 
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
-    """Check the constructor arguments of a class and its bases; see `check_ranges`."""
+    """Check the ranges of constructor arguments of a class and its base classes; see `check_ranges`."""
     for kind in constructor.__mro__:
         if "__init__" in vars(kind):
             hints = get_type_hints(vars(kind)["__init__"], include_extras=True)
@@ -178,14 +184,14 @@ def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
 
 
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert single settings to the groups of a constructor.
+    """Convert flat settings to constructor arguments with groups of settings.
 
     Args:
         constructor: Class with groups of settings.
-        flat: Constructor arguments and single settings by name.
+        flat: Constructor arguments and flat settings by name.
 
     Returns:
-        Constructor arguments; groups are mappings.
+        Constructor arguments, with groups as mappings.
 
     Raises:
         ColorzooError: A setting is unknown.
@@ -202,12 +208,12 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
         else:
             known = sorted({*plain, *owner})
             name = getattr(constructor, "__name__", str(constructor))
-            raise ColorzooError(f"{name} has no argument {key!r}; it has {', '.join(known)}.")
+            raise ColorzooError(f"{name} has no argument {key!r}; known arguments: {', '.join(known)}.")
     return nested
 
 
 def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert constructor arguments to single settings; inverse of `nest_arguments`."""
+    """Convert constructor arguments to flat settings; the inverse of `nest_arguments`."""
     groups = setting_groups(constructor)
     flat: dict[str, Any] = {}
     for key, value in nested.items():
@@ -228,13 +234,13 @@ def known_settings(constructor: Callable[..., Any]) -> frozenset[str]:
 
 
 def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
-    """Return the dataclasses of the groups of settings of a constructor by parameter name."""
+    """Return the dataclass of each settings group of a constructor, by parameter name."""
     hints = argument_types(constructor).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
 
 def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings groups of a constructor by name.
+    """Return the settings groups of a constructor by name, with values from constructor arguments.
 
     Groups that ``arguments`` does not contain have their default values.
 
@@ -247,7 +253,7 @@ def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) 
 
 
 def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor of a class that converts mappings to groups of settings, see `settings_of`."""
+    """Return a constructor that converts mappings to groups of settings with `settings_of`."""
     signature = inspect.signature(construct)
 
     @wraps(construct)
@@ -262,7 +268,7 @@ def with_groups(cls: type[Any], construct: Callable[..., None]) -> Callable[...,
 
 
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of constructor parameters by name, including ``**kwargs: Unpack[...]``."""
+    """Return the types of constructor parameters by name, including fields of ``**kwargs: Unpack[...]``."""
     found: dict[str, Any] = {}
     # hints of a dataclass must be read from the class, because its bases may be in other modules
     typed = constructor if is_dataclass(constructor) else constructor.__init__
@@ -277,8 +283,8 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
 def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for a checkpoint: plain types, complete groups, no callables.
 
-    Arguments of base classes are excluded, except arguments of Lightning classes, which start
-    with an underscore.
+    Arguments of base classes are excluded, except arguments that Lightning adds, which start with an
+    underscore.
     """
     known = argument_types(constructor)
     own = {key: value for key, value in arguments.items() if key in known or key.startswith("_")}
@@ -291,14 +297,14 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ranges_of(hint: Any) -> list[Range]:
-    """Return the ranges in a type, including ``Annotated[...] | None``."""
+    """Return the `Range` annotations of a type, including types such as ``Annotated[...] | None``."""
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
 
 
 def _each(value: Any) -> list[Any]:
-    """Return the items of a list, the values of a mapping, or a list of the value."""
+    """Return the values of a mapping, the items of a list, or a list that contains the value."""
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, list | tuple) else [value]

@@ -69,7 +69,7 @@ def test_no_command_overwrites_an_input(here: Path, refused: Refused) -> None:
         "video in.mp4 warm.png --reference warm.png",
         "video in.mp4 warm.png --key 3=warm.png",
     ):
-        assert "is an input" in refused(*words.split(), "--overwrite")
+        assert "is also an input" in refused(*words.split(), "--overwrite")
     assert contents(here) == before
 
 

@@ -61,7 +61,7 @@ def test_a_missing_extra_prints_the_install_command(
     monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
-    assert 'needs uvicorn: python -m pip install "colorzoo[studio]"' in refused("studio")
+    assert 'uvicorn; run `python -m pip install "colorzoo[studio]"`' in refused("studio")
 
 
 def test_server_prints_its_address_and_stops_on_ctrl_c(tmp_path: Path) -> None:

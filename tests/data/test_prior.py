@@ -53,7 +53,7 @@ def test_a_broken_image_is_named_and_skipped(folder: Path, capsys: pytest.Captur
     assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
     assert capsys.readouterr() == (
         f"{folder / 'p.npy'} (2 images)\n",
-        f"skipped, cannot be read: {folder / 'c.jpg'}\n",
+        f"skipped {folder / 'c.jpg'}: the file cannot be read\n",
     )
 
 

@@ -1,6 +1,6 @@
-"""Colorize one image file in three steps that may run in different threads: read, colorize, write.
+"""Colorize one image file in three steps: read, colorize, write. Each may run in a different thread.
 
-All frames or pages of a file are colorized independently.
+The frames or pages of a file are colorized independently.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
 
 Write = Callable[[], FileResult]
-"""Composes and writes the result, in any thread."""
+"""Function that writes the colorized file; may run in any thread."""
 
 
 class FileColorizer:
@@ -42,7 +42,7 @@ class FileColorizer:
 
     Args:
         skip_colored: Whether to skip images that have colors.
-        skip_done: Whether to skip results that exist with the same source and settings.
+        skip_done: Whether to skip files whose result already exists with the same source and settings.
     """
 
     def __init__(self, *, skip_colored: bool = False, skip_done: bool = False) -> None:
@@ -50,15 +50,15 @@ class FileColorizer:
         self._folders: set[Path] = set()
 
     def open(self, task: FileTask) -> FileResult | Callable[[], Write]:
-        """Read the first image of a file, find its border and preprocess it, in any thread.
+        """Read the first image of a file, detect its border and preprocess it; may run in any thread.
 
         Returns:
-            The result, if the file is skipped; else the function that runs the network and returns the
-            function that writes the result.
+            The result if the file is skipped. Otherwise a function that runs the network and returns the
+            `Write` function.
 
         Raises:
-            ColorzooError: The image, the model or a reference cannot be read, or the target cannot be
-                written.
+            ColorzooError: The image, the model or a reference cannot be read, or the format of the target
+                is not supported.
         """
         colorizer, _ = task.load()
         try:
@@ -80,8 +80,8 @@ class FileColorizer:
         note = chroma_note(first.image)
         if note == IN_COLOR:
             if self._skip_colored:
-                return replace(task.result("skipped", f"{IN_COLOR}, left alone"), output="")
-            note = f"input was {IN_COLOR}, which is not used"
+                return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
+            note = f"input was {IN_COLOR}; its colors are not used"
         # before the network runs, because unsupported formats raise an error here
         lost = write_notes(task.target, first.image)
         prepared = task.prepare(first.image)
@@ -111,10 +111,13 @@ class FileColorizer:
 
 
 def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
-    """Return the first image of a file, the description of its frames if all are colorized, and the rest.
+    """Return the first image of a file, a description of its frames, and the other images.
+
+    The description is None, and there are no other images, if only the first image is colorized.
 
     Raises:
-        ImageError: The file cannot be read, or the target cannot contain all frames although it must.
+        ImageError: The file cannot be read, or the format of the target does not support several frames and
+            the task requires all of them.
     """
     with open_source(source) as (file, name):
         frames = None if task.settings.frames == "first" else describe_frames(file, name)
@@ -131,7 +134,7 @@ def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | No
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-            "Use --frames first."
+            "Use --frames first to colorize only the first."
         )
     images = read_frames(source, frames, max_pixels=task.max_pixels)
     return next(images), frames, images
@@ -143,7 +146,7 @@ def _colorize_single(
     colored = colorize(prepared)
     if origin is not None:
         origin = with_prediction(origin, colored)
-    colored = replace(colored, extras={})  # frees the state of the model before the result is written
+    colored = replace(colored, extras={})  # frees tensors of the model before the result is written
 
     def write() -> FileResult:
         levels = colored.levels(output_bit_depth(task.target, image))
@@ -164,7 +167,7 @@ def _colorize_frames(
     frames: Frames,
     origin: ImageProvenance | None,
 ) -> FileResult:
-    """Read, colorize and write frames one by one, so that only one frame is in memory."""
+    """Read, colorize and write one frame at a time, so that only one frame is in memory."""
     notes = dict.fromkeys(frames_notes(task.target, frames))
 
     def colorize_frame(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
@@ -191,7 +194,7 @@ def _colorize_frames(
 def _save(
     save: Callable[[RasterImage], Path], task: FileTask, image: RasterImage, origin: ImageProvenance | None
 ) -> tuple[str, ...]:
-    if origin is None and not task.overwrite:  # no file is replaced, so there is no outdated sidecar file
+    if origin is None and not task.overwrite:  # no result is replaced, so no outdated sidecar file exists
         save(image)
         return ()
     return write_with_provenance(save, task.target, image, origin)

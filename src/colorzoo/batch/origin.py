@@ -1,4 +1,4 @@
-"""Provenance of results, assembled here for the command line, Python, the pad and videos."""
+"""Provenance records of results for the command line, the Python API, the drawing pad and videos."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FileUse = Literal["reference", "classes"]
 
 @dataclass(frozen=True)
 class UsedFile:
-    """A file besides the image that determines the colors.
+    """A file that determines the colors in addition to the source image, such as a reference.
 
     Attributes:
-        use: Use of the file.
+        use: Role of the file.
         name: Name without the folder.
         sha256: SHA-256 of the content; empty if the file cannot be read.
     """
@@ -45,16 +45,16 @@ def origin_of_choice(
     files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> ImageProvenance:
-    """Return the provenance of results of a registered model, without their source.
+    """Return the provenance record of a registered model's results, without their source.
 
     Args:
         choice: Model and weights.
-        decisive: Everything besides the source that determines the colors, as JSON types. A result with the
-            same values is not computed again.
-        options: Settings that are not in the recipe, by option name; options that are None are omitted.
-        recipe: Guidance and settings, as JSON.
-        crop: Crop of the images, see `ImageProvenance`.
-        files: The files besides the source.
+        decisive: Everything except the source that determines the colors, as JSON types. If a result with
+            the same values exists, it is not computed again.
+        options: Settings that are not in the recipe, by option name; values of None are omitted.
+        recipe: Guidance and settings as JSON.
+        crop: Crop of the results, see `ImageProvenance`.
+        files: Files in addition to the source that determine the colors.
         engine: Engine that runs the model.
 
     Raises:
@@ -82,11 +82,11 @@ def crop_text(recipe: Recipe | None) -> str:
 
 
 def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> ImageProvenance:
-    """Return the provenance of results of a loaded model, whose weights may have no file.
+    """Return the provenance record of results of a loaded model, which need not have a weight file.
 
     Args:
-        colorizer: The model.
-        recipe: Guidance and settings, or None.
+        colorizer: Colorizer with the loaded model.
+        recipe: Guidance and settings; None if the guidance is not a recipe.
     """
     model, text = colorizer.model, "" if recipe is None else recipe.to_json()
     digest = colorizer.digest
@@ -102,10 +102,10 @@ def origin_of_colorizer(colorizer: Colorizer, recipe: Recipe | None = None) -> I
 
 
 def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> ImageProvenance:
-    """Return the provenance of one result with the current date.
+    """Return the provenance record of one result, with the current date.
 
     Args:
-        origin: Provenance of all results with these settings.
+        origin: Record that all results with the same settings share.
         source: SHA-256 of the source file.
         name: Name of the source file without its folder.
     """
@@ -113,7 +113,7 @@ def origin_of_result(origin: ImageProvenance, source: str, name: str = "") -> Im
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
-    """Return the provenance of a result with its border and the uncertainty of the prediction."""
+    """Return a provenance record with the detected border and the uncertainty of the prediction."""
     inside, uncertainty = colored.part.inside, mean_uncertainty(colored)
     border = "" if inside is None else str(inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -1,4 +1,4 @@
-"""Choose the output file of each image, without name collisions."""
+"""Choose a different output file for each image."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class PlannedOutput:
     """Planned output file of an image.
 
     Attributes:
-        path: The file.
-        state: ``"missing"`` if the file does not exist; else its state, see `result_state`.
+        path: Output file.
+        state: ``"missing"`` if the file does not exist; otherwise the value of `result_state`.
     """
 
     path: Path
@@ -39,30 +39,30 @@ def output_path(
 ) -> Path:
     """Return the output file of one image.
 
-    Without ``out`` the output is ``NAME.color.EXT`` beside the source. ``out`` is a file, for a single input,
-    or a folder with the folder structure of the sources. For formats that cannot be written, ``.png`` is
+    If ``out`` is None, the output is ``NAME.color.EXT`` in the folder of the source. If ``out`` is a folder,
+    the output has the same relative path as the source. For formats that cannot be written, ``.png`` is
     appended to the extension.
 
     Args:
-        found: The source.
-        out: A file or folder, or None.
+        found: Source image.
+        out: Output folder, or output file for a single input, or None.
         single: Whether ``found`` is the only input.
-        extension: Extension of the result, unless ``out`` is a file; None uses the extension of the image.
+        extension: Extension of the output, unless ``out`` is a file; None uses the extension of the source.
 
     Returns:
-        The path of the result; never the source itself.
+        Path of the output, which always differs from the source.
 
     Raises:
-        ImageError: ``out`` is one file for several inputs, or ``out`` is the source.
+        ImageError: ``out`` is a file although there are several inputs, or ``out`` is the source.
     """
     if out is None:
         return found.path.with_name(result_name(found.path, RESULT_SUFFIX, extension))
     target = Path(out)
     if names_file(str(out)):
         if not single:
-            raise ImageError(f"{out} is one file, for several images name a folder")
+            raise ImageError(f"--output must be a folder for several images, got {out}")
         if _is_same_file(target, found.path):
-            raise ImageError(f"{out} is the source itself, name another file for the result")
+            raise ImageError(f"{out} is also the source; choose another output file")
         return target
     mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
     if _is_same_file(mirrored, found.path):
@@ -73,7 +73,7 @@ def output_path(
 def output_paths(
     found: Sequence[FoundImage], out: str | Path | None = None, *, extension: str | None = None
 ) -> list[Path]:
-    """Return the output files of all images; repeated names get a suffix ``-2``, ``-3`` ...
+    """Return the output files of all images; repeated names get the suffixes ``-2``, ``-3`` and so on.
 
     Raises:
         ImageError: See `output_path`.
@@ -89,7 +89,7 @@ def output_paths(
 
 
 def names_file(out: str) -> bool:
-    """Return whether the option ``-o`` names a file instead of a folder."""
+    """Return whether the value of ``-o`` is a file name rather than a folder name."""
     if out.endswith(("/", os.sep)) or Path(out).is_dir():
         return False
     return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
@@ -105,13 +105,13 @@ def plan_outputs(
 ) -> list[PlannedOutput]:
     """Choose a different output file for each image.
 
-    A result of another image is kept: the next free name is used, unless the user named the file.
+    If a file was made from another image, the next free name is used, unless ``out`` is a file.
 
     Args:
-        found: The images.
-        tasks: The task of each image; its origin is computed only if the output file exists.
-        out: A file or folder, or None; see `output_path`.
-        overwrite: Whether to replace existing files.
+        found: Source images.
+        tasks: Task of each image; its ``origin`` is computed only if an output file exists.
+        out: Output file or folder, or None; see `output_path`.
+        overwrite: Whether existing files may be replaced.
         extension: See `output_path`.
 
     Raises:
@@ -147,11 +147,11 @@ def _plan(
 
 
 def _numbered(wanted: Path) -> Iterator[Path]:
-    """Yield a name and its alternatives: ``NAME.EXT``, ``NAME-2.EXT`` ..."""
+    """Yield a path and alternatives to it: ``NAME.EXT``, ``NAME-2.EXT``, ``NAME-3.EXT`` and so on."""
     yield wanted
     for count in range(2, 10_000):
         yield wanted.with_name(shorten_name(wanted.stem, f"-{count}{wanted.suffix}"))
-    raise ImageError(f"{wanted}: too many files of this name")
+    raise ImageError(f"{wanted}: too many files have this name; choose another output folder with -o")
 
 
 def _is_same_file(first: Path, second: Path) -> bool:

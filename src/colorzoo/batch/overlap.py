@@ -1,4 +1,4 @@
-"""Three-step pipeline over many items: threads run the first and the last step."""
+"""Three-step pipeline over many items: a thread pool runs the first and the third step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Open = Callable[[Item], Callable[[], Callable[[], Result]]]
-"""Runs the first step and returns the second step, which returns the third, which returns the result."""
+"""First step; returns the second step, which returns the third step, which returns the result."""
 
 
 def overlapped(
@@ -24,20 +24,19 @@ def overlapped(
     threads: int,
     max_size: int,
 ) -> Generator[Result, None, None]:
-    """Yield the results in the order of the items.
+    """Process items in three overlapping steps and yield the results in the order of the items.
 
     Args:
-        items: Items, of which a few are read ahead.
-        open_item: First step, in any thread. The second step runs in the caller's thread, one item at a time
-            and in order. The third step runs in any thread.
-        size_of: Returns the size of an item, such as its number of pixels.
-        threads: Number of threads, and maximum number of items that are queued before and after the second
-            step.
+        items: Items to process; a few are read ahead.
+        open_item: First step. The first and third steps run in a thread pool. The second step runs in the
+            caller's thread, one item at a time and in order.
+        size_of: Returns the size of an item, such as the number of pixels of an image.
+        threads: Number of threads, and maximum number of items queued before and after the second step.
         max_size: Maximum total size of the items in progress; a larger item is processed alone.
     """
     torch_threads = torch.get_num_threads()
-    # The network uses only the cores that the pool leaves free, because the slowest part of a parallel
-    # operation, a part without a free core, delays the whole operation.
+    # The network uses only the cores that the pool leaves free, because a parallel operation is as slow as
+    # its slowest thread, which is a thread without a free core.
     torch.set_num_threads(max(1, torch_threads - threads))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:

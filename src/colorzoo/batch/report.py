@@ -1,7 +1,7 @@
-"""Reports of a run as HTML pages or a CSV table, for the selection of results.
+"""Reports of a run as HTML pages or a CSV table, from which users select results.
 
-A report is computed from the results and their provenance, so it includes the images of earlier, interrupted
-runs. The report of a video lists its shots (`colorzoo.video.report`).
+A report is computed from the result files and their provenance records, so it includes images of earlier,
+interrupted runs. The report of a video lists its shots (`colorzoo.video.report`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from colorzoo.weights.files import digest_of
 KINDS = (".csv", ".html")
 """Extensions of reports."""
 PER_PAGE = 1000
-"""Largest number of images on a page, which then has about 15 MB."""
+"""Maximum number of images on a page; such a page has about 15 MB."""
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
@@ -51,16 +51,16 @@ class Entry:
 
     Attributes:
         source: Absolute path of the image or video.
-        result: Absolute path of the result; empty without a result.
-        uncertainty: Color error that the model expects, in CIE units; None if the model does not predict it.
-        chroma: Mean chroma of the result within its border, in CIE units; None without a result.
-        border: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole image.
-        notes: Notes of the run; for an image that failed, the reason.
+        result: Absolute path of the result; empty if the image failed.
+        uncertainty: Color error predicted by the model, in CIE units; None if the model does not predict it.
+        chroma: Mean chroma of the result within the border, in CIE units; None if the image failed.
+        border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole image was colorized.
+        notes: Notes of the run, or the reason if the image failed.
         model: Name of the model.
-        source_sha256: SHA-256 of the image when it was colored.
-        result_sha256: SHA-256 of the result.
-        gray: Thumbnail of the result without colors, a JPEG as data URL.
-        color: Thumbnail of the result.
+        source_sha256: SHA-256 of the source file when it was colorized.
+        result_sha256: SHA-256 of the result file.
+        gray: Thumbnail of the result without colors, as the data URL of a JPEG.
+        color: Thumbnail of the result, as the data URL of a JPEG.
         first_frame: Number of the first frame of a shot; None for an image.
         last_frame: Number of the last frame of a shot.
         shown_frame: Number of the frame in the thumbnails.
@@ -87,20 +87,20 @@ class Entry:
 
 
 SHOT_COLUMNS = ("first_frame", "last_frame", "shown_frame", "first_time", "last_time")
-"""Additional columns of the table of a video."""
+"""Additional columns in the table of a video report."""
 COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gray", "color", *SHOT_COLUMNS))
 
 
 def check_report(path: Path) -> None:
-    """Raise an error if a report cannot be written to a path.
+    """Raise an error if a report must not be written to a path.
 
     Raises:
-        ColorzooError: The extension is not ``.csv`` or ``.html``, or another file exists.
+        ColorzooError: The extension is not ``.csv`` or ``.html``, or a file that is not a report exists.
     """
     if path.suffix.lower() not in KINDS:
-        raise ColorzooError(f"--report {path}: the name of a report ends with {' or '.join(KINDS)}")
+        raise ColorzooError(f"--report must end with {' or '.join(KINDS)}, got {path}")
     if path.exists() and not (path.is_file() and _is_report(path)):
-        raise ColorzooError(f"--report {path} exists and is not a report; choose another file")
+        raise ColorzooError(f"--report {path} already exists and is not a report; choose another file")
 
 
 def _is_report(path: Path) -> bool:
@@ -110,11 +110,11 @@ def _is_report(path: Path) -> bool:
 
 
 def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[Entry]:
-    """Return the entries of a report: failed images first, then by decreasing uncertainty.
+    """Return the entries of a report: failed images first, then in order of decreasing uncertainty.
 
     Args:
         results: Results of a run; skipped images are included if their result exists.
-        advance: Called after each result.
+        advance: Function called after each result, for a progress bar.
     """
     entries = []
     for result in results:
@@ -127,7 +127,7 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
 
 
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
-    """Return entries in the order of a report; the sort is stable."""
+    """Sort entries: failed images first, then by decreasing uncertainty, then by source path."""
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.uncertainty or 0), entry.source))
 
 
@@ -136,7 +136,7 @@ def _entry(result: FileResult) -> Entry:
     try:
         image, record, digest = read_image(path), read_provenance(path), digest_of(path)
     except (OSError, ColorzooError) as error:
-        return Entry(source, notes=f"{path} cannot be read again: {error}")
+        return Entry(source, notes=f"{path} cannot be read for the report: {error}")
     entry = Entry(
         source,
         absolute(path),
@@ -147,17 +147,17 @@ def _entry(result: FileResult) -> Entry:
         source_sha256=record.source if record else "",
         result_sha256=digest,
     )
-    inside = "" if record is None or record.crop else record.border  # crops shift the border
+    inside = "" if record is None or record.crop else record.border  # a crop shifts the border
     return shown(entry, image.levels, inside)
 
 
 def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
-    """Return an entry with thumbnails of its result and the mean chroma within the border.
+    """Add thumbnails of the result and its mean chroma within the border to an entry.
 
     Args:
-        entry: The entry.
-        levels: The result, ``(H, W, 3)``.
-        inside: The part within the border in pixels of the result; empty for the whole image.
+        entry: Entry without thumbnails.
+        levels: Pixel values of the result, ``(H, W, 3)``.
+        inside: ``X,Y,WIDTH,HEIGHT`` of the part within the border; empty for the whole image.
     """
     small = _shrunk(levels)
     lab = rgb_to_lab(small)
@@ -169,14 +169,14 @@ def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
 
 def _shrunk(levels: Levels) -> Tensor:
     """Return a thumbnail ``(3, h, w)`` in [0, 1]."""
-    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))  # average the remaining reduction
+    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))  # subsample first, then average the rest
     image = Image.fromarray((as_rgb(levels[::step, ::step]) * 255 + 0.5).astype(np.uint8))
     image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
 
 
 def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
-    """Return the part of thumbnail maps ``(C, h, w)`` within a border in pixels of the image."""
+    """Return the part of thumbnail maps ``(C, h, w)`` within a border in pixels of the full image."""
     try:
         inside = parse_border(border, "border")
     except GuidanceError:  # no border, or a damaged record
@@ -194,10 +194,10 @@ def _jpeg(rgb: Tensor) -> str:
 
 
 def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
-    """Write a report as a table or as pages of at most `PER_PAGE` images, and return its files.
+    """Write a CSV table, or HTML pages of at most `PER_PAGE` images, and return the written files.
 
     Raises:
-        ColorzooError: A file cannot be written, or another file exists.
+        ColorzooError: A file cannot be written, or a file that is not a report exists.
     """
     if path.suffix.lower() == ".csv":
         is_film = any(entry.first_frame is not None for entry in entries)
@@ -220,7 +220,7 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
 
 @dataclass(frozen=True)
 class ServedReport:
-    """A report with links that open its images in the drawing pad.
+    """HTML pages of a report with links that open the images in the drawing pad.
 
     Attributes:
         name: File name of the first page.
@@ -238,7 +238,7 @@ class ServedReport:
 def serve_report(path: Path) -> ServedReport:
     """Return the pages of a report with links to the drawing pad.
 
-    The pages are rendered again from their data, so that no other content of the files reaches the browser.
+    The pages are rendered again from their JSON data, so that no other file content reaches the browser.
 
     Raises:
         ColorzooError: A page is missing or is not a page of a report.
@@ -280,6 +280,7 @@ def _page(data: dict[str, Any]) -> bytes:
             report, the key under which the browser stores decisions. ``pad``: prefix of pad addresses.
     """
     template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
-    # "<" could end the script; a name that is no text stays a lone surrogate, which the page recognizes
+    # "</script>" in a name would end the script element, so "<" is escaped; bytes of a file name that are
+    # not valid UTF-8 remain lone surrogates, which the page recognizes
     text = json.dumps(data).replace("<", "\\u003c")
     return template.replace("{{ mark }}", _MARK).replace("{{ data }}", text).encode()

@@ -1,4 +1,4 @@
-"""Colorize many files: overlap reading, coloring and writing, and turn errors into results."""
+"""Colorize many files: overlap reading, colorizing and writing, and convert errors to failed results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BatchSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if no image failed, 1 if some failed, 2 if all failed."""
+        """0 if no image failed, 1 if some images failed, 2 if all images failed."""
         if not self.failures:
             return 0
         return 2 if len(self.failures) == self.counts.total() else 1
@@ -58,13 +58,14 @@ def run_tasks(
 ) -> Generator[FileResult, None, None]:
     """Colorize files and yield their results in order; a file that fails does not stop the run.
 
-    Only a full disk ends the run: the remaining files fail without being read.
+    If the disk is full, the remaining files fail without being read.
 
     Args:
-        tasks: The files; an iterator may create them on demand.
-        threads: Number of threads that read and write beside the network; 1 processes one file at a time.
+        tasks: Files to colorize; an iterator may create the tasks on demand.
+        threads: Number of threads that read and write files while the network runs; 1 processes one file at
+            a time.
         skip_colored: Whether to skip images that have colors.
-        skip_done: Whether to skip results that exist with the same source and settings.
+        skip_done: Whether to skip files whose result already exists with the same source and settings.
     """
     run = _Run(FileColorizer(skip_colored=skip_colored, skip_done=skip_done))
     is_single = isinstance(tasks, list) and len(tasks) == 1  # the network then uses all cores
@@ -76,7 +77,7 @@ def run_tasks(
 
 
 class _Run:
-    """The steps of `FileColorizer`, where an error becomes the result of the file."""
+    """The steps of `FileColorizer`, with errors converted to failed results."""
 
     def __init__(self, files: FileColorizer) -> None:
         self._files = files
@@ -93,14 +94,14 @@ class _Run:
         return colorize
 
     def _guarded(self, task: FileTask, step: Callable[[], T]) -> T | FileResult:
-        """Run a step and turn errors into results; after the disk is full no step runs."""
+        """Run a step and convert errors to failed results; skip the step if the disk is full."""
         if self._disk_full.is_set():
             return task.result("failed", NOT_TRIED)
         try:
             return step()
         except DiskFullError as error:  # every other file would fail too
             self._disk_full.set()
-            return task.result("failed", f"{error}; the same command resumes the run")
+            return task.result("failed", f"{error}; free some space and repeat the command to resume")
         except Exception as error:  # one damaged image must not end a run of thousands
             return task.result("failed", failure(error, task.name, str(task.target)))
 

@@ -1,4 +1,4 @@
-"""Settings of colorized files, and options of ``colorize`` and ``video``."""
+"""Settings of colorized files, and options of ``colorzoo colorize`` and ``colorzoo video``."""
 
 from __future__ import annotations
 
@@ -29,32 +29,48 @@ NetworkSize = Annotated[int, Range(16, 4096, unit="pixels")]
 class ModelSettings:
     """Model settings shared by images and videos."""
 
-    strength: Strength | None = option(None, "factor on the chroma, 0 to 1.5 (default: 1)", COLORS)
-    temperature: Temperature | None = option(None, "lower values give more vivid, blotchy colors", COLORS)
-    size: NetworkSize | None = option(None, "shorter side of the network input in pixels", MODEL)
+    strength: Strength | None = option(
+        None, "factor by which the chroma is multiplied, 0 to 1.5 (default: 1)", COLORS
+    )
+    temperature: Temperature | None = option(
+        None, "softmax temperature; lower values give more vivid but blotchier colors", COLORS
+    )
+    size: NetworkSize | None = option(
+        None, "shorter side of the network input in pixels (default: set by the model)", MODEL
+    )
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
     precision: Precision = option("auto", "numeric precision of the network (default: auto)", MODEL)
 
 
 @dataclass(frozen=True)
 class ColorSettings(ModelSettings):
-    """Settings of colors and output file of an image."""
+    """Settings of the colors and the output file of an image."""
 
-    render_factor: int | None = option(None, "DeOldify: network input in units of 16 pixels", COLORS)
+    render_factor: int | None = option(
+        None, "DeOldify models only: size of the network input in units of 16 pixels", COLORS
+    )
     reference_weights: list[float] | None = option(
-        None, "weights of the references", REFERENCES, metavar="W,W"
+        None, "relative weights of the references (default: equal)", REFERENCES, metavar="W,W"
     )
-    alpha: Fraction | None = option(None, "strength of the reference, 0 to 1 (default: 1)", REFERENCES)
+    alpha: Fraction | None = option(None, "strength of the reference colors, 0 to 1 (default: 1)", REFERENCES)
     reassigned: list[str] = option(
-        [], "treat class OLD as class NEW", REFERENCES, "--class", metavar="OLD=NEW"
+        [],
+        "color objects of class OLD like class NEW; may be repeated",
+        REFERENCES,
+        "--class",
+        metavar="OLD=NEW",
     )
-    engine: Engine = option("torch", "torch (default), or onnxruntime on the CPU", MODEL)
-    allow_untrained: bool = option(False, "allow random weights, for tests", MODEL)
-    quality: Annotated[int, Range(1, 100)] = option(95, "quality of JPEG, WebP and AVIF (default: 95)", FILES)
-    frames: Literal["all", "first"] = option("all", "frames or pages to colorize (default: all)", FILES)
+    engine: Engine = option("torch", "inference engine: torch (default), or onnxruntime on the CPU", MODEL)
+    allow_untrained: bool = option(False, "allow models with random weights, for tests", MODEL)
+    quality: Annotated[int, Range(1, 100)] = option(
+        95, "quality of JPEG, WebP and AVIF files, 1 to 100 (default: 95)", FILES
+    )
+    frames: Literal["all", "first"] = option(
+        "all", "which frames or pages of a file to colorize (default: all)", FILES
+    )
 
     def colorizer_arguments(self) -> dict[str, Any]:
-        """Return the corresponding arguments of `Colorizer`."""
+        """Return the settings that `Colorizer` accepts, as keyword arguments."""
         names = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
         return {name: getattr(self, name) for name in names}
 
@@ -64,40 +80,58 @@ class GuidanceOptions(ColorSettings):
     """Options that determine the colors of an image."""
 
     point: list[str] = option(
-        [], "color (#rrggbb or a name) of a pixel, radius R; may be repeated", metavar="X,Y[,R]=COLOR[@REACH]"
+        [],
+        "color (#rrggbb or an HTML name) at pixel X,Y with a radius of R pixels; may be repeated",
+        metavar="X,Y[,R]=COLOR[@REACH]",
     )
-    recipe: str | None = option(None, "color points and settings as JSON", metavar="R.json")
-    reference: list[str] = option([], "reference image for the colors; may be repeated", metavar="IMG")
+    recipe: str | None = option(None, "JSON file with color points and settings", metavar="R.json")
+    reference: list[str] = option(
+        [], "color image whose colors are transferred; may be repeated", metavar="IMG"
+    )
     reach: str | None = option(
-        None, "how far --point spreads: automatic (default), everywhere, or a factor from 0 to 10", COLORS
+        None,
+        "how far the colors of points spread: automatic (default), everywhere, or a factor from 0 to 10",
+        COLORS,
     )
     box: list[str] = option(
-        [], "bounding box X,Y,WIDTH,HEIGHT of an object, or none; may be repeated", COLORS
+        [],
+        "bounding box of an object as X,Y,WIDTH,HEIGHT; may be repeated; none disables object detection",
+        COLORS,
     )
-    histogram_of: str | None = option(None, "image whose color histogram is matched", COLORS, metavar="IMG")
+    histogram_of: str | None = option(
+        None, "color image whose color histogram the result should match", COLORS, metavar="IMG"
+    )
     finish: str | None = option(
         None,
-        "temperature, tint, vibrance, shadows, highlights; each from -100 to 100",
+        "adjustments of the result: temperature, tint, vibrance, shadows and highlights, -100 to 100",
         COLORS,
         metavar="NAME=N,...",
     )
-    saturation: Fraction | None = option(None, "target mean saturation, 0 to 1", COLORS)
+    saturation: Fraction | None = option(None, "target mean saturation of the result, 0 to 1", COLORS)
     border: str | None = option(
         None,
-        "part to colorize: automatic (default; scan borders stay gray), none, or X,Y,WIDTH,HEIGHT",
+        "area to colorize: automatic (default; excludes scan borders), none (all), or X,Y,WIDTH,HEIGHT",
         COLORS,
     )
-    crop: str | None = option(None, "crop of the result: X,Y,WIDTH,HEIGHT[,ANGLE]", COLORS)
-    classes: str | None = option(None, "image of the class number of each pixel", REFERENCES, metavar="IMG")
-    reference_classes: str | None = option(None, "class numbers of the reference", REFERENCES, metavar="IMG")
+    crop: str | None = option(
+        None,
+        "crop of the result: X,Y,WIDTH,HEIGHT[,ANGLE] in pixels and degrees",
+        COLORS,
+    )
+    classes: str | None = option(
+        None, "label image whose pixel values are the class numbers of the image", REFERENCES, metavar="IMG"
+    )
+    reference_classes: str | None = option(None, "label image of the reference", REFERENCES, metavar="IMG")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """Options that choose a model."""
+    """Options that select a model."""
 
-    model: str | None = option(None, "registered name (default: the best locally available model)", MODEL)
-    fast: bool = option(False, "without --model: use a small model included in the package", MODEL)
+    model: str | None = option(
+        None, "name of a registered model (default: the best locally available model)", MODEL
+    )
+    fast: bool = option(False, "use a small model included in the package; ignored with --model", MODEL)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
 
 
@@ -109,20 +143,22 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
         "files, folders (searched recursively) or globs", "IMAGE", default=[], nargs="*"
     )
     output: str | None = option(
-        None, "output file for one image, or folder", "", "-o", "--output", metavar="OUT"
+        None, "output folder, or output file for a single image", "", "-o", "--output", metavar="OUT"
     )
     overwrite: bool = option(False, "replace existing results", FILES)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
-        None, "format of results (default: unchanged)", FILES
+        None, "file format of the results (default: the format of the source)", FILES
     )
     max_pixels: Annotated[float, Range(0, 1e6, open=True)] = option(
-        200, "maximum image size in million pixels (default: 200)", FILES
+        200, "maximum image size in megapixels (default: 200)", FILES
     )
-    skip_colored: bool = option(False, "skip color images", FILES)
+    skip_colored: bool = option(False, "skip images that already have colors", FILES)
     provenance: Literal["embed", "none"] = option(
-        "embed", "store source, model and recipe in results (default: embed)", FILES
+        "embed", "embed (default) records source, model and recipe in each result", FILES
     )
-    from_list: str | None = option(None, "file with one image name per line", RUN, "--from", metavar="LIST")
+    from_list: str | None = option(
+        None, "text file with one image path per line", RUN, "--from", metavar="LIST"
+    )
     failed: str | None = option(None, "write failed images to a .txt file for --from", RUN, metavar="LIST")
     report: list[str] = option([], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE")
     sign: str | None = option(None, "sign results (C2PA) with the key of a PEM file", RUN, metavar="PEM")
@@ -140,23 +176,33 @@ class VideoOptions(ModelSettings):
 
     source: str = argument("video file or folder of frames", "IN")
     output: str = argument("output file (.mp4 .mov .mkv .webm) or folder", "OUT")
-    model: str | None = option(None, "registered name (default: an embedded model)")
-    reference: str | None = option(None, "reference image for the colors", metavar="IMG")
-    key: list[str] = option([], "colored image of frame N, counted from 0; may be repeated", metavar="N=FILE")
-    steady: Fraction = option(0.97, "weight of the propagated color, 0 to 1 (default: 0.97)", COLORS)
-    border: str = option("automatic", "part to colorize: automatic, none, or X,Y,WIDTH,HEIGHT", COLORS)
+    model: str | None = option(None, "name of a registered model (default: the best locally available model)")
+    reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
+    key: list[str] = option(
+        [], "colorized image of frame N, counted from 0; may be repeated", metavar="N=FILE"
+    )
+    steady: Fraction = option(
+        0.97, "weight of colors propagated from other frames, 0 to 1 (default: 0.97)", COLORS
+    )
+    border: str = option(
+        "automatic",
+        "area to colorize: automatic (default; excludes scan borders), none (all), or X,Y,WIDTH,HEIGHT",
+        COLORS,
+    )
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(False, "replace existing results", FILES)
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
-        None, "video codec; ffv1 is lossless", FILES
+        None, "video codec (default: set by the extension of OUT); ffv1 is lossless", FILES
     )
-    crf: Annotated[int, Range(0, 51)] | None = option(None, "quality, 0 (best) to 51", FILES)
+    crf: Annotated[int, Range(0, 51)] | None = option(
+        None, "constant rate factor, 0 (best quality) to 51", FILES
+    )
     provenance: Literal["embed", "none"] = option(
-        "embed", "write the record to OUT.xmp (default: embed)", FILES
+        "embed", "embed (default) writes a provenance record to OUT.xmp", FILES
     )
     dry_run: bool = option(False, "print the planned output without writing it", FILES)
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
     report: list[str] = option([], "write a report (.html or .csv); may be repeated", FILES, metavar="FILE")
     frame: Annotated[int, Range(0)] | None = option(
-        None, "write the frame of this number, counted from 0, as image OUT", FILES
+        None, "only write frame number FRAME, counted from 0, as the image file OUT", FILES
     )

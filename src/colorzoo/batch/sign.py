@@ -28,10 +28,10 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
-    """Load certificates and key of a PEM file and test them on a small image.
+    """Load certificates and private key from a PEM file and test them by signing a small image.
 
     Raises:
-        ColorzooError: The file cannot be read, or the key cannot sign.
+        ColorzooError: The file cannot be read, or signing with the key fails.
     """
     try:
         pem = path.read_bytes()
@@ -45,8 +45,8 @@ def load_signer(path: Path) -> Signer:
         raise ColorzooError(f"--sign {path}: {error.strerror or error}") from error
     except (ValueError, C2paError) as error:
         raise ColorzooError(
-            f"--sign {path}: expected the certificates, the signer's first, and its private key without "
-            f"password, all in PEM: {error}"
+            f"--sign must be a PEM file with the certificate chain, signer's certificate first, and an "
+            f"unencrypted private key, got {path}: {error}"
         ) from error
     return signer
 
@@ -56,12 +56,12 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
 
     Args:
         results: Results of the run.
-        signer: Result of `load_signer`.
-        advance: Called after each result.
+        signer: Signer returned by `load_signer`.
+        advance: Function called after each result, for a progress bar.
 
     Returns:
-        The files that cannot be signed, because their format supports no signature or the provenance is
-            missing.
+        Files that cannot be signed because their format does not support signatures or they have no
+            provenance record.
 
     Raises:
         ColorzooError: A file cannot be read or written.
@@ -87,7 +87,7 @@ def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -
         if Reader.try_create(kind, content) is None:
             write_whole(path, _signed(content, kind, _manifest(path.name, _signed_actions(record)), signer))
     except (OSError, C2paError) as error:
-        raise ColorzooError(f"--sign: {path}: {error}") from error
+        raise ColorzooError(f"--sign: {path} cannot be signed: {error}") from error
 
 
 def _algorithm(key: bytes) -> str:
@@ -125,5 +125,5 @@ def _signed_actions(record: ImageProvenance) -> list[dict[str, Any]]:
         "digitalSourceType": record.source_type,
         "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
     }
-    cropped = {"action": "c2pa.cropped", "description": f"what is kept of the source: {record.crop}"}
+    cropped = {"action": "c2pa.cropped", "description": f"cropped to this part of the source: {record.crop}"}
     return [created | by, cropped | by] if record.crop else [created | by]

@@ -1,4 +1,4 @@
-"""`FileTask`: a file to colorize with its model, guidance and settings; `FileResult`: what became of it."""
+"""Tasks and results of batch runs: `FileTask` describes a file to colorize, `FileResult` its outcome."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 
-ALREADY_DONE = "is already there, of the same image with the same settings"
+ALREADY_DONE = "already exists with the same source and settings"
 _LOADED = LRUCache(most_bytes=2 << 30)  # models and encoded references
 _LOADING = threading.Lock()
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """Result of one file.
+    """Outcome of one file of a run.
 
     Examples:
         >>> FileResult("photo.png", "colored/photo.png", "failed", ("photo.png: no image",)).error
         'photo.png: no image'
 
     Attributes:
-        source: The image.
-        output: File of the result; empty for an image that was not found.
-        status: ``"colored"``; ``"skipped"``, for example because the result exists; ``"planned"`` in a dry
+        source: Name of the source image.
+        output: Path of the output file; empty if the source was not found.
+        status: ``"colored"``; ``"skipped"``, for example because the output exists; ``"planned"`` in a dry
             run; or ``"failed"``.
-        notes: Notes for the user. The note of an image that failed is the reason.
+        notes: Notes for the user; if the status is ``"failed"``, the reason.
         model: Registered name of the model; empty if nothing was colorized.
-        stages: The stages that colorized the image; empty for several frames.
+        stages: Processing stages of the image, with durations; empty for several frames.
     """
 
     source: str
@@ -70,30 +70,32 @@ class FileResult:
 
     @property
     def finished(self) -> bool:
-        """Whether the result exists, from this run or an earlier run."""
+        """Whether the output was written by this run or by an earlier run."""
         return self.status == "colored" or ALREADY_DONE in self.notes
 
 
 @dataclass(frozen=True)
 class FileTask:
-    """A file to colorize.
+    """File to colorize, with model, guidance and settings.
 
     Attributes:
-        source: The file, or a function that returns its bytes.
-        target: File to write.
-        name: Name of the source in results.
+        source: Source file, or a function that returns the bytes of the source.
+        target: Output file.
+        name: Name of the source in `FileResult`.
         choice: Model and weights; None for a loaded model without a weight file.
         guidance: Recipe, or guidance as tensors.
-        folder: Folder of the recipe file, for the paths of its references; None without a file.
-        reference: Files of references; if empty, the references of the recipe are used.
-        settings: Settings besides the recipe, which contains alpha and the reassigned classes already.
-        uploaded: The reference, if it was uploaded to the pad.
-        colorizer: The model, if it is loaded.
-        exemplar: The encoded reference, if it is loaded.
-        embed_provenance: Whether the result records how it was made.
-        overwrite: Whether to replace an existing result, but never the source.
+        folder: Folder of the recipe file, to which its reference paths are relative; None if the recipe is
+            not a file.
+        reference: Reference files; if empty, the references of the recipe are used.
+        settings: Settings that are not in the recipe. The recipe contains ``--alpha`` and ``--class``.
+        uploaded: Reference that was uploaded to the drawing pad; empty otherwise.
+        colorizer: Colorizer with the loaded model; None to load the model when it is needed.
+        exemplar: Encoded reference of ``colorizer``, or None.
+        embed_provenance: Whether to store a provenance record in the result.
+        overwrite: Whether an existing result may be replaced; the source is never replaced.
         max_pixels: Maximum number of pixels of an image.
-        needs_all_frames: Whether a target that cannot contain all frames or pages is an error.
+        needs_all_frames: Whether to raise an error if the format of ``target`` does not support several
+            frames or pages.
         bucket: Object storage to which the target is uploaded; None keeps the local file.
     """
 
@@ -116,25 +118,25 @@ class FileTask:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe; empty if the guidance consists of tensors."""
+        """The guidance if it is a recipe; otherwise an empty recipe."""
         return self.guidance if isinstance(self.guidance, Recipe) else Recipe()
 
     def result(self, status: Status, *notes: str) -> FileResult:
-        """Return a result of this file that was not colorized."""
+        """Return a `FileResult` of this task with a status and notes."""
         return FileResult(self.name, str(self.target), status, notes)
 
     def prepare(self, image: RasterImage) -> ColorizeTask:
-        """Load the model, then find the border of an image of the file and preprocess the image.
+        """Load the model, detect the border of an image and preprocess the image.
 
         Raises:
-            ColorzooError: The model or a reference cannot be loaded, or the guidance does not fit the image.
+            ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.
         """
         colorizer, exemplar = self.load()
         strength = self.settings.strength
         return colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
 
     def load(self) -> tuple[Colorizer, Exemplar | None]:
-        """Return the model and the encoded references, which are cached; from any thread.
+        """Load the model and encode the references, or return them from the cache; thread-safe.
 
         Raises:
             ColorzooError: The model, the device, the weights or a reference cannot be used.
@@ -159,7 +161,7 @@ class FileTask:
 
     @cached_property
     def origin(self) -> ImageProvenance:
-        """Provenance of the result without its source, computed without loading the model.
+        """Provenance record of the result without the source; computed without loading the model.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
@@ -186,7 +188,7 @@ class FileTask:
         )
 
     def origin_with_size(self, colorizer: Colorizer) -> ImageProvenance:
-        """Return the origin with the size of the network input, which the loaded model determines."""
+        """Return `origin` with the network input size, which depends on the loaded model."""
         if self.choice is None:
             return self.origin
         options = {"size": colorizer.size, **json.loads(self.origin.options)}
@@ -194,16 +196,16 @@ class FileTask:
 
     @cached_property
     def files(self) -> list[tuple[FileUse, Path]]:
-        """The files besides the image that determine its colors, with their use."""
+        """Role and path of each reference and label image, which determine the colors besides the source."""
         references = reference_files(self.recipe, self.folder, self.reference)
         found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
         labels = self.recipe.classes.label_files if "classes" in self.recipe.extra else ()
         return [*found, *(("classes", Path(name)) for name in labels)]
 
     def effective_recipe(self) -> Recipe:
-        """Return the recipe that, beside the same files, gives the same image without further options.
+        """Return a recipe that includes all options, so that it alone reproduces the result.
 
-        The recipe names files without their folders.
+        File names in the recipe have no folders, so the files must be in the folder of the recipe.
         """
         recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
         assert self.choice is not None
@@ -255,7 +257,7 @@ def settings_of(colorizer: Colorizer, settings: ColorSettings) -> ColorSettings 
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
-    """Return the reference files that the user named, else the reference files of the recipe.
+    """Return the files of ``--reference``, or the reference files of the recipe if there are none.
 
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
@@ -266,7 +268,7 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
 
 
 def _without_files(document: Any) -> Any:
-    """Return a recipe without file names, because the content of the files is hashed."""
+    """Return a recipe without file names, because the file contents are hashed instead."""
     if isinstance(document, list):
         return [_without_files(item) for item in document]
     if not isinstance(document, dict):

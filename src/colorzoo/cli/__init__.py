@@ -1,6 +1,6 @@
-"""The command line: every module here except `main` and private ones implements the command of its name.
+"""Command line: each public module except `main` implements the command with the same name.
 
-A module is named like its command, with ``_`` for ``-``, and is found by scanning this package. It imports no
-torch at the top. It defines ``HELP``, one line of help, and ``COMMANDS``, the `Command` of each subcommand by
-name; a command without subcommands has one entry with an empty name.
+Module names replace ``-`` by ``_``; the modules are found by scanning this package. A command module must not
+import torch at module level. It defines ``HELP``, a one-line help text, and ``COMMANDS``, a mapping from
+subcommand names to `Command` objects. A command without subcommands has a single entry with an empty name.
 """

@@ -1,4 +1,4 @@
-"""Implementation of ``colorzoo colorize``: find the images, colorize them, report each result."""
+"""Implementation of ``colorzoo colorize``: find images, colorize them and report each result."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 Report = Callable[[FileResult], None]
 
 _EXISTS = {
-    "changed": "exists already, made with other settings; --overwrite replaces it",
-    "foreign": "exists already, made of another image; --overwrite replaces it, -o names another file",
-    "unknown": "exists already and does not record its source image; --overwrite replaces it, "
-    "-o names another file",
+    "changed": "already exists but was made with other settings; use --overwrite to replace it",
+    "foreign": "already exists but was made from another image; use --overwrite to replace it, or choose "
+    "another output with -o",
+    "unknown": "already exists and does not record its source image; use --overwrite to replace it, or "
+    "choose another output with -o",
 }
 _IS_INPUT = "is an input of this run. Choose another output with -o."
-_COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
+_COUNTED = {"colored": "colorized", "skipped": "skipped", "failed": "failed", "planned": "planned"}
 
 
 def color(args: ColorizeOptions) -> int:
@@ -92,7 +93,7 @@ def _load_signer(key: Path) -> Signer:
         from colorzoo.batch.sign import load_signer
     except ImportError as error:
         raise ColorzooError(
-            f"--sign requires {error.name}: python -m pip install 'colorzoo[sign]'"
+            f"--sign requires the package {error.name}; run `python -m pip install 'colorzoo[sign]'`"
         ) from error
     return load_signer(key)
 
@@ -103,14 +104,17 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
     with progress_bar("signatures", len(results)) as advance:
         left = sign_results(results, signer, advance)
     for name in left:
-        print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
+        print_line(
+            f"colorzoo: not signed: {name} has no provenance record, or its format supports no signature",
+            sys.stderr,
+        )
 
 
 def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
     """Write the reports of a run and print their names.
 
     Raises:
-        ImageError: A report cannot be written.
+        ImageError: A report file cannot be written.
     """
     from colorzoo.batch.report import write_report  # only reports need this import of 20 ms
 
@@ -132,17 +136,17 @@ def _check_options(args: ColorizeOptions) -> None:
 
 
 def _task(args: ColorizeOptions) -> FileTask:
-    """Return a task without source and target, with the model that is chosen for the recipe.
+    """Return a task with the model for the recipe, but without source and target files.
 
     Raises:
-        ColorzooError: No model supports the recipe, its references are malformed, or an option requires a
-            reference.
+        ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
+            requires a reference but no reference is specified.
     """
     recipe, reference = recipe_of(args), tuple(args.reference)
     folder = Path(args.recipe).parent if args.recipe else None
     references = reference_files(recipe, folder, reference)
     if not references and (args.alpha is not None or args.reference_weights or args.reassigned):
-        raise GuidanceError("--alpha, --class and --reference-weights require a reference: --reference IMAGE")
+        raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     with printed_warnings():  # about weights that do not fit
         choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileTask(
@@ -162,8 +166,8 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) 
 
     Args:
         args: Options.
-        names_model: Whether the user named the model, so that results do not repeat its name.
-        result: The result.
+        names_model: Whether the user named the model; if so, the name is not printed with each result.
+        result: Result to print.
     """
     if NOT_TRIED in result.notes:
         return
@@ -183,10 +187,10 @@ def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) 
 def _plan(
     args: ColorizeOptions, names: Sequence[str], shared: FileTask, report: Report
 ) -> tuple[list[FileTask], list[FileResult]]:
-    """Find the images and their output files; report images that cannot be colorized.
+    """Find images, choose their output files, and report images that cannot be colorized.
 
     Raises:
-        ImageError: The output cannot be used for these images.
+        ImageError: ``--output`` cannot be used for these images.
     """
     search = find_existing(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
@@ -216,8 +220,8 @@ def _plan(
 
 
 def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
-    """Colorize the images under a progress bar and print each result."""
-    tasks[0].load()  # a model that cannot be loaded is one error instead of one error for each image
+    """Colorize the images with a progress bar and print each result."""
+    tasks[0].load()  # raises once if the model cannot be loaded, instead of once for each image
     work = run_tasks(tasks, threads=args.jobs, skip_colored=args.skip_colored)
     results = []
     interrupts = record_interrupts()

@@ -1,4 +1,4 @@
-"""Commands: parsers made from dataclasses of options, and checks that several commands share."""
+"""Command parsers built from dataclasses of options, and checks shared by several commands."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Command:
     Attributes:
         help: One line for the list of commands.
         example: Example command lines for ``--help``.
-        options: Dataclass whose fields are made by ``option`` or ``argument`` of `colorzoo.settings`.
-        run: Function that receives the options and returns the exit code.
+        options: Dataclass of options, with fields made by `colorzoo.settings.option` or ``argument``.
+        run: Function that receives the parsed options and returns the exit code.
     """
 
     help: str
@@ -37,13 +37,17 @@ class Command:
     run: Callable[[Any], int]
 
     def parser(self, name: str) -> jsonargparse.ArgumentParser:
-        """Return the parser of the command; ``name`` is its full name, such as ``colorzoo weights list``."""
+        """Return the parser of the command.
+
+        Args:
+            name: Full name of the command, such as ``colorzoo weights list``.
+        """
         parser = _Parser(
             prog=name,
             description=f"{self.help[:1].upper()}{self.help[1:]}.",
             epilog="examples:\n" + textwrap.indent(self.example.strip(), "  "),
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,  # an abbreviation would break once a second option begins alike
+            allow_abbrev=False,  # a new option could make an abbreviation ambiguous
         )
         hints, groups = get_type_hints(self.options), {"": parser}
         for each in fields(self.options):
@@ -54,10 +58,10 @@ class Command:
         return parser
 
     def parse(self, name: str, words: Sequence[str]) -> Any:
-        """Parse command-line words to an instance of the dataclass of options.
+        """Parse command-line arguments to an instance of the options dataclass.
 
         Raises:
-            ColorzooError: An option is unknown, or its value is empty, has a wrong type or is out of range.
+            ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
         """
         for before, word in zip(["", *words], words, strict=False):
             flag, sign, value = word.partition("=")
@@ -119,11 +123,11 @@ def numbers(text: str | list[float]) -> list[float]:
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 2,1") from None
+        raise argparse.ArgumentTypeError(f"must be a list of numbers such as 2,1, got {text!r}") from None
 
 
 def _joined_values(words: Iterable[str]) -> list[str]:
-    """Join long options with values such as -5,10, which argparse would read as options."""
+    """Join long options and values such as -5,10, which argparse would parse as options."""
     joined: list[str] = []
     for word in words:
         if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
@@ -134,7 +138,7 @@ def _joined_values(words: Iterable[str]) -> list[str]:
 
 
 def file_identity(path: str | Path) -> tuple[int, int] | None:
-    """Return device and inode of a file, which are equal for all of its names; None if it does not exist."""
+    """Return device and inode numbers, which identify a file; None if the file does not exist."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
@@ -143,18 +147,18 @@ def file_identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
-    """Raise if an output file is also an input, or if it exists.
+    """Raise an error if an output file is also an input, or must not be replaced.
 
     Args:
         out: File to write.
         inputs: Files to read; None is ignored.
-        overwrite: Whether an existing file may be replaced.
+        overwrite: Whether an existing output file may be replaced.
 
     Raises:
-        ColorzooError: The file must not be written.
+        ColorzooError: ``out`` is one of the inputs, or ``out`` exists and ``overwrite`` is False.
     """
     found = file_identity(out)
     if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
-        raise ColorzooError(f"{out} is an input; choose another output file")
+        raise ColorzooError(f"{out} is also an input; choose another output file")
     if out.exists() and not overwrite:
         raise ColorzooError(f"{out} already exists; use --overwrite or choose another output file")

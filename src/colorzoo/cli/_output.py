@@ -1,4 +1,4 @@
-"""Output of the command line: tables, lines and warnings."""
+"""Command-line output: tables, lines and warnings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as aligned columns.
 
     Args:
-        headers: Titles of the columns.
-        rows: Cells, each row as long as ``headers``.
+        headers: Column titles.
+        rows: Cells of each row, as many as ``headers``.
     """
     print("\n".join(align([headers, *rows])))
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return one line per row, columns two spaces apart, without trailing spaces."""
+    """Return one line per row, with columns two spaces apart and without trailing spaces."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -32,7 +32,7 @@ def align(rows: Sequence[Sequence[str]]) -> list[str]:
 
 @contextmanager
 def printed_warnings() -> Iterator[None]:
-    """Print the warnings of a block as lines on standard error when it ends."""
+    """Record the warnings of a ``with`` block and print them on standard error when it ends."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -1,4 +1,4 @@
-"""Recipes of the command line: a file, extended by options."""
+"""Recipes of the command line: a recipe file, extended by options."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _POINT = re.compile(
 
 
 def recipe_of(args: GuidanceOptions) -> Recipe:
-    """Return the recipe of the file of ``--recipe``, extended by options.
+    """Return the recipe of ``--recipe``, extended by the other options.
 
     Raises:
-        GuidanceError: The file is not a recipe, or an option is malformed.
+        GuidanceError: The file is not a recipe, or an option value is malformed.
     """
     file = Path(args.recipe) if args.recipe else None
     recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
@@ -47,11 +47,11 @@ def recipe_of(args: GuidanceOptions) -> Recipe:
 
 
 def parse_point(text: str, reach: str | None = None) -> PointHint:
-    """Parse a color point.
+    """Parse the value of ``--point``.
 
     Args:
-        text: Value of ``--point``.
-        reach: Reach of a point without ``@REACH``; None uses the default of recipes.
+        text: Value such as ``120,80=#c04020@0.5``.
+        reach: Value of ``--reach``, for a point without ``@REACH``; None uses the default of recipes.
 
     Raises:
         GuidanceError: The value is malformed.
@@ -70,8 +70,8 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=far)
     except ValueError:
         raise GuidanceError(
-            f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. A "
-            "color is #rrggbb, #rgb or an HTML name such as teal."
+            f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
+            "COLOR is #rrggbb, #rgb or an HTML name such as teal."
         ) from None
 
 
@@ -83,13 +83,13 @@ def _parse_box(text: str) -> BoxHint:
         return BoxHint(x, y, width, height)
     except ValueError:
         raise GuidanceError(
-            "--box must be X,Y,WIDTH,HEIGHT in pixels of the image, for example 40,30,200,120, or none, "
+            "--box must be none, or X,Y,WIDTH,HEIGHT in pixels of the image, for example 40,30,200,120; "
             f"got {text!r}"
         ) from None
 
 
 def _statistics(args: GuidanceOptions) -> dict[str, object]:
-    """Return the recipe fields of ``--histogram-of`` and ``--saturation``."""
+    """Return the recipe fields that ``--histogram-of`` and ``--saturation`` set."""
     found: dict[str, object] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
@@ -101,7 +101,7 @@ def _statistics(args: GuidanceOptions) -> dict[str, object]:
 
 
 def _classes(args: GuidanceOptions, recipe: Recipe, file: Path | None) -> dict[str, object]:
-    """Return the class fields of a recipe; label images are relative to the recipe file."""
+    """Return the class fields of a recipe, with label images relative to the recipe file."""
     given, found = recipe.classes, dict[str, object]()
     for name, path, own in (
         ("file", args.classes, given.file),

@@ -44,7 +44,7 @@ _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "cr
 
 
 def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
-    """Colorize a video, print a summary and return the exit code; see `colorzoo.cli.video.run`."""
+    """Colorize a video and print a summary; `colorzoo.cli.video.run` describes the exit code."""
     if args.report and args.dry_run:
         raise ColorzooError("--report cannot be combined with --dry-run")
     for path in args.report:
@@ -59,8 +59,8 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     shots: list[Shot] = []
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
-        note = "already exists with the same settings"
-        note += "; a report requires --overwrite" if args.report else ""
+        note = "already exists with the same source and settings"
+        note += "; --report requires --overwrite" if args.report else ""
         summary |= {"status": "skipped", "notes": [note]}
     elif args.dry_run:
         parts = parts_path(out)
@@ -80,10 +80,10 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
 
 
 def write_frame(args: VideoOptions) -> None:
-    """Write one frame as a gray image, which a user can colorize in the pad.
+    """Write one frame as a gray image, which the user can colorize in the pad.
 
     Raises:
-        ColorzooError: The frame does not exist, options are invalid, or the image cannot be written.
+        ColorzooError: The frame does not exist, an option is invalid, or the image cannot be written.
     """
     assert args.frame is not None
     path, out = _existing_source(args), Path(args.output)
@@ -103,9 +103,9 @@ def _open(args: VideoOptions) -> Source:
         require_sound(source, out)
         return opened
     if out.suffix or out.is_file():
-        raise VideoError(f"the result of a folder of frames must be a folder, got the file name {out}")
+        raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     if args.codec or args.crf is not None:
-        raise VideoError("--codec and --crf require a video file as source, got a folder of frames")
+        raise VideoError("--codec and --crf require a video file as IN, got a folder of frames")
     return FrameFolder(source)
 
 
@@ -114,7 +114,7 @@ def _existing_source(args: VideoOptions) -> Path:
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is the source; choose another output")
+        raise VideoError(f"{out} is also the source; choose another output")
     check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 
@@ -122,7 +122,7 @@ def _existing_source(args: VideoOptions) -> Path:
 def _origin(
     args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice, source: str
 ) -> ImageProvenance:
-    """Return a provenance record of everything that determines the result."""
+    """Return the provenance record, which contains everything that determines the result."""
     try:
         images = {number: sha256_of(path) for number, path in sorted(keys.items())}
         reference = sha256_of(Path(args.reference)) if args.reference else ""
@@ -139,7 +139,7 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
     found = read_provenance(out)
     if found is None or (found.source, found.settings) != (origin.source, origin.settings):
         raise VideoError(
-            f"{out} already exists, made from another video or with other settings; use --overwrite"
+            f"{out} already exists but has another source or other settings; use --overwrite to replace it"
         )
 
 
@@ -150,7 +150,7 @@ def _colorize(
     choice: ModelChoice,
     origin: ImageProvenance,
 ) -> tuple[list[Shot], dict[str, Any]]:
-    """Colorize the video; return the shots and entries of the summary."""
+    """Colorize the video; return the shots and the corresponding fields of the summary."""
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
     border = parse_border(args.border, "--border")
@@ -190,7 +190,8 @@ def _colorize(
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
     if (keys or args.reference) and "exemplar" not in model_card(choice.name).guidance:
         raise VideoError(
-            f"{choice.name} does not support references; see `colorzoo models --guidance exemplar`"
+            f"--key and --reference require a model that supports references, got {choice.name}; list such "
+            "models with `colorzoo models --guidance exemplar`"
         )
     colorizer = Colorizer(
         choice, device=args.device, precision=args.precision, size=args.size, temperature=args.temperature
@@ -212,4 +213,4 @@ def _print_summary(summary: Mapping[str, Any], args: VideoOptions) -> None:
     line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
     print_line(line, sys.stderr if args.json else sys.stdout)
     if summary.get("broken") or summary.get("incomplete"):
-        print_line(f"colorzoo: error: {args.source} is damaged; its readable frames were used", sys.stderr)
+        print_line(f"colorzoo: error: {args.source} is damaged; only readable frames were used", sys.stderr)

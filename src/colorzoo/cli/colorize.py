@@ -9,7 +9,7 @@ from colorzoo.cli._options import Command
 from colorzoo.environment import reuse_memory
 from colorzoo.errors import ColorzooError
 
-HELP = "colorize images; results are written beside them as NAME.color.EXT"
+HELP = "colorize images; each result is written next to its source as NAME.color.EXT"
 EXAMPLE = """
 colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0
@@ -25,10 +25,10 @@ _SPINS = "2000"  # iterations of busy waiting, a few microseconds
 
 
 def share_cores() -> None:
-    """Limit the busy waiting of OpenMP threads, unless the user has set it; call before the import of torch.
+    """Limit the busy waiting of OpenMP threads; must be called before torch is imported.
 
-    Waiting threads occupy the cores of threads that read and write files, which doubles the time of a folder
-    on two cores.
+    Waiting threads occupy cores that threads for reading and writing files need. On two cores this doubles
+    the time to colorize a folder. Environment variables that the user has set are not changed.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = _SPINS

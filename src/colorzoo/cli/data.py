@@ -1,4 +1,4 @@
-"""``colorzoo data``: verify data sets, pack them into shards, measure color priors."""
+"""``colorzoo data``: verify data sets, pack them into shards and measure color priors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from colorzoo.settings import PositiveInt, Probability, Range, argument, option
 if TYPE_CHECKING:
     from colorzoo.data.verify import VerifyReport
 
-HELP = "verify data sets, pack them into shards, measure color priors"
+HELP = "verify data sets, pack them into shards and measure color priors"
 _MOST_ROWS = 200  # findings of `verify` that are printed
 _THREADS = "decoding threads (default: one per core)"
 
@@ -36,10 +36,10 @@ class PriorOptions:
 
 
 def _run_prior(args: PriorOptions) -> int:
-    """Measure the bin frequencies and write them; return 1 if images could not be read.
+    """Measure the frequencies of the color bins and write them; return 1 if images cannot be read.
 
     Raises:
-        ColorzooError: There are no images, or the file cannot be written.
+        ColorzooError: The folder contains no images, or the output file cannot be written.
     """
     if args.output.suffix != ".npy":
         raise ColorzooError(f"--output must end in .npy, got {args.output}")
@@ -60,7 +60,7 @@ def _run_prior(args: PriorOptions) -> int:
     write_whole(args.output, stream.getvalue())
     print(f"{args.output} ({prior.images:,} images)")
     for name in prior.broken:
-        print(f"skipped, cannot be read: {name}", file=sys.stderr)
+        print(f"skipped {name}: the file cannot be read", file=sys.stderr)
     return 1 if prior.broken else 0
 
 
@@ -71,19 +71,21 @@ class ShardCommandOptions:
     source: Path = argument("folder of images, or of .tar files of images", "IN")
     out: Path = argument("output folder", "OUT")
     short_side: PositiveInt = option(
-        256, "shorter side in pixels to which larger images are resized (default: 256)", metavar="N"
+        256, "resize larger images to a shorter side of N pixels (default: 256)", metavar="N"
     )
     quality: Annotated[int, Range(1, 100)] = option(92, "JPEG quality, 1 to 100 (default: 92)", metavar="N")
     chunk: PositiveInt = option(1024, "images per chunk file (default: 1024)", metavar="N")
     val_fraction: Probability = option(
-        0.05, "fraction of validation images if IN has no folders train and val (default: 0.05)", metavar="X"
+        0.05,
+        "fraction of images used for validation if IN has no folders train and val (default: 0.05)",
+        metavar="X",
     )
-    keep_gray: bool = option(False, "keep gray training images")
-    workers: PositiveInt | None = option(None, "processes (default: one per core)", metavar="N")
+    keep_gray: bool = option(False, "keep gray training images (default: skip them)")
+    workers: PositiveInt | None = option(None, "worker processes (default: one per core)", metavar="N")
 
 
 def _run_shard(args: ShardCommandOptions) -> int:
-    """Pack the images; return 1 if images could not be decoded and were skipped.
+    """Pack the images into shards; return 1 if some images could not be decoded.
 
     Raises:
         DataError: The input is missing or empty, or the output folder contains other files.
@@ -108,7 +110,9 @@ class VerifyOptions:
 
     root: Path = argument("folder of images or tar shards", "DIR")
     layout: str = option(
-        "folder", "folder, imagenet, places205, places365 or coco_stuff (default: folder)", metavar="NAME"
+        "folder",
+        "layout of the data set: folder, imagenet, places205, places365 or coco_stuff (default: folder)",
+        metavar="NAME",
     )
     json: bool = option(False, "print the report as JSON")
     threads: PositiveInt | None = option(None, _THREADS, metavar="N")
@@ -122,7 +126,7 @@ def _run_verify(args: VerifyOptions) -> int:
     """
     from colorzoo.data.verify import verify
 
-    warnings.filterwarnings("ignore", module="PIL")  # warnings do not name the file
+    warnings.filterwarnings("ignore", module="PIL")  # warnings of Pillow do not contain the file name
     with progress_bar("checking images", None) as advance:
         report = verify(args.root, layout=args.layout, threads=args.threads, tick=advance)
     if args.json:
@@ -147,7 +151,7 @@ def _print_report(report: VerifyReport) -> None:
         print()
         print_table(("KIND", "IMAGE", "DETAIL"), [(f.kind, f.path, f.detail) for f in findings])
     if len(report.findings) > _MOST_ROWS or len(report.duplicates) > _MOST_ROWS:
-        print(f"only the first {_MOST_ROWS} are listed; --json lists all")
+        print(f"only the first {_MOST_ROWS} findings are listed; use --json to list all")
 
 
 COMMANDS = {
@@ -164,7 +168,7 @@ COMMANDS = {
         _run_shard,
     ),
     "verify": Command(
-        "find broken, gray, tiny or duplicate images and layout errors; exit code 1 if there are problems",
+        "find broken, gray, tiny or duplicate images and layout errors; exit code 1 if any are found",
         "colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json",
         VerifyOptions,
         _run_verify,

@@ -1,4 +1,4 @@
-"""``colorzoo doctor``: report the installation and its problems, without network access."""
+"""``colorzoo doctor``: describe the installation and its problems without network access."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _REQUIREMENT = re.compile(r"(?P<package>[\w.-]+)(?:.*extra == ['\"](?P<extra>[\w
 class DoctorOptions:
     """Options of ``colorzoo doctor``."""
 
-    json: bool = option(False, "print one JSON object for a bug report")
+    json: bool = option(False, "print a JSON object that can be attached to a bug report")
 
 
 def run(args: DoctorOptions) -> int:
-    """Print versions, device, weights, missing packages and problems; return 1 if there are problems."""
+    """Print versions, device, weights, missing packages and problems; return 1 if problems exist."""
     facts, problems = diagnose()
     if args.json:
         print(json.dumps(facts | {"problems": problems}, indent=2))
@@ -44,10 +44,10 @@ def run(args: DoctorOptions) -> int:
 
 
 def diagnose() -> tuple[dict[str, str], list[str]]:
-    """Examine the installation; takes as long as importing torch.
+    """Collect facts and problems of the installation; imports torch.
 
     Returns:
-        Facts by name, and one line for each problem.
+        Facts by name, and one line per problem.
     """
     facts = {"colorzoo": installed_version("colorzoo") or "not installed as a package"}
     facts |= {"python": platform.python_version()}
@@ -90,9 +90,9 @@ def _find_device() -> tuple[str, list[str]]:
 
 
 def missing_packages() -> dict[str, list[str]]:
-    """Return the missing packages of each extra; the core dependencies have the key ``""``.
+    """Return the missing packages of each extra; core dependencies have the key ``""``.
 
-    Extras that contain only other extras, and a checkout without package metadata, have no entry.
+    Extras that contain only other extras are omitted. A checkout without package metadata returns ``{}``.
     """
     try:
         lines = requires("colorzoo") or []

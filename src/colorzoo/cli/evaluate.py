@@ -31,20 +31,24 @@ class EvaluateOptions:
     """Options of ``colorzoo evaluate``."""
 
     models: str = option(
-        "", "model names; also truth, gray, and NAME=FOLDER with existing results", metavar="A,B"
+        "", "methods: model names, truth, gray, or NAME=FOLDER with existing results", metavar="A,B"
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
     output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
-    protocol: str = option("automatic", "name or YAML file (default: automatic)", metavar="NAME")
-    compare: list[str] | None = option(
-        None, "test differences between two methods for significance", metavar=("A", "B"), nargs=2
+    protocol: str = option(
+        "automatic", "name of a protocol, or YAML file (default: automatic)", metavar="NAME"
     )
-    interactions: str | None = option(None, "numbers of hints at which to evaluate", _PROTOCOL, metavar="N,N")
+    compare: list[str] | None = option(
+        None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
+    )
+    interactions: str | None = option(
+        None, "numbers of hints per image, such as 0,1,10; each is evaluated", _PROTOCOL, metavar="N,N"
+    )
     metrics: str | None = option(
-        None, "metrics; variants are fid:NETWORK and lpips:BACKBONE", _PROTOCOL, metavar="A,B"
+        None, "names of metrics, including fid:NETWORK and lpips:BACKBONE", _PROTOCOL, metavar="A,B"
     )
     pairs: str | None = option(
-        None, "list of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
+        None, "table of target and reference files in DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
     )
     limit: PositiveInt | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
     resamples: Annotated[int, Range(100)] = option(
@@ -56,7 +60,7 @@ class EvaluateOptions:
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
     threads: PositiveInt = option(1, "CPU threads of torch (default: 1)", _MACHINE, metavar="N")
-    list_all: bool = option(False, "list protocols and metrics", "", "--list")
+    list_all: bool = option(False, "list protocols and metrics, then exit", "", "--list")
 
 
 def run(args: EvaluateOptions) -> int:

@@ -13,7 +13,7 @@ from colorzoo.cli._output import print_line
 from colorzoo.errors import ImageError
 from colorzoo.settings import argument, option
 
-HELP = "show source image, model and weights of colorized files"
+HELP = "show the source image, model and weights of colorized files"
 EXAMPLE = """
 colorzoo info old.color.jpg
 colorzoo info colored/
@@ -27,14 +27,14 @@ class InfoOptions:
     """Options of ``colorzoo info``."""
 
     images: list[str] = argument("colorized files, or folders of colorized files", "FILE", nargs="+")
-    json: bool = option(False, "print a JSON list")
+    json: bool = option(False, "print the records as a JSON list")
 
 
 def run(args: InfoOptions) -> int:
     """Print the provenance record of each file.
 
     Returns:
-        0, or 1 if a file or folder has no record, or a folder cannot be read.
+        0, or 1 if a file or folder has no record or a folder cannot be read.
 
     Raises:
         ImageError: A file or folder does not exist.

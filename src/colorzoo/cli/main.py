@@ -1,7 +1,7 @@
 """Entry point of ``colorzoo``: run a command and convert errors to one line and an exit code.
 
-Exit codes: 0 success, 1 part of the work failed, 2 invalid usage or input, 130 interrupted by Ctrl+C, 141 the
-reader of the output pipe closed it. With ``COLORZOO_DEBUG=1`` errors keep their traceback.
+Exit codes: 0 for success, 1 if part of the work failed, 2 for invalid usage or input, 130 for Ctrl+C, and 141
+if the reader of standard output closed the pipe. ``COLORZOO_DEBUG=1`` prints tracebacks of errors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
-_ABOUT = "a zoo of image colorization papers: train, colorize, measure, draw"
+_ABOUT = "a zoo of image colorization papers: train models, colorize, evaluate and draw"
 LIGHTNING_VERBS = {  # parsed by LightningCLI
     "fit": "train a model",
     "validate": "evaluate a checkpoint on the validation images",
@@ -38,7 +38,7 @@ common options:
   --config FILE                    YAML file or built-in configuration (zhang2017/local.yaml); may be repeated
   --model NAME                     class of the model; overrides the configuration
   --data.root DIR                  folder of images
-  --data.batch_size N              images per step, over all processes
+  --data.batch_size N              images per step, summed over all processes
   --trainer.max_steps N            number of training steps
   --trainer.accelerator NAME       cpu, gpu or auto
   --init_from SOURCE               initial weights: a registered model, a weight file or a checkpoint
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
-            # tensors outside [0, 1] cause this warning in Python; scans can be this dark
+            # in Python this warning finds tensors not scaled to [0, 1], but scans can be this dark
             warnings.filterwarnings("ignore", ".*nearly black")
             code = _dispatch(words)
         sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     name, rest = (words[0], words[1:]) if words else ("", [])
-    if name in ("", "-h", "--help"):  # without a command, exit code 2: a script that lost it must fail
+    if name in ("", "-h", "--help"):  # exit code 2 without a command, so that a broken script fails
         print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stdout if name else sys.stderr)
         return 0 if name else 2
     if name == "--version":
@@ -117,8 +117,8 @@ def _dispatch(words: list[str]) -> int:
         if is_on("COLORZOO_DEBUG"):
             raise
         raise ColorzooError(
-            f"unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for the traceback; please "
-            "report it with the output of `colorzoo doctor`)"
+            f"unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for a traceback; please "
+            "report this error with the output of `colorzoo doctor`)"
         ) from error
 
 
@@ -130,7 +130,7 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
         words: Arguments after ``colorzoo``; the first one is the name of the command.
 
     Raises:
-        ColorzooError: There is no such subcommand.
+        ColorzooError: The subcommand is missing or unknown.
     """
     if "" in verb.COMMANDS:
         return f"colorzoo {words[0]}", verb.COMMANDS[""], list(words[1:])

@@ -28,15 +28,15 @@ class ModelsOptions:
     """Options of ``colorzoo models``."""
 
     pattern: str = argument("name, alias or shell pattern (default: all)", "PATTERN", default="*")
-    guidance: GuidanceKind | None = option(None, "list only models that support this guidance")
+    guidance: GuidanceKind | None = option(None, "list only models that support this kind of guidance")
     json: bool = option(False, "print the model cards as a JSON list")
 
 
 def run(args: ModelsOptions) -> int:
-    """Print the matching models, and the default model for each of their uses.
+    """Print the matching models, and the default model for each use that they support.
 
     Raises:
-        UnknownModelError: The argument is not a pattern, and no model has this name or alias.
+        UnknownModelError: The argument is neither a pattern nor the name or alias of a model.
     """
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name

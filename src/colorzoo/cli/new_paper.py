@@ -39,17 +39,17 @@ class NewPaperOptions:
 
 
 def run(args: NewPaperOptions) -> int:
-    """Write the files.
+    """Write the template files.
 
     Raises:
-        ColorzooError: The name is invalid or already used, or a file exists.
+        ColorzooError: The name is invalid or already used, or a file already exists.
     """
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
-        raise ColorzooError(f"--zoo requires {_ZOO}; run the command in the root of a colorzoo checkout")
+        raise ColorzooError(f"--zoo requires the folder {_ZOO}; run it in the root of a colorzoo checkout")
     for path in contents:
         if path.exists():
-            raise ColorzooError(f"{path} already exists; choose another name or delete it")
+            raise ColorzooError(f"{path} already exists; choose another NAME or delete the file")
     for path, text in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -62,15 +62,15 @@ def run(args: NewPaperOptions) -> int:
 
 
 def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
-    """Return the files of a new paper.
+    """Return the paths and contents of the files of a new paper.
 
     Args:
-        name: Author and year, used as the name of the model and its package.
+        name: Author and year, used as the name of the model and of the package.
         zoo: Whether to add the paper to a colorzoo checkout instead of creating a package.
         gan: Whether to use the template with a discriminator.
 
     Returns:
-        Content by path relative to the current folder.
+        File contents, by path relative to the current folder.
 
     Raises:
         ColorzooError: The name is invalid or already used.
@@ -107,7 +107,7 @@ def _template(file: str, gan: bool) -> str:
 
 
 def _filled(text: str, name: str, package: str, year: str) -> str:
-    """Replace name, package and year in a template."""
+    """Replace the name, package and year in a template."""
     text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
     if name == _TEMPLATE_NAME:
         return text

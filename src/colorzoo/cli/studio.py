@@ -1,4 +1,4 @@
-"""``colorzoo studio``: the drawing pad in the browser."""
+"""``colorzoo studio``: drawing pad in the browser."""
 
 from __future__ import annotations
 
@@ -36,24 +36,26 @@ class StudioOptions:
     """Options of ``colorzoo studio``."""
 
     images: list[Path] = argument(
-        "image to open, or page of `colorzoo colorize --report`, which then links to the pad (with --static: "
-        "several images, by ?photo=NAME)",
+        "image to open, or HTML report of `colorzoo colorize --report`, whose images then link to the pad; "
+        "--static accepts several images, which the page opens with ?photo=NAME",
         "IMAGE",
         default=[],
         nargs="*",
     )
-    recipe: Path | None = option(None, "initial color points and settings", metavar="R.json")
-    model: str | None = option(
-        None, "registered name of the model (default: the best locally available model)"
+    recipe: Path | None = option(None, "JSON file with initial color points and settings", metavar="R.json")
+    model: str | None = option(None, "name of a registered model (default: the best locally available model)")
+    weights: str = option(
+        "default", "model weights: default, another tag of `colorzoo weights list`, or the path of a file"
     )
-    weights: str = option("default", "default, another tag of `colorzoo weights list`, or the path of a file")
-    port: Annotated[int, Range(0, 65535)] | None = option(None, "port (default: the first free from 8765)")
-    no_browser: bool = option(False, "only print the address")
+    port: Annotated[int, Range(0, 65535)] | None = option(
+        None, "port of the server (default: the first free port from 8765)"
+    )
+    no_browser: bool = option(False, "print the address without opening a browser")
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)")
-    fast: bool = option(False, "without --model: use a small model included in the package")
+    fast: bool = option(False, "use a small model included in the package; ignored with --model")
     host: str = option(
         "127.0.0.1",
-        "address to listen on, such as 0.0.0.0 for all; other machines need the token that is printed",
+        "address to listen on; 0.0.0.0 admits other machines, which need the printed token",
         _NETWORK,
     )
     allow_host: list[str] = option(
@@ -64,32 +66,32 @@ class StudioOptions:
     )
     static: Path | None = option(
         None,
-        "write a page of plain files that colors with points in the browser, and exit",
+        "write a static page that colorizes with color points in the browser, then exit",
         _STATIC,
         metavar="FOLDER",
     )
 
 
 def run(args: StudioOptions) -> int:
-    """Serve until Ctrl+C, or write the page.
+    """Serve the pad until Ctrl+C, or write the static page.
 
     Raises:
-        ColorzooError: The extra is missing, or folder, photo, recipe, model or address cannot be used.
+        ColorzooError: A package is missing, or the folder, image, recipe, model or address cannot be used.
     """
     if args.static is not None:
         return _write_static(args, args.static)
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
-            f'the studio needs {", ".join(missing)}: python -m pip install "colorzoo[studio]"'
+            f'the studio requires {", ".join(missing)}; run `python -m pip install "colorzoo[studio]"`'
         )
     if args.model:
         model_card(args.model)  # raises on an unknown name
     if len(args.images) > 1:
-        raise ColorzooError("several images require --static; pass one image, drop the others onto the pad")
+        raise ColorzooError("only --static accepts several images; pass one and drop the others onto the pad")
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
-    # nothing up to here imports torch: the address is printed first
+    # do not import torch before this line, so that the address is printed without delay
     from colorzoo.studio.server import Address, serve
 
     names = tuple(name.lower() for name in args.allow_host)
@@ -110,12 +112,12 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     if args.recipe:
         raise ColorzooError("--recipe cannot be combined with a report; load the recipe in the pad")
     if not is_loopback(args.host):
-        raise ColorzooError("--host cannot be combined with a report")
+        raise ColorzooError("--host must be a loopback address such as 127.0.0.1 to serve a report")
     return serve_report(path)
 
 
 def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
-    """Return the studio with the photo of the command line, and the initial recipe."""
+    """Return the studio with the image of the command line, and the initial recipe."""
     from colorzoo.engines.device import choose_device
     from colorzoo.guidance import Recipe
     from colorzoo.image_io.read import check_image

@@ -33,11 +33,12 @@ class StylizeOptions(ModelOptions):
     alpha: Fraction = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
     transform: Literal["adain", "wct"] | None = option(
         None,
-        "adain matches mean and deviation of the features, wct also the covariance (default: the model's)",
+        "adain matches the mean and standard deviation of the features, wct the mean and covariance "
+        "(default: set by the model)",
     )
     labels: list[Path] | None = option(
         None,
-        "label maps of the same sizes as the images; colors are transferred between equal labels",
+        "label maps as large as their images; colors are transferred between regions with equal labels",
         metavar=("CONTENT_PNG", "STYLE_PNG"),
         nargs=2,
     )
@@ -45,15 +46,15 @@ class StylizeOptions(ModelOptions):
     quality: Annotated[int, Range(1, 100)] = option(
         95, "quality of JPEG, WebP and AVIF, 1 to 100 (default: 95)", metavar="N"
     )
-    size: int = option(512, "shorter side of the network input (default: 512)", MODEL)
+    size: int = option(512, "shorter side of the network input in pixels (default: 512)", MODEL)
     device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
 
 
 def run(args: StylizeOptions) -> int:
-    """Stylize one image.
+    """Transfer the colors of the style image to the content image.
 
     Raises:
-        ColorzooError: An image, the labels or the model cannot be used.
+        ColorzooError: An image, a label map or the model cannot be used.
     """
     from colorzoo.capabilities import Stylizes
     from colorzoo.image_io.raster_image import is_gray
@@ -74,7 +75,7 @@ def run(args: StylizeOptions) -> int:
         raise ColorzooError(
             f"{source} must be a color image; use `colorzoo colorize {source} --reference {args.style}`"
         )
-    notes = write_notes(out, content)  # first, because it rejects formats that cannot be written
+    notes = write_notes(out, content)  # before the model runs, because unsupported formats raise an error
     colorizer = Colorizer(choice, device=args.device, size=args.size)
     labels = None
     if args.labels:

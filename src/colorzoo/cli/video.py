@@ -29,10 +29,10 @@ def run(args: VideoOptions) -> int:
     """Colorize the video, or extract a frame.
 
     Returns:
-        0 on success, 1 if frames were broken or are missing at the end.
+        0 on success, 1 if frames are broken or missing at the end of the video.
 
     Raises:
-        ColorzooError: The video cannot be read or written, or options are invalid.
+        ColorzooError: The video cannot be read or written, or an option is invalid.
     """
     share_cores()
     reuse_memory()
@@ -48,7 +48,7 @@ def run(args: VideoOptions) -> int:
 
 
 def _parse_keys(texts: list[str]) -> dict[int, Path]:
-    """Return the files of the key frames by frame number."""
+    """Return the image file of each key frame, by frame number."""
     found: dict[int, Path] = {}
     for text in texts:
         match = _KEY.fullmatch(text)

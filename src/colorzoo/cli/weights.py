@@ -32,14 +32,18 @@ _LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WH
 class ListOptions:
     """Options of ``colorzoo weights list``."""
 
-    json: bool = option(False, "print a JSON list")
+    json: bool = option(False, "print the table as a JSON list")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FetchOptions:
     """Options of ``colorzoo weights fetch``."""
 
-    name: str = argument(f"model name or alias, metrics, best, or a use: {', '.join(USES)}", "NAME")
+    name: str = argument(
+        "model name or alias; metrics (networks of the metrics); best (models for the most common uses); or "
+        f"a use: {', '.join(USES)}",
+        "NAME",
+    )
     tag: str = option("published", "tag of the weights (default: published)")
 
 
@@ -56,13 +60,15 @@ class ConvertOptions:
 
     name: str = argument(_NAME, "NAME")
     source: Path = argument(
-        "file of the authors, folder of files, or checkpoint of `colorzoo fit`; no code is executed", "FILE"
+        "weight file of the authors, folder of such files, or checkpoint of `colorzoo fit`; code in files is "
+        "never executed",
+        "FILE",
     )
     out: Path = argument("output file, NAME.safetensors", "OUT")
-    half: bool = option(False, "store float16, which halves the size")
+    half: bool = option(False, "store the weights as float16, which halves the file size")
     set: list[str] = option(
         [],
-        "constructor argument that is missing in the file, such as mask_center=0.5; may be repeated",
+        "constructor argument that FILE does not contain, such as mask_center=0.5; may be repeated",
         metavar="KEY=VALUE",
     )
     overwrite: bool = option(False, "replace an existing file")
@@ -74,12 +80,12 @@ class ExportOptions:
 
     name: str = argument(_NAME, "NAME")
     out: Path = argument("output file, NAME.onnx", "OUT")
-    weights: str = option("default", "tag or file of the weights (default: default)", metavar="W")
+    weights: str = option("default", "tag or path of the weights (default: default)", metavar="W")
     overwrite: bool = option(False, "replace an existing file")
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Parse ``key=value``; a value that is not JSON is a string."""
+    """Parse ``key=value``; a value that is not valid JSON is kept as a string."""
     key, separator, value = text.partition("=")
     if not key.isidentifier() or not separator:
         raise ColorzooError(f"--set must be KEY=VALUE such as mask_center=0.5, got {text!r}")
@@ -106,12 +112,12 @@ def _fetch(args: FetchOptions) -> int:
             failed = True  # continue with the other files
             print(f"colorzoo: error: {error}", file=sys.stderr)
     if not files:
-        print(f"the embedded weights are the best for {', '.join(uses)}")
+        print(f"nothing to download: the package includes the best weights for {', '.join(uses)}")
     return int(failed)
 
 
 def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
-    """Return the published files of the models of highest rank for some uses."""
+    """Return the published weight files of the highest-ranked model for each use."""
     found: dict[str, WeightFile] = {}
     for use in uses:
         best = next((row for row in rank_models(use) if row.file is not None), None)
@@ -159,7 +165,7 @@ def _verify(args: VerifyOptions) -> int:
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
-        verdict = "ok" if row.sha256 else "not verified: its hash is recorded at its first use"
+        verdict = "ok" if row.sha256 else "not verified: the hash is recorded when the file is first used"
         if problem := file_problem(row):
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again
@@ -178,14 +184,14 @@ def _export(args: ExportOptions) -> int:
 
     exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)
     for (height, width), difference in exported.differences.items():
-        print(f"{height}x{width}: maximum difference from the model {difference:.1e} of full scale")
+        print(f"{height}x{width}: maximum difference from the model: {difference:.1e} of the full scale")
     inputs = ",".join(exported.inputs)
     print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}")
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
 def _fetch_metrics() -> int:
-    """Download the networks of all metrics; return 1 if a download failed, after printing the reason."""
+    """Download the networks of all metrics; print failed downloads and return 1 if any failed."""
     from colorzoo.metrics.named import all_metrics, named_metric
 
     failed = False
@@ -206,26 +212,26 @@ COMMANDS = {
         "list all known weight files and their paths", "colorzoo weights list", ListOptions, _list
     ),
     "fetch": Command(
-        "download the weights of a model, or the best weights for one use or for the most common uses",
+        "download the weights of a model, or of the best models for a use or for common uses",
         "colorzoo weights fetch best\ncolorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
         FetchOptions,
         _fetch,
     ),
     "verify": Command(
-        "check the hashes of the local files",
+        "verify the hashes of local weight files",
         "colorzoo weights verify zhang2017_local",
         VerifyOptions,
         _verify,
     ),
     "convert": Command(
-        "convert a weight file of the authors, or a checkpoint, to safetensors with settings",
+        "convert a weight file of the authors or a checkpoint to safetensors, including the model settings",
         "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors\n"
         "colorzoo weights convert zhang2017_local last.ckpt local.safetensors --half",
         ConvertOptions,
         _convert,
     ),
     "export": Command(
-        "export the model to ONNX",
+        "export a model to ONNX",
         "colorzoo weights export colorzoo2026 small.onnx",
         ExportOptions,
         _export,
