@@ -9,7 +9,7 @@ from colorzoo.settings import Precision
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name; ``"auto"`` selects CUDA, then MPS, then the CPU.
+    """Return a device by name; ``"auto"`` selects CUDA if available, else MPS, else the CPU.
 
     Raises:
         ColorzooError: The device is not available.
@@ -23,13 +23,13 @@ def choose_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ColorzooError(
-            f"device must be auto, cpu, cuda or mps and available on this machine, got {name!r}."
+            f"device must be auto, or an available device such as cpu, cuda or mps, got {name!r}."
         ) from error
     return device
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; ``"auto"`` selects bfloat16 if the hardware supports it."""
+    """Return the dtype for a precision; ``"auto"`` selects bfloat16 if the hardware supports it."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     fast = False

@@ -1,4 +1,4 @@
-"""Hash of everything that determines the predictions of a model, to identify results and graphs."""
+"""Hash of everything that determines a model's predictions; identifies results and cached graphs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def model_digest(model: ColoringModel, *more: Any) -> bytes:
     """Return a hash of colorzoo's version and of a model's class, arguments and weights.
 
     Args:
-        model: The model.
-        *more: Further values that determine the predictions, with a complete ``repr``.
+        model: Model to identify.
+        *more: Additional values that determine the predictions; their ``repr`` must be complete.
 
     Returns:
         32 bytes.

@@ -1,9 +1,9 @@
-"""Export of models to ONNX, with a comparison of graph and model.
+"""Export of models to ONNX, followed by a comparison of graph and model.
 
 Graphs support any batch size. The inputs are ``lightness`` and every tensor of the accepted guidance, such as
-``points_ab`` and ``points_mask`` (all zeros: no points). A graph with a reference requires a reference,
-because zeros are a black image. The outputs are the image and, for a model that predicts a color
-distribution, ``logits``.
+``points_ab`` and ``points_mask``. Zeros encode missing guidance, except for references, because a reference
+of zeros is a black image. The outputs are the image and, if the model predicts a color distribution,
+``logits``.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
-"""Runs a graph: maps the inputs in order to the outputs by name."""
+"""Function that runs a graph: it receives the inputs in order and returns the outputs by name."""
 Sample = tuple[Tensor, Guidance]
-"""Arguments of a model."""
+"""Arguments of a model: lightness and guidance."""
 
 TOLERANCE = 1e-4
-"""Largest accepted difference between graph and model, as a fraction of the full scale."""
+"""Largest accepted difference between the outputs of graph and model, as a fraction of the full scale."""
 
 _FULL_SCALE: Mapping[str, float] = {"ab": 100.0, "rgb": 1.0}
 _CONVENTIONS = (
@@ -54,11 +54,11 @@ class ExportedGraph:
     """Summary of an exported graph.
 
     Attributes:
-        path: The file.
+        path: The ONNX file.
         inputs: Names of the inputs, in order.
         outputs: Names of the outputs, in order.
-        differences: Largest difference between graph and model for each height and width, as a fraction of
-            the full scale.
+        differences: Largest difference between the outputs of graph and model for each height and width, as
+            a fraction of the full scale.
     """
 
     path: Path
@@ -68,11 +68,11 @@ class ExportedGraph:
 
 
 class _TensorModel(nn.Module):
-    """Adapter that passes guidance as a list of tensors, as graphs require.
+    """Model whose guidance is a list of tensors, because graphs have tensor inputs only.
 
     Args:
-        model: The model.
-        template: Guidance whose tensors are replaced, in order.
+        model: Model to export.
+        template: Guidance whose tensors are replaced by the list.
     """
 
     def __init__(self, model: ColoringModel, template: Guidance) -> None:
@@ -84,7 +84,7 @@ class _TensorModel(nn.Module):
 
 
 def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
-    """Return the outputs of a graph: the image, and the logits of a color distribution if available."""
+    """Return the outputs of a graph: the image, and logits if the model predicts a color distribution."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
     logits = prediction.color_logits
@@ -96,20 +96,20 @@ def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
 def export_model(
     card: ModelCard, out: Path, *, weights: str | Path | None = "default", **hparams: Any
 ) -> ExportedGraph:
-    """Export a model atomically and compare the graph with the model.
+    """Export a model to ONNX atomically and compare the graph with the model.
 
     Args:
-        card: The card of the model.
-        out: The new file, with the extension ``.onnx``.
-        weights: See `create_model`; None exports random weights.
-        **hparams: See `create_model`.
+        card: Model card.
+        out: Output file with the extension ``.onnx``.
+        weights: Weights as in `create_model`; None exports random weights.
+        **hparams: Model settings as in `create_model`.
 
     Raises:
-        ColorzooError: The extension is not ``.onnx``, the model cannot be exported or its weights are
-            random, or a package is missing.
+        ColorzooError: The extension is not ``.onnx``, the model cannot be exported, trained weights are not
+            available, or a package is missing.
     """
     if out.suffix != ".onnx":
-        raise ColorzooError(f"the output file must have the extension .onnx, got {out}.")
+        raise ColorzooError(f"OUT must have the extension .onnx, got {out}.")
     if "export" in card.limits:
         raise ColorzooError(
             f"{card.name} cannot be exported, because it is not a graph of tensor operations."
@@ -118,7 +118,7 @@ def export_model(
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
         raise ColorzooError(
-            f"weights of {card.name} must be trained for export. Run `colorzoo weights fetch {card.name}`."
+            f"export of {card.name} requires trained weights. Run `colorzoo weights fetch {card.name}`."
         )
     return write_graph(model, *graph_samples(card), out, {"model": card.name, "paper": card.paper})
 
@@ -126,15 +126,15 @@ def export_model(
 def graph_samples(
     card: ModelCard, traced: Size = _TRACED, compared: Sequence[Size] = _COMPARED
 ) -> tuple[Sample, list[Sample]]:
-    """Return random inputs with all accepted kinds of guidance.
+    """Return random inputs with all kinds of guidance that a model accepts.
 
     Args:
-        card: The card of the model.
-        traced: Height and width of the traced images.
-        compared: Heights and widths of the compared images.
+        card: Model card.
+        traced: Height and width of the images for tracing.
+        compared: Heights and widths of the images for the comparison.
 
     Returns:
-        Two images to trace, and samples of other image and batch sizes to compare.
+        A sample of two images for tracing, and samples of other image and batch sizes for the comparison.
     """
     others = zip(compared, cycle(_BATCHES), strict=False)
     return _sample(card, traced, 2), [_sample(card, size, batch) for size, batch in others]
@@ -147,14 +147,14 @@ def write_graph(
     out: Path,
     metadata: Mapping[str, str],
 ) -> ExportedGraph:
-    """Write a graph atomically and compare it with the model.
+    """Trace a model, write the ONNX graph atomically and compare it with the model.
 
     Args:
-        model: The model, in evaluation mode on the CPU.
-        traced: Two images with the guidance of the graph.
-        others: Samples to compare, with other image and batch sizes.
-        out: The new file.
-        metadata: Metadata of the file.
+        model: Model in evaluation mode on the CPU.
+        traced: Sample of two images for tracing, with the guidance that the graph accepts.
+        others: Samples of other image and batch sizes for the comparison.
+        out: Output file.
+        metadata: Additional metadata of the file.
 
     Raises:
         ColorzooError: The model cannot be exported, or the graph does not support a sample.
@@ -174,7 +174,7 @@ def write_graph(
 def compare_traced(
     model: ColoringModel, traced: Sample, others: Sequence[Sample]
 ) -> Mapping[tuple[int, int], float]:
-    """Compare the graph of torch.export with the model.
+    """Compare the graph made by torch.export with the model.
 
     Args:
         model: See `write_graph`.
@@ -182,7 +182,7 @@ def compare_traced(
         others: See `write_graph`.
 
     Returns:
-        Largest difference for each height and width, as a fraction of the full scale.
+        Largest difference between the outputs for each height and width, as a fraction of the full scale.
 
     Raises:
         ColorzooError: The model cannot be exported, or the graph does not support a sample.
@@ -206,7 +206,7 @@ def _atomic_file(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
-    """Convert any error of the exporters except `OSError` to a `ColorzooError` of one line."""
+    """Convert any error of the exporters except `OSError` to a one-line `ColorzooError`."""
     try:
         yield
     except OSError:
@@ -220,12 +220,12 @@ def _one_line(what: str) -> Iterator[None]:
 
 @torch.no_grad()
 def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> ExportedProgram:
-    """Return the graph of a model with dynamic batch size, height and width.
+    """Trace a model and return a graph with dynamic batch size, height and width.
 
     Args:
-        model: The model, in evaluation mode.
-        lightness: ``(2, 1, H, W)``, because torch.export treats a batch size of 1 as a constant.
-        guidance: All guidance of the graph.
+        model: Model in evaluation mode.
+        lightness: ``(2, 1, H, W)``; torch.export would treat a batch size of 1 as a constant.
+        guidance: Guidance that the graph accepts.
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
@@ -235,7 +235,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
-    """Return the tensors of guidance by name, such as ``points_ab``, in the order of kinds and fields."""
+    """Return the guidance tensors by name, such as ``points_ab``, in the order of kinds and fields."""
     found: dict[str, Any] = {}
     for name in guidance.kinds():
         kind = getattr(guidance, name)
@@ -244,7 +244,7 @@ def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
 
 
 def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
-    """Return a copy of ``template`` with other tensors; the inverse of `guidance_tensors`."""
+    """Return a copy of ``template`` with its tensors replaced; the inverse of `guidance_tensors`."""
     left = iter(tensors)
     filled = {}
     for name in template.kinds():
@@ -289,11 +289,11 @@ def _write_onnx(
 
 
 def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
-    """Load an ONNX file, which runs on the number of threads of torch.
+    """Load an ONNX file and run it with as many threads as torch uses.
 
     Args:
-        path: The file.
-        inputs: Names of the passed tensors, in order; the graph may lack an input that has no effect.
+        path: ONNX file.
+        inputs: Names of the passed tensors, in order. The graph may lack inputs that do not affect outputs.
     """
     import onnxruntime
 
@@ -315,7 +315,7 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 def _differences(
     model: ColoringModel, graph: Graph, samples: Sequence[Sample]
 ) -> dict[tuple[int, int], float]:
-    """Return the largest difference for each height and width, as a fraction of the full scale."""
+    """Return the largest output difference for each height and width, as a fraction of the full scale."""
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
@@ -362,5 +362,5 @@ def require_onnx() -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ColorzooError(
-            f"ONNX requires the package {error.name}. Run python -m pip install 'colorzoo[export]'."
+            f"ONNX requires the package {error.name}. Run `python -m pip install 'colorzoo[export]'`."
         ) from error

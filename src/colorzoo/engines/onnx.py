@@ -1,7 +1,8 @@
 """Inference with ONNX Runtime and cached graphs.
 
-Each set of guidance tensors has its own graph. Graphs are cached under a hash of weights, settings, guidance
-and versions. Each graph is compared with the model before it is stored.
+A separate graph is exported for each combination of guidance tensors. The file name of a cached graph
+contains a hash of weights, settings, guidance and versions. Each graph is compared with the model before it
+is stored.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class OnnxModel:
     """Runs a model with ONNX Runtime on the CPU.
 
     Args:
-        model: The model, in evaluation mode on the CPU.
-        name: Registered name, or name of the class.
+        model: Model in evaluation mode on the CPU.
+        name: Registered name of the model, or name of its class.
 
     Raises:
         ColorzooError: The model cannot be exported, or a package is missing.
@@ -53,7 +54,7 @@ class OnnxModel:
     def __init__(self, model: ColoringModel, name: str) -> None:
         if name in list_models() and "export" in model_card(name).limits:
             raise ColorzooError(
-                f"--engine must be torch for {name}, which cannot be exported, got onnxruntime."
+                f"--engine must be torch for {name}, because this model cannot be exported to ONNX."
             )
         require_onnx()
         self._model, self._name = model, name
@@ -65,7 +66,7 @@ class OnnxModel:
         """Colorize a batch.
 
         Raises:
-            GuidanceError: The guidance contains a setting that is not a tensor.
+            GuidanceError: A guidance setting that is not a tensor differs from its default.
             ColorzooError: The export failed, or the predictions of graph and model differ.
         """
         unused = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
@@ -82,7 +83,10 @@ class OnnxModel:
         return AbPrediction(ab=found.pop("ab"), extras=found)
 
     def graph_key(self, given: Guidance) -> str:
-        """Return the cache key of the graph; a graph supports any size of maps, but not of other tensors."""
+        """Return the cache key of the graph for some guidance.
+
+        The size of ``(B, C, H, W)`` maps is not part of the key, but the shapes of other tensors are.
+        """
         tensors = guidance_tensors(given).items()
         shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]
         text = json.dumps([self._digest, *shapes])
@@ -100,7 +104,7 @@ class OnnxModel:
             path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=path.parent, prefix=f".{key}.") as folder:
                 self._export(Path(folder) / path.name, given).replace(path)
-        except ColorzooError as error:  # the export would fail for every image
+        except ColorzooError as error:  # not tried again, because the export would fail for every image
             self._failed[key] = str(error)
             raise
         except OSError as error:
@@ -110,7 +114,7 @@ class OnnxModel:
         return load_onnx(path, inputs)
 
     def _export(self, path: Path, given: Guidance) -> Path:
-        """Export the graph for this guidance."""
+        """Export a graph for the tensors of this guidance."""
         traced = self._sample(given, _TRACED, 2)
         others = [self._sample(given, size, 1) for size in _CHECKED]
         try:
@@ -120,13 +124,13 @@ class OnnxModel:
             raise ColorzooError(f"--engine must be torch for {self._name} with {kinds}: {error}") from error
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(
-                f"--engine must be torch for {self._name}: the ONNX graph differs by {difference:.1e} of the "
-                "full scale."
+                f"--engine must be torch for {self._name}: the outputs of the ONNX graph differ from the "
+                f"model by {difference:.1e} of the full scale."
             )
         return path
 
     def _sample(self, given: Guidance, size: tuple[int, int], batch: int) -> Sample:
-        """Return images of a size, with guidance like ``given``."""
+        """Return random images of a size, with guidance of the same kinds as ``given``."""
         lightness = sample_input(self._model.input_kind, size, batch=batch).contiguous()
         tensors = []
         for name, tensor in guidance_tensors(given).items():
@@ -143,7 +147,7 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _refuse_settings(given: Guidance) -> None:
-    """Raise `GuidanceError` for settings that are not tensors and would become constants of the graph."""
+    """Raise `GuidanceError` for settings that would become constants of the graph: non-tensors."""
     for name in given.kinds():
         kind = getattr(given, name)
         for field in fields(kind):

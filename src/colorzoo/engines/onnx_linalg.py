@@ -1,4 +1,4 @@
-"""Linear algebra for torch.onnx: ONNX functions that loop over the rows of ``(B, n, n)`` matrices."""
+"""Linear algebra for ONNX export: functions that loop over the rows of ``(B, n, n)`` matrices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DOMAIN = Opset("colorzoo", 1)
 
 @script(_DOMAIN, default_opset=op)  # type: ignore[untyped-decorator]
 def cholesky(matrix: TensorType) -> TensorType:
-    """Return the lower Cholesky factor; the upper half of the matrix is not read."""
+    """Return the lower Cholesky factor; only the lower triangle of the matrix is read."""
     size = op.Gather(op.Shape(matrix), 1)
     rows = op.Unsqueeze(op.Range(0, size, 1), [1])
     factor = op.Slice(matrix, [0], [0], [2])  # columns computed so far
@@ -48,7 +48,7 @@ def _cholesky_ex(matrix: Any) -> Any:
 
 
 def _cholesky_solve(right: Any, factor: Any) -> Any:
-    """Solve with the factor, then with its transpose, which is lower triangular after reversing both axes."""
+    """Solve with the factor, then with its transpose; reversing both axes makes it lower triangular."""
     half = solve_lower(factor, right)
     transposed = _reversed(_reversed(op.Transpose(factor, perm=[0, 2, 1]), 1), 2)
     return _reversed(solve_lower(transposed, _reversed(half, 1)), 1)
@@ -69,4 +69,4 @@ TRANSLATIONS: Mapping[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.cholesky_solve.default: _cholesky_solve,
     torch.ops.aten.linalg_solve_triangular.default: _solve_triangular,
 }
-"""ONNX translations by operator of torch, for ``torch.onnx.export``."""
+"""Translation function of each torch operator, for ``torch.onnx.export``."""

@@ -1,4 +1,4 @@
-"""Seeded random inputs of models: images, lightness, sketches and every kind of guidance."""
+"""Seeded random model inputs: images, lightness, sketches and every kind of guidance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HISTOGRAM_BINS = 313
 
 
 def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return colored blobs with a little noise: ``(batch, 3, *size)`` RGB in [0, 1].
+    """Return images of colored blobs with some noise: ``(batch, 3, *size)`` RGB in [0, 1].
 
     Examples:
         >>> sample_image((32, 48)).shape
@@ -44,7 +44,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
     """Return the input of a model: lightness in [0, 100], or a sketch in [0, 1], ``(batch, 1, *size)``.
 
     Examples:
-        >>> sample_input(colorzoo.model_card("zhang2017_local"), (32, 48)).shape
+        >>> sample_input("gray", (32, 48)).shape
         torch.Size([1, 1, 32, 48])
     """
     rgb = sample_image(size, batch=batch, seed=seed)
@@ -54,7 +54,7 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return random guidance for images of a size.
+    """Return random guidance of some kinds for images of a size.
 
     Examples:
         >>> sample_guidance(["points"], (32, 48)).kinds()
@@ -92,7 +92,7 @@ def _regions(size: Size, batch: int, seed: int) -> Regions:
 
 
 def _exemplar(size: Size, batch: int, seed: int) -> Exemplar:
-    other = (size[0] + 8, max(8, size[1] - 4))  # the size of a reference is arbitrary
+    other = (size[0] + 8, max(8, size[1] - 4))  # differs, because references may have any size
     return Exemplar(sample_image(other, batch=batch, seed=seed + 4))
 
 
