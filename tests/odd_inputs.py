@@ -137,7 +137,7 @@ ODD_INPUTS = (
     OddInput("1 x 1.png", pil(L.resize((1, 1))), size=(1, 1), note=PAGE),
     OddInput("1 x 3000.png", pil(L.resize((1, 3000))), size=(1, 3000)),
     OddInput("all black.png", pil(Image.new("L", (32, 24))), note=PAGE),
-    OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="cut short"),
+    OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="truncated"),
     OddInput("bomb.png", raw(bomb), refused="60000 x 60000 = 3600.0 million"),
     OddInput("empty.png", raw(b""), refused="is empty (0 bytes)"),
     # JPEG
@@ -148,17 +148,19 @@ ODD_INPUTS = (
     OddInput("cmyk.jpg", pil(RGB.convert("CMYK")), note="converted from CMYK"),
     OddInput("lying.jpg", pil(L, exif=exif(8)), size=(24, 32)),
     OddInput("exif damaged.jpg", pil(L, exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), note=None),
-    OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="cut short"),
+    OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="truncated"),
     OddInput("text.jpg", raw(b"not an image at all"), refused="is not an image"),
     OddInput("film.jpg", raw(b"\0\0\0\x18ftypisom" + bytes(60)), refused="is not an image"),
     OddInput("script.jpg", raw(b"%!PS-Adobe-3.0 EPSF-3.0\n"), refused="is not an image"),
     # TIFF
     OddInput("uint8.tif", tiff(GRAY)),
     OddInput("uint16.tif", tiff(GRAY16), depth=16),
-    OddInput("uint32.tif", tiff(GRAY16.astype(np.uint32) * 65537), note="taken as 0 to 4294967295", depth=16),
-    OddInput("int16.tif", tiff((GRAY16 // 2).astype(np.int16)), note="taken as 0 to 32767", depth=16),
+    OddInput(
+        "uint32.tif", tiff(GRAY16.astype(np.uint32) * 65537), note="assumed to be 0 to 4294967295", depth=16
+    ),
+    OddInput("int16.tif", tiff((GRAY16 // 2).astype(np.int16)), note="assumed to be 0 to 32767", depth=16),
     OddInput("float32.tif", tiff(UNIT), depth=16),
-    OddInput("float 0 to 255.tif", tiff(UNIT * 255), note="taken as 0 to 255", depth=16),
+    OddInput("float 0 to 255.tif", tiff(UNIT * 255), note="assumed to be 0 to 255", depth=16),
     OddInput("float NaN.tif", tiff(nan()), refused="NaN or infinite values (1 of 768)"),
     OddInput("complex.tif", tiff(UNIT.astype(np.complex64)), refused="complex numbers"),
     OddInput("12 bits.tif", tiff(GRAY.astype(np.uint16) * 16, bitspersample=12), depth=16),
@@ -173,7 +175,7 @@ ODD_INPUTS = (
     OddInput("big.tif", tiff(GRAY16, bigtiff=True), depth=16),
     OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), depth=16),
     OddInput("pages.tif", animated("TIFF"), note="3 pages", frames=3),
-    OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="cut short"),
+    OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="truncated"),
     # other formats
     OddInput("animated.gif", animated("GIF"), note="3 frames", frames=3),
     OddInput("alpha.webp", pil(Image.fromarray(np.dstack([COLOR, ALPHA]))), note=IN_COLOR, alpha=True),

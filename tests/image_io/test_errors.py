@@ -47,10 +47,10 @@ def test_max_pixels_replaces_the_limit_of_pillow(tmp_path, monkeypatch, kind):
     path.write_bytes(encoded(kind))
     assert read_image(path).size == (64, 64)
     assert Image.MAX_IMAGE_PIXELS == 100
-    limit = "has 64 x 64 = 0.0 million pixels, the limit is 0.004095 million"
+    limit = "has 64 x 64 = 0.0 million pixels"
     for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the image")):
         assert read_image(source, max_pixels=4096).size == (64, 64)
-        assert error_message(read_image, source, max_pixels=4095).startswith(f"{name} {limit}; ")
+        assert error_message(read_image, source, max_pixels=4095).startswith(f"{name} {limit}")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def image():
 def test_existing_file_is_replaced_only_with_overwrite(tmp_path, image):
     path = tmp_path / "x.png"
     path.write_text("mine")
-    assert "exists already" in error_message(write_image, path, image.rgb, image)
+    assert "already exists" in error_message(write_image, path, image.rgb, image)
     assert path.read_text() == "mine"
     write_image(path, image.rgb, image, overwrite=True)
     assert read_image(path).size == (64, 64)
@@ -73,7 +73,7 @@ def test_the_source_is_never_replaced(tmp_path, image):
     source = read_image(path)
     (tmp_path / "link.png").symlink_to(path)
     for target in (path, tmp_path / "link.png", tmp_path / "." / "x.png"):
-        assert "source itself" in error_message(write_image, target, source.rgb, source, overwrite=True)
+        assert "also the source" in error_message(write_image, target, source.rgb, source, overwrite=True)
     assert path.read_bytes() == before
 
 

@@ -61,7 +61,7 @@ def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> Non
     assert off(image, light) < half_a_step(dtype) + 1e-7
     assert image.bit_depth == (8 if dtype in ("uint8", "int8") else 16)
     is_scaled = dtype not in ("uint8", "uint16") and "float" not in dtype
-    notes = (f"values taken as 0 to {float(np.iinfo(dtype).max):.0f}",) if is_scaled else ()
+    notes = (f"range of values assumed to be 0 to {float(np.iinfo(dtype).max):.0f}",) if is_scaled else ()
     assert image.notes == notes
 
 
@@ -137,17 +137,21 @@ def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind
 @pytest.mark.parametrize(
     ("values", "light", "note"),
     [
-        (np.uint32([0, 50, 1000]), [0, 0.05, 1], "values 0 to 1000 stretched"),
-        (np.uint32([0, 50, 60000]), [0, 50 / 65535, 60000 / 65535], "values taken as 0 to 65535"),
-        (np.int16([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
-        (np.int16([-300, 0, 300]), [0, 0.5, 1], "values -300 to 300 stretched"),
+        (np.uint32([0, 50, 1000]), [0, 0.05, 1], "values from 0 to 1000 stretched"),
+        (
+            np.uint32([0, 50, 60000]),
+            [0, 50 / 65535, 60000 / 65535],
+            "range of values assumed to be 0 to 65535",
+        ),
+        (np.int16([0, 100, 255]), [0, 100 / 255, 1], "range of values assumed to be 0 to 255"),
+        (np.int16([-300, 0, 300]), [0, 0.5, 1], "values from -300 to 300 stretched"),
         (
             np.uint16([0, 100, 1023]),
             [0, 100 / 65535, 1023 / 65535],
             "very dark: values reach only 1023",
         ),
-        (np.float32([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
-        (np.float32([0, 2, 4]), [0, 0.5, 1], "values 0 to 4 stretched"),
+        (np.float32([0, 100, 255]), [0, 100 / 255, 1], "range of values assumed to be 0 to 255"),
+        (np.float32([0, 2, 4]), [0, 0.5, 1], "values from 0 to 4 stretched"),
     ],
 )
 def test_undeclared_full_scale_is_estimated_and_noted(

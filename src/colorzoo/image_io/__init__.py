@@ -1,4 +1,4 @@
-"""Image files in and out: formats, profiles, metadata, frames and provenance."""
+"""Reading and writing of image files: formats, color profiles, metadata, frames and provenance."""
 
 from colorzoo.lazy import attach_stub
 

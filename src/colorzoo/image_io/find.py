@@ -17,13 +17,13 @@ from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
 RESULT_SUFFIX = ".color"
-"""Suffix of the stem of results that are stored beside their sources."""
+"""Suffix of the file stem of results that are stored in the folder of their sources."""
 VIDEO_EXTENSIONS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv"}
 )
 """Extensions of video files, which ``colorzoo video`` colorizes."""
 _DIGITS = re.compile("([0-9]+)")
-_OWN_RESULT = "a result of colorzoo; give its path to colorize it again"
+_OWN_RESULT = "a result of colorzoo; pass its path to colorize it again"
 _VIDEO = "a video; use `colorzoo video`"
 _MAX_LISTED = 10  # skipped files in a message
 _MAX_NAME_BYTES = 255  # limit of all common file systems
@@ -43,8 +43,8 @@ class FoundImage:
 
     Attributes:
         path: Path of the file.
-        relative: Path below the searched folder or the fixed part of the glob; the file name for a single
-            file.
+        relative: Path relative to the searched folder, or to the part of the glob before the first wildcard.
+            For a single file, the file name.
     """
 
     path: Path
@@ -53,13 +53,13 @@ class FoundImage:
 
 @dataclass(frozen=True)
 class Search:
-    """Result of a search.
+    """Result of a search for images.
 
     Attributes:
-        found: The images.
+        found: Image files.
         errors: Name and error of each input that does not exist or contains no image, and of each folder
             that cannot be searched.
-        skipped: Path and reason of each video and each result of colorzoo in a folder.
+        skipped: Path and reason of each skipped file: videos and colorzoo results in folders.
     """
 
     found: list[FoundImage]
@@ -68,12 +68,12 @@ class Search:
 
 
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
-    """Find the image files of paths, folders and globs, each once and in a fixed order.
+    """Find the image files of paths, folders and globs, without duplicates and in a fixed order.
 
-    Folders are searched recursively by extension in natural order, without hidden and system folders (see
-    `is_hidden`). Symbolic links are followed; each folder is searched once. Results of earlier runs are
-    excluded: ``NAME.color.*`` if ``NAME.*`` is also found, and in folders and globs every file with
-    provenance. Images are not decoded.
+    Folders are searched recursively for known extensions, in natural order and without hidden and system
+    folders (see `is_hidden`). Symbolic links are followed, but each folder is searched only once. Results of
+    earlier runs are excluded: ``NAME.color.*`` if ``NAME.*`` is also found, and every file with a provenance
+    record in a folder or glob. Images are not decoded.
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
@@ -103,9 +103,9 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is hidden or created by an operating system or NAS.
+    """Return whether a file or folder is hidden, or was created by an operating system or NAS.
 
-    Such folders contain thumbnails and deleted files. A search skips them unless they are its input.
+    System folders contain thumbnails and deleted files. A search skips them unless they are passed as input.
 
     Examples:
         >>> [is_hidden(name) for name in ("a.jpg", "._a.jpg", "@eaDir", "#recycle")]
@@ -118,7 +118,7 @@ def is_hidden(name: str) -> bool:
 
 
 def natural_sort_key(path: str | Path) -> tuple[object, ...]:
-    """Return a sort key that orders numbers in names by value, such as f1, f2, f10.
+    """Return a sort key that orders numbers in names by value: f1, f2, f10.
 
     Examples:
         >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_sort_key)
@@ -131,33 +131,33 @@ def natural_sort_key(path: str | Path) -> tuple[object, ...]:
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
-    """Return one line with the number of skipped files and the paths and reasons of the first ten."""
+    """Return a message with the number of skipped files, and path and reason of the first ten."""
     listed = "; ".join(f"{path} ({reason})" for path, reason in files[:_MAX_LISTED])
     more = f" and {len(files) - _MAX_LISTED} more" if len(files) > _MAX_LISTED else ""
     return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {listed}{more}"
 
 
 def _is_result(path: Path, sources: set[str]) -> bool:
-    """Return whether a file is by its name the result of a source beside it, in any format."""
+    """Return whether the file name is the name of a result of one of the sources, in any format."""
     stem = path.stem.removesuffix(RESULT_SUFFIX)
     return stem != path.stem and absolute(path.with_name(stem or path.name)) in sources
 
 
 def images_and_videos(folder: Path) -> tuple[list[Path], list[tuple[str, ImageError]]]:
-    """Find all image and video files below a folder by extension, including results.
+    """Find all image and video files below a folder by extension, including results of colorzoo.
 
     Returns:
-        The files, and name and error of each folder that cannot be searched.
+        Paths of the files, and the name and error of each folder that cannot be searched.
     """
     errors: list[tuple[str, ImageError]] = []
     return [path for path in _files_below(folder, None, errors) if _is_readable(path)], errors
 
 
 def read_list(path: str | Path) -> list[str]:
-    """Read a list of paths: one per line, or each terminated by a zero byte; blank lines are skipped.
+    """Read a list of paths, separated by line breaks or zero bytes; blank lines are skipped.
 
     Args:
-        path: The file; ``-`` is standard input.
+        path: Text file; ``-`` reads standard input.
 
     Raises:
         ImageError: The file cannot be read or is empty.
@@ -168,7 +168,7 @@ def read_list(path: str | Path) -> list[str]:
         raise ImageError(f"--from {path} cannot be read: {error.strerror or error}") from error
     if b"\0" in data:
         names = [os.fsdecode(name) for name in data.split(b"\0") if name]
-    else:  # split at \n only, because other line breaks can be part of a name
+    else:  # split only at \n, because other line breaks can be part of a name
         lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
         names = [line.removesuffix("\r") for line in lines if line.strip()]
     if not names:
@@ -177,21 +177,21 @@ def read_list(path: str | Path) -> list[str]:
 
 
 def join_names(names: Sequence[str]) -> bytes:
-    """Return a list of paths, one per line; terminated by zero bytes if a path has a line break."""
+    """Join paths by line breaks, or by zero bytes if a path contains a line break; see `read_list`."""
     ending = "\0" if any("\n" in name for name in names) else "\n"
     return "".join(name + ending for name in names).encode("utf-8", "surrogateescape")
 
 
 def result_name(path: Path, suffix: str = "", extension: str | None = None) -> str:
-    """Return the file name of an image's result: stem, suffix and extension.
+    """Return the file name of the result of an image: stem, suffix and extension.
 
-    For formats that cannot be written, ``.png`` is appended, so the results of ``x.jp2`` and ``x.png``
-    have different names.
+    For formats that cannot be written, ``.png`` is appended to the extension, so that the results of
+    ``x.jp2`` and ``x.png`` have different names.
 
     Args:
-        path: The image.
-        suffix: Text before the extension.
-        extension: Extension of the result; None keeps the extension of the image.
+        path: Source image.
+        suffix: Text between stem and extension.
+        extension: Extension of the result; None keeps the extension of the source.
     """
     if extension is None:
         extension = path.suffix if path.suffix.lower() in WRITABLE else f"{path.suffix}.png"
@@ -199,7 +199,7 @@ def result_name(path: Path, suffix: str = "", extension: str | None = None) -> s
 
 
 def shorten_name(stem: str, ending: str) -> str:
-    """Join stem and ending; replace the end of a stem that is too long by a hash (255 bytes in all)."""
+    """Join stem and ending; if the name exceeds 255 bytes, replace the end of the stem by a hash."""
     limit = _MAX_NAME_BYTES - len(os.fsencode(ending))
     if len(os.fsencode(stem)) > limit:
         digest = "~" + sha256(os.fsencode(stem)).hexdigest()[:8]
@@ -208,19 +208,19 @@ def shorten_name(stem: str, ending: str) -> str:
 
 
 def visible_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in natural order, without hidden and system entries."""
+    """Return the files and folders in a folder in natural order, except hidden and system entries."""
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
 def absolute(path: Path) -> str:
-    """Return the absolute path without resolving symbolic links, because each link is a separate image."""
+    """Return the absolute path; symbolic links are not resolved, because each link is its own image."""
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
 
 def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> list[FoundImage]:
     """Return the images and videos of an input; append an error for each folder that cannot be searched."""
     if not name:
-        raise ImageError("the image path must not be empty; name an image, a folder or a glob")
+        raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
     path, failures = Path(name), len(errors)
     if reason := explain_irregular_file(path):
         raise ImageError(reason)
@@ -234,12 +234,12 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
         raise ImageError(f"{name}: no such file or folder")
     found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
     if all(_is_video(image.path) for image in found) and len(errors) == failures:
-        raise ImageError(f"{name} contains no image with an extension such as .jpg, .png or .tif")
+        raise ImageError(f"{name} contains no image; extensions must be .jpg, .png, .tif or similar")
     return found
 
 
 def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> tuple[Path, list[Path]]:
-    """Return the fixed part of a glob, and the files of its matches."""
+    """Return the part of a glob before the first wildcard, and all matching files."""
     parts = Path(name).parts
     root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
     files: dict[Path, None] = {}
@@ -253,7 +253,7 @@ def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]])
 
 
 def _is_readable(path: Path) -> bool:
-    """Return whether a file found in a folder is an image or video by its extension."""
+    """Return whether a file in a folder has the extension of an image or video and is not hidden."""
     has_extension = path.suffix.lower() in READABLE | OTHER_FORMATS.keys() | VIDEO_EXTENSIONS
     return has_extension and not is_hidden(path.name) and os.path.isfile(path)  # noqa: PTH113
 
@@ -263,23 +263,23 @@ def _is_video(path: Path) -> bool:
 
 
 def explain_irregular_file(path: Path) -> str:
-    """Return an error message for pipes, devices and sockets; empty for files, folders and missing paths."""
-    # these functions return False where the methods of Path raise, for example for names that are too long
+    """Return an error message for a pipe, device or socket; an empty string for all other paths."""
+    # unlike the methods of Path, these functions return False instead of raising, e.g. for too long names
     if not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH110, PTH112, PTH113
         return ""
     return f"{path} is not a regular file; save its content to a file first"
 
 
 def find_tars(folder: Path) -> list[Path]:
-    """Find the ``.tar`` files below a folder, in the folders that `find_existing` searches."""
+    """Find the ``.tar`` files below a folder, except in folders that `find_existing` skips."""
     files = _files_below(folder, None, [])
     return [p for p in files if p.suffix.lower() == ".tar" and not is_hidden(p.name) and p.is_file()]
 
 
 def _files_below(root: Path, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> Iterator[Path]:
-    """Yield the files below a folder in natural order, without hidden and system folders.
+    """Yield the files below a folder in natural order, except in hidden and system folders.
 
-    Each folder is visited once. Links to a parent of the root are skipped, because they would add
+    Each folder is visited only once. Links to a parent of ``root`` are skipped, because they would add
     unrelated images.
     """
     visited = set(root.resolve().parents)

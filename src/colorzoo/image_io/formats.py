@@ -1,8 +1,8 @@
-"""Image formats that can be read and written, and the libraries for HEIC, JPEG XL and raw files.
+"""Readable and writable image formats, and the libraries for HEIC, JPEG XL and raw files.
 
-Images come from untrusted sources, such as uploads to the pad. Therefore only the Pillow readers in `FORMATS`
-are enabled: some other readers start programs (EPS starts Ghostscript) or are not well tested.
-The libraries of the extra ``formats`` are imported when a file needs them.
+Images can come from untrusted sources, such as uploads to the drawing pad. Therefore only the Pillow readers
+in `FORMATS` are enabled: some other readers start programs (EPS starts Ghostscript) or are not well tested.
+The libraries of the extra ``formats`` are imported only when a file requires them.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ WRITABLE = {
     ".gif": "GIF",
     ".avif": "AVIF",
 }
-"""Format of each file extension that can be written."""
+"""Writable format of each file extension."""
 READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
-"""Extensions by which images are found in folders; a single file is read with any extension."""
+"""Extensions of images in folders. A file that is passed by its path may have any extension."""
 RAW = "a raw file"
 OTHER_FORMATS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"), RAW),
     ".jxl": "JPEG XL",
 }
-"""Formats that need an extra library."""
+"""Format of each file extension that requires an additional library."""
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JXL_STREAM, _JXL_BOX = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -51,14 +51,14 @@ _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
 
 
 def open_image(source: str | Path | IO[bytes], plugins: tuple[str, ...] = ()) -> Image.Image:
-    """Open an image in one of the `FORMATS` without decoding it.
+    """Open an image of one of the `FORMATS` without decoding it.
 
     Args:
         source: Path or binary stream of the file.
         plugins: Names of additional Pillow readers, registered by `Plugin.load`.
 
     Raises:
-        PIL.UnidentifiedImageError: The file has none of these formats.
+        PIL.UnidentifiedImageError: The format of the file is not enabled.
         OSError: The file cannot be read.
     """
     return Image.open(source, formats=(*FORMATS, *plugins))
@@ -66,12 +66,12 @@ def open_image(source: str | Path | IO[bytes], plugins: tuple[str, ...] = ()) ->
 
 @dataclass(frozen=True)
 class Plugin:
-    """A library for a format that Pillow does not read.
+    """An optional library for a format that Pillow cannot read.
 
     Attributes:
         title: Name of the format in messages.
         module: Module to import.
-        reader: Name of the Pillow reader that the module registers; empty if there is none.
+        reader: Name of the Pillow reader that the module registers; empty if it registers no reader.
     """
 
     title: str
@@ -80,14 +80,14 @@ class Plugin:
 
     @property
     def installed(self) -> bool:
-        """True if the library is installed; it is not imported."""
+        """Whether the library is installed; determined without importing the library."""
         return find_spec(self.module) is not None
 
     def load(self, name: str) -> Any:
         """Import the library and register its reader with Pillow.
 
         Args:
-            name: Name of the file for the error message.
+            name: File name for the error message.
 
         Raises:
             ImageError: The library is not installed or cannot be imported.
@@ -101,10 +101,10 @@ class Plugin:
         return module
 
     def missing_error(self, name: str) -> ImageError:
-        """Return the error for a file whose library is not installed."""
+        """Return the error for a file of this format if the library is not installed."""
         return ImageError(
-            f"{name} is {self.title}, which needs an extra; install it with: "
-            "python -m pip install 'colorzoo[formats]', or convert the file to JPEG or TIFF"
+            f"{name} is {self.title}, which requires another library; run "
+            "`python -m pip install 'colorzoo[formats]'`, or convert the file to JPEG or TIFF"
         )
 
 
@@ -114,11 +114,11 @@ CAMERA_RAW = Plugin(f"{RAW} of a camera", "rawpy")
 
 
 def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
-    """Return the library that a file needs; None for files that Pillow may read.
+    """Return the library that a file requires; None if Pillow alone is used.
 
     Args:
         file: Stream of the file. The content determines the format, except for raw files based on TIFF.
-        extension: Extension of the file name, such as ``".dng"``; only used for raw files based on TIFF.
+        extension: Extension of the file name, such as ``".dng"``, which identifies raw files based on TIFF.
     """
     file.seek(0)
     head = file.read(64)
@@ -135,9 +135,10 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
 
 
 def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read width and height of a JPEG XL from its header; None if the header is damaged.
+    """Read the width and height of a JPEG XL file from its header; None if the header is damaged.
 
-    The pixel limit must be checked before decoding, and pillow_jxl decodes when it opens a file.
+    The size is read here because the pixel limit must be checked before decoding, but pillow_jxl decodes a
+    file when it opens it.
     """
     file.seek(0)
     stream = _jxl_stream(file)
@@ -162,7 +163,7 @@ def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
 
 
 def _jxl_stream(file: IO[bytes]) -> bytes:
-    """Return the first bytes of the codestream, which can be inside a container box."""
+    """Return the first bytes of the JPEG XL codestream, which may be inside a container box."""
     while True:
         head = file.read(8)
         if head[:2] == _JXL_STREAM:
@@ -176,10 +177,10 @@ def _jxl_stream(file: IO[bytes]) -> bytes:
 
 
 def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
-    """Develop a raw file to 16 bits with LibRaw and the white balance of the camera.
+    """Convert a raw file to 16-bit RGB with LibRaw and the white balance of the camera.
 
     Raises:
-        ImageError: The library is missing, or the file is damaged, too large or from an unknown camera.
+        ImageError: LibRaw is missing, or the file is damaged, too large or from an unsupported camera.
     """
     library = CAMERA_RAW.load(name)
     file.seek(0)
@@ -190,7 +191,7 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
     except (library.LibRawError, ValueError, OSError, MemoryError) as error:
         reason = error.args[0] if error.args else error
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
-        raise ImageError(f"{name} is {CAMERA_RAW.title} that cannot be developed ({reason})") from error
+        raise ImageError(f"{name} is {CAMERA_RAW.title} that LibRaw cannot read ({reason})") from error
     rgb = stored.astype(np.float32)
     rgb /= 65535
     file.seek(0)
@@ -203,10 +204,10 @@ def develop_raw(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 
 def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
-    """Raise `ImageError` if an image of ``size`` (width, height) has more than ``max_pixels`` pixels."""
+    """Raise `ImageError` if an image has more than ``max_pixels`` pixels; size is ``(width, height)``."""
     width, height = size
     if width * height > max_pixels:
         raise ImageError(
-            f"{name} has {width} x {height} = {width * height / 1e6:.1f} million pixels, the limit is "
-            f"{max_pixels / 1e6:g} million; reduce the image or raise --max-pixels (Python: max_pixels)"
+            f"{name} has {width} x {height} = {width * height / 1e6:.1f} million pixels, but the limit is "
+            f"{max_pixels / 1e6:g} million; resize the image or raise --max-pixels (Python: max_pixels)"
         )

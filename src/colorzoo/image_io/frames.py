@@ -1,6 +1,6 @@
 """Read all frames of an animation or all pages of a TIFF, one at a time.
 
-Only one frame is in memory, in addition to the canvas on which an animation composites its frames.
+Only one frame is in memory, plus the canvas onto which the frames of an animation are composited.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from colorzoo.image_io.tiff import Directory, find_pages
 
 @dataclass(frozen=True)
 class Frames:
-    """Description of a file with several images.
+    """Description of a file that contains several images.
 
     Attributes:
-        kind: ``"pages"`` of a TIFF, whose sizes may differ, or ``"frames"`` of an animation.
+        kind: ``"pages"`` for a TIFF, whose pages may have different sizes, or ``"frames"`` for an animation.
         count: Number of images.
         plays: Number of times that an animation plays; 0 for an infinite loop.
         alpha: Whether frames can be transparent.
-        pages: TIFF directories that are pages.
+        pages: TIFF directories of the pages; empty for an animation.
     """
 
     kind: Literal["pages", "frames"]
@@ -40,11 +40,11 @@ class Frames:
 
 @dataclass(frozen=True)
 class ImageFrame:
-    """A frame or page.
+    """A frame of an animation, or a page of a TIFF.
 
     Attributes:
-        image: The image, see `read_image`.
-        milliseconds: Duration; 0 for a page.
+        image: Pixels and metadata, as returned by `read_image`.
+        milliseconds: Display duration of a frame; 0 for a page.
     """
 
     image: RasterImage
@@ -59,8 +59,8 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         name: Name of the file for error messages.
 
     Returns:
-        None if the file has one image or cannot be read, or if only the first image of its format is
-        supported (AVIF, MPO, HEIC).
+        The description. None if the file contains one image or cannot be read, or if its format is AVIF, MPO
+        or HEIC, of which only the first image is supported.
     """
     try:
         if is_tiff(file):
@@ -96,15 +96,15 @@ def read_frames(
         max_pixels: Maximum number of pixels per frame.
 
     Yields:
-        The frames; only the metadata of the first frame contain the path of the file.
+        Frames or pages in order. Only the metadata of the first contains the path of the file.
 
     Raises:
-        ImageError: A frame is damaged or too large; the message contains its number.
+        ImageError: A frame is damaged or too large; the message contains the frame number.
     """
     with open_source(source) as (file, name):
         read = _read_pages if frames.kind == "pages" else _read_animation
         for number, frame in enumerate(read(file, name, frames, max_pixels)):
-            # only the first frame has a path, so the file is hashed only once
+            # only the first frame has a path, so that the file is hashed only once
             path = Path(name) if number == 0 and not isinstance(source, bytes) else None
             metadata = replace(frame.image.metadata, source=path)
             yield replace(frame, image=replace(frame.image, metadata=metadata))

@@ -1,7 +1,7 @@
-"""Metadata of image files: EXIF, XMP and IPTC are copied from the source to the result.
+"""Metadata of image files: EXIF, XMP and IPTC, which are copied from the source to the result.
 
-When a file is read, everything that describes the file itself is removed: layout, size, orientation,
-thumbnails and containers of additional images.
+Entries that describe the source file itself are removed when the file is read: pixel layout, size,
+orientation, thumbnails and embedded images.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from PIL import ExifTags, Image
 
 ORIENTATION, XMP, IPTC, PROFILE = 274, 700, 33723, 34675
 EXIF_IFD, GPS_IFD = int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo)
-# Names, description, maker, model, software, date, artist, computer, rating, copyright; texts of Windows;
-# geographic position of a GeoTIFF. All other tags of the first directory describe the file.
+# Document name, description, maker, model, software, date, artist, computer, rating, copyright; text tags of
+# Windows; geographic position of a GeoTIFF. All other tags of the first directory describe the file.
 _DESCRIPTIVE_TAGS = frozenset(
     {*(269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432), *range(40091, 40096)}
     | {33550, 33922, 34264, 34735, 34736, 34737}
 )
 # Order and bits of compressed components, maker note, color space, size, interoperability, gamma. Maker notes
-# contain offsets into the original file, which would be wrong in another file.
+# are removed because they contain offsets into the original file, which are wrong in another file.
 _CODING_TAGS = frozenset({37121, 37122, 37500, 40961, 40962, 40963, 40965, 42240})
 _XMP_FILE_PROPERTIES = (
     r"tiff:(?:ImageWidth|ImageLength|Orientation|BitsPerSample|Compression|PhotometricInterpretation|"
@@ -35,7 +35,7 @@ _XMP_FILE_PROPERTIES = (
     r"xmpNote:HasExtendedXMP",
     r"(?:GCamera|Camera|GContainer|Container|GDepth|GImage|GAudio|hdrgm|HDRGainMap|apdi):\w+",
 )
-_XMP_REGIONS = (r"mwg-rs:Regions", r"MP:RegionInfo")  # positions of faces relative to the sides
+_XMP_REGIONS = (r"mwg-rs:Regions", r"MP:RegionInfo")  # face positions, relative to the image size
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Metadata:
         'PNG'
 
     Attributes:
-        exif: EXIF block (TIFF structure without the ``Exif`` prefix) without layout, size, orientation,
-            thumbnail and maker note.
-        icc: sRGB profile of the converted pixels; None if the file had no profile.
-        xmp: XMP packet without layout, orientation and thumbnails.
+        exif: EXIF block (TIFF structure without the ``Exif`` prefix), with layout, size, orientation,
+            thumbnail and maker note removed.
+        icc: sRGB profile of the converted pixels; None if the file has no color profile.
+        xmp: XMP packet, with layout, orientation and thumbnails removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
         comment: JPEG or GIF comment.
         iptc: IPTC record of a JPEG or TIFF.
-        format: Pillow's name of the source format, such as ``"PNG"``; None for arrays.
+        format: Name of the source format in Pillow, such as ``"PNG"``; None for arrays.
         source: Path of the source file; None for arrays and PIL images.
     """
 
@@ -71,13 +71,13 @@ class Metadata:
 
 
 def clean_exif(exif: Image.Exif) -> bytes | None:
-    """Return an EXIF block of the tags that do not describe the file; None if there are none.
+    """Return an EXIF block without the tags that describe the file itself; None if no tag is left.
 
     Raises:
-        Exception: The EXIF is damaged; Pillow raises many types of errors.
+        Exception: The EXIF is damaged. Pillow raises many types of errors.
     """
     kept = Image.Exif()
-    kept.endian = exif.endian  # the byte order of Unicode comments
+    kept.endian = exif.endian  # Unicode comments are stored in this byte order
     for tag, value in descriptive_tags(exif).items():
         if isinstance(value, dict):
             kept.get_ifd(tag).update(value)
@@ -88,7 +88,7 @@ def clean_exif(exif: Image.Exif) -> bytes | None:
 
 
 def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
-    """Return the tags that do not describe the file; the EXIF and GPS directories are dictionaries."""
+    """Return the tags that do not describe the file itself, with EXIF and GPS directories as dicts."""
     tags = {tag: _encoded(exif[tag]) for tag in _DESCRIPTIVE_TAGS & set(exif)}
     for ifd in (EXIF_IFD, GPS_IFD):
         values = exif.get_ifd(ifd)
@@ -98,17 +98,17 @@ def descriptive_tags(exif: Image.Exif) -> dict[int, Any]:
 
 
 def _encoded(value: Any) -> Any:
-    """Return the stored bytes of non-ASCII text, which Pillow decodes as Latin-1 but encodes as ASCII."""
+    """Return non-ASCII text as bytes, because Pillow decodes text as Latin-1 but encodes it as ASCII."""
     return value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
 
 
 def valid_orientation(value: object) -> int:
-    """Return an EXIF orientation, 1 to 8; 1 for values out of range."""
+    """Return a valid EXIF orientation unchanged, and 1 for values outside 1 to 8."""
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
-    """Return a pattern for XMP properties, as attributes or elements; names are regular expressions."""
+    """Return a pattern that matches XMP properties, as attributes or elements, by regex names."""
     return re.compile(
         "|".join(
             rf"\s(?:{name})\s*=\s*(?:\"[^\"]*\"|'[^']*')|<({name})(?=[\s/>])(?:[^>]*/>|.*?</\{number}\s*>)"
@@ -122,11 +122,12 @@ _FILE_PATTERN, _REGION_PATTERN = properties_pattern(*_XMP_FILE_PROPERTIES), prop
 
 
 def clean_xmp(xmp: object, *, turned: bool) -> bytes | None:
-    """Remove the XMP properties that describe the file.
+    """Remove the XMP properties that describe the file itself.
 
     Args:
-        xmp: The packet; other values than bytes return None.
-        turned: Also remove regions, whose positions are wrong after the image is turned upright.
+        xmp: XMP packet; None is returned for values other than bytes.
+        turned: Whether the image is rotated upright, which invalidates the positions of regions. If True,
+            regions are removed too.
     """
     if not isinstance(xmp, bytes):
         return None

@@ -1,7 +1,7 @@
-"""Conversion of stored pixels to sRGB: modes, depths, transparency and color profiles.
+"""Conversion of stored pixels to sRGB: pixel modes, bit depths, transparency and color profiles.
 
-LittleCMS applies the profiles through imagecodecs, because Pillow supports only 8 bits, and its gray
-transforms differ by up to 9 of 255 levels in the shadows.
+Profiles are applied by LittleCMS through imagecodecs instead of Pillow, because Pillow supports only 8 bits
+and its conversion of gray profiles has errors of up to 9 of 255 levels in the shadows.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Pixels:
     Attributes:
         levels: sRGB, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
         alpha: ``(H, W)`` uint8 or uint16, or None.
-        bit_depth: 8 or 16.
-        icc: sRGB profile of ``levels``; None if the source had no profile.
-        notes: Descriptions of conversions and dropped data.
+        bit_depth: Bits per channel, 8 or 16.
+        icc: sRGB profile of ``levels``; None if the source has no color profile.
+        notes: Notes for the user about conversions and dropped data.
     """
 
     levels: Levels
@@ -42,14 +42,14 @@ class Pixels:
 
 
 class ProfileError(ValueError):
-    """A color profile that is damaged, unsupported, or made for another color space."""
+    """Error for a color profile that is damaged, unsupported, or for another color space."""
 
 
 def array_pixels(array: NDArray[Any]) -> Pixels:
-    """Convert an sRGB array of uint8, uint16 or float in [0, 1].
+    """Convert an sRGB array of type uint8 or uint16, or of floats in [0, 1].
 
     Raises:
-        ImageError: The array has another shape, type or range.
+        ImageError: The shape, type or range of the array is not supported.
     """
     if array.ndim == 2:
         array = array[..., None]
@@ -59,7 +59,7 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
         array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind == "f":
         if not (array.min() >= 0 and array.max() <= 1):
-            raise ImageError(f"float pixels must be in [0, 1], got {array.min()} to {array.max()}")
+            raise ImageError(f"pixels of type float must be in [0, 1], got {array.min()} to {array.max()}")
         color, alpha = array[..., :3].astype(np.float32), np.round(array[..., 3:] * 65535).astype(np.uint16)
     elif array.dtype in (np.uint8, np.uint16):
         color, alpha = array[..., :3].copy(), array[..., 3:].copy()
@@ -71,10 +71,10 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
 
 
 def image_pixels(image: Image.Image) -> Pixels:
-    """Convert a loaded PIL image of at most 8 bits per channel with its color profile."""
+    """Convert a loaded PIL image of at most 8 bits per channel to sRGB with its color profile."""
     color, alpha = _split_alpha(image)
     levels = np.empty((color.height, color.width, len(color.getbands())), np.uint8)
-    for top in range(0, color.height, _BAND):  # in bands, because np.asarray of the image copies three times
+    for top in range(0, color.height, _BAND):  # in bands, because np.asarray(image) makes three copies
         box = (0, top, color.width, min(top + _BAND, color.height))
         levels[top : box[3]] = np.asarray(color.crop(box)).reshape(box[3] - top, color.width, -1)
     if levels.shape[2] == 1:
@@ -83,7 +83,7 @@ def image_pixels(image: Image.Image) -> Pixels:
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
-    """Return the color as an image of mode L, RGB or CMYK, and alpha."""
+    """Return the color channels as an image of mode L, RGB or CMYK, and the alpha channel."""
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
         image = image.convert("LA" if gray else "RGBA")
@@ -94,14 +94,17 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
 
 
 def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
-    """Convert gray, RGB or CMYK ``(H, W, 4)`` to sRGB; without a valid profile gray and RGB are sRGB."""
+    """Convert gray, RGB or CMYK ``(H, W, 4)`` pixels to sRGB.
+
+    Gray and RGB pixels without a valid profile are assumed to be sRGB.
+    """
     levels, icc, notes = pixels.levels, None, pixels.notes
     is_cmyk = levels.ndim == 3 and levels.shape[2] == 4
     if profile is not None:
         try:
             levels, icc = to_srgb(levels, profile)
         except ProfileError as error:
-            notes += (f"{error}; colors were read as sRGB",)
+            notes += (f"{error}; pixels were interpreted as sRGB",)
     if is_cmyk:
         notes += ("converted from CMYK" if icc else "converted from CMYK without a color profile",)
         if icc is None:
@@ -112,27 +115,27 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
 
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
-    """Return the bytes of an sRGB profile with a fixed creation time, so that output is reproducible."""
+    """Return an sRGB profile with a fixed creation time, so that output files are reproducible."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
 
 
 def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
-    """Convert gray ``(H, W)``, RGB ``(H, W, 3)`` or CMYK ``(H, W, 4)`` of any type to sRGB.
+    """Convert gray ``(H, W)``, RGB ``(H, W, 3)`` or CMYK ``(H, W, 4)`` pixels of any type to sRGB.
 
-    Color of 8 bits keeps its type, and all other pixels become float.
+    The result is uint8 for color images of type uint8, and float for all other images.
 
     Returns:
-        The pixels and an sRGB profile. Pixels that are already sRGB are returned with their profile.
+        The converted pixels and an sRGB profile. If the pixels are already sRGB, both are returned unchanged.
 
     Raises:
-        ProfileError: The profile is damaged or made for another color space.
+        ProfileError: The profile is damaged or is for another color space than the pixels.
     """
     space = profile[16:20].decode("latin-1").strip()
     expected = "GRAY" if pixels.ndim == 2 else "RGB" if pixels.shape[2] == 3 else "CMYK"
     if space != expected and (space, expected) != ("RGB", "GRAY"):
-        raise ProfileError(f"the color profile is for {space}, the pixels are {expected}")
+        raise ProfileError(f"the color profile is for {space}, but the pixels are {expected}")
     if space == "RGB":
         if _is_srgb(profile):
             return pixels, profile
@@ -140,14 +143,14 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
     if pixels.ndim == 3 and pixels.dtype == np.uint8:
         return _converted(pixels, profile, space, "uint8"), srgb_profile()
     values = unit_range(pixels)
-    if space == "CMYK":  # the scale of ink in floats is 100
+    if space == "CMYK":  # LittleCMS expects ink in percent for floats
         values *= 100
     return np.clip(_converted(values, profile, space, "float32"), 0, 1), srgb_profile()
 
 
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes) -> bool:
-    """Return whether a profile changes no color of a 9 x 9 x 9 lattice by more than 2 of 255 levels."""
+    """Return whether a profile changes colors of a 9 x 9 x 9 lattice by at most 2 of 255 levels."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
     change = _converted(lattice, profile, "RGB", "uint8").astype(int) - lattice
@@ -155,8 +158,8 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def _converted(pixels: NDArray[Any], profile: bytes, space: str, dtype: str) -> NDArray[Any]:
-    # The perceptual intent would compensate the black point of matrix profiles, even if it was raised on
-    # purpose. Profiles with tables use the perceptual intent.
+    # Matrix profiles use the relative colorimetric intent, because the perceptual intent compensates the
+    # black point, even if it was raised on purpose. Profiles with tables use the perceptual intent.
     tags = min(int.from_bytes(profile[128:132], "big"), 100)
     has_table = b"A2B0" in {profile[132 + 12 * i : 136 + 12 * i] for i in range(tags)}
     try:

@@ -1,7 +1,7 @@
 """Provenance of colorized files: source image, model, weights and settings.
 
-Provenance is stored as XMP, which photo software preserves: inside the file if the format supports XMP,
-otherwise in a sidecar file (``NAME.EXT.xmp``). A later run compares it to recognize its own results.
+Provenance is stored as XMP, which photo software preserves. It is embedded in the file if the format supports
+XMP, otherwise written to a sidecar file (``NAME.EXT.xmp``). Later runs read it to recognize earlier results.
 """
 
 from __future__ import annotations
@@ -57,23 +57,23 @@ class ImageProvenance:
 
     Attributes:
         source: SHA-256 of the source file.
-        settings: Digest of all inputs except the source that determine the colors.
-        model: Registered name or class of the model.
+        settings: Hash of everything except the source that determines the colors.
+        model: Registered name of the model, or name of its class.
         weights: SHA-256 of the weight file; empty for a model without weights.
         version: Version of colorzoo.
-        recipe: JSON of guidance and settings, including command line options; empty if it exceeds 16,000
-            characters.
+        recipe: Guidance and settings as JSON, including command-line options; empty if the JSON has more than
+            16,000 characters.
         trained: Whether the colors come from a trained model; False for an algorithm without learning.
         engine: Inference engine; empty in files written before this field existed.
-        options: JSON of settings that are not part of a recipe, by the name of the command line option.
+        options: Settings that are not part of a recipe, as JSON by command-line option.
         files: JSON list of all input files except the source: ``use``, ``name`` without folder, ``sha256``.
-        date: UTC time of the colorization, ISO 8601.
+        date: UTC time of the colorization in ISO 8601 format.
         name: Name of the source file without its folder.
-        border: Colorized region inside the border of a scan, in the format of ``--border``; empty for the
-            whole image.
+        border: Colorized region within the border of a scan, in the format of ``--border``; empty if the
+            whole image was colorized.
         uncertainty: Color error predicted by the model, in CIE units; empty if the model does not predict it.
-        crop: Region of the image that the result contains: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
-            degrees clockwise; empty for the whole image.
+        crop: Region of the source that the result shows: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
+            degrees clockwise; empty if the result is not cropped.
     """
 
     source: str
@@ -107,10 +107,10 @@ def current_date() -> str:
 
 
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
-    """Return metadata whose XMP contains the provenance; provenance of an earlier result is replaced.
+    """Add provenance to the XMP of metadata; the provenance of an earlier result is replaced.
 
-    For other software, the source is also stored in ``xmpMM:DerivedFrom``, and the digital source type, the
-    system and its version in the properties of the IPTC Photo Metadata Standard 2025.1.
+    For other software, the source is also stored in ``xmpMM:DerivedFrom``. Digital source type, AI system and
+    version are also stored in the properties of the IPTC Photo Metadata Standard 2025.1.
     """
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
     packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
@@ -147,7 +147,7 @@ def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -
 
 
 def drop_sidecar(path: Path) -> None:
-    """Remove the sidecar file of an image if it contains provenance."""
+    """Delete the sidecar file of an image if the sidecar file contains provenance."""
     sidecar = sidecar_path(path)
     with suppress(OSError):
         if parse_provenance(sidecar.read_bytes()) is not None:
@@ -157,17 +157,17 @@ def drop_sidecar(path: Path) -> None:
 def write_with_provenance(
     save: Callable[[RasterImage], Path], path: Path, image: RasterImage, provenance: ImageProvenance | None
 ) -> tuple[str, ...]:
-    """Write an image with its provenance, in a sidecar file if the format does not support XMP.
+    """Write an image with provenance, in a sidecar file if the format does not support XMP.
 
     The image is written first. If the process is killed before the sidecar file is written, the next run
-    detects the provenance of the earlier result and writes both files again. Sidecar files of other software
-    are neither replaced nor removed.
+    finds the outdated provenance and writes both files again. Sidecar files of other software are neither
+    replaced nor deleted.
 
     Args:
         save: Function that writes the result with the metadata of its argument.
-        path: The file that ``save`` writes.
-        image: The source.
-        provenance: The provenance; None writes no provenance.
+        path: File that ``save`` writes.
+        image: Source image.
+        provenance: Provenance of the result; None writes no provenance.
 
     Returns:
         A note for the user if a sidecar file was written.
@@ -183,7 +183,7 @@ def write_with_provenance(
         return ()
     save(image)
     sidecar = write_sidecar(path, image.metadata, provenance)
-    return (f"provenance is in {sidecar.name}",)
+    return (f"provenance written to {sidecar.name}",)
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:
@@ -204,7 +204,7 @@ def read_provenance(path: Path) -> ImageProvenance | None:
 
 
 def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
-    """Read the provenance embedded in an image file; None without provenance or if it is not an image."""
+    """Read the provenance embedded in an image file; None if the file has none or is not an image."""
     try:
         with open_image(source) as image:
             return parse_provenance(image.info.get("xmp"))
@@ -213,11 +213,15 @@ def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
 
 
 def result_state(existing: ImageProvenance | None, expected: ImageProvenance) -> ResultState:
-    """Compare the provenance of an existing file with the provenance of the planned result.
+    """Compare the provenance of an existing file with the provenance of a planned result.
+
+    Args:
+        existing: Provenance of the existing file; None if the file has no provenance.
+        expected: Provenance of the planned result.
 
     Returns:
-        ``"done"`` for the same source image and settings, ``"changed"`` for the same source image with other
-        settings, ``"foreign"`` for another source image, ``"unknown"`` without provenance.
+        ``"done"`` if source and settings are equal, ``"changed"`` if only the settings differ, ``"foreign"``
+        if the sources differ, or ``"unknown"`` if ``existing`` is None.
     """
     if existing is None:
         return "unknown"
@@ -248,18 +252,18 @@ def _software(provenance: ImageProvenance) -> str:
 
 
 def _attributes(prefix: str, namespace: str, **values: str) -> str:
-    """Return XML attributes with the declaration of their namespace."""
+    """Return XML attributes and the declaration of their namespace."""
     attributes = "".join(f' {prefix}:{name}="{_escaped(value)}"' for name, value in values.items())
     return f' xmlns:{prefix}="{namespace}"{attributes}'
 
 
 def _escaped(value: str) -> str:
-    """Escape an attribute value; characters that XML does not allow become Python escape sequences."""
+    """Escape an XML attribute value; convert characters that XML forbids to Python escape sequences."""
     return html.escape(_INVALID_XML.sub(lambda match: repr(match[0])[1:-1], value))
 
 
 def parse_provenance(packet: bytes | None) -> ImageProvenance | None:
-    """Parse the provenance in an XMP packet; None without provenance."""
+    """Parse the provenance in an XMP packet; return None if the packet contains no provenance."""
     match = _OWN_PATTERN.search((packet or b"").decode("utf-8", "replace"))
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""`RasterImage`, the image type of inference, and detection of gray and tinted images."""
+"""`RasterImage`, the image type used by inference, and detection of gray and tinted images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GRAY_SIDE = 1024  # gray detection samples at most 1024 x 1024 pixels
 _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
 _MAX_SCATTER = 2.5  # CIE units; deviation of ab from its mean at each lightness in a tinted image
 IN_COLOR = "already in color"
-"""Result of `chroma_note` for an image in color."""
+"""Note that `chroma_note` returns for a color image."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RasterImage:
 
     Attributes:
         levels: Upright sRGB, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
-        alpha: ``(H, W)`` uint8 or uint16 with the stored values; None for an opaque image.
+        alpha: Stored alpha channel, ``(H, W)`` uint8 or uint16; None for an opaque image.
         bit_depth: Bits per channel of the source, 8 or 16.
         metadata: Metadata of the source file, such as EXIF and color profile.
         notes: Messages for the user about the conversion, such as ``"first of 12 frames"``.
@@ -78,7 +78,7 @@ def composite_on_white(image: RasterImage) -> RasterImage:
 
 
 def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
-    """Composite levels ``(H, W)`` or ``(H, W, 3)`` on white; integer levels keep their type."""
+    """Composite pixels ``(H, W)`` or ``(H, W, 3)`` on white; integer pixels keep their type."""
     opacity = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
     blended = unit_range(levels) * opacity + (1 - opacity)
     if levels.dtype.kind == "f":
@@ -88,21 +88,21 @@ def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
-    """Return one channel ``(H, W)`` if all three channels are equal, otherwise the unchanged levels."""
+    """Return one channel ``(H, W)`` if all three channels are equal, otherwise the pixels unchanged."""
     if levels.ndim == 2 or levels.dtype.kind == "f":
         return levels
     red = levels[..., 0]
     for rows in (
         slice(None, None, 64),
         slice(None),
-    ):  # every 64th row is fast for color images
+    ):  # every 64th row first, because it detects most color images quickly
         if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
             return levels
     return np.ascontiguousarray(red)
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return the stored array ``(H, W, ...)`` upright, according to its EXIF orientation (1 to 8)."""
+    """Rotate and flip an array ``(H, W, ...)`` upright according to its EXIF orientation (1 to 8)."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -113,19 +113,21 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def is_gray(image: RasterImage) -> bool:
-    """Return whether at most 0.1 % of the pixels have channels that differ by more than 3 of 255 levels.
+    """Return whether an image is gray.
 
-    At most 1024 x 1024 pixels on a regular grid are tested.
+    An image is gray if the channels of at most 0.1 % of the pixels differ by more than 3 of 255 levels. At
+    most 1024 x 1024 pixels on a regular grid are tested.
     """
     if image.levels.ndim == 2:
         return True
-    red, green, blue = _sampled(image.levels, _GRAY_SIDE).T  # ten times faster than max over the last axis
+    # the maximum of three arrays is ten times faster than the maximum over the last axis
+    red, green, blue = _sampled(image.levels, _GRAY_SIDE).T
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     return bool(np.mean(spread > 3.01 / 255) <= 0.001)
 
 
 def chroma_note(image: RasterImage) -> str | None:
-    """Return a note about the colors that colorization replaces; None for a gray image."""
+    """Return a note about the colors of an image, which colorization replaces; None for a gray image."""
     if is_gray(image):
         return None
     lab = _sampled_lab(image.levels)
@@ -139,11 +141,11 @@ def chroma_note(image: RasterImage) -> str | None:
 def _is_tinted(lab: NDArray[np.float64]) -> bool:
     """Return whether a non-gray image, ``(N, 3)`` Lab, has a tint such as sepia, cyanotype or yellowing.
 
-    The ab of a tinted image is a smooth function of lightness. The test compares the scatter of ab around
-    its mean in each of 16 lightness bins, and the deviation of these means from a parabola, with thresholds.
-    Images with few colors have lower thresholds, because they rarely have two colors in one bin; images with
-    at most four colors must have a single hue. Images with strong chroma, such as a blue wall, are not
-    tinted.
+    In a tinted image, ab is a smooth function of lightness. The test computes the mean ab in each of 16
+    lightness bins. Both the scatter of ab around these means and the deviation of the means from a parabola
+    must be below thresholds. The thresholds are lower for images with few colors, which rarely have two
+    colors in one bin. Images with at most four colors must have a single hue. Images with strong chroma, such
+    as a blue wall, are never tinted.
     """
     ab = lab[:, 1:]
     if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
@@ -176,7 +178,7 @@ def _sampled(levels: Levels, side: int) -> FloatArray:
 
 def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     """Return ``(N, 3)`` CIE Lab of pixels on a regular grid."""
-    # imported here, because reading images does not need torch, which takes a second to import
+    # imported here, because torch takes a second to import and reading images does not require it
     import torch
 
     from colorzoo.color.lab import linear_rgb_to_lab

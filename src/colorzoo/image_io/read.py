@@ -42,7 +42,7 @@ from colorzoo.image_io.tiff import TIFF_SIGNATURES, Directory, find_pages, read_
 MAX_PIXELS = 200_000_000
 
 _IPTC_RESOURCE = 0x0404  # number of the Photoshop resource in JPEG segment APP13
-# PNG text keywords that describe the file, or that `Metadata` stores in another field
+# PNG text keywords that describe the file itself, or that `Metadata` stores in another field
 _SKIPPED_TEXT = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
 
 _pixel_limit_lock = threading.Lock()
@@ -53,7 +53,7 @@ def read_image(
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> RasterImage:
-    """Read an image with any mode, bit depth, color profile and orientation, as upright sRGB.
+    """Read an image of any mode, bit depth, color profile and orientation as upright sRGB.
 
     Examples:
         >>> image = read_image("photo.png")
@@ -61,12 +61,12 @@ def read_image(
         ((48, 32), (32, 48, 3))
 
     The format is determined by the content, not by the extension. Only the first frame or page is read;
-    `colorzoo.image_io.frames` reads all of them.
+    `colorzoo.image_io.frames` reads all frames and pages.
 
     Args:
         source: Path or content of a file, a PIL image, or an sRGB array: ``(H, W)``, ``(H, W, 1)``,
-            ``(H, W, 3)`` or ``(H, W, 4)`` of uint8, uint16 or float in [0, 1].
-        max_pixels: Maximum number of pixels, which is checked before decoding.
+            ``(H, W, 3)`` or ``(H, W, 4)`` of type uint8 or uint16, or of floats in [0, 1].
+        max_pixels: Maximum number of pixels; checked before decoding.
 
     Raises:
         ImageError: The source does not exist, is not an image, is damaged or too large.
@@ -86,10 +86,10 @@ def read_image(
 
 
 def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise the errors of `read_image` that can be detected without decoding.
+    """Check a file without decoding it, and raise an error if `read_image` would certainly fail.
 
     Raises:
-        ImageError: The file does not exist, is not an image, needs a library or is too large.
+        ImageError: The file does not exist, is not an image, is too large, or requires a missing library.
     """
     with open_source(source) as (file, name):
         plugin = plugin_for(file, Path(name).suffix)
@@ -101,10 +101,10 @@ def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
 
 
 def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
-    """Read width and height of an image without decoding it.
+    """Read the width and height of an image without decoding it.
 
     Raises:
-        ImageError: The file is not an image, is damaged, or needs an extra library.
+        ImageError: The file is not an image, is damaged, or requires a library other than Pillow.
     """
     if is_tiff(file):
         return _first_page(find_pages(file), name).size
@@ -113,7 +113,7 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
 
 
 def is_tiff(file: IO[bytes]) -> bool:
-    """Return whether a file is a TIFF by its content."""
+    """Return whether a file starts with a TIFF signature."""
     file.seek(0)
     head = file.read(4)
     file.seek(0)
@@ -122,10 +122,10 @@ def is_tiff(file: IO[bytes]) -> bool:
 
 @contextmanager
 def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
-    """Open a file given by its path or its content.
+    """Open the file at a path, or the content of a file.
 
     Yields:
-        A seekable stream, and a name for error messages.
+        A seekable stream and the name of the image for error messages.
 
     Raises:
         ImageError: The file does not exist, is empty, or is a folder.
@@ -146,7 +146,7 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
 def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
-            raise ImageError(f"{path} is a folder; name an image file")
+            raise ImageError(f"{path} is a folder; choose an image file")
         return path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
@@ -159,7 +159,7 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
     Args:
         file: Stream from `open_source`.
-        name: Path of the file, or its name for error messages.
+        name: Path of the file, or name of the image for error messages.
         max_pixels: See `read_image`.
     """
     plugin = plugin_for(file, Path(name).suffix)
@@ -181,12 +181,12 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
 
 def _first_page(pages: Sequence[Directory], name: str) -> Directory:
     if not pages:
-        raise ImageError(f"{name} is a TIFF that is damaged or cut short: no directory contains an image")
+        raise ImageError(f"{name} is a damaged or truncated TIFF: no directory contains an image")
     return pages[0]
 
 
 def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int) -> RasterImage:
-    """Read a page of a TIFF; see `read_image`."""
+    """Read one page of a TIFF; see `read_image`."""
     check_pixel_count(name, page.size, max_pixels)
     return _assemble(*read_page(file, page, name))
 
@@ -204,10 +204,10 @@ def _without_pixel_limit() -> Iterator[None]:
 
 @contextmanager
 def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
-    """Open an image without decoding it.
+    """Open an image with Pillow without decoding it.
 
     Raises:
-        ImageError: The file is not an image, is damaged, or needs a library that is not installed.
+        ImageError: The file is not an image, is damaged, or requires a library that is not installed.
     """
     if plugin is not None:
         plugin.load(name)
@@ -232,11 +232,11 @@ def _one_line(error: Exception) -> str:
 def from_pil(
     image: Image.Image, file: IO[bytes] | None, name: str, notes: tuple[str, ...] = ()
 ) -> RasterImage:
-    """Convert the current frame of a PIL image, which is decoded if necessary.
+    """Convert the current frame of a PIL image to a `RasterImage`; decode it if necessary.
 
     Args:
-        image: The PIL image.
-        file: Stream of its file; None for an image in memory.
+        image: PIL image.
+        file: Stream of the image file; None for an image in memory.
         name: Name of the image for error messages.
         notes: Notes to insert before the notes of the conversion.
 
@@ -257,7 +257,7 @@ def from_pil(
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # as in `_load`; a GIF without a palette raises an AssertionError
+    except Exception as error:  # many types, as in `_load`; a GIF without a palette raises AssertionError
         raise ImageError(f"{name} of mode {image.mode} cannot be read ({error})") from error
     orientation, block = 1, None
     try:
@@ -272,7 +272,7 @@ def from_pil(
 
 
 def _decode_without_pillow(image: Image.Image, file: IO[bytes]) -> Samples | None:
-    """Decode an image whose values Pillow would change; None if Pillow is exact or the image is damaged."""
+    """Decode formats whose pixel values Pillow would change; None for other or damaged images."""
     if image.format == "JPEG2000":
         return decode_jpeg2000(file)
     if image.format == "JXL":
@@ -310,10 +310,10 @@ def _load(image: Image.Image, name: str) -> None:
         image.load()
     except MemoryError:
         raise ImageError(
-            f"{name} does not fit into memory at {image.width} x {image.height} pixels"
+            f"{name} does not fit into memory: {image.width} x {image.height} pixels; resize the image"
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and others
-        raise ImageError(f"{name} is damaged or cut short: {_one_line(error)}") from error
+        raise ImageError(f"{name} is damaged or truncated: {_one_line(error)}") from error
 
 
 def _as_bytes(value: object) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Conversion of stored samples of any type and bit depth to image levels."""
+"""Conversion of stored samples of any type and bit depth to pixel values."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from colorzoo.image_io.pixels import Pixels, with_profile
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, unit_range
 
-_OVERSHOOT = 0.1  # fraction of full scale by which resampling filters can exceed black and white
-_DARK = 1 / 16  # fraction of full scale; an image with a lower maximum is very dark or has another scale
+_OVERSHOOT = 0.1  # tolerated overshoot of resampling filters, as a fraction of the full scale
+_DARK = 1 / 16  # if the maximum is a smaller fraction of the full scale, the scale may be wrong
 _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2000 codestream
 
 
 class SamplesError(ValueError):
-    """Samples that cannot be converted to an image; the message follows the name of the file."""
+    """Error for samples that cannot be converted; the message continues after the file name."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Samples:
 
     Attributes:
         values: ``(H, W, channels)`` of the stored type; color channels come first.
-        bits: Declared bits per sample, at most the bits of the type.
+        bits: Bits per sample declared in the file, at most the bits of the type.
         color: Number of color channels: 1, 3, or 4 for CMYK.
         inverted: Whether the lowest value is white.
         alpha: Index of the alpha channel; None for an opaque image.
-        multiplied: Whether color is premultiplied by alpha.
+        multiplied: Whether the color channels are premultiplied by alpha.
     """
 
     values: NDArray[Any]
@@ -45,7 +45,7 @@ class Samples:
 def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     """Convert decoded samples to sRGB.
 
-    Integers of 8 and 16 bits keep their values; other types are converted to floats, see `_unit_range`.
+    Integers of 8 and 16 bits keep their values. Other types are converted to floats in [0, 1].
 
     Raises:
         SamplesError: Some values are NaN or infinite.
@@ -77,13 +77,13 @@ def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
 
 
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
-    """Convert values without a declared full scale to [0, 1], with notes.
+    """Convert values without a declared full scale to [0, 1], and return notes about the conversion.
 
-    The full scale is the smallest usual value that is not exceeded, if the maximum is at least a sixteenth
-    of it. Otherwise the range from minimum to maximum is stretched to [0, 1].
+    The full scale is the smallest common maximum, such as 255 or 65535, that no value exceeds, if the largest
+    value is at least a sixteenth of it. Otherwise the values are stretched to [0, 1].
     """
     if stored.dtype.kind not in "iuf":
-        raise SamplesError("contains complex numbers, which are not supported; save it as real numbers")
+        raise SamplesError("contains complex numbers, which are not supported; save it with real numbers")
     values = stored.astype(np.float64)
     invalid = values.size - int(np.count_nonzero(np.isfinite(values)))
     if invalid:
@@ -98,10 +98,10 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     for full in scales:
         fits = low >= -slack * full and high <= (1 + slack) * full
         if fits and (high >= full * _DARK or full == 1):
-            notes = () if full == 1 else (f"values taken as 0 to {full:.0f}",)
+            notes = () if full == 1 else (f"range of values assumed to be 0 to {full:.0f}",)
             return np.clip(values / full, 0, 1).astype(np.float32), notes
     rescaled = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
-    return rescaled, (f"values {low:g} to {high:g} stretched to black and white",)
+    return rescaled, (f"range of values from {low:g} to {high:g} stretched to black and white",)
 
 
 def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
@@ -113,10 +113,12 @@ def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG 2000 of unsigned integers of more or less than 8 bits, because Pillow would change them.
+    """Decode a JPEG 2000 file of unsigned integers that have more or fewer than 8 bits.
+
+    Pillow would change such values.
 
     Returns:
-        The samples; None if Pillow can decode the image or if it is damaged.
+        The samples; None if Pillow decodes the image exactly, or if the image is damaged.
     """
     file.seek(0)
     data = file.read()
@@ -132,7 +134,7 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
 
 
 def decode_jxl(file: IO[bytes]) -> Samples | None:
-    """Decode a JPEG XL image or the first frame of an animation; None if it is damaged."""
+    """Decode a JPEG XL image, or the first frame of an animation; None if the file is damaged."""
     file.seek(0)
     try:
         stored: NDArray[Any] = imagecodecs.jpegxl_decode(file.read())
@@ -143,7 +145,7 @@ def decode_jxl(file: IO[bytes]) -> Samples | None:
 
 
 def decode_png(file: IO[bytes]) -> Samples | None:
-    """Decode a 16-bit PNG; None if it is damaged."""
+    """Decode a 16-bit PNG; None if the file is damaged."""
     file.seek(0)
     try:
         stored: NDArray[Any] = imagecodecs.png_decode(file.read())
@@ -153,6 +155,6 @@ def decode_png(file: IO[bytes]) -> Samples | None:
 
 
 def plain_samples(values: NDArray[Any], bits: int) -> Samples:
-    """Return `Samples` of gray, gray with alpha, RGB or RGB with alpha, by the number of channels."""
+    """Return `Samples` of 1 to 4 channels: gray, gray with alpha, RGB, or RGB with alpha."""
     channels = values.shape[2]
     return Samples(values, bits, 1 if channels < 3 else 3, alpha=channels - 1 if channels in (2, 4) else None)

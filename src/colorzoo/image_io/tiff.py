@@ -1,6 +1,6 @@
 """TIFF files: find the directories that are pages, decode samples of any type, and encode pages.
 
-tifffile finds and decodes pages. Pillow encodes their directories, because tifffile does not write the EXIF
+tifffile finds and decodes pages. Pillow encodes the directories of pages, because tifffile cannot write EXIF
 and GPS directories.
 """
 
@@ -39,12 +39,12 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo repo
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows the header
 MAX_PAGES = 20_000
-"""Maximum number of directories that are read; a longer chain is damaged or malicious."""
+"""Maximum number of directories to read; a longer chain is probably damaged or malicious."""
 _MAX_SUBIFDS = 16
 _FULL_IMAGES = (
     0,
     2,
-)  # values of NewSubfileType: an image, and a page of several; others are copies and masks
+)  # values of NewSubfileType: single image, page of a multi-page image; others are copies and masks
 _MASK_PHOTOMETRIC = 4
 _MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # kinds of extra samples
 _COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4}  # by photometric; a palette has one index
@@ -52,27 +52,27 @@ _PALETTE, _YCBCR, _JPEG = 3, 6, 7
 
 
 class Directory(NamedTuple):
-    """Offset of a directory in a TIFF, and width and height of its image."""
+    """A TIFF directory: offset in the file, and ``(width, height)`` of its image."""
 
     offset: int
     size: tuple[int, int]
 
 
 def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
-    """Find the directories that are pages, up to the first damaged directory.
+    """Find the directories that are pages; the search ends at the first damaged directory.
 
-    Reduced copies, masks and depth maps are not pages. Each directory in the chain gives at most one page:
-    the largest full image of the directory and its SubIFDs. If the file has no full image, the largest
-    directory is the page. If the file has more than `MAX_PAGES` directories, the others are ignored.
+    Reduced copies, masks and depth maps are not pages. Each directory in the chain contributes at most one
+    page: the largest full image among the directory and its SubIFDs. If the file has no full image, the
+    largest directory is the page. Only the first `MAX_PAGES` directories are searched.
     """
     pages, others = list[Directory](), dict[Directory, None]()
-    remaining = file.seek(0, io.SEEK_END)  # the directories cannot have more bytes unless they overlap
+    remaining = file.seek(0, io.SEEK_END)  # directories that do not overlap cannot exceed the file size
     file.seek(0)
     with suppress(Exception), tifffile.TiffFile(file) as tiff:
         for page in itertools.islice(tiff.pages, MAX_PAGES):
             family: list[Any] = [page, *itertools.islice(page.pages or (), _MAX_SUBIFDS)]
             remaining -= sum(12 * len(each.tags) for each in family)
-            if remaining < 0 or _directory(page) in others:  # the chain can be a circle
+            if remaining < 0 or _directory(page) in others:  # the chain of directories can be circular
                 break
             full = [_directory(each) for each in family if _is_full_image(each)]
             pages += [max(full, key=_pixel_count)] if full else []
@@ -83,7 +83,7 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
 
 def _directory(page: Any) -> Directory:
     width, height = page.imagewidth, page.imagelength
-    is_valid = isinstance(width, int) and isinstance(height, int)  # a damaged size is a tuple
+    is_valid = isinstance(width, int) and isinstance(height, int)  # tifffile returns a tuple if damaged
     return Directory(page.offset, (width, height) if is_valid else (0, 0))
 
 
@@ -118,11 +118,11 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
         raise ImageError(
-            f"{name} does not fit into memory at {page.size[0]} x {page.size[1]} pixels"
+            f"{name} does not fit into memory: {page.size[0]} x {page.size[1]} pixels; resize the image"
         ) from None
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
-        raise ImageError(f"{name} is damaged, cut short or unsupported: {reason}") from error
+        raise ImageError(f"{name} is damaged, truncated or not supported: {reason}") from error
 
 
 def _metadata(page: Any, exif: Image.Exif) -> tuple[Metadata, int]:
@@ -148,18 +148,20 @@ def _samples(page: Any, file_size: int) -> Samples:
     """Decode the samples of a `tifffile.TiffPage`.
 
     Raises:
-        SamplesError: Samples are missing, or the kind of color or number of channels is not supported.
+        SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
     is_jpeg_color = page.photometric == _YCBCR and page.compression == _JPEG
     color = 3 if is_jpeg_color else _COLOR_CHANNELS.get(int(page.photometric))
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     if color is None:
-        raise SamplesError(f"is a {bits}-bit {page.photometric.name} TIFF; save it as RGB")
+        raise SamplesError(
+            f"is a {bits}-bit {page.photometric.name} TIFF, which is not supported; save it as RGB"
+        )
     if page.imagedepth > 1:
-        raise SamplesError("is a volumetric TIFF with three dimensions; save its slices as pages")
+        raise SamplesError("is a volumetric TIFF, which is not supported; save the slices as pages")
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=file_size + 1) > file_size:  # tifffile reads missing samples as zeros
-        raise SamplesError("is cut short: some pixels are missing")
+        raise SamplesError("is truncated: some pixels are missing")
     stored: NDArray[Any] = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
@@ -171,14 +173,14 @@ def _samples(page: Any, file_size: int) -> Samples:
         stored = np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
         color, bits = 3, 8
     if stored.shape[2] < color:
-        raise SamplesError(f"is a TIFF with {stored.shape[2]} channels, expected {color}; save it as RGB")
+        raise SamplesError(f"is a TIFF with {stored.shape[2]} channels instead of {color}; save it as RGB")
     alpha, multiplied = _alpha_of(page, color, stored.shape[2])
     inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return Samples(stored, bits, color, inverted, alpha, multiplied)
 
 
 def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
-    """Return the index of the alpha channel, or None, and whether color is premultiplied by it."""
+    """Return the index of the alpha channel or None, and whether color is premultiplied by alpha."""
     kinds = tuple(int(kind) for kind in page.extrasamples)
     if not kinds and channels == color + 1:  # an undeclared extra channel is alpha, as in Pillow
         return color, False
@@ -187,10 +189,10 @@ def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
 
 
 def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[bytes, bytes]:
-    """Encode a page as a directory and a strip of pixels, compressed with Deflate, that follows it.
+    """Encode a page as a TIFF directory followed by one strip of pixels, compressed with Deflate.
 
     Args:
-        stored: ``(H, W, 3 or 4)`` uint8 or uint16.
+        stored: Pixels, ``(H, W, 3 or 4)`` uint8 or uint16.
         data: Metadata of the page.
         offset: Offset of the directory in the file.
     """

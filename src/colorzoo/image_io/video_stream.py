@@ -13,7 +13,7 @@ from colorzoo.errors import ColorzooError
 BT709, SMPTE170M = 1, 6  # code points of color matrices in ITU-T H.273
 _UNSPECIFIED = 2
 _SWSCALE_SMPTE170M = 5
-_HD_HEIGHT = 720  # players decode untagged video of at least this height with BT.709
+_HD_HEIGHT = 720  # players decode untagged video with BT.709 if it has at least this height
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl"})
 
 
@@ -27,15 +27,15 @@ def import_av() -> Any:
         return importlib.import_module("av")
     except ImportError as error:
         raise ColorzooError(
-            f'video files need PyAV ({error}). Install it with: pip install "colorzoo[video]"'
+            f'video files require PyAV ({error}). Run `python -m pip install "colorzoo[video]"`.'
         ) from error
 
 
 def main_video_stream(container: Any) -> Any:
-    """Return the main video stream of a PyAV container; None if there is none.
+    """Return the main video stream of a PyAV container; None if the file has no video stream.
 
-    Cover art and thumbnails are excluded. Among several streams, video codecs are preferred to still image
-    codecs, then the default stream, then the stream with the largest frame, then the first stream.
+    Cover art and thumbnails are excluded. Streams are ranked by these criteria, in this order: video codec
+    instead of still image codec, default stream, frame size, position in the file.
     """
 
     def rank(stream: Any) -> tuple[bool, bool, int]:
@@ -54,14 +54,14 @@ def is_still(stream: Any) -> bool:
 
 
 def default_color_matrix(height: int) -> int:
-    """Return the color matrix that players use for untagged frames of this height."""
+    """Return the color matrix that players use for untagged frames of a height in pixels."""
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
 def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     """Convert a PyAV frame to 8-bit RGB ``(H, W, 3)`` with the range and color matrix of the frame."""
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
-    # planar output, because FFmpeg converts big-endian RGB of 15 and 16 bits to packed RGB incorrectly
+    # planar, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
     rgb: NDArray[np.uint8] = frame.to_ndarray(
         format="gbrp", src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix, threads=1
     )

@@ -49,23 +49,23 @@ def write_image(
         >>> write_image("copy.png", image.rgb, like=image).name
         'copy.png'
 
-    The extension determines the format. Data that the format does not support is dropped (JPEG drops alpha
-    and the lower 8 of 16 bits); `write_notes` lists it.
+    The extension determines the format. Data that the format does not support is dropped: JPEG, for example,
+    drops alpha and the lower 8 of 16 bits. `write_notes` lists the dropped data.
 
     Args:
-        path: The file to write; missing folders are created.
+        path: Output file; missing folders are created.
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float, which is clipped to [0, 1].
-        like: The source, with the same size.
-        quality: 1 to 100 for JPEG, WebP and AVIF; WebP is lossless at 100.
-        overwrite: Replace an existing file; the source is never replaced.
+        like: Source image, which must have the same size as ``rgb``.
+        quality: Quality of JPEG, WebP and AVIF, 1 to 100; WebP is lossless at 100.
+        overwrite: Whether an existing file may be replaced. The source is never replaced.
 
     Returns:
-        The path.
+        ``path`` as a `Path`.
 
     Raises:
         ImageError: The format cannot be written or does not support this size, the file exists or is the
             source, or the file cannot be written.
-        ValueError: ``rgb`` has another size than ``like`` or is not finite.
+        ValueError: ``rgb`` and ``like`` have different sizes, or ``rgb`` is not finite.
     """
     path = Path(path)
     kind = output_format(path)
@@ -87,7 +87,7 @@ def supports_frames(path: str | Path, source: Frames) -> bool:
 
 
 def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
-    """Return notes about the number of frames or pages, and about data that the output format drops."""
+    """Return notes about the number of frames or pages and about data that the output format drops."""
     kind = output_format(Path(path))
     if not supports_frames(path, source):
         return (f"first of {source.count} {source.kind}: {kind} supports only one image",)
@@ -96,10 +96,10 @@ def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
 
 
 def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
-    """Return a note about each property of an image that the format of ``path`` does not support.
+    """Return a note for each property of an image that the format of ``path`` does not support.
 
     Raises:
-        ImageError: The format cannot be written.
+        ImageError: The format of ``path`` cannot be written.
     """
     kind = output_format(Path(path))
     notes = []
@@ -119,7 +119,7 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
 
 
 def output_bit_depth(path: str | Path, like: RasterImage) -> int:
-    """Return the bits per channel, 8 or 16, with which ``path`` will be written."""
+    """Return the number of bits per channel of the output file, 8 or 16."""
     return 16 if like.bit_depth == 16 and output_format(Path(path)) in DEEP_FORMATS else 8
 
 
@@ -133,13 +133,13 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
 
     Args:
         rgb: ``(H, W, 3)`` sRGB: uint8, or float in [0, 1].
-        like: The source, with the same size.
+        like: Source image, which must have the same size as ``rgb``.
 
     Returns:
         An image of mode ``RGB`` or ``RGBA`` with EXIF, color profile, XMP and resolution in ``info``.
 
     Raises:
-        ValueError: ``rgb`` has another size than ``like`` or is not finite.
+        ValueError: ``rgb`` and ``like`` have different sizes, or ``rgb`` is not finite.
     """
     check_result_pixels(rgb, like)
     image = Image.fromarray(quantized(rgb, like, 8))
@@ -155,16 +155,16 @@ def to_pil(rgb: Levels, like: RasterImage) -> Image.Image:
 
 
 def output_format(path: Path) -> str:
-    """Return the format of the extension, such as ``"JPEG"``; raise `ImageError` for unknown extensions."""
+    """Return the format for the extension of a path, such as ``"JPEG"``, or raise `ImageError`."""
     kind = WRITABLE.get(path.suffix.lower())
     if kind is None:
         known = " ".join(sorted(WRITABLE))
-        raise ImageError(f"the extension of {path} must be one of {known}, got {path.suffix or 'none'}")
+        raise ImageError(f"the extension of {path} must be one of {known}; got {path.suffix or 'none'}")
     return kind
 
 
 def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
-    """Raise ``ValueError`` unless a result has the right shape and type and finite values."""
+    """Raise ``ValueError`` if a result has a wrong shape or type, or values that are not finite."""
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(f"rgb must have shape {(height, width, 3)}, got {rgb.shape} of {rgb.dtype}")
@@ -173,39 +173,39 @@ def check_result_pixels(rgb: Levels, like: RasterImage) -> None:
 
 
 def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -> None:
-    """Raise `ImageError` unless the target may be written and its format supports the size of the image."""
+    """Raise `ImageError` if the target must not be written or its format does not support the size."""
     source = like.metadata.source
     try:
         exists = path.exists()
         if exists and source is not None and source.exists() and path.samefile(source):
-            raise ImageError(f"{path} is the source itself; name another file for the result")
+            raise ImageError(f"{path} is also the source; choose another output file")
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror}") from error
     if path.is_dir():
-        raise ImageError(f"{path} is a folder; name a file")
+        raise ImageError(f"{path} is a folder; choose an output file")
     if exists and not overwrite:
         raise ImageError(_exists_message(path))
     width, height = like.size
     limit = _MAX_SIDE.get(kind)
     if limit is not None and max(width, height) > limit:
         raise ImageError(
-            f"the sides of a {kind} must be at most {limit} pixels, got {width} x {height}; "
-            f"write {path.stem}.png or .tif"
+            f"{kind} files support at most {limit} pixels per side, got {width} x {height}; "
+            f"write {path.stem}.png or {path.stem}.tif"
         )
 
 
 def _exists_message(path: Path) -> str:
-    return f"{path} exists already; remove it, or use --overwrite (Python: overwrite=True)"
+    return f"{path} already exists; use --overwrite (Python: overwrite=True) to replace it"
 
 
 def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     """Encode a colorized image and return the content of the file.
 
     Args:
-        rgb: ``(H, W, 3)`` float in [0, 1], or levels of the stored bit depth.
-        like: The source, which provides bit depth, alpha and metadata.
+        rgb: ``(H, W, 3)`` float in [0, 1], or integers of the output bit depth.
+        like: Source image, which provides bit depth, alpha and metadata.
         kind: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"`` or ``"BMP"``.
-        quality: 1 to 100 for lossy formats.
+        quality: Quality of lossy formats, 1 to 100.
     """
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
@@ -236,8 +236,8 @@ def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
     while template[start + 4 : start + 8] not in (b"IDAT", b"IEND", b""):
         start += 12 + int.from_bytes(template[start : start + 4], "big")
     chunks = template[_PNG_HEADER:start]
-    # 16-bit differences of neighbors rarely repeat: a search for longer matches than runs takes four times
-    # as long and saves nothing
+    # run-length encoding only, because 16-bit differences of neighbors rarely repeat: a search for other
+    # matches takes four times as long and does not reduce the size
     options = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.SUB}
     deep = bytes(imagecodecs.png_encode(stored, **options))
     return deep[:_PNG_HEADER] + chunks + deep[_PNG_HEADER:]
@@ -262,19 +262,19 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
 
 
 def fits_jpeg(value: bytes | None) -> bool:
-    """Return whether metadata fit into a JPEG segment."""
+    """Return whether a metadata block fits into a JPEG segment."""
     return len(value or b"") <= _JPEG_SEGMENT
 
 
 def _memory_file() -> BinaryIO:
-    """Return a file in memory; on Linux it has a descriptor, so Pillow encodes without the GIL."""
+    """Return a file in memory; on Linux it has a file descriptor, so that Pillow releases the GIL."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("image"), "w+b")
     return io.BytesIO()
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
-    """Quantize an image to 255 colors; return it with the save options for transparency."""
+    """Quantize an image to 255 colors; return the image and Pillow's save options for transparency."""
     image = Image.fromarray(stored[..., :3]).quantize(255)
     if stored.shape[2] == 3:
         return image, {}
@@ -288,7 +288,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     """Return the arguments of Pillow's ``save`` for a format other than TIFF, including metadata."""
     exif = b"Exif\0\0" + data.exif if data.exif else b""
     if kind == "JPEG":
-        # no chroma subsampling, because the colors of small hints would bleed
+        # without chroma subsampling, which would blur the colors of small hints
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
         fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment, "extra": _iptc_segment(data.iptc)}
         options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
@@ -299,7 +299,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         options = {"quality": quality, "icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
         if kind == "WEBP":
             return {**options, "lossless": quality >= 100, "exact": alpha}
-        # AVIF applies the quality to alpha too, and alpha is exact only at 100
+        # AVIF applies the quality to alpha too; alpha is lossless only at 100
         return {**options, "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
@@ -330,7 +330,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Open a file for atomic writing with `colorzoo.atomic.whole_file`, and convert its errors.
+    """Open a file with `colorzoo.atomic.whole_file` and convert errors to `ImageError`.
 
     Raises:
         ImageError: The file cannot be written, or it exists and ``overwrite`` is false.

@@ -1,6 +1,6 @@
-"""Write animated GIF, PNG and WebP, and multi-page TIFF.
+"""Write animated GIF, PNG and WebP files and multi-page TIFF files.
 
-TIFF pages are written one at a time. Pillow requires all frames of an animation in memory, at 8 bits.
+TIFF pages are written one at a time. The 8-bit frames of an animation must all be in memory for Pillow.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
 
 @dataclass(frozen=True)
 class ColoredFrame:
-    """A colorized frame.
+    """A colorized frame of an animation, or a colorized page.
 
     Attributes:
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1].
-        like: The source frame, which provides bit depth, alpha and metadata.
-        milliseconds: Duration.
+        like: Source frame, which provides bit depth, alpha and metadata.
+        milliseconds: Display duration of a frame; 0 for a page.
     """
 
     rgb: Levels
@@ -59,10 +59,10 @@ def write_frames(
 ) -> Path:
     """Write the colorized frames of an animation or pages of a TIFF.
 
-    Animations have the metadata of the first frame; each page of a TIFF has its own metadata.
+    An animation is written with the metadata of the first frame. Each TIFF page keeps its own metadata.
 
     Args:
-        path: The file to write, in a format that `supports_frames`.
+        path: Output file, in a format for which `supports_frames` returns True.
         frames: At least one frame.
         source: Description of the source file.
         quality: See `write_image`.
@@ -70,7 +70,7 @@ def write_frames(
 
     Raises:
         ImageError: The file cannot be written.
-        ValueError: A frame has another size than its source or is not finite.
+        ValueError: The sizes of a frame and its source differ, or a frame is not finite.
     """
     path = Path(path)
     kind = output_format(path)
@@ -101,7 +101,7 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
         stored = quantized(frame.rgb, like, 16 if like.bit_depth == 16 else 8)
         directory, strip = encode_page(stored, like.metadata, offset)
         if offset + len(directory) + len(strip) > _MAX_TIFF:
-            raise ImageError("the size of a TIFF must be at most 4 GB; use --frames first for one page")
+            raise ImageError("a TIFF must be smaller than 4 GB; use --frames first to write only one page")
         file.write(directory)
         file.write(strip)
         file.seek(link)
