@@ -92,4 +92,4 @@ def test_aspect_ratio_of_a_key_frame_may_differ_by_two_percent() -> None:
         image = RasterImage(np.full((200, width, 3), (200, 100, 50), np.uint8))
         colorer = frames_colorer({0: image})
         assert colorer.is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
-        assert ("another shape" in "".join(colorer.notes)) != is_key
+        assert ("another aspect ratio" in "".join(colorer.notes)) != is_key

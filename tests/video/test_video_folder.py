@@ -82,7 +82,7 @@ def test_folders_without_images_are_errors(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no image"):
         FrameFolder(tmp_path / "empty")
     (tmp_path / "empty" / "a.png").write_bytes(b"no image")
-    with pytest.raises(VideoError, match="none of the"):
+    with pytest.raises(VideoError, match="no image file"):
         FrameFolder(tmp_path / "empty")
 
 

@@ -1,4 +1,4 @@
-"""Colorize single frames at the network's size, before temporal stabilization."""
+"""Colorize single frames at the size of the network input, before temporal stabilization."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.inference.task import Part
 from colorzoo.video.frames import VideoError, VideoFrame
 
-_ASPECT_TOLERANCE = 0.02  # the size of a colored key frame may be rounded by one pixel
+_ASPECT_TOLERANCE = 0.02  # allows for rounding the size of a key frame image to whole pixels
 
 
 class FrameColorer:
-    """Colorize the frames of a video one after the other.
+    """Colorizes the frames of a video one after the other.
 
     Args:
-        colorizer: The model.
-        keys: Key frames: images colored by the user, by frame number. Each is the reference from its frame
-            on; the first one is also the reference for the frames before it.
-        reference: Reference for the frames before the first key frame, or for all frames.
-        strength: Factor on the chroma.
+        colorizer: Colorizer with the loaded model.
+        keys: Key frames: images colorized by the user, by frame number. A key frame is the reference for all
+            frames until the next key frame. The first key frame is also the reference for earlier frames if
+            ``reference`` is None.
+        reference: Reference for the frames before the first key frame, or for all frames if there are no key
+            frames.
+        strength: Factor by which the chroma is multiplied.
 
     Attributes:
-        notes: Remarks about the current shot, as keys.
+        notes: Notes about the current shot, as keys of a dict, which keeps their order.
 
     Raises:
-        VideoError: The model colorizes sketches.
-        GuidanceError: The model does not accept references.
+        VideoError: The input of the model is a sketch.
+        GuidanceError: The model does not support references.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class FrameColorer:
         strength: float = 1.0,
     ) -> None:
         if colorizer.is_sketch_model:
-            raise VideoError(f"{colorizer.name} colorizes sketches; choose a model for grayscale photographs")
+            raise VideoError(f"--model must be a model for photographs, got {colorizer.name} for sketches")
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
         for number, image in self._keys.items():
@@ -61,7 +63,7 @@ class FrameColorer:
 
     @property
     def size(self) -> int:
-        """Shorter side in pixels of the frames that the network receives."""
+        """Shorter side of the network input in pixels."""
         return self._colorizer.size
 
     @property
@@ -75,21 +77,23 @@ class FrameColorer:
         self._previous, self.notes = None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether the frame is a key frame whose image has the same aspect ratio."""
+        """Return whether the frame is a key frame, and its key image has the same aspect ratio."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
         if abs(width / height * lightness.shape[-2] / lightness.shape[-1] - 1) < _ASPECT_TOLERANCE:
             return True
-        self.notes[f"the image for frame {frame.number} has another shape and is only a reference"] = None
+        self.notes[
+            f"key image of frame {frame.number} has another aspect ratio and is used only as a reference"
+        ] = None
         return False
 
     def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
-        """Return ab ``(1, 2, h, w)`` in CIE units.
+        """Return the colors of a frame: ab ``(1, 2, h, w)`` in CIE units.
 
         Args:
-            frame: The frame.
-            lightness: Its lightness ``(1, 1, h, w)`` at the network's size.
+            frame: Frame to colorize.
+            lightness: Lightness of the frame at the size of the network input, ``(1, 1, h, w)``.
         """
         if self.is_key(frame, lightness):
             rgb = torch.from_numpy(self._keys[frame.number].rgb).permute(2, 0, 1)[None]
@@ -101,7 +105,12 @@ class FrameColorer:
         return ab
 
     def predict(self, lightness: Tensor, number: int) -> Tensor:
-        """Return the model's ab ``(1, 2, h, w)`` for the frame ``number`` with this lightness."""
+        """Return the ab ``(1, 2, h, w)`` that the model predicts for a frame.
+
+        Args:
+            lightness: Lightness of the frame, ``(1, 1, h, w)``.
+            number: Frame number, which selects the reference.
+        """
         exemplar = self._exemplar_for(number)
         model = self._colorizer.model
         if exemplar is not None and isinstance(model, ColorsFrames):

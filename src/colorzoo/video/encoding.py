@@ -1,4 +1,4 @@
-"""Encoding of a video: codec, pixel format and tags of the output, and muxing with the source's audio."""
+"""Video encoding: codec, pixel format and tags of the output, and muxing with the audio of the source."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CONTAINERS = {
 }
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
-_PRESET = "superfast"  # of libx264: five times as fast as the default, 20 % larger files
+_PRESET = "superfast"  # preset of libx264: five times as fast as the default, files are 20 % larger
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
-_PADDING = "\x01" * 14  # as many bytes as the two elements of a display size
+_PADDING = "\x01" * 14  # replaced by the two elements of the display size, which have as many bytes
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -39,11 +39,11 @@ _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 @dataclass(frozen=True)
 class Encoding:
-    """Codec and quality.
+    """Codec and quality of a video.
 
     Attributes:
         codec: A key of `CODECS`.
-        crf: Constant rate factor, lower is better; None for the codec's default.
+        crf: Constant rate factor, where lower is better; None uses the default for the codec.
     """
 
     codec: str
@@ -56,14 +56,14 @@ class StreamPlan:
 
     Attributes:
         encoding: Codec and quality.
-        width: Width of the source's frames as stored.
-        height: Height of the source's frames as stored.
+        width: Width of the stored frames of the source in pixels, before rotation.
+        height: Height of the stored frames of the source in pixels, before rotation.
         layout: Pixel format.
         time_base: Unit of the timestamps in seconds.
         rate: Mean number of frames per second.
         tags: Color range, matrix, primaries and transfer, by FFmpeg names.
-        aspect: Aspect ratio of a pixel.
-        matrix: Display matrix of the source, nine numbers; empty without a rotation.
+        aspect: Pixel aspect ratio; None if the source does not specify it.
+        matrix: Display matrix of the source, nine numbers; empty if the source has no display matrix.
         light: HDR parameters for x264 or x265; empty if the source has no HDR metadata.
     """
 
@@ -84,7 +84,7 @@ class StreamPlan:
         return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
     def add_to(self, container: Any) -> Any:
-        """Add the stream to an output container and return it."""
+        """Add the video stream to an output container and return the stream."""
         codec = self.encoding.codec
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
@@ -120,10 +120,10 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
 
 
 def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return HDR parameters for x264 or x265 from a frame's metadata, and a note on dropped metadata.
+    """Return HDR parameters for x264 or x265, and notes on HDR metadata that is dropped.
 
     Args:
-        side_data: Side data of a frame.
+        side_data: Side data of a frame, see `side_data_of`.
         codec: A key of `CODECS`.
     """
     display = _mastering_display(side_data.get("MASTERING_DISPLAY_METADATA", b""))
@@ -160,23 +160,23 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
-    """Choose the encoding of an output file from its suffix and the options.
+    """Choose the encoding of an output file by its extension and the options ``--codec`` and ``--crf``.
 
     Raises:
-        VideoError: The container is unknown or does not support the codec, or the encoder is not available.
+        VideoError: The extension is unknown, or the container does not support the codec.
     """
     codecs = CONTAINERS.get(out.suffix.lower())
     if codecs is None:
         known = " ".join(CONTAINERS)
-        raise VideoError(f"{out}: cannot write videos as {out.suffix or 'a folder'}; use one of {known}")
+        raise VideoError(f"{out}: the extension must be one of {known}, got {out.suffix or 'none'}")
     codec = codec or codecs[0]
     if codec not in codecs:
-        raise VideoError(f"{out}: {out.suffix} does not support {codec}; use {' or '.join(codecs)}")
+        raise VideoError(f"{out}: --codec must be {' or '.join(codecs)} for {out.suffix}, got {codec}")
     return Encoding(codec, crf)
 
 
 def require_sound(source: Path, out: Path) -> None:
-    """Raise if the output container does not support the source's audio, before any frame is colorized.
+    """Raise an error before colorization if the output container does not support the source's audio.
 
     Raises:
         VideoError: The container of ``out`` does not support an audio codec of the source.
@@ -192,24 +192,24 @@ def require_sound(source: Path, out: Path) -> None:
             if name is None or stream.codec_context.codec.canonical_name not in target.supported_codecs:
                 codec = name or "(unknown)"
                 raise VideoError(
-                    f"{out}: {out.suffix} does not support the audio codec {codec}; name the result .mkv"
+                    f"{out}: {out.suffix} does not support the audio codec {codec}; use the extension .mkv"
                 )
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
-    """Choose the pixel format of the output; also return notes on lost properties of the source.
+    """Choose the pixel format of the output, and return notes on properties of the source that are lost.
 
     Args:
         source: Pixel format of the source.
-        gray: Whether the source has no chroma planes or stores RGB.
-        size: Width and height.
+        gray: Whether the source has no chroma planes, or stores RGB instead.
+        size: Width and height of the frames in pixels.
         codec: A key of `CODECS`.
     """
     notes = []
     across, down = (2, 2) if gray else (source.across, source.down)
     if size[0] % across or size[1] % down:
         across, down = 1, 1
-        notes.append("written as 4:4:4 because of odd sides; some players support only 4:2:0")
+        notes.append("written as 4:4:4 because width or height is odd; some players support only 4:2:0")
     known = {form.name for form in import_av().Codec(CODECS[codec], "w").video_formats}
     for bits in (min(source.bits, 10), 8):
         layout = Layout(across, down, bits, source.full, source.matrix)
@@ -221,7 +221,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
 
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the color tags of the source; an unknown matrix is replaced by the assumed one."""
+    """Return the color tags of the output: color matrix and range of ``layout``, other tags of the frame."""
     return {
         "color_range": FULL_RANGE if layout.full else 1,
         "colorspace": layout.matrix,
@@ -241,18 +241,19 @@ def join_parts(
     """Join the colorized shots into one file and copy the other streams of the source without re-encoding.
 
     Args:
-        source: Video whose audio, subtitles, cover, chapters and metadata are copied.
-        parts: The colorized shots in order.
-        result: File to write.
+        source: Source video, from which audio, subtitles, cover, chapters and metadata are copied.
+        parts: Colorized shots in order.
+        result: Output file.
         plan: Properties of the video stream.
         last: Duration of the last frame in units of the time base.
-        origin: Provenance of the result: XMP in MP4, a tag with the source type in Matroska.
+        origin: Provenance of the result, stored as XMP in MP4 and as a tag with the source type in Matroska;
+            None stores no provenance.
 
     Returns:
-        Notes on streams and properties that could not be copied.
+        Notes on streams that could not be copied completely.
 
     Raises:
-        VideoError: The container does not support the audio.
+        VideoError: The output file cannot be written.
     """
     av = import_av()
     notes: list[str] = []
@@ -262,7 +263,7 @@ def join_parts(
     if is_matroska:
         options["default_mode"] = "passthrough"
     if plan.needs_display_size:
-        options["write_crc32"] = "0"  # the checksummed elements are changed afterwards
+        options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
     with write_errors(result), av.open(str(source)) as original:
         with av.open(str(result), "w", format=_MUXERS[result.suffix.lower()], options=options) as target:
             main, video = main_video_stream(original), plan.add_to(target)
@@ -297,9 +298,9 @@ def _xmp_box(packet: bytes) -> bytes:
 
 
 def _set_display_size(path: Path, width: int, height: int) -> None:
-    """Write the display size of a Matroska video track over the padding of the track's name.
+    """Write the display size of a Matroska video track in place of the padding of the track name.
 
-    FFmpeg derives these elements from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
+    FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
     """
     size = struct.pack(">2sBI2sBI", b"\x54\xb0", 0x84, width, b"\x54\xba", 0x84, height)
     with path.open("r+b") as file:
@@ -317,7 +318,7 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
 
 
 def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list[str]) -> dict[int, Any]:
-    """Add the streams that can be copied; return the output streams by source index."""
+    """Add an output stream for each source stream that can be copied; return them by source index."""
     copied = {}
     suffix = result.suffix.lower()
     for stream in original.streams:
@@ -338,7 +339,7 @@ def _add_copies(original: Any, main: Any, target: Any, result: Path, notes: list
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
-    """Return the tags of a stream under the names that muxers write, without tags of the old encoding."""
+    """Return the tags of a stream by the names that muxers write, except tags of the old encoding."""
     tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
     if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
         tags["title"] = stream.metadata["name"]
@@ -346,7 +347,10 @@ def _stream_tags(stream: Any) -> dict[str, str]:
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
-    """Yield the packets of all parts; each lasts until the next one, the last one for ``last`` time bases."""
+    """Yield the packets of all parts; a packet lasts until the next packet starts.
+
+    The last packet lasts for ``last`` units of the time base.
+    """
     waiting: Any = None
     for part in parts:
         with import_av().open(str(part)) as container:
@@ -356,7 +360,7 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
                 packet.stream = stream
                 packet.dts = (
                     packet.pts
-                )  # there are no B-frames, and short shots may be read without decoding timestamps
+                )  # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
                 if waiting is not None:
                     waiting.duration = packet.pts - waiting.pts
                     yield waiting
@@ -376,4 +380,4 @@ def _copied_packets(original: Any, main: Any, copied: dict[int, Any], notes: lis
                 packet.stream = copied[packet.stream_index]
                 yield packet
     except import_av().FFmpegError as error:
-        notes.append(f"the audio cannot be read to its end ({error.strerror})")
+        notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")

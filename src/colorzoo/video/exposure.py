@@ -1,4 +1,4 @@
-"""Exposure stabilization within a shot, so that flicker of old footage does not change the colors."""
+"""Exposure stabilization within a shot, so that the flicker of old footage does not change colors."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_SIDE = 48  # shorter side at which frames are compared; at this size grain and small motion have no effect
-_BLACK = 16.0  # a factor on luminance corresponds to a factor on L* + 16
+_SIDE = 48  # shorter side in pixels of compared frames; so small that grain and slight motion have no effect
+_BLACK = 16.0  # multiplying the luminance by a factor multiplies L* + 16 by its cube root
 _LEAST, _MOST = 0.7, 1.45  # range of the factor
 _USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels
-_RETURN = 0.06  # accepted fraction of an exposure change per frame; keeps true changes of lighting
+_RETURN = 0.06  # fraction of an exposure change accepted per frame, so that true lighting changes remain
 
 
 class ExposureHold:
-    """Stabilize the exposure of a shot by a running mean over about 15 frames, which are passed in order."""
+    """Stabilizes the exposure of a shot with a running mean over about 15 frames, passed in order."""
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None  # the previous frame, downscaled and stabilized
 
     def factor(self, lightness: Tensor) -> float:
-        """Return the luminance factor that gives a frame the exposure of the previous frames.
+        """Return the factor that gives a frame the exposure of the previous frames, see `exposed`.
 
         Args:
-            lightness: ``(1, 1, h, w)`` in [0, 100].
+            lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
         """
         height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
@@ -39,14 +39,14 @@ class ExposureHold:
 
 
 def exposed(lightness: Tensor, factor: float) -> Tensor:
-    """Apply a factor on luminance to lightness in [0, 100]."""
+    """Change the exposure of lightness in [0, 100] by multiplying L* + 16 with a factor."""
     if factor == 1:
         return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 
 def _factor(lightness: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """Return the luminance factor that maps most of a frame to the lightness of another frame."""
+    """Return the factor on L* + 16 that maps most of a frame to the lightness of another frame."""
     low, high = _USABLE
     usable = (lightness > low) & (lightness < high) & (target > low) & (target < high)
     if np.count_nonzero(usable) < lightness.size // 20:

@@ -46,12 +46,12 @@ _COMPLETE = 0.9  # a file that ends before this fraction of its declared duratio
 
 @dataclass(frozen=True)
 class FileImage:
-    """A decoded frame.
+    """A decoded frame of a video file.
 
     Attributes:
-        decoded: PyAV's frame.
+        decoded: PyAV frame.
         pts: Timestamp in units of the stream's time base.
-        turns: Quarter turns counterclockwise that make the frame upright.
+        turns: Number of counterclockwise quarter turns that make the frame upright.
     """
 
     decoded: Any
@@ -68,7 +68,7 @@ class FileImage:
         return np.rot90(frame_to_rgb(self.decoded), self.turns)
 
     def luma(self, layout: Layout) -> NDArray[Any]:
-        """Return Y' ``(H, W)`` of the frame, as stored, with the bit depth of ``layout``."""
+        """Return the luma Y' ``(H, W)`` of the stored frame, with the bit depth of ``layout``."""
         own = layout_of(self.decoded)
         luma = read_luma(self.decoded)
         if own.bits == layout.bits:
@@ -77,16 +77,16 @@ class FileImage:
         return np.rint(levels).astype(np.uint8 if layout.bits == 8 else np.uint16)
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return Y' ``(H, W)`` as 8 bits."""
+        """Return the luma Y' ``(H, W)`` of the stored frame with 8 bits."""
         luma, bits = read_luma(self.decoded), layout_of(self.decoded).bits
         return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8)
 
 
 class VideoFile:
-    """A video file as a source.
+    """Video file to colorize.
 
     Args:
-        path: The file.
+        path: Path of the file.
         encoding: Encoding of the result.
 
     Raises:
@@ -104,7 +104,7 @@ class VideoFile:
             with self._av.open(str(path)) as container:
                 stream = main_video_stream(container)
                 if stream is None:
-                    raise VideoError(f"{path} has no video stream")
+                    raise VideoError(f"{path} must be a video, but it has no video stream")
                 self._time_base = stream.time_base
                 self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
                 self._aspect = stream.sample_aspect_ratio
@@ -121,7 +121,7 @@ class VideoFile:
 
     @cached_property
     def plan(self) -> StreamPlan:
-        """Properties of the encoded stream."""
+        """Properties of the output stream."""
         first = self._first
         layout = layout_of(first)
         gray = len(first.format.components) < 3 or is_rgb(first.format)
@@ -148,7 +148,7 @@ class VideoFile:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return size, number of frames, frame rate and formats of source and result."""
+        """Return frame size, number of frames, frame rate, and formats of source and result."""
         plan = self.plan
         return {
             "width": plan.width,
@@ -164,7 +164,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order; the time codes of damaged packets are added to the issues."""
+        """Decode all frames in order; add the time codes of damaged packets to ``issues``."""
         self.issues.broken.clear()
         turns, pts = round(self._first.rotation / 90) % 4, None
         for number, decoded in enumerate(self._decoded()):
@@ -175,26 +175,28 @@ class VideoFile:
             yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns))
         length = (sum(self._last) - (self._first.pts or 0)) * self._time_base
         if length < _COMPLETE * self._duration:
-            self.issues.incomplete = f"the file ends at {_time_code(length)} of {_time_code(self._duration)}"
+            self.issues.incomplete = (
+                f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
+            )
 
     def result(self, path: Path) -> VideoFile:
-        """Return the colorized video at ``path`` as a source."""
+        """Open the colorized video at ``path``, to read its frames."""
         return VideoFile(path, self._encoding)
 
     def part(self, path: Path) -> FilePart:
-        """Return an encoder for one shot."""
+        """Return an encoder that writes one shot to ``path``."""
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Write the result: the frames of all parts, copies of all other streams, and the provenance."""
+        """Write the result: frames of all shots, copies of the other streams, and provenance."""
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, result, self.plan, last, origin)
 
     def _decoded(self) -> Iterator[Any]:
-        """Yield the decoded frames; an error of the decoder is recorded as a damaged packet."""
+        """Yield the decoded frames; record packets that cannot be decoded as damaged."""
         with self._av.open(str(self.path)) as container:
             stream = main_video_stream(container)
-            # with several threads, errors are reported for the wrong packet
+            # a decoder with several threads reports errors for the wrong packets
             stream.codec_context.thread_count = 1
             for packet in self._packets(container, stream):
                 if packet.pts is not None and packet.pts > self._last[0]:
@@ -208,11 +210,11 @@ class VideoFile:
         try:
             yield from container.demux(stream)
         except self._av.FFmpegError as error:
-            self.issues.incomplete = f"the file cannot be read to its end ({error.strerror})"
+            self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _next_pts(self, wanted: int | None, last: int | None) -> int:
-        """Return the frame's own timestamp if it is later than the previous one, else a valid timestamp."""
+        """Return the wanted timestamp if it is later than the last timestamp, otherwise a valid timestamp."""
         if wanted is not None and (last is None or wanted > last):
             return wanted
         if last is None:
@@ -234,8 +236,8 @@ class FilePart:
     """Encoder for the frames of one shot.
 
     Args:
-        path: File to write.
-        plan: Properties of the stream.
+        path: Output file.
+        plan: Properties of the output stream.
     """
 
     def __init__(self, path: Path, plan: StreamPlan) -> None:
@@ -245,7 +247,13 @@ class FilePart:
             self._stream = plan.add_to(self._container)
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
-        """Encode a frame."""
+        """Encode a frame.
+
+        Args:
+            frame: Source frame.
+            ab: Colors of the frame, ``(2, h, w)`` in CIE units.
+            inside: Region to which ``ab`` belongs; None for the whole frame.
+        """
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)
         size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
@@ -264,11 +272,12 @@ class FilePart:
 
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
-    """Resize ab to the whole frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
+    """Resize ab to the full frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
     inside = inside or Rectangle(0, 0, size[1], size[0])
     width, height = inside[2:]
     part = np.empty((2, height, width), np.float32)
-    for small, enlarged in zip(ab.numpy(), part, strict=True):  # three times as fast as both channels at once
+    # resizing each channel is three times as fast as resizing both channels at once
+    for small, enlarged in zip(ab.numpy(), part, strict=True):
         cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
     if (height, width) == size:
         return part

@@ -1,4 +1,4 @@
-"""Folders of frames: image files in natural name order; each result keeps the name of its source."""
+"""Folders of frames: image files in natural name order. Output files have the names of their sources."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from colorzoo.weights.files import sha256_of
 
 @dataclass(frozen=True)
 class FolderImage:
-    """A frame that is an image file.
+    """A frame read from an image file.
 
     Attributes:
-        image: The decoded image.
+        image: Decoded image.
         name: Name of the output file.
     """
 
@@ -47,19 +47,19 @@ class FolderImage:
         return as_rgb(self.image.levels)
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return the mean over channels ``(H, W)`` as 8 bits."""
+        """Return the mean of the channels, ``(H, W)`` with 8 bits."""
         gray: NDArray[np.uint8] = (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
         return gray
 
 
 class FrameFolder:
-    """A folder of frames as a source.
+    """Folder of frames to colorize.
 
     Args:
-        path: The folder.
+        path: Path of the folder.
 
     Raises:
-        VideoError: No file is a readable image.
+        VideoError: The folder contains no readable image.
     """
 
     extension = ""
@@ -69,13 +69,13 @@ class FrameFolder:
         self.issues = ReadIssues()
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
-            raise VideoError(f"{path} contains no image that colorzoo can read; convert the frames to PNG")
+            raise VideoError(f"{path} contains no image in a supported format; convert the frames to PNG")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
         if self._first is None:
-            raise VideoError(f"none of the images in {path} can be read")
+            raise VideoError(f"no image file in {path} can be read; check the files")
 
     def describe(self) -> dict[str, Any]:
-        """Return size, number of frames and formats."""
+        """Return frame size, number of frames, and formats of source and result."""
         assert self._first is not None
         width, height = self._first.size
         return {
@@ -94,7 +94,7 @@ class FrameFolder:
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all images in order; an unreadable image is left out."""
+        """Read all images in order; skip unreadable images and add their names to ``issues``."""
         self.issues.broken.clear()
         number = 0
         for file in self.files:
@@ -106,15 +106,15 @@ class FrameFolder:
             number += 1
 
     def result(self, path: Path) -> FrameFolder:
-        """Return the colorized frames at ``path`` as a source."""
+        """Open the folder of colorized frames at ``path``."""
         return FrameFolder(path)
 
     def part(self, path: Path) -> FolderPart:
-        """Return a writer for one shot."""
+        """Return a writer for the frames of one shot."""
         return FolderPart(path)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Move the frames of all shots into one folder; the provenance is not stored in the frames."""
+        """Move the frames of all shots into one folder; provenance is not stored in the frames."""
         del origin
         try:
             result.mkdir(exist_ok=True)
@@ -129,7 +129,7 @@ class FolderPart:
     """Writer for the frames of one shot.
 
     Args:
-        path: Folder to write to.
+        path: Output folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -137,7 +137,7 @@ class FolderPart:
         path.mkdir(exist_ok=True)
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
-        """Write a frame in the format of its source."""
+        """Write a frame in the format of its source; see `colorzoo.video.file.FilePart.write`."""
         shown, whole = frame.image, frame.image.lightness()[0, 0]
         surroundings = None if inside is None else Surroundings(whole, inside)
         lightness = whole if inside is None else whole[inside.slices]
@@ -147,7 +147,7 @@ class FolderPart:
         write_image(self._path / shown.name, rgb, shown.image, overwrite=True)
 
     def close(self) -> None:
-        """Do nothing, because each frame is written completely."""
+        """Do nothing, because `write` writes each frame completely."""
 
 
 def _read(file: Path) -> RasterImage | None:

@@ -16,12 +16,12 @@ class VideoError(ColorzooError):
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """A frame.
+    """A frame of a video or of a folder.
 
     Attributes:
-        number: Frame number, from 0.
+        number: Frame number, counted from 0.
         stamp: Time code or file name, for messages.
-        image: Image data of the frame.
+        image: Image data: `colorzoo.video.file.FileImage` or `colorzoo.video.folder.FolderImage`.
     """
 
     number: int
@@ -34,8 +34,8 @@ class ReadIssues:
     """Problems found while a source is read.
 
     Attributes:
-        broken: Time codes of damaged packets, or names of unreadable frames.
-        notes: Other remarks for the user.
+        broken: Time codes of damaged packets, or file names of unreadable frames.
+        notes: Other notes for the user.
         incomplete: Description of data missing at the end of the source; empty if the source is complete.
     """
 
@@ -44,7 +44,7 @@ class ReadIssues:
     incomplete: str = ""
 
     def lines(self) -> tuple[str, ...]:
-        """Return all problems as short lines of text."""
+        """Return all problems and notes as short messages."""
         lines = [self.incomplete, *self.notes] if self.incomplete else [*self.notes]
         if self.broken:
             first = ", ".join(self.broken[:_LISTED]) + (" ..." if len(self.broken) > _LISTED else "")

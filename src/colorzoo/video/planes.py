@@ -1,9 +1,9 @@
-"""Convert between the planes of a video frame and colors with the frame's color matrix and range.
+"""Convert between the Y'CbCr planes of a video frame and CIE Lab, by the frame's color matrix and range.
 
-The lightness of a frame is that of its Y' without chroma, so frames without color are unchanged, bit by bit.
-Colors are converted in float32 instead of swscale, because swscale rounds intermediate values and treats
-every untagged frame as BT.601. The change of the planes of a gray frame by a color is interpolated from a
-table, which is five times as fast as computing it for each pixel.
+The lightness of a frame is computed from Y' alone, so the planes of frames without color do not change.
+Colors are converted in float32 instead of with swscale, because swscale rounds intermediate values and treats
+every untagged frame as BT.601. Color planes are interpolated from a table, which is five times as fast as a
+conversion for each pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from colorzoo.image_io.raster_image import FloatArray
 from colorzoo.image_io.video_stream import BT709, SMPTE170M, default_color_matrix
 from colorzoo.inference.full_size import full_lightness
 
-_WEIGHTS = {  # matrix code point of ITU-T H.273 -> weights of red and blue in Y'
+_WEIGHTS = {  # color matrix (code point of ITU-T H.273) -> weights of red and blue in Y'
     BT709: (0.2126, 0.0722),
     5: (0.299, 0.114),
     SMPTE170M: (0.299, 0.114),
@@ -39,11 +39,11 @@ class Layout:
     """Pixel format and color matrix of a frame.
 
     Attributes:
-        across: Horizontal subsampling of the chroma.
-        down: Vertical subsampling of the chroma.
+        across: Horizontal subsampling factor of the chroma, 1 or 2.
+        down: Vertical subsampling factor of the chroma, 1 or 2.
         bits: Bits per sample.
-        full: Full range; otherwise limited range, 16 to 235 for 8 bits.
-        matrix: Color matrix as a code point of H.273.
+        full: Whether samples use the full range; otherwise the limited range, 16 to 235 for 8 bits.
+        matrix: Color matrix, as a code point of ITU-T H.273.
     """
 
     across: int
@@ -60,19 +60,19 @@ class Layout:
 
     @property
     def luma_scale(self) -> tuple[float, float]:
-        """Black level, and the difference between white and black level."""
+        """Black level of Y', and difference between white and black level."""
         unit = 2.0 ** (self.bits - 8)
         return (0.0, 2.0**self.bits - 1) if self.full else (16 * unit, 219 * unit)
 
     @property
     def chroma_scale(self) -> tuple[float, float]:
-        """Neutral chroma level, and the range of chroma levels."""
+        """Neutral level of Cb and Cr, and difference between their highest and lowest level."""
         unit = 2.0 ** (self.bits - 8)
         return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
 
 
 def layout_of(frame: Any) -> Layout:
-    """Return the layout of a frame as YUV; `read_luma` returns its Y'."""
+    """Return the YUV layout of a frame; a frame that stores RGB is treated as YUV 4:4:4."""
     parts, height = frame.format.components, frame.format.height
     bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
@@ -93,7 +93,7 @@ def is_rgb(form: Any) -> bool:
 
 
 def read_luma(frame: Any) -> NDArray[Any]:
-    """Return Y' ``(H, W)`` of a frame, with the bit depth and range of its layout."""
+    """Return the luma Y' ``(H, W)`` of a frame, with the bit depth and range of `layout_of`."""
     layout = layout_of(frame)
     gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
     names = {layout.name, layout.name.replace("yuv", "yuvj")}
@@ -113,30 +113,30 @@ def read_luma(frame: Any) -> NDArray[Any]:
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:
-    """Return a view ``(H, W)`` of the samples of a plane."""
+    """Return the samples of a PyAV plane as a view ``(H, W)``."""
     kind = np.uint8 if bits == 8 else np.uint16
     rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, -1)
     return rows[:, : plane.width]
 
 
 def lightness_of(luma: NDArray[Any], layout: Layout) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of Y' ``(H, W)`` without chroma."""
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a gray frame with luma Y' ``(H, W)``."""
     table = _luma_table(layout.bits, layout.luma_scale)
-    # both lookups are equal; OpenCV's is five times as fast but supports 8-bit tables only
+    # both lookups return equal values; OpenCV is five times as fast but supports only 8-bit indices
     light = cv2.LUT(luma, table) if layout.bits == 8 else table[luma]
     return torch.from_numpy(light)[None, None]
 
 
 @cache
 def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
-    """Return the lightness of every value of Y'."""
+    """Return the lightness of each value of Y'."""
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
     return full_lightness(gray[None])[0, 0, 0].numpy()
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Convert RGB ``(H, W, 3)`` in [0, 1] to planes: Y' at full resolution, subsampled chroma."""
+    """Convert RGB ``(H, W, 3)`` in [0, 1] to planes: Y', and Cb and Cr subsampled as in ``layout``."""
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)
     y = red * r + (1 - red - blue) * g + blue * b
@@ -149,12 +149,12 @@ def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
 
 
 def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Add colors to a gray frame and return its planes.
+    """Add colors to a gray frame and return the planes Y', Cb and Cr.
 
     Args:
-        luma: Y' ``(H, W)`` of the gray frame, with the bit depth of ``layout``.
-        ab: ``(2, H, W)`` in CIE units; the chroma of colors outside sRGB is reduced at constant lightness and
-            hue.
+        luma: Luma Y' ``(H, W)`` of the gray frame, with the bit depth of ``layout``.
+        ab: Colors ``(2, H, W)`` in CIE units. The chroma of colors outside sRGB is reduced at constant
+            lightness and hue.
         layout: Pixel format and color matrix.
     """
     unit = np.float32(2.0 ** (layout.bits - 8))
@@ -168,10 +168,10 @@ def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[N
 
 
 def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Interpolate a table of `_change_tables` linearly in ab, at the nearest of 256 values of Y'."""
+    """Interpolate a table of `_change_tables` linearly in a and b, at the nearest of 256 values of Y'."""
     side = table.shape[1]
     scale, middle = np.float32(1 / _APART), np.float32(_FARTHEST / _APART)
-    row = (b * scale + middle).clip(0, side - 1)  # outside the table, columns repeat the border
+    row = (b * scale + middle).clip(0, side - 1)  # rows need a clip; columns repeat the table border
     row += np.rint(luma) * np.float32(side)
     found: FloatArray = cv2.remap(
         table, a * scale + middle, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -181,10 +181,10 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
 
 @cache
 def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
-    """Return the change of Y' and the Cb and Cr of a color on gray, in units of 8-bit levels.
+    """Return tables of the changes of Y' and of (Cb, Cr) when a color is added to gray, in 8-bit levels.
 
-    Cb and Cr are followed by two channels of 0, because OpenCV looks up four channels twice as fast as two.
-    Rows run over b within each value of Y'; columns run over a.
+    Rows contain all values of b for each value of Y'; columns contain the values of a. Two channels of zeros
+    follow Cb and Cr, because OpenCV looks up four channels twice as fast as two.
     """
     fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
@@ -200,7 +200,7 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _reduced(values: FloatArray, layout: Layout) -> FloatArray:
-    """Subsample chroma; horizontally, samples are co-sited with the left pixel, as in MPEG."""
+    """Subsample values; horizontally, samples are co-sited with the left pixel, as in MPEG."""
     if (layout.across, layout.down) == (1, 1):
         return values
     across = np.array([0.25, 0.5, 0.25] if layout.across == 2 else [1], np.float32)

@@ -21,14 +21,14 @@ def shot_entries(
     """Return the report entries of the shots of a video.
 
     Args:
-        source: The source video.
-        out: The colorized video; it is read up to the last middle frame.
+        source: Source video.
+        out: Colorized video, which is read up to the middle frame of the last shot.
         shots: Shots of the video.
         origin: Provenance of the result.
-        advance: Called after each shot.
+        advance: Function called after each shot, for a progress bar.
 
     Raises:
-        VideoError: The result cannot be read or has fewer frames.
+        VideoError: The colorized video cannot be read, or has fewer frames than the shots.
     """
     result = source.result(out)
     digest = result.digest()

@@ -1,4 +1,4 @@
-"""Colorize a video shot by shot; finished shots are stored, so that an interrupted run can be resumed."""
+"""Colorize a video shot by shot; finished shots are stored so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Shot:
         count: Number of frames.
         start: Time code or file name of the first frame.
         end: Time code or file name of the last frame.
-        border: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
-        notes: Remarks of the model.
+        border: ``X,Y,WIDTH,HEIGHT`` of the colorized part; empty if the whole frame was colorized.
+        notes: Notes about the colorization, for the user.
     """
 
     first: int
@@ -62,14 +62,14 @@ class Shot:
 
 
 class PartsFolder:
-    """The folder ``OUT.parts`` with a file (or folder) per shot and a JSON file per finished shot.
+    """The folder ``OUT.parts``, which contains each shot and a JSON file for each finished shot.
 
     Args:
-        out: The result.
-        settings: Identifies source and settings; parts with other settings are deleted.
+        out: Path of the result.
+        settings: Text that identifies source and settings. A folder with another text is deleted.
 
     Raises:
-        VideoError: The folder cannot be created.
+        VideoError: The folder cannot be created, or a folder of this name was not created by colorzoo.
     """
 
     def __init__(self, out: Path, settings: str) -> None:
@@ -79,7 +79,7 @@ class PartsFolder:
             is_ours = note.is_file()
             if self.path.exists() and not (is_ours and note.read_text(encoding="utf-8") == settings):
                 if any(self.path.iterdir()) and not is_ours:
-                    raise VideoError(f"{self.path} exists but was not created by colorzoo; move it")
+                    raise VideoError(f"{self.path} already exists and was not created by colorzoo; rename it")
                 shutil.rmtree(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -88,7 +88,7 @@ class PartsFolder:
             write_whole(note, settings.encode())
 
     def finished(self, first: int) -> Shot | None:
-        """Return the finished shot that starts with frame ``first``, or None."""
+        """Return the finished shot that starts at frame ``first``; None if it is not finished."""
         try:
             found = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
             return replace(found, notes=tuple(found.notes))
@@ -96,21 +96,21 @@ class PartsFolder:
             return None
 
     def part(self, first: int, extension: str) -> Path:
-        """Return the path of the shot that starts with frame ``first``."""
+        """Return the path of the shot that starts at frame ``first``."""
         return self.path / f"shot-{first:08d}{extension}"
 
     def finish(self, shot: Shot) -> None:
-        """Record that a shot is finished."""
+        """Write the JSON file that marks a shot as finished."""
         write_whole(self._note(shot.first), json.dumps(asdict(shot)).encode())
 
     def publish(self, result: Path, out: Path) -> None:
-        """Move the result to its destination and delete the folder.
+        """Move the result to its destination and delete the folder of shots.
 
         Raises:
             VideoError: The result cannot be moved.
         """
         try:
-            if out.is_dir():  # it may contain files that are not part of an earlier result
+            if out.is_dir():  # not replaced as a whole, because it may contain other files
                 for frame in sorted(result.iterdir()):
                     frame.replace(out / frame.name)
             else:
@@ -124,7 +124,7 @@ class PartsFolder:
 
 
 def parts_path(out: Path) -> Path:
-    """Return the folder for the shots of a result."""
+    """Return the path of the folder that contains the shots of a result."""
     return out.with_name(f"{out.name}.parts")
 
 
@@ -141,21 +141,22 @@ def color_video(
     tick: Callable[[], None] = lambda: None,
     origin: ImageProvenance | None = None,
 ) -> tuple[list[Shot], int]:
-    """Colorize a video.
+    """Colorize a video shot by shot and write the result.
 
     Args:
-        source: A video file or a folder of frames.
-        colorer: Colorizes single frames.
+        source: Video file or folder of frames.
+        colorer: Colorizer of single frames.
         parts: Folder of shots; finished shots of earlier runs are reused.
-        out: The result; it is written atomically.
-        steady: Temporal stabilization, see `SteadyColors`; 0 colorizes each frame independently.
-        size: Shorter side in pixels of the frames that the network receives.
-        border: Part of the frames that is colorized, detected once per shot.
-        tick: Called after each frame.
-        origin: Provenance to store in the result, or None.
+        out: Path of the result, which is written atomically.
+        steady: Strength of the temporal stabilization, see `SteadyColors`; 0 colorizes each frame
+            independently.
+        size: Shorter side of the network input in pixels.
+        border: Part of the frames to colorize; ``"automatic"`` detects the border once per shot.
+        tick: Function called after each frame, for a progress bar.
+        origin: Provenance to store in the result; None stores no provenance.
 
     Returns:
-        The shots, and the number of frames that an earlier run had finished.
+        The shots, and the number of frames that earlier runs had finished.
 
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
@@ -188,10 +189,10 @@ def color_video(
 
 
 def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
-    """Yield the frames with these numbers in order; the source is read up to the last of these frames.
+    """Yield the frames with some numbers in order; the source is read up to the last of them.
 
     Raises:
-        VideoError: A frame does not exist.
+        VideoError: The source has no frame with one of the numbers.
     """
     missing = set(numbers)
     for frame in source.frames():
@@ -204,7 +205,11 @@ def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFra
 
 
 def gray_frame(source: Source, number: int) -> RasterImage:
-    """Return a frame as a gray 8-bit image, upright and at full size; raises as `chosen_frames`."""
+    """Return a frame as an upright gray 8-bit image at full size.
+
+    Raises:
+        VideoError: The source has no frame with this number.
+    """
     (frame,) = chosen_frames(source, [number])
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
@@ -235,7 +240,7 @@ class _ActiveShot:
         colorer.start_shot()
 
     def add(self, frame: VideoFrame) -> None:
-        """Add a frame; it is colorized and written once enough later frames have been added."""
+        """Add a frame; it is colorized and written after enough later frames have been added."""
         lightness = self._lightness(frame)
         if self._shot.count == 0:
             window = _window(lightness.numel())
@@ -255,7 +260,7 @@ class _ActiveShot:
         )
 
     def _predict(self, frame: VideoFrame, factor: float) -> Tensor:
-        """Return the model's colors ``(1, 2, h, w)`` of a frame."""
+        """Return the ab ``(1, 2, h, w)`` that the model predicts for a frame."""
         lightness = self._lightness(frame)
         small = shrink_lightness(lightness, self._working_size(lightness))
         return self._colorer.color(frame, exposed(small, factor))
@@ -265,7 +270,7 @@ class _ActiveShot:
         return working_size(height, width, self._size)
 
     def _lightness(self, frame: VideoFrame) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)`` of the part of a frame inside the border."""
+        """Return the lightness ``(1, 1, H, W)`` of the part of a frame within the border."""
         lightness = frame.image.lightness()
         if not self._is_searched:
             self._is_searched = True
@@ -273,7 +278,7 @@ class _ActiveShot:
         return lightness if self._inside is None else lightness[..., *self._inside.slices]
 
     def finish(self) -> Shot:
-        """Write the remaining frames and record that the shot is finished."""
+        """Write the remaining frames and mark the shot as finished."""
         self._write(self._colors.flush())
         self._writer.close()
         shot = replace(
@@ -290,13 +295,13 @@ class _ActiveShot:
 
 
 def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale lightness ``(1, 1, H, W)`` for motion estimation; five times as fast as the exact resize."""
-    is_near = lightness.shape[-1] < 2 * size[1]  # below a factor of 2, bilinear sampling has no aliasing
+    """Downscale lightness ``(1, 1, H, W)`` for motion estimation, five times as fast as the exact resize."""
+    is_near = lightness.shape[-1] < 2 * size[1]  # bilinear sampling has no aliasing below a factor of 2
     interpolation = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
     small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=interpolation)
     return torch.from_numpy(small.reshape(1, 1, *size))
 
 
 def _window(pixels: int) -> int:
-    """Return how many frames of this size may be buffered."""
+    """Return the maximum number of frames with ``pixels`` pixels that are buffered."""
     return max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))

@@ -20,9 +20,9 @@ _MAX_CORRELATION = 0.6
 
 
 class ShotDetector:
-    """Detector for the first frame of each shot.
+    """Detects the first frame of each shot.
 
-    It compares each frame with the previous frame, so frames must be passed in order.
+    Each frame is compared with the previous frame, so frames must be passed in order.
     """
 
     def __init__(self) -> None:
@@ -30,13 +30,16 @@ class ShotDetector:
         self._shape: tuple[int, ...] = ()
 
     def starts(self, frame: VideoFrame) -> bool:
-        """Return whether a frame starts a shot: it is the first frame or follows a cut or size change."""
+        """Return whether a frame starts a shot.
+
+        A shot starts at the first frame, after a cut, and when the frame size changes.
+        """
         gray = frame.image.gray()
         before, self._shape = self._shape, gray.shape
         return self.is_cut(gray) or gray.shape != before
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
-        """Return whether a frame starts a shot; True for the first frame.
+        """Return whether there is a cut before a frame; True for the first frame.
 
         Args:
             gray: Gray frame ``(H, W)`` at any size.
@@ -67,7 +70,7 @@ def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
     quarters = (image[top : top + rows, left : left + columns] for top in (0, rows) for left in (0, columns))
     counts = [cv2.calcHist([quarter], [0], None, [_BINS], [0, 256]) for quarter in quarters]
     wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
-    weights = (0.25, 0.5, 0.25)  # smoothing, because a slow fade moves values between bins
+    weights = (0.25, 0.5, 0.25)  # smooth, because a slow fade moves values to adjacent bins
     smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
     shares: NDArray[np.float64] = smooth / smooth.sum(axis=1, keepdims=True)
     return shares

@@ -1,9 +1,9 @@
 """Temporally stable colors: colorize a few frames of a shot and propagate the colors along the optical flow.
 
-The model colorizes only the frames from which nearly every pixel of the other frames can be reached. Where
-several of these frames reach a pixel, their colors are averaged, and the pixel keeps that color as long as it
-can be tracked. Occluded pixels are excluded: forward and backward flow must be consistent, and so must the
-lightness.
+The model colorizes only a few selected frames, whose colors propagate to nearly every pixel of the other
+frames. If the colors of several selected frames reach a pixel, they are averaged. The pixel keeps this color
+as long as it can be tracked. Occluded pixels are excluded by two tests: forward and backward flow must be
+consistent, and the lightness must match.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _FLOW_ERROR = 2.0  # tolerated inconsistency of forward and backward flow, in pi
 _LIGHTNESS_ERROR = 16.0  # tolerated change of the lightness
 _EDGE = 0.5  # tolerated distance in pixels beyond the centers of the outermost pixels
 _FINEST = 1  # finest pyramid level of the flow: half of the size
-_LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences mapped to propagation weights 0 and 1; suppresses noise
+_LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences that give propagation weights of 0 and 1, against noise
 _FEWEST_BETWEEN = 20  # minimum number of frames per colorized frame
-_UNREACHED = 0.03  # largest fraction of a frame that no colorized frame reaches
+_UNREACHED = 0.03  # tolerated fraction of a frame that the colors of no colorized frame reach
 _FEW = 12  # windows of at most this many frames start with one colorized frame
 _PARTS = (0.0, 1.0)  # positions of the first two colorized frames of longer windows
 _COARSE = 2  # subsampling in pixels of the maps that select frames
@@ -37,16 +37,16 @@ _FIXED = 8.0  # weight of a frame colored by the user, relative to other frames
 
 Array = NDArray[np.float32]
 Predict = Callable[[], Tensor]
-"""Returns the model's ab ``(1, 2, h, w)`` for a frame."""
+"""Function that runs the model on a frame and returns ab ``(1, 2, h, w)``."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Motion from a frame to an adjacent one.
+    """Optical flow from a frame to an adjacent frame.
 
     Attributes:
-        flow: ``(h, w, 2)`` in pixels, to the right and down.
-        trust: ``(h, w)`` confidence of the flow in [0, 1].
+        flow: Displacements ``(h, w, 2)`` in pixels, to the right and down.
+        trust: Confidence of the flow, ``(h, w)`` in [0, 1].
     """
 
     flow: Array
@@ -54,13 +54,13 @@ class Motion:
 
     @property
     def weight(self) -> Array:
-        """Propagation weight ``(h, w)``: the fraction of its color that a pixel keeps."""
+        """Propagation weight ``(h, w)`` in [0, 1], by which propagated colors are multiplied."""
         scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
         weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
         return weight
 
     def warp(self, values: Array) -> Array:
-        """Warp values ``(h, w, C)`` of the adjacent frame to this frame, times the propagation weight.
+        """Warp values ``(h, w, C)`` of the adjacent frame and multiply them by the propagation weight.
 
         The values may have a higher resolution than the flow.
         """
@@ -80,16 +80,16 @@ class Motion:
 
 @dataclass
 class _Frame:
-    """A frame that is buffered until its window is complete.
+    """A frame that is buffered until the window of frames is complete.
 
     Attributes:
         gray: 8-bit lightness at half the size, for motion estimation.
         size: Height and width of the colors.
-        predict: Runs the model on the frame.
-        is_fixed: Whether the user chose its colors.
+        predict: Function that runs the model on the frame.
+        is_fixed: Whether the user chose the colors of the frame.
         to_previous: Motion to the previous frame; None for the first frame of a shot.
-        to_next: Motion to the next frame; None for the last frame of a shot.
-        prediction: The model's colors ``(h, w, 4)`` with weight 1, or None if the model was not run.
+        to_next: Motion to the next frame; None for the last frame of a window.
+        prediction: Predicted colors ``(h, w, 4)`` with weight 1; None if the model was not run.
     """
 
     gray: NDArray[np.uint8]
@@ -102,16 +102,16 @@ class _Frame:
 
 
 class SteadyColors:
-    """Compute temporally stable colors of one shot; frames are passed in order and returned by windows.
+    """Computes temporally stable colors for the frames of one shot, which are passed in order.
 
-    Intermediate colors are ``(h, w, 4)``: ab times the weight, the weight, and 0. OpenCV warps four channels
-    twice as fast as three.
+    Intermediate colors are ``(h, w, 4)``: ab times the weight, the weight, and 0. The fourth channel is there
+    because OpenCV warps four channels twice as fast as three.
 
     Args:
-        strength: 0 runs the model on each frame independently. Otherwise the fraction of the propagated color
-            that is kept in a frame that the model also colorizes; 1 keeps all of it.
+        strength: Weight of propagated colors in frames that the model also colorizes, in [0, 1]. 0 disables
+            propagation: the model colorizes each frame independently.
         window: Number of frames that are processed together.
-        every: Run the model on every frame in order, for models that use the previous frame.
+        every: Whether to run the model on every frame in order, for models that use the previous frame.
     """
 
     def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:
@@ -120,12 +120,13 @@ class SteadyColors:
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
     def add(self, lightness: Tensor, predict: Predict, *, fixed: bool = False) -> list[Tensor]:
-        """Add a frame and return the colors ``(1, 2, h, w)`` of finished frames.
+        """Add a frame and return the colors ``(1, 2, h, w)`` of the frames that are finished.
 
         Args:
-            lightness: ``(1, 1, h, w)`` in [0, 100].
-            predict: Runs the model; called only if the frame is selected.
-            fixed: Keep the colors of this frame, which the user chose, and propagate them to other frames.
+            lightness: Lightness of the frame, ``(1, 1, h, w)`` in [0, 100].
+            predict: Function that runs the model on the frame; called only if the frame is selected.
+            fixed: Whether the user chose the colors of this frame. Fixed colors do not change and are
+                propagated to other frames.
         """
         if self._strength == 0:
             return [predict()]
@@ -141,7 +142,7 @@ class SteadyColors:
         return self._finish() if len(self._frames) >= self._window else []
 
     def flush(self) -> list[Tensor]:
-        """Return the colors of all buffered frames at the end of a shot."""
+        """Return the colors of all buffered frames; call this at the end of a shot."""
         rest = self._finish()
         self._last = None
         return rest
@@ -167,7 +168,7 @@ class SteadyColors:
         return found
 
     def _propagate(self, frame: _Frame, before: Array | None, later: Array) -> Array:
-        """Return the colors propagated from the previous frame, completed by colors of later frames."""
+        """Return colors propagated from the previous frame; fill missing weight with later colors."""
         if frame.is_fixed and frame.prediction is not None:
             return frame.prediction
         count = cv2.extractChannel(later, 2)
@@ -186,7 +187,7 @@ def _color(frame: _Frame) -> None:
 
 
 def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
-    """Return for each frame the weighted sum of its own colors and the colors of all later frames."""
+    """Return for each frame the weighted sum of its predicted colors and the colors of later frames."""
     found = []
     colors: Array | None = None
     for frame in reversed(frames):
@@ -202,10 +203,10 @@ def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
 
 
 def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
-    """Run the model on frames until one of their colors reaches nearly every pixel of each frame.
+    """Colorize frames of a window until propagated colors reach nearly every pixel of all frames.
 
     Args:
-        frames: A window.
+        frames: Frames of the window.
         known: Confidence ``(h, w)`` of the colors of the previous frame; None at the start of a shot.
     """
     shape = frames[0].gray[::_COARSE, ::_COARSE].shape
@@ -250,7 +251,7 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
 
 
 def _filled(colors: Array) -> Array:
-    """Return ab ``(2, h, w)``; pixels with low confidence get the colors of their surroundings."""
+    """Return ab ``(2, h, w)``, with colors of the surroundings at pixels of low confidence."""
     height, width = colors.shape[:2]
     side = max(height, width)
     sizes = []
@@ -258,7 +259,7 @@ def _filled(colors: Array) -> Array:
         sizes.append((max(1, width // side), max(1, height // side)))
         side //= 4
     maps = [colors]
-    for size in sizes[::-1]:  # each map is computed from the next finer one, to save full-resolution passes
+    for size in sizes[::-1]:  # compute each map from the next finer map instead of from full resolution
         maps.append(cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA))
     around = np.zeros((1, 1, 2), np.float32)
     for small in maps[:0:-1]:
@@ -278,7 +279,7 @@ def _filled(colors: Array) -> Array:
 
 
 def _with_filled(colors: Array, ab: Array) -> Array:
-    """Return colors ``(h, w, 4)`` in which pixels with low confidence keep their filled ab ``(2, h, w)``."""
+    """Add filled ab ``(2, h, w)`` to the colors ``(h, w, 4)`` of pixels with low confidence."""
     missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
     found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
     return found
@@ -315,7 +316,7 @@ def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, rever
 
 
 def _weighted(values: Array, weight: Array) -> Array:
-    """Return values ``(h, w, C)`` times weights ``(h, w)``."""
+    """Multiply values ``(h, w, C)`` by weights ``(h, w)``."""
     found: Array = cv2.multiply(values, cv2.merge([weight] * values.shape[2]))
     return found
 
@@ -350,7 +351,7 @@ def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
-    """Return the flow ``(h, w, 2)`` of dense inverse search (Kroeger et al. 2016)."""
+    """Estimate the flow ``(h, w, 2)`` by dense inverse search (Kroeger et al. 2016)."""
     if min(first.shape) < 16:  # smaller than the patches of the method
         return np.zeros((*first.shape, 2), np.float32)
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
