@@ -5,10 +5,12 @@ The frames or pages of a file are colorized independently.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.origin import origin_of_result, with_prediction
@@ -28,7 +30,6 @@ from colorzoo.image_io.write import (
 from colorzoo.image_io.write_frames import ColoredFrame, write_frames
 from colorzoo.inference.pipeline import colorize
 from colorzoo.inference.task import ColorizeTask
-from colorzoo.weights.files import digest_of
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -61,22 +62,22 @@ class FileColorizer:
                 is not supported.
         """
         colorizer, _ = task.load()
-        try:
-            source = task.source if isinstance(task.source, Path) else task.source()
-            digest = digest_of(source) if task.embed_provenance else ""
-        except OSError as error:
-            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
-        origin = None
-        if task.embed_provenance:
-            origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
         if task.target.parent not in self._folders:
             self._folders.add(task.target.parent)
             remove_leftovers(task.target.parent)
-        if self._skip_done and origin:
-            existing = (task.bucket.read_provenance if task.bucket else read_provenance)(task.target)
-            if result_state(existing, origin) == "done":
-                return task.result("skipped", ALREADY_DONE)
-        first, frames, others = _read(source, task)
+        origin = None
+        try:
+            source = task.source if isinstance(task.source, Path) else task.source()
+            with open_source(source) as (file, name):
+                if task.embed_provenance:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+                    origin = origin_of_result(task.origin_with_size(colorizer), digest, Path(task.name).name)
+                    if self._is_done(task, origin):
+                        return task.result("skipped", ALREADY_DONE)
+                    file.seek(0)
+                first, frames, others = _read(source, file, name, task)
+        except OSError as error:
+            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
         note = chroma_note(first.image)
         if note == IN_COLOR:
             if self._skip_colored:
@@ -109,28 +110,35 @@ class FileColorizer:
 
         return colorize_file
 
+    def _is_done(self, task: FileTask, origin: ImageProvenance) -> bool:
+        if not self._skip_done:
+            return False
+        existing = (task.bucket.read_provenance if task.bucket else read_provenance)(task.target)
+        return result_state(existing, origin) == "done"
 
-def _read(source: Path | bytes, task: FileTask) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
-    """Return the first image of a file, a description of its frames, and the other images.
 
-    The description is None, and there are no other images, if only the first image is colorized.
+def _read(
+    source: Path | bytes, file: IO[bytes], name: str, task: FileTask
+) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
+    """Return the first image of an open file, the description of its frames, and the other frames.
+
+    The description is None if only the first image is colorized.
 
     Raises:
         ImageError: The file cannot be read, or the format of the target does not support several frames and
             the task requires all of them.
     """
-    with open_source(source) as (file, name):
-        frames = None if task.settings.frames == "first" else describe_frames(file, name)
-        if frames is not None and not supports_frames(task.target, frames):
-            if task.needs_all_frames:
-                raise ImageError(
-                    f"{task.target.suffix} files cannot contain {frames.count} {frames.kind}. Rename the "
-                    "source to .tif, or run `colorzoo colorize --frames first`."
-                )
-            frames = None
-        if frames is None:
-            file.seek(0)
-            return ImageFrame(read_file(file, name, task.max_pixels)), None, iter(())
+    frames = None if task.settings.frames == "first" else describe_frames(file, name)
+    if frames is not None and not supports_frames(task.target, frames):
+        if task.needs_all_frames:
+            raise ImageError(
+                f"{task.target.suffix} files cannot contain {frames.count} {frames.kind}. Rename the "
+                "source to .tif, or run `colorzoo colorize --frames first`."
+            )
+        frames = None
+    if frames is None:
+        file.seek(0)
+        return ImageFrame(read_file(file, name, task.max_pixels)), None, iter(())
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
