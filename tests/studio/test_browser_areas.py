@@ -86,7 +86,10 @@ def test_an_object_is_selected_by_a_click_colored_and_undone(
         pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#2060c0")
         pad.page.keyboard.press("Enter")
         pad.settle()
+        pad.page.fill("input[aria-label=Feather]:visible", "4")
+        pad.settle()
         (area,) = areas(pad)
+        assert area["feather"] > 1
         assert area["action"] == "color"
         assert area["made"]["by"] == "click"
         assert area["made"]["at"] == pytest.approx([105, 75], abs=1)
@@ -101,7 +104,7 @@ def test_an_object_is_selected_by_a_click_colored_and_undone(
         cli = tmp_path / "cli.png"
         assert main(["colorize", str(photo), "--recipe", str(tmp_path / "work.json"), "-o", str(cli)]) == 0
         assert np.array_equal(ours, pixels(cli.read_bytes()))
-        for _ in range(2):
+        for _ in range(3):
             pad.page.click("[data-action=undo]")
         assert areas(pad) == []
         pad.settle()

@@ -72,7 +72,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         assert [stroke.get("hidden", False) for stroke in pad.recipe()["paint"]] == [True, True, False]
         pick(pad, "Paint 1")
         set_slider(pad, "Opacity of paint 1", 40)
-        set_slider(pad, "Edge softness of paint 1", 80)
+        set_slider(pad, "Feather of paint 1", 80)
         pad.page.fill("[aria-label='Name of the layer']", "Coat")
         act(pad, "Show paint 1")
         assert pad.recipe()["paint"][0]["name"] == "Coat"
@@ -86,7 +86,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [RED, GREEN, GREEN]
         pick(pad, "Area 3")
         set_slider(pad, "Opacity of area 3", 60)
-        set_slider(pad, "Edge softness of area 3", 6)
+        set_slider(pad, "Feather of area 3", 6)
         act(pad, "Move down")
         assert names(pad) == NAMES, "numbers stay with places, so that the list reads the same"
         colors = [area.get("color") for area in pad.recipe()["areas"]]
@@ -111,4 +111,27 @@ def test_layers_are_hidden_faded_moved_and_undone(
         for _ in range(14):
             pad.page.click("[data-action=undo]")
         pad.settle()
+        assert pad.recipe() == before
+
+
+def test_layers_and_hints_are_moved_by_dragging_and_keys(browser: Any, address: str, photo: Path) -> None:
+    with watched_pad(browser, address) as pad:
+        open_work(pad, photo)
+        points = [{"x": x, "y": 80, "radius": 4, "color": color} for x, color in [(30, RED), (90, GREEN)]]
+        paint = [{**WORK["paint"][2], "color": color} for color in (RED, GREEN, BLUE)]
+        pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"points": points, "paint": paint})
+        before = pad.recipe()
+        pad.tab("layers")
+        rows = pad.page.locator(".cz-layers .cz-hint-main")
+        rows.nth(2).drag_to(rows.nth(0))
+        assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [GREEN, BLUE, RED]
+        pad.drawn()
+        rows.nth(0).press("Alt+ArrowDown")
+        assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [GREEN, RED, BLUE]
+        assert rows.nth(1).evaluate("(row) => row === document.activeElement")
+        hints = pad.page.locator(".cz-hints:not(.cz-layers) .cz-hint-main")
+        hints.nth(0).drag_to(hints.nth(1))
+        assert [point["color"] for point in pad.recipe()["points"]] == [GREEN, RED]
+        for _ in range(3):
+            pad.page.click("[data-action=undo]")
         assert pad.recipe() == before

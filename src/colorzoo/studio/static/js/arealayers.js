@@ -2,6 +2,7 @@
 
 import { checkbox, h, setAttr, show, t } from "./dom.js";
 import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, setAreaLightness } from "./shapeedits.js";
+import { moved } from "./sorting.js";
 import { AREA_ACTIONS, areaCenter, fillArea, followsColor } from "./shapes.js";
 
 const ACTION_NAMES = { color: "Color", lock: "Protected", gray: "Gray", only: "Edits limited to this", thing: "Separate object" };
@@ -28,6 +29,26 @@ const ORDERED = ["color", "lock"]; // actions of which the last one wins
 const AREA_GRAY = "#9a9a9a"; // of areas without a color, in thumbnails
 const MOST_FEATHER = 40; // pixels of the network
 
+const featherPatch = (pad, value) => ({ feather: value > 0 ? Math.round(10 * value * pad.perNetworkPixel()) / 10 : undefined });
+
+/** Feather of the selected area in the bar with the options of the tool. */
+export function createFeatherOption(pad, createSlider) {
+  const change = (value, done) => {
+    const { area, index } = pickedArea(pad);
+    changeArea(pad, index, { ...area, ...featherPatch(pad, value) }, t("feather"), done);
+  };
+  const slider = createSlider(t("Feather"), 0, MOST_FEATHER, change);
+  const update = () => {
+    const picked = pickedArea(pad);
+    show(slider.el, pad.ui.tool === "area" && picked !== null);
+    const feather = picked?.area.feather ?? 0;
+    if (picked) slider.update(Math.round(feather / pad.perNetworkPixel()), false, featherText(feather));
+  };
+  return { el: slider.el, update };
+}
+
+const featherText = (feather) => (feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows the photo"));
+
 function layersOfAreas(pad) {
   const { areas } = pad.doc;
   const picked = pickedArea(pad);
@@ -43,18 +64,19 @@ function layersOfAreas(pad) {
       label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color], named, source: area, draw: (context, scale) => fillArea(context, area, pad.photo, scale, color ?? AREA_GRAY),
       picked: picked?.index === index, hidden, opacity,
       edge: {
-        value: Math.round(feather / unit), most: MOST_FEATHER, text: feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows the photo"),
-        patch: (value) => ({ feather: value > 0 ? Math.round(10 * value * unit) / 10 : undefined }),
+        value: Math.round(feather / unit), most: MOST_FEATHER, text: featherText(feather),
+        patch: (value) => featherPatch(pad, value),
       },
-      above: peers[at + 1] ?? null, below: peers[at - 1] ?? null,
+      above: peers.length - 1 - at, below: at,
       pick: () => {
         pickArea(pad, index);
         pad.revealPlace(...areaCenter(area, pad.photo));
       },
       change: (patch, label, done) => changeArea(pad, index, { ...pad.doc.areas[index], ...patch }, label, done),
-      move: (to) => {
-        pickArea(pad, to);
-        pad.edit({ ...pad.doc, areas: areas.with(index, areas[to]).with(to, area) }, t("move a layer"));
+      move: (steps) => {
+        const order = moved(peers, at, at + steps);
+        pickArea(pad, peers[at + steps]);
+        pad.edit({ ...pad.doc, areas: areas.map((each, number) => (peers.includes(number) ? areas[order[peers.indexOf(number)]] : each)) }, t("move a layer"));
       },
       remove: () => deleteArea(pad, index),
     };

@@ -3,16 +3,18 @@
  *
  * @typedef {{value: number, most: number, text: string, patch: (value: number) => object}} LayerEdge  how soft its edge is, on a slider from 0
  * @typedef {{label: string, name: string, title: string, named?: string, detail: string, swatches: (string | null)[], source?: object, draw?: (context: CanvasRenderingContext2D, scale: number) => void,
- *   picked: boolean, hidden: boolean, opacity: number, edge: LayerEdge | null, above: number | null, below: number | null, pick: () => void, change: (patch: object, label: string, done: boolean) => void,
- *   move: (to: number) => void, remove: () => void}} Layer  label: its name within a sentence; named: the name that the user gave it; above and below:
- *   numbers of the layers of its kind that it may change places with; a swatch without color is empty; draw: draws its thumbnail from its source
+ *   picked: boolean, hidden: boolean, opacity: number, edge: LayerEdge | null, above: number, below: number, pick: () => void, change: (patch: object, label: string, done: boolean) => void,
+ *   move: (steps: number) => void, remove: () => void}} Layer  label: its name within a sentence; named: the name that the user gave it; above and below:
+ *   how many layers of its kind are there; move: by steps, upward if positive; a swatch without color is empty; draw: draws its thumbnail from its source
  * @typedef {{list: string, layersOf: (pad: any) => Layer[], createDetails?: (pad: any, createSlider: any) => import("./dom.js").Part}} LayerKind
  *   its list in the recipe, its layers, the lowest first, and what else the selected one offers
  */
 
+import { clamp } from "./color.js";
 import { OVERLAYS } from "./document.js";
 import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { createSlider, flagButton } from "./panels.js";
+import { sortRows } from "./sorting.js";
 import { TOOLS } from "./tools.js";
 
 const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, the lowest first
@@ -22,10 +24,18 @@ const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other
 
 export function createLayersPanel(pad) {
   const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, the top one first") });
+  /** @type {Layer[]} */
+  let layers = [];
+  sortRows(rows, (from, to) => {
+    const { above, below, move } = layers[from];
+    const steps = clamp(from - to, -below, above);
+    if (steps) move(steps);
+    return from - steps;
+  });
   const details = createLayerDetails(pad);
   const el = section(t("Layers"), rows, details.el);
   const update = () => {
-    const layers = pad.photo ? LAYER_KINDS.flatMap(({ layersOf }) => layersOf(pad)).reverse() : [];
+    layers = pad.photo ? LAYER_KINDS.flatMap(({ layersOf }) => layersOf(pad)).reverse() : [];
     show(el, layers.length > 0);
     if (pad.ui.tab === "layers") syncList(rows, layers.length, () => layerRow(), (row, index) => fillLayer(pad, row, layers[index]));
     details.show(layers.find(({ picked }) => picked) ?? null);
@@ -91,9 +101,9 @@ function createLayerDetails(pad) {
   let shown = null;
   const title = h("input", { class: "cz-input", type: "text", maxlength: 40, "aria-label": t("Name of the layer"), on: { change: () => shown?.change({ name: title.value.trim() || undefined }, t("rename a layer"), true) } });
   const naming = h("label", { class: "cz-field" }, h("span", {}, t("Name")), title);
-  const edge = createSlider(t("Edge softness"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("edge softness"), done));
-  const up = button({ icon: "up", text: t("Move up"), className: "cz-wide", onClick: () => shown?.move(shown.above) });
-  const down = button({ icon: "down", text: t("Move down"), className: "cz-wide", onClick: () => shown?.move(shown.below) });
+  const edge = createSlider(t("Feather"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("feather"), done));
+  const up = button({ icon: "up", text: t("Move up"), key: "Alt+↑", className: "cz-wide", onClick: () => shown?.move(1) });
+  const down = button({ icon: "down", text: t("Move down"), key: "Alt+↓", className: "cz-wide", onClick: () => shown?.move(-1) });
   const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Order") }, up, down);
   const kinds = LAYER_KINDS.flatMap(({ createDetails }) => (createDetails ? [createDetails(pad, createSlider)] : []));
   const el = h("div", { class: "cz-layer-details", role: "group" }, naming, ...kinds.map((kind) => kind.el), edge.el, order);
@@ -112,11 +122,11 @@ function createLayerDetails(pad) {
       if (layer.edge) {
         setAttr(edge.el.lastElementChild, "max", layer.edge.most);
         edge.update(layer.edge.value, false, layer.edge.text);
-        name(edge, t("Edge softness of {layer}", { layer: layer.label }));
+        name(edge, t("Feather of {layer}", { layer: layer.label }));
       }
-      show(order, layer.above !== null || layer.below !== null);
-      up.disabled = layer.above === null;
-      down.disabled = layer.below === null;
+      show(order, layer.above + layer.below > 0);
+      up.disabled = layer.above === 0;
+      down.disabled = layer.below === 0;
     },
   };
 }

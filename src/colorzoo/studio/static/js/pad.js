@@ -3,6 +3,7 @@
  * docs/studio_protocol.md describes the messages to the backend that colors.
  */
 
+import { createFeatherOption } from "./arealayers.js";
 import { Client, ColorQueue, isExpired } from "./client.js";
 import { atLightness } from "./color.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
@@ -458,7 +459,7 @@ function buildPage(pad) {
   const empty = createStartScreen(pad);
   const make = (...creators) => creators.map((create) => create(pad, createSlider));
   const model = createModelPanel(pad);
-  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createHealingOptions, createCropOptions));
+  const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions));
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
     ["layers", "Layers", make(createLayersPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],

@@ -3,6 +3,7 @@
 import { h, show, t } from "./dom.js";
 import { BLEND_NAMES, createBlendChoice } from "./painting.js";
 import { blendOf } from "./paintstrokes.js";
+import { moved } from "./sorting.js";
 import { traceStroke } from "./shapes.js";
 
 /**
@@ -38,12 +39,11 @@ function withCoat(paint, index, patch) {
   return paint.toSpliced(first, strokes.length, ...kept.map((stroke) => ({ ...stroke, ...patch })));
 }
 
-/** @param {PaintStroke[]} paint @param {number} index of a coat @param {number} to of the one to change places with, its neighbor @returns {PaintStroke[]} */
+/** @param {PaintStroke[]} paint @param {number} index of a coat @param {number} to its new index @returns {PaintStroke[]} */
 function withMovedCoat(paint, index, to) {
-  const [lower, upper] = [Math.min(index, to), Math.max(index, to)];
-  const ready = withCoat(withCoat(paint, lower, {}), upper, {});
-  const [below, above] = [coatsIn(ready)[lower], coatsIn(ready)[upper]];
-  return ready.toSpliced(below.first, below.strokes.length + above.strokes.length, ...above.strokes, ...below.strokes);
+  let ready = paint;
+  for (let each = Math.min(index, to); each <= Math.max(index, to); each += 1) ready = withCoat(ready, each, {}); // else neighbors of one color would join
+  return moved(coatsIn(ready), index, to).flatMap(({ strokes }) => strokes);
 }
 
 /** @returns {{coat: Coat, index: number} | null} the selected coat, if it still exists and nothing else is selected */
@@ -78,12 +78,12 @@ function layersOfPaint(pad) {
       label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased, {count}", { n, count }),
       title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
       edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
-      above: index + 1 < coats.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
+      above: coats.length - 1 - index, below: index,
       pick: () => pickCoat(pad, index),
       change: (patch, label, done) => pad.applyChange({ ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) }, done, label),
-      move: (to) => {
-        pad.set({ coat: to });
-        pad.edit({ ...pad.doc, paint: withMovedCoat(pad.doc.paint, index, to) }, t("move a layer"));
+      move: (steps) => {
+        pad.set({ coat: index + steps });
+        pad.edit({ ...pad.doc, paint: withMovedCoat(pad.doc.paint, index, index + steps) }, t("move a layer"));
       },
       remove: () => deleteCoat(pad, index),
     };

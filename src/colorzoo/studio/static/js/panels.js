@@ -3,13 +3,14 @@
 import { colorName, rgbToHex } from "./color.js";
 import { pickRegion, requestRegions } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { colorOfStroke, isStroke, listedHints, strengthOf } from "./document.js";
+import { colorOfStroke, isStroke, listedHints, strengthOf, strokePoints } from "./document.js";
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
 import { modelGroups, proposedModel, purposeOf, purposes } from "./models.js";
 import { pixelAt } from "./pixels.js";
 import { usesObjects } from "./shapeedits.js";
+import { moved, sortRows } from "./sorting.js";
 import { LONE_TOOLS } from "./tools.js";
 
 export function createModelPanel(pad) {
@@ -155,6 +156,13 @@ export function createHintsPanel(pad) {
   const rows = h("ol", { class: "cz-hints" });
   const empty = h("p", { class: "cz-hint" });
   const el = section(t("Hints"), rows, empty);
+  sortRows(rows, (from, to) => {
+    const hints = listedHints(pad.doc);
+    const last = Math.max(0, Math.min(to, hints.length - 1));
+    if (from >= hints.length || last === from) return from; // edge strokes have no order
+    pad.edit({ ...pad.doc, points: moved(hints, from, last).flatMap((hint) => strokePoints(pad.doc, hint)) }, t("move a hint"));
+    return last;
+  });
   const update = () => {
     const { scribbles } = pad.doc;
     const points = listedHints(pad.doc);

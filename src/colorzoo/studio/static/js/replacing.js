@@ -9,6 +9,7 @@ import { rgbToAb, rgbToHex } from "./color.js";
 import { OVERLAYS } from "./document.js";
 import { h, show, t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
+import { moved } from "./sorting.js";
 
 const MOST_HUES = 90;
 const LEAST_CHROMA = 4; // CIE units of a color that has a hue
@@ -78,12 +79,12 @@ function layersOfReplacements(pad) {
     return {
       label: t("replacement {n}", { n }), name: t("Replacement {n}: {new} for {old}", { n, new: wanted, old }), title: t("Replaced color"), detail: t("{old} to {new}", { old, new: wanted }),
       swatches: [old, wanted], named, picked: picked?.index === index, hidden, opacity, edge: null,
-      above: index + 1 < replacements.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
+      above: replacements.length - 1 - index, below: index,
       pick: () => pick(index),
       change: (patch, label, done) => setReplacement(pad, index, patch, done, label),
-      move: (to) => {
-        pick(to);
-        pad.edit({ ...pad.doc, replacements: replacements.with(index, replacements[to]).with(to, replacement) }, t("move a layer"));
+      move: (steps) => {
+        pick(index + steps);
+        pad.edit({ ...pad.doc, replacements: moved(replacements, index, index + steps) }, t("move a layer"));
       },
       remove: () => deleteReplacement(pad, index),
     };
