@@ -33,6 +33,17 @@ from colorzoo.inference.network import (
     set_statistics,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
+from colorzoo.inference.steps.areas import (
+    DrawnArea,
+    boxes_of_areas,
+    draw_areas,
+    fill_areas,
+    lock_areas,
+    plant_seeds,
+    points_inside,
+    restrict_to_areas,
+    strokes_of_areas,
+)
 from colorzoo.inference.steps.points import (
     draw_points,
     enforce_points,
@@ -59,7 +70,6 @@ from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.weights.files import digest_or_empty
 
 if TYPE_CHECKING:  # few recipes have areas, regions, sketches or classes
-    from colorzoo.inference.steps.areas import DrawnArea
     from colorzoo.inference.steps.sketch import Sketch
 
 Hints = tuple[PointHint, ...]
@@ -222,8 +232,6 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
     """Return the colors with the areas and the strength of the recipe."""
-    from colorzoo.inference.steps.areas import fill_areas, lock_areas
-
     recipe = task.recipe
     filled = _areas(task, "color")
     if filled:
@@ -254,8 +262,6 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return areas as soft masks, each opaque, so that another opacity draws none again."""
-    from colorzoo.inference.steps.areas import draw_areas
-
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
     return task.run(draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size)
 
@@ -268,8 +274,6 @@ def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]
 
 def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[PointHint]:
     """Return the points inside colored areas, where they take precedence."""
-    from colorzoo.inference.steps.areas import points_inside
-
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
         for hint in points_inside(task.recipe.points, drawn, task.part.size)
@@ -280,8 +284,6 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     """Return the prediction for the colors of areas; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
-    from colorzoo.inference.steps.areas import plant_seeds
-
     full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
     lightness = task.part.lightness
     seeds = fit_points(plant_seeds(drawn, hints=full, image_size=task.part.size), lightness)
@@ -302,8 +304,6 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
     prediction = _run_once(task, guidance, points, strokes)
     if not objects or "boxes" not in task.network.model.accepts:
         return prediction
-    from colorzoo.inference.steps.areas import boxes_of_areas, restrict_to_areas
-
     drawn = _drawn(task, objects)
     boxed = _run_once(task, boxes_of_areas(guidance, drawn), points, strokes)
     return restrict_to_areas(boxed, prediction, drawn)
@@ -349,8 +349,6 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
         strokes = resize_maps(Guidance(scribbles=dense), size=task.part.network_size).scribbles
     if not objects:
         return strokes
-    from colorzoo.inference.steps.areas import strokes_of_areas
-
     return strokes_of_areas(strokes, _drawn(task, objects))
 
 

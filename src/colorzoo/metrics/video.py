@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -38,8 +39,6 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         ``(B, 2, H, W)`` float32 in pixels, to the right and down.
     """
-    import cv2
-
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grays = [
         (frames.float().mean(dim=1) * 255).round().clamp(0, 255).byte().cpu().numpy()

@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from colorzoo.errors import WeightsError
 from colorzoo.weights.files import begins_with
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """float32 blobs by layer name, in the order of Caffe: weight, bias."""
@@ -158,8 +157,6 @@ def _message(value: int | memoryview) -> memoryview:
 
 def read_caffe_blobs(path: Path) -> dict[str, Tensor]:
     """Return the blobs as tensors with names ``LAYER.0``, ``LAYER.1`` ..."""
-    import torch
-
     layers = read_caffe(path).items()
     return {f"{name}.{i}": torch.from_numpy(blob) for name, blobs in layers for i, blob in enumerate(blobs)}
 
@@ -175,8 +172,6 @@ def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: The file is damaged, contains no arrays, or the package h5py is missing.
     """
-    import torch
-
     try:
         import h5py
     except ImportError as error:

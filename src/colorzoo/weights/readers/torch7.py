@@ -13,16 +13,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from colorzoo.errors import WeightsError
 from colorzoo.weights.files import begins_with
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _NIL, _NUMBER, _TEXT, _TABLE, _OBJECT, _BOOLEAN, _FUNCTION = range(7)
 _RECURSIVE_FUNCTIONS = (7, 8)
@@ -172,8 +171,6 @@ class _File:
 
 def _weights(node: _Table, name: str, done: set[int]) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights of a network, or of the networks and tensors in a table."""
-    import torch
-
     if id(node) in done:
         return
     done.add(id(node))
