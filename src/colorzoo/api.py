@@ -1,4 +1,4 @@
-"""Python functions: colorize an image, a file, or many files."""
+"""Python API to colorize one image, one file, or many files."""
 
 from __future__ import annotations
 
@@ -49,22 +49,24 @@ def colorize(
     Args:
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
             [0, 1].
-        model: Registered name. None selects the model of the recipe, or the best model for the guidance whose
-            weights are on this machine.
+        model: Registered name. None selects the model that the recipe names. If the recipe names no model,
+            the best model for the guidance is selected among the models with local weights.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: See `create_model`.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
-        strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
-        reference: Reference image, for models that accept an exemplar.
-        border: Part of the image to colorize: ``"automatic"`` detects the border of a scan, ``"none"``
-            selects the whole image, and a `Rectangle` selects a part in pixels. None uses the recipe, or
-            automatic.
-        fast: Whether to select the default only from models inside the package.
-        settings: Settings of the command line; ``device`` and ``strength`` above take precedence.
-        **hparams: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
+        device: Device name, such as ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        strength: Factor by which the chroma is multiplied, 0 to 1.5; None uses the strength of the recipe, or
+            1.
+        reference: Reference image whose colors are transferred, for models that support references.
+        border: Part of the image to colorize: ``"automatic"`` excludes the border of a scan, ``"none"``
+            selects the whole image, and a `Rectangle` selects a part in pixels. None uses the border of the
+            recipe, or ``"automatic"``.
+        fast: Whether to select the default model only among models with weights in the package.
+        settings: Settings of the command line. ``device`` and ``strength`` take precedence over them.
+        **hparams: Arguments of `Colorizer`, such as ``temperature`` or ``render_factor``.
 
     Returns:
-        A Pillow image with alpha, of the size of the input or of the crop of the recipe.
+        A Pillow image with the alpha channel of the input. It has the size of the input, or of the crop if
+        the recipe contains one.
 
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
@@ -92,34 +94,34 @@ def colorize_file(
     settings: ColorSettings | None = None,
     **hparams: Any,
 ) -> Path:
-    """Colorize a file and write a file with its bit depth, metadata, and all frames or pages.
+    """Colorize an image file and write the result with its bit depth, metadata, and frames or pages.
 
     Examples:
         >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
         'photo.color.png'
 
-    The result records how it was made, as with the command line. Guidance or references as tensors, and
-    settings without an option of the command line, cannot be recorded.
+    The result contains a provenance record, as with the command line. No record is written if guidance or
+    references are tensors, or if a setting has no command-line option.
 
-    Notes for the user are issued as Python warnings. `colorize` documents the other arguments and the errors.
+    Notes for the user are issued as Python warnings. `colorize` documents the errors.
 
     Args:
-        source: The image, animation or file with several pages.
-        target: The file to write; its extension selects the format.
+        source: Image, animation, or file with several pages.
+        target: Output file; the extension selects the format.
         model: See `colorize`.
-        guidance: See `colorize`; it applies to all frames.
+        guidance: See `colorize`; used for all frames.
         weights: See `colorize`.
         device: See `colorize`.
         strength: See `colorize`.
         reference: See `colorize`.
         fast: See `colorize`.
-        frames: ``"all"`` or ``"first"``; None uses ``settings.frames``.
-        overwrite: Whether to replace an existing target, but never the source.
+        frames: Frames or pages to colorize, ``"all"`` or ``"first"``; None uses ``settings.frames``.
+        overwrite: Whether an existing target may be replaced. The source is never replaced.
         settings: See `colorize`.
         **hparams: See `colorize`.
 
     Returns:
-        The target.
+        Path of the target.
     """
     source, target = Path(source), Path(target)
     recipe, folder = read_guidance(guidance), recipe_folder(guidance)
@@ -161,31 +163,31 @@ def colorize_files(
     device: str = "auto",
     **settings: Any,
 ) -> list[FileResult]:
-    """Colorize some files of a folder into another folder, as ``colorzoo predict`` does with all files.
+    """Colorize some of the files in a folder and write the results to another folder.
 
     Examples:
         >>> results = list(colorize_files(["photo.png"], ".", "colored", "zhang2017_local_small"))
         >>> results[0].status
         'colored'
 
-    The function is one step of a large job whose files another engine distributes (Ray Data, Spark ...). Any
-    number of processes may call it at the same time with any lists. Files that any process has colorized from
-    the same bytes with the same settings are skipped, so an interrupted job can be restarted. Each process
-    loads the model once.
+    Use this function if another engine, such as Ray Data or Spark, distributes the files of a large job. Any
+    number of processes may call it at the same time, even with overlapping lists. Files whose results already
+    exist with the same source and settings are skipped, so an interrupted job can be restarted. Each process
+    loads the model once. ``colorzoo predict`` colorizes all files of a folder in the same way.
 
     Args:
-        paths: The images; all frames or pages of a file are colorized.
-        root: A folder that contains all images.
-        output: Folder of the results, on storage that all processes share. The path of a result below
-            ``output`` is the path of the image below ``root``.
-        model: Registered name; None selects the best model on this machine. Name the model if several
-            machines work on a job, because their defaults may differ.
+        paths: Image files; all frames or pages of a file are colorized.
+        root: Folder that contains all images.
+        output: Output folder, on storage that all processes share. The path of a result relative to
+            ``output`` is the path of the image relative to ``root``.
+        model: Registered name; None selects the best model with local weights. Pass a name if several
+            machines share a job, because their default models may differ.
         weights: See `create_model`.
         device: See `colorize`.
         **settings: See `colorize`.
 
     Returns:
-        The result of each image, in the order of the paths, including images that failed.
+        A `FileResult` for each path, in order, including images that failed.
 
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
@@ -231,6 +233,6 @@ def _colorizer_for(
 
 
 def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:
-    """Return validated settings; a strength replaces the strength of the settings."""
+    """Return validated settings, with ``strength`` if it is not None."""
     checked = checked_settings(ColorSettings, settings)
     return checked if strength is None else replace(checked, strength=strength)

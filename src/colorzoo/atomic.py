@@ -1,4 +1,4 @@
-"""Atomic writing of files, and removal of temporary files of killed processes."""
+"""Atomic file writing, and removal of temporary files that killed processes left behind."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ _ABANDONED = 3600.0  # seconds without a write after which a temporary file is a
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Write a hidden temporary file beside the target and rename it at the end; an error deletes it.
+    """Open a temporary file for writing that is renamed to the target when the block ends.
 
+    The temporary file is hidden and in the folder of the target. It is deleted if the block raises an error.
     Missing folders are created. The content is flushed to disk before the file is renamed.
 
     Args:
-        path: The target.
-        overwrite: Whether to replace an existing file, including a file created meanwhile.
+        path: Target file.
+        overwrite: Whether an existing target may be replaced, including a file created during the block.
 
     Raises:
-        FileExistsError: The target exists and ``overwrite`` is false, or its parent is a file.
+        FileExistsError: The target exists and ``overwrite`` is False, or the parent of the target is a file.
         OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # tempfile creates private files (0600), but weights are often shared in the folder of a group
+    # not made with tempfile, which creates private files (0600), because groups often share weights
     partial = path.with_name(f".colorzoo-{uuid4().hex}.part")
     try:
         with partial.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # otherwise a power failure could leave an empty file
+            os.fsync(file.fileno())  # without it a power failure could leave an empty file
         if overwrite or not _linked(partial, path):
             partial.replace(path)
     finally:
@@ -45,7 +46,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
     """Write a file atomically; missing folders are created.
 
     Raises:
-        OSError: The file cannot be written; the error contains its path.
+        OSError: The file cannot be written; the error contains the path of the file.
     """
     try:
         with whole_file(path) as file:
@@ -55,7 +56,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 
 def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
-    """Delete temporary files of killed processes: those not written for ``age`` seconds (an hour)."""
+    """Delete temporary files of killed processes, which were not written for at least ``age`` seconds."""
     with suppress(OSError):  # the folder does not exist or belongs to another user
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
             if time.time() - part.stat().st_mtime >= age:
@@ -63,7 +64,11 @@ def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
 
 
 def _linked(partial: Path, path: Path) -> bool:
-    """Create a hard link to a file; return False if the file system does not support hard links."""
+    """Create a hard link to a file; return False if the file system does not support hard links.
+
+    Raises:
+        FileExistsError: The path of the link exists.
+    """
     try:
         os.link(partial, path)
     except OSError:

@@ -1,8 +1,8 @@
-"""Capabilities: optional methods of a `ColoringModel` besides ``forward``.
+"""Capabilities: optional methods that a `ColoringModel` can define in addition to ``forward``.
 
-A model has a capability if it defines the methods of the protocol; it does not inherit from the protocol.
-Callers test with ``isinstance``, which compares method names only. A method with one of these names must have
-the documented meaning and shapes.
+Each capability is a protocol. A model has the capability if it defines the methods of the protocol; it does
+not inherit from the protocol. Callers test this with ``isinstance``, which compares only method names.
+A model must not use these method names for other purposes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 
 Transform = Literal["adain", "wct"]
-"""Statistics that `Stylizes.stylize` matches: means and deviations (AdaIN), or covariances too (WCT)."""
+"""Feature statistics that `Stylizes.stylize` matches: mean and deviation, or mean and covariance (WCT)."""
 
 
 @runtime_checkable
 class ColorsFrames(Protocol):
-    """A model that conditions each video frame on the previous frame, such as ``zhang2019``.
+    """Model that conditions each video frame on the previous frame, such as ``zhang2019``.
 
-    Used by ``colorzoo video --reference``, which then processes frames sequentially.
+    If the model has this capability, ``colorzoo video --reference`` processes frames sequentially.
     """
 
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
@@ -34,37 +34,37 @@ class ColorsFrames(Protocol):
 
         Args:
             frames: Lightness ``(T, 1, H, W)`` in [0, 100].
-            exemplar: Reference of all frames.
+            exemplar: Reference for all frames.
             previous: Lab ``(1, 3, H, W)`` of the frame before ``frames[0]``; None at the start of a video.
         """
 
 
 @runtime_checkable
 class ComputesSimilarity(Protocol):
-    """A model that computes the similarity of image positions, such as ``colorzoo2026``.
+    """Model that computes the similarity of image positions, such as ``colorzoo2026``.
 
-    The reach of a point limits its color to positions with a high similarity.
+    The similarity limits how far the color of a point spreads (the reach of the point).
     """
 
     def init_cache(self) -> Any:
         """Return an empty cache."""
 
     def similarity(self, lightness: Tensor, mask: Tensor, cache: Any) -> Tensor:
-        """Return the similarity of each position to the most similar position of a mask.
+        """Return the similarity of each position to the most similar position inside a mask.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             mask: ``(1, 1, H, W)`` in {0, 1}, with at least one 1.
-            cache: Result of `init_cache`; updated, so the network runs once for an image.
+            cache: Cache from `init_cache`, which is updated so that the network runs only once per image.
 
         Returns:
-            ``(1, 1, h, w)`` in [0, 1] at any size; 1 inside the mask.
+            Similarity ``(1, 1, h, w)`` in [0, 1]; 1 inside the mask. The size may differ from the image size.
         """
 
 
 @runtime_checkable
 class Edits(Protocol):
-    """A model that caches intermediate results, so that editing the points of an image is fast.
+    """Model that caches intermediate results, so that changing the points of an image is fast.
 
     The drawing pad uses the cache to update an image without running the whole network.
     """
@@ -73,20 +73,20 @@ class Edits(Protocol):
         """Return an empty cache."""
 
     def edit(self, lightness: Tensor, guidance: Guidance, cache: Any) -> Prediction:
-        """Return the prediction of ``model(lightness, guidance)`` for one image.
+        """Return the same prediction as ``model(lightness, guidance)`` for one image, using a cache.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: Complete guidance of the image, not only the change.
-            cache: Result of `init_cache`; updated. The cached image may be another image.
+            guidance: Complete guidance of the image, not only the changes.
+            cache: Cache from `init_cache`, which is updated. It may contain results of another image.
         """
 
 
 @runtime_checkable
 class FindsBoxes(Protocol):
-    """A model that colorizes objects separately and may contain a detector, such as ``su2020``.
+    """Model that colorizes objects separately and may contain an object detector, such as ``su2020``.
 
-    The detector is used for images without boxes from the user.
+    The detector is used if the user specifies no boxes.
     """
 
     @property
@@ -94,7 +94,7 @@ class FindsBoxes(Protocol):
         """Whether the model has a detector."""
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Return the boxes of objects in lightness ``(B, 1, H, W)`` in [0, 100].
+        """Detect objects in lightness ``(B, 1, H, W)`` in [0, 100] and return their boxes.
 
         Raises:
             GuidanceError: The model has no detector.
@@ -103,64 +103,65 @@ class FindsBoxes(Protocol):
 
 @runtime_checkable
 class FindsClasses(Protocol):
-    """A model that transfers colors only between regions of the same class, such as ``chen2023``.
+    """Model that transfers colors only between regions of the same class, such as ``chen2023``.
 
     Optional attributes: ``class_count``, the number of classes, and ``class_names``, a mapping from index to
     name.
     """
 
     def segment(self, lightness: Tensor) -> Tensor:
-        """Return the class of each pixel, ``(B, 1, H, W)`` int64, of lightness ``(B, 1, H, W)``."""
+        """Predict the class of each pixel, ``(B, 1, H, W)`` int64, from lightness ``(B, 1, H, W)``."""
 
 
 @runtime_checkable
 class EncodesReference(Protocol):
-    """A model that encodes a reference as an embedding, such as ``xu2020`` and ``colorzoo2026``.
+    """Model that encodes a reference image as an embedding, such as ``xu2020`` and ``colorzoo2026``.
 
     Embeddings of several references can be mixed.
     """
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return reference embeddings.
+        """Encode references.
 
-        Weighted means of embeddings mix references, except for models with `MixesReferences`.
+        Several references are mixed by a weighted mean of their embeddings, unless the model defines
+        `MixesReferences.mix_references`.
 
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
 
         Returns:
-            ``(B, R, C)``: R = 2 for feature means and deviations, R = 1 for a vector, or one row for each
-            position of the reference.
+            Embeddings ``(B, R, C)``. R is 1 for a single vector, 2 for feature means and deviations, or the
+            number of positions of the reference.
         """
 
 
 @runtime_checkable
 class MixesReferences(Protocol):
-    """A model that mixes several references with its own method.
+    """Model that mixes the embeddings of several references with a method of its own.
 
-    Models without this method average the reference embeddings. Averaging does not give a valid embedding for
-    models such as ``colorzoo2026``.
+    Embeddings of other models are averaged. For models such as ``colorzoo2026`` the average is not a valid
+    embedding.
     """
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
         """Return one embedding ``(1, R, C)`` for several references.
 
         Args:
-            embeddings: Results ``(1, R, C)`` of `EncodesReference.encode_reference` or of this method.
-            weights: Nonnegative weight of each embedding; only their ratios matter.
+            embeddings: Embeddings ``(1, R, C)`` from `EncodesReference.encode_reference` or from this method.
+            weights: Nonnegative weight of each embedding; only the ratios of the weights matter.
         """
 
 
 @runtime_checkable
 class ProposesPoints(Protocol):
-    """A model that proposes the position of the user's next point.
+    """Model that proposes where the user should set the next point.
 
-    The simulated user ``proposed_points`` follows the proposals. For other models it selects positions from
-    the predicted color distribution.
+    The simulated user ``proposed_points`` follows the proposals. If a model does not have this capability,
+    ``proposed_points`` selects positions from the predicted color distribution.
     """
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
-        """Return row and column of the next point as an int64 tensor of shape ``(B, 2)``.
+        """Return the row and column of the next point as an int64 tensor of shape ``(B, 2)``.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -170,34 +171,34 @@ class ProposesPoints(Protocol):
 
 @runtime_checkable
 class ProposesRegions(Protocol):
-    """A model that divides an image into regions for the user to color, such as ``cho2023``.
+    """Model that divides an image into regions that the user can color, such as ``cho2023``.
 
-    The pad offers these regions for coloring, and recipes refer to them by index.
+    The drawing pad shows the regions, and recipes refer to the regions by index.
     """
 
     def propose(self, lightness: Tensor) -> Regions:
-        """Return uncolored regions of lightness or sketches ``(B, 1, H, W)``, the most useful first."""
+        """Return uncolored regions of lightness or sketches ``(B, 1, H, W)``, most useful regions first."""
 
 
 @runtime_checkable
 class RefinesScribbles(Protocol):
-    """A model whose encoder does not depend on scribbles, such as ``kim2021``.
+    """Model whose encoder does not depend on scribbles, such as ``kim2021``.
 
-    A further scribble then runs only `refine`.
+    After a new scribble, only `refine` must run again.
     """
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> Any:
-        """Return the state before scribbles take effect; arguments as for ``forward``."""
+        """Compute the state that does not depend on scribbles, from the arguments of ``forward``."""
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
-        """Colorize from the output of `encode` with all current scribbles."""
+        """Predict the colors from the output of `encode` and all current scribbles."""
 
 
 @runtime_checkable
 class Stylizes(Protocol):
-    """A model that transfers the colors of one image to another, such as ``xu2020``.
+    """Model that transfers the colors of one image to another image, such as ``xu2020``.
 
-    Used by ``colorzoo stylize``.
+    ``colorzoo stylize`` requires this capability.
     """
 
     def stylize(
@@ -209,24 +210,24 @@ class Stylizes(Protocol):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Return the content in the colors of the style, ``(B, 3, H, W)`` in [0, 1].
+        """Return the content image with the colors of the style image, ``(B, 3, H, W)`` in [0, 1].
 
         Args:
             content: RGB ``(B, 3, H, W)`` in [0, 1].
             style: RGB ``(B, 3, H', W')`` in [0, 1].
-            transform: See `Transform`.
+            transform: Feature statistics to match.
             alpha: Strength of the transfer in [0, 1].
-            labels: Integer maps ``(H, W)`` and ``(H', W')``; statistics are then matched separately for each
-                label. Requires batch size 1.
+            labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. If specified,
+                statistics are matched separately for each label, and the batch size must be 1.
         """
 
 
 @runtime_checkable
 class HookedModel(Protocol):
-    """A model with feature hooks: activation maps that an add-on such as ``kim2021`` can modify.
+    """Model with feature hooks: activation maps that an add-on model such as ``kim2021`` can modify.
 
-    The forward pass is split at the first hook. `before_hooks` runs once for an image, `after_hooks` after
-    each change of the scribbles.
+    The forward pass is split at the first hook. `before_hooks` runs once per image, and `after_hooks` runs
+    after each change of the scribbles.
     """
 
     @property
@@ -235,18 +236,18 @@ class HookedModel(Protocol):
         ...
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first hook; arguments as for ``forward``."""
+        """Run the model up to the first hook, with the arguments of ``forward``."""
         ...
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from its first hook.
+        """Run the model from the first hook to the output.
 
         Args:
-            state: Result of `before_hooks`, which can be reused.
-            visit: Function that is called once for each hook, in order.
+            state: Result of `before_hooks`, which is not changed and can be reused.
+            visit: Function that is called for each hook, in order, and may modify the activation map.
 
         Returns:
-            ab or RGB ``(B, C, H, W)`` in float32. With `colorzoo.networks.feature_hooks.unchanged` it equals
-            the output of ``forward``.
+            ab or RGB ``(B, C, H, W)`` in float32. If ``visit`` is
+            `colorzoo.networks.feature_hooks.unchanged`, the result equals the output of ``forward``.
         """
         ...

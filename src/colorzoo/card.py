@@ -1,7 +1,7 @@
-"""Model cards: the description of a model that is read without importing torch.
+"""Model cards: descriptions of models that can be read without importing torch.
 
-Every folder of the zoo has a ``card.py`` that defines ``CARDS``, a tuple of `ModelCard`. `list_models`,
-``colorzoo models`` and the documentation read only these.
+Each folder of the zoo has a ``card.py`` that defines ``CARDS``, a tuple of `ModelCard`. `list_models`,
+``colorzoo models`` and the documentation read only these cards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
 Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
-"""Purpose of a model: coloring without help, sketches, video by reference, or a kind of guidance."""
+"""Purpose of a model: automatic colorization, sketches, video with references, or a kind of guidance."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Weights:
     """Weight file of a model.
 
     Attributes:
-        sha256: Hash of the whole file. None if its authors publish none; the hash is then recorded at the
-            first use of the file.
-        size: Bytes; an estimate for a file that others host.
+        sha256: SHA-256 of the file. None if the authors publish no hash; the hash is then recorded when the
+            file is first used.
+        size: File size in bytes; an estimate if the file is hosted by others.
         license: License of the weights.
-        file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
-        urls: Addresses of the file, mirrors in order of preference.
-        published: Whether the keys are from the authors' files and must be translated.
-        hparams: Settings that these weights need (for instance the mask center).
-        trained_on: Data, steps and protocol in a sentence.
-        code_license: License of the code that the weights come from; empty for colorzoo's own.
+        file: Name of a file in ``colorzoo/weights/embedded``; mutually exclusive with ``urls``.
+        urls: URLs of the file and its mirrors, in order of preference.
+        published: Whether the state dict has the authors' keys, which must be renamed.
+        hparams: Settings that these weights require, such as the mask center.
+        trained_on: Training data, number of steps and protocol, in one sentence.
+        code_license: License of the code that the weights come from; empty for weights trained by colorzoo.
     """
 
     sha256: str | None
@@ -60,13 +60,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Quality:
-    """Quality of a model for one use, with its default weights.
+    """Quality of a model with its default weights, for one use.
 
     Attributes:
-        use: The use.
-        rank: Rank among the models for this use; the model of the greatest rank on the machine is the
-            default. ``docs/weights.md`` documents how ranks are given.
-        why: Reason for the rank, in a sentence.
+        use: Use that the rank applies to.
+        rank: Rank among the models for this use. The default is the model with the highest rank and local
+            weights. ``docs/weights.md`` documents how ranks are assigned.
+        why: Reason for the rank, in one sentence.
     """
 
     use: Use
@@ -76,15 +76,16 @@ class Quality:
 
 @dataclass(frozen=True)
 class ContractTestConfig:
-    """Arguments with which the contract suite tests a model in seconds on a CPU.
+    """Arguments for the model contract tests (`docs/paper.md`), so that they take seconds on a CPU.
 
     Attributes:
-        hparams: Overrides of the settings (a narrow network).
-        size: Side in pixels of the square training crops.
-        without_gradient: Shell-style patterns of trainable weights that get no gradient in a training step,
-            by their names in the task (``model.network.*``).
-        scales: Factors on the random weights that the suite draws, by their names in the task. A head that
-            ends in a saturating function needs small weights, or rounding errors are amplified.
+        hparams: Settings to override, for example to make the network narrow.
+        size: Height and width of the training crops in pixels.
+        without_gradient: Shell-style patterns of the trainable weights that receive no gradient in a training
+            step, by parameter name in the task, such as ``model.network.*``.
+        scales: Factors that multiply the random weights of the tests, by parameter name in the task. A head
+            that ends in a saturating function requires small weights, so that rounding errors are not
+            amplified.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
@@ -103,27 +104,28 @@ class ModelCard:
         (2017, ('points',))
 
     Attributes:
-        name: Registered name, author + year (+ variant).
+        name: Registered name: author, year, and optionally a variant.
         title: Title of the paper.
-        paper: Address of the paper; empty for a model without one.
+        paper: URL of the paper; empty for a model without a paper.
         year: Year of publication.
-        summary: One line: what goes in, what comes out, what it is good for.
+        summary: Input, output and purpose of the model, in one line.
         task: Import path of the task, a `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of parameters of the `ColoringModel`, including frozen parameters, without the
-            parameters of a discriminator.
-        model: Import path of the `ColoringModel` that the task holds.
-        aliases: Other names under which the registry finds the model.
+        parameters: Number of parameters of the `ColoringModel`, including frozen parameters and excluding a
+            discriminator.
+        model: Import path of the `ColoringModel` of the task.
+        aliases: Other names of the model in the registry.
         guidance: Kinds of guidance that the model accepts.
         input: Input of the network: a gray image or a sketch.
         output: Output of the network: ab or RGB.
         hparams: Settings of this variant.
-        weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
-        config: Training configuration below ``configs/``.
-        contract_test: Arguments of the contract suite.
-        quality: The uses that it serves, with ranks; `colorzoo.weights.choice` chooses defaults by them.
-        limits: Known limits; the contract suite asserts the failure. ``"training"``: an algorithm without
-            weights; ``"export"``: cannot be exported; ``"gradient"``: its output is not differentiable in its
-            input.
+        weights: Known weight files by tag. ``"default"`` is included in the package, and ``"published"``
+            contains the weights of the authors.
+        config: Training configuration, as a path relative to ``configs/``.
+        contract_test: Arguments for the model contract tests.
+        quality: Rank of the model for each use; `colorzoo.weights.choice` selects default models by rank.
+        limits: Known limits, which the contract tests verify. ``"training"``: the model has no weights.
+            ``"export"``: it cannot be exported. ``"gradient"``: the output is not differentiable with respect
+            to the input.
     """
 
     name: str
@@ -147,16 +149,16 @@ class ModelCard:
 
     @property
     def trainable(self) -> bool:
-        """True if the model has weights."""
+        """Whether the model has trainable weights."""
         return "training" not in self.limits
 
     @property
     def plain_guidance(self) -> tuple[GuidanceKind, ...]:
-        """Guidance without reference and classes, for a model ranked for photos without help; else all."""
+        """Kinds of guidance; without references and classes if the model also colorizes automatically."""
         if not any(quality.use == "automatic" for quality in self.quality):
             return self.guidance
         return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""
+        """Return the card as JSON types; ``colorzoo models --json`` prints them."""
         return asdict(self)

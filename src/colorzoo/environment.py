@@ -1,4 +1,4 @@
-"""Environment variables, package versions, and descriptions of machine and run."""
+"""Environment variables, package versions, and descriptions of the machine and the run."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ LIBRARIES = (
     "scikit-image",
     "pillow",
 )
-"""Packages whose versions influence numeric results."""
+"""Packages whose versions affect numerical results."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers in malloc.h
-_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory at the heap's end, and size of one allocation
+_MAX_TRIM, _MAX_MMAP = 2**27, 2**25  # bytes: free memory at the end of the heap, size of one allocation
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
-"""Control group file with the CPU limit of a container."""
+"""File of the control group that contains the CPU limit of a container."""
 
 
 def is_on(variable: str) -> bool:
-    """Return whether an environment variable is set to a value other than 0, false or no."""
+    """Return whether an environment variable is set, and its value is not 0, false, no or empty."""
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
 
 
 def core_count() -> int:
-    """Return the number of cores available to this process, within the limits of its job and container."""
+    """Return the number of CPU cores available to this process, limited by Slurm job and container."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     job = os.environ.get("SLURM_CPUS_PER_TASK", "")
     limits = [available, int(job) if job.isdigit() else available]
-    with suppress(OSError, ValueError):  # no container, or no limit ("max")
+    with suppress(OSError, ValueError):  # outside a container, or without a limit ("max")
         quota, period = CPU_LIMIT.read_text(encoding="ascii").split()
         limits.append(math.ceil(int(quota) / int(period)))
     return max(1, min(limits))
 
 
 def reuse_memory() -> None:
-    """Configure glibc to keep freed memory for later allocations, unless the user configured malloc.
+    """Configure glibc to keep freed memory for later allocations, unless the user has configured malloc.
 
-    By default glibc returns large blocks to the system and requests them again page by page, which takes a
+    By default glibc returns large memory blocks to the system. Requesting them again page by page takes a
     quarter of the inference time.
     """
     configured = {"GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys()
@@ -65,7 +65,7 @@ def reuse_memory() -> None:
 
 
 def installed_version(package: str) -> str | None:
-    """Return the version of an installed package, or None."""
+    """Return the version of a package; None if the package is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -76,7 +76,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Return the name of the processor, or its architecture if the name is unknown.
 
     Args:
-        cpuinfo: File with the processor name on Linux; may be missing.
+        cpuinfo: File that contains the processor name on Linux; it need not exist.
     """
     with suppress(OSError):
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
@@ -86,7 +86,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def describe_run() -> dict[str, Any]:
-    """Return command line, versions, platform, and the commit of a git checkout."""
+    """Return the command line, versions, platform, and git commit of this run."""
     return {
         "command": sys.argv,
         "python": platform.python_version(),
@@ -97,7 +97,7 @@ def describe_run() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return the commit and whether files are modified; None outside a git checkout."""
+    """Return the git commit and whether files are modified; None if the folder is not in a checkout."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

@@ -22,7 +22,7 @@ __all__ = [
 
 
 class ColorzooError(Exception):
-    """Base class; the message states the problem, the expected value and the remedy."""
+    """Base class of errors; messages describe the problem, the expected value and the remedy."""
 
 
 class UnknownModelError(ColorzooError, KeyError):
@@ -33,7 +33,7 @@ class UnknownModelError(ColorzooError, KeyError):
 
 
 class WeightsError(ColorzooError):
-    """Weights are missing, broken, made for another model, or cannot be downloaded."""
+    """Weights are missing, damaged, for another model, or cannot be downloaded."""
 
 
 class UntrainedWarning(UserWarning):
@@ -57,26 +57,31 @@ class DataError(ColorzooError):
 
 
 def first_words(error: Exception, most: int = 120) -> str:
-    """Return the first line of an error message, truncated between words to ``most`` characters."""
+    """Return the first line of an error message, shortened at a space to at most ``most`` characters."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return shorten(line, most, placeholder=" ...")
 
 
 def failure(error: Exception, image: str, result: str) -> str:
-    """Return one line that describes why an image could not be colorized; it names the image or the result.
+    """Return a one-line message about an image that could not be colorized.
+
+    Args:
+        error: Error that occurred.
+        image: Name of the image, prepended unless the message already contains a file name.
+        result: Path of the result.
 
     Raises:
-        Exception: The error itself, if it is unexpected and ``COLORZOO_DEBUG`` is set.
+        Exception: ``error`` itself, if it is unexpected and ``COLORZOO_DEBUG`` is set.
     """
     if isinstance(error, ColorzooError):
         text = str(error)
         named = image in text or (result and result in text)
         return text if named else f"{image}: {text}"
     if isinstance(error, MemoryError):
-        return f"{image} does not fit into memory"
+        return f"{image} does not fit into memory; reduce --size or resize the image"
     if is_on("COLORZOO_DEBUG"):
         raise error
     return (
-        f"{image}: unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for the "
-        "traceback; please report it)"
+        f"{image}: unexpected {type(error).__name__}: {error} (set COLORZOO_DEBUG=1 for a traceback; please "
+        "report this error with the output of `colorzoo doctor`)"
     )

@@ -1,4 +1,4 @@
-"""Create registered models with their weights; the public functions are in `colorzoo.training.create`."""
+"""Create registered models with weights; the public functions are in `colorzoo.training.create`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ M = TypeVar("M", bound=nn.Module)
 def create_task(
     name: str, weights: str | Path | None = "default", *, kind: type[M], offline: bool = False, **hparams: Any
 ) -> M:
-    """Create a registered model with its task, in evaluation mode.
+    """Create the task of a registered model, with weights and in evaluation mode.
 
     Args:
         name: See `create_coloring_model`.
         weights: See `create_coloring_model`.
-        kind: Class or base class of the task.
+        kind: Class of the task, or a base class of it.
         offline: See `create_coloring_model`.
         **hparams: See `create_coloring_model`.
 
@@ -57,9 +57,9 @@ def create_task(
 
 
 def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:
-    """Return the registered name and the downloaded weights of a Hub model."""
+    """Download the weights of a model on the Hugging Face Hub; return its registered name and the path."""
     if weights != "default":
-        raise WeightsError(f"{name} contains its own weights; omit weights={weights!r}.")
+        raise WeightsError(f"weights must be omitted for {name}, which includes weights; got {weights!r}.")
     return hub_weights(name, offline=offline)
 
 
@@ -70,13 +70,13 @@ def create_coloring_model(
     offline: bool = False,
     **hparams: Any,
 ) -> ColoringModel:
-    """Create a registered model without its task, which imports no Lightning.
+    """Create a registered model without its task, so that Lightning is not imported.
 
     Args:
         name: See `create_model`.
         weights: See `create_model`.
         offline: See `create_model`.
-        **hparams: See `create_model`; settings of training alone have no effect.
+        **hparams: See `create_model`; settings that affect only training are ignored.
 
     Returns:
         ``create_model(...).model``.
@@ -84,7 +84,7 @@ def create_coloring_model(
     Raises:
         UnknownModelError: See `create_model`.
         WeightsError: See `create_model`.
-        ColorzooError: Neither the model nor its task has the setting.
+        ColorzooError: A setting is unknown to both the model and the task.
     """
     if name.startswith(HUB):
         name, weights = _of_hub(name, weights, offline)
@@ -106,16 +106,16 @@ def create_coloring_model(
 def create_backbone(
     name: str, purpose: str, weights: str | None = "default", **settings: Any
 ) -> ColoringModel:
-    """Create a model that is part of another model.
+    """Create a registered model that another model uses as a backbone.
 
     Args:
         name: Registered name.
-        purpose: Setting that names the backbone, for messages, such as ``"trunk"``.
+        purpose: Name of the setting that selects the backbone, such as ``"trunk"``, for messages.
         weights: See `create_model`.
         **settings: See `create_model`.
 
     Raises:
-        WeightsError: The model has no trained weights on this machine.
+        WeightsError: The backbone has no trained weights on this machine.
     """
     if is_meta():
         return create_coloring_model(name, None, **settings)
@@ -137,19 +137,24 @@ def borrowed_trunk(name: str) -> BorrowedTrunk:
 
 
 def is_meta() -> bool:
-    """Return whether models are created on the meta device, without weights."""
+    """Return whether models are created on torch's meta device, without weight values."""
     return torch.get_default_device().type == "meta"
 
 
 def require_trained(model: M, subject: str, name: str) -> M:
-    """Return a model with trained weights.
+    """Return a model unchanged, or raise an error if its weights are random.
+
+    Args:
+        model: Model to test.
+        subject: Start of the error message, such as ``"trunk='zhang2016'"``.
+        name: Registered name of the model.
 
     Raises:
         WeightsError: The weights are random.
     """
     if not model.trained:
         raise WeightsError(
-            f"{subject} has no trained weights on this machine. Run `colorzoo weights fetch {name}`, or name "
+            f"{subject} has no trained weights on this machine. Run `colorzoo weights fetch {name}`, or use "
             "another model."
         )
     return model
@@ -159,14 +164,14 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     """Create a model or a task with random weights.
 
     Args:
-        model_class: The class.
-        settings: Settings, named with or without their group.
+        model_class: Class of the model or task.
+        settings: Constructor arguments; settings may be flat or in groups.
 
     Raises:
-        ColorzooError: The class has no such setting.
+        ColorzooError: The class does not have one of the settings.
     """
-    # LightningCLI stores the arguments of its task in a context variable and applies them to every module
-    # that is created meanwhile. A new context hides the variable from this model.
+    # LightningCLI stores the arguments of its task in a context variable, and Lightning applies them to every
+    # module that is created in the meantime. A new context hides the variable.
     return Context().run(model_class, **nest_arguments(model_class, settings))
 
 
@@ -187,8 +192,8 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
             record_first_use(found.path)
         if random := content.stored.get(UNTRAINED):
             reason = (
-                f"{type(created).__name__} is untrained: {found.path} contains only a part of the weights, "
-                f"and the weights of {random} are random. Train them with --init_from {found.path}."
+                f"{type(created).__name__} is untrained: {found.path} contains only some of the weights, and "
+                f"the weights of {random} are random. Train the model with --init_from {found.path}."
             )
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
@@ -200,14 +205,14 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
 
 
 def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
-    """Return the settings that are stored with weights."""
+    """Return the settings stored in a weight file."""
     return {} if found is None else dict(found.hparams)
 
 
 def _authors_own(
     card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
 ) -> ResolvedWeights | None:
-    """Return weights; a Lightning checkpoint without known settings is treated as an authors' checkpoint."""
+    """Treat a Lightning checkpoint as the authors' checkpoint if none of its settings is known."""
     if found is None or found.entry is not None or _stored(found).keys() & known:
         return found
     entry = entry_without_hash(card, found.path)
@@ -217,6 +222,6 @@ def _authors_own(
 def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:
     if found is not None and (foreign := [key for key in _stored(found) if key not in known]):
         raise WeightsError(
-            f"{found.path} does not fit {card.name}, which has no {', '.join(foreign)}: it belongs to "
-            f"{model_of_file(found.path) or 'another model'}. Name this model."
+            f"{found.path} does not fit {card.name}, which has no setting {', '.join(foreign)}: the file "
+            f"belongs to {model_of_file(found.path) or 'another model'}. Use that model."
         )

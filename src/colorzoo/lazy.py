@@ -1,4 +1,4 @@
-"""Packages whose public names are imported at their first use."""
+"""Lazy imports: public names of a package are imported when they are first used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def attach_stub(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package with lazy imports.
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` for a package with lazy imports.
 
-    The public names and their modules are read from the stub ``__init__.pyi``, which type checkers use
-    (Scientific Python, SPEC 1). The stub contains one import per line.
+    Public names and their modules are read from the stub ``__init__.pyi``, which type checkers also use
+    (Scientific Python, SPEC 1). The stub must contain one import per line.
 
     Args:
         package: ``__name__`` of the package.

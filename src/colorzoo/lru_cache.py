@@ -1,4 +1,4 @@
-"""Caches of computed results, bounded in bytes and keyed by the inputs of a result."""
+"""Caches of computed results with a maximum size, and cache keys computed from inputs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 from torch import Tensor
 
 MOST_BYTES = 256 << 20
-_LEAST_BYTES = 1 << 12  # minimum counted size of a result, which bounds the number of results
+_LEAST_BYTES = 1 << 12  # smaller results count as this size, which limits the number of results
 
 T = TypeVar("T")
 Column = TypeVar("Column")
 
 
 class LRUCache:
-    """Thread-safe cache of results, bounded in bytes.
+    """Thread-safe cache of results with a maximum size in bytes.
 
-    The least recently used result is evicted first. The newest result is kept, regardless of its size.
+    The least recently used result is evicted first. The newest result is kept even if it exceeds the limit.
 
     Examples:
         >>> cache = LRUCache()
@@ -40,7 +40,7 @@ class LRUCache:
         self._lock = threading.Lock()
 
     def get(self, key: str, compute: Callable[[], T]) -> T:
-        """Return the cached result of a key, or compute and cache it."""
+        """Return the cached result for a key; if it is not cached, compute and cache it."""
         with self._lock:
             if key in self._results:
                 return cast(T, self._keep(key, self._results[key][0]))
@@ -49,7 +49,7 @@ class LRUCache:
             return cast(T, self._keep(key, found))
 
     def __contains__(self, key: str) -> bool:
-        """Return whether the result of a key is cached."""
+        """Return whether a result is cached for a key."""
         return key in self._results
 
     @property
@@ -65,7 +65,7 @@ class LRUCache:
 
     def _keep(self, key: str, result: object) -> object:
         """Mark a result as most recently used and evict the oldest results above the limit."""
-        # measured at each use, because some results grow
+        # measure the size at each use, because some results grow
         size = max(nbytes_of(result), _LEAST_BYTES)
         self._total += size - self._results.pop(key, (None, 0))[1]
         self._results[key] = result, size
@@ -78,11 +78,11 @@ class LRUCache:
 class ColumnCache(Generic[Column]):
     """Thread-safe cache of matrix columns.
 
-    If the new columns do not fit, all columns outside the current call are removed.
+    If new columns do not fit, all columns that the current call does not request are removed.
 
     Args:
-        compute: Returns the columns with some indices, in their order.
-        most: Maximum number of columns between calls.
+        compute: Function that returns the columns with the given indices, in the order of the indices.
+        most: Maximum number of cached columns; a single call may exceed it.
     """
 
     def __init__(self, compute: Callable[[list[int]], Iterable[Column]], most: int) -> None:
@@ -91,7 +91,7 @@ class ColumnCache(Generic[Column]):
         self._lock = threading.Lock()
 
     def of(self, numbers: list[int]) -> list[Column]:
-        """Return the columns with the given indices, in that order."""
+        """Return the columns with the given indices, in the order of the indices."""
         with self._lock:
             missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
             if len(self._columns) + len(missing) > self._most:
@@ -102,7 +102,7 @@ class ColumnCache(Generic[Column]):
 
     @property
     def nbytes(self) -> int:
-        """Size of the columns in bytes."""
+        """Size of all cached columns in bytes."""
         return nbytes_of(list(self._columns.values()))
 
 
@@ -124,9 +124,9 @@ def nbytes_of(value: object) -> int:
 
 
 def key_of(*values: object) -> str:
-    """Return a hash of values: of the content of tensors and the fields of dataclasses.
+    """Return a hash of values, including the content of tensors and the fields of dataclasses.
 
-    An attribute ``cache_key`` of an object replaces its content.
+    If an object has an attribute ``cache_key``, that string is hashed instead of the object.
     """
     digest = sha256()
     for value in values:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 MODEL_PREFIX = "model."
-"""Prefix of the model's weights in a training checkpoint."""
+"""Prefix of the keys of the model's weights in a training checkpoint."""
 
 
 class ColoringModel(nn.Module):
@@ -47,31 +47,33 @@ class ColoringModel(nn.Module):
         >>> model(torch.full((2, 1, 32, 48), 50.0)).ab.shape
         torch.Size([2, 2, 32, 48])
 
-    A subclass receives groups of settings (`colorzoo.settings`) in its constructor, builds its network from
-    them, passes network and groups to ``super().__init__``, which stores each group as an attribute, and
-    defines `forward`. The model's task, a `ColorizationModule`, stores the model as ``task.model``.
+    The constructor of a subclass receives groups of settings (`colorzoo.settings`), builds the network, and
+    passes network and groups to ``super().__init__``, which stores each group as an attribute. The subclass
+    also defines `forward`. The task of a model, a `ColorizationModule`, stores the model as ``task.model``.
 
     Attributes:
         accepts: Kinds of guidance that the model uses.
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
         working_size: Default shorter side of the network input in pixels.
-        recorded_hparams: Settings that change the meaning of the weights; weight files store them.
-        training_only: Prefixes of weights that only training needs, such as a discriminator's.
-        reference_needs_color: Whether gray references are rejected, because the model transfers their colors.
+        recorded_hparams: Names of the settings that change the meaning of the weights; weight files store
+            these settings.
+        training_only: Key prefixes of weights that only training uses, such as a discriminator.
+        reference_needs_color: Whether a reference must be a color image.
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
-        published_files: Names of the authors' files if they publish several files for one model, with the key
-            prefix of each file in the state dict that `load_published_state_dict` receives.
+        published_files: Names of the authors' weight files if one model has several files. Each name maps to
+            the key prefix of the file in the state dict that `load_published_state_dict` receives.
         published_names: Patterns that rename the authors' keys to keys of `network`; see `rename_keys`.
-        published_unused: Regular expression of the authors' keys that are dropped; empty keeps all keys.
-        network: The network.
-        trained: Whether weights were trained or loaded. A network without weights counts as trained.
-        untrained_reason: Why a weight file did not train the model; empty otherwise.
+        published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
+        network: Neural network of the model.
+        trained: Whether the weights were trained or loaded; True for a network without weights.
+        untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
+            otherwise.
         provenance: Origin of the weights.
 
     Args:
-        network: The network.
-        **settings: Constructor arguments of the subclass, for `hparams`.
+        network: Neural network of the model.
+        **settings: Constructor arguments of the subclass, recorded as `hparams`.
     """
 
     accepts: frozenset[GuidanceKind] = frozenset()
@@ -92,7 +94,7 @@ class ColoringModel(nn.Module):
     provenance: Provenance
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let the constructor of a subclass accept mappings in place of groups of settings."""
+        """Make the constructor of a subclass accept mappings in place of groups of settings."""
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = with_groups(cls, cls.__init__)  # type: ignore[method-assign]
@@ -113,12 +115,12 @@ class ColoringModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Device of the weights; the CPU for a model without weights."""
+        """Device of the weights; the CPU if the model has no weights."""
         tensor = next(chain(self.parameters(), self.buffers()), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
     def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
-        """Validate the input and call `forward`; under ``torch.jit.trace`` return only ab or RGB."""
+        """Validate the input and call `forward`; during ``torch.jit.trace``, return only ab or RGB."""
         check_input(self, lightness, guidance)
         prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
@@ -126,18 +128,18 @@ class ColoringModel(nn.Module):
         return prediction
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Colorize a batch. Call ``model(lightness, guidance)``, which validates the input first.
+        """Colorize a batch; call ``model(lightness, guidance)`` instead, which validates the input first.
 
         Args:
             lightness: ``(B, 1, H, W)``: L in [0, 100], or sketches in [0, 1] for sketch models.
-            guidance: Guidance of the batch; kinds that the model does not accept are ignored.
+            guidance: Guidance of the batch; kinds of guidance that the model does not accept are ignored.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(lightness, guidance)")
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs ``(B, C, h, w)`` of `feature_layers` without guidance, from fine to coarse.
+        """Return the outputs ``(B, C, h, w)`` of `feature_layers`, from fine to coarse.
 
-        See `colorzoo.features`.
+        The model runs without guidance. See `colorzoo.features`.
         """
         if not self.feature_layers:
             return ()
@@ -146,12 +148,12 @@ class ColoringModel(nn.Module):
         return record(self, self.feature_layers, lambda: self(lightness))
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
-        """Load a weight file, or the model's weights from a training checkpoint.
+        """Load the state dict of a weight file or of a training checkpoint.
 
         Args:
             state_dict: Tensors by key.
-            name: Name of the weights in error messages.
-            published: Whether the state dict has the authors' keys.
+            name: Name of the weights for error messages.
+            published: Whether the keys are the authors' keys.
 
         Raises:
             WeightsError: Keys are missing or unexpected, or shapes differ.
@@ -162,7 +164,7 @@ class ColoringModel(nn.Module):
         self.trained = True
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load a state dict with the authors' keys (strict).
+        """Load a state dict with the authors' keys; all keys and shapes must match.
 
         Raises:
             WeightsError: Keys or shapes differ, or the model has no published checkpoint.
@@ -174,17 +176,20 @@ class ColoringModel(nn.Module):
         """Drop unused tensors of the authors' checkpoint and rename the others by `published_names`.
 
         Args:
-            state_dict: The authors' tensors. Keys without a match stay, so strict loading reports them.
+            state_dict: State dict with the authors' keys. Keys that no pattern matches are kept, so that
+                strict loading reports them.
 
         Returns:
-            State dict with keys below ``network.``, and below ``discriminator.`` for a discriminator, in the
-            shapes of this model.
+            State dict whose keys start with ``network.`` (``discriminator.`` for a discriminator), with
+            tensors in the shapes of this model.
 
         Raises:
             WeightsError: The model has no published checkpoint.
         """
         if not self.published_names:
-            raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
+            raise WeightsError(
+                f"{type(self).__name__} has no published checkpoint; load weights of colorzoo."
+            )
         from colorzoo.networks.renaming import rename_keys, reshape_like
 
         unused = self.published_unused
@@ -204,17 +209,17 @@ class ColoringModel(nn.Module):
             State dict for `load_published_state_dict`, and settings that the weights require.
 
         Raises:
-            WeightsError: Layers do not match, or the authors published no Caffe model.
+            WeightsError: The layers do not match the model, or the authors published no Caffe model.
         """
         del layers
         raise WeightsError(f"{cls.__name__} has no Caffe release. Use the authors' PyTorch checkpoint.")
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the model's weights from a training checkpoint or a weight file.
+        """Extract the weights of the model from the state dict of a checkpoint or weight file.
 
-        Keys of a training checkpoint have the prefix ``model.``. The authors' files may contain a
-        discriminator, which is removed.
+        The prefix ``model.`` of training checkpoints is removed from the keys. A discriminator in an authors'
+        file is dropped.
         """
         prefix = MODEL_PREFIX
         ours = {
@@ -227,18 +232,20 @@ class ColoringModel(nn.Module):
         return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return weights that belong to another registered model and are not stored in weight files."""
+        """Return weights of another registered model that this model uses; weight files omit them."""
         return {}
 
 
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
-    """Validate the input of a model; values are checked only in eval mode, and not during tracing or export.
+    """Validate the input of a model.
+
+    The range of values is checked only in evaluation mode, and not during tracing or export.
 
     Examples:
         >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
 
     Args:
-        model: The model.
+        model: Model that receives the input.
         lightness: See `ColoringModel.forward`.
         guidance: See `ColoringModel.forward`.
 
@@ -252,10 +259,10 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     is_float = lightness.dtype in (torch.float32, torch.float64)
     if lightness.ndim != 4 or lightness.shape[1] != 1 or not is_float:
         found = f"{lightness.dtype} {tuple(lightness.shape)}".removeprefix("torch.")
-        raise ColorzooError(f"{expected}, got {found}. rgb_to_lab(rgb)[:, :1] returns lightness.")
+        raise ColorzooError(f"{expected}, got {found}. Compute lightness with rgb_to_lab(rgb)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
-            f"guidance must be a Guidance, got {type(guidance).__name__}. Use Guidance.from_json for recipes."
+            f"guidance must be a Guidance, got {type(guidance).__name__}. Guidance.from_json reads recipes."
         )
     if model.training or is_traced() or lightness.is_meta or not lightness.numel():
         return
@@ -263,12 +270,12 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     most = 100.0 if model.input_kind == "gray" else 1.0
     if not (low >= -0.01 * most and high <= 1.01 * most):
         raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}.")
-    if model.input_kind == "gray" and 0.5 < high <= 1:  # an image may be black
+    if model.input_kind == "gray" and 0.5 < high <= 1:  # lower values may come from a black image
         warnings.warn(f"{expected}; the largest value is {high:g}.", UserWarning, stacklevel=3)
 
 
 def coloring_model(module: nn.Module) -> ColoringModel:
-    """Return a `ColoringModel`, or the model of a task.
+    """Return the model of a task; a `ColoringModel` is returned unchanged.
 
     Examples:
         >>> type(coloring_model(colorzoo.create_model("levin2004"))).__name__
@@ -288,7 +295,7 @@ def coloring_model(module: nn.Module) -> ColoringModel:
 def features(
     model: nn.Module, lightness: Tensor, levels: Sequence[int] | None = None, *, gradients: bool = False
 ) -> tuple[Tensor, ...]:
-    """Return feature maps of a model's encoder, for example for a linear probe.
+    """Return feature maps from the encoder of a model, for example for a linear probe.
 
     Examples:
         >>> model = colorzoo.create_model("colorzoo2026")
@@ -298,22 +305,23 @@ def features(
         >>> features(model, torch.full((1, 1, 64, 96), 50.0), levels=[-1])[0].shape
         torch.Size([1, 352, 2, 3])
 
-    ``colorzoo2026`` returns the maps of its frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size.
-    Other models return maps of their encoders from a forward pass without guidance. The train or eval mode of
-    the model does not change.
+    ``colorzoo2026`` returns the maps of its frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the input
+    size. Other models return maps of their encoders from a forward pass without guidance. The model stays in
+    training or evaluation mode.
 
     Args:
-        model: A model for photos, or its task.
+        model: Model for photos, or the task of such a model.
         lightness: ``(B, 1, H, W)`` in [0, 100].
         levels: Indices of the maps to return, like ``out_indices`` in timm; None returns all maps.
-        gradients: Whether to compute gradients for trainable weights and the lightness.
+        gradients: Whether to compute gradients with respect to trainable weights and the lightness.
 
     Returns:
-        Maps ``(B, C, h, w)`` on the model's device, from fine to coarse. Their number and sizes depend on the
-        model; some models resize images to a square first.
+        Maps ``(B, C, h, w)`` on the device of the model, from fine to coarse. The number and sizes of the
+        maps depend on the model; some models first resize images to a square.
 
     Raises:
-        ColorzooError: The model reads sketches or has no feature maps, or a level does not exist.
+        ColorzooError: The input of the model is a sketch, the model has no feature maps, or a level does not
+            exist.
     """
     found = coloring_model(model)
     check_input(found, lightness, None)
@@ -322,7 +330,7 @@ def features(
         with torch.set_grad_enabled(gradients):
             maps = found.feature_maps(lightness.to(found.device))
     if not maps:
-        raise ColorzooError(f"{type(found).__name__} has no feature maps. Use for example colorzoo2026.")
+        raise ColorzooError(f"{type(found).__name__} has no feature maps. Use a model such as colorzoo2026.")
     selected = range(len(maps)) if levels is None else levels
     for level in selected:
         if not -len(maps) <= level < len(maps):

@@ -1,7 +1,7 @@
-"""Plots for papers and notebooks: curves with intervals, maps of differences, histograms over the gamut.
+"""Plots for papers and notebooks: curves with intervals, difference maps, and histograms of the ab plane.
 
-Each function draws into the given axes or a new figure and returns the axes. matplotlib is imported when
-something is drawn.
+Functions draw into ``axes`` or, if it is None, into a new figure. matplotlib is imported when a function
+draws.
 
 >>> from colorzoo import plots
 >>> plots.draw_curves(plots.report_curves("report/results.json", "psnr"))  # doctest: +SKIP
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
-"""Colors of curves that color-blind readers can distinguish (Okabe and Ito 2008, and two more)."""
-_SWATCH_LIGHTNESS = 65.0  # at this lightness most bins are inside sRGB
-_MAX_AREA = 900.0  # square points; area of a bin that contains all pixels
+"""Curve colors that color-blind readers can distinguish (Okabe and Ito 2008, and two more)."""
+_SWATCH_LIGHTNESS = 65.0  # at this lightness most color bins are inside sRGB
+_MAX_AREA = 900.0  # marker area in square points of a bin that contains all pixels
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve with intervals.
+    """A curve with an interval at each position, such as a confidence interval.
 
     Examples:
         >>> Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0)).name
@@ -56,8 +56,8 @@ class Curve:
         name: Label in the legend.
         at: Positions on the horizontal axis, ascending, such as numbers of points.
         value: Value at each position.
-        low: Lower ends of the intervals.
-        high: Upper ends.
+        low: Lower end of the interval at each position.
+        high: Upper end of the interval at each position.
     """
 
     name: str
@@ -68,23 +68,24 @@ class Curve:
 
 
 def report_curves(results: str | Path, metric: str) -> list[Curve]:
-    """Return a curve for each method of a report of ``colorzoo evaluate``.
+    """Read the curve of each method from a report of ``colorzoo evaluate``.
 
     Examples:
         >>> curves = report_curves("report/results.json", "psnr")  # doctest: +SKIP
 
     Args:
         results: Path of ``results.json``.
-        metric: Start of the key of a number, such as ``psnr``; the first match is used.
+        metric: Name of a metric in the report, or the start of the name, such as ``psnr``. The first match is
+            used.
 
     Raises:
-        ColorzooError: No key of the report starts with ``metric``.
+        ColorzooError: No metric of the report starts with ``metric``.
     """
     report = json.loads(Path(results).read_bytes())
     key = next((key for key in report["metrics"] if key.startswith(metric)), None)
     if key is None:
         known = ", ".join(report["metrics"])
-        raise ColorzooError(f"metric must be the start of one of {known} in {results}, got {metric!r}.")
+        raise ColorzooError(f"metric must be one of {known} in {results}, or its start, got {metric!r}.")
     points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:
         score = [row["scores"][key][part] for part in ("value", "low", "high")]
@@ -97,7 +98,7 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
 def draw_curves(
     curves: Sequence[Curve], *, axes: Axes | None = None, xlabel: str = "interactions", ylabel: str = ""
 ) -> Axes:
-    """Draw curves with bands for their intervals; a curve with a single position is a dashed line.
+    """Draw curves with their intervals as bands; a curve with a single position is a dashed line.
 
     Examples:
         >>> curve = Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0))
@@ -107,8 +108,8 @@ def draw_curves(
     The horizontal axis is logarithmic and starts at 0.
 
     Args:
-        curves: The curves, in the order of the legend.
-        axes: Axes to draw into; by default the axes of a new figure.
+        curves: Curves in the order of the legend.
+        axes: Axes to draw into; None creates a new figure.
         xlabel: Label of the horizontal axis.
         ylabel: Label of the vertical axis.
     """
@@ -125,7 +126,7 @@ def draw_curves(
 
 
 def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
-    """Draw one curve with a band for its intervals, or a dashed line for a single position.
+    """Draw one curve with its intervals as a band; a curve with a single position is a dashed line.
 
     Examples:
         >>> import matplotlib.pyplot as plt
@@ -143,21 +144,21 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
 def draw_difference(
     image: ImageLike, truth: ImageLike, *, axes: Axes | None = None, largest: float = 60.0
 ) -> Axes:
-    """Draw the distance between the colors of two images, ignoring lightness, with the mean in the title.
+    """Draw a map of the ab distance between two images, with the mean distance as the title.
 
     Examples:
         >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
         >>> axes = draw_difference(truth, truth)
 
     Args:
-        image: The result: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
-        truth: Image of the same size.
-        axes: Axes to draw into; by default the axes of a new figure.
-        largest: Distance at the end of the color scale in CIE units; use the same value for maps to be
-            compared.
+        image: Colorized image, as an 8-bit sRGB array ``(H, W, 3)`` or a Pillow image.
+        truth: Original color image, with the same size as ``image``.
+        axes: Axes to draw into; None creates a new figure.
+        largest: Distance at the upper end of the color scale, in CIE units. Use the same value for all maps
+            that are compared.
 
     Raises:
-        ColorzooError: The sizes differ.
+        ColorzooError: The sizes of the images differ.
     """
     axes = _axes(axes)
     lab, true_lab = _lab(image), _lab(truth)
@@ -175,16 +176,17 @@ def draw_difference(
 
 
 def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
-    """Draw the 313 bins of the ab plane (Zhang et al. 2016) in their own colors.
+    """Draw a histogram of an image over the 313 color bins of the ab plane (Zhang et al. 2016).
 
-    The area of a bin is proportional to the root of its fraction of the pixels.
+    Each bin is drawn in its own color. The area of a bin is proportional to the square root of the
+    fraction of pixels that it contains.
 
     Examples:
         >>> axes = draw_gamut(np.full((32, 48, 3), 128, dtype=np.uint8))
 
     Args:
-        image: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
-        axes: Axes to draw into; by default the axes of a new figure.
+        image: 8-bit sRGB array ``(H, W, 3)``, or a Pillow image.
+        axes: Axes to draw into; None creates a new figure.
     """
     axes = _axes(axes)
     centers = hull_centers()

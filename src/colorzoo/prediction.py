@@ -1,4 +1,4 @@
-"""Predictions of models: ab of models of photos, RGB of models of sketches."""
+"""Predictions of models: ab for models of photographs, RGB for models of sketches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class DeferredMaps(Mapping[str, Tensor]):
-    """Maps that are computed on every access.
+    """Mapping of tensors that are computed on each access.
 
     Examples:
         >>> maps = DeferredMaps({"match": lambda: torch.zeros(1, 1, 8, 8)}, nbytes=256)
@@ -30,30 +30,30 @@ class DeferredMaps(Mapping[str, Tensor]):
         torch.Size([1, 1, 8, 8])
 
     Attributes:
-        nbytes: Memory in bytes that the computation of the maps keeps.
+        nbytes: Size in bytes of the data that the functions keep in memory.
 
     Args:
-        makers: Functions that compute the maps, by name.
-        nbytes: See above.
+        makers: Functions that compute the tensors, by name.
+        nbytes: See the attribute.
     """
 
     def __init__(self, makers: Mapping[str, Callable[[], Tensor]], nbytes: int) -> None:
         self._makers, self.nbytes = makers, nbytes
 
     def __getitem__(self, name: str) -> Tensor:
-        """Compute a map."""
+        """Compute the tensor of a name."""
         return self._makers[name]()
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is such a map, without computing it."""
+        """Return whether a name exists, without computing its tensor."""
         return name in self._makers
 
     def __iter__(self) -> Iterator[str]:
-        """Return the names."""
+        """Return an iterator over the names."""
         return iter(self._makers)
 
     def __len__(self) -> int:
-        """Return the number of maps."""
+        """Return the number of tensors."""
         return len(self._makers)
 
 
@@ -67,8 +67,8 @@ class Prediction:
         (torch.Size([2, 2, 32, 48]), ('pale',))
 
     Attributes:
-        extras: Further maps by name, such as ``"logits"``.
-        notes: Notes for the user, such as guidance that was not used.
+        extras: Additional outputs of the model by name, such as ``"logits"``.
+        notes: Notes for the user, for example about guidance that was not used.
     """
 
     extras: Mapping[str, Tensor] = field(default_factory=dict)
@@ -82,17 +82,17 @@ class Prediction:
 
     @property
     def colors(self) -> Tensor:
-        """The output of the model: ab or RGB."""
+        """Output of the model, ``(B, C, H, W)``: ab or RGB."""
         raise NotImplementedError(f"{type(self).__name__} must define colors")
 
     @property
     def color_logits(self) -> Tensor | None:
-        """Logits ``(B, Q, h, w)`` over the 313 or 529 bins of `bin_centers`; None without a distribution."""
+        """Logits ``(B, Q, h, w)`` over the 313 or 529 bins of `bin_centers`; None if not predicted."""
         logits = self.extras.get("logits")
         return logits if logits is not None and logits.shape[1] in (313, 529) else None
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
-        """Return ``(B, 3, H, W)`` in [0, 1].
+        """Return the colorized images as RGB, ``(B, 3, H, W)``.
 
         Args:
             network_input: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
@@ -100,22 +100,22 @@ class Prediction:
         raise NotImplementedError(f"{type(self).__name__} must define to_rgb")
 
     def to_ab(self) -> Tensor:
-        """Return the chroma ``(B, 2, H, W)`` in CIE units."""
+        """Return the ab channels ``(B, 2, H, W)`` in CIE units."""
         raise NotImplementedError(f"{type(self).__name__} must define to_ab")
 
     def with_colors(self, colors: Tensor) -> Self:
-        """Return a copy with other `colors`."""
+        """Return a copy with `colors` replaced."""
         raise NotImplementedError(f"{type(self).__name__} must define with_colors")
 
     def detach(self) -> Self:
-        """Return a copy without gradient history."""
+        """Return a copy that is detached from the autograd graph."""
         extras = {name: value.detach() for name, value in self.extras.items()}
         return replace(self.with_colors(self.colors.detach()), extras=extras)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbPrediction(Prediction):
-    """Prediction of a model of photos.
+    """Prediction of a model of photographs.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
@@ -130,7 +130,7 @@ class AbPrediction(Prediction):
 
     @classmethod
     def gray(cls, lightness: Tensor) -> Self:
-        """Return the prediction without color for a lightness ``(B, 1, H, W)``."""
+        """Return a prediction of zero ab for lightness ``(B, 1, H, W)``."""
         return cls(ab=lightness.new_zeros(lightness.shape[0], 2, lightness.shape[-2], lightness.shape[-1]))
 
     @property
@@ -139,7 +139,7 @@ class AbPrediction(Prediction):
         return self.ab
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
-        """Return RGB from ab and the lightness ``(B, 1, H, W)`` of the network input."""
+        """Convert ab and the lightness ``(B, 1, H, W)`` of the network input to RGB."""
         return lab_to_rgb(torch.cat([network_input, self.ab], dim=1))
 
     def to_ab(self) -> Tensor:
@@ -147,7 +147,7 @@ class AbPrediction(Prediction):
         return self.ab
 
     def with_colors(self, colors: Tensor) -> Self:
-        """Return a copy with another ab."""
+        """Return a copy with ab replaced."""
         return replace(self, ab=colors)
 
 
@@ -171,20 +171,20 @@ class RgbPrediction(Prediction):
         return self.rgb
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
-        """Return the predicted RGB, which contains the lines of the sketch."""
+        """Return the predicted RGB, which includes the lines of the sketch."""
         return self.rgb
 
     def to_ab(self) -> Tensor:
-        """Return the chroma of the image."""
+        """Return the ab channels of the predicted RGB."""
         return rgb_to_lab(self.rgb)[:, 1:]
 
     def with_colors(self, colors: Tensor) -> Self:
-        """Return a copy with another RGB."""
+        """Return a copy with RGB replaced."""
         return replace(self, rgb=colors)
 
 
 def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the colors of a prediction, clipped to sRGB, for metrics.
+    """Return RGB clipped to [0, 1], and ab, of a prediction, for metrics.
 
     Examples:
         >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
@@ -204,13 +204,13 @@ def clip_colors(prediction: Prediction, network_input: Tensor) -> tuple[Tensor, 
 
 
 def _flatten(prediction: Prediction) -> tuple[list[Any], Any]:
-    """Return the tensors of a prediction, except `DeferredMaps`."""
+    """Return the tensors of a prediction and the context to rebuild it; `DeferredMaps` are dropped."""
     extras = {} if isinstance(prediction.extras, DeferredMaps) else prediction.extras
     return [prediction.colors, *extras.values()], [[*extras], [*prediction.notes]]
 
 
 for _kind, _colors in ((AbPrediction, "ab"), (RgbPrediction, "rgb")):
-    # so that torch.export, torch.onnx and torch.func see the tensors
+    # registered so that torch.export, torch.onnx and torch.func find the tensors in a prediction
 
     def _unflatten(tensors: Any, context: Any, kind: Any = _kind, colors: str = _colors) -> Any:
         first, *others = tensors

@@ -1,4 +1,4 @@
-"""Progress of long runs on standard error, as a bar or as log lines, and handling of Ctrl+C."""
+"""Progress of long runs on standard error, as a progress bar or log lines, and handling of Ctrl+C."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Advance(Protocol):
     """Function that advances a progress bar."""
 
     def __call__(self, count: int = 1) -> None:
-        """Advance by a number of items."""
+        """Advance the progress bar by ``count`` items."""
 
 
 @contextmanager
 def progress_bar(title: str, total: int | None, *, log_every: float | None = None) -> Iterator[Advance]:
-    """Show a progress bar with the remaining time while the block runs.
+    """Show a progress bar with the remaining time during a ``with`` block.
 
-    No bar is shown for a single item, or if standard error is not a terminal.
+    No bar is shown if there is only one item, or if standard error is not a terminal.
 
     Args:
         title: Description of the work.
         total: Number of items; None if unknown.
-        log_every: Seconds between log lines if standard error is not a terminal; None prints no lines.
+        log_every: Seconds between log lines if no bar is shown; None prints no lines.
 
     Yields:
-        Function to call after each item, or with a number of items.
+        Function to call after each item; it accepts a number of items.
     """
     if total == 1 or not sys.stderr.isatty():
         yield _log_lines(title, total, math.inf if log_every is None else log_every)
@@ -44,7 +44,7 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
         console=console.Console(stderr=True),
-        redirect_stdout=sys.stdout.isatty(),  # otherwise redirected output would be written to standard error
+        redirect_stdout=sys.stdout.isatty(),  # True would write piped standard output to standard error
     ) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count=1: bar.advance(task, count)
@@ -65,9 +65,10 @@ def _log_lines(title: str, total: int | None, every: float) -> Advance:
 
 
 def record_interrupts() -> list[int]:
-    """Return a list to which every Ctrl+C appends, in addition to raising `KeyboardInterrupt`.
+    """Return a list to which a signal handler appends an entry at every Ctrl+C.
 
-    Python ignores exceptions raised in a destructor or a callback, so long runs also check this list.
+    The handler also raises `KeyboardInterrupt`. Long runs check the list too, because Python ignores
+    exceptions that are raised in destructors and callbacks.
     """
     interrupts: list[int] = []
 

@@ -1,6 +1,6 @@
-"""Random numbers per image, which do not depend on batch, process or device.
+"""Random numbers that are seeded for each image, so they do not depend on batch, process or device.
 
-Therefore two processes with half a batch each compute the same as one process with the whole batch.
+Two processes with half of a batch each compute the same numbers as one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor
 Generators = torch.Generator | Sequence[torch.Generator]
 """A generator for the whole batch, or a generator for each image."""
 
-_PLAIN = 7  # bytes
+_PLAIN = 7  # maximum length of unhashed names in bytes
 
 
 def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
-    """Return a CPU generator for each image.
+    """Return a CPU generator for each image of a batch.
 
     Examples:
         >>> seeds = torch.tensor([7, 8])
@@ -26,15 +26,15 @@ def image_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
         torch.Size([2, 1])
 
     Args:
-        seeds: ``(B,)`` int64 seeds of the images: ``batch["seed"]``.
-        purpose: Name of the random variable; different names give independent numbers.
+        seeds: Seeds of the images, ``(B,)`` int64, such as ``batch["seed"]``.
+        purpose: Name of the random variable; different names give independent random numbers.
     """
     salt = _salt(purpose)
     return [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds.tolist()]
 
 
 def _salt(purpose: str) -> int:
-    """Return a number for a purpose: its bytes if they fit, as in version 0.1.0, else a hash."""
+    """Convert a name to a number: its bytes if at most 7, as in version 0.1.0, otherwise a hash."""
     name = purpose.encode()
     if len(name) > _PLAIN:
         return int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
@@ -42,10 +42,10 @@ def _salt(purpose: str) -> int:
 
 
 def draw_uniform(generators: Generators, batch: int, columns: int, device: torch.device) -> Tensor:
-    """Return ``(batch, columns)`` float32 uniform on [0, 1).
+    """Draw a ``(batch, columns)`` float32 tensor from the uniform distribution on [0, 1).
 
     Args:
-        generators: A generator for the batch, or a generator for each image.
+        generators: One generator for the batch, or one generator per image.
         batch: Number of images.
         columns: Number of random numbers per image.
         device: Device of the result; the generators may be on another device.
@@ -58,7 +58,10 @@ def draw_uniform(generators: Generators, batch: int, columns: int, device: torch
 
 
 def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Return ``(batch, *shape)`` float32 from the standard normal distribution; see `draw_uniform`."""
+    """Draw a ``(batch, *shape)`` float32 tensor from the standard normal distribution.
+
+    `draw_uniform` documents the arguments.
+    """
     if isinstance(generators, torch.Generator):
         return torch.randn(batch, *shape, generator=generators, device=generators.device).to(device)
     if len(generators) != batch:

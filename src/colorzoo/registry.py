@@ -1,8 +1,8 @@
-"""The model registry, which finds model cards by scanning.
+"""Model registry: finds the model cards of colorzoo and of installed packages.
 
-Cards come from every ``card.py`` in the folders of `colorzoo.zoo`, and from installed packages with an entry
-point in the group ``colorzoo.models``, which must load to an iterable of `ModelCard`. A package with invalid
-cards is skipped with a warning. torch is imported only when a class is loaded.
+Cards come from each ``card.py`` in the folders of `colorzoo.zoo`, and from installed packages with an entry
+point in the group ``colorzoo.models``. The entry point must load to an iterable of `ModelCard`. A package
+with invalid cards is skipped with a warning. torch is imported only when a model class is loaded.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def list_models(
         ['zhang2017_local', 'zhang2017_local_small']
 
     Args:
-        pattern: Shell-style pattern on the registered name, such as ``"zhang*"``.
-        guidance: Return only models that support this kind of guidance.
-        with_weights: Return only models with embedded weights.
+        pattern: Shell-style pattern for registered names, such as ``"zhang*"``.
+        guidance: Kind of guidance that the models must support; None lists all models.
+        with_weights: Whether to list only models with weights in the package.
 
     Returns:
         Sorted registered names.
@@ -64,10 +64,10 @@ def model_card(name: str) -> ModelCard:
         'zhang2017_local'
 
     Raises:
-        UnknownModelError: There is no such model; the message suggests similar names.
+        UnknownModelError: No model has this name or alias; the message suggests similar names.
     """
     if not _scan.cache_info().currsize:
-        # avoids importing the cards of all papers at start-up
+        # try the folder of the paper first, so that not all cards are imported at start-up
         for card in _zoo_cards(name):
             if card.name == name:
                 return card
@@ -78,7 +78,7 @@ def model_card(name: str) -> ModelCard:
     if name in by_alias:
         return by_alias[name]
     near = difflib.get_close_matches(name, [*cards, *by_alias])
-    hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo models` lists all models."
+    hint = f"did you mean {' or '.join(near)}?" if near else "list all models with `colorzoo models`."
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
 
 
@@ -89,11 +89,14 @@ def cards_of(kind: type) -> list[ModelCard]:
 
 
 def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
-    """Return the card of a class that matches the most settings of an instance; None if no card matches.
+    """Return the card that best matches a class and its settings; None if no card matches.
+
+    A card matches if all of its settings equal the settings of the instance. The card with the most settings
+    is the best match.
 
     Args:
         kind: Class of the model or task.
-        settings: Settings of the instance, single or in groups.
+        settings: Settings of the instance, flat or in groups.
     """
     own = plain_arguments(flatten_arguments(kind, settings))
 
@@ -104,31 +107,31 @@ def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
 
 
 def load_model_class(card: ModelCard) -> type[Any]:
-    """Import the `ColoringModel` of a card, and thus torch.
+    """Import the `ColoringModel` class of a card, which imports torch.
 
     Raises:
         ColorzooError: The card has no model class.
     """
     if not card.model:
         raise ColorzooError(
-            f"the card of {card.name} must have model='package.module:Class', the ColoringModel of the task "
+            f"the card of {card.name} must set model='package.module:Class' to the ColoringModel of the task "
             f"{card.task!r}; see docs/paper.md."
         )
     return _load(card.model)
 
 
 def load_task_class(card: ModelCard) -> type[Any]:
-    """Import the task of a card, a `ColorizationModule`, and thus torch and Lightning."""
+    """Import the task class of a card, a `ColorizationModule`, which imports torch and Lightning."""
     return _load(card.task)
 
 
 def task_paths() -> dict[str, str]:
-    """Return the import paths of all tasks, ``package.module:Class``, by class name."""
+    """Return the import path ``package.module:Class`` of each task, by class name."""
     return {card.task.rpartition(":")[2]: card.task for card in all_cards().values()}
 
 
 def refresh() -> None:
-    """Scan for cards again, to find newly installed packages."""
+    """Clear the cached cards, so that newly installed packages are found."""
     plugins.cache_clear()
     _scan.cache_clear()
 
@@ -144,7 +147,7 @@ def all_cards() -> dict[str, ModelCard]:
     """Return all cards by name.
 
     Raises:
-        ValueError: Two embedded models have the same name or alias.
+        ValueError: Two models of colorzoo have the same name or alias.
     """
     return _scan()[0]
 
@@ -173,7 +176,7 @@ def _scan() -> tuple[dict[str, ModelCard], list[str]]:
     _add_cards(_zoo_cards(), found, taken)
     skipped = []
     for entry_point in plugins():
-        # copies, because no card of a package with an invalid card is used
+        # copies, because a package with an invalid card must not add any card
         more, names = dict(found), dict(taken)
         try:
             _add_cards(entry_point.load(), more, names)
@@ -191,7 +194,7 @@ def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: d
     """Add cards to ``found`` by name, and their names and aliases to ``taken``.
 
     Raises:
-        TypeError: An item is not a card.
+        TypeError: An item is not a `ModelCard`.
         ValueError: A name or alias is already used.
     """
     for card in cards:
@@ -205,7 +208,7 @@ def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: d
 
 
 def _zoo_cards(name: str = "") -> Iterator[ModelCard]:
-    """Yield the embedded cards; ``name`` limits them to folders whose name is a prefix of it."""
+    """Yield the cards of colorzoo; if ``name`` is set, only from folders whose name is a prefix of it."""
     for folder in pkgutil.iter_modules(colorzoo.zoo.__path__):
         if folder.ispkg and (not name or name.startswith(folder.name)):
             yield from importlib.import_module(f"colorzoo.zoo.{folder.name}.card").CARDS

@@ -250,5 +250,5 @@ def test_a_weight_file_names_its_model(tmp_path: Path) -> None:
     assert choose_for_guidance(None, Recipe(), path).name == NAME
     assert choose_for_guidance("zhang2016", Recipe(), path).name == "zhang2016"
     assert choose_for_guidance(None, Recipe()).name == "colorzoo2026"
-    with pytest.raises(WeightsError, match=f"it belongs to {NAME}"):
+    with pytest.raises(WeightsError, match=f"belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)

@@ -1,4 +1,4 @@
-"""Results in object storage, written with fsspec."""
+"""Storage of results in an object store such as S3, through fsspec."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _BLOCK_SIZE = 2**16  # bytes per read; the provenance is near the beginning of a
 
 
 class ResultBucket:
-    """Results at an fsspec address, such as ``s3://bucket/folder``.
+    """Output folder in an object store, at an fsspec address such as ``s3://bucket/folder``.
 
-    Each result is written to a local folder and uploaded as a whole. An interrupted run can continue on
-    another machine, because the objects contain their provenance.
+    Each result is first written to a local folder and then uploaded as a whole. The objects contain their
+    provenance, so an interrupted run can continue on another machine.
 
     Args:
-        address: The address.
-        folder: Local folder of the results.
+        address: fsspec address of the output folder.
+        folder: Local folder to which results are written before the upload.
 
     Raises:
         DataError: The address is invalid.
@@ -33,10 +33,12 @@ class ResultBucket:
         try:
             self._fs, self._root = url_to_fs(address.rstrip("/"))
         except Exception as error:  # the file systems have no common error class
-            raise DataError(f"--output {address!r} is invalid ({first_words(error)}).") from error
+            raise DataError(
+                f"--output must be a folder or an fsspec address, got {address!r} ({first_words(error)})."
+            ) from error
 
     def require_writable(self, name: str) -> None:
-        """Write and remove an object; raise `DataError` if this fails."""
+        """Raise `DataError` if a test object cannot be written and removed."""
         try:
             self._fs.pipe_file(f"{self._root}/{name}", b"")
             self._fs.rm_file(f"{self._root}/{name}")
@@ -44,7 +46,11 @@ class ResultBucket:
             raise DataError(f"--output {self.address!r} cannot be written ({first_words(error)}).") from error
 
     def read_provenance(self, path: Path) -> ImageProvenance | None:
-        """Read the provenance of the object of a local path; None if there is no object or no provenance."""
+        """Read the provenance of an object by its local path.
+
+        Returns:
+            The provenance; None if the object does not exist or has no provenance.
+        """
         with self._named(path, "read") as key:
             try:
                 with self._fs.open(key, block_size=_BLOCK_SIZE) as file:
@@ -54,7 +60,7 @@ class ResultBucket:
                 return None
 
     def upload(self, path: Path) -> None:
-        """Upload a file, then its sidecar file if it exists, and remove the local files."""
+        """Upload a local file and then its sidecar file, if it has one, and remove both local files."""
         for each in (path, sidecar_path(path)):
             if each.is_file():
                 try:
@@ -65,7 +71,7 @@ class ResultBucket:
 
     @contextmanager
     def _named(self, path: Path, what: str) -> Iterator[str]:
-        """Yield the key of a local path, and raise errors of the file system as `ImageError`."""
+        """Yield the object key of a local path; convert errors of the file system to `ImageError`."""
         name = path.relative_to(self._folder).as_posix()
         try:
             yield f"{self._root}/{name}"
