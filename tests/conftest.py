@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -154,3 +154,25 @@ def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
         return encoder
 
     monkeypatch.setattr(network, "frozen_imagenet_encoder", shallow)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The empty bucket ``s3://bucket`` of a local S3 server."""
+    s3fs = pytest.importorskip("s3fs")
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    names = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
+    for name, value in names.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    store = boto3.resource("s3").Bucket("bucket")
+    store.create()
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield store
+    store.objects.delete()
+    store.delete()  # the buckets of moto outlive a server
+    s3fs.S3FileSystem.clear_instance_cache()  # cached instances use the address of the stopped server
+    server.stop()

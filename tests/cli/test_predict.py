@@ -242,26 +242,6 @@ def test_results_are_written_inside_the_output_folder(name, root, expected):
     assert relative_name(name, root) == expected
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    """An empty bucket of a local S3 server."""
-    s3fs = pytest.importorskip("s3fs")
-    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    names = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
-    for name, value in names.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-    store = boto3.resource("s3").Bucket("results")
-    store.create()
-    s3fs.S3FileSystem.clear_instance_cache()
-    yield store
-    store.objects.delete()  # the buckets of moto outlive a server
-    s3fs.S3FileSystem.clear_instance_cache()  # cached instances use the address of the stopped server
-    server.stop()
-
-
 def objects(bucket) -> dict[str, bytes]:
     return {each.key.removeprefix("out/"): each.get()["Body"].read() for each in bucket.objects.all()}
 
@@ -280,11 +260,11 @@ def test_an_interrupted_run_resumes_in_a_bucket(album, bucket, tmp_path, colored
 
     monkeypatch.setattr(ResultBucket, "upload", killed)
     with pytest.raises(SystemExit):
-        predict(album, "s3://results/out")
+        predict(album, "s3://bucket/out")
     monkeypatch.setattr(ResultBucket, "upload", upload)
     assert sorted(objects(bucket)) == ["a/x.jpg", "z.gif", "z.gif.xmp"]
     colored()
-    assert predict(album, "s3://results/out/") == 0
+    assert predict(album, "s3://bucket/out/") == 0
     assert colored() == 4
     assert sorted(objects(bucket)) == [*IMAGES, "z.gif", "z.gif.xmp"]
     assert predict(album, tmp_path / "out") == 0
@@ -294,12 +274,12 @@ def test_an_interrupted_run_resumes_in_a_bucket(album, bucket, tmp_path, colored
     colored()
     gray(9, (40, 56)).save(album / "a" / "x.png")
     (album / "b" / "tall.webp").write_bytes(b"no image")
-    assert predict(album, "s3://results/out") == 1
+    assert predict(album, "s3://bucket/out") == 1
     assert colored() == 1
     assert b"tall.webp" in objects(bucket)["failed.txt"]
-    assert "results are in s3://results/out\n" in capsys.readouterr().err
+    assert "results are in s3://bucket/out\n" in capsys.readouterr().err
     (album / "b" / "tall.webp").unlink()
-    assert predict(album, "s3://results/out") == 0
+    assert predict(album, "s3://bucket/out") == 0
     assert "failed.txt" not in objects(bucket)
 
 
@@ -311,5 +291,5 @@ def test_errors_of_a_bucket_are_one_line(album, bucket, monkeypatch, capsys):
         assert "\n" not in str(caught.value)
     monkeypatch.setattr(fsspec.filesystem("s3"), "put_file", lambda *_: 1 / 0)
     with pytest.raises(ImageError, match="cannot be written"):
-        predict(album, "s3://results/out")
-    assert "x.jpg: s3://results/out/a/x.jpg cannot be written" in capsys.readouterr().err
+        predict(album, "s3://bucket/out")
+    assert "x.jpg: s3://bucket/out/a/x.jpg cannot be written" in capsys.readouterr().err

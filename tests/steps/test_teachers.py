@@ -28,8 +28,9 @@ def test_a_loss_fetches_its_network_for_training_alone(
     own = vgg_layers(*layers[:2], batch_norm=layers[2]).state_dict()
     held: dict[str, Tensor] = {f"features.{key}": torch.rand_like(1.0 * value) for key, value in own.items()}
     fetched: list[str] = []
-    module = "zoo.kang2023.task" if name == "kang2023" else "training.perceptual"
-    monkeypatch.setattr(f"colorzoo.{module}.published_weights", lambda url: fetched.append(url) or held)
+    monkeypatch.setattr(
+        "colorzoo.training.perceptual.published_weights", lambda url: fetched.append(url) or held
+    )
     task: Any = small(name, **{weight: 0.5})
     task.setup("test")
     assert not hasattr(task, "vgg")

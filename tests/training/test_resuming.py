@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,29 +74,10 @@ def test_a_killed_run_continues_in_its_folder_and_ends_equal(twelve, tmp_path, w
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["version_0"]
 
 
-@pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty bucket of an S3 server of this machine."""
-    pytest.importorskip("s3fs")
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    names = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
-    for name, value in names.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-    store = boto3.resource("s3").Bucket("album")
-    store.create()
-    yield store
-    server.stop()
-
-
 def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_path, whole, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    train(twelve, tmp_path, *STEPS, place="s3://album/run", stop=2)
-    train(twelve, tmp_path, *STEPS, place="s3://album/run")
+    train(twelve, tmp_path, *STEPS, place="s3://bucket/run", stop=2)
+    train(twelve, tmp_path, *STEPS, place="s3://bucket/run")
     assert trace(tmp_path) == trace(whole)
     names = {each.key.removeprefix(f"run/{RUN}/") for each in bucket.objects.all()}
     assert {"config.yaml", "run.json", "metrics.csv", "checkpoints/last.ckpt"} <= names
