@@ -149,20 +149,20 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             {"task": "honest.model:TwoConvolutions"},
             "honest.model:TwoConvolutions is not a ColorizationModule",
         ),
-        ({"model": "colorzoo.model:ColoringModel"}, "the task contains a TwoConvolutions"),
-        ({"guidance": ("points", "exemplar")}, "the card declares .*, the model "),
+        ({"model": "colorzoo.model:ColoringModel"}, "the model TwoConvolutions"),
+        ({"guidance": ("points", "exemplar")}, "the card declares .* the model "),
     ],
-    "parameter_count": [({"parameters": 441}, "the card states 441 parameters, found 442$")],
+    "parameter_count": [({"parameters": 441}, "card.parameters is 441, .* 442$")],
     "model_without_trainer": [
-        ({"model": "honest.larger:Larger"}, "working size differs without task"),
-        (BY_INSTANCE, "prediction differs without task"),
+        ({"model": "honest.larger:Larger"}, "working_size"),
+        (BY_INSTANCE, "predictions differ without task"),
     ],
     "odd_sizes": [
         (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives \(2, 2, 32, 53\)"),
-        (of(Tensor.double), r"returns torch.float64, not float32"),
-        (of(lambda ab: ab / (ab.shape[-1] - 1)), r"not finite at \(1, 1\)"),
-        (RGB, "declares rgb but returns AbPrediction"),
-        (as_rgb(2.0), r"RGB is outside \[0, 1\]", RGB),
+        (of(Tensor.double), "float32, got torch.float64"),
+        (of(lambda ab: ab / (ab.shape[-1] - 1)), r"\(1, 1\) is not finite"),
+        (RGB, "output is rgb, .* AbPrediction"),
+        (as_rgb(2.0), r"RGB .* \[0, 1\]", RGB),
     ],
     "batch_equals_single": [
         (plus(lambda _, seen, __: 6e-4 * len(seen)), r"image 0 differs by 1\.[12].e-05"),
@@ -173,23 +173,23 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (plus(lambda _, __, given: given.exemplar is not None), "does not accept exemplar but depends"),
     ],
     "deterministic": [
-        (of(lambda ab: ab + torch.rand_like(ab)), "the same input gave different predictions"),
+        (of(lambda ab: ab + torch.rand_like(ab)), "different predictions"),
     ],
     "device": [
-        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not created on the input's device: "),
+        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the input's device: "),
         (of(lambda ab: torch.zeros(ab.shape)), "the colors are not on the input's device"),
         (plus(lambda *_: torch.zeros(()).is_meta), "depend on torch's default device"),
     ],
-    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not created on the input's device: ")],
+    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not on the input's device: ")],
     "bfloat16_autocast": [
-        (of(Tensor.bfloat16), "returns torch.bfloat16 under autocast"),
+        (of(Tensor.bfloat16), "autocast gives torch.bfloat16"),
         (plus(lambda *_: 6 * torch.is_autocast_enabled("cpu")), r"changes the prediction by 6\.\d% of"),
     ],
     "memory_format": [
         (of(lambda ab: ab + 0.012 * (not ab.is_contiguous())), r"changes the prediction by 1\.2\de-04"),
     ],
     "gradient_reaches_input": [
-        ({"limits": ("gradient",)}, "declares that no gradient reaches its input, but one does"),
+        ({"limits": ("gradient",)}, "limits contains 'gradient'"),
         *((fault, "no gradient reaches the input") for fault in (CUT, NOTHING)),
     ],
     "export": [
@@ -198,8 +198,8 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     ],
     "onnx": [(of(torch.special.bessel_j0), "ONNX: ")],
     "config": [
-        ({"config": "nowhere.yaml"}, "no configuration 'nowhere.yaml' in "),
-        (NO_TRAINING, "cannot be trained, but has honest2032/tiny.yaml"),
+        ({"config": "nowhere.yaml"}, "nowhere.yaml"),
+        (NO_TRAINING, "limits contains 'training', .* honest2032/tiny.yaml"),
     ],
     "gradients": [
         (NOTHING, r"no usable gradient for \['model.network.0.weight', 'model.network.2.weight'\]"),
@@ -208,12 +208,12 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             {"contract_test": ContractTestConfig(size=16, without_gradient=("model.network.0.*",))},
             "without_gradient lists",
         ),
-        (NO_TRAINING, r"cannot be trained, but has parameters: \['model.network.0.weight'"),
+        (NO_TRAINING, r"limits contains 'training', .* \['model.network.0.weight'"),
     ],
     "state_dict_round_trip": [
         (NOTHING, "other weights give the same prediction"),
         (BY_INSTANCE, "weights changed"),
-        (NO_TRAINING, r"declares that it has no weights, but saves \['model.network.0.weight'"),
+        (NO_TRAINING, r"limits contains 'training', .* \['model.network.0.weight'"),
     ],
     "half_safetensors_round_trip": [
         (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%"),

@@ -1,4 +1,4 @@
-"""Quantization of the ab plane: 313 in-gamut bins (Zhang et al. 2016) and the 23 x 23 grid (2017)."""
+"""Quantization of ab: 313 in-gamut bins (Zhang et al. 2016) and a 23 x 23 grid (2017)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRID_STEP = 10.0
 GRID_MIN = -110.0
 SOFT_SIGMA = 5.0
 _MAX_NEIGHBORS = 10
-_NODES = 25  # grid nodes along each axis; the grid extends one step beyond the hull
+_NODES = 25  # grid nodes along each axis; the grid extends one step beyond the sRGB hull
 
 
 @cache
@@ -25,7 +25,7 @@ def _table(name: str) -> Tensor:
 
 
 def hull_centers() -> Tensor:
-    """Return the ``(313, 2)`` ab centers of the bins inside the sRGB hull, CIE units.
+    """Return the ``(313, 2)`` ab centers of the bins inside the sRGB hull in CIE units.
 
     Examples:
         >>> hull_centers().shape
@@ -35,7 +35,7 @@ def hull_centers() -> Tensor:
 
 
 def grid_centers() -> Tensor:
-    """Return the ``(529, 2)`` ab centers of the full grid; b varies fastest.
+    """Return the ``(529, 2)`` ab centers of the bins of the full grid; b varies fastest.
 
     Examples:
         >>> grid_centers().shape
@@ -55,7 +55,7 @@ def hull_mask() -> Tensor:
 
 
 def bin_centers(count: int) -> tuple[Tensor, Tensor]:
-    """Return the bin centers of a distribution over 313 or 529 classes.
+    """Return the bin centers for a distribution over 313 or 529 bins.
 
     Returns:
         Centers ``(Q, 2)`` in CIE units, and a ``(Q,)`` bool mask of the bins inside the sRGB hull.
@@ -66,7 +66,7 @@ def bin_centers(count: int) -> tuple[Tensor, Tensor]:
 
 
 def prior_probabilities() -> Tensor:
-    """Return the published ``(313,)`` frequency of each bin in the ImageNet training set.
+    """Return the ``(313,)`` frequencies of the bins in the ImageNet training set, as published.
 
     Examples:
         >>> prior_probabilities().shape
@@ -76,7 +76,7 @@ def prior_probabilities() -> Tensor:
 
 
 def grid_index(ab: Tensor) -> Tensor:
-    """Return the index ``23 * row + column`` of the grid bin of each color.
+    """Return the index of the grid bin of each color.
 
     Examples:
         >>> grid_index(torch.zeros(2, 2, 4, 4)).shape
@@ -86,14 +86,14 @@ def grid_index(ab: Tensor) -> Tensor:
         ab: ``(B, 2, H, W)`` in CIE units; colors outside the grid are assigned to the nearest bin.
 
     Returns:
-        ``(B, H, W)`` int64 in [0, 529).
+        ``(B, H, W)`` int64 in [0, 529): 23 * row + column.
     """
     cell = ((ab - GRID_MIN) / GRID_STEP + 0.5).floor().clamp(0, GRID_SIDE - 1).long()
     return cell[:, 0] * GRID_SIDE + cell[:, 1]
 
 
 def nearest_bin(ab: Tensor) -> Tensor:
-    """Return the ``(N,)`` index of the nearest of the 313 bins for ``(N, 2)`` colors.
+    """Return the ``(N,)`` index of the nearest in-gamut bin of ``(N, 2)`` colors.
 
     Examples:
         >>> nearest_bin(torch.tensor([[0.0, 0.0], [20.0, -20.0]])).shape
@@ -103,7 +103,7 @@ def nearest_bin(ab: Tensor) -> Tensor:
 
 
 def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the four bins around each color and bilinear weights whose weighted mean is the color.
+    """Return the four bins around each color and their bilinear interpolation weights.
 
     Examples:
         >>> index, share = bilinear_bins(torch.zeros(2, 2, 4, 4))
@@ -114,8 +114,8 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
         ab: ``(B, 2, h, w)`` in CIE units.
 
     Returns:
-        ``(B, 4, h, w)`` int64 indices into the 313 bins, the nearest bin of each of the four grid nodes
-        around the color, and their ``(B, 4, h, w)`` weights.
+        ``(B, 4, h, w)`` int64 indices of the in-gamut bins nearest to the four grid nodes around the color,
+        and ``(B, 4, h, w)`` weights, with which the mean of the grid nodes is the color.
     """
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
     low = position.floor().long()
@@ -134,7 +134,7 @@ def _bins_of_nodes() -> Tensor:
 
 
 def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> Tensor:
-    """Encode each color as Gaussian weights over its nearest bins (Zhang et al. 2016, sec. 2.1).
+    """Encode colors as Gaussian weights over the nearest bins (Zhang et al. 2016, sec. 2.1).
 
     Examples:
         >>> soft_encode(torch.zeros(5, 2)).shape
@@ -146,7 +146,7 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
         sigma: Standard deviation of the Gaussian in CIE units.
 
     Returns:
-        ``(N, 313)``, rows summing to 1.
+        ``(N, 313)`` weights; each row sums to 1.
     """
     squared = torch.cdist(ab.float(), hull_centers().to(ab.device)).square()
     nearest, index = squared.topk(neighbors, dim=1, largest=False)
@@ -155,7 +155,7 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
 
 
 def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
-    """Return the nonzero entries of `soft_encode`; ten times as fast, for training.
+    """Return the nonzero weights of `soft_encode`, which is ten times faster.
 
     Examples:
         >>> index, weight = soft_neighbors(torch.zeros(5, 2))
@@ -180,10 +180,10 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
 
 @cache
 def _near_bins() -> Tensor:
-    """Return ``(529, K)``: for each grid cell, every bin that can be among the ten nearest of its colors."""
-    # Triangle inequality: a color lies at most half a cell diagonal from the center of its cell, so a bin
-    # that is farther from the center than the tenth nearest bin plus one diagonal cannot be among the ten
-    # nearest.
+    """Return the ``(529, K)`` bins that can be among the ten nearest bins of a color in each grid cell."""
+    # A color lies at most half a cell diagonal from the center of its cell. By the triangle inequality, a bin
+    # cannot be among the ten nearest if its distance from the center exceeds the distance of the tenth
+    # nearest bin by more than one diagonal.
     distance = torch.cdist(grid_centers(), hull_centers()).double()
     reach = distance.sort(dim=1).values[:, _MAX_NEIGHBORS - 1] + GRID_STEP * 2**0.5 + 1e-3
     most = int((distance <= reach[:, None]).sum(dim=1).max())
@@ -200,7 +200,8 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) ->
     Args:
         logits: ``(B, Q, H, W)``.
         centers: ``(Q, 2)`` in CIE units.
-        temperature: 1 gives the mean of the distribution; values near 0 give its mode.
+        temperature: Temperature of the softmax: 1 gives the mean of the distribution, values near 0 give the
+            mode.
 
     Returns:
         ``(B, 2, H, W)`` in CIE units.

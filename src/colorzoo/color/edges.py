@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def sobel(image: Tensor) -> Tensor:
-    """Return the Sobel gradient magnitude per channel.
+    """Return the Sobel gradient magnitude of each channel.
 
     Examples:
         >>> sobel(torch.rand(2, 3, 8, 8)).shape
@@ -63,7 +63,7 @@ def sobel_gradients(image: Tensor) -> Tensor:
         image: ``(B, C, H, W)`` floating point.
 
     Returns:
-        ``(B, C, 2, H, W)`` float32: x, then y, per pixel (the 3 x 3 kernel is divided by 8).
+        ``(B, C, 2, H, W)`` float32: change per pixel along x, then along y (3 x 3 kernel divided by 8).
     """
     import kornia.filters
 

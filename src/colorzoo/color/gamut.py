@@ -4,12 +4,12 @@ Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 202
 because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
 so restoring the luminance Y keeps the hue.
 
-Colors of one luminance and one hue form a curve of Oklab directions ``(1, s cos h, s sin h)``, where s is
-chroma divided by lightness; s is 0 for gray. A precomputed table stores an interval of s for each cell of
-lightness and hue; the curve leaves sRGB within this interval. There the curve is nearly straight, so one
-division per channel gives its intersection with each face of the RGB cube, and the nearest intersection is
-used. Interpolating the table instead would be inaccurate where two faces meet. A second iteration removes the
-error due to curvature.
+Colors of one luminance and one hue h form a curve of Oklab directions ``(1, s cos h, s sin h)``, where s is
+chroma divided by lightness; s is 0 for gray. A precomputed table stores, for each cell of lightness and hue,
+an interval of s in which the curve leaves sRGB. In this interval the curve is nearly straight, so one
+division per channel gives the intersection of the curve with each face of the RGB cube, and the nearest
+intersection is used. Interpolating the table would be inaccurate where two faces meet. A second iteration
+removes the error due to curvature.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ def _inverse(matrix: Matrix) -> Matrix:
 _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
 _FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
 
-_TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the cube count as inside
-_FARTHEST = 4.0  # upper search bound: multiple of the color's chroma, which is small for dark colors
+_TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the RGB cube count as inside
+_FARTHEST = 4.0  # upper search bound as a multiple of the color's chroma, which is small for dark colors
 _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the chroma, well below one 8-bit level
 _TINY_CONE = 1e-9
 
 # constants of `_bracket` and its table
 _LIGHTNESSS, _HUES = 128, 1024  # number of cells
 _MAX_S = 1.0  # upper bound of s; sRGB reaches 0.71
-_PRECISION = 1e-4  # of s at the corners of a cell
+_PRECISION = 1e-4  # precision of s at the corners of a cell
 _MARGIN = 2e-3  # s inside a cell can exceed the values at its corners by this amount
-_DARKEST = 1e-2  # L; black has no chroma
+_DARKEST = 1e-2  # smallest L in the table; black has no chroma
 _BEYOND = 4.0  # upper clamp in units of the interval; reached only by very dark colors, due to the tolerance
 _LEAST = 1e-3  # lower clamp in the same units
 _TINY = 1e-12
@@ -94,18 +94,19 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
 
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
-    """Test which colors survive a round trip through sRGB within one CIE unit (Zhang et al. 2017).
+    """Test which colors change by at most one CIE unit when converted to sRGB and back.
+
+    This is the gamut test of Zhang et al. 2017.
 
     Examples:
         >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
         tensor([[[False]]])
 
-    Near the gamut boundary, about one color in a hundred is classified differently than by the exact
-    `in_gamut`.
+    Near the gamut boundary, the result differs from the exact `in_gamut` for about one color in a hundred.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Truncate RGB to 8-bit levels before converting back, as the published drawing pad does.
+        eight_bit: Truncate RGB to 8-bit levels before converting it back, as the published drawing pad does.
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -118,7 +119,7 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
-    """Reduce the chroma of colors outside sRGB until they fit, at constant CIE lightness and Oklab hue.
+    """Reduce the chroma of out-of-gamut colors at constant CIE lightness and Oklab hue.
 
     Examples:
         >>> vivid = torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)
@@ -130,11 +131,11 @@ def reduce_chroma(lab: Tensor) -> Tensor:
 
     Returns:
         ``(..., 3, H, W)`` float32. Colors inside sRGB are returned unchanged. Colors with a lightness outside
-        [0, 100] become gray, because no chroma fits.
+        [0, 100] become gray, because no chroma is inside sRGB.
     """
     with torch.autocast(lab.device.type, enabled=False):
         planes = lab.float().movedim(-3, 0)
-        # one plane per channel: rows of three values per pixel take more than twice the time
+        # store one plane per channel; three values per pixel would take more than twice the time
         pixels = planes.flatten(1).clone()
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
@@ -147,7 +148,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
 
 
 def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Return the result of `reduce_chroma` as linear sRGB, computed in one pass.
+    """Convert CIE Lab to linear sRGB and reduce the chroma of out-of-gamut colors in one pass.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
@@ -169,7 +170,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 
 def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert CIE Lab to sRGB; reduce the chroma of colors outside sRGB at constant lightness and hue.
+    """Convert CIE Lab to sRGB and reduce the chroma of out-of-gamut colors.
 
     Examples:
         >>> lab_to_rgb_in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)).shape
@@ -190,7 +191,7 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 
 def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
-    """Set the lightness of colors, keeping their Oklab hue and as much chroma as sRGB allows.
+    """Set the lightness of colors; keep the Oklab hue and as much chroma as sRGB allows.
 
     Examples:
         >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
@@ -220,15 +221,15 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
 
 
 def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
-    """Project colors to a lightness with the iteration of the drawing pad of Zhang et al. 2017.
+    """Project colors to a lightness with the iterative method of Zhang et al. 2017.
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
         >>> snap_to_lightness(red, torch.full((1, 1, 1), 60.0)).shape
         torch.Size([3, 1, 1])
 
-    Each iteration sets L, converts to RGB, clips, and converts back. It stops when no color changes by 1 or
-    more (sum of absolute differences), or after 20 iterations as in the published pad.
+    Each iteration sets L, converts to RGB, clips, and converts back. As in the published drawing pad, it
+    stops when every color changes by less than 1 (sum of absolute differences), or after 20 iterations.
 
     Args:
         rgb: ``(..., 3, H, W)`` in [0, 1].
@@ -247,10 +248,10 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
 
 
 class ChromaPath:
-    """Path from gray to given colors at constant Oklab hue and constant luminance.
+    """Path from gray to the end points at constant Oklab hue and constant luminance.
 
     Args:
-        linear: ``(3, N)`` linear sRGB end points; any values.
+        linear: ``(3, N)`` end points in linear sRGB, of any value.
         luminance: ``(N,)`` luminance Y in [0, 1] of the path.
     """
 
@@ -260,7 +261,7 @@ class ChromaPath:
         self._difference = _to_oklab(linear) - self._gray
 
     def at(self, share: Tensor) -> Tensor:
-        """Return linear sRGB ``(3, ..., N)`` at fractions ``share`` ``(..., N)`` of the path; 0 is gray."""
+        """Return linear sRGB ``(3, ..., N)`` at fractions ``(..., N)`` of the path; 0 is gray."""
         shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
         roots = self._gray.view(shape) + share * self._difference.view(shape)
         linear = _matmul(_FROM_CONES, _matmul(_FROM_OKLAB, roots.flatten(1)) ** 3).view_as(roots)
@@ -268,12 +269,12 @@ class ChromaPath:
 
 
 def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
-    """Reduce the chroma of colors until they fit into sRGB, at constant luminance and Oklab hue.
+    """Reduce the chroma of out-of-gamut colors at constant luminance and Oklab hue.
 
     Args:
-        linear: ``(3, N)`` linear sRGB outside the cube.
-        lightness: ``(N,)``: L of these colors in [0, 100].
-        tolerance: Allowed excess beyond [0, 1]; it affects the chroma of dark colors.
+        linear: ``(3, N)`` linear sRGB outside [0, 1].
+        lightness: ``(N,)`` L of the colors in [0, 100].
+        tolerance: Allowed excess of linear RGB beyond [0, 1]; it affects the chroma of dark colors.
 
     Returns:
         ``(3, N)`` linear sRGB.
@@ -294,7 +295,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
 
 
 def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
-    """Find the largest s (Oklab chroma divided by lightness) inside sRGB by bisection.
+    """Find the largest s (Oklab chroma divided by Oklab lightness) inside sRGB by bisection.
 
     Args:
         lightness: ``(N,)`` in [0, 100].
@@ -313,7 +314,7 @@ def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
 
 
 def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:
-    """Return the fraction ``(N,)`` of the line between two colors at which the line leaves sRGB."""
+    """Return the ``(N,)`` fraction of the line between two colors where the line leaves sRGB."""
     shares = []
     for start, end in zip(inner, outer, strict=True):
         step = end - start + _TINY
@@ -322,7 +323,7 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 
 def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return lower and upper bounds ``(N,)`` of the s at which each hue leaves sRGB."""
+    """Return ``(N,)`` lower and upper bounds of the s at which each hue leaves sRGB."""
     row = (lightness.detach() * (_LIGHTNESSS / 100)).to(torch.int32).clamp(max=_LIGHTNESSS - 1)
     turn = torch.atan2(b.detach(), a.detach()) * (_HUES / math.tau) + _HUES / 2
     cell = row * _HUES + turn.to(torch.int32).clamp(0, _HUES - 1)
@@ -332,7 +333,7 @@ def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def _table() -> tuple[Tensor, Tensor]:
-    """Return the minimum and maximum of `max_chroma` over the corners of each cell, row by row of L."""
+    """Return the minimum and maximum of `max_chroma` over the corners of each table cell."""
     hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
     lightnesses = torch.linspace(0, 100, _LIGHTNESSS + 1).clamp(min=_DARKEST)
     corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
@@ -343,12 +344,12 @@ def _table() -> tuple[Tensor, Tensor]:
 
 
 def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
-    """Return the derivative of the cube root of each cone response by s along the curve of a hue."""
+    """Return the derivative of the cube root of each cone response with respect to s, for a hue."""
     return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
 def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return linear sRGB ``3 x (N,)`` with a luminance and the Oklab direction ``(1, s cos h, s sin h)``."""
+    """Return linear sRGB ``3 x (N,)`` of a luminance on the curve of a hue at s."""
     cones = [(1 + s * slope) ** 3 for slope in slopes]
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
@@ -356,7 +357,7 @@ def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Te
 
 
 def _cube_root(cone: Tensor) -> Tensor:
-    """Return the signed cube root; three times as fast as ``pow``."""
+    """Return the signed cube root; this is three times faster than ``pow``."""
     return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
 
 
@@ -370,10 +371,10 @@ def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
 
 
 def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
-    """Return the colors ``(3, N)`` that fit and are farthest from gray, at most at ``end``.
+    """Return the colors ``(3, N)`` that are farthest from gray, at most at ``end``, and satisfy ``fits``.
 
-    Each iteration divides the remaining interval into eight parts. This needs a third of the operations of a
-    bisection, and for few colors the number of operations determines the run time.
+    Each iteration divides the remaining interval into eight parts, which takes a third of the operations of a
+    bisection. For few colors the number of operations determines the run time.
     """
     low, step = torch.zeros_like(end), end
     for _ in range(_ROUNDS):

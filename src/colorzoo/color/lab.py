@@ -1,7 +1,7 @@
-"""Conversion between CIE Lab, linear sRGB and encoded sRGB (D65, 2 degree observer; IEC 61966-2-1).
+"""Conversion between CIE Lab (D65, 2 degree observer), linear sRGB and sRGB (IEC 61966-2-1).
 
-Conversions always run in float32, because kornia's result is off by several units under bfloat16 autocast.
-Lab to linear sRGB is implemented here because kornia clips the result, and gamut mapping needs values outside
+Conversions always run in float32, because kornia has an error of several units under bfloat16 autocast. Lab
+to linear sRGB is implemented here because kornia clips the result, and gamut mapping needs values outside
 [0, 1]. kornia is imported inside functions because importing it takes 0.25 s and inference does not need it.
 """
 
@@ -19,7 +19,7 @@ _XYZ_TO_RGB = (
     (-0.9212477523, 1.8759900015, 0.0452473395),
     (0.0528904611, -0.2040413384, 1.1512320120),
 )
-# the inverse, rows X, Y, Z
+# inverse matrix, rows X, Y, Z
 _RGB_TO_XYZ = (
     (0.4339463634, 0.3762138731, 0.1898250339),
     (0.2126710000, 0.7151600000, 0.0721690000),
@@ -27,7 +27,7 @@ _RGB_TO_XYZ = (
 )
 LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]
 _CUBIC_FROM = 0.2068966
-_SLOPE = 1 / 7.787  # of the linear segment below `_CUBIC_FROM`
+_SLOPE = 1 / 7.787  # slope of the linear segment below `_CUBIC_FROM`
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -67,9 +67,9 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        clip: Clip each channel to [0, 1]. Clipping shifts the hue of colors outside sRGB;
-            `lab_to_rgb_in_gamut` reduces their chroma instead. If False, values above 1 are kept; negative
-            linear values still become 0, because the transfer function is not defined for them.
+        clip: Clip each channel to [0, 1], which shifts the hue of colors outside sRGB. To reduce their chroma
+            instead, use `lab_to_rgb_in_gamut`. If False, values above 1 are kept; negative linear values
+            become 0, because the transfer function is not defined for negative values.
 
     Returns:
         ``(..., 3, H, W)`` float32.
@@ -99,8 +99,8 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
     Args:
         lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
         dim: Channel axis, counted from the end.
-        least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0; OpenCV uses no bound
-            (minus infinity).
+        least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0. OpenCV has no bound,
+            which corresponds to minus infinity.
 
     Returns:
         float32 of the same shape; values outside [0, 1] for colors outside sRGB.
@@ -113,7 +113,7 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
 
 
 def linear_rgb_to_lab(linear: Tensor) -> Tensor:
-    """Convert linear sRGB ``(3, N)`` float32 to CIE Lab ``(3, N)``, the inverse of `lab_to_linear_rgb`."""
+    """Convert linear sRGB ``(3, N)`` float32 to CIE Lab ``(3, N)``."""
     x, y, z = map(_f, weighted_sums(linear, _RGB_TO_XYZ))
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
@@ -134,7 +134,10 @@ def lightness_to_luminance(lightness: Tensor) -> Tensor:
 
 
 def weighted_sums(planes: Sequence[Tensor] | Tensor, rows: Sequence[Sequence[float]]) -> list[Tensor]:
-    """Return weighted sums of three planes, one sum per row of weights; three times as fast as a matmul."""
+    """Return weighted sums of three planes, one for each row of weights.
+
+    This is three times faster than a matrix product.
+    """
     first, second, third = planes
     return [(first * a).add(second, alpha=b).add(third, alpha=c) for a, b, c in rows]
 
@@ -148,7 +151,7 @@ def check_channels(color: Tensor, name: str, values: str) -> None:
 
 
 def _f(ratio: Tensor) -> Tensor:
-    # CIE's f, inverse of `_inverse_f`; exp2 and log2 take a third of the time of pow
+    # the function f of CIE Lab, inverse of `_inverse_f`; exp2 and log2 take a third of the time of pow
     cubic = ratio.clamp(min=_CUBIC_FROM**3)
     return torch.exp2(torch.log2(cubic) / 3) + (ratio - cubic) / _SLOPE
 

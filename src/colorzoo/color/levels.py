@@ -54,14 +54,14 @@ def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> ND
 
 
 def linear_of(values: FloatArray) -> FloatArray:
-    """Decode sRGB in [0, 1] (float32 or float64) to linear light of the same dtype."""
+    """Decode float32 or float64 sRGB in [0, 1] to linear light; keep the dtype."""
     bright = ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4
     linear: FloatArray = np.where(values > 0.04045, bright, values / 12.92)
     return linear
 
 
 def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
-    """Encode linear sRGB as integer levels, rounded to nearest, into ``out``.
+    """Encode linear sRGB, round it to integer levels and write the levels to ``out``.
 
     Args:
         linear: ``(3, rows, W)``; values outside [0, 1] are clipped.
@@ -79,8 +79,8 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
 def clipped(linear: Tensor) -> Tensor:
     """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
 
-    Clipping negative channels adds luminance; the other channels are lowered to compensate. Near black, the
-    small negative values that count as inside sRGB change L by 0.08.
+    Clipping negative channels adds luminance; the other channels are lowered to compensate. Near black,
+    clipping the small negative values that count as inside sRGB changes L by up to 0.08.
     """
     inside = linear.clamp(0, 1)
     share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)
@@ -97,21 +97,21 @@ def encoded(linear: Tensor) -> Tensor:
 
 @cache
 def _lightness_table(kind: str) -> NDArray[np.float32]:
-    """Return L of each gray level."""
+    """Return L for each gray level."""
     table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(linear_of(_unit(kind)))).numpy()
     return table
 
 
 @cache
 def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
-    """Return the contribution of each level of each channel to the luminance."""
+    """Return the luminance that each level of each channel contributes."""
     linear = linear_of(_unit(kind))
     return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
 
 
 @cache
 def _shade_tables() -> list[NDArray[np.int32]]:
-    """Return the contribution of each 8-bit level of each channel to the luminance step, with guard bits."""
+    """Return the luminance steps, with guard bits, that each 8-bit level of each channel contributes."""
     linear = linear_of(_unit("u1")).astype(np.float64)
     unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
@@ -121,14 +121,14 @@ def _shade_tables() -> list[NDArray[np.int32]]:
 
 @cache
 def _lightness_of_shades() -> NDArray[np.float32]:
-    """Return L of each luminance step; a lookup takes a third of the time of a cube root."""
+    """Return L for each luminance step; a lookup takes a third of the time of a cube root."""
     lightness: NDArray[np.float32] = luminance_to_lightness(torch.arange(_SHADES + 1) / _SHADES).numpy()
     return lightness
 
 
 @cache
 def _levels_table() -> Tensor:
-    """Return the 8-bit level of each step of linear light."""
+    """Return the 8-bit level for each step of linear light."""
     borders = linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
     first = np.rint(borders * _STEPS).astype(np.int64)
     lengths = np.diff(first, prepend=0, append=_STEPS + 1)

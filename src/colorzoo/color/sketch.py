@@ -1,4 +1,7 @@
-"""Sketch extraction from color images (XDoG, Canny) and line-art cleaning; batched, on the input's device."""
+"""Extraction of sketches from color images (XDoG, Canny), and cleaning of line art.
+
+All functions are batched and run on the device of the input.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from torch.nn import functional as F
 from colorzoo.color.edges import canny
 
 SIGMAS = (0.3, 0.4, 0.5)
-"""Standard deviations of XDoG in pixels used in training; larger values give thicker lines."""
+"""Standard deviations of XDoG in pixels for training; larger values give thicker lines."""
 
-_PAPER = 0.92  # relative to the paper's gray level; brighter pixels are paper
-_FAINTEST_INK = 0.7  # relative to the paper's gray level; an image without darker pixels has no lines
+_PAPER = 0.92  # gray level relative to the paper's gray level above which pixels are paper
+_FAINTEST_INK = 0.7  # gray level relative to the paper's; an image without darker pixels has no lines
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
-    """Compute BT.601 luma, called gray in sketch papers.
+    """Compute BT.601 luma, which sketch papers call gray.
 
     Examples:
         >>> rgb_to_gray(torch.ones(2, 3, 4, 4)).shape
@@ -58,10 +61,10 @@ def xdog(
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
         sigma: Standard deviation of the finer Gaussian in pixels: a number, or ``(B,)`` values.
         k: Ratio of the coarser standard deviation to the finer one.
-        sharpness: Weight of the difference; p in the papers.
+        sharpness: Weight of the difference of Gaussians; p in the papers.
         threshold: Value that separates ink from paper.
-        steepness: Slope below the threshold, phi in the papers.
-        weighted: Multiply U by the gray level, as the public code does.
+        steepness: Slope below the threshold; phi in the papers.
+        weighted: Whether to multiply U by the gray level, as the public code does.
 
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
@@ -78,7 +81,9 @@ def xdog(
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:
-    """Return Canny edges of ``(B, 3, H, W)`` in [0, 1] as sketches ``(B, 1, H, W)``: paper 1, ink 0.
+    """Return the Canny edges of RGB ``(B, 3, H, W)`` in [0, 1] as sketches ``(B, 1, H, W)``.
+
+    In the sketches, paper is 1 and ink is 0.
 
     Examples:
         >>> canny_sketch(torch.ones(2, 3, 16, 16)).shape
@@ -102,7 +107,7 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
         reach: Side of the square neighborhood in pixels.
 
     Returns:
-        ``(B, 1, H, W)`` in [0, 1]; white where an image has no lines.
+        ``(B, 1, H, W)`` in [0, 1]; an image without lines becomes white.
     """
     reach = min(reach, *gray.shape[-2:])
     reach -= 1 - reach % 2  # odd
@@ -115,7 +120,7 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each image with its own Gaussian; padding is reflected without repeating the edge pixel."""
+    """Blur each image with its own Gaussian, with reflection padding."""
     kernels = _kernels(sigmas).to(gray.device)
     batch, radius = len(kernels), kernels.shape[1] // 2
     planes = gray.transpose(0, 1)  # (1, B, H, W): one convolution group per image
@@ -126,8 +131,8 @@ def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
 
 
 def _kernels(sigmas: Tensor) -> Tensor:
-    """Return ``(B, 2 R + 1)`` normalized Gaussians; narrower ones are padded with zeros."""
-    # OpenCV, which the public code uses, truncates each kernel at this radius
+    """Return ``(B, 2 R + 1)`` normalized Gaussians; narrow Gaussians are padded with zeros."""
+    # truncate each kernel at the radius of OpenCV, which the public code uses
     radii = ((8 * sigmas + 1).round().long() | 1) // 2
     largest = int(radii.numpy().max())  # computed on the host, which avoids a device synchronization
     offsets = torch.arange(-largest, largest + 1, dtype=torch.float64, device="cpu")
@@ -137,7 +142,7 @@ def _kernels(sigmas: Tensor) -> Tensor:
 
 
 def _reflected(length: int, radius: int, device: torch.device) -> Tensor:
-    """Return the pixel indices of a line that is padded by ``radius`` reflected pixels on both sides."""
+    """Return the pixel indices of a row with ``radius`` reflected pixels on both sides."""
     period = max(1, 2 * (length - 1))
     index = torch.arange(-radius, length + radius, device=device).remainder(period)
     return torch.minimum(index, period - index).clamp(max=length - 1)

@@ -1,16 +1,16 @@
 """Model contract tests: checks that every registered model must pass.
 
-Five lines test the models of your own package::
+Test the models of your own package with these lines::
 
     @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
     @pytest.mark.parametrize("check", contract_checks(configs="path/to/configs"), ids=str)
     def test_contract(check, card):
         check(card)
 
-``contract_test`` of a card describes a small variant of the model that runs in seconds on a CPU. ``limits``
-lists known limits; the checks assert that these limits exist. Run the checks on one thread
-(``torch.set_num_threads(1)``), which is faster for small tensors. One check starts processes, so a script
-needs the guard ``if __name__ == "__main__":``.
+The field ``contract_test`` of a model card describes a small variant of the model that runs in seconds on a
+CPU. The field ``limits`` lists features that the model does not support; checks of these features are skipped
+or verify that the limit exists. Run the checks on one thread (``torch.set_num_threads(1)``), which is faster
+for small tensors. One check starts processes, so a script needs the guard ``if __name__ == "__main__":``.
 """
 
 from colorzoo.testing.models import ContractError, contract_test_model

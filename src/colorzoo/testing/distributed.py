@@ -1,4 +1,4 @@
-"""Check that training in two processes equals training in one process."""
+"""Check that training in two processes gives the results of training in one process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROCESSES = 2
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-2, 1e-6
 _ROUNDING = 1e-4  # differences below this fraction of a network's largest gradient are rounding errors
 _BY_IMAGE = (
-    "a loss must be a mean over the images, and random numbers must be drawn for each image "
+    "losses must be means over images, and random numbers must be drawn for each image "
     "(colorzoo.randomness.image_generators)"
 )
 _VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # images by process and batch; uneven, as in practice
@@ -41,8 +41,8 @@ class _Run:
 
     Attributes:
         metrics: Validation metrics before the first step, by name.
-        losses: Losses of each step: one, or generator and discriminator losses.
-        gradients: Gradients of the first step by parameter name, as the optimizer receives them.
+        losses: Losses of each step: one loss, or the generator and discriminator losses.
+        gradients: Gradients that the optimizer receives in the first step, by parameter name.
     """
 
     metrics: dict[str, float]
@@ -51,12 +51,12 @@ class _Run:
 
 
 def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
-    """Training and validation in two gloo processes equal one process with the same global batches.
+    """Check that two gloo processes give the results of one process with equal global batches.
 
-    Losses must be equal in each step and gradients in the first step (relative to the largest of their
-    layer). Validation must count each image once in uneven batches. Normalization layers stay in eval mode,
-    because their statistics are per process (on GPUs ``trainer.sync_batchnorm`` synchronizes them). Models
-    without weights pass.
+    The check compares the losses of each step, the gradients of the first step (relative to the largest
+    gradient of the layer), and the validation metrics, for which each image of the uneven batches must count
+    once. Normalization layers stay in eval mode because each process computes its own statistics (on GPUs
+    ``trainer.sync_batchnorm`` synchronizes them). Models without weights pass.
 
     Args:
         card: The model.
@@ -71,7 +71,7 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
         folder = Path(name)
         zoo = list(colorzoo.zoo.__path__)
         codes = in_processes(_train_and_save, card, folder, steps, zoo, processes=_PROCESSES)
-        require(codes == [0] * _PROCESSES, f"{card.name}: processes ended with {codes}; see stderr")
+        require(codes == [0] * _PROCESSES, f"{card.name}: processes have exit codes {codes}; see stderr")
         both = [_Run(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
         alone = _train(card, folder, steps)
     for result in both:
@@ -86,22 +86,24 @@ def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[
     Raises:
         ContractError: A metric differs by more than rounding errors, or the names differ.
     """
-    require(found.keys() == wanted.keys(), f"{card.name}: the metric names of two processes differ from one")
+    require(found.keys() == wanted.keys(), f"{card.name}: two processes log other metric names than one")
     for key, expected in wanted.items():
-        # the batch size determines the summation order, which changes the last bit
+        # the batch size determines the order of summation, which changes the last bit
         moved = abs(found[key] - expected) / max(1.0, abs(expected))
-        require(moved <= _SAME_METRIC, f"{card.name}: {key} of two processes differs by {moved:.1e} from one")
+        require(moved <= _SAME_METRIC, f"{card.name}: {key} differs by {moved:.1e} in two processes")
 
 
 def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     """Compare the gradients of two processes with the gradients of one process.
 
     Raises:
-        ContractError: A gradient differs by more than 1 % of the largest in its layer, or the names differ.
+        ContractError: A gradient differs by more than 1 % of the largest gradient in its layer, or the names
+            differ.
     """
     require(found.keys() == wanted.keys() != set(), f"{card.name}: different parameters receive gradients")
-    # Relative to the layer, because the gradient of a bias before a normalization consists of rounding
-    # errors, and to the network, because a discriminator's gradients can be a million times the generator's.
+    # Compare with the largest gradient of the layer, because the gradient of a bias before a normalization
+    # consists of rounding errors. Compare with the network, because the gradients of a discriminator can be a
+    # million times larger than the gradients of the generator.
     modules = _largest(wanted, lambda key: key.rpartition(".")[0])
     networks = _largest(wanted, lambda key: key.partition(".")[0])
     for key, expected in wanted.items():
@@ -109,8 +111,8 @@ def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: di
         moved = float((found[key] - expected).abs().max()) / scale
         require(
             moved < _SAME_GRADIENT,
-            f"{card.name}: the gradient of {key} in two processes is off by {moved:.1%} of the largest in "
-            f"its layer; {_BY_IMAGE}",
+            f"{card.name}: the gradient of {key} in two processes differs by {moved:.1%} of the largest "
+            f"gradient in its layer; {_BY_IMAGE}",
         )
 
 
@@ -129,14 +131,14 @@ def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None
     worst = int(moved.amax(1).argmax())
     require(
         float(moved.max()) < _SAME_LOSS,
-        f"{card.name}: the loss of two processes is {float(moved[worst].max()):.1e} off in step {worst}; "
+        f"{card.name}: the loss of two processes differs by {float(moved[worst].max()):.1e} in step {worst}; "
         f"{_BY_IMAGE}",
     )
 
 
 def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -> None:
     """Validate and train as one of two processes and save the results to a file."""
-    colorzoo.zoo.__path__ = zoo  # tests add papers outside the package
+    colorzoo.zoo.__path__ = zoo  # tests register papers outside the package
     rank = int(os.environ["RANK"])
     torch.save(vars(_train(card, folder, steps, rank)), folder / f"{rank}.pt")
 
@@ -164,10 +166,10 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
 
 
 def _use_sgd(model: ColorizationModule) -> None:
-    """Replace the optimizers by SGD, because Adam scales rounding errors of small gradients to full steps.
+    """Replace the optimizers by SGD.
 
-    The learning rate is smaller with a discriminator, because large gradients of randomly initialized
-    networks amplify rounding errors in each step.
+    Adam scales rounding errors of small gradients to full steps. The learning rate is smaller for GANs,
+    because large gradients of randomly initialized networks amplify rounding errors in each step.
     """
     rate = 1e-5 if model.automatic_optimization else 1e-7
     plain = partial(torch.optim.SGD, lr=rate, momentum=0.9)
@@ -186,19 +188,19 @@ class _Recorder(GradientRecorder):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Copy the gradients of the first step."""
+        """Store copies of the gradients in the first step."""
         if not self.losses:
             super().on_before_optimizer_step(trainer, pl_module, optimizer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Record the losses."""
+        """Record the losses of the step."""
         self.losses.append([float(value) for _, value in sorted(outputs.items())])
 
 
 def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
-    """Return the training batches of one process, or the joined batches of both processes."""
+    """Return the training batches of process ``rank``; None joins the batches of all processes."""
     size = (card.contract_test.size, card.contract_test.size)
     shares = [
         [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
@@ -208,7 +210,7 @@ def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
 
 
 def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
-    """Return the validation batches of one process, or of both processes."""
+    """Return the validation batches of process ``rank``; None returns the batches of all processes."""
     size = (card.contract_test.size, card.contract_test.size)
     batches = {
         share: [

@@ -1,4 +1,4 @@
-"""Checks of model cards and predictions: sizes, batches, guidance, determinism, precision, export."""
+"""Checks of model cards, predictions and exported graphs."""
 
 from __future__ import annotations
 
@@ -34,35 +34,35 @@ from colorzoo.training.module import ColorizationModule
 
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
-_ROUNDING = 1e-5  # float32 sums in a different order
-_OTHER_KERNELS = 1e-4  # different algorithms; matching with a temperature of 0.01 amplifies their differences
+_ROUNDING = 1e-5  # rounding errors of float32 sums in a different order
+_OTHER_KERNELS = 1e-4  # rounding errors of other algorithms, amplified by matching at a temperature of 0.01
 _BFLOAT16 = 0.05  # fraction of the full scale, at the worst pixel
 
 
 def check_card_matches_class(card: ModelCard) -> None:
-    """The card names a `ColoringModel` and its task, and both match the card's declarations."""
+    """Check that the card names a `ColoringModel` and its task, and describes them correctly."""
     task, model_class = load_task_class(card), load_model_class(card)
     require(issubclass(task, ColorizationModule), f"{card.task} is not a ColorizationModule")
     require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
     declared = (frozenset(card.guidance), card.input, card.output)
-    with torch.device("meta"):  # an add-on accepts the guidance of its backbone, so build it
+    with torch.device("meta"):  # build the model, because an add-on accepts the guidance of its backbone
         model = build_model(task, card.hparams).model
     actual = (model.accepts, model.input_kind, model.output_kind)
-    require(declared == actual, f"{card.name}: the card declares {declared}, the model {actual}")
-    require(type(model) is model_class, f"{card.name}: the task contains a {type(model).__name__}")
+    require(declared == actual, f"{card.name}: the card declares {declared}, but the model has {actual}")
+    require(type(model) is model_class, f"{card.name}: the task builds the model {type(model).__name__}")
 
 
 def check_parameter_count(card: ModelCard) -> None:
-    """The full-size model has the number of parameters that the card states."""
+    """Check that the full-size model has the number of parameters given in the card."""
     with torch.device("meta"):  # allocates no memory
         model = build_model(load_task_class(card), card.hparams).model
     count = sum(parameter.numel() for parameter in model.parameters())
     stated = card.parameters
-    require(count == stated, f"{card.name}: the card states {stated} parameters, found {count}")
+    require(count == stated, f"{card.name}: card.parameters is {stated}, but the model has {count}")
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
-    """The model built without its task makes the same predictions with the same weights."""
+    """Check that the model built without its task makes equal predictions for equal weights."""
     task, model_class = contract_test_model(card), load_model_class(card)
     known = known_settings(model_class)
     settings = {
@@ -70,28 +70,28 @@ def check_model_without_trainer(card: ModelCard) -> None:
     }
     model = build_model(model_class, settings).eval()
     model.load_state_dict(task.model.state_dict())
-    require(model.working_size == task.model.working_size, f"{card.name}: working size differs without task")
+    require(model.working_size == task.model.working_size, f"{card.name}: working_size differs without task")
     for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
         both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
-        require(torch.equal(*both), f"{card.name}: prediction differs without task")
+        require(torch.equal(*both), f"{card.name}: predictions differ without task")
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Predictions for images of any height and width have the same size, are finite and float32."""
+    """Check that predictions have the size of the image, are finite and are float32."""
     model = contract_test_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
         lightness, guidance = sample_call(card, size, batch=2)
         answer = predict(card, model, lightness, guidance)
         require(answer.shape == (2, channels, *size), f"{card.name}: {size} gives {tuple(answer.shape)}")
-        require(answer.dtype == torch.float32, f"{card.name}: returns {answer.dtype}, not float32")
-        require(bool(answer.isfinite().all()), f"{card.name}: not finite at {size}")
+        require(answer.dtype == torch.float32, f"{card.name}: prediction must be float32, got {answer.dtype}")
+        require(bool(answer.isfinite().all()), f"{card.name}: the prediction at {size} is not finite")
         in_range = card.output == "ab" or 0 <= float(answer.min()) <= float(answer.max()) <= 1
-        require(in_range, f"{card.name}: RGB is outside [0, 1]")
+        require(in_range, f"{card.name}: predicted RGB must be in [0, 1]")
 
 
 def check_batch_equals_single(card: ModelCard) -> None:
-    """The prediction for an image does not depend on the other images of its batch."""
+    """Check that the prediction for an image does not depend on other images of the batch."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE, batch=3)
     together = predict(card, model, lightness, guidance)
@@ -103,7 +103,10 @@ def check_batch_equals_single(card: ModelCard) -> None:
 
 
 def check_guidance(card: ModelCard) -> None:
-    """Each accepted kind of guidance changes the prediction, alone or in combination; other kinds do not."""
+    """Check that exactly the accepted kinds of guidance change the prediction.
+
+    A kind may need another kind to have an effect.
+    """
     model = contract_test_model(card)
     lightness, _ = sample_call(card, _SIZE)
     plain = predict(card, model, lightness, Guidance())
@@ -119,16 +122,19 @@ def check_guidance(card: ModelCard) -> None:
 
 
 def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
-    """Return whether a kind has an effect in combination, as a class map needs an exemplar."""
+    """Return True if a kind changes the prediction together with other kinds.
+
+    A class map, for example, needs an exemplar.
+    """
     lightness, everything = sample_call(card, _SIZE)
     without = predict(card, model, lightness, replace(everything, **{kind: None}))
     return difference(card, predict(card, model, lightness, everything), without) > _ROUNDING
 
 
 def check_guidance_moves(card: ModelCard) -> None:
-    """`Guidance.to` moves the tensors of every accepted kind, and slices keep all kinds."""
+    """Check that `Guidance.to` moves the tensors of every accepted kind and slices keep all kinds."""
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
-    require(guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: kinds lost")
+    require(guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: a slice lacks kinds")
     for kind in guidance.kinds():
         moved = vars(getattr(guidance.to("meta")[1:], kind)).values()
         tensors = [value for value in moved if isinstance(value, torch.Tensor)]
@@ -137,7 +143,7 @@ def check_guidance_moves(card: ModelCard) -> None:
 
 
 def check_deterministic(card: ModelCard) -> None:
-    """The same input gives the same prediction for any global random state."""
+    """Check that the prediction does not depend on the global random state."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with torch.random.fork_rng():
@@ -145,11 +151,11 @@ def check_deterministic(card: ModelCard) -> None:
         first = predict(card, model, lightness, guidance)
         torch.manual_seed(2)
         second = predict(card, model, lightness, guidance)
-    require(torch.equal(first, second), f"{card.name}: the same input gave different predictions")
+    require(torch.equal(first, second), f"{card.name}: equal inputs give different predictions")
 
 
 def check_device(card: ModelCard) -> None:
-    """Every tensor that the model creates is on the device of its input."""
+    """Check that the model creates tensors on the device of the input."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     for given in (guidance, None):
@@ -161,13 +167,13 @@ def check_device(card: ModelCard) -> None:
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
-    """Predictions in mixed precision have dtype float32 and are close to float32 predictions."""
+    """Check that predictions under bfloat16 autocast are float32 and close to float32 predictions."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     exact = predict(card, model, lightness, guidance)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = predict(card, model, lightness, guidance)
-    require(mixed.dtype == torch.float32, f"{card.name}: returns {mixed.dtype} under autocast")
+    require(mixed.dtype == torch.float32, f"{card.name}: autocast gives {mixed.dtype} instead of float32")
     moved = difference(card, mixed, exact)
     require(
         moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the full scale"
@@ -175,18 +181,18 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
 
 
 def check_memory_format(card: ModelCard) -> None:
-    """Channels-last weights do not change the prediction."""
+    """Check that channels-last weights do not change the prediction."""
     lightness, guidance = sample_call(card, _SIZE, batch=2)
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(contract_test_model(card)).to(memory_format=memory_format)
-        answers.append(predict(card, model, lightness, guidance))  # one input channel has no order
+        answers.append(predict(card, model, lightness, guidance))  # one channel has only one memory format
     moved = difference(card, *answers)
     require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:
-    """The prediction is differentiable in the input, unless ``limits`` contains ``"gradient"``."""
+    """Check that a gradient reaches the input, unless ``limits`` contains ``"gradient"``."""
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
     answer = image(card, contract_test_model(card)(lightness, guidance)).sum()
@@ -194,17 +200,20 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
         torch.autograd.backward(answer)
     ok = lightness.grad is not None and bool(lightness.grad.isfinite().all()) and bool(lightness.grad.any())
     if "gradient" in card.limits:
-        require(not ok, f"{card.name} declares that no gradient reaches its input, but one does")
+        require(not ok, f"{card.name}: limits contains 'gradient', but a gradient reaches the input")
     else:
         require(ok, f"{card.name}: no gradient reaches the input")
 
 
-# multiples of 32 from 64 on, because guards of torch.export assume that the traced image was not padded
+# multiples of 32, at least 64, because guards of torch.export assume that the traced image was not padded
 _EXPORT_SIZES: tuple[Size, tuple[Size, Size]] = ((64, 96), ((96, 64), (64, 160)))
 
 
 def check_export(card: ModelCard) -> None:
-    """The graph of torch.export supports other sizes and batch sizes, unless export is a limit."""
+    """Check that a torch.export graph supports other sizes than the traced sizes.
+
+    A model whose ``limits`` contain ``"export"`` passes.
+    """
     if "export" in card.limits:
         return
     try:
@@ -215,7 +224,10 @@ def check_export(card: ModelCard) -> None:
 
 
 def check_onnx(card: ModelCard) -> None:
-    """The ONNX graph supports sizes and batch sizes other than the traced ones, unless export is a limit."""
+    """Check that an ONNX graph supports other sizes than the traced sizes.
+
+    A model whose ``limits`` contain ``"export"`` passes.
+    """
     if "export" in card.limits:
         return
     require_onnx()

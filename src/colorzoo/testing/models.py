@@ -1,4 +1,4 @@
-"""Small models with seeded weights, and comparison of their predictions."""
+"""Small models with seeded weights, and comparison of predictions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
 
 
 class ContractError(AssertionError):
-    """A model fails a contract test."""
+    """Error of a model that fails a contract test."""
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise `ContractError` with ``message`` unless ``condition`` is true, even under ``python -O``."""
+    """Raise `ContractError` if the condition is false; unlike ``assert``, also under ``python -O``."""
     if not condition:
         raise ContractError(message)
 
@@ -43,7 +43,7 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
         torch.Size([1, 2, 32, 48])
 
     Trainable weights with two or more axes use He initialization, because models with tiny initial weights
-    would predict nearly 0, which makes comparisons meaningless.
+    predict nearly 0 for every input.
 
     Args:
         card: The model.
@@ -60,21 +60,21 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
         for layer in model.modules():
             if isinstance(layer, StoredSpectralConv):
-                layer.settle()  # the stored spectral norm belongs to the previous weight
+                layer.settle()  # update the stored spectral norm, which belongs to the previous weight
     return model.eval()
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return a sample input of the model and guidance of all accepted kinds."""
+    """Return a sample input of the model, and guidance of all kinds that it accepts."""
     lightness = sample_input(card.input, size, batch=batch, seed=seed)
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def image(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Return the ab or RGB tensor of a prediction, as declared by the card."""
+    """Return the ab or RGB tensor of a prediction; check that the card declares this output."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
-        raise ContractError(f"{card.name} declares {card.output} but returns {type(prediction).__name__}")
+        raise ContractError(f"{card.name}: output is {card.output}, but got {type(prediction).__name__}")
     return prediction.colors
 
 
@@ -85,7 +85,7 @@ def predict(card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guid
 
 
 class _AtGenerators(TorchFunctionMode):
-    """Context that draws random numbers on the device of their generator."""
+    """Context in which random numbers are drawn on the device of the generator."""
 
     def __torch_function__(
         self,
@@ -103,20 +103,20 @@ class _AtGenerators(TorchFunctionMode):
 
 @contextmanager
 def elsewhere(card: ModelCard) -> Iterator[None]:
-    """Change torch's default device to meta, to detect tensors created on a device other than the input's.
+    """Change the default device to meta, to detect tensors that are not on the input's device.
 
     Raises:
-        ContractError: A tensor on the default device is combined with a tensor of the input.
+        ContractError: A tensor on the default device is combined with an input tensor.
     """
     try:
         with torch.device("meta"), _AtGenerators():
             yield
     except (NotImplementedError, RuntimeError) as error:
-        message = f"{card.name}: a tensor is not created on the input's device: {first_words(error)}"
+        message = f"{card.name}: a new tensor is not on the input's device: {first_words(error)}"
         raise ContractError(message) from error
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
-    """Return the largest difference as a fraction of the full scale (100 CIE units, or 1 in RGB)."""
+    """Return the largest difference relative to the full scale (100 CIE units, or 1 for RGB)."""
     require(one.shape == other.shape, f"{card.name}: shapes {one.shape} and {other.shape} differ")
     return float((one - other).abs().max()) / _FULL_SCALE[card.output]

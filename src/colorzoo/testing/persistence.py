@@ -1,4 +1,4 @@
-"""Checks of saving and loading weights: state dict, checkpoint, float16 safetensors, copies."""
+"""Checks of saving, loading and copying weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLOAT16 = 0.005  # fraction of the full scale, at the worst pixel
 
 
 def check_state_dict_round_trip(card: ModelCard) -> None:
-    """Loading the state dict of another model gives the same predictions as that model.
+    """Check that a model predicts what another model predicts after loading its state dict.
 
     A model whose ``limits`` contain ``"training"`` has an empty state dict, and its predictions do not depend
     on the seed.
@@ -34,7 +34,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     apart = difference(card, expected, predict(card, fresh, lightness, guidance))
     require(apart > 1e-3 or not card.trainable, f"{card.name}: other weights give the same prediction")
     held = list(model.state_dict())
-    require(card.trainable or not held, f"{card.name} declares that it has no weights, but saves {held}")
+    require(card.trainable or not held, f"{card.name}: limits contains 'training', but found {held}")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
         torch.save(model.state_dict(), path)
@@ -43,7 +43,7 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
 
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
-    """Weights stored as float16 safetensors give nearly the same predictions."""
+    """Check that weights stored as float16 safetensors give nearly equal predictions."""
     model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
 
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
-    """A Lightning checkpoint loads with ``weights_only=True``, and its hyperparameters rebuild the model."""
+    """Check that a checkpoint loads with ``weights_only=True`` and rebuilds the model."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
         keys = torch.load(path, weights_only=True).keys()
         loaded = load_task_class(card).load_from_checkpoint(path, map_location="cpu").eval()
     wanted = {"state_dict", "hyper_parameters"} if model.hparams else {"state_dict"}
-    require(wanted <= keys, f"{card.name}: the checkpoint contains {list(keys)}")
+    require(wanted <= keys, f"{card.name}: the checkpoint must contain {sorted(wanted)}, got {list(keys)}")
     expected, held = predict(card, model, lightness, guidance), model.model.state_dict()
     same = torch.equal(predict(card, loaded, lightness, guidance), expected)
     require(same, f"{card.name}: a checkpoint does not restore the model")
@@ -80,7 +80,7 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
 
 
 def check_copies(card: ModelCard) -> None:
-    """Pickled and deep copies of the model make the same predictions."""
+    """Check that pickled and deep copies of the model make equal predictions."""
     model = contract_test_model(card).model
     lightness, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, lightness, guidance)

@@ -1,4 +1,4 @@
-"""Run functions in new processes that start from a server with preloaded packages."""
+"""Run functions in new processes, forked from a server that has imported large packages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 
-_PATIENCE = 300.0  # seconds; far longer than the work takes, to end deadlocks
+_PATIENCE = 300.0  # timeout in seconds, which ends deadlocks
 _PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once for all processes
 
 
 def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1) -> list[int | None]:
-    """Run a function in each of several new single-threaded processes and return their exit codes.
+    """Run a function in several new single-threaded processes and return the exit codes.
 
-    Several processes get the environment variables of torchrun. A process that does not end in time is
-    killed; its exit code is the negative signal number.
+    Several processes get the environment variables of torchrun. A process that exceeds the timeout is killed;
+    its exit code is the negative signal number.
 
     Args:
         work: Module-level function that returns an exit code, or None for 0.
@@ -46,16 +46,16 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
     for each in started:
         each.join(_PATIENCE)
     for each in started:
-        each.kill()  # processes hang if another one ended early
+        each.kill()  # a process hangs if another process ended early
         each.join()
     return [each.exitcode for each in started]
 
 
 def _fork_server() -> ForkServerContext | SpawnContext:
-    """Return a multiprocessing context whose processes start with torch and common packages imported.
+    """Return a multiprocessing context whose processes have already imported large packages.
 
-    Forking this process could copy locks held by its threads; forking a fresh server cannot. The server is
-    started once per test run. Windows does not support forking.
+    Forking this process could copy locks that its threads hold, so processes are forked from a new server.
+    The server starts once per test run. Windows does not support forking.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -68,7 +68,7 @@ def _work(
     environment: dict[str, str], folder: Path, work: Callable[..., int | None], args: tuple[Any, ...]
 ) -> None:
     torch.set_num_threads(1)
-    os.environ.clear()  # contains the environment in which the server was started
+    os.environ.clear()  # remove the environment in which the server was started
     os.environ.update(environment)
     os.chdir(folder)
     raise SystemExit(work(*args))

@@ -1,4 +1,4 @@
-"""Seeded random inputs of the contract tests: batches and image folders; see `colorzoo.engines.samples`."""
+"""Seeded random batches and image folders for the contract tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write PNG images to ``folder/train`` and ``folder/val``, half each, and return their paths.
+    """Write half of the PNG images to ``folder/train`` and half to ``folder/val``; return the paths.
 
     Examples:
         >>> len(write_sample_images(Path("images"), count=4, size=(40, 48)))

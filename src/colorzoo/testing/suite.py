@@ -1,4 +1,4 @@
-"""Collection of all checks, by scanning the modules of this package."""
+"""Collection of all contract checks, found by scanning the modules of this package."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from colorzoo.card import ModelCard
 
 @dataclass(frozen=True)
 class Check:
-    """A contract test; call it with a card.
+    """A contract check that is called with a model card.
 
     Examples:
         >>> Check("nothing", lambda card: None)(colorzoo.model_card("gray"))
 
     Attributes:
         name: Name of the check.
-        run: Raises `ContractError` if the model of a card fails.
+        run: Function that raises `ContractError` if the model of a card fails the check.
     """
 
     name: str
     run: Callable[[ModelCard], None]
 
     def __call__(self, card: ModelCard) -> None:
-        """Check the model of ``card``."""
+        """Run the check on the model of ``card``."""
         self.run(card)
 
     def __str__(self) -> str:
@@ -37,14 +37,14 @@ class Check:
 
 
 def contract_checks(configs: Path | str | None = None) -> list[Check]:
-    """Return all checks.
+    """Return all contract checks.
 
     Examples:
         >>> len(contract_checks()) > 10
         True
 
     Args:
-        configs: Folder of the training configurations; None searches as the command line does.
+        configs: Folder of training configurations; None searches the folders that the command line searches.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

@@ -17,7 +17,7 @@ from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
-    """Return a Trainer without output that writes only below ``folder``; on the CPU by default."""
+    """Return a Trainer that prints nothing and writes only to ``folder``; the default is the CPU."""
     return Trainer(
         default_root_dir=folder,
         logger=False,
@@ -29,7 +29,7 @@ def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
 
 
 def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
-    """Return a DataLoader that yields these batches in order."""
+    """Return a DataLoader that yields ``batches`` in order."""
     return DataLoader(cast(Any, batches), batch_size=None)
 
 

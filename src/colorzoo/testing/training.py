@@ -1,4 +1,4 @@
-"""Checks of training: gradients reach every weight, and the training configuration runs."""
+"""Checks of gradients and of training configurations."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ _TRAIN_BATCH, _STEPS = 3, 2
 
 
 def check_gradients(card: ModelCard) -> None:
-    """Check that a training step computes a gradient for every trainable weight not excluded by the card.
+    """Check that a training step computes a gradient for every trainable weight.
 
-    A model whose ``limits`` contain ``"training"`` must have no weights and must raise an error in training.
+    Weights that the card lists in ``without_gradient`` must have no gradient. A model whose ``limits``
+    contain ``"training"`` must have no weights and must raise an error in training.
     """
     if not card.trainable:
         _check_refusal(card)
@@ -54,7 +55,7 @@ def check_gradients(card: ModelCard) -> None:
 
 
 def check_training_device(card: ModelCard) -> None:
-    """Every tensor created in a training step or for validation guidance is on the device of the batch."""
+    """Check that training steps and validation guidance create tensors on the batch's device."""
     if not card.trainable:
         return
     batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH)
@@ -93,33 +94,35 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
 
 
 def check_config(card: ModelCard, configs: Path | None = None) -> None:
-    """The card's configuration trains for two steps and validates; see `train_config`.
+    """Check that the card's configuration can train for two steps and validate.
+
+    See `train_config`.
 
     Args:
         card: The model; a model without a configuration passes.
-        configs: Folder of configurations; None searches as the command line does.
+        configs: Folder of training configurations; None searches the folders that the command line searches.
     """
     if card.config is None:
         return
-    require(card.trainable, f"{card.name} declares that it cannot be trained, but has {card.config}")
+    require(card.trainable, f"{card.name}: limits contains 'training', but the card has config {card.config}")
     train_config(card, find_config(card.config, configs))
 
 
 def train_config(card: ModelCard, config: Path, images: Path | None = None) -> None:
-    """Train a configuration for two steps and validate it with the command line's code and callbacks.
+    """Train a configuration for two steps and validate, with the code of the command line.
 
-    The run must keep the best and the last checkpoint. The model has the size of the card's smoke test.
-    Batches are uneven: three images in training, two and one in validation.
+    The run must save the best and the last checkpoint. The model is the small variant for contract tests.
+    Training batches have three images; validation batches have two images and one image.
 
     Args:
         card: A model of the configuration's class.
         config: Path of the configuration.
-        images: Folder with at least six images below ``train`` and three below ``val``; None generates
-            random images.
+        images: Folder with at least six images in ``train`` and three in ``val``; None generates random
+            images.
 
     Raises:
-        ContractError: The run fails, a loss is not finite, or validation of a photograph model writes no
-        image.
+        ContractError: The run fails, a loss is not finite, a checkpoint is missing, or the validation of a
+            photo model writes no image.
     """
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
@@ -136,36 +139,36 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
     ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
     require(ok, f"{card.name}: {config} logged {losses} in two steps")
     require(bool(measured), f"{card.name}: {config} logged no validation metric")
-    require("last.ckpt" in kept, f"{card.name}: {config} does not keep the last checkpoint, only {kept}")
-    require(len(kept) > 1, f"{card.name}: {config} does not keep the best checkpoint, only {kept}")
-    require(generated, f"{card.name}: {config} wrote no image in validation")
+    require("last.ckpt" in kept, f"{card.name}: {config} does not save the last checkpoint, only {kept}")
+    require(len(kept) > 1, f"{card.name}: {config} does not save the best checkpoint, only {kept}")
+    require(generated, f"{card.name}: {config} wrote no example image in validation")
 
 
 def _check_refusal(card: ModelCard) -> None:
-    """Check that an untrainable model has no weights, counts as trained, and raises an error in training."""
+    """Check that an untrainable model has no weights and raises an error in training."""
     model = contract_test_model(card)
     found = [name for name, _ in model.named_parameters()]
-    require(not found, f"{card.name} declares that it cannot be trained, but has parameters: {found}")
-    require(not card.weights, f"{card.name} declares that it cannot be trained, but its card lists weights")
-    require(model.trained, f"{card.name} needs no training, but is marked as untrained")
+    require(not found, f"{card.name}: limits contains 'training', but the model has parameters: {found}")
+    require(not card.weights, f"{card.name}: limits contains 'training', but the card lists weights")
+    require(model.trained, f"{card.name}: limits contains 'training', so model.trained must be True")
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1)
         try:
             trainer.fit(model, batch_loader([sample_batch((card.contract_test.size,) * 2)]))
         except ColorzooError as error:
-            require("\n" not in str(error), f"{card.name}: the error has several lines: {error}")
+            require("\n" not in str(error), f"{card.name}: the error must be one line, got {error}")
             return
-    raise ContractError(f"{card.name} declares that it cannot be trained, but trains without an error")
+    raise ContractError(f"{card.name}: limits contains 'training', but training raises no error")
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Return the path of a configuration in ``configs``, or as the command line finds it.
+    """Find a configuration in ``configs``, or in the folders that the command line searches.
 
     Raises:
         ContractError: The file does not exist.
     """
     if configs is not None:
-        require((configs / config).is_file(), f"no configuration {config!r} in {configs}")
+        require((configs / config).is_file(), f"the configuration {config!r} does not exist in {configs}")
         return configs / config
     try:
         return shipped_config(config)
@@ -174,11 +177,11 @@ def find_config(config: str, configs: Path | None = None) -> Path:
 
 
 def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
-    """Write a configuration that reduces any configuration of the card's class to a smoke test."""
+    """Write an overlay that reduces any configuration of the card's class to a short test run."""
     model_class = load_task_class(card)
-    # initial weights have the paper's width and may not be available
+    # initial weights do not fit the small model and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
-    # the stage comes from the configuration
+    # keep the training stage of the configuration
     small = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
     side = card.contract_test.size
     data = {
@@ -205,14 +208,14 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
-    """Return the row sums of the columns with a prefix in the CSV logs below ``folder``."""
+    """Return the row sums over all columns with a prefix in the CSV logs in ``folder``."""
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
     values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
     return [sum(each) for each in values if each]
 
 
 def _is_alive(gradient: Tensor | None) -> bool:
-    """Return whether a gradient exists, is finite and, except for biases, is not zero everywhere."""
+    """Return True if a gradient exists, is finite and is not all zeros (biases may be all zeros)."""
     if gradient is None or not gradient.isfinite().all():
         return False
     return gradient.ndim < 2 or bool(gradient.any())
