@@ -1,4 +1,4 @@
-"""Guidance: user hints as tensors, and the recipe file that stores them."""
+"""Guidance: user hints as tensors, and recipe files that store hints."""
 
 from colorzoo.lazy import attach_stub
 

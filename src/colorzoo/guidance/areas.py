@@ -1,4 +1,4 @@
-"""Areas: parts of an image to fill, lock, keep gray, restrict changes to, or treat as objects."""
+"""Areas of an image that are filled, locked, kept gray or treated as objects."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ object. Models that accept boxes also colorize the object separately; models tha
 color bleeding across its border.
 """
 Lightness = Literal["photo", "color"]
-"""Lightness of a filled area: ``"photo"`` keeps that of the image, ``"color"`` uses that of the color."""
+"""Lightness of a filled area: the lightness of the image (``"photo"``) or of the color (``"color"``)."""
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
-_MAX_SIDE = 4096  # pixels, of a mask
+_MAX_SIDE = 4096  # largest side of a mask in pixels
 _MIN_CORNERS = 3
 
 
 @dataclass(frozen=True)
 class Mask:
-    """A run-length encoded binary mask at a reduced size of the image.
+    """A run-length encoded binary mask of a downscaled image.
 
     Examples:
         >>> mask = Mask.of(np.array([[False, True], [True, True]]))
@@ -43,7 +43,7 @@ class Mask:
     Attributes:
         width: Width of the mask in pixels.
         height: Height of the mask in pixels.
-        runs: Alternating lengths of the runs outside and inside, row by row, starting outside.
+        runs: Lengths of alternating runs of pixels outside and inside the mask, row by row, outside first.
     """
 
     width: int
@@ -60,7 +60,7 @@ class Mask:
         return cls(width, height, tuple([0, *runs] if flat[0] else runs))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mask as plain JSON types; the runs are one text."""
+        """Return the mask as JSON types; the runs become one string."""
         return {"width": self.width, "height": self.height, "runs": " ".join(map(str, self.runs))}
 
     def array(self) -> NDArray[np.bool_]:
@@ -74,8 +74,8 @@ class KeptColors:
     """The colors of an image at the time when an area was locked.
 
     Attributes:
-        png: A reduced image ``(h, w, 3)`` with L, a and b as 8-bit levels, as a base64 encoded PNG file.
-        low: L, a and b at level 0.
+        png: Base64 encoded PNG file of a downscaled image ``(h, w, 3)`` with L, a and b as 8-bit levels.
+        low: Values of L, a and b at level 0.
         step: Increment of L, a and b per level.
     """
 
@@ -86,7 +86,7 @@ class KeptColors:
 
 @dataclass(frozen=True)
 class Area:
-    """A part of an image and the action on it.
+    """A part of an image and the action that applies to it.
 
     Examples:
         >>> Area("gray", path=((0, 0), (20, 0), (20, 20))).action
@@ -94,17 +94,17 @@ class Area:
 
     Attributes:
         action: See `Action`.
-        path: Corners of the outline in pixels of the original image; empty if ``mask`` is given.
-        mask: Pixels of the area, or None.
-        color: ``#rrggbb`` for the action ``"color"``; else None.
+        path: Corners of the outline in pixels of the original image; empty if ``mask`` is set.
+        mask: Mask of the area, or None if ``path`` is set.
+        color: ``#rrggbb`` for the action ``"color"``; None for other actions.
         lightness: See `Lightness`.
         opacity: Weight of the action, in [0, 1].
-        feather: Distance in pixels of the original image, to both sides of the border, over which the action
-            fades; 0 aligns the border with the edges of the image.
+        feather: Distance in pixels of the original image over which the action fades on both sides of the
+            border; 0 aligns the border with edges of the image.
         hidden: Whether the area is ignored.
         kept: Colors to keep: inside the area for ``"lock"``, outside for ``"only"``. None keeps the colors
             that the model predicts without hints.
-        made: How the area was selected, as recorded by the program that created it.
+        made: Description of how the area was selected, stored by the program that created the area.
         extra: Fields that this version does not recognize; they are kept when saving.
     """
 
@@ -127,7 +127,7 @@ class Area:
                 f"got {self.action!r}, {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("Area must have either path or mask.")
+            raise GuidanceError("Area must have either path or mask, not both.")
         if (self.action == "color") != (self.color is not None):
             raise GuidanceError("Area.color '#rrggbb' is required if and only if action is 'color'.")
         if self.color is not None:

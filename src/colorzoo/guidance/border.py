@@ -1,4 +1,4 @@
-"""The part of a scan inside its border, as a setting of recipes and of the command line."""
+"""Setting of recipes and of the command line that selects the image inside the border of a scan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Rectangle(NamedTuple):
     height: int
 
     def __str__(self) -> str:
-        """Format the rectangle as on the command line."""
+        """Format the rectangle as the command line accepts it."""
         return ",".join(map(str, self))
 
     @property
@@ -32,7 +32,7 @@ class Rectangle(NamedTuple):
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
     def contains(self, place: tuple[float, float]) -> bool:
-        """Return whether a point (x, y) of the image lies inside the rectangle."""
+        """Return True if a point (x, y) of the image lies inside the rectangle."""
         return 0 <= place[0] - self.x < self.width and 0 <= place[1] - self.y < self.height
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
@@ -45,7 +45,7 @@ class Rectangle(NamedTuple):
         return place[0] + self.x, place[1] + self.y
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Return the same part of a copy of the image with ``columns`` x ``rows`` pixels."""
+        """Scale the rectangle to a copy of the image with ``columns`` x ``rows`` pixels."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
@@ -54,13 +54,13 @@ class Rectangle(NamedTuple):
 
 BorderName = Literal["automatic", "none"]
 BorderSetting = BorderName | Rectangle
-"""Part of the image that the model receives and colorizes.
+"""Part of the image that the model colorizes.
 
-``"automatic"``: the inside of a detected border, or the whole image if none is detected. ``"none"``: the
-whole image. A `Rectangle`: that part.
+``"automatic"`` selects the image inside a detected border, or the whole image if no border is detected.
+``"none"`` selects the whole image. A `Rectangle` selects its pixels.
 """
 BORDER_NAMES: tuple[BorderName, ...] = get_args(BorderName)
-_LEAST_SIDE = 8  # pixels
+_LEAST_SIDE = 8  # minimum side of a rectangle in pixels
 
 
 def read_border(value: object, name: str) -> BorderSetting:

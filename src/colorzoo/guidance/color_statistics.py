@@ -1,4 +1,4 @@
-"""Color statistics of images (histogram, saturation; Global Hints of Zhang et al. 2017) and of regions."""
+"""Color statistics of images (Global Hints of Zhang et al. 2017) and of regions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch.nn import functional as F
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
 from colorzoo.guidance.hints import GlobalStatistics
 
-_SIZE = 256  # pixels; images are resized, so that statistics do not depend on the image size
+_SIZE = 256  # pixels; images are resized so that statistics do not depend on the image size
 _CELL = 4  # side in pixels of the cells over which ab is averaged
 
 
 def statistics_of(rgb: Tensor) -> GlobalStatistics:
-    """Compute histogram and saturation of images resized to 256 x 256, as in the authors' code.
+    """Compute color histogram and saturation after resizing to 256 x 256, as in the authors' code.
 
     Examples:
         >>> statistics_of(torch.rand(2, 3, 64, 64)).histogram.shape

@@ -1,4 +1,4 @@
-"""`Guidance`: all hints for one batch of images."""
+"""Container of all hints for one batch of images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from colorzoo.guidance.recipe import Recipe
 
 @dataclass(frozen=True)
 class Guidance(TensorFields):
-    """Any combination of hints; None means that a kind is absent.
+    """Any combination of hints; a kind of hint is None if it is absent.
 
     Examples:
         >>> from colorzoo.guidance import PointHint
@@ -36,12 +36,12 @@ class Guidance(TensorFields):
         torch.Size([1, 2, 48, 64])
 
     Attributes:
-        points: Colors at some pixels.
+        points: Colors of single pixels.
         scribbles: Strokes without color along edges where color bleeds.
         regions: Colors of regions proposed by the model.
         exemplar: A reference image for the colors.
         statistics: Color histogram or mean saturation of the whole image.
-        classes: A class per pixel.
+        classes: Class of each pixel.
         boxes: Bounding boxes of objects.
     """
 
@@ -61,10 +61,12 @@ class Guidance(TensorFields):
     def from_recipe(
         cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Rasterize the points, scribbles and boxes of a recipe; other hints require a model or files.
+        """Rasterize the points, scribbles and boxes of a recipe.
+
+        Other hints are ignored, because they require a model or files.
 
         Args:
-            recipe: The recipe.
+            recipe: Recipe to rasterize.
             width: Width of the original image in pixels.
             height: Height of the original image in pixels.
             size: Height and width of the maps; None uses the size of the image.
@@ -84,7 +86,7 @@ class Guidance(TensorFields):
     def from_json(
         cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Read a recipe, see `Recipe.from_json`, and rasterize it at ``size`` or at the size of its image.
+        """Read a recipe and rasterize it; see `Recipe.from_json` and `from_recipe`.
 
         Raises:
             GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.

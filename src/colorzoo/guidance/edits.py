@@ -1,4 +1,4 @@
-"""Edits of the result as recipe items: crop, adjustments of all colors, paint, and replaced colors."""
+"""Edits of the result that a recipe stores: crop, adjustments, paint and replaced colors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, Reach, entry, plain_fields
 
 Blend = Literal["color", "hue", "saturation"]
-MAX_ANGLE = 45.0  # degrees; larger rotations are left to image editors
-LEAST_CROP = 8  # pixels
+MAX_ANGLE = 45.0  # degrees; use an image editor for larger rotations
+LEAST_CROP = 8  # minimum side of a crop in pixels
 _SLACK = 1e-6  # pixels; tolerance for rounding errors of rotated corners
-LEAST_CHROMA = 4.0  # CIE units; colors below have no usable hue
+LEAST_CHROMA = 4.0  # CIE units; colors with less chroma have no usable hue
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def parse_crop_text(text: str, name: str) -> Crop:
     """Parse a crop from text such as ``20,15,600,400`` or ``20,15,600,400,-2.5``.
 
     Args:
-        text: The text.
+        text: ``X,Y,WIDTH,HEIGHT``, optionally followed by ``,ANGLE``.
         name: Name of the option for error messages.
 
     Raises:
@@ -140,8 +140,8 @@ class Finish:
         -10.0
 
     Attributes:
-        temperature: Positive values are warmer, negative values colder.
-        tint: Positive values add magenta, negative values green.
+        temperature: Positive values make colors warmer, negative values make them colder.
+        tint: Positive values add magenta, negative values add green.
         vibrance: Change of the chroma, mainly of pale colors.
         shadows: Change of the chroma below a lightness of 50.
         highlights: Change of the chroma above a lightness of 50.
@@ -187,14 +187,15 @@ class PaintStroke:
 
     Attributes:
         path: Vertices (x, y) of the center line in pixels of the original image.
-        color: ``#rrggbb``; only hue and chroma are used, and chroma is reduced in dark areas. None erases the
-            paint below.
+        color: ``#rrggbb``; only hue and chroma are used, and chroma is reduced in dark areas. None erases
+            earlier paint.
         size: Brush diameter in pixels of the original image.
-        hardness: Fraction of the radius with full opacity, in [0, 1]; beyond it the stroke fades.
+        hardness: Fraction of the brush radius with full opacity, in [0, 1]; the rest of the brush fades out.
         opacity: Opacity of the color, in [0, 1].
         blend: Color components that the stroke replaces: hue and chroma (``"color"``), hue (``"hue"``) or
             chroma (``"saturation"``).
-        reach: How far the color spreads within the brush, see `Reach`; a limited reach stops at edges.
+        reach: Distance over which the color spreads within the brush; see `Reach`. A limited reach ends at
+            image edges.
         hidden: Whether the stroke is ignored.
         layer: Layer number, or None. Consecutive strokes in a layer are composited as one stroke with the
             opacity of the first stroke; the drawing pad edits them together.
@@ -213,7 +214,7 @@ class PaintStroke:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stroke as plain JSON types, without fields at their defaults."""
+        """Return the stroke as JSON types, without fields that have default values."""
         found = plain_fields(self)
         return found if self.color else {**found, "erase": True}
 
@@ -238,11 +239,11 @@ class ColorReplacement:
         20.0
 
     Attributes:
-        old: ``#rrggbb``; hue and chroma are used.
-        new: ``#rrggbb``; other colors in the range are rotated by the same hue angle and scaled by the same
-            factor.
-        range: Half-width of the hue range in degrees in which colors are replaced completely.
-        fade: Further degrees over which the replacement fades.
+        old: ``#rrggbb`` of the color to replace; hue and chroma are used.
+        new: ``#rrggbb`` that replaces ``old``. The change of hue and chroma also applies to other colors in
+            the range.
+        range: Half-width of the hue range, in degrees, in which colors are replaced completely.
+        fade: Additional degrees on both sides of the range, over which the replacement fades out.
         opacity: Weight of the change, in [0, 1].
         hidden: Whether the replacement is ignored.
         extra: Fields that this version does not recognize; they are kept when saving.

@@ -1,4 +1,4 @@
-"""Typed access to parsed JSON; errors name the field."""
+"""Typed access to parsed JSON; error messages contain the name of the field."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_CORNERS = 10_000
 
 ReachName = Literal["automatic", "everywhere"]
 Reach = ReachName | float
-"""How far the color of a point spreads.
+"""Distance over which the color of a point spreads.
 
-``"automatic"``: over the pixels that belong to the point according to the image structure; the color fades
-where this is uncertain. ``"everywhere"``: as far as the network propagates the color. A number multiplies the
-automatic reach; 0 limits the color to the square of the point.
+``"automatic"`` estimates from the image structure which pixels belong to the point; the color fades where the
+estimate is uncertain. ``"everywhere"`` does not limit how far the network propagates the color. A number
+multiplies the automatic reach; 0 limits the color to the square of the point.
 """
 REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
 DEFAULT_REACH: ReachName = "automatic"
@@ -42,7 +42,7 @@ def hex_color(value: str, name: str) -> str:
 
 
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
-    """Validate a parsed reach.
+    """Validate the reach of a point; see `Reach`.
 
     Args:
         value: A name, a number from 0 to 10, or None for the default.
@@ -64,7 +64,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
 
 
 def parse_reach(text: str, name: str) -> Reach:
-    """Parse a reach from text; see `read_reach`."""
+    """Parse the reach of a point from text; see `read_reach`."""
     try:
         return read_reach(float(text), name)
     except ValueError:
@@ -72,17 +72,17 @@ def parse_reach(text: str, name: str) -> Reach:
 
 
 def too_many(name: str, count: int, most: int) -> GuidanceError:
-    """Return the error for a list with too many entries."""
+    """Return an error for a list with too many entries."""
     return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
 
 
 def entry(kind: str, default: Any = MISSING, **limits: Any) -> Any:
-    """Return a dataclass field that `Fields.parse` reads.
+    """Declare a dataclass field that `Fields.parse` reads from JSON.
 
     Args:
         kind: Name of the method of `Fields` that reads the field.
         default: Default value; `dataclasses.MISSING` for a required field.
-        **limits: Arguments of this method.
+        **limits: Keyword arguments of the method.
     """
     return field(default=default, metadata={"kind": kind, "limits": limits})
 
@@ -108,10 +108,10 @@ def plain(value: Any) -> Any:
 
 
 class Fields:
-    """A JSON object whose known fields are removed one by one, so that unknown fields remain.
+    """A JSON object whose fields are removed as they are read, so that unknown fields remain.
 
     Args:
-        values: The parsed object.
+        values: Parsed JSON object.
         name: Name of the object for error messages, such as ``recipe.points[2]``.
     """
 
@@ -137,11 +137,11 @@ class Fields:
         return self._values.get(key)
 
     def parse(self, kind: type[T], **given: Any) -> T:
-        """Return an instance of a dataclass whose fields are declared with `entry`.
+        """Read an instance of a dataclass whose fields are declared with `entry`.
 
         Args:
-            kind: The dataclass.
-            **given: Values of fields that are not read.
+            kind: Dataclass to create.
+            **given: Values of fields that are not read from the object.
         """
         for each in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass
             if each.metadata and each.name not in given:
@@ -150,11 +150,11 @@ class Fields:
         return cast(T, cast(Any, kind)(**given, extra=self.rest()))
 
     def rest(self) -> dict[str, Any]:
-        """Return the remaining fields."""
+        """Return the fields that have not been read."""
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Take a JSON object; a missing object is empty."""
+        """Take a JSON object; return an empty object if it is missing."""
         found = self.optional_child(key)
         return Fields({}, f"{self.name}.{key}") if found is None else found
 
@@ -164,7 +164,7 @@ class Fields:
         return None if value is None else Fields(value, f"{self.name}.{key}")
 
     def children(self, key: str, most: int) -> Iterator[Fields]:
-        """Take a list of at most ``most`` JSON objects; a missing list is empty."""
+        """Take a list of at most ``most`` JSON objects; yield nothing if it is missing."""
         value = self.take(key)
         value = [] if value is None else value
         if not isinstance(value, list):
@@ -193,7 +193,7 @@ class Fields:
         return value if value is default else hex_color(value, f"{self.name}.{key}")
 
     def reach(self, key: str, default: Any) -> Reach:
-        """Take a reach, see `read_reach`."""
+        """Take the reach of a point; see `read_reach`."""
         return read_reach(self.take(key), f"{self.name}.{key}", default)
 
     def number(self, key: str, default: Any, *, low: float = -math.inf, high: float = math.inf) -> Any:
@@ -202,7 +202,7 @@ class Fields:
         return value if value is default else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Take a finite number that must be present."""
+        """Take a finite number; raise an error if it is missing."""
         return float(self.number(key, MISSING))
 
     def flag(self, key: str, default: bool = False) -> bool:

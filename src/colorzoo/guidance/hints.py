@@ -1,6 +1,6 @@
-"""Hints as immutable dataclasses of tensors, one class per kind; `colorzoo.guidance.Guidance` combines them.
+"""Hints as immutable dataclasses of tensors, with one class for each kind of hint.
 
-All maps have the height and width of the image.
+`colorzoo.guidance.Guidance` combines them. All maps have the height and width of the image.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class TensorFields:
     """Base class of hints: a dataclass of tensors that can be moved to a device and sliced."""
 
     def to(self, device: torch.device | str) -> Self:
-        """Return a copy with all tensors, including nested ones, on ``device``."""
+        """Return a copy with all tensors, including tensors of nested hints, on ``device``."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v.to(device) for k, v in values.items() if hasattr(v, "to")})
 
     def __getitem__(self, index: slice) -> Self:
-        """Return the images ``index`` of the batch."""
+        """Return the hints of a slice of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(
             self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
@@ -34,7 +34,7 @@ class TensorFields:
 
 @dataclass(frozen=True)
 class Points(TensorFields):
-    """Colors at some pixels (Zhang et al. 2017).
+    """Colors of single pixels (Zhang et al. 2017).
 
     Examples:
         >>> ab, mask = torch.zeros(1, 2, 32, 32), torch.zeros(1, 1, 32, 32)
@@ -44,11 +44,10 @@ class Points(TensorFields):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
-        mask: ``(B, 1, H, W)`` in {0, 1}.
+        mask: ``(B, 1, H, W)`` in {0, 1}: 1 for pixels with a color.
         lightness: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
-        exact: ``(B, 1, H, W)``: 1 where ``ab`` is used unchanged. Where 0, the user chose a color with this
-            ``lightness`` and ``ab``, and its ab is adapted to the lightness of the image. None means 1
-            everywhere.
+        exact: ``(B, 1, H, W)`` in {0, 1}: 1 where ``ab`` is used unchanged, 0 where the color with this
+            ``lightness`` and ``ab`` is adapted to the lightness of the image. None means 1 everywhere.
     """
 
     ab: Tensor
@@ -80,7 +79,7 @@ class Scribbles(TensorFields):
         torch.Size([1, 1, 32, 32])
 
     Attributes:
-        mask: ``(B, 1, H, W)`` in {0, 1}.
+        mask: ``(B, 1, H, W)`` in {0, 1}: 1 for pixels of a stroke.
     """
 
     mask: Tensor
@@ -91,7 +90,7 @@ class Scribbles(TensorFields):
 
 @dataclass(frozen=True)
 class Regions(TensorFields):
-    """Regions proposed by a model, in the order of the proposal (Cho et al. 2023).
+    """Regions proposed by a model, in the order in which to color them (Cho et al. 2023).
 
     Examples:
         >>> index = torch.zeros(1, 1, 32, 32, dtype=torch.int64)
@@ -103,7 +102,7 @@ class Regions(TensorFields):
         index: ``(B, 1, H, W)`` int64: region index of each pixel.
         rgb: ``(B, N, 3)`` color of each region in [0, 1].
         given: ``(B, N)`` in {0, 1}: 1 for regions that the user has colored.
-        segments: ``(B, 1, H, W)`` int64: the model's finer segmentation that forms the regions, or None.
+        segments: ``(B, 1, H, W)`` int64: finer segments of which the model composed the regions, or None.
     """
 
     index: Tensor
@@ -117,7 +116,7 @@ class Regions(TensorFields):
 
 @dataclass(frozen=True)
 class Exemplar(TensorFields):
-    """A reference image for the colors; its size may differ from the target's.
+    """A reference image for the colors; its size may differ from the size of the target image.
 
     Examples:
         >>> Exemplar(torch.rand(1, 3, 48, 64)).rgb.shape
@@ -125,9 +124,9 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        embedding: ``(B, R, C)`` reference embedding of the exemplar, or a mix of several embeddings: feature
-            statistics (Xu et al. 2020), a vector (Zhao et al. 2021), or cell embeddings with colors
-            (``colorzoo2026``). None: computed from ``rgb``.
+        embedding: ``(B, R, C)`` embedding of the reference, or a mix of several embeddings: feature
+            statistics (Xu et al. 2020), a vector (Zhao et al. 2021), or embeddings and colors of the feature
+            map's cells (``colorzoo2026``). The model computes it from ``rgb`` if it is None.
         alpha: Strength of the exemplar in models with embeddings, 0 to 1.
     """
 
@@ -139,25 +138,25 @@ class Exemplar(TensorFields):
         _check_map("Exemplar.rgb", self.rgb, 3)
 
     def embed_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return `embedding` if present, else ``compute(rgb)``."""
+        """Return `embedding`, or ``compute(rgb)`` if it is None."""
         return compute(self.rgb) if self.embedding is None else self.embedding
 
     @classmethod
     def of_embedding(cls, embedding: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar with only an embedding ``(B, R, C)``; its image is one black pixel."""
+        """Return an exemplar with an embedding ``(B, R, C)`` and one black pixel as its image."""
         return cls(embedding.new_zeros(len(embedding), 3, 1, 1), embedding, alpha)
 
 
 @dataclass(frozen=True)
 class GlobalStatistics(TensorFields):
-    """Statistics of the whole image (Zhang et al. 2017, Global Hints).
+    """Color statistics of the whole image (Zhang et al. 2017, Global Hints).
 
     Examples:
         >>> GlobalStatistics(saturation=torch.tensor([[0.3]])).saturation.shape
         torch.Size([1, 1])
 
     Attributes:
-        histogram: ``(B, 313)`` fractions of the in-gamut bins, or None.
+        histogram: ``(B, 313)`` fraction of pixels in each in-gamut bin of ab, or None.
         saturation: ``(B, 1)`` mean HSV saturation in [0, 1], or None.
     """
 
@@ -167,15 +166,15 @@ class GlobalStatistics(TensorFields):
 
 @dataclass(frozen=True)
 class ClassMap(TensorFields):
-    """A class per pixel, for models that transfer colors within classes (Chen et al. 2023).
+    """Class of each pixel, for models that transfer colors within classes (Chen et al. 2023).
 
     Examples:
         >>> ClassMap(torch.zeros(1, 1, 32, 32, dtype=torch.int64)).target.shape
         torch.Size([1, 1, 32, 32])
 
     Attributes:
-        target: ``(B, 1, H, W)`` int64, classes of the image.
-        exemplar: ``(B, 1, H', W')`` int64, classes of the reference, or None.
+        target: ``(B, 1, H, W)`` int64: classes of the image.
+        exemplar: ``(B, 1, H', W')`` int64: classes of the reference, or None.
     """
 
     target: Tensor
@@ -196,7 +195,7 @@ class Boxes(TensorFields):
                 [0.]]))
 
     Attributes:
-        corners: ``(B, N, 4)``: left, top, right, bottom, relative to the image's width and height.
+        corners: ``(B, N, 4)``: left, top, right, bottom as fractions of the image's width and height.
         given: ``(B, N)`` in {0, 1}: 1 for real boxes, 0 for padding.
     """
 
@@ -213,7 +212,7 @@ class Boxes(TensorFields):
 
     @classmethod
     def of(cls, corners: Sequence[Tensor]) -> Self:
-        """Pad and stack boxes ``(K, 4)`` in relative coordinates; K may differ between images."""
+        """Pad and stack the boxes ``(K, 4)`` of several images; K may differ between images."""
         count = max((len(each) for each in corners), default=0)
         padded = torch.zeros(len(corners), count, 4, device="cpu")
         given = torch.zeros(len(corners), count, device="cpu")

@@ -1,7 +1,7 @@
-"""Recipe objects that only some models use: exemplar, classes, statistics, divisions.
+"""Recipe objects that only some models use: exemplar, classes, statistics and divisions.
 
-A recipe stores these objects as JSON, so that unknown fields and number formats survive a round trip. This
-module parses and validates them.
+This module parses and validates the objects. A recipe stores them as JSON, so that unknown fields and number
+formats survive a round trip.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_DIVISIONS = 100
 MAX_PAINTED = 256
 MAX_REFERENCES = 16
 _MAX_CLASSES = 4096
-_BINS = 313  # of the ab plane inside sRGB
+_BINS = 313  # number of ab bins inside sRGB
 
 Corners = tuple[tuple[float, float], ...]
 
@@ -27,7 +27,7 @@ class ReferenceFile:
 
     Attributes:
         path: Path relative to the recipe file.
-        weight: Weight in the mix of references.
+        weight: Weight of the reference in a mix of several references.
     """
 
     path: str
@@ -39,8 +39,8 @@ class ExemplarHint:
     """Reference images for the colors.
 
     Attributes:
-        files: Reference files named in the recipe; empty if references are passed otherwise.
-        alpha: Strength of the references, 0 to 1; None if not specified.
+        files: Reference files named in the recipe; empty if the references are not files.
+        alpha: Strength of the references, 0 to 1; None if it is not specified.
     """
 
     files: tuple[ReferenceFile, ...] = ()
@@ -62,7 +62,7 @@ class PaintedClass:
     """A polygon labeled with a class.
 
     Attributes:
-        number: Class number; None if not specified.
+        number: Class number; None if it is not specified.
         path: Corners in pixels of the original image.
         name: Name of the field for error messages.
     """
@@ -74,13 +74,13 @@ class PaintedClass:
 
 @dataclass(frozen=True)
 class ClassHints:
-    """Classes of the image and its reference.
+    """Changes of the classes that a model predicts for the image and its reference.
 
     Attributes:
-        moved: Mapping of class numbers to replacement class numbers.
-        file: Label image that replaces the model's classes of the image.
-        reference_file: Label image that replaces the model's classes of the reference.
-        painted: Polygons with a class; later polygons cover earlier ones.
+        moved: Replacement class number by class number.
+        file: Label image that replaces the predicted classes of the image.
+        reference_file: Label image that replaces the predicted classes of the reference.
+        painted: Polygons with a class; later polygons cover earlier polygons.
     """
 
     moved: Mapping[int, int] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class ClassHints:
 
 @dataclass(frozen=True)
 class StatisticsHint:
-    """Target statistics of the colors.
+    """Color statistics that the result should have.
 
     Attributes:
         saturation: Mean saturation in [0, 1], or None.
@@ -131,12 +131,12 @@ class StatisticsHint:
 
 @dataclass(frozen=True)
 class Division:
-    """A user's edit of the proposed regions.
+    """A line with which a user changed the proposed regions.
 
     Attributes:
         path: Corners as (x, y) in pixels of the image.
-        closed: True: the inside of the loop becomes a region. False: the line cuts the region that it
-            crosses.
+        closed: True if the line is a closed loop whose inside becomes a region. False if the line cuts the
+            region that it crosses.
     """
 
     path: Corners

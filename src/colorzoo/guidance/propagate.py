@@ -1,8 +1,8 @@
 """Propagation of colors to neighbors of similar lightness (Levin et al. 2004).
 
-Each free pixel is the weighted mean of its neighbors; the weights decrease with the difference in lightness.
-The sparse linear system is solved directly on the CPU in float64. SciPy is imported inside functions, because
-images without points do not need it.
+The color of each pixel without a hint is the weighted mean of its neighbors' colors. The weights decrease
+with the difference in lightness. The sparse linear system is solved directly on the CPU in float64. SciPy is
+imported inside functions, because images without points do not need it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Indices = NDArray[np.int64]
 VARIANCE_SHARE = 0.3
 """Variance of the Gaussian weights relative to the lightness variance of a 3 x 3 window."""
 
-MOST_COLUMNS = 256  # 50 KB each; with more hints, the free pixels are solved for directly
+MOST_COLUMNS = 256  # of 50 KB each; with more hinted pixels, the system is solved directly
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
-_BYTES_PER_ENTRY = 12  # of a sparse matrix: a float64 and an int32
+_BYTES_PER_ENTRY = 12  # bytes of a sparse matrix entry: a float64 and an int32
 LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise in a flat window
 LEAST_WEIGHT = 1e-6  # relative to the largest weight; connects all pixels, so the system is not singular
 
@@ -38,32 +38,33 @@ def propagate(
     variance_share: float = VARIANCE_SHARE,
     fade: float = 0.0,
 ) -> Array:
-    """Propagate the given colors of one image; an image without given colors stays gray.
+    """Propagate the colors of hinted pixels to all pixels of an image.
 
-    The equations of the free pixels hold exactly, because the solver is direct. The matrix is an M-matrix,
-    which needs no pivoting.
+    An image without hinted pixels stays gray. The direct solver satisfies the equations of the other pixels
+    exactly. The matrix is an M-matrix, which needs no pivoting.
 
     Args:
         lightness: ``(H, W)`` in [0, 100].
-        ab: ``(2, H, W)`` in CIE units.
-        given: ``(H, W)``: True for pixels with a given ab.
-        variance_share: Factor on the variance of the weights; lower values give sharper borders between
-            colors.
-        fade: Strength of the fading with distance. In flat areas colors fade to a third over about
-            sqrt(0.4 / fade) pixels; 0, as in the paper, does not fade.
+        ab: ``(2, H, W)`` colors of the hinted pixels in CIE units; other values are ignored.
+        given: ``(H, W)`` bool: True for hinted pixels.
+        variance_share: Factor on the variance of the Gaussian weights; lower values give sharper borders
+            between colors.
+        fade: Fading with distance. In flat areas colors fade to a third over about sqrt(0.4 / fade) pixels.
+            With 0, the value in the paper, colors do not fade.
 
     Returns:
-        ``(2, H, W)``.
+        ``(2, H, W)`` colors of all pixels.
     """
     return _solve_free_pixels(affinities(lightness, variance_share), ab, given, fade)
 
 
 class Propagator:
-    """Propagation on a fixed lightness with cached partial results; an edit costs only its added pixels.
+    """Propagation for a fixed lightness, which caches partial results to accelerate edits.
 
-    Let A be the matrix of the equations of all pixels. Given colors d at pixels g, the solution is ``A⁻¹[:,
-    g] s`` with ``A⁻¹[g, g] s = d``: it satisfies the equations of the free pixels and equals d at g. The
-    columns of the inverse are cached. Results equal the output of `propagate`.
+    Let A be the matrix of the equations of all pixels. For colors d at pixels g, the solution is ``A⁻¹[:, g]
+    s`` with ``A⁻¹[g, g] s = d``. It satisfies the equations of the other pixels and equals d at g. The
+    columns of the inverse are cached, so an edit computes only the columns of added pixels. Results equal the
+    output of `propagate`.
 
     Attributes:
         cache_key: Cache key of the arguments.
@@ -80,7 +81,7 @@ class Propagator:
         self._inverse = ColumnCache(self._solve, MOST_COLUMNS)
 
     def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
-        """Propagate given colors; see `propagate`."""
+        """Propagate the colors of hinted pixels; see `propagate`."""
         fixed = np.flatnonzero(given)
         if not 0 < fixed.size <= MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
@@ -95,7 +96,7 @@ class Propagator:
         return int(_BYTES_PER_ENTRY * self._weights.nnz + self._inverse.nbytes)
 
     def _solve(self, pixels: list[int]) -> Array:
-        """Return columns of the inverse as rows ``(n, H W)``."""
+        """Return columns of the inverse matrix as rows ``(n, H W)``."""
         # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
         solver = _factor(self._weights, self._fade)
         sources = np.zeros((self._weights.shape[0], len(pixels)))
@@ -125,7 +126,8 @@ def _factor(weights: csr_array, fade: float) -> linalg.SuperLU:
 def affinities(lightness: Array, variance_share: float) -> csr_array:
     """Return the ``(H W, H W)`` weights of the eight neighbors of each pixel; each row sums to 1.
 
-    A weight is a Gaussian of the difference in lightness, with the lightness variance of the pixel's window.
+    The weight is a Gaussian of the difference in lightness. Its variance is proportional to the lightness
+    variance of the pixel's 3 x 3 window.
     """
     from scipy.sparse import csr_array
 
@@ -153,7 +155,7 @@ def window_variance(lightness: Array) -> Array:
 
 
 def _neighbors(height: int, width: int, dy: int, dx: int) -> tuple[Indices, Indices]:
-    """Return the flat indices of pixels with a neighbor at ``(dy, dx)``, and of these neighbors."""
+    """Return the flat indices of all pixels with a neighbor at ``(dy, dx)``, and of the neighbors."""
     index = np.arange(height * width).reshape(height, width)
     pixels = index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
     others = index[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)]

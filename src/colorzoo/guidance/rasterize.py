@@ -27,7 +27,7 @@ def rasterize_points(
 ) -> Points | None:
     """Rasterize points of an image of ``width`` x ``height`` pixels to maps of ``size`` (H, W).
 
-    A point covers the pixels whose centers lie in its square, and at least the pixel that contains it.
+    A point colors the pixels whose centers lie in its square, and at least the pixel at its center.
     """
     if not points:
         return None
@@ -57,7 +57,7 @@ def rasterize_scribbles(
 
 
 def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
-    """Convert the boxes of a recipe for an image of ``width`` x ``height`` pixels; None if unspecified."""
+    """Convert the boxes of a recipe to fractions of the image size; return None for None."""
     if boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
@@ -70,9 +70,9 @@ def point_ab(point: PointHint) -> Tensor:
 
 
 def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the target Lab ``(N, 3)`` of points at pixels with lightness ``lightness`` ``(N,)``.
+    """Return the Lab ``(N, 3)`` of points whose pixels have the lightness ``(N,)``.
 
-    A ``#rrggbb`` color is moved to that lightness within sRGB; an exact ab is used unchanged.
+    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
     """
     chosen = torch.tensor([color_lab(point.color) for point in points])
     moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
@@ -95,9 +95,9 @@ def color_lab(color: str) -> tuple[float, float, float]:
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
-    """Convert the points of a batch of one image to squares that do not overlap.
+    """Convert the points of one image to squares that do not overlap.
 
-    Rasterizing the squares gives the same tensors.
+    Rasterizing the squares reproduces ``points``.
     """
     free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
     keys = torch.cat([lab, exact[None]])
@@ -120,12 +120,12 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the slice of pixels along one axis that a patch covers: pixel centers inside it, at least one.
+    """Return the slice of pixels along one axis whose centers a patch covers, at least one pixel.
 
     Args:
         center: Center of the patch in pixels of the image.
         radius: Half the side of the patch in pixels of the image.
-        scale: Pixels of the map per pixel of the image.
+        scale: Number of map pixels per image pixel.
         length: Number of pixels of the map along this axis.
     """
     home = min(max(math.floor(center * scale), 0), length - 1)
@@ -147,7 +147,7 @@ def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scal
 
 
 def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest free square of one ``(K, H, W)`` key with this top-left pixel."""
+    """Return the side of the largest free square of equal keys ``(K,)`` with this top-left pixel."""
     key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
         square = (slice(row, row + side + 1), slice(column, column + side + 1))

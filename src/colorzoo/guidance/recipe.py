@@ -1,8 +1,9 @@
-"""The recipe: all hints and settings for one image as a versioned JSON file.
+"""Recipe: all hints and settings for one image as a versioned JSON file.
 
-Coordinates are pixels of the original image; colors are ``#rrggbb``. A recipe gives the same colors on the
-command line, in Python, in a notebook and in the drawing pad. ``recipe.schema.json`` documents every field.
-Unknown fields survive a round trip, but colorizing raises an error for them (`Recipe.check_known`).
+Coordinates are pixels of the original image, and colors are ``#rrggbb``. A recipe gives equal colors on the
+command line, in Python, in notebooks and in the drawing pad. ``recipe.schema.json`` documents every field.
+Unknown fields are preserved when a recipe is read and written, but colorizing an image with an unknown field
+raises an error (`Recipe.check_known`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ VERSION = 2  # since version 2 the default reach is automatic and scan borders a
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
-_MAX_LENGTH = 100_000_000  # characters of a file
+_MAX_LENGTH = 100_000_000  # maximum number of characters in a file
 _MAX_ITEMS = {
     "points": MAX_POINTS,
     "scribbles": 512,
@@ -60,12 +61,12 @@ class PointHint:
         3.0
 
     Attributes:
-        x: Pixels from the left edge of the original image.
-        y: Pixels from the top edge of the original image.
+        x: Distance in pixels from the left edge of the original image.
+        y: Distance in pixels from the top edge of the original image.
         radius: Half the side of the square patch, in pixels of the original image.
         color: ``#rrggbb``; hue and chroma are used, and the lightness comes from the image.
-        ab: Exact color in CIE units; overrides ``color``.
-        reach: How far the color spreads; see `Reach`.
+        ab: Exact a and b in CIE units, which override ``color``; None uses ``color``.
+        reach: Distance over which the color spreads; see `Reach`.
         strength: Weight of the point, from 0 (no effect) to 1.
         stroke: Number that identifies the stroke of the point, or None without a stroke. The drawing pad
             edits all points of a stroke together.
@@ -164,20 +165,20 @@ class Recipe:
         sha256: SHA-256 of the image file, or None.
         model: Registered model name, or None for the default.
         strength: Factor on the chroma, 0 to 1.5.
-        points: Color points; later points cover earlier ones.
+        points: Color points; later points cover earlier points.
         scribbles: Strokes without color.
         regions: Colored regions.
-        boxes: Boxes of objects; None means unspecified, an empty tuple means no objects.
-        proposal: SHA-256 of the proposed region map for which the colors were chosen, or None.
+        boxes: Boxes of objects. None lets the model detect objects; an empty tuple means no objects.
+        proposal: SHA-256 of the map of proposed regions for which the region colors were chosen, or None.
         areas: Areas to fill, lock, keep gray, restrict changes to, or treat as objects.
-        paint: Brush strokes composited over the model's colors; later strokes cover earlier ones.
+        paint: Brush strokes composited over the model's colors; later strokes cover earlier strokes.
         replacements: Color replacements in the whole image, applied in order, below the paint.
-        finish: Adjustments of all colors of the result, above the paint; None changes nothing.
+        finish: Adjustments of all colors of the result, including the paint; None changes nothing.
         healing: Strokes over dust and scratches, which are inpainted before colorizing.
         border: The part of the image that is colorized; see `BorderSetting`.
         crop: Crop and rotation of the result; None keeps the whole image.
-        extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which are
-            parsed by properties of the same names, and unknown fields.
+        extra: Parsed JSON of unknown fields and of the fields ``exemplar``, ``classes``, ``statistics`` and
+            ``divisions``, which have properties of equal names.
     """
 
     width: int | None = None
@@ -217,7 +218,7 @@ class Recipe:
         return _parse(Fields(document, "recipe"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON types, without fields at their defaults."""
+        """Return the recipe as JSON types, without fields that have default values."""
         document: dict[str, Any] = {"version": VERSION, **plain_fields(self), "strength": self.strength}
         image = {key: document.pop(key) for key in ("width", "height", "sha256") if key in document}
         if image:
@@ -225,7 +226,7 @@ class Recipe:
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return the recipe as JSON text; if ``path`` is given, also write it atomically.
+        """Return the recipe as JSON text; if ``path`` is not None, also write the file atomically.
 
         Raises:
             GuidanceError: The file cannot be written.
@@ -262,11 +263,11 @@ class Recipe:
 
     @property
     def has_overlays(self) -> bool:
-        """Whether the recipe edits the predicted colors (paint, replacements or adjustments)."""
+        """Whether the recipe changes the predicted colors by paint, replacements or adjustments."""
         return self.finish is not None or any(getattr(self, name) for name in _OVERLAYS)
 
     def shown(self) -> Self:
-        """Return the recipe without areas and overlays that are hidden or have an opacity of 0."""
+        """Return a copy without areas, paint and replacements that are hidden or fully transparent."""
         shown: dict[str, Any] = {
             name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
             for name in ("areas", *_OVERLAYS)
@@ -274,17 +275,17 @@ class Recipe:
         return replace(self, **shown)
 
     def without_hints(self) -> Self:
-        """Return the recipe without hints, areas, overlays and strength, for the model's automatic result."""
+        """Return a copy without hints, areas, overlays and strength, for the model's automatic result."""
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, finish=None, **nothing)
 
     def with_fields(
         self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
     ) -> Self:
-        """Return a copy with changed fields of an object.
+        """Return a copy in which fields of a nested object are changed.
 
         Args:
-            name: Name of the object.
+            name: Name of the nested object.
             fields: New values by field name; None removes a field.
         """
         if not fields:
@@ -299,7 +300,7 @@ class Recipe:
         return (*lists, *(name for name in _OBJECTS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
-        """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are user-defined."""
+        """Return the names of unknown fields, such as ``points[2].colour``, except ``x_...`` fields."""
         names = [name for name in self.extra if name not in (*_PARSED_ON_ACCESS, *_PAD_FIELDS)]
         for key in _MAX_ITEMS:
             items = enumerate(getattr(self, key) or ())
@@ -326,13 +327,13 @@ class Recipe:
         """Check that the recipe fits an image of this size.
 
         Raises:
-            GuidanceError: The recipe belongs to another size, or a hint lies outside the image.
+            GuidanceError: The recipe is for an image of another size, or a hint lies outside the image.
         """
         expected = (self.width or width, self.height or height)
         if expected != (width, height):
             raise GuidanceError(
-                f"recipe is for an image of {expected[0]} x {expected[1]} pixels, but this one has "
-                f"{width} x {height}; coordinates are pixels of the original image."
+                f"recipe is for an image of {expected[0]} x {expected[1]} pixels, but this image has "
+                f"{width} x {height}; coordinates must be pixels of the original image."
             )
         if self.crop is not None:
             self.crop.check_inside(width, height)
@@ -348,7 +349,7 @@ class Recipe:
 
 
 def is_recipe_text(source: object) -> TypeGuard[str]:
-    """Return True for JSON text, which starts with a brace; other strings are paths."""
+    """Return True for JSON text, which starts with a brace, and False for a path."""
     return isinstance(source, str) and source.lstrip().startswith("{")
 
 
@@ -375,7 +376,7 @@ def _parse(fields: Fields) -> Recipe:
     version = fields.integer("version", VERSION, low=1)
     if version > VERSION:
         raise GuidanceError(
-            f"recipe.version {version} is newer than this colorzoo, which reads versions up to {VERSION}."
+            f"recipe.version must be at most {VERSION}, got {version}. Install a newer version of colorzoo."
         )
     reach = "everywhere" if version == 1 else DEFAULT_REACH
     parsers: Mapping[str, Callable[[Fields], Any]] = {
