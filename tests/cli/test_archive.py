@@ -1,4 +1,4 @@
-"""Runs over folders: errors do not stop a run, results are not computed twice, inputs are not overwritten."""
+"""Runs over folders continue after errors, skip existing results and never overwrite inputs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("extra", [(), ("--format", "png")])
 def test_a_second_run_skips_all_results(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
-    """Names that differ only in case or extension are numbered; results are never read as sources."""
+    """Outputs whose names differ only in case or extension are numbered; results are never sources."""
     for name in ("1.png", "1.tif", "1.PNG", "sub/1.png"):
         photo(tmp_path / name, 30 + len(name))
     runs = [(tmp_path,), (tmp_path, "-o", tmp_path / "new"), (f"{tmp_path}/*", "-o", tmp_path / "two")]

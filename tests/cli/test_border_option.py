@@ -1,4 +1,4 @@
-"""``--border`` of colorize and the border in Python."""
+"""Option ``--border`` of ``colorzoo colorize``, and the argument ``border`` in Python."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def test_label_images_of_options_and_recipes_are_equivalent(
         Image.fromarray(shown.astype(np.uint8)).save(tmp_path / name)
     results, recipe = [], tmp_path / "recipes" / "r.json"
     recipe.parent.mkdir()
-    recipe.write_text('{"classes": {"file": "../a.png", "reference_file": "../b.png"}}')  # beside the recipe
+    recipe.write_text(
+        '{"classes": {"file": "../a.png", "reference_file": "../b.png"}}'
+    )  # relative to the recipe
     maps = ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")
     for words in ((), maps, ("--recipe", recipe), ("--recipe", recipe, *maps[:2])):
         assert color(photo, reference, *words) == 0

@@ -185,7 +185,7 @@ def test_a_full_disk_stops_the_run_and_the_same_command_resumes(
         patch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))  # as on FAT
         code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--jobs", "4")
     assert code == 1
-    assert len(tree(tmp_path / "out")) == 1  # whichever was first of those written side by side
+    assert len(tree(tmp_path / "out")) == 1  # the result that was written first by a thread
     assert "No space left on device" in err
     assert err.splitlines()[-1] == "colorzoo: 1 colorized, 3 failed"
     assert run(tmp_path / "in", "-o", tmp_path / "out")[0] == 0
@@ -245,7 +245,7 @@ def test_interrupted_runs_leave_only_complete_files(weights: Path, tmp_path: Pat
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline().strip().endswith("00.png")  # its line is there as soon as the file is
+    assert process.stdout.readline().strip().endswith("00.png")  # printed as soon as the file is written
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 130

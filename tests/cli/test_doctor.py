@@ -1,4 +1,4 @@
-"""``colorzoo doctor``: its report and problems, without a network."""
+"""Report and problems of ``colorzoo doctor``, without network access."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def test_json_report_without_a_network(
 
 
 def test_each_problem_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Embedded weights are hashed."""
+    """Problems of embedded weights are found by their hashes."""
     for name in ("good", "bad", "late"):
         (tmp_path / name).write_bytes(name.encode())
     sha256 = hashlib.sha256(b"good").hexdigest()

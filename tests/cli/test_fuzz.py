@@ -25,7 +25,7 @@ Corpus = dict[str, bytes]
 
 @cache
 def whole_files() -> tuple[tuple[str, bytes], ...]:
-    """Return small files of every supported format."""
+    """Return a small valid file of every supported format."""
     with TemporaryDirectory() as folder:
         write_odd_inputs(Path(folder))
         files = [
@@ -40,14 +40,14 @@ def truncated(data: bytes, chance: random.Random) -> bytes:
 
 def flipped(data: bytes, chance: random.Random) -> bytes:
     changed = bytearray(data)
-    reach = len(data) if chance.random() < 0.5 else min(len(data), 160)  # headers are where it hurts
+    reach = len(data) if chance.random() < 0.5 else min(len(data), 160)  # damage in headers has more effects
     for _ in range(chance.randint(1, 12)):
         changed[chance.randrange(reach)] = chance.randrange(256)
     return bytes(changed)
 
 
 def huge(data: bytes, chance: random.Random) -> bytes:
-    """Write an extreme number into the header."""
+    """Overwrite bytes of the header with an extreme number."""
     changed = bytearray(data)
     place = chance.randrange(min(len(data) - 4, 120))
     form = chance.choice("<>") + chance.choice("LH")
@@ -57,7 +57,7 @@ def huge(data: bytes, chance: random.Random) -> bytes:
 
 
 def shuffled(data: bytes, chance: random.Random) -> bytes:
-    """Remove, repeat or move a part."""
+    """Remove, repeat or move a part of a file."""
     begin = chance.randrange(len(data))
     part = data[begin : begin + chance.randint(1, 200)]
     rest = data[:begin] + data[begin + len(part) :]
@@ -75,7 +75,7 @@ MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (truncated, fli
 
 
 def damaged(count: int, seed: int) -> Corpus:
-    """Return damaged files, some under a wrong extension."""
+    """Return damaged files, some of them with a wrong extension."""
     chance = random.Random(seed)
     files = whole_files()
     made = {}
@@ -90,7 +90,7 @@ def damaged(count: int, seed: int) -> Corpus:
 
 
 def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> None:
-    """Color damaged files in one run; check messages and files."""
+    """Colorize damaged files in one run; check messages and output files."""
     source, out = folder / "in", folder / "out"
     source.mkdir()
     for name, data in corpus.items():
@@ -112,14 +112,14 @@ def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[
     written = {path.name for path in out.rglob("*") if path.is_file()} if out.exists() else set()
     assert not [name for name in written if name.endswith(".part")]
     for name in written - {name for name in written if name.endswith(".xmp")}:
-        frames = frames_in(out / name)  # whole: every frame can be read again
+        frames = frames_in(out / name)  # the output is complete: every frame can be read
         assert read_image(out / name).rgb.size
         assert not frames or len(list(read_frames(out / name, frames))) == frames.count
     assert {path.name for path in source.iterdir()} == set(corpus)
     assert all((source / name).read_bytes() == data for name, data in corpus.items())
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of each odd tag
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about each invalid tag
 def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     color_and_check(damaged(40, 1), tmp_path, capsys)
 

@@ -45,7 +45,7 @@ def test_a_jpeg_is_lossless_in_another_format(tmp_path: Path, weights: list[str]
     source = tmp_path / "a.jpg"
     edges = np.where(np.random.default_rng(0).random((60, 80)) < 0.5, 20, 230).astype(np.uint8)
     Image.fromarray(edges).save(source, quality=80)
-    for _ in range(2):  # the second run finds the result, and takes it neither for a source nor for another's
+    for _ in range(2):  # the second run must recognize the result of the first run
         assert main(["colorize", str(tmp_path), "--format", "png", *weights]) == 0
         assert {path.name for path in tmp_path.iterdir()} == {"a.jpg", "a.color.png"}
     assert moved(source, tmp_path / "a.color.png") <= 0.3

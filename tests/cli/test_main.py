@@ -28,7 +28,7 @@ COMMANDS = [
 
 @dataclass(frozen=True, kw_only=True)
 class Brush:
-    """Options of a brush."""
+    """Options of a test command."""
 
     canvas: Path = argument("where to paint", "CANVAS")
     strokes: list[str] = argument("strokes", "STROKE", default=[], nargs="*")

@@ -1,4 +1,4 @@
-"""``colorzoo models`` with stub cards, and the JSON of the registered cards."""
+"""``colorzoo models`` with stub cards, and JSON output with the registered cards."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def card(name: str, **changes: Any) -> ModelCard:
 
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the registered cards by three stubs; the last stub is an algorithm and a default."""
+    """Replace the registered cards by three stubs; the last stub has no weights and is a default."""
     weights = {"default": Weights("0" * 64, 1, "MIT")}
     algorithm = {"parameters": 0, "limits": ("training",), "quality": (Quality("automatic", 1, ""),)}
     cards = [

@@ -24,7 +24,7 @@ from tiny_model import write_tiny_weights
 
 @dataclass(frozen=True)
 class Outcome:
-    """Exit code, report by name, and source of a run over all unusual inputs."""
+    """Exit code, results by file name, and source folder of a run over all unusual inputs."""
 
     code: int
     rows: dict[str, dict[str, Any]]

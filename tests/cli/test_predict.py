@@ -1,4 +1,4 @@
-"""``colorzoo predict``: every image is colorized once, also with interruptions and several processes."""
+"""``colorzoo predict`` colorizes each image once, even with interruptions and several processes."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ def album(tmp_path) -> Path:
 
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
-    """Return a function that counts the images colored by all processes since its last call."""
+    """Return a function that counts the images colorized by all processes since the previous call."""
     diary = tmp_path / "colored.txt"
 
     def count() -> int:
@@ -113,7 +113,7 @@ def predicted(root: Path, out: Path, *, workers: int = 0, **more) -> predicting.
 
 
 def decoded(files: dict[str, bytes]) -> dict[str, tuple]:
-    """Return pixels and metadata of files, without the origin."""
+    """Return pixels and metadata of files, without provenance."""
     found = {}
     for name, data in files.items():
         image = read_image(data)
@@ -152,7 +152,7 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     task.model.model.network.unet.block1[0].bias.data += 1
     trainer(tmp_path).predict(task, return_predictions=False)
     assert colored() == 5
-    predicted(album, out)  # the results are those of the other weights now
+    predicted(album, out)  # now all results come from the other weights
     assert colored() == 5
     assert results(out) == second
 
@@ -195,7 +195,7 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
 
 
 def predict_half(album: Path, folder: Path) -> None:
-    """Run one of two prediction processes."""
+    """Run the first or second of two prediction processes."""
     file.colorize = partial(logged_colorize, folder / "colored.txt")
     with (folder / "told.txt").open("a") as stream, redirect_stderr(stream):
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)

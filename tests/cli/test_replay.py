@@ -58,7 +58,7 @@ def replay(origin: dict[str, Any], weights: list[str]) -> np.ndarray:
 
 
 def random_options(rng: random.Random) -> list[str]:
-    """Return options of the command line and, half the time, a recipe that they override."""
+    """Return random command-line options and, in half of the cases, a recipe that they override."""
     words = []
     if rng.random() < 0.5:
         document: dict[str, Any] = {"version": 1, "strength": rng.choice([0.3, 0.7, 1.0, 1.4])}

@@ -54,7 +54,7 @@ def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.Monke
 
 @pytest.mark.nightly
 def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path) -> None:
-    """The bound in docs/colorize.md for 100 million pixels, measured with 25 million pixels."""
+    """docs/colorize.md states the limit for 100 megapixels; it is measured with 25 megapixels."""
     Image.new("L", (5000, 5000), 90).save(tmp_path / "large.jpg")
     Image.new("L", (50, 50), 90).save(tmp_path / "small.jpg")
 
@@ -67,4 +67,4 @@ def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
         return int(done.stdout.splitlines()[-1])
 
-    assert (peak("large.jpg") - peak("small.jpg")) / 5000**2 < 45  # bytes a pixel
+    assert (peak("large.jpg") - peak("small.jpg")) / 5000**2 < 45  # bytes per pixel

@@ -42,7 +42,7 @@ def test_regions_receive_their_colors(sketch: Path, tmp_path: Path) -> None:
         result = painted(sketch, tmp_path / "out.png", "--recipe", given, "--overwrite")
         box = result[35:60, 45:70].mean((0, 1))
         reds.append(box[0] - box[2])
-        assert result[5:15].mean() > 200  # the ground stays as it was asked
+        assert result[5:15].mean() > 200  # the background keeps the requested color
     assert reds[0] > reds[1] + 60
 
 

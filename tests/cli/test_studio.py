@@ -90,7 +90,7 @@ def test_the_pad_uses_the_given_weights(tmp_path: Path, monkeypatch: pytest.Monk
     Image.fromarray(gray_image(40, 50)).save(tmp_path / "old.jpg")
     (tmp_path / "r.json").write_text('{"version": 1, "strength": 0.5}')
     words = [tmp_path / "old.jpg", "--recipe", tmp_path / "r.json", "--allow-host", "Pad.Org", "--no-browser"]
-    assert main(["studio", "--weights", str(file), *map(str, words)]) == 0  # the file names its model
+    assert main(["studio", "--weights", str(file), *map(str, words)]) == 0  # the file contains the model name
     studio, recipe, where, given = made
     assert isinstance(studio, Studio)
     assert where == server.Address("127.0.0.1", None, ("pad.org",))

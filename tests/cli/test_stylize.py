@@ -1,4 +1,4 @@
-"""References on the command line: ``colorize --reference``, ``stylize``."""
+"""References on the command line: ``colorzoo colorize --reference`` and ``colorzoo stylize``."""
 
 from pathlib import Path
 

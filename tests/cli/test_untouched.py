@@ -25,14 +25,14 @@ ORIGIN = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
 
 
 def listed(folder: Path) -> dict[str, str]:
-    """Return the content of every file below a folder as hash."""
+    """Return the content hash of every file below a folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with foreign files at names similar to the results."""
+    """Folder with files of the user whose names are similar to result names."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(gray_image(40, 48)).save("barn.png")
     Image.fromarray(np.dstack([gray_image(40, 48), gray_image(40, 48)[::-1], gray_image(40, 48)])).save(
@@ -77,7 +77,7 @@ def test_other_commands(folder: Path) -> None:
         after = listed(folder)
         assert before.items() <= after.items()
         assert after.keys() - before.keys() == written
-        for name in written:  # a second run finds a file of the user with the name of the result
+        for name in written:  # a user's file has the name of the result
             Path(name).write_bytes(b"mine")
             expected = listed(folder)
             assert main(words.split()) == 2

@@ -1,4 +1,4 @@
-"""``colorzoo video`` on the command line."""
+"""Test ``colorzoo video``."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.Capture
     assert min(chroma(out)) > 0.02 > max(chroma(source))
     origin = read_provenance(out)
     assert origin is not None
-    assert origin.model == "zhang2017_local_small"  # the one of the weights
+    assert origin.model == "zhang2017_local_small"  # the model of the weights
     assert video(source, out, "--weights", weights, "--json") == 0
     assert json.loads(capsys.readouterr().out)["status"] == "skipped"
     for option, value in (("--steady", ".5"), ("--border", "none"), ("--codec", "hevc"), ("--crf", "30")):
@@ -96,7 +96,7 @@ def test_key_frames_are_references(tmp_path: Path) -> None:
     assert video(source, out, "--key", f"0={tmp_path / 'key.png'}") == 0
     assert read_provenance(out).model == "zhang2019_small"
     colors = [frame_to_rgb(frame).mean(axis=(0, 1)) / 255 for frame in read_frames(out)]
-    for number in (0, 2):  # the user's own frame, and one that follows
+    for number in (0, 2):  # the key frame and a later frame
         assert colors[number][0] - colors[number][2] > 0.2
     assert np.abs(colors[0] - colors[2]).max() < 0.06
     assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6

@@ -1,4 +1,4 @@
-"""Errors of reading and writing: one line each, and no partial file."""
+"""Read and write errors are one-line messages, and no partial file is left."""
 
 from __future__ import annotations
 

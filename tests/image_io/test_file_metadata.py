@@ -1,4 +1,4 @@
-"""Metadata that describe the source file never reach a result."""
+"""Metadata that describes the source file itself is not copied to the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STALE += (b"mwg-rs", b"exif:ColorSpace")
 
 
 def exif_block(order: str) -> bytes:
-    """Return EXIF of a gray image of 60 x 40 that lies on its side, with a maker note."""
+    """Return the EXIF of a rotated gray image of 60 x 40 pixels, with a maker note."""
     exif = Image.Exif()
     exif.endian = order
     for tag, value in {256: 60, 257: 40, 258: 8, 262: 1, 274: 6, 277: 1, 315: "Ann"}.items():
@@ -83,7 +83,7 @@ def test_a_result_has_no_metadata_of_the_source_file(
         assert (tags[315], inner[36867]) == ("Ann", "now")
         assert not {37121, 37500, 40961, 40962, 40963} & set(inner)
         assert 274 not in tags
-        if target != "tif":  # whose layout is in the same directory
+        if target != "tif":  # a TIFF stores its layout in the same directory
             assert not {256, 257, 258, 262, 277} & set(tags)
         assert b'dc:creator="Ann"' in xmp
         assert b"<dc:title>k</dc:title>" in xmp

@@ -1,4 +1,4 @@
-"""Files, folders and globs that a user named."""
+"""Search for images in files, folders and globs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_hidden_and_system_folders_are_skipped(tmp_path, pattern):
     search = find_existing([tmp_path / pattern])
     kept = {"IMG.jpg", "sub/#1 @home.jpg", "#2020/a.jpg", "@home/b.jpg"}
     assert {found.relative.as_posix() for found in search.found} == kept
-    assert found_below(tmp_path, tmp_path / "@eaDir")[0] == "@eaDir/old.jpg"  # the user named it
+    assert (
+        found_below(tmp_path, tmp_path / "@eaDir")[0] == "@eaDir/old.jpg"
+    )  # a system folder is searched if it is the input
 
 
 def test_files_folders_and_globs_together_name_each_image_once(tmp_path):

@@ -1,4 +1,4 @@
-"""Only listed formats are opened, and no file starts a program."""
+"""Only enabled formats are opened, and no file starts a program."""
 
 import contextlib
 from pathlib import Path
@@ -18,7 +18,7 @@ from colorzoo.studio.opened_image import open_upload
 from colorzoo.studio.protocol import Limits, StudioError
 from no_programs import watched
 
-# of formats that Pillow is to lose, and that are among those refused here
+# Pillow warns about deprecated formats, which are among the disabled formats
 pytestmark = pytest.mark.filterwarnings("ignore:.* image format is deprecated:DeprecationWarning")
 Image.init()
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
@@ -48,12 +48,12 @@ def test_eps_starts_no_program(tmp_path: Path) -> None:
 def test_only_the_listed_readers_are_used(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On every way in: the command line, Python, the pad, training."""
+    """Test the command line, Python, the drawing pad and training."""
     opened = []
 
     def factory(*arguments: Any) -> Image.Image:
         opened.append(arguments)
-        return Image.new("L", (4, 4))  # as if anything were an image of this kind
+        return Image.new("L", (4, 4))  # a reader that accepts every file
 
     monkeypatch.setitem(Image.OPEN, kind, (factory, lambda _: True))
     content = b"the words of no image " * 9

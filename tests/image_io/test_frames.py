@@ -1,4 +1,4 @@
-"""Frames and pages keep pixels, depth, timing, loops and transparency."""
+"""Frames and pages keep their pixels, bit depth, timing, loops and transparency."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RNG = np.random.default_rng(3)
 
 
 def drawings(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Image.Image]:
-    """Return four frames in few colors."""
+    """Return four frames with few colors."""
     width, height = size
     frames = []
     for left in (2, 8, 8, 20):
@@ -37,7 +37,7 @@ def drawings(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Imag
 
 def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any) -> Path:
     first, *others = drawings(alpha)
-    others[1].paste((20, 190, 60, 255), (0, 0, 3, 3))  # Pillow joins frames that are alike
+    others[1].paste((20, 190, 60, 255), (0, 0, 3, 3))  # Pillow merges equal frames
     given = {} if loop is None else {"loop": loop}
     options = {"lossless": True} | options if path.suffix == ".webp" else options
     first.save(path, save_all=True, append_images=others, duration=DURATIONS, **given, **options)
@@ -45,7 +45,7 @@ def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any
 
 
 def copied(source: Path, target: Path) -> list[ImageFrame]:
-    """Write the frames of a file as they are to another one, and return what is read of that."""
+    """Copy the frames of a file to another file without changes, and read the copy."""
     frames = frames_in(source)
     assert frames is not None
     read = read_frames(source, frames)
@@ -58,7 +58,7 @@ def copied(source: Path, target: Path) -> list[ImageFrame]:
 
 
 def composed(frame: ImageFrame) -> np.ndarray:
-    """Return color where there is any, for comparing."""
+    """Return the colors of opaque pixels, for comparisons."""
     alpha = frame.image.alpha
     visible = np.ones(frame.image.rgb.shape[:2], bool) if alpha is None else alpha > alpha.max() // 2
     return np.where(visible[..., None], np.rint(frame.image.rgb * 255), 0)
@@ -101,7 +101,7 @@ def test_every_frame_is_copied_with_its_duration(
 def test_animations_keep_their_number_of_loops(
     tmp_path: Path, name: str, plays: int, loop: int | None
 ) -> None:
-    """GIF counts the repetitions after the first."""
+    """GIF stores the number of repetitions, which excludes the first playback."""
     path = written(tmp_path / name, plays=plays)
     with Image.open(path) as image:
         assert image.info.get("loop") == loop

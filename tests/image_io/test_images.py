@@ -1,4 +1,4 @@
-"""Images of every mode and format: read exactly, and written back."""
+"""Images of every mode and format are read exactly and written without changes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_sepia_gray_and_color_are_distinguished():
 
 
 def smooth_color(seed: int) -> Image.Image:
-    """Return an image of soft patches of color, of a mean chroma of about 12."""
+    """Return an image of smooth color patches with a mean chroma of about 12."""
     patches = np.random.default_rng(seed).integers(40, 216, (6, 8, 3)).astype(np.uint8)
     return Image.fromarray(patches).resize((160, 120), Image.Resampling.BICUBIC)
 
@@ -155,7 +155,7 @@ def test_quantized_images_keep_their_tint_class(colors, seed):
     ("levels", "share", "gray"), [(3, 1, True), (4, 1, False), (99, 10, True), (99, 11, False)]
 )
 def test_limits_of_gray(levels, share, gray):
-    """Three levels of 255, but for one pixel in a thousand."""
+    """Channels of a gray image differ by at most 3 of 255 levels, except at 0.1 % of the pixels."""
     array = np.full((100, 100, 3), 100, np.uint8)
     array.reshape(-1, 3)[: 10_000 if share == 1 else share, 1] += levels
     assert is_gray(RasterImage(array)) == gray

@@ -29,7 +29,7 @@ def exif_of(orientation: int | None = None) -> Image.Exif:
     exif.get_ifd(0x8825)[2] = (1.5, 2.0, 3.25)
     if orientation is not None:
         exif[274] = orientation
-    loaded = Image.Exif()  # Pillow's TIFF writer takes nested directories only from a loaded block
+    loaded = Image.Exif()  # Pillow writes nested TIFF directories only from a loaded block
     loaded.load(exif.tobytes())
     return loaded
 
@@ -82,7 +82,7 @@ def test_damaged_exif_does_not_stop_the_image(tmp_path, cut):
     path = tmp_path / "x.jpg"
     Image.fromarray(NOISE).save(path, exif=exif_of(1).tobytes()[: 6 + cut])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns by itself
+        warnings.simplefilter("ignore")  # of Pillow
         assert rewritten(path, "y.jpg")[1].size == (9, 6)
 
 

@@ -1,4 +1,4 @@
-"""HEIC, JPEG XL and raw files, with their libraries and without."""
+"""HEIC, JPEG XL and raw files, with and without the optional libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Color profiles are applied and the output is tagged."""
+"""Color profiles are applied, and results contain an sRGB profile."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_invalid_profiles_are_dropped_with_a_note(tmp_path, icc, bits):
 
 
 def cmyk_profile() -> bytes:
-    """A table profile in which ink of any kind takes lightness away, and magenta adds to a."""
+    """Return a table profile in which each ink reduces the lightness and magenta increases a."""
     corners = [(i >> 3 & 1, i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(16)]
     lab = [(255 - 60 * (c + m + y + k), 128 + 60 * m, 128) for c, m, y, k in corners]
     ramp = bytes(range(256))
@@ -140,7 +140,10 @@ def cmyk_profile() -> bytes:
 
 
 def table_rgb_profile() -> bytes:
-    """A table profile whose lightness is the mean of the channels; read colorimetrically it is all black."""
+    """Return a table profile that gives the mean of the channels as lightness.
+
+    With the colorimetric intent, the profile gives black.
+    """
     corners = [(i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(8)]
     ramp = bytes(range(256))
     perceptual, colorimetric = (
@@ -173,7 +176,7 @@ def test_cmyk_goes_through_its_profile(tmp_path):
     image.save(tmp_path / "x.jpg", icc_profile=cmyk_profile(), quality=100)
     raster, again = rewritten(tmp_path / "x.jpg", "y.jpg")
     red, green, blue = raster.rgb[4, 4] * 255
-    # Lab (76, 60, 0), which plain inversion of the inks would show as (255, 0, 255)
+    # Lab (76, 60, 0); inverting the inks without the profile would give (255, 0, 255)
     assert (red, blue) == (pytest.approx(255, abs=2), pytest.approx(187, abs=8))
     assert 120 < green < 160
     assert raster.notes == ("converted from CMYK",)

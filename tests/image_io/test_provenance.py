@@ -1,4 +1,4 @@
-"""Provenance in XMP, beside the metadata of the source."""
+"""Provenance is stored in XMP together with the metadata of the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every sample format of TIFF, PNG, JPEG 2000 and others, written by other libraries: right or refused."""
+"""Sample formats of TIFF, PNG, JPEG 2000 and other files are read exactly or rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGES = {"gray": GRAY, "color": COLOR}
 
 
 def stored(light: np.ndarray, dtype: str, bits: int | None = None) -> np.ndarray:
-    """Return unit values as samples of a type, at full scale."""
+    """Convert values in [0, 1] to samples of a type at full scale."""
     if np.dtype(dtype).kind == "f":
         return light.astype(dtype)
     full = float(np.iinfo(dtype).max if bits is None else 2**bits - 1)
@@ -30,7 +30,7 @@ def stored(light: np.ndarray, dtype: str, bits: int | None = None) -> np.ndarray
 
 
 def off(image: RasterImage, light: np.ndarray) -> float:
-    """Return the largest difference from unit values."""
+    """Return the largest difference from the expected values in [0, 1]."""
     return float(np.abs(image.rgb - (light if light.ndim == 3 else light[..., None])).max())
 
 
@@ -44,7 +44,7 @@ INTEGERS = [f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64)
 
 
 def half_a_step(dtype: str) -> float:
-    """Return how far a sample may be from its unit value by rounding."""
+    """Return the maximum rounding error of a sample, relative to the full scale."""
     return 0.5001 / np.iinfo(dtype).max if "int" in dtype else float(np.finfo(dtype).eps) / 2
 
 
@@ -204,7 +204,7 @@ def test_jpeg_xl_of_every_sample_type(tmp_path: Path, kind: str, alpha: bool, dt
     light = IMAGES[kind]
     pixels = stored(np.dstack([light, HALF]) if alpha else light, dtype)
     (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
-    if dtype != "uint8":  # which this encoder marks as linear light
+    if dtype != "uint8":  # the encoder marks other types as linear light
         light = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     image = read_image(tmp_path / "x.jxl")
     assert off(image, light) < 0.005

@@ -1,4 +1,4 @@
-"""Directories of a TIFF that are pages, and those that are not."""
+"""Selection of the TIFF directories that are pages."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_full_image_is_read(tmp_path: Path, case: str, options: dict[str, An
     with tifffile.TiffWriter(tmp_path / "a.tif", **options) as file:
         ONE_SCAN[case](file)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").levels, SCAN)
-    assert frames_in(tmp_path / "a.tif") is None  # so every caller colors this page alone
+    assert frames_in(tmp_path / "a.tif") is None  # so only this page is colorized
     check_image(tmp_path / "a.tif")
 
 

@@ -1,4 +1,4 @@
-"""Choice of the main video stream."""
+"""Selection of the main video stream."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ DISPOSITION = av.stream.Disposition
 
 
 def make_video(path: Path, streams: list[tuple[str, int, int, int]], form: str | None = None) -> Path:
-    """Write streams given by codec, width, number of frames and disposition."""
+    """Write a video with streams of a codec, width, number of frames and disposition."""
     path.parent.mkdir(exist_ok=True)
     with av.open(str(path), "w", format=form) as container:
         made = []
@@ -44,7 +44,7 @@ def test_the_cover_of_a_video_is_never_colorized(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "streams", "chosen"),
     [
-        ("matroska", [("mjpeg", 96, 1, 0), ("mpeg4", 64, 5, 0)], 1),  # a cover that is copied as a track
+        ("matroska", [("mjpeg", 96, 1, 0), ("mpeg4", 64, 5, 0)], 1),  # cover art stored as a video track
         ("mov", [("png", 128, 1, DISPOSITION.default), ("mpeg4", 64, 5, 0)], 1),
         ("matroska", [("mpeg4", 64, 5, DISPOSITION.default), ("mpeg4", 96, 5, 0)], 0),
         ("avi", [("mpeg4", 32, 5, 0), ("mpeg4", 64, 5, 0)], 1),

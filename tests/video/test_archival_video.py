@@ -1,4 +1,4 @@
-"""Archival videos: truncated files, several audio tracks, non-square pixels."""
+"""Archival videos: truncated files, several audio tracks and non-square pixels."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ TRACKS = [("Main", "deu", 1 | 4), ("Commentary", "eng", 8), ("VO", "fra", 1 | 12
 
 
 def make_tracks(path: Path) -> Path:
-    """Write a video with two languages, a forced subtitle and a font, with titles and flags."""
+    """Write a video with two audio languages, a forced subtitle, a font, titles and flags."""
     with av.open(str(path), "w", options={"default_mode": "passthrough"}) as container:
         streams = [container.add_stream("mpeg4", rate=25)]
         streams += [container.add_stream("aac", 44100, layout="mono") for _ in "ab"]
@@ -112,7 +112,7 @@ DISPLAY = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 1, 10_000_000)
 
 
 def light_of(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the HDR metadata of the first frame, with the numerators of rationals."""
+    """Return the HDR metadata of the first frame; rationals are reduced to their numerators."""
     data = {each.type.name: bytes(each) for each in read_frames(path)[0].side_data}
     if "MASTERING_DISPLAY_METADATA" not in data:
         return {}

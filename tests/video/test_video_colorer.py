@@ -1,4 +1,4 @@
-"""Colors of single frames."""
+"""Colorization of single frames."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def colored(seed: int, width: int = 48) -> RasterImage:
 
 
 class FramesModel:
-    """Stub of a model for frames whose ab encodes its arguments."""
+    """Stub of a video model that encodes its arguments in ab."""
 
     def color_frames(self, frames: Any, exemplar: Exemplar, previous: Any = None) -> Any:
         before = 0.0 if previous is None else float(previous[:, 1:].mean())
@@ -51,7 +51,7 @@ def test_strength_scales_chroma() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu")
     whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LIGHTNESS) for s in (1.0, 0.5))
     assert torch.allclose(half, whole / 2)
-    for number in (0, 1):  # of the user's frame, and of one by a model that colors frames
+    for number in (0, 1):  # a key frame, and a frame that the model colorizes
         whole, half = (
             frames_colorer({0: colored(1)}, strength=s).color(frame(number), LIGHTNESS) for s in (1.0, 0.5)
         )

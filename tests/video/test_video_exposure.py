@@ -21,7 +21,7 @@ def steps(frames: list[Tensor]) -> float:
 
 
 def test_the_factor_is_the_median_over_usable_pixels() -> None:
-    """A factor on luminance is a factor on L* + 16, from 0.7 to 1.45; 6 % of a change is accepted."""
+    """The factor multiplies L* + 16 and is limited to 0.7 to 1.45; 6 % of a change is accepted per frame."""
     size = (96, 128)
     exposure, held = ExposureHold(), torch.zeros(0)
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Properties of a video file other than its colors are unchanged."""
+"""All properties of a video file except the colors are preserved."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -40,13 +40,13 @@ def test_variable_timestamps_are_kept(tmp_path: Path, extension: str) -> None:
     out = tmp_path / f"out{extension}"
     convert(source, out)
     assert times(out) == times(source)
-    if extension != ".mkv":  # which counts in milliseconds
+    if extension != ".mkv":  # Matroska stores times in milliseconds
         assert times(out) == [number * Fraction(1, 12800) for number in pts]
 
 
 @pytest.mark.parametrize(("extension", "count"), [(".mp4", 12), (".mkv", 12), (".h264", None)])
 def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extension: str, count: int) -> None:
-    """Frames of an elementary stream, which has no timestamps, follow its frame rate."""
+    """Frames of an elementary stream get times from the frame rate, because it has no timestamps."""
     source = write_video(tmp_path / f"in{extension}", SCENES)
     video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
     formats = {"from": "h264 yuv420p", "to": "ffv1 yuv420p"}
@@ -68,7 +68,7 @@ def test_a_video_is_colorized_within_its_border(tmp_path: Path) -> None:
 
 
 def described(path: Path) -> tuple[str | None, ...]:
-    """Return the titles of a video and of its chapter, and the language of its sound."""
+    """Return the title of a video, the title of its chapter, and the language of its audio."""
     with av.open(str(path)) as video:
         (chapter,) = video.chapters()
         return (
@@ -112,7 +112,7 @@ def test_depth_tags_and_lightness_samples_are_kept(
         for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
             assert getattr(after, name) == getattr(before, name) == tags[name], name
     for was, now in zip(lightness_planes(source, bits), lightness_planes(out, bits), strict=True):
-        assert np.array_equal(was, now)  # without color nothing changes, at full size and depth
+        assert np.array_equal(was, now)  # without color, frames do not change
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
         assert frame.format.name in (("yuv420p", "yuvj420p") if bits == 8 else ("yuv420p10le",))
         assert frame.colorspace == 6
         expected = was.astype(float)
-        if pixels == "bgr0":  # all values are used there, and 16 to 235 in the result
+        if pixels == "bgr0":  # RGB has full range, the result 16 to 235
             expected = 16 + expected * 219 / 255
         levels = now / 2 ** (bits - 8)
         if frame.color_range == 2:
             levels = levels * (255.75 / 255)
-        assert np.abs(levels - expected).mean() < 2.5  # the encoder loses a little
+        assert np.abs(levels - expected).mean() < 2.5  # encoder loss
 
 
 def test_rotated_videos_are_colorized_upright(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
     out, colorer = tmp_path / "out.mp4", StubColorer()
     convert(source, out, colorer)
-    assert colorer.seen[0][1] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
+    assert colorer.seen[0][1] == (43, 32)  # 64 x 48 stored, 48 x 64 displayed
     assert {frame.rotation for frame in read_frames(out)} == {90}
     (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
     shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
@@ -196,7 +196,7 @@ def test_an_undecodable_packet_is_reported_and_left_out(tmp_path: Path, at: int)
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, None, None))
     color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
-    # without its key frame nothing can be decoded up to the next key frame
+    # without an encoded key frame, no frame can be decoded before the next key frame
     lost = range(6) if at == 0 else [at]
     assert times(out) == [Fraction(number, 25) for number in range(12) if number not in lost]
     assert f"0:00:00.{at * 40:03}" in video.issues.broken

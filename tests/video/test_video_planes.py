@@ -1,4 +1,4 @@
-"""Conversion between planes, RGB and lightness."""
+"""Conversion between Y'CbCr planes, RGB and lightness."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ def test_values_match_the_standards() -> None:
 
 
 def formats() -> Iterator[tuple[str, av.VideoFrame]]:
-    """Yield a gray ramp in all pixel formats that FFmpeg writes, untagged and in both ranges."""
+    """Yield a gray ramp in all pixel formats that FFmpeg writes, untagged, limited and full range."""
     base = av.VideoFrame.from_ndarray(np.dstack([RAMP] * 3), format="rgb24")
     for name in sorted(av.video.format.names):
         for tag in (0, 1, 2):
@@ -43,7 +43,7 @@ def formats() -> Iterator[tuple[str, av.VideoFrame]]:
                 frame = base.reformat(
                     format=name, src_color_range=2, dst_color_range=2 if full else 1, dst_colorspace=1
                 )
-            except av.FFmpegError:  # it is not written
+            except av.FFmpegError:  # FFmpeg cannot write this format
                 continue
             frame.color_range = tag
             if not (gray and tag == 1):  # FFmpeg always writes gray in full range
@@ -63,7 +63,7 @@ def test_a_ramp_survives_every_pixel_format() -> None:
         depth = min(part.bits for part in frame.format.components[:3])
         if frame.format.is_rgb and depth < 8:  # few levels
             error = np.abs(frame_to_rgb(frame).astype(int) - RAMP[..., None]).max()
-            assert error < 384 / (2**depth - 1), name  # also of dithering
+            assert error < 384 / (2**depth - 1), name  # includes dithering
         elif depth > 1:
             black, span = layout.luma_scale
             levels = (luma - black) / span * 255
@@ -112,7 +112,7 @@ def test_lightness_matches_the_standard(full: bool, bits: int) -> None:
 
 def test_chroma_is_centered_at_the_left_pixel() -> None:
     rgb = np.full((2, 8, 3), 0.5, np.float32)
-    rgb[:, 4] = (0.5, 0.5, 1.0)  # a column that is the left one of its pair
+    rgb[:, 4] = (0.5, 0.5, 1.0)  # the left column of a pair
     blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
     assert blue[2] > blue[1] == blue[3] == 128
     rgb[:, 4] = 0.5
@@ -145,5 +145,5 @@ def test_table_lookup_matches_the_conversion_and_gray_is_unchanged(layout: Layou
         levels = [
             np.abs(w.astype(float) - f) / 2 ** (layout.bits - 8) for w, f in zip(wanted, found, strict=True)
         ]
-        # rows of 4:2:0 are averaged before they are colored, here over steps of ten levels of gray
+        # 4:2:0 averages rows before colors are added, here over steps of ten gray levels
         assert [float(each.mean()) for each in levels] == pytest.approx([0, 0, 0], abs=1.5)

@@ -1,4 +1,4 @@
-"""Reports of the shots of a video."""
+"""Reports that list the shots of a video."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_each_shot_is_shown_by_its_middle_frame(tmp_path: Path) -> None:
     assert (last.first_time, last.last_time) == ("0:00:00.320", "0:00:00.440")
     assert (last.source, last.result) == (str(tmp_path / "in.mp4"), str(out))
     assert (last.model, last.source_sha256, last.result_sha256) == ("zhang2016", "ab" * 32, digest_of(out))
-    assert last.chroma == pytest.approx(21, abs=3)  # of a and b 15; some colors lie outside sRGB
+    assert last.chroma == pytest.approx(21, abs=3)  # a = b = 15 gives 21; some colors are outside sRGB
     shown = thumbnail(last.gray)
     assert np.ptp(shown, axis=2).max() <= 2
     apart = [np.abs(shown[..., 0] - (SHOTS[n].astype(float) - 16) * 255 / 219).mean() for n in range(12)]

@@ -1,4 +1,4 @@
-"""Interrupted runs are resumed."""
+"""Interrupted video runs are resumed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_killed_run_resumes_with_its_shot(tmp_path: Path) -> None:
     write_video(source, SCENES)
     ticks, parts = iter(range(9)), PartsFolder(out, "a")
     video = VideoFile(source, choose_encoding(out, None, None))
-    with pytest.raises(StopIteration):  # in the second shot
+    with pytest.raises(StopIteration):  # raised in the second shot
         color_video(video, StubColorer(20), parts, out, steady=0, size=32, tick=lambda: next(ticks))
     assert not out.exists()
     colorer = StubColorer(20)
@@ -59,7 +59,7 @@ def test_foreign_folders_are_not_deleted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "window"), [((30, 40), 72), ((1200, 1600), 46)])
 def test_buffered_frames_are_bounded_in_bytes(tmp_path: Path, size: tuple[int, int], window: int) -> None:
-    """Three bytes per pixel; at least 6 and at most 72 frames are buffered."""
+    """Each pixel needs three bytes; at least 6 and at most 72 frames are buffered."""
     light, told = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
     image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)

@@ -1,4 +1,4 @@
-"""Detection of cuts."""
+"""Shot boundary detection."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def test_flashes_and_fades_are_not_cuts() -> None:
 
 
 def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
-    """Return whether the histograms of the quadrants and the correlation of the frames indicate a cut."""
+    """Return whether both quadrant histograms and frame correlation indicate a cut."""
     change = 0.0
     for rows in (slice(0, 18), slice(18, 36)):
         for columns in (slice(0, 32), slice(32, 64)):
@@ -32,7 +32,7 @@ def is_cut(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def test_cuts_change_histograms_and_correlation() -> None:
-    """A flash, motion within the quadrants and a slow fade change at most one criterion."""
+    """A flash, motion within a quadrant and a slow fade each meet at most one criterion."""
     generator, found = np.random.default_rng(0), []
     for _ in range(400):
         image, noise = generator.uniform(-70, 70, (2, 36, 64))

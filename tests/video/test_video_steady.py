@@ -1,4 +1,4 @@
-"""Temporal stabilization of the colors of a shot."""
+"""Temporal stabilization of colors within a shot."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def texture(seed: int, height: int = 64, width: int = 96) -> Tensor:
 
 
 class StubModel:
-    """Return fixed colors and record the frame numbers."""
+    """Model stub that returns fixed colors and records the frame numbers."""
 
     def __init__(self, colors: list[Tensor]) -> None:
         self.colors, self.numbers = colors, []
@@ -70,7 +70,7 @@ def test_pixels_without_a_color_are_filled_from_their_surroundings() -> None:
 
 
 def test_objects_keep_their_first_color_when_they_move() -> None:
-    """The surroundings change their color."""
+    """The predicted color of the background changes."""
     height, width, side = 192, 320, 60
     halves = torch.cat([torch.zeros(1, 2, height, 160), torch.full((1, 2, height, 160), 60.0)], dim=3)
     dark, bright = 0.4 * texture(0, height, width), 50 + 0.5 * texture(1, side, side)
@@ -82,7 +82,7 @@ def test_objects_keep_their_first_color_when_they_move() -> None:
     steady = stabilize(lightnesses, model)
     assert model.numbers == [0, 23]
     thing = [ab[..., 82:98, left + 12 : left + 28] for ab, left in zip(steady[3:], lefts, strict=False)]
-    assert max(float(ab.mean()) for ab in thing) < 10  # each frame alone would come to 41
+    assert max(float(ab.mean()) for ab in thing) < 10  # 41 without stabilization
 
 
 def test_strength_0_returns_the_predictions() -> None:
@@ -95,18 +95,18 @@ def test_strength_0_returns_the_predictions() -> None:
 
 @pytest.mark.parametrize(("strength", "held"), [(0.6, 0.6), (1.0, 0.98)])
 def test_strength_weights_the_propagated_color(strength: float, held: float) -> None:
-    """In a still image; a strength of 1 is limited to 0.98."""
+    """The frames are equal; a strength of 1 is limited to 0.98."""
     wide = [0.0, 30.0, 60.0]
     found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
-    wanted, means = [30.0], [30.0, 45.0, 60.0]  # of each frame and those after it
+    wanted, means = [30.0], [30.0, 45.0, 60.0]  # means over a frame and all later frames
     for mean in means[1:]:
         wanted.append(held * wanted[-1] + (1 - held) * mean)
-    # a place of full confidence gets a twentieth of its color from those around it, which is the same
+    # a pixel of full confidence gets a twentieth of its color from its surroundings, which are equal here
     assert [float(ab[..., 8:-8, 8:-8].mean()) for ab in found] == pytest.approx(wanted, abs=0.3)
 
 
 def test_colors_of_a_complex_shot_are_unchanged() -> None:
-    """An object moves over a moving background with grain and a key frame, in 3 windows."""
+    """The shot has a moving object and background, grain and a key frame, in 3 windows."""
     generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
     lightnesses, colors = [], []
     for number in range(30):
