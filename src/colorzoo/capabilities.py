@@ -188,7 +188,7 @@ class RefinesScribbles(Protocol):
     """
 
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> Any:
-        """Compute the state that does not depend on scribbles, from the arguments of ``forward``."""
+        """Run the encoder, which does not depend on scribbles, with the arguments of ``forward``."""
 
     def refine(self, encoded: Any, scribbles: Scribbles) -> Prediction:
         """Predict the colors from the output of `encode` and all current scribbles."""

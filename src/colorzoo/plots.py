@@ -105,7 +105,7 @@ def draw_curves(
         >>> draw_curves([curve], xlabel="points", ylabel="PSNR [dB]").get_ylabel()
         'PSNR [dB]'
 
-    The horizontal axis is logarithmic and starts at 0.
+    The scale of the horizontal axis is log(1 + x), so that the axis can start at 0.
 
     Args:
         curves: Curves in the order of the legend.

@@ -121,7 +121,12 @@ class GuidanceOptions(ColorSettings):
     classes: str | None = option(
         None, "label image whose pixel values are the class numbers of the image", REFERENCES, metavar="IMG"
     )
-    reference_classes: str | None = option(None, "label image of the reference", REFERENCES, metavar="IMG")
+    reference_classes: str | None = option(
+        None,
+        "label image whose pixel values are the class numbers of the reference",
+        REFERENCES,
+        metavar="IMG",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +164,15 @@ class ColorizeOptions(ModelOptions, GuidanceOptions):
     from_list: str | None = option(
         None, "text file with one image path per line", RUN, "--from", metavar="LIST"
     )
-    failed: str | None = option(None, "write failed images to a .txt file for --from", RUN, metavar="LIST")
+    failed: str | None = option(
+        None, "write the paths of failed images to a .txt file, which --from accepts", RUN, metavar="LIST"
+    )
     report: list[str] = option([], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE")
-    sign: str | None = option(None, "sign results (C2PA) with the key of a PEM file", RUN, metavar="PEM")
+    sign: str | None = option(
+        None, "add C2PA signatures to the results with the private key in a PEM file", RUN, metavar="PEM"
+    )
     jobs: Annotated[int, Range(1, 64)] = option(
-        min(core_count(), 8), "threads that read and write files", RUN
+        min(core_count(), 8), "number of threads that read and write files", RUN
     )
     explain: bool = option(False, "print the processing stages of each image with their durations", RUN)
     dry_run: bool = option(False, "print the planned output files without writing them", RUN)

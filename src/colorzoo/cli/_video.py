@@ -44,7 +44,7 @@ _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "cr
 
 
 def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
-    """Colorize a video and print a summary; `colorzoo.cli.video.run` describes the exit code."""
+    """Colorize a video, print a summary and return the exit code of `colorzoo.cli.video.run`."""
     if args.report and args.dry_run:
         raise ColorzooError("--report cannot be combined with --dry-run")
     for path in args.report:

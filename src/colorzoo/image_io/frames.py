@@ -96,7 +96,7 @@ def read_frames(
         max_pixels: Maximum number of pixels per frame.
 
     Yields:
-        Frames or pages in order. Only the metadata of the first contains the path of the file.
+        Frames or pages in order. Only the metadata of the first frame contains the file path.
 
     Raises:
         ImageError: A frame is damaged or too large; the message contains the frame number.

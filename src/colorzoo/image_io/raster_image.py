@@ -115,8 +115,8 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 def is_gray(image: RasterImage) -> bool:
     """Return whether an image is gray.
 
-    An image is gray if the channels of at most 0.1 % of the pixels differ by more than 3 of 255 levels. At
-    most 1024 x 1024 pixels on a regular grid are tested.
+    An image is gray if the channels differ by more than 3 of 255 levels at no more than 0.1 % of the pixels.
+    At most 1024 x 1024 pixels on a regular grid are tested.
     """
     if image.levels.ndim == 2:
         return True

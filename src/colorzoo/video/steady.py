@@ -60,9 +60,10 @@ class Motion:
         return weight
 
     def warp(self, values: Array) -> Array:
-        """Warp values ``(h, w, C)`` of the adjacent frame and multiply them by the propagation weight.
+        """Warp values ``(h, w, C)`` of the adjacent frame to this frame.
 
-        The values may have a higher resolution than the flow.
+        The result is multiplied by the propagation weight. The values may have a higher resolution than the
+        flow.
         """
         size = (values.shape[1], values.shape[0])
         flow, weight = self.flow, self.weight
