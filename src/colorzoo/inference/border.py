@@ -1,10 +1,10 @@
 """Detection of the border of a scan: the film rebate, print margin or mount around the image.
 
 A border has a uniform tone along at least two sides of the scan and ends at straight lines parallel to these
-sides. For each side, the detector searches the line, slightly tilted or not, at which most columns differ
-from the tone outside. Borders can be nested. A bar with the tone of a dark border separates the image from
-another exposure. Without a certain detection the whole image is used, because cropping a night sky, snow or
-a studio wall is worse than missing a border.
+sides. For each side, the detector searches for the line, possibly slightly tilted, at which most columns
+differ from the tone outside. Borders can be nested. A bar with the tone of a dark border separates the image
+from another exposure. If the detection is uncertain, the whole image is used, because cropping a night sky,
+snow or a studio wall is worse than missing a border.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 
 from colorzoo.guidance.border import Rectangle
 
-_LONGEST = 512  # longer side in pixels of the copy in which lines are searched
+_LONGEST = 512  # longer side in pixels of the downscaled image in which lines are searched
 _DEEPEST = 0.26  # maximum depth of a border, as a fraction of the side
 _STEEPEST = 0.018  # maximum rise of a line, as a fraction of the side
 _LAYERS = (2, 2, 3)  # minimum number of clear sides of nested borders, from outside
@@ -31,7 +31,7 @@ _CLEAR, _FAINT = (
 )  # fraction of columns with a step: clear lines, lines beside clear lines
 _FAIR = 0.45  # fraction of columns with a step, of lines on all four sides
 _CLOSE = 0.6  # fraction of the maximum support above which a line further outside is preferred
-_DARK, _LIGHT = 20.0, 72.0  # tones in L of borders on fewer than four sides: at most, at least
+_DARK, _LIGHT = 20.0, 72.0  # L of borders on fewer than four sides: at most 20 or at least 72
 _ALIKE = 14.0  # maximum difference in L between the sides of a border
 _SAME = 1.0  # maximum difference in L between sides for which less support is sufficient
 _SOME, _SOME_MEAN = 0.4, 0.55  # fraction of columns with a step at each of three such sides, and on average
@@ -40,7 +40,7 @@ _BAR = (3, 0.08)  # minimum width of a bar in pixels, and maximum width as a fra
 _CROSSING = 0.97  # minimum fraction of pixels of a bar with the tone of the border
 _LETTERED = 0.9  # minimum fraction near a side, where the bar may contain a frame number
 _BAR_EVEN = 8.0  # maximum deviation in L from the tone of the border
-_MARGIN = 0.08  # maximum distance of a bar from a side; beyond it is another exposure
+_MARGIN = 0.08  # maximum distance of a bar from a side, as a fraction of the side
 
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # depth in pixels at the top, left, bottom and right
@@ -55,7 +55,7 @@ class _Line:
         rise: Rows by which the right end is above the left end.
         support: Fraction of the columns with a lightness step at the line.
         tone: Lightness of the border.
-        even: Maximum deviation from the tone within the border.
+        even: Maximum deviation of border pixels from the tone.
     """
 
     depth: int
@@ -81,7 +81,7 @@ def find_border(lightness: Array) -> Rectangle | None:
         lightness: ``(H, W)`` in [0, 100].
 
     Returns:
-        The rectangle within the border in pixels, or None without a certain detection.
+        The rectangle within the border in pixels, or None if no border is found with certainty.
     """
     height, width = lightness.shape
     small = _shrink(lightness)
@@ -104,7 +104,7 @@ def find_border(lightness: Array) -> Rectangle | None:
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Remove bars with the dark tone of the border, and the exposure or film margin beyond the bars."""
+    """Exclude bars with the dark tone of the border, and what lies beyond them, from a rectangle."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
@@ -146,9 +146,9 @@ def _shrink(lightness: Array) -> Array:
 
 
 def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
-    """Return the depth of one border at the top, left, bottom and right.
+    """Return the depth of a border at the top, left, bottom and right.
 
-    The result is None unless enough sides are clear and have one tone.
+    The result is None if fewer than ``least_sides`` sides are clear and have a common tone.
     """
     if min(lightness.shape) < 48:
         return None
@@ -194,13 +194,13 @@ def _find_lines(sides: list[Array]) -> list[_Line | None]:
 
 
 def _same_tone(lines: list[_Line | None]) -> bool:
-    """Return whether three sides have one tone, as a uniform border around an image of similar lightness."""
+    """Return True if three sides have a common tone, as if the border and the image had similar lightness."""
     _, same = _of_one_tone(lines, _SOME, _SAME)
     return len(same) >= 3 and float(np.mean([line.support for line in same])) >= _SOME_MEAN
 
 
 def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
-    """Return the median tone of the lines with some support, and the lines with nearly this tone."""
+    """Return the median tone of the supported lines, and the lines whose tone is close to the median."""
     supported = [line for line in lines if line is not None and line.support >= least]
     if not supported:
         return 0.0, []
@@ -249,7 +249,7 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     steps &= np.abs(far - tone[:, None]) > 0.6 * limit
     support = steps.mean(axis=1)
     enough = support >= max(_CLOSE * float(support.max()), _FAINT)
-    for place in np.flatnonzero(enough):  # a line further inside belongs to the image or to another border
+    for place in np.flatnonzero(enough):  # lines further inside belong to the image or to another border
         above = slice(0, depth[place] - 1)
         dirt = np.mean(np.abs(strip[above] - tone[place]) > even[place])
         drift = np.quantile(np.abs(middle[above] - tone[place]), 0.9)

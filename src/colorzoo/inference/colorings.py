@@ -1,9 +1,10 @@
-"""Likely colorings of an image (ours), from likely colors of its most informative location.
+"""Likely colorings of an image, from likely colors at the most informative location.
 
-Knowing the color at location ``i`` reduces the color variance ``v_j`` at location ``j`` by ``r_ij^2 v_j``,
-where ``r_ij`` is the correlation that the model predicts. The most informative location maximizes the sum of
-these reductions. Its likely colors are the clusters of the mean color distribution of all locations, weighted
-by powers of ``r_ij``. A point with such a color also changes the correlated locations.
+This method is not published. If the color at location ``i`` is known, the color variance ``v_j`` at location
+``j`` decreases by ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the model predicts. The most
+informative location maximizes the sum of the reductions over ``j``. Its likely colors are the clusters of the
+mean color distribution over all locations, weighted by powers of ``r_ij``. A point with a likely color also
+changes the correlated locations.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ColoringsConstants:
     Attributes:
         count: Number of colorings.
         candidates: Number of candidate locations along the shorter side.
-        exponent: Exponent of the correlation in the weights of the distribution.
+        exponent: Exponent of the correlation in the weights of the mean distribution.
     """
 
     count: int = 4
@@ -66,7 +67,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
         result: The result of the task.
 
     Returns:
-        The location; None if the model does not compare locations or has no trained color distribution.
+        The location; None if the model does not predict correlations or has no trained color distribution.
     """
     if (
         not isinstance(task.network.model, ComputesSimilarity)
@@ -93,8 +94,8 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
     """Return the index of the location that explains most of the color variance.
 
     Args:
-        correlation: ``(n, h, w)`` color correlation of each location with all cells.
-        distribution: Distribution of the cells.
+        correlation: ``(n, h, w)`` color correlation of each location with all cells of the output map.
+        distribution: Color distribution of the cells.
     """
     colors, shares = distribution.centers, distribution.probabilities
     mean_square = torch.einsum("qhw,q->hw", shares, colors.square().sum(dim=1))
@@ -106,8 +107,8 @@ def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tens
     """Return the mean distribution ``(Q,)`` of the cells that correlate with a location.
 
     Args:
-        correlation: ``(h, w)`` color correlation of the location with the cells.
-        distribution: Distribution of the cells.
+        correlation: ``(h, w)`` color correlation of the location with all cells of the output map.
+        distribution: Color distribution of the cells.
     """
     weights = correlation**COLORINGS.exponent
     mean: Tensor = (distribution.probabilities * (weights / weights.sum())).sum(dim=(1, 2))

@@ -1,7 +1,7 @@
-"""`Colorizer`: colorize images at full size.
+"""Colorization of images at full size with `Colorizer`.
 
-The network predicts ab for a small copy of the image. The full-size lightness is kept in float; files round
-it to their bit depth, and JPEG compresses it.
+The network predicts ab for a downscaled image. The full-size lightness is kept in float. Saving a file rounds
+the lightness to the bit depth, and JPEG also compresses it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 
 
 class Colorizer:
-    """Model that colorizes images at full size, from any thread.
+    """Thread-safe model that colorizes images at full size.
 
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
@@ -66,10 +66,10 @@ class Colorizer:
     A colorizer can be copied and pickled with its weights.
 
     Attributes:
-        size: Shorter side in pixels of an image for the network.
-        requested_size: ``size`` if the user set it, else None.
+        size: Shorter side of the network input in pixels.
+        requested_size: ``size`` as set by the user, or None.
         choice: Registered model and weights; None for a custom module.
-        settings: Settings of the model that the user set.
+        settings: Model settings that the user set.
         precision: Requested precision.
         engine: Engine that runs the model.
 
@@ -78,21 +78,21 @@ class Colorizer:
             and must not be trained while in use), or None for the best model whose weights are on this
             machine.
         weights: See `create_model`; requires a registered name.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or another torch device.
         precision: ``"auto"`` selects bfloat16 if the hardware supports it.
-        size: Shorter side in pixels of an image for the network, 16 .. 4096; None uses the size of the model
-            (`ColoringModel.working_size`).
+        size: Shorter side of the network input in pixels, from 16 to 4096; None uses
+            `ColoringModel.working_size`.
         allow_untrained: Whether to accept random weights.
-        fast: Whether to select the default only from models inside the package.
-        engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, with a graph that is exported on
-            first use and cached; requires the extra ``export``.
+        fast: Whether to select the default model only from models whose weights are inside the package.
+        engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU, exports
+            a graph on first use and caches it, and requires the extra ``export``.
         **settings: Settings of a registered model, such as ``temperature`` of models with a color
             distribution (1 decodes the mean, which is pale; values near 0 decode the mode, which is vivid and
-            blotchy) or ``render_factor`` of `antic2019`. None uses the setting of the model.
+            blotchy) or ``render_factor`` of `antic2019`. None uses the default of the model.
 
     Raises:
-        ColorzooError: Unknown model, device or setting, missing or untrained weights, or a model that the
-            engine does not support.
+        ColorzooError: The model, device or setting is unknown, the weights are missing or untrained, or the
+            engine does not support the model.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Colorizer:
         self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without objects of this process."""
+        """Return the state without objects that belong to this process."""
         return {**self.__dict__, "_network": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -149,13 +149,13 @@ class Colorizer:
                 uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None uses the strength of the recipe, or 1.
-            reference: Reference image, or a result of `exemplar`, for models that accept an exemplar. The
-                default is the reference of the recipe, whose path is relative to the recipe file.
-            border: Part of the image to colorize, see `BorderSetting`; None uses the recipe, or detects the
+            reference: Reference image, or a result of `exemplar`, for models that accept an exemplar. None
+                uses the reference of the recipe, whose path is relative to the recipe file.
+            border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
                 border of a scan.
 
         Returns:
-            A Pillow image with alpha, of the size of the input or of the crop of the recipe.
+            A Pillow image with alpha and the size of the input, or of the crop if the recipe has one.
 
         Raises:
             ColorzooError: The image or the guidance cannot be used, or the prediction is not finite.
@@ -176,7 +176,7 @@ class Colorizer:
         border: BorderSetting | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizedImage:
-        """Colorize one image and return the prediction and notes; see `__call__`.
+        """Colorize an image and return the prediction and notes; see `__call__`.
 
         Args:
             image: See `__call__`.
@@ -184,7 +184,7 @@ class Colorizer:
             strength: See `__call__`.
             reference: See `__call__`.
             border: See `__call__`.
-            cache: Results of earlier stages, for edits of the same image; None runs all stages.
+            cache: Cached results that accelerate edits of an image; None computes everything.
 
         Raises:
             GuidanceError: The guidance is invalid or belongs to another image.
@@ -207,7 +207,7 @@ class Colorizer:
         border: BorderSetting | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Return the task for an image after border detection and preprocessing, see `prepare_image`."""
+        """Detect the border of an image, preprocess it and return the task; see `prepare_image`."""
         run = StageRunner(cache)
         return prepare_image(
             self._network,
@@ -227,19 +227,19 @@ class Colorizer:
         reference: Exemplar | None = None,
         cache: LRUCache | None = None,
     ) -> ColorizeTask:
-        """Return the task for a preprocessed part of an image, see `colorzoo.inference.task.prepare_part`."""
+        """Return the task for a preprocessed part; see `colorzoo.inference.task.prepare_part`."""
         return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
-        """Encode references for the model, for use with several images.
+        """Encode reference images once, so that they can be used for several images.
 
         Args:
             references: One reference, or several if the model encodes references (`EncodesReference`).
 
-        For a model without references, the result is a placeholder and a note.
+        If the model does not accept references, the result is a placeholder with a note for the user.
 
         Raises:
-            GuidanceError: The model cannot use them.
+            GuidanceError: The model does not support several references, or a reference is gray.
         """
         if "exemplar" not in self.model.accepts:
             return Exemplar(torch.zeros(1, 3, 1, 1))
@@ -248,12 +248,12 @@ class Colorizer:
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
     ) -> Exemplar | None:
-        """Return the exemplar of a reference or of the references of a recipe; None without a reference.
+        """Return the exemplar of a reference, or of the references in a recipe; None without references.
 
         Args:
             reference: The reference; None uses the references of the recipe.
-            guidance: The recipe.
-            folder: Folder of the recipe file, for relative paths; None for a recipe without a file.
+            guidance: Guidance or recipe.
+            folder: Folder of the recipe file, to which paths are relative; None for a recipe without a file.
         """
         if isinstance(reference, Exemplar):
             return reference
@@ -271,11 +271,11 @@ class Colorizer:
 
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100].
-            guidance: Guidance of the same size.
-            cache: Model states of earlier calls, which accelerate edits; None for no cache.
+            guidance: Guidance with maps of size ``(h, w)``.
+            cache: Model states of earlier calls, which accelerate edits; None disables the cache.
 
         Returns:
-            The prediction, with colors in float32 on the CPU and extras on the device of the model.
+            The prediction. Colors are float32 on the CPU; extra maps are on the device of the model.
 
         Raises:
             ColorzooError: The prediction is not finite in float32.
@@ -294,7 +294,7 @@ class Colorizer:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the weights."""
+        """Memory of the weights in bytes."""
         return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
 
     @property
@@ -309,7 +309,7 @@ class Colorizer:
 
 
 def _as_image(image: ImageLike) -> RasterImage:
-    """Return an image; tensors have one, three or four channels first."""
+    """Convert an image; the first axis of tensors has one, three or four channels."""
     if isinstance(image, Tensor):
         image = image.detach().cpu().movedim(0, -1)
         image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())

@@ -1,7 +1,7 @@
 """Resampling between the full size of an image and the size of the network, in bands of rows.
 
-Bands limit the memory: the lightness of each band is computed from the stored levels on demand, and each band
-of the result is rounded to levels immediately.
+Bands limit memory use. The lightness of each band is computed from the stored levels on demand, and each band
+of the result is immediately rounded to levels.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_l
 from colorzoo.image_io.raster_image import Levels
 
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
-CUT = 3.5  # standard deviations; the weight of a correction there is 0.002
+CUT = 3.5  # standard deviations at which the Gaussian of a correction is cut off; its weight there is 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
 _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
 BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
-"""Shifts the lightness ``(rows, W)`` of a band, given the first row and the row after the last row."""
+"""Function that maps the lightness ``(rows, W)`` of rows ``first`` to ``last`` (exclusive) to a new map."""
 
 
 class Overlay(Protocol):
-    """Change of the colors of an upsampled prediction."""
+    """Change of the colors of an upsampled prediction, computed in bands of rows."""
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Modify rows of ab ``(2, rows, W)`` in place, starting at row ``first``."""
+        """Modify the ab ``(2, rows, W)`` of a band that starts at row ``first``, in place."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class FullLightness:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width."""
+        """Height and width of the image."""
         return self.levels.shape[0], self.levels.shape[1]
 
     def rows(self, first: int, last: int) -> Tensor:
-        """Return the rows from ``first`` up to ``last``, ``(last - first, W)``."""
+        """Return the lightness of rows ``first`` to ``last`` (exclusive), ``(last - first, W)``."""
         lightness = lightness_of_levels(self.levels[first:last])
         return lightness if self.shift is None else self.shift(lightness, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the lightness ``(K,)`` of single pixels: ``(K,)`` rows and columns."""
+        """Return the lightness ``(K,)`` of single pixels at ``(K,)`` rows and columns."""
         if self.shift is not None:
             pairs = zip(*(place.tolist() for place in places), strict=True)
             return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
@@ -91,7 +91,7 @@ class PointCorrection:
 
     Attributes:
         rows: First and last pixel row of the rectangle.
-        columns: First and last pixel column.
+        columns: First and last pixel column of the rectangle.
         reach: Standard deviation in pixels of the Gaussian falloff outside the rectangle.
         ab: ``(2,)`` in CIE units, added inside the rectangle.
     """
@@ -102,7 +102,7 @@ class PointCorrection:
     ab: Tensor
 
     def add_to(self, ab: Tensor, first: int) -> None:
-        """Add the color to the rows from ``first`` of an ab map, ``(2, rows, W)``, in place."""
+        """Add the correction to the ab ``(2, rows, W)`` of a band that starts at row ``first``."""
         margin = CUT * self.reach
         top = max(int(self.rows[0] - margin) - first, 0)
         bottom = min(int(self.rows[1] + margin) + 1 - first, ab.shape[1])
@@ -117,7 +117,7 @@ class PointCorrection:
 
 
 def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
-    """Return the distance of a position from the range [first, last] in pixels, 0 inside."""
+    """Return the distance of positions from the range [first, last] in pixels; 0 inside."""
     return torch.maximum(first - position, position - last).clamp(min=0).float()
 
 
@@ -140,11 +140,11 @@ def join(
         lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
         corrections: Color corrections at full size, see `correct_points`.
-        overlays: Overlays of the result, the lowest first; see `overlays_of`.
+        overlays: Overlays in the order of application; see `overlays_of`.
         depth: Bits of the result, 8 or 16; None for float32 in [0, 1].
 
     Returns:
-        ``(H, W, 3)``; colors outside sRGB lose chroma at constant lightness and hue.
+        ``(H, W, 3)`` RGB. The chroma of colors outside sRGB is reduced at constant lightness and hue.
     """
     kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
     rgb = np.empty((*lightness.shape, 3), dtype=kind)
@@ -178,17 +178,17 @@ def bands_of_ab(
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Divide an image into bands of rows, at least one row each."""
+    """Divide an image into bands of at least one row."""
     step = max(1, BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
 
 
 def working_size(height: int, width: int, size: int) -> tuple[int, int]:
-    """Return height and width of an image for the network.
+    """Return height and width of the network input for an image.
 
-    The shorter side becomes ``size`` with the aspect ratio of the image. Small images are not enlarged, and
-    the longer side is at most four times ``size``.
+    The shorter side becomes ``size``, and the aspect ratio is kept. Small images are not enlarged, and the
+    longer side is at most four times ``size``.
     """
     scale = min(1.0, size / min(height, width), LONGEST * size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
@@ -202,7 +202,7 @@ def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a lightness ``(H, W)`` at a smaller size, ``(1, 1, h, w)``."""
+    """Downscale a lightness ``(H, W)`` to ``(1, 1, h, w)``."""
     if isinstance(lightness, FullLightness):
         return lightness.shrunk(size)
     return shrink_lightness(lightness[None, None], size)
@@ -211,9 +211,8 @@ def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
 class BandShrinker:
     """Streaming version of `shrink_lightness` for a map that arrives in bands of rows.
 
-    Rows are reduced first, then columns. As in
-    ``F.interpolate(mode="bicubic", antialias=True)`` the kernel of a pixel covers two pixel widths to each
-    side, and weights are normalized at the borders.
+    Rows are downscaled first, then columns. As in ``F.interpolate(mode="bicubic", antialias=True)``, the
+    kernel covers two output pixels on each side, and weights are normalized at the image borders.
 
     Args:
         whole: Height and width of the map.
@@ -247,9 +246,9 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class BicubicUpsampler:
-    """Bicubic upsampling of a map by rows, so that tiles have no seams.
+    """Bicubic upsampling of a map in bands of rows without seams.
 
-    Two small matrix products give the result of ``F.interpolate(mode="bicubic")`` for the whole map.
+    Two small matrix products give the result of ``F.interpolate(mode="bicubic")`` on the whole map.
 
     Args:
         image: ``(C, h, w)`` float32.
@@ -267,7 +266,7 @@ class BicubicUpsampler:
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
-        used = self._rows[first:last].any(dim=0)  # a few rows of the map; the others have weight 0
+        used = self._rows[first:last].any(dim=0)  # only a few rows of the map have nonzero weights
         return self._rows[first:last, used] @ self._wide[:, used]
 
     def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
@@ -277,22 +276,22 @@ class BicubicUpsampler:
 
 @dataclass(frozen=True)
 class Matte:
-    """A soft mask ``slope * lightness + offset``, from 0 to 1.
+    """A soft mask ``slope * lightness + offset``, clamped to [0, 1].
 
     Attributes:
-        slope: ``(h, w)``.
-        offset: ``(h, w)``.
+        slope: ``(h, w)`` slope of the mask.
+        offset: ``(h, w)`` offset of the mask.
     """
 
     slope: Tensor
     offset: Tensor
 
     def at(self, lightness: Tensor) -> Tensor:
-        """Return the mask ``(h, w)`` for a lightness ``(h, w)`` of the same size."""
+        """Return the mask ``(h, w)`` for a lightness ``(h, w)``."""
         return _settled(self.slope * lightness + self.offset)
 
     def enlarged(self, size: tuple[int, int]) -> ShiftRows:
-        """Return a function from bands ``(rows, W)`` of a larger lightness to their masks.
+        """Return a function that computes the mask of a band ``(rows, W)`` of a larger image.
 
         Args:
             size: Height and width of the larger image.
@@ -311,18 +310,18 @@ class LightnessShift:
     """Shift of an image's lightness by areas whose lightness follows their colors.
 
     Attributes:
-        parts: Soft masks, and the shifts in units of L.
+        parts: Soft masks, each with the shift of the lightness in units of L.
     """
 
     parts: tuple[tuple[Matte, float], ...]
 
     def apply(self, lightness: Tensor) -> Tensor:
-        """Return the shifted lightness ``(1, 1, H, W)`` of any size."""
+        """Return a lightness ``(1, 1, H, W)`` of any size after the shift."""
         size = (lightness.shape[2], lightness.shape[3])
         return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
 
     def by_rows(self, size: tuple[int, int]) -> ShiftRows:
-        """Return the shift of bands ``(rows, W)`` of an image of this height and width."""
+        """Return a function that shifts the lightness of bands ``(rows, W)`` of a larger image."""
         shares = [(matte.enlarged(size), units) for matte, units in self.parts]
 
         def shift(lightness: Tensor, first: int, last: int) -> Tensor:
@@ -336,7 +335,7 @@ class LightnessShift:
 
 @lru_cache(maxsize=4)  # the pad needs the same weights for every edit
 def bicubic_matrix(source: int, target: int) -> Tensor:
-    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, with repeated borders.
+    """Return the ``(target, source)`` weights of bicubic interpolation with replicated borders.
 
     The matrix is cached and must not be modified.
     """
@@ -352,11 +351,11 @@ def bicubic_matrix(source: int, target: int) -> Tensor:
 
 def _cubic(d: Tensor, a: float = BICUBIC) -> Tensor:
     """Return Keys' cubic kernel at distances."""
-    near = ((a + 2) * d - (a + 3)) * d * d + 1  # powers would take five times as long
+    near = ((a + 2) * d - (a + 3)) * d * d + 1  # the power operator would take five times as long
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
 
 def _settled(share: Tensor) -> Tensor:
-    """Clamp values to [0, 1] and round values close to the ends."""
+    """Clamp values to [0, 1] and round values close to 0 or 1."""
     return ((share - _NEARLY) / (1 - 2 * _NEARLY)).clamp(0, 1)

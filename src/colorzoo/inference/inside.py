@@ -1,4 +1,4 @@
-"""The part of an image within its border, and the conversion of guidance to its coordinates."""
+"""Selection of the part of an image to colorize, and conversion of guidance to its coordinates."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.border import find_border
 from colorzoo.inference.full_size import FullLightness, join
 
-_SEARCHED = 1024  # longest side of the sample in which a border is searched
+_SEARCHED = 1024  # longer side in pixels of the downscaled image in which a border is searched
 NO_AB = torch.zeros(2, 1, 1)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Whole image around the part that is colorized; the surroundings stay gray.
+    """Whole image that contains the colorized part; the rest stays gray.
 
     Attributes:
         lightness: Lightness of the whole image.
-        inside: The part that is colorized.
+        inside: Rectangle of the colorized part.
     """
 
     lightness: FullLightness | Tensor
     inside: Rectangle
 
     def around(self, colored: NDArray[Any], depth: int | None) -> NDArray[Any]:
-        """Return the whole image with the colorized upright part, ``(H, W, 3)``.
+        """Return the whole image ``(H, W, 3)`` with the colorized part inserted.
 
         Args:
-            colored: ``(height, width, 3)`` of the part: levels, or floats in [0, 1].
+            colored: ``(height, width, 3)`` colorized part: integer levels, or floats in [0, 1].
             depth: Bits of the levels, 8 or 16; None for floats.
         """
         whole = join(self.lightness, NO_AB, depth=depth)
@@ -51,7 +51,7 @@ class Surroundings:
 
 
 def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
-    """Return the part of an image that a setting selects; None for the whole image.
+    """Return the rectangle that a border setting selects; None for the whole image.
 
     Raises:
         GuidanceError: A rectangle does not lie within the image.
@@ -76,23 +76,23 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
-        raise GuidanceError(f"border {inside} does not lie within the image ({width} x {height} pixels).")
+        raise GuidanceError(f"border must lie within the image ({width} x {height} pixels), got {inside}.")
     return None if inside == Rectangle(0, 0, width, height) else inside
 
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
-    """Convert a recipe from the image to its part.
+    """Convert a recipe from coordinates of the image to coordinates of its part.
 
     Args:
-        recipe: The recipe.
+        recipe: Recipe in coordinates of the image.
         size: Width and height of the image.
-        inside: The part.
+        inside: Rectangle of the part.
 
     Returns:
-        The recipe of the part, and notes on hints outside.
+        The recipe in coordinates of the part, and notes on hints outside the part.
 
     Raises:
-        GuidanceError: The recipe does not match the image, or has a class file of the whole image.
+        GuidanceError: The recipe does not match the image, or has a label image of the whole image.
     """
     recipe.check_inside(*size)
     if recipe.classes.file:
@@ -118,7 +118,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
             replace(stroke, path=tuple((x - inside.x, y - inside.y) for x, y in stroke.path))
             for stroke in recipe.paint
         ),
-        crop=None,  # which is of the whole image
+        crop=None,  # the crop applies to the whole image
         extra=_crop_extra(recipe.extra, inside),
     )
     return moved, notes

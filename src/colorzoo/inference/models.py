@@ -32,7 +32,7 @@ def load_model(
     fast: bool,
     allow_untrained: bool,
 ) -> tuple[ColoringModel, ModelChoice | None]:
-    """Load a model, or prepare a loaded model.
+    """Load a registered model, or wrap a custom module.
 
     Args:
         model: See `Colorizer`.
@@ -42,7 +42,7 @@ def load_model(
         allow_untrained: See `Colorizer`.
 
     Returns:
-        The model, and its registered name and weights, or None for a custom module.
+        The model, and the choice of its registered name and weights (None for a custom module).
 
     Raises:
         ColorzooError: See `Colorizer`.
@@ -78,17 +78,17 @@ def choose_for_guidance(
     references: Sequence[object] = (),
     fast: bool = False,
 ) -> ModelChoice:
-    """Select the model by name, recipe or weight file, else the default model.
+    """Select a model by name, recipe or weight file; otherwise select the default model.
 
     Args:
         model: Registered name, or None.
-        guidance: Guidance or recipe, which the model must support.
-        weights: As of `choose_model`.
-        references: References beside the guidance: images or their paths.
-        fast: As of `choose_model`.
+        guidance: Guidance or recipe that the model must support.
+        weights: See `choose_model`.
+        references: Reference images or paths that are not part of the guidance.
+        fast: See `choose_model`.
 
     Raises:
-        ColorzooError: As `choose_model`.
+        ColorzooError: See `choose_model`.
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
@@ -104,14 +104,14 @@ def choose_for_guidance(
 
 
 def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
-    """Return the protocol that a model must implement to use references; None for no requirement.
+    """Return the protocol that a model must implement for references and guidance, or None.
 
-    Classes without label images require `FindsClasses`. Several references, and a strength ``alpha``, require
+    Classes without label images require `FindsClasses`. Several references, or a strength ``alpha``, require
     `EncodesReference`.
 
     Args:
-        references: Images or their paths.
-        guidance: The recipe, or other guidance.
+        references: Reference images or paths.
+        guidance: Recipe or other guidance.
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:

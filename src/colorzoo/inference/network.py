@@ -1,7 +1,6 @@
-"""Execution of a model on its device, and the guidance that it receives and computes.
+"""Execution of a model on its device, and conversion of guidance for the model.
 
-Functions with the argument ``network`` query it for colors, similarity, boxes, reference embeddings or
-regions.
+Functions with the argument ``network`` compute colors, similarity, boxes, reference embeddings or regions.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ class EditState:
     """Model state that accelerates the next edit of an image.
 
     Attributes:
-        cache_key: Key of all inputs that an edit must not change.
-        owner: The model and its device; None before the first edit.
-        kept: The state.
+        cache_key: Cache key of the inputs that must not change between edits.
+        owner: Model and device of the state; None before the first edit.
+        kept: State of the model.
     """
 
     cache_key: str
@@ -60,14 +59,14 @@ class EditState:
     kept: Any = None
 
     def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
-        """Return the state of a model; call ``make`` if the state belongs to another model or device."""
+        """Return the model's state; create it with ``make`` if it belongs to another model or device."""
         if self.owner != (model, device):
             self.owner, self.kept = (model, device), make()
         return self.kept
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the state."""
+        """Memory of the state in bytes."""
         return nbytes_of(self.kept)
 
 
@@ -76,14 +75,14 @@ class NetworkRunner:
 
     Attributes:
         model: The model.
-        name: Name for messages.
+        name: Name of the model in messages.
         device: Device of the model.
         cache_key: Cache key of this runner, unique in the process.
 
     Args:
         model: The model, which is moved to the device.
-        name: See above.
-        device: The device.
+        name: Name of the model in messages.
+        device: Device on which to run the model.
         precision: See `Colorizer`.
         engine: See `Colorizer`.
     """
@@ -99,7 +98,7 @@ class NetworkRunner:
         self._preferred = choose_dtype(precision, device)
 
     def call(self, function: Callable[[Any], T]) -> T:
-        """Call a function with the model, under the lock and in inference mode."""
+        """Call a function with the model; hold the lock and use inference mode during the call."""
         with self._lock, torch.inference_mode():
             return function(self.model)
 
@@ -108,11 +107,11 @@ class NetworkRunner:
 
         Args:
             network_input: ``(B, 1, h, w)`` lightness or sketch.
-            guidance: Guidance of the same size.
-            state: State of earlier edits.
+            guidance: Guidance with maps of size ``(h, w)``.
+            state: Model state of earlier edits.
 
         Returns:
-            The prediction, with colors in float32 on the CPU and extras on the device.
+            The prediction. Colors are float32 on the CPU; extra maps are on the device of the model.
 
         Raises:
             ColorzooError: The prediction is not finite in float32, or the device has too little memory.
@@ -125,7 +124,7 @@ class NetworkRunner:
                     colors = found.colors
                     if torch.isfinite(colors).all():
                         return found.with_colors(colors.float().cpu())
-        except RuntimeError as error:  # MPS has no error class of its own for this
+        except RuntimeError as error:  # MPS has no error class for exhausted memory
             if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
                 raise
             raise ColorzooError(
@@ -148,7 +147,7 @@ class NetworkRunner:
             others = replace(guidance, scribbles=None)
             encoded = state.of(model, self.device, lambda: model.encode(network_input, others))
             return model.refine(encoded, guidance.scribbles)
-        # after the first edit, cache images without points too, because points follow
+        # after the first edit, cache also images without points, because the user will add points
         edited = guidance.points is not None or state.kept is not None
         alone = len(network_input) == 1 and self.device.type == "cpu"
         if edited and alone and isinstance(model, Edits):
@@ -173,28 +172,28 @@ Size = tuple[int, int]
 
 
 def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], image_size: Size) -> Scribbles | None:
-    """Draw strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
+    """Rasterize the strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
     return rasterize_scribbles(strokes, *image_size, size)
 
 
 def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
-    """Convert the statistics of a recipe to tensors.
+    """Convert the color statistics of a recipe to tensors.
 
     Raises:
-        GuidanceError: The histogram is empty.
+        GuidanceError: All weights of the histogram are 0.
     """
     saturation = wanted.saturation
     histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
     if histogram is not None:
         if not histogram.sum() > 0:
-            raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
+            raise GuidanceError("recipe.statistics.histogram must have a weight above 0.")
         histogram = histogram / histogram.sum()
     return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
 
 
 def resize_points(points: Points, *, size: Size) -> Points:
-    """Resample points to ``size``; a cell gets the mean color of its hinted pixels."""
+    """Downscale point maps to ``size``; each output pixel gets the mean color of its hinted pixels."""
     if tuple(points.mask.shape[-2:]) == size:
         return points
     share = F.interpolate(points.mask, size=size, mode="area")
@@ -210,7 +209,7 @@ def resize_points(points: Points, *, size: Size) -> Points:
 
 
 def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
-    """Resample scribbles, regions and classes to the size ``(h, w)`` of the network; see `resize_points`."""
+    """Resize scribbles, regions and classes to the network's size ``(h, w)``; see `resize_points`."""
 
     def labels(values: Tensor) -> Tensor:
         return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)
@@ -240,11 +239,11 @@ def run_network(
 
     Args:
         image: ``(1, 1, h, w)`` lightness or sketch.
-        guidance: All other guidance.
-        points: The points; None for none.
-        strokes: The strokes; None for none.
+        guidance: All guidance except points and strokes.
+        points: Points, or None.
+        strokes: Strokes along edges, or None.
         state: Model state of earlier edits.
-        network: The model.
+        network: Runner of the model.
     """
     return network.predict(image, replace(guidance, points=points, scribbles=strokes), state)
 
@@ -252,7 +251,7 @@ def run_network(
 def compute_similarity(
     lightness: Tensor, state: EditState, *, network: NetworkRunner, patches: PointPatches
 ) -> Tensor:
-    """Compute the similarity of all locations to points, ``(1, 1, h, w)`` in [0, 1] at any size.
+    """Compute the similarity of all locations to points, ``(1, 1, h, w)`` in [0, 1].
 
     See `colorzoo.capabilities.ComputesSimilarity`.
     """
@@ -261,7 +260,7 @@ def compute_similarity(
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
-    """Detect boxes of objects; see `colorzoo.capabilities.FindsBoxes`.
+    """Detect the bounding boxes of objects; see `colorzoo.capabilities.FindsBoxes`.
 
     Raises:
         GuidanceError: The model has no detector.

@@ -1,6 +1,6 @@
-"""Color changes at full size after the network: replaced colors, then paint, then adjustments.
+"""Overlays: color changes at full size that do not need a network.
 
-All overlays are computed in bands of rows without a network.
+Replaced colors come first, then paint, then adjustments. All overlays are computed in bands of rows.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
 from colorzoo.inference.steps.reach import Map
 
-_LIGHTNESSES = 201  # at which a color is computed; between them linear interpolation is exact enough
+_LIGHTNESSES = 201  # lightness values of color tables, with linear interpolation between them
 
 
 def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, with its chroma if in gamut."""
+    """Return ab ``(2, h, w)`` of ``#rrggbb`` at a lightness ``(h, w)``, with its chroma if in gamut."""
     return _look_up(_ab_table(color), lightness)
 
 
 def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``, desaturated in shadows.
+    """Return ab ``(2, h, w)`` of ``#rrggbb`` at a lightness ``(h, w)``, desaturated in shadows.
 
-    Pixels darker than the color get its linear RGB scaled down, so the chroma decreases with the lightness.
+    In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
+    the lightness.
     """
     return _look_up(_shaded_table(color), lightness)
 
@@ -48,39 +49,39 @@ def _look_up(table: Tensor, lightness: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _ab_table(color: str) -> Tensor:
-    """Return ab ``(2, _LIGHTNESSES)`` of a color at lightnesses from 0 to 100."""
+    """Return ab ``(2, _LIGHTNESSES)`` of a color at lightness values from 0 to 100."""
     lab = torch.tensor(color_lab(color)).view(3, 1, 1).expand(3, 1, _LIGHTNESSES)
     return at_lightness(lab, torch.linspace(0, 100, _LIGHTNESSES).view(1, 1, -1))[1:, 0]
 
 
 @lru_cache(maxsize=64)
 def _shaded_table(color: str) -> Tensor:
-    """Return the table of a color whose linear RGB is scaled down."""
+    """Return ab ``(2, _LIGHTNESSES)`` of a color whose linear RGB is scaled down in dark pixels."""
     lab = torch.tensor(color_lab(color)).view(3, 1)
     light = lightness_to_luminance(torch.linspace(0, 100, _LIGHTNESSES)) / lightness_to_luminance(lab[0])
     shaded = linear_rgb_to_lab(lab_to_linear_rgb(lab, dim=0) * light)[1:]
     return torch.where(light < 1, shaded, _ab_table(color))
 
 
-_REPLACED_GRAY = 10.0  # chroma in CIE units below which the hue gets less weight
-_REPLACED_GRAY_SHARE = 0.5  # maximum of this chroma, as a fraction of the chroma of the old color
+_REPLACED_GRAY = 10.0  # chroma in CIE units below which colors are replaced with less weight
+_REPLACED_GRAY_SHARE = 0.5  # maximum of `_REPLACED_GRAY` relative to the chroma of the old color
 _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 
 @dataclass(frozen=True)
 class Replacing:
-    """Replacement of colors by hue.
+    """Overlay that replaces colors by hue.
 
     Attributes:
         replacements: Replacements in the order of application.
-        locked: ``(1, H, W)`` at full size, in [0, 1], mask of locked colors; None without locks.
+        locked: ``(1, H, W)`` mask of locked colors in [0, 1] at full size; None without locks.
     """
 
     replacements: tuple[ColorReplacement, ...]
     locked: BicubicUpsampler | None
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Replace colors in the rows from ``first`` of an ab map; see `Overlay`."""
+        """Replace colors in a band that starts at row ``first``; see `Overlay`."""
         before = ab.clone()
         for replacement in self.replacements:
             _replace(ab, replacement)
@@ -118,20 +119,20 @@ def _smooth(share: Tensor) -> Tensor:
 Cover = tuple[slice, slice, Map]
 
 
-_PAINT_PLACES = 64  # maximum number of locations of a stroke from which its reach is computed
-_PAINT_APART = 0.25  # distance between these locations, in brush diameters
-_PAINT_CORE = 0.1  # half the side of a location, in brush diameters
+_PAINT_PLACES = 64  # maximum number of points along a stroke from which its reach is computed
+_PAINT_APART = 0.25  # distance between the points in brush diameters
+_PAINT_CORE = 0.1  # half the side of a point's square in brush diameters
 _PAINT_LEAST_CHROMA = 1.0  # chroma in CIE units below which a color has no hue
 
 
 @dataclass(frozen=True)
 class Painting:
-    """Strokes of paint on an image or on a smaller copy of it.
+    """Overlay that paints brush strokes on an image or on a resized copy.
 
     Attributes:
         strokes: The strokes; later strokes cover earlier strokes.
         image_size: Width and height of the image.
-        shape: Height and width of the copy.
+        shape: Height and width of the resized copy.
         strength: Factor on the chroma.
         reaches: ``(1, H, W)`` reach mask of each stroke; None for unlimited strokes.
     """
@@ -143,12 +144,12 @@ class Painting:
     reaches: tuple[BicubicUpsampler | None, ...]
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Paint over the rows from ``first`` of an ab map, in place.
+        """Paint over a band of an ab map, in place.
 
         Args:
-            ab: ``(2, rows, W)`` in CIE units.
-            lightness: ``(rows, W)`` lightness of the result there.
-            first: Number of the first row.
+            ab: ``(2, rows, W)`` of the band in CIE units.
+            lightness: ``(rows, W)`` lightness of the result in the band.
+            first: First row of the band.
         """
         scale = self.image_size[0] / self.shape[1], self.image_size[1] / self.shape[0]
         erases = any(stroke.color is None for stroke in self.strokes)
@@ -172,7 +173,7 @@ class Painting:
             part += torch.from_numpy(top.opacity * cover) * (wanted - part)
 
     def _coats(self) -> Iterator[list[tuple[PaintStroke, BicubicUpsampler | None]]]:
-        """Yield groups of consecutive strokes of one layer, which are blended once."""
+        """Yield groups of consecutive strokes of one layer; each group is blended as one stroke."""
 
         def coat(number: int) -> tuple[object, ...]:
             stroke = self.strokes[number]
@@ -184,7 +185,7 @@ class Painting:
 
 
 def points_along(stroke: PaintStroke) -> list[PointHint]:
-    """Return evenly spaced locations along a stroke, from which its reach is computed."""
+    """Return evenly spaced points along a stroke, from which its reach is computed."""
     path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     ends = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -196,7 +197,7 @@ def points_along(stroke: PaintStroke) -> list[PointHint]:
 
 
 def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of paint over other colors, as the blend modes of the W3C do."""
+    """Return ab ``(2, h, w)`` of paint over other colors with the blend modes of the W3C."""
     if blend == "color":
         return painted
     hued, other = (painted, below) if blend == "hue" else (below, painted)
@@ -204,14 +205,14 @@ def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
 
 
 def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
-    """Limit a coverage to the reach of its stroke, in a band that starts at row ``first``."""
+    """Limit the coverage of a stroke to its reach, in a band that starts at row ``first``."""
     rows, columns, share = cover
     weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
     return rows, columns, share * weight.clamp(0, 1).numpy()
 
 
 def _joined(covers: Sequence[Cover]) -> Cover:
-    """Return rows, columns and coverage of the union of strokes."""
+    """Return rows, columns and coverage of the union of several strokes."""
     if len(covers) == 1:
         return covers[0]
     rows, columns = (
@@ -228,13 +229,13 @@ def _joined(covers: Sequence[Cover]) -> Cover:
 
 
 def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int) -> Cover:
-    """Return the rows and columns of a band that a stroke can cover, and its coverage.
+    """Return the rows and columns of a band that a stroke can cover, and the coverage of the stroke.
 
     Args:
-        stroke: The stroke.
-        scale: Pixels of the image in one pixel of the copy, across and down.
-        band: First row and the one after the last.
-        width: Columns of the copy.
+        stroke: Stroke of paint.
+        scale: Number of image pixels per pixel of the copy, horizontally and vertically.
+        band: First row of the band, and the row after the last row.
+        width: Width of the copy in pixels.
     """
     pixel, radius = max(scale), stroke.size / 2
     inner = min(stroke.hardness * radius, radius - pixel / 2)
@@ -289,21 +290,21 @@ def _approach(
 
 _FINISH_WARMEST = (5.0, 20.0)  # change of a and b in CIE units at a temperature of 100 and a lightness of 50
 _FINISH_MOST_MAGENTA = (16.0, -6.0)  # change of a and b in CIE units at a tint of 100 and a lightness of 50
-_FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its effect on pale colors
+_FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its effect on gray
 
 
 @dataclass(frozen=True)
 class Finishing:
-    """Adjustments as an overlay.
+    """Overlay that adjusts all colors.
 
     Attributes:
-        finish: The adjustments.
+        finish: Adjustments to apply.
     """
 
     finish: Finish
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Adjust the colors in the rows from ``first`` of an ab map; see `Overlay`."""
+        """Adjust the colors in a band that starts at row ``first``; see `Overlay`."""
         finish = self.finish
         share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
         pale = torch.exp(-ab.square().sum(dim=0).sqrt() / _FINISH_VIVID)
@@ -326,14 +327,14 @@ def overlays_of(
     locked: Tensor | None = None,
     reaches: Sequence[Tensor | None] = (),
 ) -> tuple[Overlay, ...]:
-    """Return the overlays of a recipe, the lowest first.
+    """Return the overlays of a recipe in the order of application.
 
     Args:
-        recipe: The recipe.
-        image_size: Width and height of its image.
+        recipe: Recipe in pixels of the image.
+        image_size: Width and height of the image.
         shape: Height and width of the result.
-        locked: ``(h, w)`` in [0, 1], mask of locked colors; None without locks.
-        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; see `ColorizedImage`.
+        locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
+        reaches: ``(h, w)`` reach mask of each paint stroke in [0, 1]; see `ColorizedImage`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:

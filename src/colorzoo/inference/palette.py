@@ -1,7 +1,7 @@
-"""Suggested colors of a pixel, and the most uncertain pixel (Zhang et al. 2017, section 3.3).
+"""Suggested colors for a pixel, and the most uncertain pixel (Zhang et al. 2017, section 3.3).
 
-The clusters of a predicted distribution over ab bins are a palette, and its entropy is the model's
-uncertainty.
+The clusters of a predicted distribution over ab bins form a palette. The entropy of the distribution measures
+the model's uncertainty.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ PALETTE_COLORS = 9
 
 _PALETTE_STARTS = 5  # number of k-means initializations
 _PALETTE_ROUNDS = 30  # maximum number of k-means iterations
-_PALETTE_SETTLED = 0.01  # movement of the means in CIE units at which k-means stops
+_PALETTE_SETTLED = 0.01  # movement of the means in CIE units below which k-means stops
 _PALETTE_SHARPNESS = 1.2  # factor on the logits, tuned on held-out images; the paper uses 0.2
 _PALETTE_NEGLIGIBLE = 1e-5  # probability relative to the largest bin below which bins are ignored
 # entropy relative to a uniform distribution above which a head counts as untrained; trained heads stay
 # below 0.8 on photos
 _PALETTE_UNTRAINED = 0.93
-_PALETTE_AROUND = 8  # averaging window of the entropy, as a fraction 1 / ``around`` of the shorter side
-_PALETTE_TAKEN_RADIUS = 3  # radius in cells around a point in which no other point is proposed
+_PALETTE_AROUND = 8  # the entropy is averaged over windows of 1 / 8 of the shorter side
+_PALETTE_TAKEN_RADIUS = 3  # radius in output cells around a point in which no other point is proposed
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A suggested color of a pixel.
+    """A suggested color for a pixel.
 
     Attributes:
-        ab: In CIE units, within the sRGB gamut at the pixel's lightness.
+        ab: Color in CIE units, within the sRGB gamut at the pixel's lightness.
         share: Probability of the color cluster.
-        rgb: The color at the pixel's lightness, 0 .. 255.
+        rgb: Color at the pixel's lightness, from 0 to 255.
     """
 
     ab: tuple[float, float]
@@ -53,12 +53,12 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Predicted color distribution of every cell of an image.
+    """Predicted color distribution of every cell of the network's output.
 
     Attributes:
-        probabilities: ``(Q, h, w)``, summing to 1 over the bins.
+        probabilities: ``(Q, h, w)`` probabilities that sum to 1 over the Q bins.
         centers: ``(Q, 2)`` bin centers in CIE units.
-        stride: Pixels per cell, at the network's size.
+        stride: Side of a cell in pixels of the network input.
     """
 
     probabilities: Tensor
@@ -67,10 +67,10 @@ class Distribution:
 
     @classmethod
     def of(cls, prediction: Prediction) -> Distribution | None:
-        """Return the distribution of the first image of a prediction, without bins outside the sRGB gamut.
+        """Return the distribution of the first image over the bins inside the sRGB gamut.
 
-        The result is None if the model predicts no distribution or an untrained, nearly uniform distribution,
-        as with the authors' converted Local Hints weights.
+        The result is None if the model predicts no distribution, or a nearly uniform distribution because it
+        is untrained, as in the authors' Local Hints weights.
         """
         logits = prediction.color_logits
         if logits is None:
@@ -84,7 +84,7 @@ class Distribution:
         return cls(shares.cpu(), centers[in_hull], max(1, stride))
 
     def at(self, x: float, y: float) -> Tensor:
-        """Return the ``(Q,)`` probabilities at a pixel of the network's size."""
+        """Return the ``(Q,)`` probabilities at a pixel of the network input."""
         rows, columns = self.probabilities.shape[-2:]
         row = min(max(int(y / self.stride), 0), rows - 1)
         column = min(max(int(x / self.stride), 0), columns - 1)
@@ -96,7 +96,7 @@ class Distribution:
 
 
 def distribution_of(colored: ColorizedImage) -> Distribution | None:
-    """Return the color distribution of a prediction; computing it is slower than the prediction."""
+    """Compute the color distribution of a result, which takes longer than the prediction."""
     extras = colored.extras
     if "logits" not in extras:
         return None
@@ -105,15 +105,15 @@ def distribution_of(colored: ColorizedImage) -> Distribution | None:
 
 
 def mean_uncertainty(colored: ColorizedImage) -> float | None:
-    """Return the uncertainty of a result: the color error that the model expects (ours).
+    """Return the uncertainty of a result, which is the color error that the model expects.
 
-    The uncertainty is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted
-    distribution over bins with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.uncertainty`
-    compares the uncertainty with true errors.
+    The uncertainty is the mean of ``sum_q p_q |c_q - ab|`` over the cells of the output, where ``p`` is the
+    predicted distribution over bins with the centers ``c`` and ``ab`` is the color of the cell. The measure
+    is not published. `benchmarks.uncertainty` compares it with true errors.
 
     Returns:
-        The error in CIE units; None if the model predicts no distribution, and for a page without content to
-        colorize.
+        The uncertainty in CIE units. None if the model predicts no distribution, or if the image is a page
+        without content to colorize.
     """
     distribution = distribution_of(colored)
     if distribution is None or NOTHING_TO_COLOR in colored.notes:
@@ -129,11 +129,11 @@ def suggest_colors(
 ) -> list[Suggestion]:
     """Return the clusters of a distribution over colors, most likely first.
 
-    The clusters come from k-means weighted by the probabilities, with several initializations. (The published
-    interface clusters 25,000 sampled colors once, which is noisier.)
+    The clusters are computed by k-means weighted by the probabilities, with several initializations. The
+    published interface clusters 25,000 sampled colors once, which is noisier.
 
     Args:
-        probabilities: ``(Q,)``.
+        probabilities: ``(Q,)`` probabilities of the bins.
         centers: ``(Q, 2)`` bin centers in CIE units.
         lightness: Lightness of the pixel in [0, 100].
         count: Largest number of colors.
@@ -158,12 +158,12 @@ def weighted_clusters(
     """Cluster weighted points by k-means with several seeded initializations.
 
     Args:
-        points: ``(N, 2)``.
-        weights: ``(N,)``, summing to 1.
+        points: ``(N, 2)`` points.
+        weights: ``(N,)`` weights that sum to 1.
         count: Number of clusters; at most N.
 
     Returns:
-        Means ``(K, 2)`` and the weight of each, heaviest first.
+        Cluster means ``(K, 2)`` and cluster weights ``(K,)``, largest weight first.
     """
     count = min(count, len(points))
     means = np.stack([_spread_start(points, weights, count, seed) for seed in range(_PALETTE_STARTS)])
@@ -184,16 +184,16 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel of the next point: the center of an uncertain area.
+    """Return the pixel at which to place the next point: the center of an uncertain area.
 
-    Locations outside the image have zero uncertainty, so that locations at the edges count less.
+    The uncertainty outside the image counts as zero, which reduces the uncertainty near the image borders.
 
     Args:
-        distribution: Distribution conditioned on the current points.
-        taken: Pixels that have a point, at the network's size; none near them is proposed.
+        distribution: Distribution predicted with the current points.
+        taken: Pixels of the network input that have a point; pixels near them are excluded.
 
     Returns:
-        ``(x, y)`` in pixels of the network's size.
+        ``(x, y)`` in pixels of the network input.
     """
     entropy = distribution.entropy()[None, None]
     smooth = F.avg_pool2d(entropy, 5, stride=1, padding=2, count_include_pad=False)[0, 0]
@@ -215,7 +215,7 @@ def _entropy(probabilities: Tensor) -> Tensor:
 def _spread_start(
     points: NDArray[np.float64], weights: NDArray[np.float64], count: int, seed: int
 ) -> NDArray[np.float64]:
-    """Choose starting means by k-means++; seed 0 is greedy."""
+    """Choose initial means by k-means++; seed 0 uses the greedy variant."""
     generator = np.random.default_rng(seed)
     chosen = [int(weights.argmax())]
     distance = np.square(points - points[chosen[0]]).sum(-1)
@@ -231,7 +231,7 @@ def _spread_start(
 
 
 def _squared_distances(points: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return squared distances ``(S, N, K)`` of points from means, up to a constant of each point."""
+    """Return squared distances ``(S, N, K)`` of points from means, minus a constant for each point."""
     product = np.matmul(points, means.transpose(0, 2, 1))
     distances: NDArray[np.float64] = np.square(means).sum(-1)[:, None] - 2 * product
     return distances
