@@ -1,7 +1,7 @@
 """Colorization of images at full size with `Colorizer`.
 
 The network predicts ab for a downscaled image. The full-size lightness is kept in float. Saving a file rounds
-the lightness to the bit depth, and JPEG also compresses it.
+the lightness to the levels of the file, and JPEG also compresses it.
 """
 
 from __future__ import annotations

@@ -309,7 +309,7 @@ def lock_areas(
 
 
 def _own_lab(own: Prediction | None, strength: float) -> Tensor:
-    """Return Lab ``(3, h, w)`` of a prediction without hints; L is 0 if the model does not paint it."""
+    """Return Lab ``(3, h, w)`` of a prediction without hints; L is 0 if the model predicts only ab."""
     assert own is not None
     if isinstance(own, RgbPrediction):
         found = rgb_to_lab(own.rgb)
@@ -404,7 +404,7 @@ def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
 
 
 def _bounding_box(inside: Tensor) -> Tensor:
-    """Return the bounding box ``(1, 4)`` of a mask ``(h, w)`` in shares of its size; ``(0, 4)`` if empty."""
+    """Return the bounding box ``(1, 4)`` of a mask relative to its size; ``(0, 4)`` for an empty mask."""
     if not inside.any():
         return torch.empty(0, 4)
     height, width = inside.shape

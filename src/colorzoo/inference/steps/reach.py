@@ -79,7 +79,7 @@ class Paths(NamedTuple):
 
     Attributes:
         costs: ``(h, w)``, cost of the path to each cell.
-        owner: ``(h, w)``, number of the point that it comes from.
+        owner: ``(h, w)``, index of the point at which this path starts.
     """
 
     costs: Map
@@ -92,8 +92,8 @@ class Extent:
 
     Attributes:
         weight: ``(h, w)`` in [0, 1], the weight of the point colors.
-        nearest: ``(h, w)`` int64, the number of the point that each place belongs to.
-        homes: ``(h, w)`` int64, the number of the point that covers a pixel, -1 where none does.
+        nearest: ``(h, w)`` int64, the index of the nearest point of each pixel.
+        homes: ``(h, w)`` int64, the index of the point that covers the pixel, or -1 for no point.
     """
 
     weight: Tensor
@@ -239,7 +239,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return factors on the automatic reach of a point; the covered area grows by the same ratio each time.
+    """Return factors on the automatic reach of a point that enlarge the covered area by equal ratios.
 
     Args:
         costs: Costs of the paths from the point.

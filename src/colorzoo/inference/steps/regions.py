@@ -18,7 +18,7 @@ from colorzoo.guidance.color_statistics import region_means
 from colorzoo.guidance.objects import Division
 
 _INK = 0.5  # darker pixels are lines of a sketch
-_LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
+_LEAST_PIXELS = 4  # minimum size of a new region; smaller parts occur at the ends of lines
 
 OTHER_PROPOSAL = (
     "these are not the regions that the recipe was made for: another image, size or set of weights"
@@ -49,7 +49,7 @@ def proposal_hash(regions: Regions) -> str:
 
 
 def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
-    """Fill in the colors of a recipe; the last color of a region applies.
+    """Set the region colors of a recipe; if a region has several colors, the last color applies.
 
     Raises:
         GuidanceError: The recipe colors a region that does not exist.
@@ -72,7 +72,7 @@ def filled_regions(regions: Regions) -> list[int]:
 
 
 def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
-    """Return a color ``#rrggbb`` for each region: the mean of the image as painted so far.
+    """Return for each region the mean color ``#rrggbb`` of the current result.
 
     Args:
         regions: Regions of one image.
@@ -86,16 +86,16 @@ def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
 def divide_regions(
     regions: Regions, divisions: Sequence[Division], image_size: tuple[int, int], ink: Tensor
 ) -> Regions:
-    """Apply edits to the regions of one image, one after the other.
+    """Apply the user's edits to the regions of one image in order.
 
-    New regions take the smallest numbers without a pixel, so that the same divisions give the same numbers.
-    If none is left, an edit is ignored.
+    A new region gets the smallest unused number, so that equal edits give equal numbers. If all numbers are
+    used, the edit is ignored.
 
     Args:
         regions: The model's proposal.
         divisions: The edits in the order of drawing.
         image_size: Width and height of the image.
-        ink: ``(h, w)`` bool, the lines of the drawing; they separate parts of a region.
+        ink: ``(h, w)`` bool: lines of the drawing, which separate the parts of a region.
     """
     if not divisions:
         return regions
@@ -114,7 +114,7 @@ def divide_regions(
 
 
 def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:
-    """Make the inside of a loop a region."""
+    """Turn the inside of a closed loop into a region."""
     inside = np.zeros(index.shape, np.uint8)
     cv2.fillPoly(inside, [corners], 1)
     number = _free_number(index, count)
@@ -123,8 +123,8 @@ def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:
 
 
 def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
-    """Cut the region that a line crosses most: the parts beside it, except the largest, become regions."""
-    from scipy import ndimage  # where it is used, as few recipes have such lines
+    """Cut the region that a line crosses most; all parts except the largest become new regions."""
+    from scipy import ndimage  # imported here, because few recipes have lines that cut regions
 
     drawn = np.zeros(index.shape, np.uint8)
     cv2.polylines(drawn, [corners], isClosed=False, color=1)

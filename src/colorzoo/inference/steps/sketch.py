@@ -1,4 +1,4 @@
-"""Input of sketch models, and their results at full size."""
+"""Preprocessing and full-size results of models that colorize sketches."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Sketch(NamedTuple):
 def draw_sketch(lightness: Tensor) -> Sketch:
     """Convert any image to a clean sketch.
 
-    A clean sketch is not changed. Scanned line art gets white paper and black lines. From a photo or a
-    painting, lines are drawn first (XDoG).
+    A clean sketch is not changed. Scanned line art is normalized to white paper and black lines. A photo or a
+    painting is converted to lines with XDoG.
 
     Args:
         lightness: ``(1, 1, h, w)`` lightness in [0, 100].
@@ -71,8 +71,8 @@ def upsample_predicted_lightness(lightness: Tensor, small: Tensor, painted: Tens
 
     Args:
         lightness: ``(1, 1, H, W)`` of the sketch in [0, 100].
-        small: ``(1, 1, h, w)``, the same at the network's size.
-        painted: ``(1, 1, h, w)`` of the painting.
+        small: ``(1, 1, h, w)`` lightness of the sketch at the network's size.
+        painted: ``(1, 1, h, w)`` predicted lightness.
     """
     if lightness.shape == painted.shape:
         return painted
