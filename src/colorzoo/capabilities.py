@@ -18,6 +18,22 @@ from colorzoo.prediction import Prediction
 if TYPE_CHECKING:
     from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 
+__all__ = [
+    "ColorsFrames",
+    "ComputesSimilarity",
+    "Edits",
+    "EncodesReference",
+    "FindsBoxes",
+    "FindsClasses",
+    "HookedModel",
+    "MixesReferences",
+    "ProposesPoints",
+    "ProposesRegions",
+    "RefinesScribbles",
+    "Stylizes",
+    "Transform",
+]
+
 Transform = Literal["adain", "wct"]
 """Feature statistics that `Stylizes.stylize` matches: mean and deviation, or mean and covariance (WCT)."""
 
