@@ -21,19 +21,19 @@ INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 
 # Claims of the papers
 
-See which claims of the papers our measurements reproduce, and measure a paper again:
+See which claims of the papers this project reproduces, and repeat the measurements of a paper:
 
 ```bash
 python -m benchmarks.claims zhang2017 --data DATA --count 100
 ```
 
-The models have about a sixteenth of the parameters in the papers and were trained on thousands of images
-instead of a million. Therefore effects are compared, not absolute values. The verdict depends on the 95 %
-bootstrap interval of our effect over images (`benchmarks/claims/_claim.py`):
+The evaluated models have about a sixteenth of the parameters in the papers and were trained on thousands of
+images instead of a million. Therefore effects are compared, not absolute values. The verdict depends on the
+95 % bootstrap interval of the measured effect over images:
 
-- **reproduced**: the interval has the sign in the paper, and our effect is at least half of the effect in the
-  paper.
-- **direction only**: the interval has the sign in the paper, but our effect is smaller.
+- **reproduced**: the interval has the sign in the paper, and the measured effect is at least half of the
+  published effect.
+- **direction only**: the interval has the sign in the paper, but the measured effect is smaller.
 - **sign reproduced**: the interval has the sign in the paper, which states no comparable number. If the claim
   is that something does no harm, the interval lies above a margin.
 - **inconclusive**: the interval contains zero (or the margin), or p is at least 0.05 after Holm's correction
@@ -41,9 +41,9 @@ bootstrap interval of our effect over images (`benchmarks/claims/_claim.py`):
 - **not reproduced**: the interval has the opposite sign.
 
 † marks numbers that were measured with earlier weights or code (`stale` in [claims.json](claims.json)).
-*Recalled* marks numbers that were quoted from memory. A dash means that the paper states no comparable
-number. In the plots, each row has its own scale, centered on zero; the bar is our interval, and the cross is
-the effect in the paper. `docs/claims/data` contains the values for each image."""
+*Recalled* marks numbers that were quoted from memory. A dash marks a claim for which the paper states no
+comparable number. In the plots, each row has its own scale, centered on zero. The bar is the measured
+interval, and the cross is the published effect. `docs/claims/data` contains the values for each image."""
 LOOKS_NOTE = """## Repeated evaluation
 
 [looks.csv](looks.csv) lists each evaluation of an image set, because repeated evaluation of a set weakens

@@ -32,11 +32,11 @@ from colorzoo.networks.matching import match, unit_features
 
 PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
-INTRO = """The experiments evaluate `chen2023_small` on COCO images that it was not trained on: central
-squares of 192 pixels, each with a random reference that shares a class with it. Errors are distances in ab.
-*Shifted classes* are the true classes, shifted by half the image size, so that a similar number of pixels
-is matched. The classifier is EfficientNet-Lite0 instead of ResNet-101; the ImageNet photos may be in its
-training set. The FID in the paper is not comparable, because its network is not available."""
+INTRO = """`chen2023_small` colorizes COCO images outside its training set (central squares of 192 pixels).
+Each image has a random reference that shares a class with it. Errors are ab distances. *Shifted classes*
+are the true classes, shifted by half the image size, so that a similar number of pixels is matched. The
+classifier is EfficientNet-Lite0 instead of ResNet-101, and its training set may contain the ImageNet
+photos. The published FID is not comparable, because its network is not available."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)

@@ -27,12 +27,11 @@ from colorzoo.zoo.cho2023.network import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
-INTRO = """The experiments evaluate `cho2023_small` on test illustrations at 128 x 128, with the protocols
-`cho2023-regions`, `-shuffled` and `-superpixels`: PSNR over 8-bit RGB after n region colors (true means).
-The tables in the paper were not available for comparison. The region order of the small model was measured
-on training images and not learned as in the paper. The control is a generator with the same architecture,
-guided by points, whose weights are not in the package ([earlier
-measurement](../../src/colorzoo/zoo/cho2023/README.md))."""
+INTRO = """`cho2023_small` colorizes test illustrations at 128 x 128 by the protocols `cho2023-regions`,
+`-shuffled` and `-superpixels`. The metric is PSNR over 8-bit RGB after n region colors (true means). The
+tables in the paper were not available. The region order of the small model was measured on training images
+instead of learned. The *control* is the same generator, trained with points; its weights are not in the
+package."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"
@@ -42,7 +41,7 @@ ARMS = {
     "shuffled": "cho2023-regions-shuffled",
     "superpixels": "cho2023-regions-superpixels",
 }
-CONTROL = "[the paper's page](../../src/colorzoo/zoo/cho2023/README.md), the same generator trained on points"
+CONTROL = "[the paper's page](../../src/colorzoo/zoo/cho2023/README.md), control"
 
 
 def begin_order(setup: Setup) -> Measure:

@@ -30,12 +30,12 @@ from colorzoo.simulation.points import uniform_points
 
 PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
-INTRO = """The experiments evaluate the add-ons over three backbones with the protocol `kim2021-edges`. A
-simulated user draws scribbles of 5 pixels width along up to 40 edges where color bleeds. A gain is the
-difference from the model without scribbles, in a band of 7 pixels around these edges (K = 7) or in the
-whole image (K = Full). The gains in the paper are from ImageNet; here the images are `photos/val`, or COCO
-images for `su2020`. *E alone* omits the propagation, which is not in the paper; *propagation alone* omits
-E."""
+INTRO = """The add-ons refine three backbones in the protocol `kim2021-edges`. A simulated user draws
+scribbles of 5 pixels width along up to 40 edges where color bleeds. A gain is the difference from the model
+without scribbles, in a band of 7 pixels around these edges (K = 7) or in the whole image (K = Full). The
+published gains are from ImageNet; here the images are `photos/val`, or COCO images for `su2020`.
+*Propagation*, an addition of this project, averages similar colors near a scribble. *E alone* omits the
+propagation, and *propagation alone* omits E."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
 POINTS, STROKES = 10, 40
 COUNT = 30  # images of each experiment

@@ -21,11 +21,11 @@ from colorzoo.registry import model_card
 
 PAPER = "published"
 TITLE = "Published systems: DDColor, DeOldify, iColoriT, Color2Embed"
-INTRO = """*Parity* compares the networks with random weights with the outputs of the authors' code, as a
-fraction of the tolerance of each reference file (`tests/parity`, which also covers data, losses and
-training steps). *Speed* compares the `Colorizer` with a plain call in float32 (random weights, 192 x 192,
-one thread). Image quality is **not tested**, because the authors' weights were not available on the
-measuring machine."""
+INTRO = """*Parity* compares the outputs of this implementation with the outputs of the authors' code, both
+with random weights. The effect is the unused fraction of the tolerance of each reference file
+(`tests/parity`). *Speed* compares the `Colorizer` with a plain float32 call (random weights, 192 x 192, one
+thread). Image quality is **not tested**, because the authors' weights were not available on the measuring
+machine."""
 TESTS = DOCS.parent / "tests"
 FILES = {
     "kang2023": ("ddcolor_full_tiny_64x64", "DDColor"),

@@ -21,10 +21,10 @@ from colorzoo.metrics.perceptual import ssim
 
 PAPER = "xu2020"
 TITLE = "Xu et al. 2020: Stylization-Based Fast Deep Exemplar Colorization"
-INTRO = """The experiments evaluate `xu2020_small` on the color pairs in `exemplar/pairs.csv` and on pairs
-of photos in one category (central squares, 176 pixels). An *unrelated* reference comes from another
-category. The paper contains a user study but no quality numbers. Runtimes are CPU seconds of one thread;
-the runtimes in the paper are from a GPU at 256 to 1024 pixels."""
+INTRO = """`xu2020_small` colorizes the color pairs in `exemplar/pairs.csv` and pairs of photos in one
+category (central squares, 176 pixels). An *unrelated* reference comes from another category. The paper
+contains a user study but no quality numbers. Run times are CPU seconds of one thread; the published run
+times are from a GPU at 256 to 1024 pixels."""
 NAME = "xu2020_small"
 MODELS = (NAME, "welsh2002", "feature_match")
 SIDE, SIDES, ROUNDS = 176, (128, 256, 384), 3
