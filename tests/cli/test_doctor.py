@@ -46,7 +46,7 @@ def test_each_problem_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(doctor, "skipped_packages", lambda: ["zoo2 is skipped"])
     facts, problems = doctor.diagnose()
     states = {name: facts[f"weights of {name}"].split(",")[0] for name in ("good (default)", "late (new)")}
-    assert states == {"good (default)": "embedded", "late (new)": f"expected sha256 {sha256}"}
+    assert states == {"good (default)": "embedded", "late (new)": f"expected SHA-256 {sha256}"}
     assert facts["extra a"] == "installed"
     assert facts["extra b"].startswith("missing other; ")
     named = ("no-such-package", "bad", "gone", "colorzoo weights fetch late --tag new", "zoo2")

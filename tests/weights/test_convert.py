@@ -152,7 +152,7 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
     source = tmp_path / "authors.pth"
     torch.save(as_tensors(authors), source)
     assert "depth" in refused("weights", "convert", MODEL, source, out, "--set", "depth=3")
-    assert "must not be the source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
+    assert "source" in refused("weights", "convert", MODEL, source, source, "--overwrite")
     assert convert(tmp_path / "nothing.pth", out) == 2
     assert not out.exists()
 

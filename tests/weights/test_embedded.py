@@ -20,7 +20,7 @@ def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: p
     data[-1] ^= 1
     (tmp_path / name).write_bytes(data)
     monkeypatch.setattr(catalog, "embedded_folder", lambda: tmp_path)
-    with pytest.raises(WeightsError, match=f"{name} .*expected sha256 .*Reinstall"):
+    with pytest.raises(WeightsError, match=f"{name}.*Reinstall"):
         create_coloring_model("zhang2016_small")
 
 

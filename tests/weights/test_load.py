@@ -145,8 +145,8 @@ def test_half_precision_file_is_widened_into_the_model(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"conv.weight": None, "conv.bias": None}, "2 missing, conv.weight first"),
-        ({"extra": torch.ones(1)}, "1 unexpected, extra first"),
+        ({"conv.weight": None, "conv.bias": None}, "2 missing.*conv.weight"),
+        ({"extra": torch.ones(1)}, "1 unexpected.*extra"),
         ({"conv.weight": torch.ones(5, 1, 3, 3)}, r"conv.weight must have the shape \(2, 1, 3, 3\), got \(5"),
     ],
 )

@@ -18,7 +18,7 @@ _FIELD = re.compile(
 
 
 def prepare_words(words: Sequence[str]) -> list[str]:
-    """Return the arguments after a verb as ``--NAME=VALUE``, with full paths of configurations.
+    """Return the arguments of a subcommand as ``--NAME=VALUE``, with full paths of configurations.
 
     Raises:
         ColorzooError: A configuration does not exist, or is not a YAML mapping.
@@ -42,19 +42,19 @@ def prepare_words(words: Sequence[str]) -> list[str]:
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
-    """Return the value of a flag in arguments ``--NAME=VALUE``; the last value if the flag is repeated."""
+    """Return the last value of a flag in ``--NAME=VALUE`` arguments; None if the flag is absent."""
     values = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
     return values[-1] if values else None
 
 
 def with_value(flag: str, value: str | None, words: Sequence[str]) -> list[str]:
-    """Return the arguments with another value of a flag, or without the flag if the value is None."""
+    """Set a flag in the arguments to a value, or remove the flag if the value is None."""
     others = [word for word in words if not word.startswith(f"{flag}=")]
     return others if value is None else [*others, f"{flag}={value}"]  # overrides the value of a config
 
 
 def import_tasks(words: Sequence[str]) -> None:
-    """Import the tasks named in arguments and configurations, so that class names resolve; all if none."""
+    """Import the tasks that arguments and configurations name, or all, to make their classes known."""
     known = task_paths()
     text = " ".join(words)
     for word in words:

@@ -1,4 +1,4 @@
-"""The checkpoint of ``--ckpt_path``, on a disk or in a bucket, and defaults of model and data."""
+"""Resolution of ``--ckpt_path`` on a disk or in a bucket, and the default model and DataModule."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
     """Return the path of a checkpoint: the path itself, or the newest checkpoint below a folder.
 
     Args:
-        path: A file or a folder of runs; also ``s3://BUCKET/FOLDER``.
-        begins: Whether to return None for a folder without checkpoints, so that a new training starts.
+        path: A file or a folder of runs, such as ``s3://BUCKET/FOLDER``.
+        begins: Return None for a folder without checkpoints, so that a new training starts.
 
     Raises:
         WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be
@@ -42,21 +42,21 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
         newest: str = fs.unstrip_protocol(max(found, key=lambda file: (found[file], file)))
         return newest.removeprefix("file://")
     if not begins or path.endswith(SUFFIX):
-        raise WeightsError(f"--ckpt_path {path!r} contains no checkpoint.")
+        raise WeightsError(f"--ckpt_path must contain a checkpoint, but the folder {path!r} does not.")
     return None
 
 
 def with_folder_data(words: Sequence[str]) -> list[str]:
-    """Select `FolderDataModule` if the arguments contain ``--data.root``, but no DataModule."""
+    """Add ``--data=FolderDataModule`` if the arguments set ``--data.root`` but no DataModule."""
     flags = [word.partition("=")[0] for word in words]
     implied = "--data.root" in flags and not {"--data", "--config"} & {*flags}
     return ["--data=FolderDataModule", *words] if implied else list(words)
 
 
 def with_registered_model(words: Sequence[str]) -> list[str]:
-    """Replace a registered name in ``--model`` by class, settings and weights of the model.
+    """Replace a registered name in ``--model`` by the class, settings and weights of the model.
 
-    If the arguments contain no model, the default model is added.
+    If the arguments do not set a model, add the default model.
 
     Raises:
         ColorzooError: No model has weights on this machine.

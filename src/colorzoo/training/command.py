@@ -1,4 +1,4 @@
-"""The commands ``fit``, ``validate``, ``test`` and ``predict``: LightningCLI with the zoo's defaults."""
+"""The commands ``fit``, ``validate``, ``test`` and ``predict``, based on LightningCLI."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(verb: str, words: Sequence[str]) -> int:
 
     Raises:
         ColorzooError: An option or value is invalid, a file is missing, weights do not match, a disk is full,
-            read-only or lost, or another process of the run has ended.
+            read-only or disconnected, or another process of the run has ended.
     """
     filter_messages()
     try:
@@ -84,13 +84,13 @@ def run(verb: str, words: Sequence[str]) -> int:
 
 
 def _print_once(text: str) -> None:
-    """Print a line in the first process, also before the processes are connected."""
+    """Print a line in the first process only, even before the process group exists."""
     if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
         print(f"colorzoo: {text}", file=sys.stderr)
 
 
 class ZooCLI(LightningCLI):
-    """LightningCLI over the registered models; the constructor runs the command.
+    """LightningCLI for the registered models; the constructor runs the command.
 
     Args:
         verb: ``fit``, ``validate``, ``test`` or ``predict``.
@@ -124,18 +124,18 @@ class ZooCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of this package."""
         add = partial(parser.add_argument, default=None, type=str | None)
-        add("--init_from", help="Initial weights: a file, a tag of the model card, or a registered model.")
-        add("--metrics", help="Metrics of validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
-        add("--output", help="Folder for the results of predict, or s3://BUCKET/FOLDER.")
+        add("--init_from", help="Initial weights: a file, a tag from the model card, or a registered model.")
+        add("--metrics", help="Metrics for validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
+        add("--output", help="Output folder of predict, local or s3://BUCKET/FOLDER.")
         add = partial(parser.add_argument, default=False, type=bool)
-        add("--allow_untrained", help="Accept random weights in test and predict, and in frozen parts.")
+        add("--allow_untrained", help="Allow random weights in test and predict, and in frozen networks.")
         add("--compile", help="Compile the training step with torch.compile.")
 
     def _parse_ckpt_path(self) -> None:
-        """Do nothing; Lightning would silently replace the configuration by the checkpoint's arguments."""
+        """Do nothing: Lightning's method silently replaces the configuration by checkpoint arguments."""
 
     def before_instantiate_classes(self) -> None:
-        """Set the folders of configured loggers to the folder of the run."""
+        """Move the folders of configured loggers below ``trainer.default_root_dir``."""
         config = self.config[str(self.subcommand)]
         configured = config["trainer"].get("logger")
         root = str(config["trainer"].get("default_root_dir") or Path.cwd())
@@ -153,7 +153,7 @@ class ZooCLI(LightningCLI):
         configured = _as_list(config.get("callbacks"))
         if config.get("overfit_batches"):
             raise ColorzooError(
-                "--trainer.overfit_batches must be 0, because it replaces the sampler of per-image seeds. "
+                "--trainer.overfit_batches must be 0, because it disables the per-image seeds. "
                 "Set --data.root to a folder with a few images instead."
             )
         fitting = self.subcommand == "fit"
@@ -231,7 +231,7 @@ class ZooCLI(LightningCLI):
     before_fit = before_validate = before_test = before_predict = prepare
 
     def fit(self, model: ColorizationModule, **options: Any) -> None:
-        """Train; LightningCLI calls this method instead of ``Trainer.fit``."""
+        """Train the model; LightningCLI calls this method instead of ``Trainer.fit``."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
         if self._get(self.config, "compile"):
@@ -266,7 +266,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def load_initial_weights(model: ColorizationModule, source: str) -> None:
-    """Load initial weights.
+    """Load initial weights into a task.
 
     Args:
         model: The task.

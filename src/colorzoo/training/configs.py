@@ -1,4 +1,4 @@
-"""Lookup of training configurations: files of the user or of the package."""
+"""Lookup of training configurations: user files and files of installed packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_config(path: Path) -> Any:
     except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
         raise ColorzooError(f"config {path}: {error}.") from error
     if not isinstance(content, dict):
-        raise ColorzooError(f"config {path} must contain a YAML mapping.")
+        raise ColorzooError(f"--config must contain a YAML mapping, but {path} does not.")
     return content
 
 
@@ -33,8 +33,8 @@ def find_config(name: str) -> Path:
     """Return the path of a configuration.
 
     Args:
-        name: A path, ``[configs/]zhang2017/local.yaml``, or ``PACKAGE/FILE`` in an installed package of
-            papers.
+        name: A path, a configuration of colorzoo such as ``[configs/]zhang2017/local.yaml``, or
+            ``PACKAGE/FILE`` in an installed plugin package.
 
     Raises:
         ColorzooError: The file does not exist.

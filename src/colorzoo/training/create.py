@@ -1,4 +1,4 @@
-"""Creation of registered models with their tasks."""
+"""Creation of registered models wrapped in their LightningModules (tasks)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from colorzoo.training.module import ColorizationModule
 def create_model(
     name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
 ) -> ColorizationModule:
-    """Return a registered model with its task, in evaluation mode.
+    """Return the LightningModule ("task") of a registered model, in evaluation mode.
 
     Examples:
         >>> model = create_model("zhang2017_local_small")
@@ -23,12 +23,12 @@ def create_model(
         name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` (with an optional
             ``@REVISION``) is a repository of the Hugging Face Hub with ``model.safetensors``, as
             ``colorzoo weights convert`` writes it.
-        weights: ``"default"`` selects the authors' weights in the cache, else the weights in the package,
-            else downloads the authors' weights. If none are available, the weights are random and a warning
+        weights: ``"default"`` loads the authors' weights from the cache, else the weights in the package,
+            else downloads the authors' weights. If no weights are available, they are random and a warning
             explains how to get trained weights. ``"published"`` requires the authors' weights. None selects
             random weights. Any other value is the path of a weight file or checkpoint.
-        offline: Whether to open no connection.
-        **hparams: Settings by name (``width=0.25``), or dataclasses of settings.
+        offline: Do not open network connections.
+        **hparams: Model settings by name (``width=0.25``), or dataclasses of settings.
 
     Returns:
         The LightningModule. Its attribute ``model`` is the `ColoringModel`; ``trained`` is False for random

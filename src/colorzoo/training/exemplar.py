@@ -1,6 +1,6 @@
 """Training of exemplar models: base classes, self-references, input noise and losses.
 
-The losses are from SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
+The losses are from SPColor (Chen et al. 2023, section III-E) and Zhang et al. 2019.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class ExemplarObjective:
         l1_weight: Weight of the L1 loss of self-referenced images.
         perceptual_weight: Weight of the squared distance between the deepest features of result and ground
             truth.
-        semantic: Whether to weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
+        semantic: Weight the perceptual distance by 1 - similarity (Chen et al. 2023, eq. 12).
             False gives the plain perceptual loss of Zhang et al. 2019.
         smooth_weight: Weight of the edge-aware smoothness loss.
         smooth_alpha: Scale of the squared Lab distance in the smoothness loss.
         adversarial_weight: Weight of the relativistic adversarial loss.
-        contextual_weight: Weight of the contextual loss between result and reference; in the code of SPColor,
-            not in its paper.
+        contextual_weight: Weight of the contextual loss between result and reference, which is in SPColor's
+            code but not in the paper.
     """
 
     l1_weight: float = 2.0
@@ -67,8 +67,8 @@ class ExemplarDiscriminator:
 
     Attributes:
         discriminator_width: Multiplier for the channel counts; 1.0 matches the published network.
-        discriminator_layers: Number of strided convolutions. The published 6 require images of 192 pixels, 4
-            require 48.
+        discriminator_layers: Number of strided convolutions. The published 6 layers require images of at
+            least 192 pixels; 4 layers require 48.
     """
 
     discriminator_width: Positive = 1.0
@@ -88,12 +88,12 @@ class ExemplarSimulation:
 
 @dataclass(frozen=True, kw_only=True)
 class ExemplarPrediction(AbPrediction):
-    """Prediction for a training batch, with the inputs of the losses.
+    """Prediction for a training batch with additional inputs of the losses.
 
     Attributes:
         warped: Colors warped from the references.
         reference: ``(B, 3, H, W)`` references in [0, 1].
-        self_referenced: ``(B,)``, 1 if the reference is an augmented copy of the image itself, else 0.
+        self_referenced: ``(B,)``, 1 if the reference is an augmented copy of the target image, else 0.
     """
 
     warped: Warped
@@ -102,10 +102,10 @@ class ExemplarPrediction(AbPrediction):
 
 
 class SelfReferenced:
-    """Mixin for tasks that validate without a reference and with a self-reference."""
+    """Mixin for tasks that are validated without a reference and with a self-reference."""
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return ``automatic`` (no reference) and ``self`` (an augmented copy of the image as reference)."""
+        """Return ``automatic`` (no reference) and ``self`` (reference is an augmented copy)."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -115,19 +115,19 @@ class SelfReferenced:
         return Guidance(exemplar=Exemplar(self.made_reference(lab_to_rgb(lab), seeds)))
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Return the references made from images ``(B, 3, H, W)``; by default cropped and half mirrored."""
+        """Derive references from images ``(B, 3, H, W)``, by default by a random crop and flip."""
         return _self_reference(rgb, seeds)
 
 
 class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction]):
-    """Base class of the tasks of models that match image and reference by features.
+    """Base class of tasks whose models match image and reference features.
 
     The ``__init__`` of a subclass sets the attributes before it calls ``super().__init__``. The model has a
-    frozen feature network ``features`` and a network ``correspondence``, whose feature maps are matched.
+    frozen feature network ``features`` and a network ``correspondence`` that computes the features to match.
 
     Attributes:
         objective: The losses.
-        extensions: Additions to the paper.
+        extensions: Extensions that are not in the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's rate.
         missing_weights: Names of frozen networks whose weights were not loaded.
     """
@@ -139,7 +139,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
     missing_weights: set[str]
 
     def discriminator_input(self, lab: Tensor, generated: ExemplarPrediction) -> Tensor:
-        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default the images."""
+        """Return the discriminator input for Lab images ``(B, 3, H, W)``; by default unchanged."""
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
         super().on_fit_start()
         if self.missing_weights and not self.trained:
             raise WeightsError(
-                f"{type(self).__name__} uses frozen networks with random weights: "
+                f"{type(self).__name__} has frozen networks with random weights: "
                 f"{', '.join(sorted(self.missing_weights))}. Set --init_from FILE (see the model's page)."
             )
 
@@ -172,7 +172,8 @@ class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction
 def references_of(batch: Batch) -> tuple[ReferenceImage, Tensor]:
     """Return the references of a batch, and ``(B,)`` flags of the self-references.
 
-    If the data has no references, all references are self-references: large crops, half of them mirrored.
+    If the data contains no references, each reference is a self-reference: a large random crop, flipped with
+    probability 0.5.
     """
     rgb = batch["rgb"]
     given = batch.get("reference")
@@ -194,9 +195,10 @@ def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
 
 
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
-    """Return a zero that depends on every parameter.
+    """Return a zero that depends on every parameter of a network.
 
-    Without shared classes in a batch, the correspondence network has no gradient, and DDP would block.
+    If no image shares a class with its reference, the correspondence network has no gradient and DDP would
+    block.
     """
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 

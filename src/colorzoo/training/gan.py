@@ -5,10 +5,11 @@ Differences from tasks with one optimizer:
 - A batch trains both networks and counts as one global step in ``max_steps``, schedules and checkpoint names.
   Lightning would count one step per optimizer.
 - `colorzoo fit` sets `accumulate` and `clip` from ``--trainer.accumulate_grad_batches`` and
-  ``--trainer.gradient_clip_val``. Set these attributes in Python, because Lightning rejects the Trainer's
-  arguments under manual optimization.
+  ``--trainer.gradient_clip_val``. In Python, set these attributes yourself, because Lightning rejects the
+  options under manual optimization.
 - With several processes, each loss leaves the parameters of one network unused. `colorzoo fit` therefore
-  replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. Use the latter in Python.
+  replaces ``--trainer.strategy ddp`` by ``ddp_find_unused_parameters_true``. In Python, set this strategy
+  yourself.
 - ``16-mixed`` is rejected because clipping would use scaled gradients.
 """
 
@@ -57,7 +58,7 @@ class DiscriminatorConfig:
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):
-    """Base class of the tasks with a generator (``self.model``) and a ``self.discriminator``.
+    """Base class of tasks with a generator (``self.model``) and a ``self.discriminator``.
 
     Examples:
         >>> task = colorzoo.create_model("cho2023_small", None)
@@ -69,7 +70,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     Attributes:
         accumulate: Number of batches whose gradients are averaged for one optimizer step.
         clip: Largest gradient norm of each network; 0 disables clipping.
-        discriminator: The discriminator, or a module that contains several.
+        discriminator: The discriminator, or a module that contains several discriminators.
 
     Args:
         model: See `ColorizationModule`.
@@ -112,19 +113,19 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
     def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the generator loss; the discriminator's parameters receive no gradient from it."""
+        """Return the generator loss; the discriminator's parameters get no gradient from this loss."""
         raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the discriminator loss; ``generated`` has no gradient history."""
+        """Return the discriminator loss; ``generated`` is detached from the graph."""
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, generated)")
 
     def regenerate(self, batch: Batch, generated: P) -> P:
-        """Return the images for the discriminator; by default ``generated`` without its gradient history."""
+        """Return the discriminator input; by default ``generated``, detached from the graph."""
         return generated.detach()
 
     def is_adversarial(self) -> bool:
-        """Return whether the discriminator is trained: if ``objective.adversarial_weight`` is not 0."""
+        """Return True unless ``objective.adversarial_weight`` is 0, which disables the discriminator."""
         return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -146,7 +147,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Check that the Trainer supports two optimizers.
 
         Raises:
-            ColorzooError: The precision of the Trainer does not support them.
+            ColorzooError: The precision of the Trainer scales gradients.
             WeightsError: See `ColorizationModule.setup`.
         """
         super().setup(stage)
@@ -158,7 +159,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return parameter_groups(self.model.network)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizers of generator and discriminator, and their schedules."""
+        """Return the optimizers and the schedules of generator and discriminator."""
         arguments = (
             (self.make_optimizer, self.make_scheduler, self.generator_groups()),
             (
@@ -180,11 +181,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return min(1.0, self.trainer.global_step / max(1, steps))
 
     def ends_group(self, batch_idx: int) -> bool:
-        """Return whether the optimizers step after this batch."""
+        """Return True if the optimizers step after this batch."""
         return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
 
     def _step_schedules(self) -> None:
-        """Step the schedules, because Lightning does not under manual optimization."""
+        """Step the schedules, which Lightning does not step under manual optimization."""
         found = self.lr_schedulers()
         schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
         generator = cast(list[LightningOptimizer], self.optimizers())[0].optimizer
@@ -237,7 +238,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
 
 class DiscriminatorFirst(GANColorizationModule[P]):
-    """Base class of the tasks that update the discriminator before the generator in each step."""
+    """Base class of tasks that update the discriminator before the generator in each step."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the discriminator, then the generator on the same batch."""
@@ -260,6 +261,5 @@ def require_unscaled_gradients(trainer: Trainer) -> None:
     """Raise `ColorzooError` if the precision of a Trainer scales gradients."""
     if trainer.precision == "16-mixed":
         raise ColorzooError(
-            "--trainer.precision must be bf16-mixed or 32-true for a model with a discriminator, got "
-            "16-mixed."
+            "--trainer.precision must be bf16-mixed or 32-true for models with a discriminator, got 16-mixed."
         )

@@ -1,7 +1,7 @@
-"""Training of gated color transfer from a reference at three scales.
+"""Training of models that transfer reference colors through learned gates at three scales.
 
-The systems are Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021). Their authors publish no
-training code; the model pages contain the sources of losses and weights.
+The models are Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021). The authors published no
+training code; the model pages cite the sources of the losses and their weights.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class GatedTransferObjective:
         pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three scales.
         histogram_weight: Weight of the chi-square distance between the histograms of result and reference.
         variation_weight: Weight of the total variation of ab / 110.
-        class_weight: Weight of the image classification cross-entropy; 0 requires no labels.
-        adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
+        class_weight: Weight of the image classification cross-entropy. If 0, labels are not required.
+        adversarial_weight: Weight of the least-squares adversarial loss. If 0, no discriminator is trained.
     """
 
     pixel_weight: NonNegativeFloat = 1000.0
@@ -56,7 +56,7 @@ class GatedTransferObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedPrediction(AbPrediction):
-    """Prediction for a training batch, with the inputs of the losses.
+    """Prediction for a training batch with additional inputs of the losses.
 
     Attributes:
         found: Output of the network.
@@ -70,7 +70,7 @@ class GatedPrediction(AbPrediction):
 
 
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
-    """Base class of the tasks of gated color transfer.
+    """Base class of tasks for gated color transfer.
 
     A subclass defines `read_references`. Its model defines ``generate(lightness, reference)``, and the
     network has a ``classifier``.
@@ -98,9 +98,9 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
-        """Return the references for ``generate`` and their `soft_histogram`, shape ``(B, 441)``.
+        """Return the references for ``generate`` and their histograms ``(B, 441)`` (`soft_histogram`).
 
-        None colorizes the batch without a reference.
+        Return None to colorize the batch without a reference.
         """
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
 

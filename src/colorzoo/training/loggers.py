@@ -18,19 +18,19 @@ from PIL import Image
 RUNS = "runs"
 """Folder of all runs below ``trainer.default_root_dir``."""
 RECORD, TABLE = "run.json", "metrics.csv"
-"""Names of the record and of the table of metrics in the folder of a run."""
+"""File names of the training record and of the metrics table in a run folder."""
 
 
 def run_folder(trainer: Trainer) -> str:
-    """Return the folder of the run: the folder of the first logger, or ``default_root_dir``.
+    """Return the folder of the first logger, or ``default_root_dir`` if there is no logger.
 
-    All processes must call this function together, because the name of the folder is broadcast.
+    All processes must call this function together, because the folder name is broadcast.
     """
     return str(trainer.log_dir or trainer.default_root_dir)
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a text file on a disk or in a bucket, and create missing folders."""
+    """Write a text file to a disk or bucket and create missing folders."""
     with fsspec.open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
@@ -49,7 +49,7 @@ def run_version(root: str, checkpoint: str | None) -> str | None:
 
 
 def default_loggers(root: str, version: str | None) -> list[Logger]:
-    """Return a CSV logger, and a TensorBoard logger if TensorBoard is installed and the run is local.
+    """Return a CSV logger and, for local runs, a TensorBoard logger if TensorBoard is installed.
 
     Args:
         root: ``trainer.default_root_dir``.
@@ -66,7 +66,7 @@ def default_loggers(root: str, version: str | None) -> list[Logger]:
 
 
 def keep_table(folder: str) -> None:
-    """Rename the metrics table of the interrupted run, because Lightning's CSV logger would delete it."""
+    """Rename the metrics table of an interrupted run, which Lightning's CSV logger would delete."""
     fs, path = url_to_fs(folder)
     earlier = f"{path}/{TABLE}"
     if fs.isfile(earlier):
@@ -91,7 +91,7 @@ def log_image(loggers: Sequence[Logger], tag: str, image: Image.Image, step: int
             elif hasattr(logger.experiment, "add_image"):
                 logger.experiment.add_image(tag, np.asarray(image), step, dataformats="HWC")
         except Exception as error:  # a full disk or a lost connection must not end the run
-            warnings.warn(f"{type(logger).__name__} did not log {tag}: {error}", stacklevel=2)
+            warnings.warn(f"{type(logger).__name__} could not log the image {tag}: {error}", stacklevel=2)
 
 
 def _absolute(path: str) -> str:

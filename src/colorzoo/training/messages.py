@@ -17,10 +17,10 @@ _NOISE = re.compile(  # headings and impossible alternatives in messages of json
 )
 _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
     (MisconfigurationException, r"gpu backend|only has: \[\]", "Set --trainer.accelerator to auto or cpu."),
-    (MisconfigurationException, "", "Change this option of --trainer, --model or --data."),
+    (MisconfigurationException, "", "Change the --trainer, --model or --data option named above."),
     (ValueError, "val_check_interval", "Change --trainer.val_check_interval."),
-    (ModuleNotFoundError, "", "Install it, or change the setting that requires it."),
-    (RecursionError, "", "Remove the deep nesting of an option, a configuration or a checkpoint."),
+    (ModuleNotFoundError, "", "Install the package, or change the setting that requires it."),
+    (RecursionError, "", "An option, a configuration or the checkpoint is nested too deeply. Flatten it."),
     (AttributeError, "learning rate finder", "Set --model.optimizer.lr without LearningRateFinder."),
     (RuntimeError, "Early stopping conditioned", "Set monitor to a logged metric."),
     (RuntimeError, "same dtype|should be the same", "Set --trainer.precision to bf16-mixed or 32-true."),
@@ -65,7 +65,7 @@ _WARNINGS = (
 
 
 def translated(error: Exception) -> ColorzooError | None:
-    """Return a one-line error for an exception of another library; None for an unexpected exception."""
+    """Return a one-line error for a known exception of another library; otherwise None."""
     text = " ".join(str(error).split())
     if isinstance(error, ArgumentError):
         return explain(str(error))
@@ -88,7 +88,7 @@ def translated(error: Exception) -> ColorzooError | None:
 
 
 def explain(message: str) -> ColorzooError:
-    """Return the error for a message of the argument parser."""
+    """Convert a message of the argument parser to an error."""
     option = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
     lines = [" ".join(line.strip(" -").split()).rstrip(".") for line in message.splitlines()]
     problem = ", ".join(dict.fromkeys(line for line in lines if not _NOISE.search(line)))

@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class _ModelAttribute(Generic[T]):
-    """Attribute of a task that reads and sets the attribute of its model."""
+    """Attribute of a task that reads and sets the model attribute of the same name."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -82,15 +82,15 @@ class ColorizationModule(LightningModule):
         output_kind: Output of the model: ab or RGB.
         trained: Whether the weights of the model were trained or loaded.
         provenance: Record of the training of the weights.
-        stages: Stages of training by name; empty if a single stage trains all parameters.
-        label_setting: Command line option that sets `label_count`.
+        stages: Training stages by name; empty if a single stage trains all parameters.
+        label_setting: Command line option for the number of classes, named in error messages.
         stage: The current stage.
         validation_metrics: Names of the validation metrics; may be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
-        validation_points: Numbers of uniformly placed 6 x 6 points (Zhang et al. 2017, section 4.1), each a
-            setting of validation and test; empty for validation without points.
+        validation_points: Numbers of random hints of 6 x 6 pixels (Zhang et al. 2017, section 4.1).
+            Validation and test colorize each image once per number; empty for no hints.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
-            weights in frozen parts.
+            weights in frozen networks.
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {}
@@ -114,11 +114,11 @@ class ColorizationModule(LightningModule):
 
         Args:
             model: The model to train.
-            stage: A key of `stages`; None if there are none.
-            start: Trained model whose shared layers initialize this model; see `initialize_from`.
+            stage: A key of `stages`; None if the task has no stages.
+            start: Trained model from which the shared layers are copied; see `initialize_from`.
 
         Raises:
-            ColorzooError: The stage is unknown, or a number is out of its range.
+            ColorzooError: The stage is unknown, or a setting is out of range.
         """
         super().__init__()
         if stage is not None and stage not in self.stages:
@@ -142,7 +142,7 @@ class ColorizationModule(LightningModule):
 
     @property
     def hparams(self) -> Any:
-        """Arguments of ``__init__`` by name, as plain mappings, lists, numbers and strings."""
+        """Arguments of ``__init__`` by name, as plain dicts, lists, numbers and strings."""
         return super().hparams
 
     if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class ColorizationModule(LightningModule):
         """Build the modules and buffers of the losses; the default does nothing."""
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
-        """Load weights into the model, and from a checkpoint also into the discriminator.
+        """Load weights into the model and, if present, into other modules such as a discriminator.
 
         Args:
             state_dict: Tensors by name.
@@ -178,7 +178,7 @@ class ColorizationModule(LightningModule):
         """Load the weights of the task's own modules, such as a discriminator.
 
         Args:
-            state_dict: Tensors by name; modules without any tensor keep their weights.
+            state_dict: Tensors by name; modules without tensors in it keep their weights.
             name: Name of the weights in error messages.
 
         Raises:
@@ -195,16 +195,16 @@ class ColorizationModule(LightningModule):
         self.model.load_published_state_dict(state_dict)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all layers except the layers that the stage freezes."""
+        """Set the mode of all layers except frozen layers, which stay in evaluation mode."""
         super().train(mode)
         set_frozen_layers_to_eval(self)
         return self
 
     def setup(self, stage: str) -> None:
-        """Before training, copy the weights of the start model unless weights were loaded already.
+        """Before training, copy the weights of the start model unless other weights were loaded.
 
         Raises:
-            WeightsError: The start model, or a model inside this model, has random weights.
+            WeightsError: The start model or a submodel has random weights.
             DataError: See `label_count`.
         """
         if stage != "fit":
@@ -213,8 +213,8 @@ class ColorizationModule(LightningModule):
         untrained = list(untrained_submodels(self.model))
         if untrained and not self.allow_untrained:
             raise WeightsError(
-                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. Get "
-                "their weights (`colorzoo weights list`), or set --allow_untrained true."
+                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
+                "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
             )
         if self.provenance.steps:  # weights that `create_model` loaded
             earlier = self.provenance
@@ -232,7 +232,7 @@ class ColorizationModule(LightningModule):
     def label_count(self) -> int:
         """Number of image classes that the model predicts; 0 for a model without classification.
 
-        If it is not 0, ``fit`` raises `DataError` for data without labels or with more classes.
+        If the number is not 0, ``fit`` raises `DataError` for data without labels or with more classes.
         """
         return 0
 
@@ -248,13 +248,13 @@ class ColorizationModule(LightningModule):
             raise DataError(f"{predicted}, but the data has {found}. Set {self.label_setting} {found}.")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with the start model.
+        """Copy the layers that another task's model shares with this model.
 
         Raises:
             ColorzooError: No layers are shared, or shapes differ.
         """
         raise ColorzooError(
-            f"start of {type(self).__name__} must be null, because no layers are shared with "
+            f"start must be null, because {type(self).__name__} shares no layers with "
             f"{type(source).__name__}."
         )
 
@@ -272,8 +272,8 @@ class ColorizationModule(LightningModule):
     def on_fit_start(self) -> None:
         """Set training mode and build the metrics.
 
-        `create_model` returns a model in evaluation mode, which the Trainer would keep. Metrics are built
-        here so that a missing network ends the run before the first step.
+        `create_model` returns a model in evaluation mode, which the Trainer would not change. Metrics are
+        built here so that missing metric weights end the run before the first step.
         """
         if self.training:
             set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set
@@ -285,7 +285,7 @@ class ColorizationModule(LightningModule):
         """Count the images of the batch, before a callback saves the state.
 
         Raises:
-            DataError: The batch of a custom DataModule has no images.
+            DataError: The batch is not a mapping with images and seeds.
         """
         require_images(batch)
         count = len(batch["rgb"]) * self.trainer.world_size
@@ -302,7 +302,7 @@ class ColorizationModule(LightningModule):
         self.log_dict(named, batch_size=images, sync_dist=True)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the guidance settings in which validation and test colorize each image."""
+        """Return the names of the guidance settings; each image is colorized once per setting."""
         return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -311,7 +311,7 @@ class ColorizationModule(LightningModule):
         Args:
             setting: A name from `validation_settings`.
             lab: ``(B, 3, H, W)`` ground truth.
-            seeds: ``(B,)`` seeds of the images, equal in every epoch.
+            seeds: ``(B,)`` seeds of the images, the same in every epoch.
         """
         if not self.validation_points:
             return Guidance()
@@ -323,14 +323,14 @@ class ColorizationModule(LightningModule):
         """Yield each setting with its guidance, in the order of `validation_settings`.
 
         Args:
-            batch: The batch; contains ``sketch`` if the model reads sketches.
+            batch: The batch, with ``sketch`` if the model input is a sketch.
             lab: ``(B, 3, H, W)`` ground truth.
         """
         for setting in self.validation_settings():
             yield setting, self.validation_guidance(setting, lab, batch["seed"])
 
     def metrics_of(self, stage: MetricStage) -> StageMetrics:
-        """Return the metrics of a stage, rebuilt after a change of their names.
+        """Return the metrics of ``"val"`` or ``"test"``, rebuilt if the metric names have changed.
 
         Raises:
             DataError: A metric is unknown or requires inputs that batches do not contain.
@@ -384,7 +384,7 @@ class ColorizationModule(LightningModule):
         metrics.reset()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the batch colorized without guidance, ``(B, 3, H, W)`` in [0, 1]."""
+        """Colorize the batch without guidance and return RGB ``(B, 3, H, W)`` in [0, 1]."""
         sketch = self.input_kind == "sketch"
         network_input = sketches_of(batch) if sketch else rgb_to_lab(batch["rgb"])[:, :1]
         return self(network_input, Guidance()).to_rgb(network_input)
@@ -396,7 +396,7 @@ class ColorizationModule(LightningModule):
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore `trained` (True if the checkpoint does not contain it) and the provenance."""
+        """Restore the provenance and `trained`; the default of `trained` is True."""
         self.trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
@@ -417,7 +417,7 @@ class ColorizationModule(LightningModule):
 
 
 class SingleOptimizerModule(ColorizationModule):
-    """Base class of the tasks with one optimizer and a schedule in optimizer steps.
+    """Base class of tasks with one optimizer and a schedule that counts optimizer steps.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
@@ -457,7 +457,7 @@ class SingleOptimizerModule(ColorizationModule):
         return parameter_groups(self)
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizer and its schedule in steps."""
+        """Return the optimizer and its schedule, which counts optimizer steps."""
         groups = self.optimized_parameters()
         optimizer, scheduler = build(self.make_optimizer, self.make_scheduler, groups, self.trainer)
         if scheduler is None:
@@ -472,13 +472,13 @@ class TrainingFreeModule(ColorizationModule):
         >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
         True
 
-    Their cards declare the limit ``"training"``.
+    The model cards of these algorithms list ``"training"`` under their limits.
     """
 
     def training_step(self, *_: Any) -> NoReturn:
         """Raise `ColorzooError`, because there are no weights to train."""
         raise ColorzooError(
-            f"--model must be a model with weights (see `colorzoo models`) for fit, got "
+            f"--model must be a model with trainable weights (see `colorzoo models`) for fit, got "
             f"{type(self).__name__}."
         )
 

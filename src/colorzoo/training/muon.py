@@ -30,7 +30,7 @@ _SMALLEST_SIDE = 17  # smaller matrices take AdamW
 
 
 class Muon(Optimizer):
-    """Optimizer with Muon for parameter groups with ``orthogonalize``, and AdamW for other groups.
+    """Optimizer that applies Muon to groups with ``orthogonalize=True`` and AdamW to other groups.
 
     Examples:
         >>> layer = torch.nn.Linear(8, 4)
@@ -59,7 +59,7 @@ class Muon(Optimizer):
         steps: int = 4,
     ) -> None:
         if not 1 <= steps <= len(_POLAR_EXPRESS):
-            raise ValueError(f"steps must be between 1 and {len(_POLAR_EXPRESS)}, got {steps}")
+            raise ValueError(f"steps must be between 1 and {len(_POLAR_EXPRESS)}, got {steps}.")
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -117,7 +117,7 @@ class Muon(Optimizer):
 
 
 def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters whose gradients are clipped: parameters without orthogonalized updates.
+    """Return the parameters with gradient clipping: all without orthogonalized updates.
 
     Muon updates have a fixed norm, so their gradients are excluded from clipping.
     """
@@ -126,7 +126,7 @@ def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Return an approximation of the nearest orthogonal matrix, computed by Polar Express.
+    """Return an approximation of the nearest orthogonal matrix, computed with Polar Express.
 
     Products are computed in bfloat16 if the hardware supports it, otherwise in float32.
 
@@ -146,13 +146,14 @@ def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
 
 
 def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return the trainable parameters of a module in groups for Muon and for AdamW.
+    """Return the trainable parameters of a module in groups for Muon and AdamW.
 
-    Parameters with at most one dimension, such as biases and normalization weights, are not decayed.
+    Parameters with at most one dimension, such as biases and normalization weights, have no weight decay.
 
     Args:
         module: The module.
-        excluded: Substrings of parameter names, such as first and last layers, that AdamW optimizes.
+        excluded: AdamW optimizes parameters whose names contain one of these strings, such as the first and
+            last layers.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

@@ -23,17 +23,17 @@ OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
 
 class Optimization(TypedDict, total=False):
-    """Arguments of the tasks with one optimizer.
+    """Optimizer arguments of tasks with one optimizer.
 
     Examples:
         >>> options: Optimization = {"optimizer": torch.optim.AdamW, "lr_scheduler": None}
 
     Attributes:
-        optimizer: Builds the optimizer from parameters; a configuration may name any class of `torch.optim`.
-            The default is Adam with a learning rate of 1e-4.
-        lr_scheduler: Builds the schedule from the optimizer: a class of `torch.optim.lr_scheduler`, stepped
-            once per optimizer step, or of `colorzoo.training.schedules`. None keeps the learning rate
-            constant.
+        optimizer: Function or class that builds the optimizer from parameters; in a configuration, any class
+            of `torch.optim`. The default is Adam with a learning rate of 1e-4.
+        lr_scheduler: Function or class that builds the schedule from the optimizer; in a configuration, a
+            class of `torch.optim.lr_scheduler` (stepped after every optimizer step) or of
+            `colorzoo.training.schedules`. None keeps the learning rate constant.
     """
 
     optimizer: OptimizerCallable | None
@@ -41,16 +41,16 @@ class Optimization(TypedDict, total=False):
 
 
 class AdversarialOptimization(Optimization, total=False):
-    """Arguments of the tasks with a discriminator; `Optimization` configures the generator.
+    """Optimizer arguments of tasks with a discriminator.
 
     Examples:
         >>> options: AdversarialOptimization = {"optimizer": torch.optim.Adam, "lr_scheduler": None}
 
     Attributes:
-        optimizer: See `Optimization`.
-        lr_scheduler: See `Optimization`.
-        discriminator_optimizer: Builds the optimizer of the discriminator; None uses ``optimizer``.
-        discriminator_lr_scheduler: Builds the discriminator's schedule; None uses ``lr_scheduler``.
+        optimizer: Optimizer of the generator; see `Optimization`.
+        lr_scheduler: Schedule of the generator; see `Optimization`.
+        discriminator_optimizer: Optimizer of the discriminator; None uses ``optimizer``.
+        discriminator_lr_scheduler: Schedule of the discriminator; None uses ``lr_scheduler``.
     """
 
     discriminator_optimizer: OptimizerCallable | None
@@ -58,10 +58,10 @@ class AdversarialOptimization(Optimization, total=False):
 
 
 class Factory(Generic[P, R]):
-    """Callable that builds an optimizer or a schedule and is shared by deep copies of the task.
+    """Callable that builds an optimizer or a schedule and is not copied by `copy.deepcopy`.
 
     Callables from LightningCLI reference the argument parser and the Trainer. Weight averaging deep-copies
-    the task, and copying these objects fails in runs of several processes.
+    the task, and copying parser and Trainer fails in runs with several processes.
 
     Args:
         make: The function that builds the object.
@@ -91,13 +91,13 @@ def optional_factory(make: Callable[P, R] | None) -> Factory[P, R] | None:
 
 
 DEFAULT_OPTIMIZER: OptimizerCallable = partial(torch.optim.Adam, lr=1e-4)
-"""Builds the optimizer if the configuration contains none."""
+"""Builds the optimizer if the configuration does not set an optimizer."""
 
 
 def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
     """Return the trainable parameters of modules in two groups, with and without weight decay.
 
-    Parameters with at most one dimension, such as biases and normalization weights, are not decayed.
+    Parameters with at most one dimension, such as biases and normalization weights, have no weight decay.
     """
     trained = [p for module in modules for p in module.parameters() if p.requires_grad]
     weights = [p for p in trained if p.ndim > 1]
@@ -122,7 +122,7 @@ def build(
 def schedule(
     make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
 ) -> LRScheduler | None:
-    """Build the schedule of an optimizer and set the number of steps of a `RunSchedule`.
+    """Build the schedule of an optimizer; a `RunSchedule` gets the number of training steps.
 
     Args:
         make: Builds the schedule; None keeps the learning rate constant.
@@ -132,14 +132,14 @@ def schedule(
 
     Raises:
         ColorzooError: The schedule requires the number of steps and the run has no limit, or the schedule
-            follows a metric.
+            depends on a metric.
     """
     if make is None:
         return None
     scheduler = make(optimizer)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise ColorzooError(
-            "lr_scheduler must be stepped by optimizer steps, got ReduceLROnPlateau, which follows a metric."
+            "lr_scheduler must not depend on a metric, got ReduceLROnPlateau. Choose another class."
         )
     if isinstance(scheduler, RunSchedule) and scheduler.total_steps is None:
         scheduler.total_steps = planned_steps(trainer, accumulate=accumulate)

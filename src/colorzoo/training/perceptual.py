@@ -22,8 +22,8 @@ def frozen_vgg16(layers: Sequence[int], *, untrained: bool) -> FrozenNetwork:
     """Return a VGG-16 with BatchNorm that is neither trained nor stored in state dicts.
 
     Args:
-        layers: Indices of the returned layers, in ascending order.
-        untrained: Whether to keep random weights, for tests.
+        layers: Indices of the layers whose outputs are returned, in ascending order.
+        untrained: Keep random weights, for tests.
 
     Raises:
         WeightsError: The weights are not available, or do not match.
@@ -38,7 +38,7 @@ def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwo
     Args:
         network: The network, with parameter names of torchvision.
         name: Key of `URLS`.
-        untrained: Whether to keep random weights, for tests.
+        untrained: Keep random weights, for tests.
 
     Raises:
         WeightsError: The weights are not available, or do not match.
@@ -59,11 +59,11 @@ def load_vgg19(layers: nn.Module) -> None:
 
 
 def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
-    """Load a state dict of torchvision; BatchNorm counters may be missing, as in older files.
+    """Load a torchvision state dict, in which BatchNorm counters may be missing (as in older files).
 
     Args:
         network: The network, with parameter names of torchvision.
-        weights: State dict, which may contain further entries.
+        weights: State dict; additional entries are ignored.
         what: Name of the network in error messages.
 
     Raises:

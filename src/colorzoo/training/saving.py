@@ -16,8 +16,8 @@ class CheckpointFile(TorchCheckpointIO):
     """Write each local checkpoint to a temporary file in the same folder, then rename it.
 
     Lightning writes to the system's temporary folder. On another file system, fsspec copies the file to its
-    target (`shutil.move`), and a process that is killed during the copy leaves a truncated checkpoint. In a
-    bucket, an object appears when its upload is complete.
+    target (`shutil.move`), and a process that is killed during the copy leaves a truncated checkpoint.
+    Uploads to a bucket are atomic already.
     """
 
     def save_checkpoint(
@@ -28,10 +28,10 @@ class CheckpointFile(TorchCheckpointIO):
         Args:
             checkpoint: The state of the training.
             path: The file, or a URL such as ``s3://bucket/run/last.ckpt``.
-            storage_options: See `TorchCheckpointIO`; None.
+            storage_options: Must be None; see `TorchCheckpointIO`.
 
         Raises:
-            OSError: The file cannot be written; an existing file of that name is unchanged.
+            OSError: The file cannot be written; an existing file with this name is unchanged.
         """
         if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)

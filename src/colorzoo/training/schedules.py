@@ -34,7 +34,7 @@ class RunSchedule(LRScheduler):
     Args:
         optimizer: The optimizer; its learning rates are the maxima.
         warmup_steps: Number of steps of linear warmup.
-        total_steps: Number of optimizer steps of the run; None takes it from the Trainer.
+        total_steps: Number of optimizer steps of the run; None uses the limit of the Trainer.
     """
 
     def __init__(self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None) -> None:
@@ -42,11 +42,11 @@ class RunSchedule(LRScheduler):
         super().__init__(optimizer)
 
     def warmup_factor(self, step: int) -> float:
-        """Return the factor on the maximum learning rate at a warmup step."""
+        """Return the fraction of the maximum learning rate at a warmup step."""
         return (step + 1) / self.warmup_steps
 
     def factor(self, step: int, total: int) -> float:
-        """Return the factor on the maximum learning rate at a step after the warmup; 1 at step 0.
+        """Return the fraction of the maximum learning rate at a step after the warmup; 1 at step 0.
 
         Args:
             step: Number of steps after the warmup.
@@ -63,7 +63,7 @@ class RunSchedule(LRScheduler):
         return {key: value for key, value in super().state_dict().items() if key != "total_steps"}
 
     def factor_at(self, step: int) -> float:
-        """Return the factor on the maximum learning rate at a step of the run."""
+        """Return the fraction of the maximum learning rate at a step of the run."""
         if step < self.warmup_steps:
             return self.warmup_factor(step)
         if step == 0:
@@ -78,7 +78,7 @@ class RunSchedule(LRScheduler):
 
 
 class Linear(RunSchedule):
-    """Linear decay to 0 after the last step.
+    """Linear decay that reaches 0 after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -93,7 +93,7 @@ class Linear(RunSchedule):
 
 
 class Cosine(RunSchedule):
-    """Half a cosine that decays to 0 after the last step.
+    """Cosine decay that reaches 0 after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -108,7 +108,7 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Constant learning rate, then linear decay that would reach 0 one step after the last.
+    """Constant learning rate, then linear decay that would reach 0 one step after the last step.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -116,8 +116,8 @@ class HoldThenLinear(RunSchedule):
         >>> [(optimizer.step(), schedule.step(), schedule.get_last_lr()[0])[2] for _ in range(6)]
         [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
 
-    This is the schedule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs. Counted in steps,
-    the learning rate differs from theirs by at most the decay of one epoch.
+    This is the schedule of pix2pix. Cho et al. 2023 and Su et al. 2020 update it once per epoch; updating it
+    in each step changes the learning rate by at most the decay of one epoch.
 
     Args:
         optimizer: See `RunSchedule`.
@@ -139,7 +139,9 @@ class HoldThenLinear(RunSchedule):
 
 
 class PiecewiseConstant(LRScheduler):
-    """Learning rate with an arbitrary factor from each milestone on, unlike `MultiStepLR` of torch.
+    """Constant learning rate between milestones, with one factor per milestone.
+
+    Unlike PyTorch's `MultiStepLR`, the factors are independent of each other.
 
     Examples:
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
@@ -156,7 +158,7 @@ class PiecewiseConstant(LRScheduler):
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> None:
         if len(milestones) != len(factors) or list(milestones) != sorted(milestones):
             raise ColorzooError(
-                "milestones must be in ascending order and as many as factors, got "
+                "milestones must be in ascending order, with one factor per milestone, got "
                 f"{list(milestones)} and {list(factors)}."
             )
         self.milestones, self.factors = list(milestones), list(factors)

@@ -14,7 +14,7 @@ from colorzoo.errors import WeightsError
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a paper's training, which trains a subset of the parameters.
+    """A stage of a paper's training procedure, which trains a subset of the parameters.
 
     Examples:
         >>> Stage(trains=("model.network.*",), leaves=("*.trunk.*",)).trained("model.network.head.weight")
@@ -23,14 +23,14 @@ class Stage:
     Attributes:
         trains: Shell-style patterns of parameter names (``model.network.*``); all other parameters are
             frozen.
-        leaves: Patterns of parameters that stay frozen although ``trains`` matches them.
+        leaves: Patterns of parameters that stay frozen even if ``trains`` matches them.
     """
 
     trains: tuple[str, ...] = ("*",)
     leaves: tuple[str, ...] = ()
 
     def trained(self, name: str) -> bool:
-        """Return whether the stage trains the parameter of a name."""
+        """Return True if the stage trains the parameter with this name."""
         return _matches(name, self.trains) and not _matches(name, self.leaves)
 
 
@@ -43,7 +43,7 @@ EVERYTHING = Stage()
 
 @dataclass(frozen=True)
 class Start:
-    """The trained model whose shared layers initialize a training.
+    """A trained model whose layers initialize the same layers of a new model.
 
     Examples:
         >>> Start("zhang2017_local_small").weights
@@ -66,7 +66,7 @@ class Start:
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:
-    """Freeze all parameters that the stage does not train; parameters frozen before stay frozen."""
+    """Freeze all parameters that the stage does not train; frozen parameters stay frozen."""
     for name, parameter in module.named_parameters():
         if not stage.trained(name):
             parameter.requires_grad_(False)
@@ -88,18 +88,18 @@ def require_frozen(trained: bool, use: str, convert: str) -> None:
 
     Args:
         trained: Whether weights were loaded.
-        use: Use of the network, for the message: ``"Name2018 compares ..."``.
+        use: Start of the message, which names the model and the network: ``"Name2018 compares ..."``.
         convert: Arguments of ``colorzoo weights convert`` that create the weight file.
     """
     if not trained:
         raise WeightsError(
-            f"{use}, which stays frozen. Run `colorzoo weights convert {convert} features.safetensors` and "
-            "set --init_from features.safetensors."
+            f"{use}, which is frozen and has random weights. Run `colorzoo weights convert {convert} "
+            "features.safetensors` and set --init_from features.safetensors."
         )
 
 
 def untrained_submodels(module: nn.Module) -> Iterator[str]:
-    """Yield the names of the models inside a model whose weights are random."""
+    """Yield the names of submodels with random weights."""
     for name, part in module.named_modules():
         if name and getattr(part, "trained", True) is False:
             yield f"{name} ({type(part).__name__})"

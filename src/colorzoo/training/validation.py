@@ -1,4 +1,4 @@
-"""Metrics of validation and test, identical to the metrics of ``colorzoo evaluate``."""
+"""Metrics for validation and test, identical to the metrics of ``colorzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AVAILABLE_INPUTS = frozenset({"rgb", "target", "ab", "target_ab", "reference_rg
 
 
 class StageMetrics(nn.Module):
-    """The metrics of validation or test: one copy of the metrics for each guidance setting.
+    """Validation or test metrics, with one copy for each guidance setting.
 
     Args:
         stage: ``"val"`` or ``"test"``, the prefix of the logged names.
@@ -44,7 +44,7 @@ class StageMetrics(nn.Module):
             if unavailable := sorted(required - _AVAILABLE_INPUTS):
                 raise DataError(
                     f"the metric {name} requires {' and '.join(unavailable)}, which training batches do not "
-                    "contain. See docs/metrics.md for the commands that compute it."
+                    "contain. See docs/metrics.md for the commands that compute this metric."
                 )
         self.collections = nn.ModuleDict({setting: collection.clone() for setting in settings})
 
@@ -53,10 +53,10 @@ class StageMetrics(nn.Module):
 
         Args:
             setting: Name of the setting.
-            inputs: Inputs of the metrics by name. Metrics of exemplars are skipped if there is no exemplar.
+            inputs: Inputs of the metrics by name. Without an exemplar, metrics that require it are skipped.
 
         Raises:
-            DataError: A metric requires labels and there are none.
+            DataError: A metric requires labels, but ``inputs`` contains no labels.
         """
         device = inputs["rgb"].device
         with torch.autocast(device.type, enabled=False):  # SSIM and feature networks require float32
@@ -73,9 +73,9 @@ class StageMetrics(nn.Module):
         return frozenset(key for inputs in self.inputs.values() for key in inputs)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the values over the images of all processes: ``val/psnr_10``, ``test/ssim_automatic`` ...
+        """Return each metric over the images of all processes, by names such as ``val/psnr_10``.
 
-        A metric without any image is NaN. All processes must call this method together.
+        A metric without images is NaN. All processes must call this method together.
         """
         values = {}
         with warnings.catch_warnings():

@@ -34,7 +34,7 @@ class WeightFile:
     Attributes:
         model: Registered name.
         tag: Tag of the weights on the model's card.
-        weights: Entry of the card.
+        weights: Description of these weights on the card.
         path: Path of the file; the file may be missing.
     """
 
@@ -52,7 +52,7 @@ class WeightFile:
 
     @property
     def sha256(self) -> str | None:
-        """Hash on the card, else the hash that was recorded at the first use; None if neither exists."""
+        """SHA-256 from the card, or the hash recorded at the first use; None if neither exists."""
         return self.weights.sha256 or recorded_sha256(self.path)
 
     @property
@@ -76,7 +76,7 @@ class WeightFile:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """Return the weight files of all models, or of some cards, in the order of cards and tags.
+    """Return the weight files of the given cards, or of all models, in the order of cards and tags.
 
     Examples:
         >>> card = colorzoo.model_card("zhang2017_local_small")
@@ -118,7 +118,7 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         WeightsError: The card does not contain the tag; the message lists its tags.
     """
     if tag not in card.weights:
-        raise WeightsError(f"{card.name} has no weights {tag!r}: {known_tags(card)}.")
+        raise WeightsError(f"weights of {card.name} cannot be {tag!r}: {known_tags(card)}.")
     weights = card.weights[tag]
     if weights.file is not None:
         return WeightFile(card.name, tag, weights, embedded_folder() / weights.file)
@@ -154,32 +154,32 @@ def default_tags(card: ModelCard) -> list[str]:
 
 
 def known_tags(card: ModelCard) -> str:
-    """Return a part of a message that lists the tags of a card."""
+    """Return a phrase for error messages that lists the tags of a card."""
     if not card.trainable:
         return "the model has no trainable weights"
     tags = ", ".join(map(repr, card.weights))
-    return f"known tags are {tags}" if tags else "its card contains none"
+    return f"known tags are {tags}" if tags else "its model card lists no weights"
 
 
 def embedded_folder() -> Path:
-    """Return the folder of the weights in the package."""
+    """Return the folder of the weights that are part of the package."""
     return Path(str(files("colorzoo.weights"))) / "embedded"
 
 
 def file_problem(file: WeightFile) -> str:
-    """Compute the hash of a weight file; return why it must not be used, or an empty string."""
+    """Compare a weight file with its hash; return the problem, or an empty string if it is intact."""
     if file.where == "missing":
         return "missing"
     if file.sha256 is None or (found := sha256_of(file.path)) == file.sha256:
         return ""
     if file.weights.sha256 is None:
         record = _record_of(file.path)
-        return f"changed since its first use: expected sha256 {file.sha256}, found {found}. Remove {record}"
-    return f"expected sha256 {file.sha256}, found {found}"
+        return f"changed since its first use: expected SHA-256 {file.sha256}, got {found}. Remove {record}"
+    return f"expected SHA-256 {file.sha256}, got {found}"
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """Return the hash of a file at its first use; None for a file that was never used."""
+    """Return the hash that was recorded when a file was first used; None for an unused file."""
     try:
         return _record_of(path).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):

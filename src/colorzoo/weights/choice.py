@@ -1,8 +1,8 @@
 """Selection of a model and its weights.
 
-Model cards contain a rank for each use (`colorzoo.card.Quality`). Unless the user selects a model, the model
-of highest rank is selected whose weights are in the package or in the cache. This module does not import
-torch. Only `ModelChoice.file` opens connections.
+Model cards rank the models for each use, such as ``"automatic"`` (`colorzoo.card.Quality`). The default is
+the model of highest rank whose weights are in the package or in the cache. This module does not import torch.
+Only `ModelChoice.file` opens network connections.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ SHIPPED: Mapping[Use, str] = {
     "classes": "chen2023_small",
     "boxes": "su2020_small",
 }
-"""Defaults without downloaded weights; equal to the ranks of all cards, but faster to find."""
+"""Default model of each use if no weights were downloaded; saves reading the ranks of all cards."""
 
 
 @dataclass(frozen=True)
 class RankedModel:
-    """A model with its rank for a use.
+    """A model with its rank for one use.
 
     Attributes:
         card: The model.
-        quality: Entry of the card for this use.
+        quality: Rank of the model for this use, from its card.
         file: File of the default weights, which may be missing; None if the card has no weights.
     """
 
@@ -78,8 +78,9 @@ class ModelChoice:
 
     Attributes:
         name: Registered name or alias of the model.
-        weights: The ``weights`` argument of the user; see `resolve_weights`.
-        ranked: Rank of a default model; None if the user, a recipe or a weight file selected the model.
+        weights: The user's ``weights`` argument; see `resolve_weights`.
+        ranked: The default model with its rank; None if the user, a recipe or a weight file selected the
+            model.
     """
 
     name: str
@@ -102,7 +103,7 @@ class ModelChoice:
 
     @property
     def untrained(self) -> str:
-        """Reason why required weights are not available, or an empty string.
+        """Reason why the model's weights are not available, or an empty string.
 
         Raises:
             WeightsError: See `resolve_weights`.
@@ -111,7 +112,7 @@ class ModelChoice:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the weight file, or an empty string without a file.
+        """SHA-256 of the weight file, or an empty string if there is no file.
 
         Raises:
             WeightsError: See `file`.
@@ -144,14 +145,15 @@ def choose_model(
     fast: bool = False,
     able: type | None = None,
 ) -> ModelChoice:
-    """Select the model of a run: the model of that name, else of the weight file, else the default.
+    """Select a model by name, by the metadata of its weight file, or by default.
 
     The default is the model of highest rank with local weights.
 
     Args:
-        name: Registered name or alias from the user or a recipe; None selects the default.
-        uses: Uses of the model, the most important first. A model that accepts more of them as guidance is
-            preferred. ``"automatic"`` is used without uses, or if no model supports them.
+        name: Registered name or alias from the user or a recipe. None selects the model that a weight file
+            names, else the default.
+        uses: Required uses, the most important first. Models that accept more of these uses as guidance are
+            preferred. If the list is empty or no model supports any of them, the use is ``"automatic"``.
         weights: See `resolve_weights`.
         fast: Whether to consider only models with weights in the package.
         able: Protocol that the default model must implement.
@@ -165,12 +167,12 @@ def choose_model(
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
-        raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine. Set --model.")
+        raise UnknownModelError(f"no local weights of a model for {', '.join(wanted)}. Set --model.")
     return ModelChoice(chosen.card.name, weights, chosen)
 
 
 def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
-    """Return the model of `SHIPPED` if no other local model can rank higher; else None."""
+    """Return the model in `SHIPPED` unless another local model can rank higher."""
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins():
         return None
@@ -182,7 +184,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
 
 
 def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
-    """Return the model of highest rank among the models that accept the most uses as guidance."""
+    """Return the highest-ranked of the models that accept the most uses as guidance."""
     usable: list[RankedModel] = []
     fallback: tuple[Use, ...] = ("automatic",)
     for uses in (wanted, fallback):
@@ -199,7 +201,7 @@ def _implements(card: ModelCard, able: type | None) -> bool:
 
 
 def rank_models(use: Use) -> list[RankedModel]:
-    """Return the models for a use by descending rank, with the state of their weights."""
+    """Return the models for a use in order of descending rank, with their weight files."""
     found = [
         (quality, card)
         for card in registry.all_cards().values()
@@ -216,7 +218,7 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
 
 
 def all_defaults() -> dict[Use, DefaultModel]:
-    """Return the default model of each use that a local model supports, with the reason."""
+    """Return the default model of each use, with the reason; uses without a local model are omitted."""
     found: dict[Use, DefaultModel] = {}
     for use in USES:
         order = rank_models(use)

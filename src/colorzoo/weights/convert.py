@@ -1,4 +1,4 @@
-"""Conversion of published files and training checkpoints to safetensors with settings."""
+"""Conversion of published weight files and training checkpoints to safetensors files."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ def convert_weights(
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> dict[str, str]:
-    """Convert a published file or a training checkpoint to safetensors; return the metadata of the new file.
+    """Convert a published file or a training checkpoint to safetensors and return the new metadata.
 
-    The metadata ``hparams`` contain the constructor arguments of the model. The metadata ``untrained``
-    contain the names of the parts that a published file does not contain, and ``provenance`` the record of a
-    checkpoint.
+    The metadata key ``hparams`` contains the constructor arguments of the model, ``untrained`` the names of
+    submodules that are missing in a published file, and ``provenance`` the training record of a checkpoint.
 
     Args:
         source: A PyTorch file, a Caffe or Torch7 model, a folder with several published files
-            (``published_files`` of the model class), or a checkpoint of ``colorzoo fit``. No code of the file
-            is executed.
-        card: The model; its class converts the names (``load_published_state_dict``, ``convert_caffe``).
+            (``published_files`` of the model class), or a checkpoint of ``colorzoo fit``. Code in the file is
+            not executed.
+        card: Card of the model, whose class converts the parameter names (``load_published_state_dict``,
+            ``convert_caffe``).
         out: The new file, with the extension ``.safetensors``.
-        hparams: Constructor arguments, which override the arguments of card and file.
+        hparams: Constructor arguments, which override the arguments on the card and in the file.
         half: Whether to store float16.
 
     Raises:
         WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.
     """
     if out.exists() and out.samefile(source):
-        raise WeightsError(f"the output file must not be the source file, got {out}.")
+        raise WeightsError(f"the output file must differ from the source file, got {out} for both.")
     cls = load_model_class(card)
     checkpoint = _read_checkpoint(source, card, cls)
     if checkpoint is not None:
@@ -93,7 +93,7 @@ def convert_weights(
 
 
 def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
-    """Return the content of a file with settings of the model, such as a checkpoint of ``fit``; else None."""
+    """Return the content of a checkpoint of this model, or None for another file."""
     if not source.is_file() or (not is_safetensors(source) and is_caffe(source)) or find_entry(card, source):
         return None
     content = read_weights(source)
@@ -116,11 +116,11 @@ def _checkpoint_metadata(
 
 
 def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of the parts of a model whose weights a file does not contain.
+    """Return the names of the submodules whose weights are missing in a file.
 
     Args:
-        before: Parameters of the new model.
-        after: Parameters after the file was loaded.
+        before: Parameters of the newly built model.
+        after: Parameters of the model after the file was loaded.
     """
     drawn = [name for name, value in before.items() if value.ndim > 1 and value.min() < value.max()]
     kept = [name for name in drawn if before[name].equal(after[name])]

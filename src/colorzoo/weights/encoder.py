@@ -24,7 +24,7 @@ SEGMENTER_FILE = "things.safetensors"
 
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:
-    """Return the encoder with weights as non-persistent buffers, which are neither trained nor saved."""
+    """Return the pretrained encoder; its weights are non-persistent buffers (not trained or saved)."""
     device = torch.get_default_device()
     with torch.device("meta"):  # skips the initialization
         encoder = ImageNetEncoder()
@@ -40,7 +40,7 @@ def frozen_imagenet_encoder() -> ImageNetEncoder:
 
 @cache
 def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
-    """Return the encoder and the segmenter on its feature maps, cached after the first call."""
+    """Return the encoder and the segmenter for its feature maps, cached after the first call."""
     from colorzoo.networks.click_segmenter import ClickSegmenter  # only selections need it
 
     network = ClickSegmenter()

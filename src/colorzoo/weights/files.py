@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as lower-case hexadecimal.
+    """Return the SHA-256 of a file in lower-case hexadecimal.
 
     Raises:
         OSError: The file cannot be read, or is a device or pipe.
@@ -22,7 +22,7 @@ def sha256_of(path: Path) -> str:
 
 
 def digest_of(source: Path | bytes) -> str:
-    """Return the SHA-256 of a file or of bytes; the hash of a file is cached until the file changes.
+    """Return the SHA-256 of a file or bytes; file hashes are cached until the file changes.
 
     Raises:
         OSError: The file cannot be read.
@@ -34,9 +34,9 @@ def digest_of(source: Path | bytes) -> str:
 
 
 def digest_or_empty(path: Path) -> str:
-    """Return the SHA-256 of a file, or an empty string if it cannot be read; see `digest_of`.
+    """Return the SHA-256 of a file, or an empty string if the file cannot be read; see `digest_of`.
 
-    The code that reads the file reports the error.
+    The code that later reads the file reports the error.
     """
     try:
         return digest_of(path)
@@ -51,7 +51,7 @@ def _file_digest(path: Path, modified: int, size: int) -> str:
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:
-    """Return whether a file starts with one of several byte strings."""
+    """Return True if a file starts with one of the byte strings."""
     with path.open("rb") as file:
         return file.read(max(map(len, starts))).startswith(starts)
 

@@ -56,7 +56,7 @@ class WeightContent:
     Attributes:
         path: The file.
         state_dict: Tensors on the CPU by name, in the precision of the file.
-        stored: Unparsed ``hparams`` and ``provenance`` of the file, if present.
+        stored: Unparsed metadata ``hparams`` and ``provenance`` of the file, if present.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class WeightContent:
 
     @property
     def provenance(self) -> dict[str, Any] | None:
-        """Provenance record (see `colorzoo.weights.provenance`); None if the file has none.
+        """Training record (see `colorzoo.weights.provenance`); None if the file does not contain it.
 
         Raises:
             WeightsError: The record is not a JSON object.
@@ -96,11 +96,11 @@ def read_weights(path: Path) -> WeightContent:
         ['hint_attention', 'scene_blocks', 'width']
 
     Args:
-        path: File in safetensors format, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
-            extension is ignored. The ``state_dict`` of a checkpoint with weight averaging is the average.
+        path: A safetensors file, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
+            extension is ignored. From a checkpoint with weight averaging, the averaged weights are read.
 
     Raises:
-        WeightsError: The file does not exist, would execute code, or is not a weight file.
+        WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
     _require_file(path)
     if is_safetensors(path):
@@ -109,7 +109,7 @@ def read_weights(path: Path) -> WeightContent:
         content = _load_torch(path)
         state_dict = _unwrap_checkpoint(content)
         if state_dict is None:
-            raise WeightsError(f"{path} contains no tensors by name; {_EXPECTED}")
+            raise WeightsError(f"{path} contains no named tensors; {_EXPECTED}")
         return WeightContent(path, state_dict, _stored_in_checkpoint(content))
     from colorzoo.weights.readers import caffe, torch7  # files of other libraries are rare
 
@@ -141,10 +141,11 @@ def read_hparams(path: Path) -> dict[str, Any]:
         >>> sorted(read_hparams(path))
         ['hint_attention', 'scene_blocks', 'width']
 
-    They are stored as metadata ``hparams`` in safetensors and as ``hyper_parameters`` in checkpoints.
+    The arguments are stored in the metadata ``hparams`` of safetensors files and in ``hyper_parameters`` of
+    checkpoints.
 
     Raises:
-        WeightsError: See `read_weights`; or the metadata are not a JSON object.
+        WeightsError: The file cannot be read (see `read_weights`), or the metadata are not a JSON object.
     """
     _require_file(path)
     if is_safetensors(path):
@@ -201,11 +202,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     Args:
         model: The model. Weights that only training requires (see `ColoringModel.for_inference`) may be
-            missing; the model then keeps its current values.
+            missing; the model then keeps its current values for them.
         state_dict: Tensors by name; half precision is converted to float32.
         name: Name of the weights in error messages.
-        published: Whether ``model.load_published_state_dict`` converts the authors' names. It is not called
-            if all names belong to the model.
+        published: Convert the authors' parameter names with ``model.load_published_state_dict``, unless all
+            names are names of the model already.
 
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.
@@ -288,7 +289,7 @@ def _is_torch(path: Path) -> bool:
 
 
 class _DiscardedNamespace:
-    """Replacement of an `argparse.Namespace` in a checkpoint; discards the content."""
+    """Replacement for an `argparse.Namespace` in a checkpoint; its content is discarded."""
 
     def __setstate__(self, state: object) -> None:
         """Discard the content."""
@@ -322,7 +323,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 
 def _unwrap_checkpoint(content: object) -> dict[str, Tensor] | None:
-    """Return the tensors by name in the content of a PyTorch file; None without tensors."""
+    """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
     if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
         inner: Any = content.get("state_dict")
         return dict(inner) if _is_state_dict(inner) else None
@@ -361,7 +362,7 @@ def _without_prefix(state_dict: Any) -> dict[str, Tensor]:
 
 
 def _stored_in_checkpoint(content: object) -> dict[str, Any]:
-    """Return ``hparams`` and ``provenance`` of the content of a checkpoint, unparsed."""
+    """Return the unparsed ``hparams`` and ``provenance`` of a checkpoint."""
     if not isinstance(content, Mapping):
         return {}
     stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
@@ -389,9 +390,9 @@ def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] |
 def _first_mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
     """Return the first difference of the names and shapes of two state dicts, or an empty string."""
     if missing := [key for key in expected if key not in found]:
-        return f"{len(missing)} missing, {missing[0]} first"
+        return f"{len(missing)} missing keys, such as {missing[0]}"
     if unexpected := [key for key in found if key not in expected]:
-        return f"{len(unexpected)} unexpected, {unexpected[0]} first"
+        return f"{len(unexpected)} unexpected keys, such as {unexpected[0]}"
     for key, value in expected.items():
         if found[key].shape != value.shape:
             return f"{key} must have the shape {tuple(value.shape)}, got {tuple(found[key].shape)}"

@@ -17,14 +17,14 @@ class Provenance:
     Attributes:
         model: Name of the trained class.
         stage: Training stage, if the paper has stages.
-        start: Initial weights: ``model`` or ``file``, ``sha256``, and their ``provenance``.
+        start: Initial weights: ``model`` or ``file``, ``sha256`` and ``provenance`` of these weights.
         config: Configuration files, in order.
-        commit: Git commit of colorzoo.
-        data: Number of training ``images``, and ``sha256`` of their relative names and sizes.
-        earlier: Earlier parts of this training with other data or another commit: ``until`` (last step of the
-            part), ``commit`` and ``data``.
+        commit: Git commit of colorzoo during training.
+        data: Number of training ``images``, and ``sha256`` of the images' relative names and sizes.
+        earlier: Earlier segments of a resumed training that used other data or another commit: ``until``
+            (last step of the segment), ``commit`` and ``data``.
         steps: Number of optimizer steps.
-        images: Number of images in all training batches of all processes.
+        images: Number of training samples that all processes have used.
     """
 
     model: str = ""
@@ -47,7 +47,7 @@ class Provenance:
         return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
+        """Return the record as plain JSON types."""
         return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
 
 

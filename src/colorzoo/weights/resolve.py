@@ -23,7 +23,7 @@ from colorzoo.weights.files import begins_with, megabytes, sha256_of
 from colorzoo.weights.load import existing_file, model_of_file, read_hparams
 
 HUB = "hf-hub:"
-"""Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
+"""Prefix for repository names on the Hugging Face Hub, as in timm."""
 
 _HUB_FILE = "model.safetensors"
 _OFFLINE = "COLORZOO_OFFLINE"
@@ -42,9 +42,9 @@ class ResolvedWeights:
         path: The file.
         entry: Entry of the model card; None for a file that the card does not contain.
         hparams: Constructor arguments that the weights require.
-        sha256: Verified hash of the file; None for the first use of a file without a published hash, and for
-            a file that the card does not contain.
-        is_first_use: Whether to record the hash of the file after it was loaded.
+        sha256: Verified hash of the file; None if the card does not contain the file, or if the file has no
+            published hash and is used for the first time.
+        is_first_use: Whether to record the hash of the file after loading it.
     """
 
     path: Path
@@ -72,16 +72,16 @@ def resolve_weights(
     Args:
         card: The model.
         weights: ``"default"`` (the published file in the cache, else the embedded file, else a download, else
-            None with a warning), another tag of the card such as ``"published"``, a path, or None. Resolved
-            weights are returned unchanged.
-        offline: Whether to open no connection.
+            None with a warning), another tag of the card such as ``"published"``, a path, or None. A
+            `ResolvedWeights` is returned unchanged.
+        offline: Do not open network connections.
 
     Returns:
         The file; None for random weights, or for a model without weights.
 
     Raises:
-        WeightsError: Weights other than ``"default"`` are not available, the file does not exist, or the
-            model has no weights.
+        WeightsError: The file does not exist, a tag other than ``"default"`` is not available, or the model
+            has no weights.
     """
     found, reason = find_weights(card, weights, offline=offline)
     if reason:
@@ -94,7 +94,7 @@ def resolve_weights(
 def find_weights(
     card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
 ) -> tuple[ResolvedWeights | None, str]:
-    """Return the file of `resolve_weights`, and the reason if required weights are not available."""
+    """Return the result of `resolve_weights`, and the reason if the weights are not available."""
     if isinstance(weights, ResolvedWeights):
         return weights, ""
     if weights is None or (weights == "default" and not card.trainable):
@@ -111,7 +111,7 @@ def find_weights(
 
 
 def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    reason = "its card contains no weights. Set weights to the path of a file"
+    reason = "its model card lists no weights. Set weights to the path of a file"
     if card.weights:
         reason = f"{known_tags(card)}. Set weights to a tag or to the path of a file"
     for tag in default_tags(card):
@@ -151,42 +151,42 @@ def _short(weights: str | Path) -> str:
 
 
 def find_entry(card: ModelCard, path: Path) -> Weights | None:
-    """Return the entry of a card that matches the hash of a file; None for any other file."""
+    """Return the entry of a card whose hash matches a file, or None."""
     found = sha256_of(path) if card.weights else ""
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
-    """Return the published entry without a hash, to which a file without metadata may belong; else None."""
+    """Return the published entry without a hash if a file without a model name may belong to it."""
     entries = [entry for entry in card.weights.values() if entry.sha256 is None and entry.published]
     return entries[0] if entries and model_of_file(path) is None else None
 
 
 def is_offline() -> bool:
-    """Return whether the environment variable ``COLORZOO_OFFLINE`` is set."""
+    """Return True if the environment variable ``COLORZOO_OFFLINE`` is set."""
     return is_on(_OFFLINE)
 
 
 def fetch(file: WeightFile, *, offline: bool = False) -> None:
     """Download a weight file unless an intact file exists.
 
-    The URLs of the card are tried in order. A download with another hash is deleted.
+    The URLs of the card are tried in order. A download whose hash does not match the card is deleted.
 
     Args:
         file: File of a model card; missing folders are created.
-        offline: Whether to open no connection, as with ``COLORZOO_OFFLINE=1``.
+        offline: Do not open network connections, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
-        WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
-            package but damaged.
+        WeightsError: The file cannot be downloaded, has changed since its first use, or is a damaged file of
+            the package.
     """
     problem = file_problem(file)
     if not problem:
         return
     if file.weights.file is not None:
-        raise WeightsError(f"{file.path} is not used: {problem}. Reinstall colorzoo.")
+        raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
     if problem != "missing" and file.weights.sha256 is None:
-        raise WeightsError(f"{file.path} is not used: {problem}.")
+        raise WeightsError(f"{file.path} is invalid: {problem}.")
     urls, size = file.weights.urls, megabytes(file.weights.size)
     failures = [] if urls else ["the model card contains no URL"]
     if offline or is_offline():
@@ -226,20 +226,20 @@ def _download(url: str, file: WeightFile) -> str:
         except (requests.RequestException, ValueError) as error:
             return " ".join(str(error).split())[:300]
         if expected is not None and (found := sha256_of(part)) != expected:
-            return f"expected sha256 {expected}, found {found}"
+            return f"expected SHA-256 {expected}, got {found}"
         if begins_with(part, b"<"):
-            return "a web page instead of the file"
+            return "got a web page instead of the file"
         part.replace(path)
     return ""
 
 
 def hub_weights(source: str, *, offline: bool) -> tuple[str, Path]:
-    """Return model name and weight file of a Hugging Face Hub repository.
+    """Return the model name and the weight file of a Hugging Face Hub repository.
 
     Args:
-        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``; the repository contains
-            ``model.safetensors`` as written by `colorzoo weights convert`.
-        offline: Whether to use only the local cache.
+        source: ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``. The repository must contain a
+            ``model.safetensors`` that `colorzoo weights convert` wrote.
+        offline: Use only the local cache.
 
     Raises:
         WeightsError: The repository does not exist, the Hub cannot be reached, or the file has no model name.
