@@ -218,8 +218,8 @@ class ColoringModel(nn.Module):
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Extract the weights of the model from the state dict of a checkpoint or weight file.
 
-        The prefix ``model.`` of training checkpoints is removed from the keys. A discriminator in an authors'
-        file is dropped.
+        The prefix ``model.`` of training checkpoints is removed from the keys. Discriminator weights
+        in a file of the authors are dropped.
         """
         prefix = MODEL_PREFIX
         ours = {

@@ -126,7 +126,7 @@ def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
     absent = [source.path for source in maps if not Path(source.path).is_file()]
     if absent:
         raise DataError(
-            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, {absent[0]!r} first; "
+            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, such as {absent[0]!r}; "
             f"unpack stuffthingmaps_trainval2017.zip again; {_HELP_MAPS}."
         )
     # category id of each stored value, 0 for unlabeled; the maps store id - 1

@@ -125,7 +125,7 @@ def _rows_by_number(
     absent = [number for number in numbers.tolist() if number not in rows]
     if absent:
         raise DataError(
-            f"{len(absent)} of the {len(numbers)} images of subset {subset!r} are missing, "
-            f"ILSVRC2012_val_{absent[0]:08d}.JPEG first; unpack all of ILSVRC2012_img_val.tar; {_HELP}."
+            f"{len(absent)} of the {len(numbers)} images of subset {subset!r} are missing, such as "
+            f"ILSVRC2012_val_{absent[0]:08d}.JPEG; unpack all of ILSVRC2012_img_val.tar; {_HELP}."
         )
     return torch.tensor([rows[number] for number in numbers.tolist()], dtype=torch.int64)

@@ -57,10 +57,10 @@ def warp_jitter_reference(
         rgb: ``(B, 3, H, W)`` in [0, 1].
         generators: One random generator for the batch, or one per image.
         bend: Largest shift of a control point relative to the image side. The paper does not state its value;
-            this one warps visibly without folding.
+            the default warps visibly without folding.
         points: Number of control points along each side.
-        degrees: The rotation is uniform on [0, ``degrees``] degrees.
-        jitter: Largest shift of each channel; uniform.
+        degrees: Largest rotation; the angle is drawn uniformly from [0, ``degrees``].
+        jitter: Largest shift of each channel; the shift is drawn uniformly.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1]; rotated images are padded by reflection.

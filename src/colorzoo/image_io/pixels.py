@@ -64,7 +64,7 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     elif array.dtype in (np.uint8, np.uint16):
         color, alpha = array[..., :3].copy(), array[..., 3:].copy()
     else:
-        raise ImageError(f"the type of pixels must be uint8, uint16 or float, got {array.dtype}")
+        raise ImageError(f"the pixel type must be uint8, uint16 or float, got {array.dtype}")
     depth = 8 if array.dtype == np.uint8 else 16
     levels = color[..., 0] if color.shape[2] == 1 else color
     return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)

@@ -52,8 +52,8 @@ class FeedStep(nn.Module):
         torch.Size([2, 5, 16])
 
     Args:
-        hidden: Channels.
-        feed: Hidden channels.
+        hidden: Number of input and output channels.
+        feed: Number of channels between the two linear layers.
         dropout: Dropout probability after each linear layer.
     """
 

@@ -107,7 +107,7 @@ class InstanceNorm(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize ``(B, C, H, W)`` over at least two pixels per channel."""
+        """Normalize each channel of ``(B, C, H, W)``; images must have at least two pixels."""
         return instance_norm(x)
 
 

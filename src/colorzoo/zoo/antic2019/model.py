@@ -107,5 +107,5 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def ab_of(generated: Tensor, gray: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` of a generator output after `keep_lightness`."""
+    """Apply `keep_lightness` to a generator output and return its ab ``(B, 2, H, W)``."""
     return rgb_to_lab(keep_lightness(denormalized(generated.float()).clamp(0, 1), gray.float()))[:, 1:]

@@ -187,11 +187,13 @@ class Users:
 def draw_mask(
     modes: random.Random, numbers: np.random.RandomState, shape: tuple[int, int], users: Users
 ) -> NDArray[np.int8]:
-    """Draw the masked cells of a training image, in the authors' order of draws.
+    """Draw the masked cells of a training image.
+
+    Random numbers are drawn in the same order as in the authors' code.
 
     Args:
-        modes: Generator of the mask type.
-        numbers: Generator of the cells.
+        modes: Random generator for the mask type.
+        numbers: Random generator for the cells.
         shape: Rows and columns.
         users: Settings of the simulated hints.
 

@@ -133,7 +133,8 @@ class Kim2021(SingleOptimizerModule):
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"backbone must read photos for training; {backbone} reads sketches (inference works)."
+                f"backbone must be a model for photos, got {backbone}. It reads sketches and supports only "
+                "inference."
             )
         super().setup(stage)
 

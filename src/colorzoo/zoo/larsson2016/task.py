@@ -111,7 +111,7 @@ class Larsson2016(SingleOptimizerModule):
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
-        """Sample the positions ``(B, P, 2)`` of each image from its seed.
+        """Sample positions ``(B, P, 2)`` in each image with a generator of the image's seed.
 
         Raises:
             DataError: The images are too small or their shape does not fit the network.

@@ -93,7 +93,7 @@ def _own(key: str) -> bool:
 
 
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Sample the points of a training batch from the seeds of its images."""
+    """Sample the points of a training batch; the seed of each image seeds its generator."""
     simulation = PointSimulation(none=1 - extensions.hints)
     return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
 
