@@ -66,11 +66,11 @@ class Target(NamedTuple):
 
 
 class Larsson2016(SingleOptimizerModule):
-    """Lightning module of `HypercolumnColorization`.
+    """Training task of `HypercolumnColorization`.
 
     Args:
-        architecture: The network.
-        objective: The loss.
+        architecture: Settings of the network.
+        objective: Settings of the loss.
         **optimization: See `Optimization`.
     """
 

@@ -37,7 +37,7 @@ class ReferencePainter(ColoringModel):
     """Colorize a sketch with the colors of a reference.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
     """
 
     accepts = frozenset({"exemplar"})

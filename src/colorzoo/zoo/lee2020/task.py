@@ -85,11 +85,11 @@ class MadeReference(NamedTuple):
 
 
 class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
-    """Lightning module of `ReferencePainter`.
+    """Training task of `ReferencePainter`.
 
     Args:
-        architecture: The networks.
-        objective: The losses.
+        architecture: Settings of the networks.
+        objective: Settings of the losses.
         users: Settings of the generated references.
         **optimization: See `AdversarialOptimization`.
     """
@@ -217,7 +217,7 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: ``(B,)``, seeds of the images.
+        seeds: ``(B,)``, per-image seeds.
         color_shift: Maximum shift of each channel.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])

@@ -1,4 +1,4 @@
-"""Lightning module of edit propagation (Levin, Lischinski and Weiss, SIGGRAPH 2004), for evaluation."""
+"""Evaluation task of edit propagation (Levin, Lischinski and Weiss, SIGGRAPH 2004)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from colorzoo.zoo.levin2004.model import ColorizationByOptimization
 
 
 class Levin2004(TrainingFreeModule):
-    """Lightning module of `ColorizationByOptimization`, which needs no training.
+    """Evaluation task of `ColorizationByOptimization`, which needs no training.
 
     Args:
         variance_share: See `ColorizationByOptimization`.

@@ -30,11 +30,11 @@ class Objective:
 
 
 class Li2018(SelfReferenced, SingleOptimizerModule):
-    """Lightning module of `ClosedFormStylization`; trains its four decoders over frozen encoders.
+    """Training task of `ClosedFormStylization`; trains its four decoders over frozen encoders.
 
     Args:
         architecture: Settings of the network and of the smoothing.
-        objective: The losses.
+        objective: Settings of the losses.
         **optimization: See `Optimization`.
     """
 

@@ -21,7 +21,7 @@ class GatedTransfer(GatedColorization, ColoringModel):
     """Colorize an image with matched colors and the histogram of a reference.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
     """
 
     stride = STRIDE

@@ -36,9 +36,9 @@ class Lu2020(GatedTransferModule):
     """Task of `GatedTransfer`; the stage ``body`` trains it without references.
 
     Args:
-        architecture: The network.
-        objective: The losses.
-        discriminator: The discriminator.
+        architecture: Settings of the network.
+        objective: Settings of the losses.
+        discriminator: Settings of the discriminator.
         stage: ``"body"`` or None, which trains everything.
         **optimization: See `AdversarialOptimization`.
     """

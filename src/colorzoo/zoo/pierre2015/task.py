@@ -1,4 +1,4 @@
-"""Lightning module of coupled total variation (Pierre et al. 2015), for evaluation."""
+"""Evaluation task of coupled total variation (Pierre et al. 2015)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from colorzoo.zoo.pierre2015.model import CoupledVariation
 
 
 class Pierre2015(TrainingFreeModule):
-    """Lightning module of `CoupledVariation`, which needs no training.
+    """Evaluation task of `CoupledVariation`, which needs no training.
 
     Args:
         step: Distance in pixels between reference patches.

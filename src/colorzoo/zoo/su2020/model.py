@@ -150,8 +150,8 @@ class InstanceColorization(ColoringModel):
         detector_file: File from which the detector is loaded on first use.
 
     Args:
-        architecture: The networks.
-        extensions: Extensions of the paper.
+        architecture: Settings of the networks.
+        extensions: Additions to the paper.
         detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if none are
             given.
     """
@@ -194,7 +194,7 @@ class InstanceColorization(ColoringModel):
         self.detector: Detector | None = None
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at 1/4 of the size."""
         out = self.network(lightness, *_points_and_boxes(lightness, guidance))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
@@ -225,11 +225,11 @@ class InstanceColorization(ColoringModel):
         return self.network.full.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first hook; see `HookedModel`."""
+        """Run the model up to its first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first hook; see `HookedModel`."""
+        """Run the model from its first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(cast(FusionState, state), visit)
 
 

@@ -51,11 +51,11 @@ COPIES: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 class Su2020(SingleOptimizerModule):
-    """Lightning module of `InstanceColorization`.
+    """Training task of `InstanceColorization`.
 
     Args:
-        architecture: The networks.
-        extensions: Extensions of the paper.
+        architecture: Settings of the networks.
+        extensions: Additions to the paper.
         stage: Trained part: ``"full"`` the full-image network on whole images, then ``"instance"`` the
             instance network on boxes, then ``"fusion"`` the fusion layers and the last layers of the fusion
             network.

@@ -1,4 +1,4 @@
-"""Lightning module of color transfer (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002), for evaluation."""
+"""Evaluation task of color transfer (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from colorzoo.zoo.welsh2002.model import ColorTransfer
 
 
 class Welsh2002(TrainingFreeModule):
-    """Lightning module of `ColorTransfer`, which needs no training.
+    """Evaluation task of `ColorTransfer`, which needs no training.
 
     Args:
         samples: Approximate number of samples of the exemplar.

@@ -105,7 +105,7 @@ class AnchorColorization(ColoringModel):
     """Colorize an image from a few anchors, which color points can override.
 
     Args:
-        architecture: The network and its anchors.
+        architecture: Settings of the network and of the anchors.
     """
 
     accepts = frozenset({"points"})

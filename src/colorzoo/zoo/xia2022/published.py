@@ -29,7 +29,7 @@ _RENAMED = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' 461 tensors; unknown names stay, so a strict load reports them."""
+    """Rename the authors' 461 tensors; unknown names are kept so that strict loading reports them."""
     return {f"network.{renamed(key)}": value for key, value in state_dict.items()}
 
 

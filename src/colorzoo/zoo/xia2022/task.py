@@ -57,11 +57,11 @@ class Objective:
 
 
 class Xia2022(SingleOptimizerModule):
-    """Lightning module of `AnchorColorization`.
+    """Training task of `AnchorColorization`.
 
     Args:
         architecture: Settings of the network and of the anchors.
-        objective: The losses.
+        objective: Settings of the losses.
         stage: Trained part: ``superpixels`` the superpixel network, ``colors`` all other layers.
         **optimization: See `Optimization`.
     """

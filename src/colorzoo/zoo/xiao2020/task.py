@@ -42,11 +42,11 @@ class Objective:
 
 
 class Xiao2020(SelfReferenced, SingleOptimizerModule):
-    """Lightning module of `PyramidColorization`.
+    """Training task of `PyramidColorization`.
 
     Args:
         architecture: Settings of the networks.
-        objective: The loss.
+        objective: Settings of the loss.
         stage: Trained network: ``first`` for the first level, ``later`` for the later levels.
         **optimization: See `Optimization`.
     """

@@ -32,7 +32,7 @@ class StylizationColorization(ColoringModel):
 
     Args:
         architecture: Settings of the sub-nets.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
     """
 
     accepts = frozenset({"exemplar", "points"})
@@ -100,7 +100,7 @@ class StylizationColorization(ColoringModel):
         return self.network.color.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first hook; see `HookedModel`."""
+        """Run the model up to its first feature hook; see `HookedModel`."""
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
@@ -111,7 +111,7 @@ class StylizationColorization(ColoringModel):
         return self.network.color.before_hooks(lightness, hints or Points.none(lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first hook; see `HookedModel`."""
+        """Run the model from its first feature hook to the output; see `HookedModel`."""
         return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:

@@ -89,7 +89,7 @@ class ExemplarNetwork(nn.Module):
 
     Args:
         architecture: Settings of both sub-nets.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
     """
 
     centers: Tensor

@@ -20,7 +20,7 @@ _COLOR = [(theirs, rf"network.color.unet.{ours}") for theirs, ours in HINT_UNET_
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of one of the three networks; unknown keys stay, so a strict load reports them.
+    """Rename the keys of one of three networks; unknown keys are kept for strict loading to report.
 
     The layers of torchvision's VGG-19 after the encoder are dropped. The encoder's first layer
     (normalization) is not part of VGG-19.

@@ -66,12 +66,12 @@ class Objective:
 
 
 class Xu2020(SingleOptimizerModule):
-    """Lightning module of `StylizationColorization`.
+    """Training task of `StylizationColorization`.
 
     Args:
         architecture: Settings of the sub-nets.
-        objective: The losses.
-        extensions: Extensions of the paper.
+        objective: Settings of the losses.
+        extensions: Additions to the paper.
         stage: Trained part: the ``decoder`` of the transfer sub-net or the ``color`` sub-net; ``encoder`` and
             ``exposure`` are not in the paper, see `STAGES`.
         start: A Local Hints model for the colorization sub-net, or a model of this class.
@@ -277,7 +277,7 @@ def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` references in [0, 1].
-        seeds: ``(B,)``, seeds of the images.
+        seeds: ``(B,)``, per-image seeds.
     """
     lab = rgb_to_lab(rgb)
     draws = draw_uniform(image_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]

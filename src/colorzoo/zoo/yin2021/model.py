@@ -21,7 +21,7 @@ class AttentiveTransfer(GatedColorization, ColoringModel):
     """Colorize an image with the matched and the common colors of a reference.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
     """
 
     stride = STRIDE

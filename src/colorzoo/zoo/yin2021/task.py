@@ -22,12 +22,12 @@ from colorzoo.zoo.yin2021.network import Architecture
 
 
 class Yin2021(GatedTransferModule):
-    """Lightning module of `AttentiveTransfer`.
+    """Training task of `AttentiveTransfer`.
 
     Args:
-        architecture: The network.
-        objective: The losses.
-        discriminator: The discriminator.
+        architecture: Settings of the network.
+        objective: Settings of the losses.
+        discriminator: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
     """
 

@@ -63,13 +63,13 @@ class Extensions:
 
 
 class Yun2023(SingleOptimizerModule):
-    """Lightning module of `IColoriT`.
+    """Training task of `IColoriT`.
 
     Args:
         architecture: Settings of the transformer.
-        objective: The loss.
+        objective: Settings of the loss.
         users: Settings of the simulated hints.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
         **optimization: See `Optimization`.
     """
 

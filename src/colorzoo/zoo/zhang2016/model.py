@@ -117,7 +117,7 @@ class ColorfulColorization(ColoringModel):
     """Colorful Image Colorization.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
     """
 
     recorded_hparams = ("width", "temperature")
@@ -130,7 +130,7 @@ class ColorfulColorization(ColoringModel):
         super().__init__(network, architecture=architecture)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over 313 bins at a quarter size."""
+        """Colorize a batch; ``extras["logits"]`` is the distribution over 313 bins at 1/4 of the size."""
         out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
@@ -140,11 +140,11 @@ class ColorfulColorization(ColoringModel):
         return self.network.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first hook; see `HookedModel`."""
+        """Run the model up to its first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness)
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first hook; see `HookedModel`."""
+        """Run the model from its first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -159,7 +159,7 @@ def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> d
     """Rename every key of the authors' state dict and divide the temperature out of the last layer.
 
     Args:
-        state_dict: The authors' 82 tensors; unknown keys stay, so a strict load reports them.
+        state_dict: The authors' 82 tensors; unknown keys are kept so that strict loading reports them.
         temperature: The model's temperature, at which its colors equal the published colors.
     """
     ours = {}

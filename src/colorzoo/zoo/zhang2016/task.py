@@ -51,11 +51,11 @@ class Objective:
 
 
 class Zhang2016(SingleOptimizerModule):
-    """Lightning module of `ColorfulColorization`.
+    """Training task of `ColorfulColorization`.
 
     Args:
-        architecture: The network.
-        objective: The loss.
+        architecture: Settings of the network.
+        objective: Settings of the loss.
         start: A Zhang 2017 model of equal width that initializes the trunk; None initializes at random.
             Replaces the paper's k-means initialization.
         **optimization: See `Optimization`.

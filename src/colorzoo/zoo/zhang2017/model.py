@@ -40,8 +40,8 @@ class LocalHints(ColoringModel):
     """Local Hints: colorize an image with color points.
 
     Args:
-        architecture: The network.
-        extensions: Extensions of the paper.
+        architecture: Settings of the network.
+        extensions: Additions to the paper.
     """
 
     accepts = frozenset({"points"})
@@ -73,7 +73,7 @@ class LocalHints(ColoringModel):
     def forward(
         self, lightness: Tensor, guidance: Guidance | None = None, detach: Detach = "none"
     ) -> AbPrediction:
-        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size.
+        """Colorize a batch; ``extras["logits"]`` is the distribution over the ab grid at 1/4 of the size.
 
         Args:
             lightness: See `ColoringModel.forward`.
@@ -89,11 +89,11 @@ class LocalHints(ColoringModel):
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first hook; see `HookedModel`."""
+        """Run the model up to its first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, points_of(guidance, lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first hook; see `HookedModel`."""
+        """Run the model from its first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod
@@ -111,8 +111,8 @@ class GlobalHints(ColoringModel):
     """Global Hints: colorize an image to a color histogram or a saturation.
 
     Args:
-        architecture: The network.
-        extensions: Extensions of the paper.
+        architecture: Settings of the network.
+        extensions: Additions to the paper.
     """
 
     accepts = frozenset({"statistics"})
@@ -146,11 +146,11 @@ class GlobalHints(ColoringModel):
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to its first hook; see `HookedModel`."""
+        """Run the model up to its first feature hook; see `HookedModel`."""
         return self.network.before_hooks(lightness, _statistics_of(guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the rest of the model from its first hook; see `HookedModel`."""
+        """Run the model from its first feature hook to the output; see `HookedModel`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod

@@ -144,7 +144,7 @@ class LocalHintsNetwork(PointNetwork):
 
     Args:
         architecture: Settings of the network.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
     """
 
     def __init__(self, architecture: LocalArchitecture, extensions: LocalExtensions) -> None:

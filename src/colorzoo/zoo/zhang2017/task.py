@@ -91,13 +91,13 @@ LOCAL_STAGES = {
 
 
 class Zhang2017Local(SingleOptimizerModule):
-    """Lightning module of `LocalHints`.
+    """Training task of `LocalHints`.
 
     Args:
-        architecture: The network.
-        objective: The losses.
+        architecture: Settings of the network.
+        objective: Settings of the losses.
         users: Settings of the simulated hints.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
         stage: ``classification`` trains the trunk with the classification loss, then ``regression`` with the
             regression loss. ``joint`` (ours) uses both. ``scene`` (ours) trains all layers after block 7 with
             both. ``colors`` (ours) trains only the last layers. ``distribution`` trains only the hypercolumn
@@ -171,15 +171,15 @@ class GlobalUsers:
 
 
 class Zhang2017Global(SingleOptimizerModule):
-    """Lightning module of `GlobalHints`.
+    """Training task of `GlobalHints`.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
         users: Settings of the statistics given in training.
         delta: Distance in CIE units above which smooth L1 is linear.
         start: A Local Hints model of equal width that initializes the shared layers, as in the paper; None
             initializes at random.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
         **optimization: See `Optimization`.
 
     Raises:

@@ -105,7 +105,7 @@ class DeepExemplar(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
     """
 
     accepts = frozenset({"exemplar"})
@@ -207,7 +207,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename all networks of one file: ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so a strict load reports them.
+        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
     """
     ours, left = convert_networks(state_dict)
     first = "network.conv1.0.weight"

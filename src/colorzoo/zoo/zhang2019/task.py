@@ -74,14 +74,14 @@ class Discriminator(ExemplarDiscriminator):
 
 
 class Zhang2019(ExemplarGANModule):
-    """Lightning module of `DeepExemplar`.
+    """Training task of `DeepExemplar`.
 
     Args:
         architecture: Settings of the networks.
-        objective: The losses.
+        objective: Settings of the losses.
         simulation: Settings of the noise and of the previous frames.
         discriminator: Settings of the discriminator.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
         matching_lr: Learning rate of the correspondence network; None uses the color network's learning rate.
             The schedule applies to both networks.
         **optimization: See `AdversarialOptimization`.
@@ -156,7 +156,7 @@ def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
 
     Args:
         lab: ``(B, 3, H, W)``.
-        seeds: ``(B,)``, seeds of the images.
+        seeds: ``(B,)``, per-image seeds.
         share: Fraction of the images with a previous frame.
     """
     uniform = draw_uniform(image_generators(seeds, "before"), len(lab), 3, lab.device)

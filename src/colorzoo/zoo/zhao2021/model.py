@@ -48,7 +48,7 @@ class Color2Embed(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Extensions of the paper.
+        extensions: Additions to the paper.
     """
 
     accepts = frozenset({"exemplar"})

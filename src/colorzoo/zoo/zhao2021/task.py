@@ -39,15 +39,15 @@ class Objective:
 
 
 class Zhao2021(SelfReferenced, SingleOptimizerModule):
-    """Lightning module of `Color2Embed`.
+    """Training task of `Color2Embed`.
 
     Attributes:
         perceptual: Network of the perceptual loss; None if the encoder's features are used.
 
     Args:
         architecture: Settings of the networks.
-        objective: The loss.
-        extensions: Extensions of the paper.
+        objective: Settings of the loss.
+        extensions: Additions to the paper.
         **optimization: See `Optimization`.
     """
 
@@ -121,7 +121,7 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: ``(B,)``, seeds of the images.
+        seeds: ``(B,)``, per-image seeds.
     """
     generators = image_generators(seeds, "referen")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
