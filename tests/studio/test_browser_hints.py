@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,40 @@ def test_a_typed_color_that_the_brightness_does_not_allow_is_reported(pad: Brows
     note.locator("button").click()  # Also change brightness
     pad.settle()
     assert pad.recipe()["areas"][0]["lightness"] == "color"
+
+
+def test_a_stroke_whose_typed_color_is_not_available_is_reported(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("b")
+    pad.page.fill(COLOR_FIELD, "#7b2f2f")
+    pad.page.keyboard.press("Enter")
+    note = pad.page.locator(".cz-unshown")
+    assert not note.is_visible()
+    pad.drag((160, 60), (200, 60), steps=10)
+    pad.settle()
+    assert {point["wanted"] for point in pad.points()} == {"#7b2f2f"}
+    assert "not available" in pad.page.inner_text(".cz-hints .cz-hint-main")
+    note.locator("button").click()  # Also change brightness
+    pad.settle()
+    (area,) = pad.recipe()["areas"]
+    assert (area["color"], area["lightness"], pad.points()) == ("#7b2f2f", "color", [])
+    pad.page.fill(COLOR_FIELD, "#2f2f7b")
+    pad.page.keyboard.press("Enter")
+    pad.drawn()
+    assert not note.is_visible(), "its brightness follows the color"
+    pad.page.click("[data-tab=layers]")
+    pad.page.uncheck(".cz-layer-details input[type=checkbox]")
+    pad.tab("color")
+    pad.page.fill(COLOR_FIELD, "#7b2f2f")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    assert note.is_visible()
+
+
+def test_suggestions_have_names(pad: BrowserPad) -> None:
+    pad.click(180, 60)
+    pad.settle()
+    label = str(pad.page.get_attribute("[data-role=suggestion]", "title"))
+    assert re.fullmatch(r"1: [A-Z][a-z -]+, <?\d+\s% likely, #[0-9a-f]{6}", label)
 
 
 def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad) -> None:

@@ -9,7 +9,7 @@ import { button, checkbox, clickOrTap, h, icon, section, setAttr, setText, show,
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
 import { createSlider } from "./panels.js";
 import { followColorThere, pickedArea } from "./shapeedits.js";
-import { canVary, requestVariants } from "./variants.js";
+import { canVary, likelyText, percentText, requestVariants } from "./variants.js";
 
 const SAME_DISTANCE = 1.5;
 
@@ -101,7 +101,11 @@ function createNumbers(pad) {
 /** A note that a color cannot be shown at the lightness of its place, with a button to change the lightness. */
 function createUnavailableNote(pad) {
   const words = h("p", { class: "cz-hint", role: "status" });
-  const follow = button({ text: t("Also change brightness"), className: "cz-wide", onClick: () => followColorThere(pad, unavailableColor(pad).hex) });
+  const change = () => {
+    const { hex, point } = unavailableColor(pad);
+    followColorThere(pad, hex, point);
+  };
+  const follow = button({ text: t("Also change brightness"), className: "cz-wide", onClick: change });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
     const found = unavailableColor(pad);
@@ -254,10 +258,9 @@ function nearestSuggestion(items, ab) {
 }
 
 function fillSuggestion(tile, item, index, target, current) {
-  const share = `${item.share < 0.01 ? "<1" : Math.round(item.share * 100)} %`;
   tile.firstElementChild.style.background = item.color;
-  setText(tile.lastElementChild, share);
-  const words = t("{n}: {name}, {hex}, {share}", { n: index + 1, name: colorName(target.lightness, item.ab), hex: item.color, share });
+  setText(tile.lastElementChild, percentText(item.share));
+  const words = t("{n}: {likely}, {hex}", { n: index + 1, likely: likelyText(item, target.lightness), hex: item.color });
   setAttr(tile, "aria-label", words);
   setAttr(tile, "aria-pressed", String(current));
   setAttr(tile, "title", words);

@@ -46,6 +46,9 @@ export function colorOfStroke(doc, point) {
   return strokePoints(doc, point).reduce((most, dab) => (chroma(dab) > chroma(most) ? dab : most));
 }
 
+/** The dab of a stroke whose place cannot show the wanted color. @param {Doc} doc @param {Point} point @returns {Point | undefined} */
+export const unavailableDab = (doc, point) => strokePoints(doc, point).find(({ wanted }) => wanted);
+
 export const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
 
 /** @param {Point[]} points @param {number} dx @param {number} dy @param {any} photo @returns {[number, number]} shift that keeps all points in it */

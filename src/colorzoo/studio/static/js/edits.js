@@ -2,7 +2,7 @@
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
-import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, strokePoints, withoutPoint } from "./document.js";
+import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
@@ -46,17 +46,17 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
   if (target.locked) return pad.toast(t("This point is locked. Unlock it under Hints to change its color."));
   if (target.kind === "none") {
     const paints = ["brush", "paint"].includes(pad.ui.tool);
-    pad.set({ ab, lightness, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
+    pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
     if (done) pad.announce(paints ? t("The brush uses this color") : t("The next point uses this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
-    change(pad.ui, { ab, lightness });
+    change(pad.ui, { ab, lightness, typed: null });
     const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), byHex: false, untouched: false, wanted };
     pad.applyChange(changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
   } else {
-    change(pad.ui, { ab, lightness });
+    change(pad.ui, { ab, lightness, typed: null });
     const color = labHex(lightness, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
@@ -96,17 +96,21 @@ export function setHex(pad, hex, typed = false) {
   const loses = target.kind !== "point" && Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS;
   const differs = (loses || (typed && difference > TYPED_DIFFERENCE)) && !target.locked;
   setColor(pad, ab, true, fixed ? target.lightness : lightness, differs ? hex : undefined);
-  pad.set({ unavailableColor: differs && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
+  const isNext = target.kind === "none" || target.kind === "point"; // later points and strokes begin with this color
+  pad.set({ unavailableColor: differs && target.kind !== "point" ? { hex, of: targetName(pad) } : null, ...(isNext && typed && !target.locked ? { typed: hex } : {}) });
 }
 
 const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
 
-/** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken; a point keeps it until it gets another color */
+/** @returns {{hex: string, kept: string, point?: import("./document.js").Point} | null} the color that was wanted where another one had to be taken; a point or stroke keeps it until it gets another color */
 export function unavailableColor(pad) {
   const { lightness, ab } = colorTarget(pad);
-  const { unavailableColor: found } = pad.ui;
-  const hex = pad.selectedPoint()?.wanted ?? (found?.of === targetName(pad) ? found.hex : null);
-  return hex ? { hex, kept: labHex(lightness, ab) } : null;
+  const { unavailableColor: found, tool, typed } = pad.ui;
+  const selected = pad.selectedPoint();
+  const drawn = tool === "brush" && typed ? pad.doc.points.findLast(({ wanted }) => wanted === typed) : undefined;
+  const point = selected ? unavailableDab(pad.doc, selected) : drawn;
+  if (point) return { hex: point.wanted, kept: point.hex, point };
+  return found?.of === targetName(pad) ? { hex: found.hex, kept: labHex(lightness, ab) } : null;
 }
 
 function addRecentColor(pad, lightness, ab) {
@@ -122,12 +126,22 @@ const shownAb = (pad, x, y) => pad.photo.result ? rgbToAb(pixelAt(pad.photo.resu
 export function newPoint(pad, x, y) {
   const chosen = pad.ui.sticky || pad.ui.colorForNext;
   change(pad.ui, { colorForNext: false });
-  if (chosen) return pointIn(pad, x, y, pad.paintAb(x, y));
+  if (chosen) return brushPoint(pad, x, y);
   return { ...pointIn(pad, x, y, shownAb(pad, x, y)), untouched: true };
 }
 
+/** @param {number} x @param {number} y @returns {import("./document.js").Point} a point in the color of the brush; it keeps a typed color that its place cannot show */
+export function brushPoint(pad, x, y) {
+  const { typed, lightness, ab } = pad.ui;
+  const chosen = typed ? rgbToLab(hexToRgb(typed)) : /** @type {[number, number, number]} */ ([lightness, ...ab]);
+  const here = pad.lightnessAround(x, y);
+  const point = pointIn(pad, x, y, atLightness(chosen, here));
+  const difference = Math.hypot(chosen[0] - here, abDistance([chosen[1], chosen[2]], point.ab));
+  return typed && difference > TYPED_DIFFERENCE ? { ...point, wanted: typed } : point;
+}
+
 /** @param {number} x @param {number} y @param {[number, number]} ab @returns {import("./document.js").Point} */
-export function pointIn(pad, x, y, ab) {
+function pointIn(pad, x, y, ab) {
   const [left, top] = insidePhoto(pad, x, y);
   return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAround(left, top), ab), reach: pad.ui.reach };
 }

@@ -5,7 +5,6 @@
 
 import { createFeatherOption } from "./arealayers.js";
 import { Client, ColorQueue, isExpired } from "./client.js";
-import { atLightness } from "./color.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, markInput, updateClasses } from "./coloring.js";
 import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel, createReach } from "./colorpanel.js";
@@ -126,12 +125,6 @@ class Pad {
 
   lightnessAround(x, y) {
     return this.photo.lightness.around(x / this.photo.width, y / this.photo.height);
-  }
-
-  /** @returns {[number, number]} color of the brush at a place */
-  paintAb(x, y) {
-    const { lightness, ab: [a, b] } = this.ui;
-    return atLightness([lightness, a, b], this.lightnessAround(x, y));
   }
 
   selectedPoint() {

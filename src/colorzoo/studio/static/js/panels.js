@@ -3,7 +3,7 @@
 import { colorName, rgbToHex } from "./color.js";
 import { pickRegion, requestRegions } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { colorOfStroke, isStroke, listedHints, strengthOf, strokePoints } from "./document.js";
+import { colorOfStroke, isStroke, listedHints, strengthOf, strokePoints, unavailableDab } from "./document.js";
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
@@ -197,7 +197,7 @@ function fillHint(pad, row, index) {
   const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");
   setText(words.firstChild, drawn ? t("Stroke: {name}", { name }) : name);
-  setText(words.lastChild, hintDetail({ ...point, hex }));
+  setText(words.lastChild, hintDetail({ ...point, hex, wanted: unavailableDab(pad.doc, point)?.wanted }));
   setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex }));
   setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
   row.classList.toggle("cz-muted", Boolean(point.muted));

@@ -224,13 +224,12 @@ export function setAreaLightness(pad, follows) {
   changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area brightness"));
 }
 
-/** Let the lightness follow a color that cannot be shown, in the selected area or in a new one around the selected point. */
-export async function followColorThere(pad, color) {
+/** Let the lightness follow a color that cannot be shown, in the selected area or in a new one around a point. */
+export async function followColorThere(pad, color, point = pad.selectedPoint()) {
   const picked = pickedArea(pad);
   const wanted = { color, lightness: "color" };
   pad.set({ unavailableColor: null });
   if (picked) return changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area brightness"));
-  const point = pad.selectedPoint();
   if (!point || !(await selectObject(pad, { at: [point.x, point.y] }))) return;
   const area = { ...pad.ui.selection, action: "color", ...wanted };
   pad.set({ selection: null });

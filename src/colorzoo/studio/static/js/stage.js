@@ -279,7 +279,8 @@ function drawPoint(context, pad, point) {
   context.setLineDash([]);
   context.globalAlpha = 1;
   const marks = `${point.locked ? " ●" : ""}${point.wanted ? " ≠" : ""}`; // ≠: another color than the wanted one
-  if (selected || marks) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
+  const isLabeled = marks && strokePoints(pad.doc, point).find(({ locked, wanted }) => locked || wanted) === point; // one label for each stroke
+  if (selected || isLabeled) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }
 
 function drawPatch(context, x, y, reach, selected) {

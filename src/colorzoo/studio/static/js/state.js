@@ -27,7 +27,7 @@ export function initialUi(settings) {
     // connection and files
     link: "connecting", linkWords: "", loading: null, opening: null, exporting: false, failure: null, works: [], dropping: false, announcement: "",
     // tool and the color of new points
-    tool: "point", tab: "color", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, swapped: { ab: [0, 0], lightness: 60 }, sticky: false, colorForNext: false,
+    tool: "point", tab: "color", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, swapped: { ab: [0, 0], lightness: 60 }, sticky: false, colorForNext: false, typed: null,
     // selected point, box, area, and regions
     selected: null, box: null, area: null, regionPick: [],
     judging: false, // no outline hides the selected area's new color until the pointer is back on the photo

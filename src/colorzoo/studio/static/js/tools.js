@@ -16,7 +16,7 @@ import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
 import { t } from "./dom.js";
-import { addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint } from "./edits.js";
+import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
 import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
@@ -147,7 +147,7 @@ function brushAt(pad, at, place, drag) {
   const last = drag.last;
   if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < spacing) return;
   change(drag, { last: place, stroke: drag.stroke ?? nextStroke(pad.doc) });
-  const point = { ...pointIn(pad, ...place, pad.paintAb(...place)), stroke: drag.stroke };
+  const point = { ...brushPoint(pad, ...place), stroke: drag.stroke };
   pad.preview({ ...pad.doc, points: [...pad.doc.points, point] });
 }
 

@@ -115,13 +115,20 @@ export function createVariantsPanel(pad) {
 
 export const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-image" }), h("small", {}));
 
-export function fillVariant(tile, { color, share, ab, image }, index, lightness) {
-  const [frame, words] = tile.children;
-  if (frame.firstElementChild !== image) frame.replaceChildren(image);
+export const percentText = (share) => `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // in one line
+
+/** @returns {string} such as "Warm gray, 63 % likely" */
+export function likelyText({ ab, share }, lightness) {
   const name = colorName(lightness, ab);
-  const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // in one line
-  setText(words, t("{name}, {share} likely", { name: name.charAt(0).toUpperCase() + name.slice(1), share: percent }));
-  setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
+  return t("{name}, {share} likely", { name: name.charAt(0).toUpperCase() + name.slice(1), share: percentText(share) });
+}
+
+export function fillVariant(tile, item, index, lightness) {
+  const [frame, words] = tile.children;
+  if (frame.firstElementChild !== item.image) frame.replaceChildren(item.image);
+  const likely = likelyText(item, lightness);
+  setText(words, likely);
+  setAttr(tile, "aria-label", t("{n}: {likely}, {hex}", { n: index + 1, likely, hex: item.color }));
 }
 
 export const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;
