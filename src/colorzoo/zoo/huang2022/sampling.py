@@ -174,7 +174,7 @@ def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
-    """Mask all but the ``top_k`` largest logits ``(codes,)`` with minus infinity; ties are key_value."""
+    """Mask all but the ``top_k`` largest logits ``(codes,)`` with minus infinity; ties are kept."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
     return logits.masked_fill(logits < least, -torch.inf)
 

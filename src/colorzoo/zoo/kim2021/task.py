@@ -166,7 +166,7 @@ class Kim2021(SingleOptimizerModule):
     def compute_losses(
         self, state: HookState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
-        """Return the loss terms (slides, "Losses") ."""
+        """Return the loss terms (slides, "Losses")."""
         kind, ours = self.objective.gradient, self.extensions
         image, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)

@@ -242,7 +242,7 @@ class InstanceNetworks(nn.Module):
 
     def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
         """Run the full-image and fusion networks up to the map 8_3."""
-        corners = _corners(boxes, len(lightness))
+        corners = _corners(boxes, lightness)
         boxed = tuple(len(each) > 0 for each in corners)
         inputs = hint_input(lightness, points, self.mask_center)
         sums = self._instance_sums(lightness, points, corners)
@@ -335,10 +335,10 @@ class InstanceNetworks(nn.Module):
         return torch.cat([layer.finish(whole, own[name]) if own else whole for whole, own in pairs])
 
 
-def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
+def _corners(boxes: Boxes | None, lightness: Tensor) -> list[Tensor]:
     """Return the box corners ``(K, 4)`` of each image."""
     if boxes is None:
-        return [torch.empty(0, 4)] * batch
+        return [lightness.new_empty(0, 4)] * len(lightness)
     return [corners[given > 0] for corners, given in zip(boxes.corners, boxes.given, strict=True)]
 
 
