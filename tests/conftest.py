@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import pytest
 
@@ -22,6 +23,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a 
 os.environ.setdefault(
     "SOURCE_DATE_EPOCH", "1767225600"
 )  # results record their date; here it is always the same
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--draw", nargs=2, metavar=("SEED", "SHARE"), help="Run only a share of the tests.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests whose hash with the seed is below the share, so that equal seeds draw equal tests."""
+    draw = config.getoption("--draw")
+    if draw:
+        limit = float(draw[1]) * 2**32
+        left_out = [item for item in items if crc32(f"{draw[0]} {item.nodeid}".encode()) >= limit]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish() -> None:
