@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -15,7 +15,6 @@ from torch import nn
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
-from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, VGGTrunk
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
@@ -23,6 +22,9 @@ from colorzoo.weights.catalog import record_first_use
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.resolve import HUB, entry_without_hash, hub_weights
+
+if TYPE_CHECKING:
+    from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -128,11 +130,15 @@ def build_trunk(name: str, width: float) -> Trunk:
     Raises:
         WeightsError: No trained weights of the model are available on this machine.
     """
+    from colorzoo.networks.exemplar_features import VGGTrunk  # only exemplar models need the module
+
     return VGGTrunk(width) if name == "vgg19" else borrowed_trunk(name)
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
     """Return the layers of a registered model as a feature network; see `build_trunk`."""
+    from colorzoo.networks.exemplar_features import BorrowedTrunk
+
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
 
 
