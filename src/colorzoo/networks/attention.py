@@ -64,7 +64,7 @@ class FeedStep(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, state: Tensor) -> Tensor:
-        """Return the attention output for each query, shape ``(B, queries, hidden)``."""
+        """Return the output for each token of ``state``, shape ``(B, tokens, hidden)``."""
         between = self.dropout(F.relu(self.linear1(state)))
         return self.norm(state + self.dropout(self.linear2(between)))
 
