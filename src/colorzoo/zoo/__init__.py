@@ -1,1 +1,1 @@
-"""Papers: one folder each, found by scanning."""
+"""Implementations of papers, one folder per paper; the registry scans the folders."""

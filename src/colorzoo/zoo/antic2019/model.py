@@ -1,7 +1,7 @@
 """DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify.
 
-A U-Net over a ResNet predicts RGB, and the model keeps the chroma. There is no paper; the reference is the
-author's code and notebooks.
+A U-Net with a ResNet encoder predicts RGB, and the model keeps the chroma. There is no paper; this
+implementation follows the author's code and notebooks.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class DeOldify(ColoringModel):
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Replace the luma Y of an RGB image, and keep its U and V.
+    """Replace the luma Y of an RGB image and keep its U and V.
 
     At fixed U and V, a change of Y adds the same value to R, G and B.
 
@@ -107,5 +107,5 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def ab_of(generated: Tensor, gray: Tensor) -> Tensor:
-    """Apply `keep_lightness` to a generator output and return its ab ``(B, 2, H, W)``."""
+    """Return ab ``(B, 2, H, W)`` of a generator output after `keep_lightness`."""
     return rgb_to_lab(keep_lightness(denormalized(generated.float()).clamp(0, 1), gray.float()))[:, 1:]

@@ -1,4 +1,4 @@
-"""Generators of DeOldify: a U-Net over a ResNet with ``deep`` or ``wide`` blocks."""
+"""Generators of DeOldify: U-Nets with a ResNet encoder and two types of decoder blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from colorzoo.networks.spectral import (
 )
 
 STRIDE = 16
-"""Height and width are padded to a multiple of this number of pixels, as in the published code."""
+"""Height and width are padded to a multiple of 16 pixels, as in the published code."""
 
 Encoder = Literal["resnet18", "resnet34", "resnet101"]
 Decoder = Literal["deep", "wide"]
@@ -106,7 +106,7 @@ class DeepBlock(SkipJoin):
         self.conv2 = spectral_block(fan_out, fan_out).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Join a map and its skip connection to ``(B, fan_out, H, W)``; see `SkipJoin.join`."""
+        """Combine a feature map and its skip connection and return ``(B, fan_out, H, W)``."""
         return self.conv2(self.conv1(self.join(x, skip)))
 
 
@@ -217,7 +217,7 @@ class DeOldifyNetwork(nn.Module):
         return self.finish(x, image)
 
     def finish(self, x: Tensor, image: Tensor) -> Tensor:
-        """Return the RGB output from the last block's map, which has half the size of ``image``."""
+        """Compute the RGB output from the last block's feature map, half the size of ``image``."""
         logits: Tensor = self.head(self.refine(torch.cat([self.up(x), image], dim=1)))
         return 2 * _RANGE * torch.sigmoid(logits.float()) - _RANGE
 

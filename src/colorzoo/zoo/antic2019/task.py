@@ -54,12 +54,12 @@ class Objective:
 
     Attributes:
         layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm.
-            They are added to the L1 distance between pixels; zeros disable VGG.
+            The weighted distances are added to the L1 distance between pixels. Zeros disable VGG-16.
         content_weight: Weight of the content loss in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
         adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
         discriminator_threshold: Discriminator loss below which the next step trains the generator.
-        encoder_weights: Initial encoder weights: ``torchvision`` downloads them once, a path loads a
-            torchvision file, None uses random weights.
+        encoder_weights: Initial encoder weights: ``torchvision`` (downloaded once), the path of a
+            torchvision file, or None for random weights.
     """
 
     layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
@@ -86,8 +86,9 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         architecture: Settings of the generator and the discriminator.
         rendering: Settings of the input size outside training.
         objective: Settings of the losses.
-        stage: ``frozen`` trains the generator except the encoder's convolutions, ``unfrozen`` the whole
-            generator, ``critic`` the discriminator alone, ``gan`` both in alternation. None: no training.
+        stage: ``frozen`` trains the generator except the encoder's convolutions. ``unfrozen`` trains the
+            whole generator. ``critic`` trains only the discriminator. ``gan`` alternates between
+            discriminator and generator. None is allowed only without training.
         **optimization: See `AdversarialOptimization`. The generator has three parameter groups: the encoder
             up to 1/8 scale, the rest of the encoder, and the decoder. A one-cycle schedule can set a learning
             rate for each group.
@@ -117,7 +118,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         )
 
     def configure_losses(self) -> None:
-        """Defer loading of VGG-16 to `setup`, which loads it only if the stage needs it."""
+        """Defer loading of VGG-16 to `setup`, because some stages do not use VGG-16."""
         self.vgg = None
 
     def is_adversarial(self) -> bool:
@@ -135,7 +136,9 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if stage != "fit":
             return
         if self.stage is None:
-            raise ColorzooError(f"stage must be one of {', '.join(STAGES)} (in this order) to train.")
+            raise ColorzooError(
+                f"stage must be one of {', '.join(STAGES)}, got None. Train the stages in this order."
+            )
         if not (self.trained or self.allow_untrained):
             self._load_start()
         if self.stage != "critic" and any(self.objective.layer_weights):
@@ -146,7 +149,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=denormalized(self.model.generate(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
-        """Return the content loss, in the ``gan`` stage weighted and with the adversarial loss."""
+        """Return the content loss; in the ``gan`` stage, weighted and plus the adversarial loss."""
         weigh, rgb = self.objective, normalized(generated.rgb)
         terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
@@ -188,7 +191,10 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return {"loss": loss.detach()}
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return parameter groups: the encoder up to 1/8 scale, the rest of the encoder, and the decoder."""
+        """Return parameter groups of the early encoder, the late encoder and the decoder.
+
+        The early encoder ends at 1/8 scale.
+        """
         early = ("conv1.", "bn1.", "layer1.", "layer2.")
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, parameter in self.model.network.named_parameters():
@@ -210,7 +216,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store whether the next step trains the generator."""
+        """Save whether the next step trains the generator."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[_TURN] = self.generators_turn
 
@@ -229,7 +235,9 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             weights = torchvision_weights(source, str(_ENCODERS[kind].url))
             load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
-            raise WeightsError("encoder_weights must be set because stage frozen does not train it.")
+            raise WeightsError(
+                "encoder_weights must be set because stage frozen does not train the encoder's convolutions."
+            )
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
         """Return whether the mean loss of all processes is below ``discriminator_threshold``."""
@@ -273,7 +281,7 @@ def content_terms(
 
     Args:
         generated: ``(B, 3, H, W)``, generated images, normalized.
-        truth: ``(B, 3, H, W)``, normalized; no gradient is computed for it.
+        truth: ``(B, 3, H, W)``, ground truth images, normalized; they receive no gradient.
         vgg: VGG-16 with BatchNorm, or None to omit the VGG terms.
         weights: Weights of the VGG layers.
     """

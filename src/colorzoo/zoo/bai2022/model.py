@@ -28,7 +28,7 @@ class SparseColorization(ColoringModel):
         architecture: Settings of the networks.
 
     Raises:
-        ColorzooError: More cells are selected than exist.
+        ColorzooError: ``important`` or ``scattered`` exceeds the number of cells.
     """
 
     accepts = frozenset({"exemplar"})
@@ -42,7 +42,9 @@ class SparseColorization(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         side, count = architecture.side, (architecture.side // CELL) ** 2
         if max(architecture.important, architecture.scattered) > count:
-            raise ColorzooError(f"important and scattered must be at most {count} (cells at side {side}).")
+            raise ColorzooError(
+                f"important and scattered must be at most {count}, the number of cells at side {side}."
+            )
         super().__init__(SparseNetworks(architecture), architecture=architecture)
         self.working_size = side
         drawn = self.by_chance(torch.Generator().manual_seed(0))  # fixed seed: inference is deterministic
@@ -71,7 +73,7 @@ class SparseColorization(ColoringModel):
         return self.network(lightness, read, places)
 
     def by_chance(self, generators: Generators) -> Tensor:
-        """Draw random cells without replacement for each image and return their indices ``(B, r)``."""
+        """Return indices ``(B, r)`` of cells drawn without replacement for each image."""
         each = [generators] if isinstance(generators, torch.Generator) else generators
         count = (self.architecture.side // CELL) ** 2
         drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]

@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
         self.conv1x1 = nn.Conv2d(fan_in, fan_out, 1, bias=False) if fan_in != fan_out else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, fan_out, h, w)``."""
+        """Return the feature map ``(B, fan_out, h, w)``."""
         inner = self.pool(self.conv1(F.leaky_relu(self.norm1(x), _SLOPE)))
         inner = self.conv2(F.leaky_relu(self.norm2(inner), _SLOPE))
         return (self.pool(self.conv1x1(x)) + inner) / math.sqrt(2)
@@ -140,7 +140,7 @@ class StyleDecoder(nn.Module):
 
 
 def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
-    """Build a 3 x 3 convolution with reflection padding; layer indices match the authors' code."""
+    """Build a 3 x 3 convolution with reflection padding, as two layers like the authors."""
     return [nn.ReflectionPad2d(1), nn.Conv2d(fan_in, fan_out, 3)]
 
 
@@ -181,7 +181,7 @@ class Read(NamedTuple):
 
     Attributes:
         maps: Feature maps at five scales, finest first.
-        style: ``(B, 64)``.
+        style: ``(B, 64)``, style vector.
         classes: ``(B, classes)``, class logits of the reference.
     """
 
@@ -196,7 +196,7 @@ class Colored(NamedTuple):
     Attributes:
         rough: ``(B, 2, side, side)``, ab of stage 1, unbounded.
         ab: ``(B, 2, side, side)``, ab of stage 2 in [-1, 1].
-        logits: ``(B, 529, side / 4, side / 4)`` over the ab bins.
+        logits: ``(B, 529, side / 4, side / 4)``, logits over the ab bins.
         classes: ``(B, classes)``, class logits of the reference.
     """
 
@@ -207,7 +207,7 @@ class Colored(NamedTuple):
 
 
 class Aligner(nn.Module):
-    """Transfer features of the selected cells to the three decoder levels.
+    """Transfer of the selected cells' features to the three decoder levels.
 
     Args:
         channels: Feature channels of a cell.
@@ -227,9 +227,9 @@ class Aligner(nn.Module):
         """Return feature maps at 1/2, 1/1 and 2/1 of ``size``, each ``(B, C, h', w')``.
 
         Args:
-            features: ``(B, C, n)`` of the selected cells, not normalized.
+            features: ``(B, C, n)``, features of the selected cells, not normalized.
             weights: ``(B, n, h w)``, attention weights of the selected cells for each target cell.
-            size: h and w.
+            size: Height and width ``(h, w)`` of the target cell grid.
         """
         carried = self.values(features) @ weights
         deep = self.blocks[0](carried.reshape(*carried.shape[:2], *size))
@@ -239,7 +239,7 @@ class Aligner(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder of the roughly colorized image that adds the transferred features.
+    """Decoder that adds transferred features to the features of the roughly colorized image.
 
     Args:
         width: Multiplier for every channel count.
@@ -305,8 +305,8 @@ class SparseNetworks(nn.Module):
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
             reference: Encoded references.
-            positions: ``(B, n)`` int64, row-major indices of the reference cells to match (grid side / 4).
-                Indices may repeat.
+            positions: ``(B, n)`` int64, row-major indices of the reference cells to match. The cell grid
+                has side / 4 rows and columns. Indices may repeat.
         """
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))

@@ -26,10 +26,10 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        rough_weight: Weight of the smooth L1 loss on ab / 110 of stage 1.
-        fine_weight: Weight of the smooth L1 loss on ab / 110 of stage 2.
-        class_weight: Weight of the classification loss of the reference; 0 requires no labels.
-        variation_weight: Weight of the total variation of ab / 110 of stage 2.
+        rough_weight: Weight of the smooth L1 loss of stage 1 on ab / 110.
+        fine_weight: Weight of the smooth L1 loss of stage 2 on ab / 110.
+        class_weight: Weight of the classification loss on the references; 0 makes labels optional.
+        variation_weight: Weight of the total variation of stage 2 on ab / 110.
         bin_weight: Weight of the cross-entropy over the ab bins.
     """
 
@@ -61,11 +61,12 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
     ) -> None:
         super().__init__(SparseColorization(architecture), **optimization)
         if not self.objective.class_weight:
-            self.model.network.classifier.requires_grad_(False)  # DDP would wait for its gradient
+            # DDP requires gradients of all trainable parameters
+            self.model.network.classifier.requires_grad_(False)
 
     @property
     def label_count(self) -> int:
-        """Number of trained classes; 0 if the classification loss is disabled."""
+        """Number of classes that labels must cover; 0 if the classification loss is disabled."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

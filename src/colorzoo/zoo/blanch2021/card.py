@@ -8,7 +8,7 @@ _DROPBOX = "https://www.dropbox.com/s"
 
 
 def _published(file: str, size: int, **hparams: bool) -> Weights:
-    """Return a published file; its size is computed from the tensors because the authors state none."""
+    """Describe a published file, whose unpublished size is computed from its tensors."""
     return Weights(
         sha256=None,
         size=size,
@@ -37,7 +37,7 @@ FULL = ModelCard(
         "no_positions": _published("tfszakdyrsfuvsm/xcnet_no_pos_model.pth", 118_892_880, positions=False),
     },
     config="blanch2021/paper.yaml",
-    quality=(Quality("exemplar", 58, "Just behind zhang2019 in Chen et al. 2023."),),
+    quality=(Quality("exemplar", 58, "Slightly worse than zhang2019 in Chen et al. 2023."),),
     contract_test=ContractTestConfig(
         {"width": 0.125, "side": 32, "discriminator_width": 0.125},
         scales={f"model.network.heads.{index}.2.weight": 0.05 for index in range(4)},

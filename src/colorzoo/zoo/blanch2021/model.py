@@ -1,4 +1,4 @@
-"""Attention-based Stylisation for Exemplar Image Colourisation, XCNET (Gorriz Blanch et al., MMSP 2021).
+"""XCNET, exemplar colorization by attention (Gorriz Blanch et al., MMSP 2021).
 
 The image attends to a reference at three scales of VGG-19 features, and a decoder predicts ab. No image is
 warped. https://arxiv.org/abs/2105.01705

@@ -1,4 +1,4 @@
-"""Network of XCNET: VGG-19 features, attention to a reference at three scales, decoder."""
+"""Network of XCNET: VGG-19 features, attention at three scales, and a decoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.networks.imagenet import outputs_of, vgg_layers
 from colorzoo.settings import PositiveInt, Range, Width
 
 TAPS = (1, 6, 11, 20, 29, 35)
-"""Indices of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and relu5_4 in torchvision's VGG-19."""
+"""Indices of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1, relu5_4 in torchvision's VGG-19."""
 
 STRIDE = 16
 _MATCHED = slice(2, 5)  # feature maps that attend to the reference
@@ -32,7 +32,7 @@ class Architecture:
         attention: ``"axial"`` attends along columns, then rows. ``"full"`` attends to all positions and has
             no published weights.
         positions: Whether axial attention uses relative position weights.
-        passes: How many times each attention layer is applied.
+        passes: Number of times that each attention layer is applied.
     """
 
     width: Width = 1.0
@@ -95,7 +95,7 @@ class XCNet(nn.Module):
 
 
 class FullAttention(nn.Module):
-    """Full attention from every position to all positions of the reference; not part of the paper.
+    """Attention from every position to all positions of the reference; not in the paper.
 
     Args:
         channels: Channels of both feature maps.
@@ -106,7 +106,7 @@ class FullAttention(nn.Module):
         self.attention = nn.MultiheadAttention(channels, HEADS, batch_first=True)
 
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
-        """Attend to the normalized reference features."""
+        """Attend from ``query`` to ``key``, the normalized features, both ``(B, C, H, W)``."""
         del plain_key
         ours, theirs = (each.flatten(2).transpose(1, 2) for each in (query, key))
         found: Tensor = self.attention(ours, theirs, theirs, need_weights=False)[0]
@@ -147,6 +147,6 @@ class Decoder(nn.Module):
         self.conv1, self.conv2 = conv3x3(channels, channels), conv3x3(2 * channels, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return a map of the skip connection's size, which is twice the size of ``x``."""
+        """Return a feature map of twice the size of ``x``, the size of ``skip``."""
         large = F.interpolate(F.relu(self.conv1(x)), scale_factor=2, mode="bilinear", align_corners=True)
         return F.relu(self.conv2(torch.cat([skip, large], dim=1)))

@@ -1,4 +1,4 @@
-"""Training of XCNET (Gorriz Blanch et al., MMSP 2021) with the losses of the published code."""
+"""Training of XCNET (Gorriz Blanch et al., MMSP 2021) with the published losses."""
 
 from __future__ import annotations
 
@@ -52,12 +52,14 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaledPrediction(AbPrediction):
-    """Prediction for a training batch with loss inputs in the network's scaled Lab.
+    """Prediction for a training batch with loss inputs.
+
+    Loss inputs are in scaled Lab: L / 50 - 1 and ab / 110.
 
     Attributes:
-        generated: L / 50 - 1 and predicted ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the size.
-        truth: Ground truth at the four scales.
-        reference: References at the four scales.
+        generated: True L and predicted ab in scaled Lab at 1/1, 1/2, 1/4 and 1/8 of the size.
+        truth: Ground truth in scaled Lab at the four scales, each ``(B, 3, h, w)``.
+        reference: References in scaled Lab at the four scales, each ``(B, 3, h, w)``.
     """
 
     generated: list[Tensor]
@@ -66,14 +68,14 @@ class ScaledPrediction(AbPrediction):
 
 
 class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
-    """Training task of `AttentionStylization` with one discriminator per scale; VGG-19 is frozen.
+    """Training task of `AttentionStylization` with frozen VGG-19, one discriminator per scale.
 
     Scales smaller than 24 pixels have no discriminator.
 
     Args:
         architecture: Settings of the network.
         objective: Settings of the losses.
-        discriminator: Settings of the discriminators.
+        discriminator_config: Settings of the discriminators.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -100,14 +102,14 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         )
 
     def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight and at least one discriminator exists."""
+        """Return whether the adversarial weight is positive and at least one discriminator exists."""
         return self.objective.adversarial_weight > 0 and len(self.discriminator) > 0
 
     def setup(self, stage: str) -> None:
         """Load torchvision's VGG-19 weights at the start of ``fit`` if the network is untrained.
 
         Raises:
-            WeightsError: The weights are not available; `allow_untrained` skips them.
+            WeightsError: The weights are not available, and `allow_untrained` is not set.
         """
         super().setup(stage)
         full = self.model.network.features[0].out_channels == 64  # a narrow network has no published weights
@@ -115,7 +117,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             load_vgg19(self.model.network.features)
 
     def generate(self, batch: Batch) -> ScaledPrediction:
-        """Colorize a batch, resized to the square input of the network."""
+        """Resize a batch to the square input of the network and colorize it."""
         given, _ = references_of(batch)
         truth, reference = (scaled_lab(squashed(each, self.model.side)) for each in (batch["rgb"], given.rgb))
         return self.color(truth, reference)
@@ -134,7 +136,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return weighted_sum(sums, self.objective)
 
     def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
-        """Return the unweighted losses by name, one for each scale, full size first."""
+        """Return the unweighted losses by name; each list has one loss per scale, full size first."""
         pairs = zip(generated.generated, generated.reference, strict=True)
         histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
         pairs = zip(generated.generated, generated.truth, strict=True)

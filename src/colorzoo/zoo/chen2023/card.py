@@ -12,7 +12,7 @@ _TRIAL = {
     **dict.fromkeys(("segmenter_weights", "start")),
     **dict.fromkeys(("width", "color_width", "discriminator_width"), 0.125),
     "discriminator_layers": 3,
-    "tau": 1.0,  # random features match by chance: at 0.01, rounding error selects another position
+    "tau": 1.0,  # with random features, rounding error can change the best match at 0.01
 }
 _WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention output is scaled by 0 at first
 
@@ -29,7 +29,7 @@ FULL = ModelCard(
     guidance=("exemplar", "classes"),
     config="chen2023/paper.yaml",
     quality=(
-        Quality("exemplar", 90, "Full networks; best result in the paper's own table."),
+        Quality("exemplar", 90, "Full networks; best result in the table of the paper."),
         Quality("classes", 50, "Full networks of the paper that introduced class guidance."),
     ),
     contract_test=ContractTestConfig(
@@ -41,7 +41,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="chen2023_small",
-    summary="Colorizes an image with the colors of a reference, matched per class. Small; in the package.",
+    summary="Colorizes an image with the colors of a reference, matched per class. Small; weights included.",
     parameters=3_010_041,
     aliases=(),
     hparams={
@@ -68,7 +68,7 @@ SMALL = replace(
         Quality(
             "exemplar",
             15,
-            "Measured; on par with zhang2019_small, more colorful, follows the reference less.",
+            "Similar PSNR to zhang2019_small, more colorful, less similar to the reference.",
         ),
         Quality("classes", 20, "The only model with class guidance and embedded weights."),
     ),

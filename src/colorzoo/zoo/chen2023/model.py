@@ -1,10 +1,10 @@
 """SPColor: Semantic Prior Guided Exemplar-based Image Colorization (Chen et al. 2023).
 
 Colors of a reference are transferred only between positions of equal class, so that the color of a sky does
-not reach a face. The color network alone predicts positions whose class the reference lacks.
+not appear on a face. For classes that the reference lacks, the color network predicts the colors alone.
 https://arxiv.org/abs/2304.06255
 
-`Extensions` contains the additions of `chen2023_small`; all are off in the paper's model.
+`Extensions` contains the additions of `chen2023_small`; the paper's model disables all additions.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ _MOST_CLASSES = 256
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Additions to SPColor in addition to `ExemplarExtensions`.
+    """Additions to SPColor, including `ExemplarExtensions`.
 
-    Training hides parts of the reference, so that one network handles all use cases.
+    Training hides parts of the reference, so that one network also works with partial or no references.
 
     Attributes:
         without_reference: Fraction of training images without a reference.
@@ -74,7 +74,7 @@ class Extensions(ExemplarExtensions):
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
 ) -> tuple[Classified, Classified]:
-    """Merge the classes of some images into one, and hide some or all classes of some references.
+    """Merge all classes of some images, and hide some or all classes of some references.
 
     Args:
         target: Classes of the training images.
@@ -121,16 +121,16 @@ class Segmentation:
 
     Attributes:
         segmenter: ``stego``, ``stego_supervised`` (Table IV), ``clusters`` of another model's features (not
-            in the paper), or None for a single class.
+            in the paper), or None for one class at all positions.
         segmenter_weights: Weight file of the segmenter, loaded for training unless weights of the whole model
             are loaded: the authors' STEGO file, or the output of `colorzoo.zoo.chen2023.find_clusters`.
-            Without a file, ``clusters`` are random, which is useful only in tests.
+            Without a file, the centers of ``clusters`` are random, which is useful only in tests.
         classes: Number of classes after merging the segmenter's 27 clusters: 22 in the paper; 27 disables
             merging.
         merging: See `ClusterSegmenter`.
         segmented_target: Segmenter input for a training image: ``gray`` as in the paper and at inference, or
-            ``color`` as in the published code. The input has no training noise, and references are in color.
-            ``clusters`` read only lightness.
+            ``color`` as in the published code. The input contains no training noise. References are always
+            segmented in color. ``clusters`` uses only the lightness.
     """
 
     segmenter: Literal["stego", "stego_supervised", "clusters"] | None = "stego"
@@ -145,8 +145,8 @@ class SPColor(ColoringModel):
 
     Attributes:
         features: Frozen feature network.
-        segmenter: Frozen `Segmenter`, or None for a single class.
-        correspondence: Network that maps features to the maps that are matched.
+        segmenter: Frozen `Segmenter`, or None if all positions have one class.
+        correspondence: Network that projects features to the feature maps for matching.
 
     Args:
         architecture: Settings of the networks.
@@ -182,7 +182,7 @@ class SPColor(ColoringModel):
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch; without an exemplar or a common class, the color network works alone.
+        """Colorize a batch; without an exemplar or a common class, no colors are transferred.
 
         The extras ``similarity``, ``warped_ab`` and ``match`` (exemplar positions) have the image size.
         ``matched`` ``(B,)`` is the fraction of the image whose class occurs in the exemplar. A class map in
@@ -252,7 +252,7 @@ class SPColor(ColoringModel):
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def reference_features(self, reference: ReferenceImage) -> TrunkFeatures:
-        """Return the features of a reference, normalized according to `Architecture.reference_input`."""
+        """Return reference features, normalized according to `Architecture.reference_input`."""
         rgb = reference.rgb
         if self.architecture.reference_input == "normalized_twice":
             rgb = normalized(rgb)
@@ -318,7 +318,7 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
 
 
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
-    """Replace the segmenter's labels by a label map of an image with height and width ``size``."""
+    """Replace the segmenter's labels by the label map of an image of ``size`` (H, W)."""
     return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
 
 

@@ -62,22 +62,22 @@ CLUSTERS = 27
 _CODE = 90
 _SIDE = 256
 """Side in pixels of STEGO's square input."""
-_NUDGE = 0.1  # DINO adds it to the grid size against rounding error, which shifts the interpolation
+_NUDGE = 0.1  # added to the grid size as in DINO, against rounding errors
 
 Segmenter = Callable[[Tensor, Tensor], Classified]
-"""Maps RGB ``(B, 3, H, W)`` in [0, 1] and the trunk's deep feature map to classes on a grid of any size.
+"""Function from RGB ``(B, 3, H, W)`` in [0, 1] and the deep feature map to classes.
 
-RGB is gray for an image to be colorized.
+The class grid may have any size. For an image to be colorized, RGB is gray.
 """
 
 Encoder = Callable[[Tensor, Tensor], Tensor]
-"""Maps the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
+"""Function from the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
 
 Merging = Literal["pre", "post"]
 
 
 class ClusterSegmenter(nn.Module):
-    """Classify by the nearest cluster center after merging similar clusters.
+    """Classifier by the nearest cluster center, after similar clusters are merged.
 
     The merging is the category reduction algorithm (CRA) of Chen et al. 2023, section III-C.
 
@@ -140,7 +140,7 @@ class ProjectedMaps(nn.Module):
 
 
 class DinoBackbone(nn.Module):
-    """The ``vit_base_patch8_224.dino`` for any input size, with interpolated positions as in DINO."""
+    """DINO's ViT-B/8 for any input size; position embeddings are interpolated as in DINO."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class DinoBackbone(nn.Module):
         return torch.cat([table[:, :1], larger.flatten(2).transpose(1, 2)], dim=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the DINO features of normalized RGB ``(B, 3, H, W)``, shape ``(B, 768, H/8, W/8)``."""
+        """Return DINO features ``(B, 768, H/8, W/8)`` of normalized RGB ``(B, 3, H, W)``."""
         patches = self.vit.patch_embed.proj(image)
         grid = patches.shape[-2:]
         first = self.vit.cls_token.expand(len(image), -1, -1)

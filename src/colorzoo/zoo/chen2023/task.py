@@ -46,7 +46,7 @@ _NEW = {
     "correspondence": ("theta.", "phi."),
     "network": ("conv1.0.", "conv1.1."),
     "discriminator": ("layers.0.", "last."),
-}  # layers without a counterpart of equal name and shape in the ancestor; they start from random weights
+}  # layers that differ from the networks of Zhang et al. 2019; they start from random weights
 
 
 class Chen2023(ExemplarGANModule):
@@ -57,10 +57,10 @@ class Chen2023(ExemplarGANModule):
         segmentation: Settings of the classes.
         objective: Settings of the losses.
         simulation: Noise on training images.
-        discriminator: Settings of the discriminator.
+        discriminator_config: Settings of the discriminator.
         extensions: Additions to the paper.
-        matching_lr: Learning rate of the correspondence network; None uses the color network's. The schedule
-            applies to both networks.
+        matching_lr: Learning rate of the correspondence network; None uses the learning rate of the color
+            network. The schedule applies to both networks.
         start: Model of Zhang et al. 2019 whose weights initialize the networks.
         **optimization: See `AdversarialOptimization`.
     """
@@ -100,7 +100,7 @@ class Chen2023(ExemplarGANModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Load the segmenter's weights from their file unless weights of the whole model were loaded."""
+        """Load the segmenter's weight file unless weights of the whole model were loaded."""
         super().setup(stage)
         path = self.model.segmentation.segmenter_weights
         if stage == "fit" and path is not None and not self.trained:
@@ -108,7 +108,7 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the ancestor's weights with VGG-19, except for layers that are new in SPColor."""
+        """Copy weights, including VGG-19, except for layers that are new in SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
@@ -142,7 +142,7 @@ class Chen2023(ExemplarGANModule):
 
 
 def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
-    """Copy the networks of an ancestor except for layers that are new in SPColor.
+    """Copy the weights of Zhang et al. 2019, except for layers that are new in SPColor.
 
     Args:
         source: Task of Zhang et al. 2019 with equal widths and features.
@@ -160,8 +160,8 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
             taken[key].shape != kept[key].shape for key in taken
         ):
             raise ColorzooError(
-                f"start must be a model of Zhang et al. 2019 with the same features and widths; its {part} "
-                "differs."
+                f"start must be a model of Zhang et al. 2019 with the same features and widths, got a "
+                f"different {part}."
             )
         own.load_state_dict({**kept, **taken})
 
@@ -179,12 +179,12 @@ _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """`ExemplarPairsDataModule` whose ``nearest`` mode compares features of a registered model.
+    """`ExemplarPairsDataModule` that finds neighbors by features of a registered model.
 
     Args:
         root: See `ExemplarPairsDataModule`.
         features: Name of a model of the zhang2016 family.
-        kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
+        **kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
     """
 
     def __init__(self, root: str, features: str = "zhang2016_small", **kwargs: Any) -> None:
