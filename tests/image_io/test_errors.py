@@ -67,6 +67,13 @@ def test_existing_file_is_replaced_only_with_overwrite(tmp_path, image):
     assert read_image(path).size == (64, 64)
 
 
+@pytest.mark.parametrize("wrong", [NOISE[:60], NOISE[..., :2], NOISE.astype(np.int32), NOISE > 9])
+def test_results_of_another_shape_or_type_are_not_written(tmp_path, image, wrong):
+    with pytest.raises(ValueError, match="rgb"):
+        write_image(tmp_path / "x.png", wrong, image)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_source_is_never_replaced(tmp_path, image):
     path = write_image(tmp_path / "x.png", image.rgb, image)
     before = path.read_bytes()

@@ -79,6 +79,8 @@ def test_both_halves_of_the_step_of_the_codes() -> None:
     model.log_dict = lambda *_, **__: None
     torch.manual_seed(1)
     model.lpips = LPIPS().eval().requires_grad_(False)
+    trained = {parameter for parameter in model.model.parameters() if parameter.requires_grad}
+    assert trained == set(model.model.network.vqgan.parameters())
     plain, batch = copy.deepcopy(model), sample_batch((SIDE, SIDE), batch=2)
     for step, factor in ((3, 0.0), (4, 1.0)):
         model.current_step = lambda step=step: step
