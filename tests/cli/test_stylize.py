@@ -94,7 +94,7 @@ def test_invalid_input_is_one_line(folder: Path, refused: Refused) -> None:
         "colorize old.png --reference warm.png --reference-weights 1,2": "weights",
         "stylize warm.png old.png": "no color",
         "stylize old.png warm.png": "old.png",
-        "stylize warm.png cold.png --model welsh2002": "stylize",
+        "stylize warm.png cold.png --model welsh2002": "stylization",
         "stylize warm.png cold.png --labels old.png old.png": "64 x 32",
     }.items():
         assert message in refused(*words.split())

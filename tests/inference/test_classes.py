@@ -74,10 +74,10 @@ def test_label_images_replace_the_classes_of_the_model(tmp_path: Path) -> None:
 
 def test_errors_name_what_does_not_exist() -> None:
     for classes, message in [
-        ({"map": {"0": 3}}, "class 3; classes are from 0 to 2"),
-        ({"map": {"9": 0}}, "class 9; classes are from 0 to 2"),
+        ({"map": {"0": 3}}, "from 0 to 2, got 3"),
+        ({"map": {"9": 0}}, "from 0 to 2, got 9"),
         ({"map": {"sky": 0}}, "'sky'"),
-        ({"painted": [{"class": 5, "path": [[0, 0], [9, 0], [9, 9]]}]}, "class 5; classes are from 0 to 2"),
+        ({"painted": [{"class": 5, "path": [[0, 0], [9, 0], [9, 9]]}]}, "from 0 to 2, got 5"),
         ({"painted": [{"class": 1, "path": [[0, 0]]}]}, "at least three corners"),
         ({"file": "nowhere.png"}, "'nowhere.png' cannot be read"),
     ]:
@@ -99,14 +99,14 @@ def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> Non
 
 def test_label_images_need_one_reference(tmp_path: Path) -> None:
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
-    with pytest.raises(GuidanceError, match="require one reference image"):
+    with pytest.raises(GuidanceError, match="exactly one reference image"):
         asked(torch.zeros(1, 3, 1, 1), **files)
 
 
 def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(GuidanceError, match="30 x 40 pixels, which is not the shape"):
+    with pytest.raises(GuidanceError, match="got 30 x 40 pixels"):
         read_labels(labels(tmp_path / "tall.png", (30, 40)), LIGHTNESS)
-    with pytest.raises(GuidanceError, match="mode RGB; one channel"):
+    with pytest.raises(GuidanceError, match=r"one channel .*mode RGB"):
         read_labels(labels(tmp_path / "rgb.png", mode="RGB"), LIGHTNESS)
     (tmp_path / "text.png").write_text("not an image")
     with pytest.raises(GuidanceError, match="not an image"):

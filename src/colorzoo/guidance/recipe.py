@@ -168,7 +168,9 @@ class Recipe:
         points: Color points; later points cover earlier points.
         scribbles: Strokes without color.
         regions: Colored regions.
-        boxes: Boxes of objects. None lets the model detect objects; an empty tuple means no objects.
+        boxes: Bounding boxes of objects. None selects automatic detection by a model that implements
+            `colorzoo.capabilities.FindsBoxes`, unless the recipe contains object areas. An empty tuple
+            disables the detection.
         proposal: SHA-256 of the map of proposed regions for which the region colors were chosen, or None.
         areas: Areas to fill, lock, keep gray, restrict changes to, or treat as objects.
         paint: Brush strokes composited over the model's colors; later strokes cover earlier strokes.

@@ -74,21 +74,21 @@ class Colorizer:
         engine: Engine that runs the model.
 
     Args:
-        model: Registered name, a `ModelChoice`, a custom module (it is moved to the device and to float32,
-            and must not be trained while in use), or None for the best model whose weights are on this
-            machine.
+        model: Registered name, `ModelChoice`, custom module or None. A custom module is moved to the device
+            and converted to float32; it must not be trained while it is in use. None selects the
+            highest-ranked model with local weights.
         weights: See `create_model`; requires a registered name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or another torch device.
         precision: ``"auto"`` selects bfloat16 if the hardware supports it.
         size: Shorter side of the network input in pixels, from 16 to 4096; None uses
             `ColoringModel.working_size`.
         allow_untrained: Whether to accept random weights.
-        fast: Whether to select the default model only from models whose weights are inside the package.
+        fast: Whether to select the default model only from models whose weights are included in the package.
         engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU, exports
             a graph on first use and caches it, and requires the extra ``export``.
         **settings: Settings of a registered model, such as ``temperature`` of models with a color
             distribution (1 decodes the mean, which is pale; values near 0 decode the mode, which is vivid and
-            blotchy) or ``render_factor`` of `antic2019`. None uses the default of the model.
+            blotchy) or ``render_factor`` of `antic2019`. A setting of None uses the default of the model.
 
     Raises:
         ColorzooError: The model, device or setting is unknown, the weights are missing or untrained, or the
@@ -231,12 +231,12 @@ class Colorizer:
         return prepare_part(self._network, part, recipe, reference=reference, run=StageRunner(cache))
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
-        """Encode reference images once, so that they can be used for several images.
+        """Encode reference images to an exemplar that can be reused for several images.
+
+        If the model does not accept references, the result is a placeholder, and `colorize` adds a note.
 
         Args:
             references: One reference, or several if the model encodes references (`EncodesReference`).
-
-        If the model does not accept references, the result is a placeholder with a note for the user.
 
         Raises:
             GuidanceError: The model does not support several references, or a reference is gray.
@@ -248,10 +248,10 @@ class Colorizer:
     def exemplar_of(
         self, reference: ReferenceLike | None, guidance: Guidance | Recipe, folder: Path | None
     ) -> Exemplar | None:
-        """Return the exemplar of a reference, or of the references in a recipe; None without references.
+        """Encode a reference or the references of a recipe; return None without references.
 
         Args:
-            reference: The reference; None uses the references of the recipe.
+            reference: Reference image or exemplar; None uses the references of the recipe.
             guidance: Guidance or recipe.
             folder: Folder of the recipe file, to which paths are relative; None for a recipe without a file.
         """

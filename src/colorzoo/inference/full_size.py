@@ -32,7 +32,7 @@ ShiftRows = Callable[[Tensor, int, int], Tensor]
 
 
 class Overlay(Protocol):
-    """Change of the colors of an upsampled prediction, computed in bands of rows."""
+    """Color change that is applied to an upsampled prediction in bands of rows."""
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Modify the ab ``(2, rows, W)`` of a band that starts at row ``first``, in place."""
@@ -44,7 +44,7 @@ class FullLightness:
 
     Attributes:
         levels: The stored image, ``(H, W)`` or ``(H, W, 3)``.
-        shift: Shift of the lightness by areas, or None.
+        shift: Function that applies the lightness change of areas to a band; None for no change.
     """
 
     levels: Levels
@@ -307,21 +307,25 @@ class Matte:
 
 @dataclass(frozen=True)
 class LightnessShift:
-    """Shift of an image's lightness by areas whose lightness follows their colors.
+    """Lightness change from areas that adopt the lightness of their color.
 
     Attributes:
-        parts: Soft masks, each with the shift of the lightness in units of L.
+        parts: Pairs of a soft mask and the value of L that is added inside the mask.
     """
 
     parts: tuple[tuple[Matte, float], ...]
 
     def apply(self, lightness: Tensor) -> Tensor:
-        """Return a lightness ``(1, 1, H, W)`` of any size after the shift."""
+        """Add the change to a lightness ``(1, 1, H, W)`` of any size."""
         size = (lightness.shape[2], lightness.shape[3])
         return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
 
     def by_rows(self, size: tuple[int, int]) -> ShiftRows:
-        """Return a function that shifts the lightness of bands ``(rows, W)`` of a larger image."""
+        """Return a function that adds the change to bands ``(rows, W)`` of a larger lightness.
+
+        Args:
+            size: Height and width of the larger lightness.
+        """
         shares = [(matte.enlarged(size), units) for matte, units in self.parts]
 
         def shift(lightness: Tensor, first: int, last: int) -> Tensor:

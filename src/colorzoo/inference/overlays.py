@@ -27,12 +27,12 @@ _LIGHTNESSES = 201  # lightness values of color tables, with linear interpolatio
 
 
 def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of ``#rrggbb`` at a lightness ``(h, w)``, with its chroma if in gamut."""
+    """Return ab ``(2, h, w)`` of a ``#rrggbb`` color at a lightness ``(h, w)``, within sRGB."""
     return _look_up(_ab_table(color), lightness)
 
 
 def ab_in_light(color: str, lightness: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of ``#rrggbb`` at a lightness ``(h, w)``, desaturated in shadows.
+    """Return ab ``(2, h, w)`` of a ``#rrggbb`` color at a lightness ``(h, w)``, muted in shadows.
 
     In pixels darker than the color, the linear RGB of the color is scaled down, so the chroma decreases with
     the lightness.
@@ -64,7 +64,7 @@ def _shaded_table(color: str) -> Tensor:
 
 
 _REPLACED_GRAY = 10.0  # chroma in CIE units below which colors are replaced with less weight
-_REPLACED_GRAY_SHARE = 0.5  # maximum of `_REPLACED_GRAY` relative to the chroma of the old color
+_REPLACED_GRAY_SHARE = 0.5  # upper limit of `_REPLACED_GRAY`, as a fraction of the old color's chroma
 _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 
@@ -97,7 +97,7 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
     factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
     a, b = ab[0], ab[1]
-    # the angle from the old hue, by its sine and cosine
+    # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
     across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
     angle = torch.rad2deg(torch.atan2(across, along)).abs()
     near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
@@ -197,7 +197,7 @@ def points_along(stroke: PaintStroke) -> list[PointHint]:
 
 
 def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
-    """Return ab ``(2, h, w)`` of paint over other colors with the blend modes of the W3C."""
+    """Blend the ab ``(2, h, w)`` of paint with the colors below by a blend mode of the W3C."""
     if blend == "color":
         return painted
     hued, other = (painted, below) if blend == "hue" else (below, painted)

@@ -105,7 +105,7 @@ def distribution_of(colored: ColorizedImage) -> Distribution | None:
 
 
 def mean_uncertainty(colored: ColorizedImage) -> float | None:
-    """Return the uncertainty of a result, which is the color error that the model expects.
+    """Return the expected color error of a result, averaged over the image.
 
     The uncertainty is the mean of ``sum_q p_q |c_q - ab|`` over the cells of the output, where ``p`` is the
     predicted distribution over bins with the centers ``c`` and ``ab`` is the color of the cell. The measure
@@ -136,7 +136,7 @@ def suggest_colors(
         probabilities: ``(Q,)`` probabilities of the bins.
         centers: ``(Q, 2)`` bin centers in CIE units.
         lightness: Lightness of the pixel in [0, 100].
-        count: Largest number of colors.
+        count: Maximum number of colors.
     """
     shares = probabilities.double().cpu().numpy()
     keep = shares > _PALETTE_NEGLIGIBLE * shares.max()

@@ -1,4 +1,4 @@
-"""The stages of one image in their order, from guidance to colors at the size of the network."""
+"""Inference pipeline for one image, from its guidance to its colors at the size of the network input."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ Hints = tuple[PointHint, ...]
 
 
 def colorize(task: ColorizeTask) -> ColorizedImage:
-    """Run the stages of an image, from its guidance to its colors at the network's size.
+    """Colorize a prepared image and return its colors at the size of the network input.
 
-    `prepare_image` runs the stages before: border, healing and preprocessing. `ColorizedImage.levels`
-    composes the colors, the overlays and the full-size lightness.
+    `prepare_image` runs the earlier stages: border detection, healing and preprocessing.
+    `ColorizedImage.levels` merges the colors and the overlays with the full-size lightness.
 
     Raises:
-        GuidanceError: The recipe does not fit the model.
+        GuidanceError: The recipe is invalid for this image or model.
         ColorzooError: The prediction is not finite.
     """
     recipe, lightness = task.recipe, task.part.lightness
@@ -93,7 +93,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         notes += _sketch(task).notes
     points = _points(task, recipe.points)
     prediction = _predict(task, points)
-    if isinstance(prediction, RgbPrediction):  # a model that predicts RGB has applied the points already
+    if isinstance(prediction, RgbPrediction):  # models that predict RGB apply the points themselves
         colors = Colors(prediction.to_ab(), rgb_to_lab(prediction.rgb)[:, :1])
     else:
         colors = Colors(_with_points(task, points, prediction.to_ab()))
@@ -101,7 +101,7 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
         colors = _with_areas(task, colors)
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
-    # an image with guidance is colored even if it is a page
+    # guidance disables page detection
     if not (task.kinds or recipe.areas or task.is_sketch or task.part.is_frame):
         from colorzoo.inference.steps.pages import is_page
 
@@ -122,10 +122,10 @@ def colorize(task: ColorizeTask) -> ColorizedImage:
 
 
 def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
-    """Return ab with each point at its strength.
+    """Enforce the colors of points in a prediction, weighted by the strength of each point.
 
     Args:
-        task: The image.
+        task: Image and guidance.
         points: All points at the network's size.
         predicted: ``(1, 2, h, w)`` prediction for all points.
     """
@@ -141,7 +141,7 @@ def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -
 
 
 def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
-    """Return `_with_points_in_full` of some of the points."""
+    """Predict colors with some of the points, and enforce the colors of these points."""
     points = _points(task, hints)
     return _with_points_in_full(task, hints, points, _predict(task, points).to_ab())
 
@@ -149,7 +149,7 @@ def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
 def _with_points_in_full(
     task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
 ) -> Tensor:
-    """Return ab with the exact colors of points, each restricted to its reach."""
+    """Enforce the colors of points at full strength, each point within its reach."""
     lightness = task.part.lightness
     if points is None:
         return predicted
@@ -173,7 +173,7 @@ def _with_points_in_full(
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
-    """Return points at the network's size; None if there are none."""
+    """Rasterize points at the network's size; return None without points."""
     lightness, dense = task.part.lightness, task.tensors.points
     if dense is not None:
         resized = resize_points(dense, size=task.part.network_size)
@@ -190,7 +190,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
-    """Return how far the colors of points reach."""
+    """Compute the pixels and weights to which the colors of points apply; see `limit_extent`."""
     parts = _patches_by_reach(task, hints)
     return task.run(
         limit_extent,
@@ -203,7 +203,7 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
 
 
 def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return the reach mask of each paint stroke, None for unlimited strokes."""
+    """Return the reach mask of each paint stroke; None for unlimited strokes."""
     from colorzoo.inference.overlays import points_along
 
     return tuple(
@@ -218,12 +218,12 @@ def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[Po
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
-    """Return the cheapest paths from patches of the image."""
+    """Find the shortest paths from patches to all cells of the grid; see `find_paths`."""
     return task.run(find_paths, task.run(step_costs, task.part.lightness), patches=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
-    """Return the similarity of all positions to patches; None if the model does not compute it."""
+    """Compute the similarity of all positions to patches; return None if the model cannot compute it."""
     if not isinstance(task.network.model, ComputesSimilarity):
         return None
     state = state_of(task)
@@ -231,7 +231,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Return the colors with the areas and the strength of the recipe."""
+    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas."""
     recipe = task.recipe
     filled = _areas(task, "color")
     if filled:
@@ -242,7 +242,7 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
             colors,
             task.part.lightness,
             drawn,
-            _seeded(task, _masks(task, filled)),  # the network colors them opaque
+            _seeded(task, _masks(task, filled)),  # this prediction does not depend on the opacity
             extent_of(task, inside) if inside else None,
             strengths=tuple(hint.strength for hint in inside),
         )
@@ -261,19 +261,19 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 
 
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return areas as soft masks, each opaque, so that another opacity draws none again."""
+    """Return the soft masks of areas with opacity 1, so that the cache applies to every opacity."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
     return task.run(draw_areas, task.part.lightness, areas=opaque, image_size=task.part.size)
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return areas as soft masks with their opacities."""
+    """Return the soft masks of areas with their opacities."""
     opaque = zip(_masks(task, areas), areas, strict=True)
     return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
 
 
 def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[PointHint]:
-    """Return the points inside colored areas, where they take precedence."""
+    """Return the points inside colored areas; their colors override the colors of the areas."""
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
         for hint in points_inside(task.recipe.points, drawn, task.part.size)
@@ -281,7 +281,7 @@ def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[Poi
 
 
 def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
-    """Return the prediction for the colors of areas; None if the model does not support points."""
+    """Predict colors from the colors of areas; return None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
     full = tuple(hint for hint in task.recipe.points if hint.strength == 1)
@@ -292,12 +292,12 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
 
 
 def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) -> Prediction:
-    """Return the prediction for points and strokes.
+    """Run the model with points, strokes and object areas.
 
     Args:
-        task: The image.
+        task: Image and guidance.
         points: Points at the network's size.
-        hinted: Whether strokes and the colors of regions are used.
+        hinted: Whether to use strokes and region colors.
     """
     guidance, objects = _guidance(task, hinted=hinted), _areas(task, "thing")
     strokes = _strokes(task) if hinted and "scribbles" in task.network.model.accepts else None
@@ -312,7 +312,7 @@ def _predict(task: ColorizeTask, points: Points | None, *, hinted: bool = True) 
 def _run_once(
     task: ColorizeTask, guidance: Guidance, points: Points | None, strokes: Scribbles | None
 ) -> Prediction:
-    """Return the prediction for guidance, strokes, and points if the model supports points."""
+    """Run the model with guidance and strokes, and with points if the model supports points."""
     if "points" not in task.network.model.accepts:
         points = None
     state = state_of(task, guidance, points)
@@ -320,7 +320,15 @@ def _run_once(
 
 
 def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Points | None = None) -> EditState:
-    """Return the model state that accelerates edits; a model that refines scribbles has a state per image."""
+    """Return the cached model state that accelerates the next edit.
+
+    A model that refines scribbles has a separate state for each network input.
+
+    Args:
+        task: Image, guidance and cache.
+        guidance: Guidance except points; used only for models that refine scribbles.
+        points: Points at the network's size; used only for models that refine scribbles.
+    """
     unchanged: tuple[object, ...] = ()
     if isinstance(task.network.model, RefinesScribbles):
         unchanged = (network_input(task), guidance, points)
@@ -329,7 +337,7 @@ def state_of(task: ColorizeTask, guidance: Guidance | None = None, points: Point
 
 
 def network_input(task: ColorizeTask) -> Tensor:
-    """Return the input of the network: the lightness, or a sketch of it."""
+    """Return the network input: the lightness, or lines extracted from the lightness for sketch models."""
     return _sketch(task).lines if task.is_sketch else task.part.lightness
 
 
@@ -340,7 +348,7 @@ def _sketch(task: ColorizeTask) -> Sketch:
 
 
 def _strokes(task: ColorizeTask) -> Scribbles | None:
-    """Return all strokes."""
+    """Rasterize the scribbles and the boundaries of object areas."""
     dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
@@ -353,13 +361,13 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
 
 
 def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
-    """Return all guidance except points and strokes; without ``hinted`` regions have no colors."""
+    """Build all guidance except points and strokes; without ``hinted``, omit the colors of regions."""
     model, recipe = task.network.model, task.recipe
     dropped = {kind for kind in task.tensors.kinds() if kind not in model.accepts} | {"points", "scribbles"}
     tensors = replace(task.tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
     boxes = recipe.boxes if "boxes" in model.accepts else None
     if _areas(task, "thing") and "boxes" in model.accepts:
-        boxes = boxes or ()  # disables the detection of further objects
+        boxes = boxes or ()  # an empty tuple disables object detection
     added = dict(_added_guidance(task, hinted=hinted))
     if tensors.kinds():
         tensors = resize_maps(tensors, size=task.part.network_size)
@@ -372,7 +380,7 @@ def _guidance(task: ColorizeTask, *, hinted: bool) -> Guidance:
 
 
 def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:
-    """Yield guidance that the model computes, and guidance without a size."""
+    """Yield fields of `Guidance` that need no resizing: exemplar, statistics, classes and regions."""
     recipe, model = task.recipe, task.network.model
     accepts, kinds = model.accepts, recipe.kinds()
     exemplar = task.reference if "exemplar" in accepts else None
@@ -400,18 +408,18 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
-    """Return the regions that the model proposes.
+    """Compute the regions that the model proposes to color.
 
     Raises:
-        GuidanceError: The model proposes none.
+        GuidanceError: The model does not propose regions.
     """
     if not isinstance(task.network.model, ProposesRegions):
-        raise GuidanceError(f"{task.network.name} does not propose regions")
+        raise GuidanceError(f"model must propose regions, got {task.network.name}.")
     return task.run(propose_regions, network_input(task), network=task.network)
 
 
 def divided_regions(task: ColorizeTask) -> Regions:
-    """Return the proposed regions with the recipe's edits (``divisions``) applied."""
+    """Return the proposed regions after the edits (``divisions``) of the recipe."""
     proposed, divisions = proposed_regions(task), task.recipe.divisions
     if not divisions:
         return proposed
@@ -422,14 +430,14 @@ def divided_regions(task: ColorizeTask) -> Regions:
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:
-    """Return the regions with the colors of the recipe."""
+    """Return the edited regions with the colors of the recipe."""
     from colorzoo.inference.steps.regions import color_regions
 
     return task.run(color_regions, divided_regions(task), colors=task.recipe.regions)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
-    """Return a note if the recipe colors regions of another proposal."""
+    """Return a note if the region colors of the recipe were chosen for another proposal."""
     chosen_for = task.recipe.proposal
     if chosen_for is None or not task.recipe.regions or task.tensors.regions is not None:
         return ()

@@ -33,9 +33,9 @@ class ReadReference:
         0.5
 
     Attributes:
-        source: The image.
-        weight: Weight among several references.
-        name: Name in messages.
+        source: Reference image.
+        weight: Relative weight if several references are mixed.
+        name: Name of the image in messages.
     """
 
     source: RasterImage
@@ -44,17 +44,19 @@ class ReadReference:
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:
-    """Read references from files.
+    """Read reference images from files.
 
     Args:
-        paths: The files.
-        weights: A weight for each file; None for equal weights.
+        paths: Paths of the files.
+        weights: Weight of each file; None for equal weights.
 
     Raises:
         ColorzooError: An image cannot be read, or the numbers of files and weights differ.
     """
     if weights is not None and len(weights) != len(paths):
-        raise GuidanceError(f"{len(paths)} references need {len(paths)} weights, got {len(weights)}.")
+        raise GuidanceError(
+            f"--reference-weights must have one weight per reference ({len(paths)}), got {len(weights)}."
+        )
     shares = weights or [1.0] * len(paths)
     return [ReadReference(read_image(Path(p)), w, p) for p, w in zip(paths, shares, strict=True)]
 
@@ -66,15 +68,15 @@ def require_color(image: RasterImage, name: str) -> None:
         GuidanceError: The image is gray.
     """
     if is_gray(image):
-        raise GuidanceError(f"the reference {name} has no color; name an image in color.")
+        raise GuidanceError(f"the reference {name} has no color. Choose a color image.")
 
 
 def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
-    """Read the references of a recipe.
+    """Read the reference images that a recipe lists.
 
     Args:
-        recipe: The recipe; its field ``exemplar`` names the files.
-        folder: Folder of the recipe file, for relative paths.
+        recipe: Recipe whose field ``exemplar`` lists the files.
+        folder: Folder to which the paths are relative, usually the folder of the recipe file.
 
     Raises:
         ColorzooError: An image cannot be read.
@@ -95,34 +97,39 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
         if reason := explain_irregular_file(path):
             raise GuidanceError(f"recipe.exemplar.path: {reason}")
         if path.is_file() and path.stat().st_size > _MAX_BYTES:
-            raise GuidanceError(f"recipe.exemplar.path: {path} must have at most {_MAX_BYTES >> 30} GiB")
+            raise GuidanceError(f"recipe.exemplar.path: {path} must be at most {_MAX_BYTES >> 30} GiB")
     return found
 
 
 def as_reference(image: RasterImage, size: int) -> Tensor:
-    """Return a reference image ``(1, 3, h, w)`` in [0, 1] at the network's size."""
+    """Resize a reference image for a model and return RGB ``(1, 3, h, w)`` in [0, 1].
+
+    Args:
+        image: Reference image.
+        size: Length of the shorter side in pixels.
+    """
     rgb = torch.from_numpy(image.rgb).permute(2, 0, 1)[None]
     shape = working_size(rgb.shape[2], rgb.shape[3], size)
     return F.interpolate(rgb, size=shape, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Exemplar:
-    """Encode references for a model, for use with any number of images.
+    """Encode reference images to an exemplar that can be reused for several images.
 
     Args:
-        model: The model, on its device.
-        references: At least one reference; several only for a model that `EncodesReference`.
-        size: Shorter side in pixels of the reference for the model.
+        model: Model on its device.
+        references: References. More than one reference requires a model that implements `EncodesReference`.
+        size: Shorter side in pixels of the references passed to the model.
 
     Raises:
-        GuidanceError: The model requires a single image or a color image.
+        GuidanceError: The model does not support several references, or requires a color image.
     """
     for reference in references if model.reference_needs_color else ():
         require_color(reference.source, reference.name)
     images = [as_reference(reference.source, size) for reference in references]
     if not isinstance(model, EncodesReference):
         if len(images) > 1:
-            raise GuidanceError(f"{type(model).__name__} takes one reference, got {len(images)}.")
+            raise GuidanceError(f"{type(model).__name__} accepts only one reference, got {len(images)}.")
         return Exemplar(images[0])
     with torch.inference_mode():
         encoded = [model.encode_reference(image.to(model.device)).float().cpu() for image in images]
@@ -158,13 +165,13 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
     total = sum(weights)
     if len(weights) != count or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
         raise GuidanceError(
-            f"reference weights must be {count} numbers from 0 with a positive sum, got {list(weights)}."
+            f"reference weights must be {count} non-negative numbers, not all 0, got {list(weights)}."
         )
     return [weight / total for weight in weights]
 
 
 def describe_statistics(image: RasterImage) -> dict[str, Any]:
-    """Return histogram and saturation of a reference image in the form of a recipe."""
+    """Return the histogram and saturation of an image as the recipe field ``statistics``."""
     found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
     assert found.histogram is not None
     assert found.saturation is not None

@@ -24,25 +24,25 @@ from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import Colors, Part, StageRun
 
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
-"""Note for the user about a page."""
+"""Note for images in which `colorzoo.inference.steps.pages.is_page` finds no content to colorize."""
 AnyLightness = FullLightness | Tensor
 Layers = tuple[AnyLightness, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class ColorizedImage:
-    """Colors of an image at the network's size; `levels` and `rgb` merge them with a lightness.
+    """Result of a colorization; `levels` and `rgb` compute the image at full size.
 
     Attributes:
-        colors: Colors at the network's size.
+        colors: Colors at the size of the network input.
         part: The part of the image that was colorized.
-        recipe: Recipe in pixels of the part.
-        model: Registered name or class of the model.
+        recipe: Recipe that was applied, in pixels of the part.
+        model: Registered name or class name of the model.
         notes: Notes for the user, such as ignored guidance.
-        extras: Further maps of the model, such as ``"logits"``.
-        reaches: ``(h, w)`` in [0, 1], the reach mask of each paint stroke; None for unlimited strokes. Empty
+        extras: Additional output maps of the model by name, such as ``"logits"``.
+        reaches: Reach mask ``(h, w)`` in [0, 1] of each paint stroke, or None for an unlimited stroke. Empty
             if all strokes are unlimited.
-        stages: Records of the stages; `levels` adds the record of its own.
+        stages: Records of the stages that were run; `levels` appends a record.
         crop: Crop of the whole image; None for no crop.
     """
 
@@ -58,30 +58,37 @@ class ColorizedImage:
 
     @property
     def ab(self) -> Tensor:
-        """``(2, h, w)`` prediction in CIE units; strength, points and areas are applied."""
+        """Colors ``(2, h, w)`` in CIE units, after strength, points and areas were applied."""
         return self.colors.ab[0]
 
     @property
     def predicted_lightness(self) -> Tensor | None:
-        """``(1, 1, h, w)`` lightness that a sketch model predicted; None for models of photos."""
+        """Lightness ``(1, 1, h, w)`` predicted by a sketch model; None for photo models."""
         return self.colors.lightness
 
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
-        """Return the colors over another copy of the image, which may have another size.
+        """Return the result with the lightness of another copy of the image, of any size.
 
         Args:
-            lightness: Lightness ``(H, W)`` of the copy, or of its part within the border.
-            surroundings: The whole copy, if the lightness covers only the part within its border.
+            lightness: Lightness ``(H, W)`` of the copy, or of the copy's part within the border.
+            surroundings: Whole copy, if ``lightness`` covers only the part within the border.
         """
         return replace(self, part=replace(self.part, full=lightness, surroundings=surroundings), crop=None)
 
     @property
     def rgb(self) -> NDArray[np.float32]:
-        """``(H, W, 3)`` float32 in [0, 1]."""
+        """Colorized image at full size: RGB ``(H, W, 3)`` float32 in [0, 1]."""
         return self._compose(None)
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
-        """Return ``(H, W, 3)`` uint8 or uint16, with less memory and time than `rgb`."""
+        """Return the colorized image at full size as integers, with less memory and time than `rgb`.
+
+        Args:
+            depth: Bits per channel: 8 for uint8, 16 for uint16.
+
+        Returns:
+            RGB ``(H, W, 3)``.
+        """
         started = time.perf_counter()
         levels = self._compose(depth)
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels"
@@ -89,12 +96,12 @@ class ColorizedImage:
         return levels
 
     def source(self, image: RasterImage) -> RasterImage:
-        """Return the source image with the crop of the result, for its alpha and metadata.
+        """Crop the source image like the result, so that its alpha and metadata can be written.
 
-        The alpha of sketches is omitted, because their transparent parts were filled with white.
+        For sketch models the alpha is removed, because transparent parts were filled with white.
 
         Args:
-            image: The whole image.
+            image: Whole source image.
         """
         if self.predicted_lightness is not None:
             image = composite_on_white(image)
@@ -105,7 +112,7 @@ class ColorizedImage:
         return crop_image(image, self.crop)
 
     def without_paint(self) -> ColorizedImage | None:
-        """Return the image without its paint; None if the recipe has no paint."""
+        """Return the result without paint strokes; None if the recipe has no paint strokes."""
         return replace(self, recipe=replace(self.recipe, paint=())) if self.recipe.paint else None
 
     def _compose(self, depth: int | None) -> NDArray[Any]:
@@ -115,7 +122,7 @@ class ColorizedImage:
             depth: Bits of the result, 8 or 16; None for floats.
         """
         if self.part.full is None:
-            raise ValueError("the part has no full-size lightness; use `over`")
+            raise ValueError("the part has no full-size lightness. Call `over` first.")
         lightness, surroundings = self.part.full, self.part.surroundings
         if self.colors.lightness is not None or self.colors.shift is not None:
             lightness = self._lightness(lightness)
@@ -142,7 +149,7 @@ class ColorizedImage:
         return shift.apply(lightness[None, None])[0, 0]
 
     def _corrections(self, lightness: AnyLightness) -> tuple[PointCorrection, ...]:
-        """Return the corrections that give points their exact colors over a lightness."""
+        """Compute the corrections that restore the exact colors of points at full size."""
         hints, (width, height) = self.recipe.points, self.part.size
         if (height, width) != tuple(lightness.shape):
             x, y = lightness.shape[1] / width, lightness.shape[0] / height

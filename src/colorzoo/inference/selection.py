@@ -1,4 +1,4 @@
-"""Segmentation of the object at a click, of named parts such as skin or sky, and of the object in an outline.
+"""Segmentation of objects by clicks and outlines, and of named parts such as skin or sky.
 
 `ClickSegmenter`, a small network over the features of the ImageNet encoder, segments objects and parts;
 GrabCut segments outlined objects. ``python -m benchmarks selection`` measures the IoU of clicks.
@@ -26,15 +26,15 @@ from colorzoo.weights.encoder import click_segmenter
 
 _NETWORK_SIZE = 256  # shorter side of the network input
 _CROP = 4  # the crop of the second run has 1 / 4 of the shorter side
-_STEP = 1.25  # factor of the size between an object and the next larger object
+_STEP = 1.25  # ratio of the argument `size` that selects the next larger object
 _SAME_IOU = 0.9  # IoU above which two masks are the same object
-_LOGIT_PER_SIZE = 2.5  # logits per e-fold of the size, beyond the smallest and the largest object
+_LOGIT_PER_SIZE = 2.5  # logit offset per e-fold of `size`, beyond the smallest and the largest object
 _HOLE = 0.02  # maximum area of a hole that is filled, as a fraction of the selection
 _LEAST_PART = 0.001  # minimum area of a part, as a fraction of the image
 _CERTAIN = 2.0  # greater than the score of any mask
 _PARTS_FIRST = ("lips", "teeth", "eyes")  # a click on these parts seldom means the face
 _SURE = 0.7  # minimum mean probability of a part
-_BORDER_PER_SIZE = 0.1  # shift of a border per e-fold of the size, as a fraction of the root of the area
+_BORDER_PER_SIZE = 0.1  # radius of the dilation per e-fold of `size`, relative to the root of the mask area
 _ROUNDS = 4  # iterations of GrabCut
 _BAND = 0.35  # width of the searched band, as a fraction of the depth of the outlined region
 _LEAST_PIXELS = 24
@@ -95,11 +95,11 @@ def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_s
 
 
 def resize_mask(mask: Mask, size: float) -> Mask:
-    """Dilate or erode a mask.
+    """Dilate or erode a mask; a mask that erosion would empty is returned unchanged.
 
     Args:
-        mask: The mask; the result is never empty.
-        size: Factor on the size of the mask.
+        mask: Mask to resize.
+        size: Relative size of the result: above 1 dilates, below 1 erodes.
     """
     inside = mask.array()
     radius = round(_BORDER_PER_SIZE * math.sqrt(inside.sum()) * math.log(size))
@@ -114,7 +114,7 @@ def resize_mask(mask: Mask, size: float) -> Mask:
 
 
 def segmenter_features(lightness: Tensor) -> SegmenterFeatures:
-    """Return the features of `ClickSegmenter` for a lightness ``(1, 1, h, w)`` in [0, 100]."""
+    """Compute the features of `ClickSegmenter` for a lightness ``(1, 1, h, w)`` in [0, 100]."""
     encoder, network = click_segmenter()
     factor = _NETWORK_SIZE / min(lightness.shape[2:])
     sides = [max(1, round(side * factor / MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
@@ -141,9 +141,9 @@ def select_at(
         >>> select_at(lightness, point=(24, 16), image_size=(48, 32)).array().shape
         (32, 48)
 
-    A point belongs to up to three nested objects, for example a lip, a face and a person. The object with the
-    highest score is selected, and lips, teeth and eyes have priority. The network runs again on a crop around
-    the point to find smaller objects.
+    The network proposes up to three nested objects at the point, for example a lip, a face and a person. The
+    object with the highest score is selected, but lips, teeth and eyes have priority. The network runs again
+    on a crop around the point if ``size`` requests a smaller object.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -151,8 +151,9 @@ def select_at(
         image_size: Width and height of the image.
         size: Each factor of 1.25 selects the next larger object, and each factor of 0.8 the next smaller
             object. Beyond the last object the mask is dilated or eroded.
-        visible: Fraction of the image in view; a larger object is not the first choice.
-        features: `segmenter_features`, or a function that caches its results.
+        visible: Fraction of the image that is visible on the screen. A larger object is not selected by
+            default.
+        features: `segmenter_features`, or a function that caches the results of `segmenter_features`.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
     at = point[0] / image_size[0] * width, point[1] / image_size[1] * height
@@ -239,13 +240,13 @@ def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFea
 def _refine_in_crop(
     lightness: Tensor, at: tuple[float, float], features: Callable[[Tensor], SegmenterFeatures], most: int
 ) -> list[NDArray[np.float32]]:
-    """Segment the objects at a point that end within a crop and are smaller than the known objects.
+    """Segment objects at a point that fit into a crop and are smaller than the objects found before.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         at: x and y in pixels of the lightness.
         features: See `select_at`.
-        most: Number of pixels of the smallest known object.
+        most: Number of pixels of the smallest object found before.
 
     Returns:
         Logits ``(h, w)`` from small to large, minus infinity outside the crop.

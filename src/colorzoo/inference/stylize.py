@@ -34,22 +34,28 @@ def stylize(
     labels: tuple[Tensor, Tensor] | None = None,
     size: int = 512,
 ) -> NDArray[np.float32]:
-    """Return the content ``(H, W, 3)`` in [0, 1] with the colors of the style, at the content's size.
+    """Transfer the colors of a style image to a content image.
 
     Args:
-        model: A model that `Stylizes`.
-        content: The image to change.
-        style: The image whose colors to use.
-        transform: ``adain`` or ``wct``; None uses the default of the model.
-        alpha: Strength, 0 to 1.
-        labels: Integer maps of content and style at their full size, or None.
-        size: Shorter side for the network.
+        model: Model that implements `Stylizes`.
+        content: Image to change.
+        style: Image whose colors are transferred.
+        transform: ``"adain"`` or ``"wct"``; None uses the default of the model.
+        alpha: Strength of the style in [0, 1].
+        labels: Integer label maps of content and style at full size. Colors are transferred between regions
+            with equal labels. None transfers colors between the whole images.
+        size: Shorter side of the network input in pixels.
+
+    Returns:
+        RGB ``(H, W, 3)`` in [0, 1] with the size of the content image.
 
     Raises:
-        ColorzooError: The model cannot stylize, or the style has no color.
+        ColorzooError: The model does not support stylization, or the style image is gray.
     """
     if not isinstance(model, Stylizes):
-        raise ColorzooError(f"{type(model).__name__} cannot stylize; xu2020_small can.")
+        raise ColorzooError(
+            f"model must support stylization, got {type(model).__name__}. Use xu2020_small, for example."
+        )
     require_color(style, "STYLE")
     small, other = as_reference(content, size), as_reference(style, size)
     if labels is not None:
@@ -61,7 +67,12 @@ def stylize(
 
 
 def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
-    """Enlarge a change of Lab ``(3, h, w)`` and add it to an image ``(H, W, 3)``, in bands of rows."""
+    """Upsample a Lab difference and add it to an image in bands of rows.
+
+    Args:
+        rgb: Image ``(H, W, 3)`` in [0, 1].
+        change: Lab difference ``(3, h, w)``.
+    """
     height, width = rgb.shape[:2]
     enlarged = BicubicUpsampler(change, (height, width))
     result = np.empty((height, width, 3), dtype=np.float32)
@@ -73,7 +84,11 @@ def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
 
 
 def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read a label map ``(H, W)`` int64 with a width and height.
+    """Read an int64 label map ``(H, W)`` and check its size.
+
+    Args:
+        path: Image file with one channel.
+        size: Required width and height.
 
     Raises:
         GuidanceError: The file cannot be read, or has several channels or another size.
@@ -81,7 +96,8 @@ def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
     labels = read_label_image(path)
     if labels.shape != size[::-1]:
         raise GuidanceError(
-            f"{path} is {labels.shape[1]} x {labels.shape[0]} pixels, but its image is {size[0]} x {size[1]}"
+            f"label map {path} must have the size of its image, {size[0]} x {size[1]} pixels, "
+            f"got {labels.shape[1]} x {labels.shape[0]}."
         )
     return torch.from_numpy(labels)
 

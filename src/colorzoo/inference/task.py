@@ -1,4 +1,4 @@
-"""`ColorizeTask`: one image with everything that determines its colors, and the runner of its stages."""
+"""`ColorizeTask`, which contains an image, its guidance and the model, and `StageRunner`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StageRun:
 
     Attributes:
         name: Name of the stage.
-        about: Sizes and counts of its inputs; may be empty.
+        about: Sizes and counts of the inputs; may be empty.
         seconds: Duration; 0 for a cached result.
         cached: Whether the result came from the cache.
     """
@@ -45,7 +45,9 @@ class StageRun:
 
 
 class StageRunner:
-    """Call pure functions, the stages of one image, and record and cache their results.
+    """Runner of the stages of one image, which caches results and records durations.
+
+    A stage is a pure function. Equal inputs return the cached result.
 
     Examples:
         >>> run = StageRunner()
@@ -55,10 +57,10 @@ class StageRunner:
     Attributes:
         cache: Results of earlier stages. The pad passes one cache for all edits of an image, so that an edit
             runs only the stages whose inputs changed.
-        log: The stages so far, in the order of their calls.
+        log: Records of the stages in the order of their calls.
 
     Args:
-        cache: See above; None starts with an empty cache.
+        cache: Results of earlier stages; None creates an empty cache.
     """
 
     def __init__(self, cache: LRUCache | None = None) -> None:
@@ -66,7 +68,7 @@ class StageRunner:
         self.log: list[StageRun] = []
 
     def __call__(self, stage: Callable[..., T], *inputs: Any, **settings: Any) -> T:
-        """Return the result of a stage for its inputs and settings, computed at most once."""
+        """Run a stage, or return the cached result for equal inputs and settings."""
         seconds: float | None = None
 
         def compute() -> T:
@@ -83,7 +85,7 @@ class StageRunner:
         return result
 
     def uncached(self, stage: Callable[..., T], *inputs: Any, about: str = "", **settings: Any) -> T:
-        """Return the result of a stage on full-size data, whose hash would take longer than the stage."""
+        """Run a stage without caching, because hashing full-size inputs takes longer than the stage."""
         started = time.perf_counter()
         result = stage(*inputs, **settings)
         self.log.append(StageRun(stage.__name__.replace("_", " "), about, time.perf_counter() - started))
@@ -95,14 +97,14 @@ GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Part of an image that is colorized.
+    """Part of an image to colorize, such as the part within the border of a scan.
 
     Attributes:
-        lightness: ``(1, 1, h, w)`` lightness at the network's size.
-        size: Width and height in pixels of the image.
+        lightness: Lightness ``(1, 1, h, w)`` at the size of the network input.
+        size: Width and height of the part at full size in pixels.
         full: Lightness ``(height, width)`` at full size, or None.
-        surroundings: The whole image around the part; None if the part is the whole image.
-        is_frame: Whether the part is a video frame, which must match its neighbors.
+        surroundings: Whole image that contains the part; None if the part is the whole image.
+        is_frame: Whether the part is a video frame. Frames are colorized even if they look like a page.
     """
 
     lightness: Tensor
@@ -113,7 +115,7 @@ class Part:
 
     @property
     def inside(self) -> Rectangle | None:
-        """The rectangle in the whole image; None if the part is the whole image."""
+        """Rectangle of the part in the whole image; None if the part is the whole image."""
         return None if self.surroundings is None else self.surroundings.inside
 
     @property
@@ -124,13 +126,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Colors:
-    """The colors of an image.
+    """Colors of an image at the size of the network input.
 
     Attributes:
-        ab: ``(1, 2, h, w)`` in CIE units.
-        lightness: ``(1, 1, h, w)`` lightness that a sketch model predicted; None for models of photos.
-        shift: Shift of the image's lightness by areas, or None.
-        locked: ``(h, w)`` in [0, 1], mask of colors locked by areas; None without areas.
+        ab: Colors ``(1, 2, h, w)`` in CIE units.
+        lightness: Lightness ``(1, 1, h, w)`` predicted by a sketch model; None for photo models.
+        shift: Lightness change from areas; None without a change.
+        locked: Mask ``(h, w)`` in [0, 1] of colors that areas lock; None without locked areas.
     """
 
     ab: Tensor
@@ -139,21 +141,21 @@ class Colors:
     locked: Tensor | None = None
 
     def scaled(self, factor: float) -> Colors:
-        """Return the colors with another chroma."""
+        """Return the colors with their chroma multiplied by a factor."""
         return replace(self, ab=self.ab * factor)
 
 
 @dataclass(frozen=True, eq=False)
 class ColorizeTask:
-    """An image to colorize; `colorzoo.inference.pipeline.colorize` runs it.
+    """Input of `colorzoo.inference.pipeline.colorize`: a model, an image and its guidance.
 
     Attributes:
-        network: The model.
+        network: Runner of the model.
         part: Part of the image to colorize.
         recipe: Points, areas, paint and settings, in pixels of the part.
-        tensors: Guidance as tensors of any size.
-        reference: Reference, or None.
-        notes: Notes for the user on the guidance.
+        tensors: Guidance as tensors; maps may have any size.
+        reference: Exemplar of the reference image, or None.
+        notes: Notes for the user about the guidance.
         crop: Crop of the whole image; None for no crop.
         run: Runner of the stages.
     """
@@ -169,7 +171,7 @@ class ColorizeTask:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of guidance of the task."""
+        """Kinds of guidance in the task, such as ``"points"``."""
         referred = () if self.reference is None else ("exemplar",)
         return tuple(dict.fromkeys((*self.recipe.kinds(), *self.tensors.kinds(), *referred)))
 
@@ -190,18 +192,18 @@ def prepare_image(
     border: BorderSetting | None = None,
     run: StageRunner,
 ) -> ColorizeTask:
-    """Find the border of an image, inpaint healing strokes, and resize the lightness for the network.
+    """Detect the border of an image, inpaint healing strokes, and return the task to run.
 
-    Sketches have no border detection, and their transparent parts are filled with white.
+    For sketch models, the border is not detected, and transparent parts are filled with white.
 
     Args:
-        network: The model.
-        image: The image.
-        guidance: Guidance in pixels of the image, or tensors of any size.
-        size: Shorter side in pixels of the network input.
+        network: Runner of the model.
+        image: Image to colorize.
+        guidance: Recipe in pixels of the image, or guidance tensors of any size.
+        size: Shorter side of the network input in pixels.
         strength: Factor on the chroma; None uses the strength of the recipe, or 1.
-        reference: Reference, or None.
-        border: Setting that selects the part; None uses the setting of the recipe.
+        reference: Exemplar of the reference image, or None.
+        border: Part of the image to colorize, see `BorderSetting`; None uses the setting of the recipe.
         run: Runner of the stages.
 
     Raises:
@@ -229,7 +231,7 @@ def prepare_image(
     source, known = image.metadata.source, recipe.sha256
     if known is not None and source is not None and digest_of(source) != known.lower():
         notes = ("the recipe was made for another image file", *notes)
-    ignored = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in recipe.unknown()]
+    ignored = [f"unknown recipe field {name!r} was ignored" for name in recipe.unknown()]
     notes = (*ignored, *notes)
     if inside is not None:
         if not isinstance(guidance, Recipe):
@@ -244,9 +246,9 @@ def preprocess(image: RasterImage, inside: Rectangle | None, size: int) -> Part:
     """Resize the lightness of an image, or of the part within its border, for the network.
 
     Args:
-        image: The image.
-        inside: The part; None for the whole image.
-        size: Shorter side in pixels of the network input.
+        image: Image to colorize.
+        inside: Rectangle of the part; None for the whole image.
+        size: Shorter side of the network input in pixels.
     """
     full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
     around = None if inside is None else Surroundings(FullLightness(image.levels), inside)
@@ -263,14 +265,14 @@ def prepare_part(
     reference: Exemplar | None = None,
     run: StageRunner,
 ) -> ColorizeTask:
-    """Return the task for a part of an image.
+    """Validate the guidance for a preprocessed part of an image and return the task to run.
 
     Args:
-        network: The model.
-        part: The part.
-        guidance: Guidance in pixels of the part, or tensors of any size.
+        network: Runner of the model.
+        part: Preprocessed part, see `preprocess`.
+        guidance: Recipe in pixels of the part, or guidance tensors of any size.
         strength: Factor on the chroma; None uses the strength of the recipe, or 1.
-        reference: Reference, or None.
+        reference: Exemplar of the reference image, or None.
         run: Runner of the stages.
 
     Raises:
@@ -295,7 +297,7 @@ def prepare_part(
 def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
     """Read guidance from JSON or a path; guidance objects are returned unchanged.
 
-    `Recipe.from_json` keeps unknown fields.
+    Unlike `Recipe.from_json`, this function rejects unknown fields.
 
     Raises:
         GuidanceError: The text is not a recipe, or the recipe has an unknown field.
@@ -308,7 +310,7 @@ def read_guidance(guidance: GuidanceLike) -> Guidance | Recipe:
 
 
 def recipe_folder(guidance: GuidanceLike) -> Path | None:
-    """Return the folder of a recipe file, for the paths of its references; None without a file."""
+    """Return the folder of a recipe file, to which its reference paths are relative; None without a file."""
     is_path = isinstance(guidance, str | Path) and not is_recipe_text(guidance)
     return Path(str(guidance)).parent if is_path else None
 

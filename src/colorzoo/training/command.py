@@ -135,7 +135,11 @@ class ZooCLI(LightningCLI):
         """Do nothing: Lightning's method silently replaces the configuration by checkpoint arguments."""
 
     def before_instantiate_classes(self) -> None:
-        """Move the folders of configured loggers below ``trainer.default_root_dir``."""
+        """Set the folders of configured loggers before they are created.
+
+        A local ``save_dir`` becomes a path below ``trainer.default_root_dir``. A logger with the default name
+        gets the version of the run, so that its files are written to the run folder.
+        """
         config = self.config[str(self.subcommand)]
         configured = config["trainer"].get("logger")
         root = str(config["trainer"].get("default_root_dir") or Path.cwd())

@@ -201,7 +201,10 @@ class ColorizationModule(LightningModule):
         return self
 
     def setup(self, stage: str) -> None:
-        """Before training, copy the weights of the start model unless other weights were loaded.
+        """Check labels and frozen networks before training, and load the start model.
+
+        The method does nothing in other stages than ``fit``. The start model is loaded only if no other
+        weights were loaded.
 
         Raises:
             WeightsError: The start model or a submodel has random weights.

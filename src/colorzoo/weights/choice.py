@@ -172,7 +172,11 @@ def choose_model(
 
 
 def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
-    """Return the model in `SHIPPED` unless another local model can rank higher."""
+    """Return the default model of the package without reading every model card.
+
+    The result is None if another local model could rank higher (downloaded weights or plugins exist), or if
+    the model does not support all uses, does not implement ``able`` or has no local weights.
+    """
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins():
         return None

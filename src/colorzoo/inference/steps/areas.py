@@ -1,7 +1,8 @@
 """Areas of recipes: filled with a color, locked, or passed to the model as objects.
 
-An area is a soft mask whose edges follow the image: the mask is fitted by the lightness window by window (a
-guided filter, He et al. 2013). The fit is two small maps, which also apply to the lightness at full size.
+An area is a soft mask whose edges follow the image. A guided filter (He et al. 2013) fits the mask to the
+lightness. The result of the fit is two small maps, slope and offset, which also apply to the lightness at
+full size.
 
 An object area (action ``"thing"``) becomes a box for models that color objects separately (Su et al. 2020),
 with an effect restricted to the soft mask of the area. For models that reduce color bleeding (Kim et al.
@@ -37,9 +38,9 @@ from colorzoo.inference.steps.reach import Extent, Map
 from colorzoo.inference.task import Colors
 from colorzoo.prediction import Prediction, RgbPrediction
 
-_LONGEST = 4096  # pixels a side of locked colors
+_LONGEST = 4096  # maximum side of stored locked colors in pixels
 _LEVELS = 255
-_LEAST_STEP = 1e-3  # units of Lab
+_LEAST_STEP = 1e-3  # minimum quantization step of locked colors in CIE units
 
 
 _MASK_SUPERSAMPLING = 4  # supersampling factor of drawn outlines
@@ -50,12 +51,12 @@ _MASK_SLACK = 9.0  # regularization of the guided filter in squared units of L
 
 @dataclass(frozen=True)
 class DrawnArea:
-    """An area on a small copy of its image.
+    """Area of a recipe with its soft mask.
 
     Attributes:
-        area: The area of the recipe.
-        matte: Its soft mask.
-        share: The mask on the copy, ``(h, w)`` in [0, 1].
+        area: Area of the recipe.
+        matte: Soft mask as a function of the lightness, for any image size.
+        share: Soft mask ``(h, w)`` in [0, 1] at the size of the network input.
     """
 
     area: Area
@@ -66,10 +67,10 @@ class DrawnArea:
 def draw_areas(
     lightness: Tensor, *, areas: Sequence[Area], image_size: tuple[int, int]
 ) -> tuple[DrawnArea, ...]:
-    """Draw areas on a small copy of their image, as soft masks.
+    """Compute the soft masks of areas at the size of the network input.
 
     Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100] of the copy.
+        lightness: Lightness ``(1, 1, h, w)`` of the network input in [0, 100].
         areas: Areas of a recipe.
         image_size: Width and height of the image.
     """
@@ -85,12 +86,12 @@ def draw_areas(
 
 
 def area_map(area: Area, image_size: tuple[int, int], size: tuple[int, int]) -> Map:
-    """Return the coverage ``(h, w)`` in [0, 1] of each cell by an area.
+    """Rasterize an area; return the covered fraction of each pixel, ``(h, w)`` in [0, 1].
 
     Args:
-        area: The area.
-        image_size: Width and height of its image.
-        size: Height and width of the map.
+        area: Outline or mask.
+        image_size: Width and height of the image in pixels.
+        size: Height and width of the result.
     """
     if area.mask is None:
         return polygon_map(area.path, image_size, size)
@@ -105,7 +106,13 @@ def area_map(area: Area, image_size: tuple[int, int], size: tuple[int, int]) -> 
 def polygon_map(
     path: Sequence[tuple[float, float]], image_size: tuple[int, int], size: tuple[int, int]
 ) -> Map:
-    """Return the coverage of each cell ``(h, w)`` by an outline in pixels of the image."""
+    """Rasterize a polygon; return the covered fraction of each pixel, ``(h, w)`` in [0, 1].
+
+    Args:
+        path: Corners as x and y in pixels of the image.
+        image_size: Width and height of the image in pixels.
+        size: Height and width of the result.
+    """
     canvas = Image.new("L", (size[1] * _MASK_SUPERSAMPLING, size[0] * _MASK_SUPERSAMPLING))
     scale_x, scale_y = canvas.width / image_size[0], canvas.height / image_size[1]
     # Pillow includes the pixels of the corners, so half a pixel is subtracted
@@ -115,7 +122,12 @@ def polygon_map(
 
 
 def fit_matte(inside: Map, lightness: Tensor) -> Matte:
-    """Fit a mask ``(h, w)`` in [0, 1] to nearby edges of a lightness ``(1, 1, h, w)`` in [0, 100]."""
+    """Align the boundary of a mask with nearby edges of the image by a guided filter.
+
+    Args:
+        inside: Mask ``(h, w)`` in [0, 1].
+        lightness: Lightness ``(1, 1, h, w)`` in [0, 100].
+    """
     guide = np.ascontiguousarray(lightness[0, 0].numpy(), dtype=np.float64)
     mask = inside.astype(np.float64)
     side = 2 * max(_MASK_LEAST_RADIUS, round(_MASK_RADIUS * min(guide.shape))) + 1
@@ -132,9 +144,11 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
 
 
 def feather(share: Tensor, cells: int) -> Matte:
-    """Return a mask ``(h, w)`` with a soft boundary of the given width in cells to both sides.
+    """Blur the boundary of a mask, independent of the edges of the image.
 
-    The result does not follow the edges of the image.
+    Args:
+        share: Mask ``(h, w)`` in [0, 1].
+        cells: Distance in pixels of the mask over which the boundary is blurred to both sides.
     """
     faded = share.double().numpy()
     for reach in (cells // 2, cells - cells // 2):
@@ -144,18 +158,23 @@ def feather(share: Tensor, cells: int) -> Matte:
 
 
 def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:
-    """Return the lock mask ``(h, w)`` in [0, 1] of areas: inside for ``lock``, outside for ``only``."""
+    """Return the mask of colors that areas lock, ``(h, w)`` in [0, 1].
+
+    Args:
+        drawn: Areas with the same action.
+        action: ``"lock"`` locks the inside of the areas, and ``"only"`` the outside.
+    """
     union = torch.stack([each.share for each in drawn]).amax(dim=0)
     share = union if action == "lock" else 1 - union
     return (2 * share).clamp(0, 1)  # half-locked pixels are fully locked
 
 
 def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
-    """Encode the colors of a result for a recipe, exact to half a step of 255 levels.
+    """Encode locked colors as a PNG with 8 bits per channel, to store them in a recipe.
 
     Args:
-        lab: ``(3, h, w)``; L is 0 unless the model predicts the lightness.
-        share: ``(h, w)`` in [0, 1]; only locations near values above 0 are stored.
+        lab: Colors ``(3, h, w)``; L is 0 unless the model predicts the lightness.
+        share: Lock mask ``(h, w)`` in [0, 1]; only colors at and near positive values are stored.
     """
     near = F.max_pool2d(share[None, None], 9, stride=1, padding=4)[0, 0] > 0
     if not near.any():
@@ -170,7 +189,11 @@ def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
 
 
 def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
-    """Decode the colors of `encode_locked_colors` at a size, ``(3, h, w)`` Lab.
+    """Decode the result of `encode_locked_colors` and resize it; return Lab ``(3, h, w)``.
+
+    Args:
+        kept: Encoded colors.
+        size: Height and width of the result.
 
     Raises:
         GuidanceError: The data cannot be decoded.
@@ -210,14 +233,14 @@ _AREA_STROKE = 5  # width of boundary strokes in network pixels, the middle of t
 def plant_seeds(
     drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], image_size: tuple[int, int]
 ) -> Points:
-    """Draw the colors of areas as points for the network.
+    """Convert the colors of areas to point maps for the network.
 
-    Points of unlimited reach and points inside the areas are drawn too.
+    Points of the recipe are included if their reach is unlimited or they lie inside an area.
 
     Args:
-        drawn: The colored areas.
-        hints: The points of the recipe of full strength.
-        image_size: Width and height of the image.
+        drawn: Areas with colors.
+        hints: Points of the recipe with strength 1.
+        image_size: Width and height of the image in pixels.
     """
     inside = points_inside(hints, drawn, image_size)
     kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
@@ -255,12 +278,13 @@ def fill_areas(
     because the prediction was computed for another lightness.
 
     Args:
-        colors: The colors so far.
-        lightness: ``(1, 1, h, w)`` of the image.
-        drawn: The colored areas.
-        seeded: ``(1, 2, h, w)``, the prediction for `plant_seeds`; None if the model does not support points.
-        extent: Reach of the points inside the areas, which take precedence there; None without any.
-        strengths: Strength of each of these points.
+        colors: Colors before the areas are filled.
+        lightness: Lightness ``(1, 1, h, w)`` of the image.
+        drawn: Areas with colors.
+        seeded: Prediction ``(1, 2, h, w)`` for the points of `plant_seeds`; None if the model does not
+            support points.
+        extent: Extent of the points inside the areas, whose colors override the areas; None without points.
+        strengths: Strength of each point inside the areas.
     """
     shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)
     shown = colors.lightness
@@ -282,16 +306,16 @@ def fill_areas(
 def lock_areas(
     colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
 ) -> Colors:
-    """Lock the colors of areas: gray, recorded, or predicted without hints.
+    """Replace colors in locked areas by gray, by stored colors, or by the prediction without hints.
 
     Args:
-        colors: The colors so far.
-        drawn: All areas that keep their colors.
-        own: Prediction without hints; None if no area needs it.
-        strength: Factor on the chroma, which also applies to the prediction without hints.
+        colors: Colors before the areas are locked.
+        drawn: Areas with the action ``"gray"``, ``"lock"`` or ``"only"``.
+        own: Prediction without hints, for areas without stored colors; None if all areas have stored colors.
+        strength: Factor on the chroma of ``own``.
 
     Raises:
-        GuidanceError: Recorded colors cannot be read.
+        GuidanceError: Stored colors cannot be decoded.
     """
     painted = torch.zeros_like(colors.ab[:, :1]) if colors.lightness is None else colors.lightness
     lab = torch.cat([painted, colors.ab], dim=1)[0]
@@ -319,7 +343,7 @@ def _own_lab(own: Prediction | None, strength: float) -> Tensor:
 
 
 def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
-    """Add boxes around object areas; they replace the detections of a model."""
+    """Add a bounding box around each object area to the boxes of the guidance."""
     plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
     around = [_bounding_box(each.share > _HALF) for each in drawn]
     every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
@@ -336,7 +360,13 @@ def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> S
 
 
 def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
-    """Restrict the effect of boxes around areas to the areas."""
+    """Use a prediction with boxes inside object areas, and a prediction without boxes elsewhere.
+
+    Args:
+        boxed: Prediction with a box around each area.
+        plain: Prediction without these boxes.
+        drawn: Object areas.
+    """
     share = torch.stack([each.area.opacity * each.share for each in drawn]).amax(dim=0)[None, None]
     return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))
 
@@ -344,7 +374,8 @@ def restrict_to_areas(boxed: Prediction, plain: Prediction, drawn: Sequence[Draw
 def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:
     """Return the shift of the lightness ``(1, 1, h, w)`` by colored areas; None without a shift.
 
-    The median of an area becomes the lightness of its color; differences inside it stay.
+    The shift sets the median lightness of an area to the lightness of its color. Contrast inside the area
+    does not change.
     """
     parts = []
     for each in drawn:

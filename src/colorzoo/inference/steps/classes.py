@@ -1,7 +1,7 @@
 """Class maps from a model or a label image, with reassigned and painted classes.
 
-In a recipe they are ``classes``: ``map`` (old class -> new class, SPColor section III-D), ``file`` and
-``reference_file`` (label images in place of the model's classes), ``painted`` (polygons with a class).
+The recipe field ``classes`` contains ``map`` (old class -> new class, SPColor section III-D), ``file`` and
+``reference_file`` (label images that replace predicted classes), and ``painted`` (polygons with a class).
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def read_classes(
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        exemplar: The reference, or None.
-        network: The model.
-        recipe: Its classes, and the size of its image.
-        files: Hashes of the label images, so that changed files are read again.
+        exemplar: Reference, or None.
+        network: Runner of the model.
+        recipe: Recipe with the field ``classes`` and the size of the image.
+        files: Hashes of the label images, which are part of the cache key, so that changed files are read
+            again.
     """
     del files
     reference = None if exemplar is None else exemplar.rgb
@@ -64,13 +65,13 @@ def lacks_classes(model: object, recipe: Recipe) -> bool:
 
 
 def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tensor | None) -> ClassMap | None:
-    """Return the classes of a recipe; None without the field ``classes``, so that the model predicts them.
+    """Build the class maps of an image and its reference from the recipe field ``classes``.
 
     Args:
-        model: The model that predicts classes without a label image.
-        recipe: The recipe; painted polygons are in pixels of ``recipe.width``.
+        model: Model that predicts the classes if the recipe has no label image.
+        recipe: Recipe; painted polygons are in pixels of the image ``recipe.width`` x ``recipe.height``.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        reference: ``(1, 3, h', w')`` in [0, 1], or None.
+        reference: Reference image ``(1, 3, h', w')`` in [0, 1], or None.
 
     Returns:
         The classes; None if a label image is missing and the model does not predict classes.
@@ -95,14 +96,14 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     if reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
-                "classes of a reference (--reference-classes) require one reference image, not several "
-                "references or an embedding."
+                "--reference-classes requires exactly one reference image, not several references or an "
+                "embedding."
             )
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
-            "classes.file names the classes of the image, but classes.reference_file (--reference-classes) "
-            "is missing: the classes of the reference must be of the same kind."
+            "classes.file requires classes.reference_file (--reference-classes), because image and reference "
+            "must use the same set of classes."
         )
     return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
 
@@ -120,8 +121,8 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
         with open_image(path) as image:
             if image.mode not in ("L", "P", "I", "I;16", "1"):
                 raise GuidanceError(
-                    f"label image {str(path)!r} has the mode {image.mode}; one channel with the number "
-                    "of the class was expected (gray or palette)."
+                    f"label image {str(path)!r} must have one channel (gray or palette) that contains class "
+                    f"numbers, got the mode {image.mode}."
                 )
             return np.asarray(image).astype(np.int64)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -130,17 +131,22 @@ def read_label_image(path: str | Path) -> NDArray[np.int64]:
 
 
 def read_labels(path: str | Path, like: Tensor) -> Tensor:
-    """Read a label image for an image ``(1, C, h, w)``, ``(1, 1, h', w')`` int64 at the image's own size.
+    """Read a label image and check its aspect ratio; return int64 labels ``(1, 1, h', w')``.
+
+    Args:
+        path: See `read_label_image`.
+        like: Image ``(1, C, h, w)`` to which the labels belong.
 
     Raises:
-        GuidanceError: See `read_label_image`; or its aspect ratio differs from the image.
+        GuidanceError: The file cannot be read, has color channels, or has another aspect ratio than the
+            image.
     """
     labels = torch.from_numpy(read_label_image(path))[None, None]
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
     if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
         raise GuidanceError(
-            f"label image {str(path)!r} has {columns} x {rows} pixels, which is not the shape of its image "
-            f"({width} x {height} at the network's size)."
+            f"label image {str(path)!r} must have the aspect ratio of its image ({width} x {height} at the "
+            f"network's size), got {columns} x {rows} pixels."
         )
     return labels
 
@@ -154,7 +160,7 @@ def _fill_polygons(
     for area in painted:
         number, corners = area.number, area.path
         if number is None or len(corners) < 3:
-            raise GuidanceError(f"{area.name} needs a class and a path of at least three corners.")
+            raise GuidanceError(f"{area.name} must have a class and a path with at least three corners.")
         _check_class(number, count, area.name)
         canvas = Image.new("1", (width, height))
         ImageDraw.Draw(canvas).polygon([(x * scale[0], y * scale[1]) for x, y in corners], fill=1)
@@ -164,4 +170,4 @@ def _fill_polygons(
 def _check_class(number: int, count: int | None, name: str) -> None:
     largest = _LARGEST if count is None else count - 1
     if number > largest:
-        raise GuidanceError(f"{name} has class {number}; classes are from 0 to {largest}.")
+        raise GuidanceError(f"{name} must be a class from 0 to {largest}, got {number}.")

@@ -12,7 +12,7 @@ from colorzoo.errors import ImageError
 from colorzoo.guidance import Crop
 from colorzoo.image_io.raster_image import Levels, RasterImage
 
-_LONGEST = 32766  # pixels a side, the limit of cv2.warpAffine
+_LONGEST = 32766  # maximum side in pixels that cv2.warpAffine supports
 
 
 def cropped(levels: Levels, crop: Crop) -> Levels:
@@ -30,7 +30,7 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     if not crop.angle:
         return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])
     if max(levels.shape[:2]) > _LONGEST:
-        raise ImageError(f"a rotated crop requires an image of at most {_LONGEST} pixels a side.")
+        raise ImageError(f"a rotated crop supports images of at most {_LONGEST} pixels per side.")
     x, y = crop.outer((0.5, 0.5))
     sine, cosine = math.sin(math.radians(crop.angle)), math.cos(math.radians(crop.angle))
     turned = cv2.warpAffine(

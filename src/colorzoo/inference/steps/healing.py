@@ -26,13 +26,13 @@ _HEALING_EDGE = 0.15  # growth of a wide stroke, relative to its width, so that 
 
 
 def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
-    """Return an image whose pixels under strokes are inpainted from their surroundings.
+    """Inpaint the pixels under strokes from their surroundings.
 
-    The order of strokes does not matter, because covered pixels are never sources.
+    The order of strokes does not matter, because covered pixels are never used as sources.
 
     Args:
-        levels: ``(H, W)`` or ``(H, W, 3)`` of any depth; not modified.
-        strokes: Strokes in pixels of the image; without strokes the input is returned.
+        levels: Image ``(H, W)`` or ``(H, W, 3)`` of any depth, which is not modified.
+        strokes: Strokes in pixels of the image. Without strokes, ``levels`` is returned.
     """
     height, width = levels.shape[:2]
     boxed = [(_box(stroke, width, height), stroke) for stroke in map(_grown, strokes)]

@@ -32,20 +32,20 @@ from colorzoo.inference.steps.reach import Extent, Size
 
 Map = NDArray[np.float32]
 Square = tuple[float, float, float, str, tuple[float, float] | None]
-"""Center and half the side of a point, its color and exact ab, as of `PointHint`."""
+"""Position, radius, color and exact ab of a point; see `PointHint`."""
 
 
 @dataclass(frozen=True)
 class PointConstants:
-    """Constants of points.
+    """Constants that determine how the colors of points are applied.
 
     Attributes:
-        most_cells: Cells along the shorter side of the grid on which differences are propagated.
-        fade: Cells over which a difference falls to a third without edges.
-        fill: Weight of the exact color of a point where the network follows it fully.
+        most_cells: Maximum number of grid cells along the shorter side for the propagation of differences.
+        fade: Distance in cells at which a propagated difference decays to a third if it crosses no edge.
+        fill: Weight of the color of a point where the network fully adopts this color.
         blend: Blending distance on a uniform surface, as a fraction of the shorter side.
         blend_small: Maximum blending distance, as a fraction of the square root of the covered area.
-        blend_edge: Difference in lightness equivalent to the blending distance.
+        blend_edge: Step in lightness that blocks blending as much as the blending distance.
         least_blend: Minimum blending distance in pixels.
         blend_rounds: Iterations of the filter.
     """
@@ -67,8 +67,8 @@ class Base(NamedTuple):
     """Colors predicted without the points of limited reach.
 
     Attributes:
-        ab: ``(1, 2, h, w)`` in CIE units.
-        shown: The colors clipped to sRGB.
+        ab: Colors ``(1, 2, h, w)`` in CIE units.
+        shown: ``ab`` with the chroma clipped to sRGB.
     """
 
     ab: Tensor
@@ -78,13 +78,13 @@ class Base(NamedTuple):
 def draw_points(
     lightness: Tensor, *, squares: tuple[Square, ...], image_size: Size, fits: bool = True
 ) -> Points:
-    """Draw points at the network's size.
+    """Rasterize points at the size of the network input.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        squares: The points without their reach and strength, which do not change how they are drawn.
-        image_size: Width and height of the image.
-        fits: Whether to adapt their colors to the lightness of their locations.
+        squares: Position, radius and color of each point.
+        image_size: Width and height of the image in pixels.
+        fits: Whether to adapt the colors to the lightness of the pixels.
     """
     size = int(lightness.shape[2]), int(lightness.shape[3])
     points = rasterize_points([PointHint(*square) for square in squares], *image_size, size)
@@ -113,14 +113,14 @@ def fit_points(points: Points, lightness: Tensor) -> Points:
 
 
 def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor:
-    """Correct a prediction to the colors of points.
+    """Adjust a prediction so that it has the colors of points at the hinted pixels.
 
-    The difference at the hinted pixels is propagated to their neighborhood, up to edges of the lightness and
-    fading with distance, and applied exactly at the hinted pixels.
+    The difference between point color and prediction is propagated to the neighborhood. It decreases with
+    distance and stops at edges of the lightness.
 
     Args:
-        ab: ``(1, 2, H, W)`` prediction in CIE units.
-        points: The hints, same size.
+        ab: Prediction ``(1, 2, H, W)`` in CIE units.
+        points: Point maps of size ``(H, W)``.
         propagator: Result of `find_neighbors` for the lightness.
 
     Returns:
@@ -146,7 +146,12 @@ def _grid(maps: Tensor) -> Size:
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Clip ab ``(1, 2, h, w)`` without points of limited reach to sRGB."""
+    """Return a prediction without limited points, together with a copy that is clipped to sRGB.
+
+    Args:
+        ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
+        lightness: Lightness ``(1, 1, h, w)`` in [0, 100].
+    """
     return Base(ab, _in_gamut(ab, lightness))
 
 
@@ -159,14 +164,14 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     out-of-gamut chroma would tint brighter or darker neighbors.
 
     Args:
-        ab: ``(1, 2, h, w)`` in CIE units, the prediction with all points.
-        base: The prediction without points of limited reach.
+        ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
+        base: Prediction without the points of limited reach.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        points: All points at that size.
-        extent: Reach of the limited ones.
+        points: Point maps of size ``(h, w)`` with all points.
+        extent: Extent of the points with limited reach.
 
     Returns:
-        ``(1, 2, h, w)``, exact at the points.
+        Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
     """
     change, weight = ab - base.ab, extent.weight
     colors, response = _response(change[0], ab[0], extent)
@@ -197,7 +202,7 @@ def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
 
     Args:
         change: ``(2, h, w)`` in CIE units.
-        given: The fixed change at points, NaN elsewhere.
+        given: Fixed change at points, NaN elsewhere.
         lightness: ``(h, w)`` in [0, 100].
         widths: Standard deviation of the filter ``(h, w)`` in pixels on a uniform surface.
     """
@@ -235,7 +240,7 @@ def _pass_along(maps: Map, shares: Map) -> Map:
 
 
 def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tensor]:
-    """Return the color ``(2, h, w)`` of the nearest point, and how closely the network follows it.
+    """Return the ab ``(2, h, w)`` of the nearest point, and the response of the network to the point.
 
     The second map ``(h, w)`` in [0, 1] is the square root of the relative change towards the color of the
     point.
@@ -254,27 +259,29 @@ def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tenso
 def weaken_points(
     strong: Tensor, without: Tensor, lightness: Tensor, extent: Extent, *, strengths: tuple[float, ...]
 ) -> Tensor:
-    """Apply the strength of points with a strength below 1.
+    """Interpolate between colors without and with weak points by the strength of these points.
+
+    A weak point has a strength below 1.
 
     Args:
-        strong: ``(1, 2, h, w)`` in CIE units, with all points at full strength.
+        strong: Colors ``(1, 2, h, w)`` in CIE units with all points at full strength.
         without: Colors without the weak points.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        extent: Reach of the weak points.
+        extent: Extent of the weak points.
         strengths: Strength of each weak point.
     """
     return without + point_strength(lightness, strengths, extent) * (strong - without)
 
 
 def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent) -> Tensor:
-    """Return the strength ``(h, w)`` of the nearest point.
+    """Return a map ``(h, w)`` with the strength of the nearest point at each pixel.
 
-    Between two points on a uniform surface the strengths are interpolated.
+    Between two points on a uniform surface, the strengths are interpolated.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         strengths: Strength of each point.
-        extent: Reach of the points.
+        extent: Extent of the points.
     """
     each = torch.tensor(strengths)
     if (each == each[0]).all():
@@ -287,13 +294,13 @@ def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent
 
 @dataclass(frozen=True)
 class CorrectionConstants:
-    """Constants of corrections.
+    """Constants for the correction of point colors at full size.
 
     Attributes:
         most_points: Maximum number of corrected points.
         reach: Standard deviation of the falloff, in cells of the network output.
-        apart: Minimum distance to the next point in standard deviations.
-        rounds: Rounds of the solver.
+        apart: Minimum distance to the nearest other point in standard deviations.
+        rounds: Iterations of the solver.
         narrowest: Minimum standard deviation in pixels.
     """
 
@@ -315,15 +322,17 @@ def correct_points(
     strength: float,
     locked: Tensor | None = None,
 ) -> list[PointCorrection]:
-    """Compute corrections so that points have their exact colors in the upsampled prediction.
+    """Compute corrections that restore the exact colors of points in an upsampled prediction.
+
+    No corrections are computed for more than `CorrectionConstants.most_points` points.
 
     Args:
-        hints: Points in pixels of the image; points covered by a later point and
-            points with a strength below 1 are ignored. More than ``most_points`` are not corrected.
-        ab: ``(2, h, w)`` prediction in CIE units.
-        lightness: ``(H, W)`` lightness of the image in [0, 100].
-        strength: Factor on the chosen chroma.
-        locked: ``(h, w)`` in [0, 1], mask of locked colors; None without locks.
+        hints: Points in pixels of the image. Points covered by a later point and points with a strength below
+            1 are ignored.
+        ab: Prediction ``(2, h, w)`` in CIE units.
+        lightness: Lightness ``(H, W)`` of the image in [0, 100].
+        strength: Factor on the chroma of the points.
+        locked: Mask ``(h, w)`` of locked colors in [0, 1]; None without locks.
 
     Returns:
         Corrections for the prediction upsampled to ``(H, W)``.

@@ -32,12 +32,12 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class ReachConstants:
-    """Constants of the reach.
+    """Constants that determine the reach of points.
 
     Attributes:
         grid: Shorter side of the grid on which paths are searched.
         step: Cost of a step without an edge.
-        calm: Gaussian deviation in cells of the surroundings to which an edge is compared.
+        calm: Standard deviation in cells of the Gaussian that averages the gradients around an edge.
         border: Square root of the path cost at which half of the color remains.
         steepness: Slope of the falloff at ``border``.
         unlike: Cost of a location without any similarity to the point, added to the root of the path cost.
@@ -45,12 +45,12 @@ class ReachConstants:
         steepness_alike: Slope of the falloff at ``border_alike``.
         least: Smallest tested factor on the automatic reach.
         factors: Number of tested factors.
-        probed: Factor on the reach that tests whether the point lies in a small object.
-        small: Largest fraction of the image that this reach covers in a small object.
-        ring: Distance in cells of the test locations around a small object.
-        enclosed: Square root of the smallest path cost to these locations for an enclosed object.
-        gap: Fraction of these locations whose cost may be smaller.
-        begin: Fraction of the image that the initial reach covers in a small object.
+        probed: Factor on the automatic reach in the test for small objects.
+        small: Maximum fraction of the image that a point with the factor ``probed`` covers in a small object.
+        ring: Radius in cells of the ring around a point in the test for enclosed objects.
+        enclosed: Minimum square root of the path cost to the ring for an enclosed object.
+        gap: Fraction of the ring that may have a smaller path cost.
+        begin: Fraction of the image that the default reach of a new point covers in a small object.
     """
 
     grid: int = 128
@@ -88,12 +88,12 @@ class Paths(NamedTuple):
 
 @dataclass(frozen=True)
 class Extent:
-    """Extent of the colors of points.
+    """Pixels to which the colors of points apply.
 
     Attributes:
-        weight: ``(h, w)`` in [0, 1], the weight of the point colors.
-        nearest: ``(h, w)`` int64, the index of the nearest point of each pixel.
-        homes: ``(h, w)`` int64, the index of the point that covers the pixel, or -1 for no point.
+        weight: Weight ``(h, w)`` in [0, 1] of the point color at each pixel.
+        nearest: Index ``(h, w)`` int64 of the nearest point, measured along the shortest path.
+        homes: Index ``(h, w)`` int64 of the point that covers the pixel; -1 for no point.
     """
 
     weight: Tensor
@@ -115,7 +115,7 @@ class PointPatches:
 
     @classmethod
     def of(cls, hints: Sequence[PointHint], image_size: Size) -> PointPatches:
-        """Return the squares of points."""
+        """Create the patches of points; later points cover earlier points."""
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
     def numbers(self, grid: tuple[int, ...]) -> Numbers:
@@ -134,7 +134,7 @@ class PointPatches:
 
 
 def step_costs(lightness: Tensor) -> Map:
-    """Return the cost of a step on the grid of the path search: the lightness gradient over its local mean.
+    """Compute the cost of each grid step: the lightness gradient divided by its local mean.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -166,19 +166,20 @@ def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
 
 
 def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
-    """Return the indices of points by reach."""
+    """Group the indices of points by reach."""
     return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
 
 
 def limit_extent(
     *found: Paths | Tensor | None, patches: PointPatches, reaches: tuple[Reach, ...], size: Size
 ) -> Extent:
-    """Compute the extent of point colors.
+    """Compute the pixels and weights to which the colors of points apply.
 
     Args:
-        found: For each reach of `by_reach`, the paths from its points. Then, for each reach, the similarity
-            of all positions to its points, ``(1, 1, h, w)`` in [0, 1] at any size; None uses the lightness.
-        patches: The points.
+        found: Paths from the points of each group of `by_reach`, followed by the similarity ``(1, 1, h, w)``
+            in [0, 1] of all positions to the points of each group. A similarity of None uses the path cost
+            only.
+        patches: Squares of the points.
         reaches: Reach of each point.
         size: Height and width of the map.
     """
@@ -203,12 +204,12 @@ def is_small(hint: PointHint) -> bool:
 
 
 def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
-    """Restrict the extent of points to the locations for which they are nearest.
+    """Restrict the extent of some points to locations that are not nearer to other points.
 
     Args:
         extent: Extent of the points.
-        paths: Paths from these points, followed by paths from other points.
-        own: Number of path maps that belong to these points.
+        paths: Paths from the points of ``extent``, followed by paths from the other points.
+        own: Number of leading items of ``paths`` that belong to the points of ``extent``.
     """
     nearest, other = (np.minimum.reduce([each.costs for each in some]) for some in (paths[:own], paths[own:]))
     kept = torch.from_numpy(nearest <= other)[None, None].float()
@@ -217,7 +218,7 @@ def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
 
 
 def on_grid(similarity: Tensor | None, costs: Map) -> Map | None:
-    """Return the similarity of the cells of a grid to points, or None; see `limit_extent`."""
+    """Resize a similarity map to the grid of path costs; return None for None."""
     if similarity is None:
         return None
     found: Map = F.interpolate(similarity, costs.shape, mode="bilinear")[0, 0].numpy()
@@ -225,7 +226,13 @@ def on_grid(similarity: Tensor | None, costs: Map) -> Map | None:
 
 
 def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
-    """Return the weight of a color from path cost and similarity."""
+    """Compute the weight ``(h, w)`` in [0, 1] of a point color from path cost and similarity.
+
+    Args:
+        costs: Path costs ``(h, w)`` from the point.
+        alike: Similarity ``(h, w)`` to the point in [0, 1]; None uses the path cost only.
+        reach: Reach of the point.
+    """
     factor = reach if isinstance(reach, float) else 1.0
     if factor == 0:
         return np.zeros_like(costs)
@@ -239,10 +246,10 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return factors on the automatic reach of a point that enlarge the covered area by equal ratios.
+    """Return factors on the automatic reach whose covered areas grow by equal ratios.
 
     Args:
-        costs: Costs of the paths from the point.
+        costs: Path costs from the point.
         alike: See `fade`.
         count: Number of factors.
 
@@ -256,16 +263,17 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
 
 
 def starting_reach(costs: Map, alike: Map) -> Reach:
-    """Return the default reach of a new point, which is smaller in a small object.
+    """Return the default reach of a new point, which is smaller inside a small object.
 
-    In a small thing half of the automatic reach covers little, and all of it runs far into the surroundings.
-    A border is around it: nearly all paths to a ring of places about it cost much. Parts of a large surface
-    cover as little where they are textured, but paths leave them.
-    The reach to begin with covers about as much as an eye or a button, and can be made larger.
+    A point lies inside a small object if both of these conditions are met. Half of the automatic reach covers
+    only a small fraction of the image, and edges enclose the point, so nearly all paths to a ring around the
+    point have a high cost. The second condition excludes textured parts of large surfaces. Inside a small
+    object, the returned reach covers about the area of an eye or a button.
 
     Args:
-        costs: Costs of the paths from a point at the place.
-        alike: See `fade`; the limits were fitted with it.
+        costs: Path costs from the point.
+        alike: Similarity to the point, see `fade`. It is required, because the thresholds were fitted with
+            similarity.
     """
     factors = np.geomspace(REACH.least, REACH.probed, REACH.factors // 2)
     shares = _covered_shares(costs, alike, factors)

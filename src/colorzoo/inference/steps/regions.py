@@ -1,4 +1,4 @@
-"""Regions that a model proposes: colored by a recipe and edited by hand."""
+"""Regions that a model proposes, with the edits and colors of a recipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INK = 0.5  # darker pixels are lines of a sketch
 _LEAST_PIXELS = 4  # minimum size of a new region; smaller parts occur at the ends of lines
 
 OTHER_PROPOSAL = (
-    "these are not the regions that the recipe was made for: another image, size or set of weights"
+    "region colors may be misplaced: the recipe was made for another image, network size or set of weights"
 )
 """Note for the user about a recipe whose `Recipe.proposal` differs from the proposal of the model."""
 Index = NDArray[np.int64]
@@ -42,7 +42,7 @@ def edit_regions(
 
 
 def proposal_hash(regions: Regions) -> str:
-    """Return the SHA-256 of the map of one proposal: its height, width and the region of each pixel."""
+    """Return the SHA-256 of a region map: its height, its width and the region of each pixel."""
     index = regions.index[0, 0].to(torch.uint8)
     size = f"{index.shape[0]}x{index.shape[1]}:"
     return sha256(size.encode() + index.contiguous().numpy().tobytes()).hexdigest()
@@ -58,7 +58,8 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
     for region in colors:
         if region.index >= rgb.shape[1]:
             raise GuidanceError(
-                f"recipe.regions colors region {region.index}, but the model found {rgb.shape[1]} (from 0)."
+                f"recipe.regions: index must be from 0 to {rgb.shape[1] - 1} for this image and model, "
+                f"got {region.index}."
             )
         levels = [int(region.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         rgb[:, region.index], given[:, region.index] = rgb.new_tensor(levels), 1
@@ -66,7 +67,7 @@ def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions
 
 
 def filled_regions(regions: Regions) -> list[int]:
-    """Return the numbers of the regions that have a pixel in the first image, in the model's order."""
+    """Return the sorted indices of regions that contain a pixel in the first image."""
     found: list[int] = torch.unique(regions.index[0]).tolist()
     return found
 

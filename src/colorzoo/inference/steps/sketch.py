@@ -1,4 +1,4 @@
-"""Preprocessing and full-size results of models that colorize sketches."""
+"""Preprocessing for sketch models, and upsampling of the lightness that they predict."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 from colorzoo.color import lightness_to_rgb
 from colorzoo.inference.full_size import BicubicUpsampler, bands
 
-PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
-BLANK_NOTE = "no line was found in the sketch; the result is arbitrary"
+PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
+BLANK_NOTE = "no lines were found in the sketch; the result is arbitrary"
 
-_BINARY = 0.97  # share of pixels near paper or ink in a sketch that needs no cleaning
-_NEAR = 0.1
-_MOST_MIDTONES = 0.22  # of cleaned line art; samples have up to 0.16, paintings 0.3 and more
-_FEWEST_INK = 1e-4  # share of the pixels
-_PAPER = 75.0  # lightness
+_BINARY = 0.97  # minimum fraction of pixels near white or black in a sketch that needs no cleaning
+_NEAR = 0.1  # maximum distance of these pixels from white or black
+_MOST_MIDTONES = 0.22  # maximum fraction in cleaned line art; samples have up to 0.16, paintings 0.3 and more
+_FEWEST_INK = 1e-4  # minimum fraction of line pixels
+_PAPER = 75.0  # minimum lightness of paper
 
 
 class Sketch(NamedTuple):
-    """Input of a model for sketches.
+    """Input of a sketch model.
 
     Attributes:
-        lines: ``(1, 1, h, w)`` in [0, 1], paper 1, ink 0.
+        lines: Sketch ``(1, 1, h, w)`` in [0, 1] with black lines (0) on white paper (1).
         notes: Notes for the user.
     """
 
@@ -41,7 +41,7 @@ def draw_sketch(lightness: Tensor) -> Sketch:
     Args:
         lightness: ``(1, 1, h, w)`` lightness in [0, 100].
     """
-    from colorzoo.color.sketch import clean_line_art, xdog  # where they are used: photos are not drawn
+    from colorzoo.color.sketch import clean_line_art, xdog  # imported here: photo models do not use them
 
     gray = lightness_to_rgb(lightness)[:, :1]
     lines, notes = gray, tuple[str, ...]()
